@@ -1,0 +1,103 @@
+"""Nets: wires with drivers and pulls, in the wired-AND logic of open-drain buses.
+
+Pure: no clock, no I/O. A net is low if anyone drives it low, high if anyone drives it high, else what its pulls say,
+else what it was (a floating wire keeps its charge for a while; nothing else is modelled of it).
+"""
+
+
+class Net:
+    """One wire. Drivers and pulls are kept by owner, so that a board that loses power takes its own away."""
+
+    def __init__(self, name, pull_up=False):
+        self.name = name
+        self.level = 1 if pull_up else 0
+        self.contentions = 0  # times that it was driven high and low at once
+        self._drives = {}
+        self._pulls = {"external": 1} if pull_up else {}
+        self._listeners = []
+
+    def __repr__(self):
+        return f"Net({self.name}={self.level})"
+
+    def listen(self, on_change):
+        """`on_change(net)` is called after each change of level."""
+        self._listeners.append(on_change)
+
+    def drive(self, owner, level):
+        """`owner` drives 0 or 1, or lets go (None)."""
+        if self._drives.get(owner) == level:
+            return
+        if level is None:
+            del self._drives[owner]
+        else:
+            self._drives[owner] = level
+        self._settle()
+
+    def pull(self, owner, level):
+        """`owner` pulls weakly to 0 or 1, or not (None)."""
+        if level is None:
+            self._pulls.pop(owner, None)
+        else:
+            self._pulls[owner] = level
+        self._settle()
+
+    def driven_low_by(self):
+        """Owners that hold the net low."""
+        return [owner for owner, level in self._drives.items() if level == 0]
+
+    def _settle(self):
+        drives = self._drives.values()
+        if drives:
+            level = min(drives)
+            if level != max(drives):
+                self.contentions += 1
+        elif self._pulls:
+            level = max(self._pulls.values())
+        else:
+            level = self.level
+        if level != self.level:
+            self.level = level
+            for on_change in list(self._listeners):
+                on_change(self)
+
+
+IN, OUT, OPEN_DRAIN, ALT = "in", "out", "open_drain", "alt"
+
+
+class BoardPin:
+    """A pin of a board on a net: mode, output latch and pull, as `machine.Pin` sets them."""
+
+    def __init__(self, owner, net):
+        self.owner = owner
+        self.net = net
+        self.mode = IN
+        self.latch = 0
+
+    def configure(self, mode=None, pull=None, latch=None):
+        """Args: mode: IN, OUT, OPEN_DRAIN or ALT (a peripheral has the pin); pull: 1, 0 or None; latch: 0, 1 or None."""
+        if latch is not None:
+            self.latch = latch
+        if mode is not None:
+            self.mode = mode
+            self.net.pull(self.owner, pull)
+        self._drive()
+
+    def write(self, level):
+        self.latch = 1 if level else 0
+        self._drive()
+
+    def read(self):
+        return self.net.level
+
+    def release(self):
+        """What a reset does: an input without a pull."""
+        self.latch = 0
+        self.configure(mode=IN)
+
+    def _drive(self):
+        if self.mode == OUT:
+            self.net.drive(self.owner, self.latch)
+        elif self.mode == OPEN_DRAIN and self.latch == 0:
+            self.net.drive(self.owner, 0)
+        else:
+            self.net.drive(self.owner, None)
