@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from build.shell import BuildError, clean_environment, output_of, run_logged, say
+from build.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 PINNED_VERSION = "1.25.0"
 MIN_VERSION = (1, 25)
@@ -27,20 +27,20 @@ WITHOUT_DEBIAN = (
 def install(packages, what_for):
     """Install Debian packages without asking, if root.
 
-    Raises: BuildError that names the one command that installs them, if not root or not Debian.
+    Raises: MissingTool that names the one command that installs them, if not root or not Debian.
     """
     names = " ".join(packages)
     if not shutil.which("apt-get"):
-        raise BuildError(f"{what_for} needs {names} (Debian's names), and this is no Debian. {WITHOUT_DEBIAN}")
+        raise MissingTool(f"{what_for} needs {names} (Debian's names), and this is no Debian. {WITHOUT_DEBIAN}")
     by_hand = f"apt-get install -y {names}"
     if os.geteuid() or os.environ.get("PB_LINK_NO_INSTALL"):
-        raise BuildError(f"{what_for} needs {names}. Install with:  sudo {by_hand}")
+        raise MissingTool(f"{what_for} needs {names}. Install with:  sudo {by_hand}")
     say(f"Installing {names} ({what_for}) ..")
     command = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends", "install", *packages]
     if not _quietly(command):
         say("Updating the package lists ..")
         if not (_quietly(["apt-get", "-y", "update"]) and _quietly(command)):
-            raise BuildError(f"{names} could not be installed. Is the network up? Try:  apt-get update && {by_hand}")
+            raise MissingTool(f"{names} could not be installed. Is the network up? Try:  apt-get update && {by_hand}")
 
 
 def _quietly(command):
@@ -52,11 +52,13 @@ def fetch_micropython(folder):
     """Download the source archive of MicroPython into the folder.
 
     Returns: (version, path of the .tar.xz)
-    Raises: BuildError if this is no Debian, the network is down, or the archive has no fitting version.
+    Raises: MissingTool if this is no Debian, the network is down, or the archive has no fitting version.
     """
     keyring = next((path for path in KEYRINGS if os.path.exists(path)), None)
     if not shutil.which("apt-get") or keyring is None:
-        raise BuildError(f"The source of MicroPython comes from Debian's archive by apt, which is not here. {WITHOUT_DEBIAN}")
+        raise MissingTool(
+            f"The source of MicroPython comes from Debian's archive by apt, which is not here. {WITHOUT_DEBIAN}"
+        )
     failures = []
     for archive in archives():
         for suite in SUITES:
@@ -70,7 +72,7 @@ def fetch_micropython(folder):
             except BuildError as error:
                 failures.append(f"{suite}: {error}")
                 break  # the next suite of an archive that does not answer will not do better
-    raise BuildError(
+    raise MissingTool(
         "The source of MicroPython could not be downloaded. Is the network up, and are the sources in /etc/apt "
         f"right? {WITHOUT_DEBIAN}\n" + "\n".join(failures)
     )

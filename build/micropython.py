@@ -25,7 +25,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from build import cache, debian, frozen
-from build.shell import BuildError, clean_environment, output_of, run_logged, say
+from build.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
@@ -192,7 +192,7 @@ class _Builder:
         settings = dict(clean_environment(), GIT_DIR=str(self._folder / "no-git"), **environment)
         log = self._folder / f"{objects.name}.log"
         try:
-            run_logged(command, log, "If it is not the code that is frozen, a fresh start may help: --force.", env=settings)
+            run_logged(command, log, "Unless frozen code is at fault, a fresh start may help: --force.", env=settings)
         except BuildError:
             (objects / "unfinished").unlink()  # make itself leaves no half-made file; only a killed one does
             raise
@@ -200,7 +200,7 @@ class _Builder:
     def _install_what_is_missing(self, bits):
         machine = platform.machine()
         if bits == 32 and struct.calcsize("P") == 8 and machine not in ("x86_64", "AMD64"):
-            raise BuildError(f"A 32-bit interpreter cannot be built on {machine}: name one in MICROPYTHON32.")
+            raise MissingTool(f"A 32-bit interpreter cannot be built on {machine}: name one in MICROPYTHON32.")
         missing = debian.missing_for_c(bits, self._folder)
         if missing:
             purpose = f"Building a {bits}-bit MicroPython"

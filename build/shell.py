@@ -17,6 +17,10 @@ class BuildError(Exception):
     """Something that the user can put right; the text says what and how."""
 
 
+class MissingTool(BuildError):
+    """This machine lacks what a build needs: its text names the remedy, and tests may be skipped."""
+
+
 def say(text):
     """Show one line of progress. stdout is left for the result."""
     print(text, file=sys.stderr, flush=True)

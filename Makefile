@@ -1,0 +1,68 @@
+# Targets with a comment after ## are shown by `make help`.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+INSTALLED := $(VENV)/installed
+VENV_PYTHON := $(VENV)/bin/python
+MICROPYTHON_PY := $(PYTHON) build/micropython.py
+
+# The levels of tests: all that is not named here runs in one CPython process.
+MPY_TESTS := tests/micropython
+PROCESS_TESTS := $(wildcard tests/sim tests/peers)
+UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
+	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-unit test-mpy test-process lint micropython python clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: python ## Run client, bridge and server with faults, each a process of its own; needs no .venv.
+	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_BRIDGE="$$($(MICROPYTHON_PY) --bridge)" && \
+	export MICROPYTHON MICROPYTHON_BRIDGE && exec $(PYTHON) -m sim demo
+
+test: $(INSTALLED) interpreters ## Run all tests: CPython, MicroPython in 64 and 32 bit, processes.
+	$(VENV_PYTHON) -m pytest $(UNIT_TESTS) $(MPY_TESTS) $(PROCESS_TESTS) $(PYTEST_ARGS)
+
+test-unit: $(INSTALLED) ## Run the tests that need one CPython process, the layering test among them.
+	$(VENV_PYTHON) -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+
+test-mpy: $(INSTALLED) interpreters ## Run the tests of protocol/ and primitives/ in real MicroPython.
+	$(VENV_PYTHON) -m pytest $(MPY_TESTS) $(PYTEST_ARGS)
+
+test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers as real processes.
+	$(VENV_PYTHON) -m pytest $(PROCESS_TESTS) $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## Check the source with ruff.
+	$(VENV_PYTHON) -m ruff check .
+
+micropython: python ## Find or build the MicroPython interpreters, and print their paths.
+	@$(MICROPYTHON_PY)
+	@$(MICROPYTHON_PY) --bits 32
+	@$(MICROPYTHON_PY) --bridge
+	@$(MICROPYTHON_PY) --mpy-cross
+
+clean: ## Remove what was downloaded and built: .cache, .venv and the caches of Python.
+	rm -rf .cache $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The same ahead of tests: where a build is impossible, tests say so and are skipped, but fail in CI.
+.PHONY: interpreters
+interpreters: python
+	@for what in "--bits 64" "--bits 32" --bridge --mpy-cross; do \
+		$(MICROPYTHON_PY) $$what >/dev/null || [ -z "$$CI" ] || exit 1; done
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed; name one:  make PYTHON=python3.11 .." >&2; exit 1; }
+
+$(INSTALLED): requirements-dev.txt | python
+	@echo "Making $(VENV) .." >&2
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	{ echo "Python's venv is missing. Install with:  sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,78 @@
+"""What tests of all levels share: the interpreters, skipping with a reason, and lines that report a measurement."""
+
+import os
+
+import pytest
+
+from build import micropython
+from build.shell import MissingTool
+
+
+def in_ci():
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+@pytest.fixture(scope="session")
+def missing_tool():
+    """A function to call with a reason where an optional tool is missing: skips, but fails if CI is set."""
+
+    def give_up(reason):
+        if in_ci():
+            pytest.fail(f"{reason} (CI is set: nothing is skipped)", pytrace=False)
+        pytest.skip(reason)
+
+    return give_up
+
+
+@pytest.fixture
+def report_line(request):
+    """A function to call with a line of text, which is shown under "measured" at the end of the run."""
+
+    def report(text):
+        request.node.user_properties.append(("measured", str(text)))
+
+    return report
+
+
+def _found(find, missing_tool):
+    try:
+        return str(find())
+    except MissingTool as error:
+        missing_tool(str(error))
+
+
+@pytest.fixture(scope="session")
+def micropython64(missing_tool):
+    """The path of a 64-bit MicroPython."""
+    return _found(micropython.find, missing_tool)
+
+
+@pytest.fixture(scope="session")
+def micropython32(missing_tool):
+    """The path of a 32-bit MicroPython, whose objects are as big as a microcontroller's."""
+    return _found(lambda: micropython.find(32), missing_tool)
+
+
+@pytest.fixture(scope="session")
+def micropython_bridge(missing_tool):
+    """The path of the 32-bit MicroPython with the bridge frozen in."""
+    return _found(micropython.bridge, missing_tool)
+
+
+@pytest.fixture(scope="session")
+def mpy_cross(missing_tool):
+    """The path of the compiler to .mpy files."""
+    return _found(micropython.mpy_cross, missing_tool)
+
+
+def pytest_terminal_summary(terminalreporter):
+    lines = []
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "teardown":
+                continue  # the same properties come with the call's report
+            lines += [text for name, text in getattr(report, "user_properties", ()) if name == "measured"]
+    if lines:
+        terminalreporter.section("measured")
+        for line in dict.fromkeys(lines):
+            terminalreporter.write_line(line)

@@ -1,0 +1,339 @@
+"""Who may import whom, what device code may use, and where state may live: rules that a reader cannot check by eye.
+
+docs/architecture.md has the table in words. Files are parsed, never imported. Each rule is also shown to fail on a
+small bad tree.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ALL = {"protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server", "sim", "examples", "build", "tests"}
+MAY_IMPORT = {
+    "protocol": set(),
+    "primitives": set(),
+    "i2c_devices": {"protocol", "primitives"},
+    "pb_link": {"protocol", "primitives", "i2c_devices"},
+    "esp_link": {"protocol", "primitives", "i2c_devices"},
+    "server": {"protocol", "primitives"},
+    "sim": ALL - {"examples", "build", "tests"},
+    "examples": {"pb_link", "server", "i2c_devices", "protocol"},
+    "build": ALL,
+    "tests": ALL,
+}
+MAY_ALSO_IMPORT = {"pb_link/s_app.py": {"server"}}
+
+# These run on a chip.
+DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+NOT_ON_DEVICES = {"typing", "dataclasses", "enum", "abc", "functools", "contextlib", "logging", "__future__"}
+
+# Only these files name real hardware; everything else gets it through a constructor.
+PLATFORM_MODULES = {
+    "machine", "umachine", "network", "esp", "esp32", "pyb", "stm", "rp2", "socket", "usocket", "bluetooth", "lwip"
+}
+PLATFORM_FOLDERS = (*DEVICE_FOLDERS, "server", "examples")
+PLATFORM_FILES = {"primitives/platform.py"}
+PLATFORM_NAMES = {"board.py", "main.py", "config.py"}
+ADAPTER_LIST = re.compile(r"<!-- adapters -->(.*?)<!-- /adapters -->", re.DOTALL)
+
+MUTATORS = {
+    "append", "appendleft", "extend", "insert", "pop", "popleft", "popitem", "remove", "clear", "update",
+    "setdefault", "add", "discard", "sort", "reverse",
+}
+CONTAINERS = {"list", "dict", "set", "defaultdict", "OrderedDict"}
+# There is no such thing as a constant one of these.
+NEVER_CONSTANT = {"bytearray", "array", "deque", "Event", "Lock", "ThreadSafeFlag", "Queue"}
+
+
+def source_files(root, folders):
+    """Yields (path relative to the root, syntax tree) of the Python files in the folders."""
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*.py")):
+            yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported_names(relative, tree):
+    """Yields (top-level module, line) of each import in the file, also the relative and the dynamic ones."""
+    depth = relative.count("/")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.partition(".")[0], node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            if node.level > depth:  # beyond its own folder
+                yield "..", node.lineno
+            elif node.level == 0:
+                yield node.module.partition(".")[0], node.lineno
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("__import__", "import_module") and node.args:
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value.partition(".")[0], node.lineno
+            elif relative.startswith(DEVICE_FOLDERS):
+                yield "?", node.lineno
+
+
+def name_of(node):
+    """Returns the last part of a name or attribute, else None."""
+    return getattr(node, "id", None) or getattr(node, "attr", None)
+
+
+def wrong_arrows(root):
+    """Returns a line for each import of one folder by another that the table does not allow."""
+    found = []
+    for relative, tree in source_files(root, MAY_IMPORT):
+        own = relative.partition("/")[0]
+        allowed = MAY_IMPORT[own] | {own} | MAY_ALSO_IMPORT.get(relative, set())
+        for name, line in imported_names(relative, tree):
+            if name in ("..", "?") or (name in ALL and name not in allowed):
+                found.append(f"{relative}:{line}: {own} may not import {name}")
+    return found
+
+
+def listed_adapters(root):
+    """Returns the files between the marks in docs/architecture.md that are named in backquotes."""
+    document = root / "docs" / "architecture.md"
+    marked = ADAPTER_LIST.search(document.read_text(encoding="utf-8")) if document.exists() else None
+    return set(re.findall(r"`([\w/]+\.py)`", marked[1])) if marked else set()
+
+
+def stray_platform_imports(root):
+    """Returns a line for each import of a hardware module outside the files that may name hardware."""
+    excepted = PLATFORM_FILES | listed_adapters(root)
+    return [
+        f"{relative}:{line}: only {', '.join(sorted(PLATFORM_FILES | PLATFORM_NAMES))} and adapters listed in "
+        f"docs/architecture.md may import {name}"
+        for relative, tree in source_files(root, PLATFORM_FOLDERS)
+        if relative not in excepted and relative.rpartition("/")[2] not in PLATFORM_NAMES
+        for name, line in imported_names(relative, tree)
+        if name in PLATFORM_MODULES
+    ]
+
+
+def not_micropython(root):
+    """Returns a line for each thing in device code that MicroPython lacks."""
+    found = []
+    for relative, tree in source_files(root, DEVICE_FOLDERS):
+        for name, line in imported_names(relative, tree):
+            if name in NOT_ON_DEVICES:
+                found.append(f"{relative}:{line}: MicroPython has no {name}")
+        for node in ast.walk(tree):
+            what = None
+            if isinstance(node, ast.Match):
+                what = "match statement"
+            elif isinstance(node, ast.arguments) and node.posonlyargs:
+                node, what = node.posonlyargs[0], "positional-only argument"
+            elif isinstance(node, ast.TryStar):
+                what = "except*"
+            elif isinstance(node, ast.Raise) and node.cause is not None:
+                what = "raise .. from .."
+            if what:
+                found.append(f"{relative}:{node.lineno}: device code has no {what}")
+    return found
+
+
+def shared_state(root):
+    """Returns a line for each mutable object that a module or class of device code holds: two boards may share it."""
+    found = []
+    for relative, tree in source_files(root, DEVICE_FOLDERS):
+        constants = set()
+        for names, value, line in shared_assignments(tree):
+            kind = kind_of_mutable(value)
+            constant = all(name.strip("_").isupper() or name.startswith("__") for name in names)
+            if kind == "never constant" or (kind and not constant):
+                found.append(f"{relative}:{line}: {', '.join(names)} is state that two boards would share")
+            elif kind:
+                constants.update(names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                found.append(f"{relative}:{node.lineno}: global {', '.join(node.names)}")
+            else:
+                changed = changed_name(node)
+                if changed in constants:
+                    found.append(f"{relative}:{node.lineno}: the constant {changed} is changed")
+    return found
+
+
+def shared_assignments(tree):
+    """Yields (names, value, line) of the assignments that run at import, those in class bodies among them."""
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
+            targets = [node.target]
+        else:
+            waiting[:0] = ast.iter_child_nodes(node)
+            continue
+        if len(targets) == 1 and isinstance(targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+            pairs = zip(targets[0].elts, node.value.elts, strict=False)
+        else:
+            pairs = [(target, node.value) for target in targets]
+        for target, value in pairs:
+            names = [name_of(part) or "?" for part in getattr(target, "elts", [target])]
+            yield names, value, node.lineno
+
+
+def kind_of_mutable(value):
+    """Returns "container", "never constant", or None for what does not change."""
+    if isinstance(value, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)):
+        return "container"
+    if isinstance(value, ast.BinOp):
+        return kind_of_mutable(value.left) or kind_of_mutable(value.right)
+    if isinstance(value, ast.IfExp):
+        return kind_of_mutable(value.body) or kind_of_mutable(value.orelse)
+    if isinstance(value, ast.Call):
+        name = name_of(value.func)
+        return "container" if name in CONTAINERS else "never constant" if name in NEVER_CONSTANT else None
+    return None
+
+
+def changed_name(node):
+    """Returns the name of the container that the node changes, if it does."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, (ast.Store, ast.Del)):
+        return name_of(node.value)
+    if isinstance(node, ast.AugAssign):
+        return name_of(node.target)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+        return name_of(node.func.value)
+    return None
+
+
+RULES = (wrong_arrows, stray_platform_imports, not_micropython, shared_state)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_project_obeys(rule):
+    found = rule(ROOT)
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("folder", [name for name in MAY_IMPORT if (ROOT / name).is_dir()])
+def test_folder_has_files_to_check(folder):
+    assert any((ROOT / folder).rglob("*.py")), f"{folder} is empty: has it moved?"
+
+
+def violations(rule, root, relative, text):
+    path = root / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return rule(root)
+
+
+BAD_ARROWS = [
+    ("protocol/a.py", "import primitives.queue"),
+    ("protocol/a.py", "from server import run"),
+    ("protocol/a.py", "from .. import server"),
+    ("protocol/deep/a.py", "def f():\n    from sim.clock import Clock"),
+    ("primitives/a.py", "import protocol"),
+    ("i2c_devices/a.py", "import pb_link"),
+    ("pb_link/a.py", "import server"),
+    ("pb_link/a.py", "import esp_link"),
+    ("esp_link/a.py", "import pb_link"),
+    ("esp_link/a.py", "__import__('server')"),
+    ("esp_link/a.py", "__import__(name)"),
+    ("server/a.py", "import i2c_devices"),
+    ("sim/a.py", "import build"),
+    ("sim/a.py", "import examples"),
+    ("examples/a.py", "import esp_link"),
+    ("examples/a.py", "import sim"),
+]
+GOOD_ARROWS = [
+    ("protocol/a.py", "from . import b\nimport struct\nfrom protocol.b import c"),
+    ("protocol/deep/a.py", "from ..b import c"),
+    ("pb_link/s_app.py", "from server import run"),
+    ("server/a.py", "from protocol.session import Session"),
+    ("sim/a.py", "import pb_link, esp_link, server"),
+    ("examples/a.py", "from pb_link.app_base import AppBase"),
+    ("tests/a.py", "import sim, build"),
+]
+BAD_PLATFORM = [
+    ("esp_link/relay.py", "import machine"),
+    ("server/core.py", "def f():\n    from socket import socket"),
+    ("protocol/platform.py", "import network"),
+    ("pb_link/app_base.py", "import esp"),
+]
+GOOD_PLATFORM = [
+    ("primitives/platform.py", "import machine, network"),
+    ("esp_link/board.py", "import machine"),
+    ("pb_link/config.py", "from machine import Pin"),
+    ("esp_link/a.py", "from micropython import const"),
+    ("sim/a.py", "import socket"),
+]
+BAD_ON_DEVICES = [
+    ("protocol/a.py", "from typing import Any"),
+    ("primitives/a.py", "from __future__ import annotations"),
+    ("i2c_devices/a.py", "import contextlib"),
+    ("esp_link/a.py", "match 1:\n    case 1:\n        pass"),
+    ("pb_link/a.py", "def f(a, /):\n    pass"),
+    ("pb_link/a.py", "f = lambda a, /: a"),
+    ("protocol/a.py", "try:\n    pass\nexcept* OSError:\n    pass"),
+    ("protocol/a.py", "raise OSError(1) from None"),
+]
+GOOD_ON_DEVICES = [
+    ("protocol/a.py", "from collections import namedtuple\ndef f(a, *, b=1):\n    raise OSError(1)"),
+    ("server/a.py", "import dataclasses"),
+]
+BAD_STATE = [
+    ("protocol/a.py", "seen = []"),
+    ("protocol/a.py", "seen: dict = {}"),
+    ("primitives/a.py", "if True:\n    seen = set()"),
+    ("primitives/a.py", "try:\n    seen = [i for i in range(3)]\nexcept OSError:\n    pass"),
+    ("esp_link/a.py", "BUFFER = bytearray(10)"),
+    ("esp_link/a.py", "first, second = [], 1"),
+    ("pb_link/a.py", "class A:\n    seen = {}"),
+    ("pb_link/a.py", "import asyncio\nevent = asyncio.Event()"),
+    ("pb_link/a.py", "n = 0\ndef f():\n    global n\n    n += 1"),
+    ("protocol/a.py", "TABLE = {}\ndef f(k):\n    TABLE[k] = 1"),
+    ("protocol/a.py", "TABLE = {}\ndel TABLE[0]"),
+    ("protocol/a.py", "_TABLE = []\ndef f(k):\n    _TABLE.append(k)"),
+    ("protocol/a.py", "TABLE = [1]\nTABLE += [2]"),
+]
+GOOD_STATE = [
+    ("protocol/a.py", "TABLE = {1: 2}\n_NAMES = [0] * 3\n__all__ = ['x']\nname = 'x'\npair = (1, 2)"),
+    ("protocol/a.py", "class A:\n    def f(self):\n        self.seen = []\n        self.seen.append(1)"),
+    ("protocol/a.py", "def f():\n    seen = []\n    seen.append(1)"),
+    ("server/a.py", "seen = []"),
+]
+
+
+def cases(rule, samples):
+    return [pytest.param(rule, *sample, id=f"{rule.__name__}-{number}") for number, sample in enumerate(samples)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "relative", "text"),
+    cases(wrong_arrows, BAD_ARROWS)
+    + cases(stray_platform_imports, BAD_PLATFORM)
+    + cases(not_micropython, BAD_ON_DEVICES)
+    + cases(shared_state, BAD_STATE),
+)
+def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
+    found = violations(rule, tmp_path, relative, text)
+    assert len(found) == 1
+    assert found[0].startswith(relative + ":")
+
+
+@pytest.mark.parametrize(
+    ("rule", "relative", "text"),
+    cases(wrong_arrows, GOOD_ARROWS)
+    + cases(stray_platform_imports, GOOD_PLATFORM)
+    + cases(not_micropython, GOOD_ON_DEVICES)
+    + cases(shared_state, GOOD_STATE),
+)
+def test_rule_lets_pass_what_obeys_it(tmp_path, rule, relative, text):
+    assert violations(rule, tmp_path, relative, text) == []
+
+
+def test_adapters_are_listed_in_the_architecture_document(tmp_path):
+    document = tmp_path / "docs" / "architecture.md"
+    document.parent.mkdir()
+    document.write_text("`esp_link/other.py`\n<!-- adapters -->\n- `esp_link/tcp.py`\n<!-- /adapters -->\n")
+    assert violations(stray_platform_imports, tmp_path, "esp_link/tcp.py", "import socket") == []
+    assert len(violations(stray_platform_imports, tmp_path, "esp_link/other.py", "import socket")) == 1
