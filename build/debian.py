@@ -65,6 +65,7 @@ def fetch_micropython(folder):
             say(f"Looking for the source of MicroPython {PINNED_VERSION} in {archive} {suite} ..")
             try:
                 with _Apt(folder / "apt", archive, suite, keyring) as apt:
+                    apt.update()
                     version = best_version(apt.versions())
                     if version is not None:
                         return _upstream(version), apt.download(version, folder)
@@ -137,12 +138,14 @@ class _Apt:
             "APT::Get::List-Cleanup": "false",
         }
         self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-        # --error-on=any: an archive that does not answer is only a warning otherwise.
-        self._run("apt-get", "update", "--error-on=any")
         return self
 
     def __exit__(self, *exc_info):
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def update(self):
+        # --error-on=any: an archive that does not answer is only a warning otherwise.
+        self._run("apt-get", "update", "--error-on=any")
 
     def versions(self):
         listed = output_of(["apt-cache", *self._options, "showsrc", "--only-source", "micropython"]) or ""

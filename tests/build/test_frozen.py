@@ -1,0 +1,60 @@
+"""What a manifest freezes decides what is built: every change shows in the hash, and the copy is what was hashed."""
+
+import os
+
+import pytest
+
+from build import frozen
+from build.shell import BuildError
+
+FILES = [("one.py", "a/one.py", "as_mpy", None), ("two.py", "two.py", "as_mpy", 3)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    found = []
+    for name, target, kind, opt in FILES:
+        path = tmp_path / "with space" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"# {name}\n")
+        found.append((str(path), target, kind, opt))
+    return found
+
+
+def test_digest_changes_with_content_name_and_options(files):
+    digests = {frozen.digest_of(files)}
+    path, target, kind, opt = files[0]
+    digests.add(frozen.digest_of([(path, "b/one.py", kind, opt), files[1]]))
+    digests.add(frozen.digest_of([(path, target, "as_str", opt), files[1]]))
+    digests.add(frozen.digest_of([(path, target, kind, 1), files[1]]))
+    digests.add(frozen.digest_of(files[:1]))
+    with open(path, "a") as file:
+        file.write("x = 1\n")
+    digests.add(frozen.digest_of(files))
+    assert len(digests) == 6
+
+
+def test_digest_does_not_change_with_the_time(files):
+    before = frozen.digest_of(files)
+    os.utime(files[0][0], (1, 1))
+    assert frozen.digest_of(files) == before
+
+
+def test_stage_holds_copies_and_their_manifest(files, tmp_path):
+    stale = tmp_path / "stage" / "files" / "stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    copies, manifest = frozen.stage(files, tmp_path / "stage")
+    assert frozen.digest_of(copies) == frozen.digest_of(files)
+    assert not stale.exists()
+    folder = tmp_path / "stage" / "files"
+    assert manifest.read_text() == (
+        f"freeze_as_mpy('{folder}', 'a/one.py')\nfreeze_as_mpy('{folder}', 'two.py', opt=3)\n"
+    )
+
+
+def test_error_in_a_manifest_names_it(tmp_path):
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "manifestfile.py").write_text("raise SystemExit('bad folder')\n")
+    with pytest.raises(BuildError, match="manifest.py cannot be read: bad folder"):
+        frozen.frozen_files(tmp_path, tmp_path / "manifest.py")

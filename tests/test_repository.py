@@ -1,0 +1,178 @@
+"""What the repository holds: nothing of one machine, build/ as source, commands that exist, modules of bounded size."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MAX_MODULE_LINES = 450  # beyond it a module holds a second idea
+MAX_TEST_LINES = 600
+
+# Folders in which machines keep people's files, and addresses of package mirrors that only some can reach.
+OF_ONE_MACHINE = re.compile(
+    r"""(?<![\w.~}$-])/(?:home|Users|root|work|workspace|builds)/\w[\w/.-]*
+    | file:///\w[\w/.-]*
+    | https?://[^\s"'<>]*(?:artifact|nexus|devpi|pkg\.dev|/simple\b)[^\s"'<>]*""",
+    re.VERBOSE,
+)
+COMMAND_BLOCK = re.compile(r"^```(?:sh|bash|console|shell)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"`([^`\n]+)`")
+
+
+def git(*words):
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def tracked(missing_tool):
+    """Paths of the files that git tracks, relative to the root."""
+    try:
+        listed = git("ls-files", "-z")
+    except FileNotFoundError:
+        missing_tool("git is not installed")
+    if listed.returncode:
+        missing_tool("this is not a git checkout")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def text_of(name):
+    """Returns the text of a tracked file, "" for a binary one."""
+    content = (ROOT / name).read_bytes()
+    return "" if b"\0" in content else content.decode("utf-8", errors="replace")
+
+
+def marks_of_a_machine(text):
+    """Returns what in the text only makes sense on one machine."""
+    return [match.group() for match in OF_ONE_MACHINE.finditer(text)]
+
+
+def test_no_file_names_a_machine(tracked):
+    found = [f"{name}: {mark}" for name in tracked for mark in marks_of_a_machine(text_of(name))]
+    if len(ROOT.parts) > 2:  # this checkout's own path
+        found += [f"{name}: {ROOT}" for name in tracked if f"{ROOT}/" in text_of(name)]
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("folder", ["home", "Users", "root", "workspace"])
+def test_path_of_a_machine_is_found(folder):
+    assert marks_of_a_machine(f"see /{folder}/someone/pb_link/notes.txt") == [f"/{folder}/someone/pb_link/notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["tests/work/x", "~/work/x", "https://example.org/home/x", "http://deb.debian.org/debian"])
+def test_other_paths_are_not(text):
+    assert marks_of_a_machine(text) == []
+
+
+def test_mirror_of_packages_is_found():
+    address = "https://mirror.example/" + "artifact" + "ory/pypi"
+    assert marks_of_a_machine(f"index-url = {address}") == [address]
+
+
+def test_build_is_source(tracked):
+    there = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "build").glob("*.py"))
+    ignored = git("check-ignore", "--no-index", *there).stdout.split()
+    assert not ignored, "an ignore file swallows build/"
+    assert set(there) <= set(tracked)
+    assert "build/micropython.py" in tracked
+
+
+def test_what_is_made_is_ignored(tracked):
+    made = [".cache/x", ".venv/x", "protocol/__pycache__/x.pyc", ".ruff_cache/x"]
+    assert git("check-ignore", "--no-index", *made).stdout.split() == made
+    assert not [name for name in tracked if name.endswith((".pyc", ".mpy", ".bin", ".elf"))]
+
+
+def test_modules_are_of_bounded_size(tracked):
+    too_long = []
+    for name in tracked:
+        limit = MAX_TEST_LINES if name.startswith("tests/") else MAX_MODULE_LINES
+        if name.endswith(".py") and text_of(name).count("\n") > limit:
+            too_long.append(f"{name} has more than {limit} lines")
+    assert not too_long, "\n" + "\n".join(too_long)
+
+
+def make_targets():
+    """Returns the targets that `make help` shows."""
+    shown = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True)
+    return set(re.findall(r"^make ([\w-]+)", shown.stdout, re.MULTILINE))
+
+
+def promised_commands(text):
+    """Returns the command lines in a document: those in shell blocks and those between backquotes."""
+    blocks = "\n".join(COMMAND_BLOCK.findall(text)).splitlines()
+    quoted = COMMAND.findall(COMMAND_BLOCK.sub("", text))
+    return [re.sub(r"^\s*\$\s+", "", line).strip() for line in blocks + quoted]
+
+
+def words_of(command):
+    try:
+        return shlex.split(command, comments=True)
+    except ValueError:  # no command of a shell
+        return []
+
+
+def broken_promises(text, targets, root=ROOT):
+    """Returns the commands in the document that name a target, module or script which does not exist."""
+    broken = []
+    for command in promised_commands(text):
+        words = words_of(re.sub(r"^(?:\w+=\S+\s+)+", "", command))
+        if not words:
+            continue
+        if words[0] == "make" and len(words) > 1:
+            good = all(word in targets for word in words[1:] if re.fullmatch(r"[a-z-]+", word))
+        elif words[0] in ("python3", "python", "micropython") and words[1:2] == ["-m"] and len(words) > 2:
+            place = root.joinpath(*words[2].split("."))
+            good = place.with_suffix(".py").exists() or (place / "__main__.py").exists() or words[2] in ("venv", "pip")
+        elif words[0] in ("python3", "python", "micropython") and words[1:] and words[1].endswith(".py"):
+            good = (root / words[1]).exists() or "/" not in words[1]  # without a folder it is the reader's own file
+        else:
+            good = not words[0].startswith("./") and words[0] != ".ci/run" or (root / words[0]).exists()
+        if not good:
+            broken.append(command)
+    return broken
+
+
+def documents(tracked):
+    return [name for name in tracked if re.fullmatch(r"README\.md|CONTRIBUTING\.md|docs/[\w/-]+\.md", name)]
+
+
+def test_promised_commands_exist(tracked):
+    targets = make_targets()
+    broken = [
+        f"{name}: {command}"
+        for name in documents(tracked)
+        for command in broken_promises(text_of(name), targets)
+    ]
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def test_broken_promises_are_found(tmp_path):
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "__main__.py").write_text("")
+    text = (
+        "Run `make demo` or `make nothing`, never `make` alone.\n"
+        "```sh\n$ python3 -m sim demo\npython3 -m gone\npython3 my_client.py\nCI=1 python3 build/gone.py\n./gone\n```\n"
+    )
+    found = broken_promises(text, {"demo"}, tmp_path)
+    assert found == ["python3 -m gone", "CI=1 python3 build/gone.py", "./gone", "make nothing"]
+
+
+def test_make_help_shows_the_documented_targets():
+    documented = {"help", "demo", "test", "test-unit", "test-mpy", "test-process", "lint", "micropython", "clean"}
+    assert documented <= make_targets()
+
+
+def test_readme_is_there(tracked):
+    if "docs/architecture.md" not in tracked:
+        pytest.skip("the documents are not written yet")
+    assert "README.md" in tracked
+    assert {"make demo", "make test"} <= set(promised_commands(text_of("README.md")))
+
+
+def test_continuous_integration_is_executable(tracked):
+    assert ".ci/run" in tracked
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
