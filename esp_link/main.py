@@ -1,0 +1,64 @@
+"""The ESP8266's program: names the hardware, runs the bridge, resets the chip
+when it ends. Pins: docs/hardware.md, GPIO numbers.
+"""
+
+import asyncio
+import gc
+import os
+import sys
+
+import esp
+import machine
+import micropython
+import network
+
+from esp_link.bridge import Bridge
+from esp_link.wifi import Wifi
+from i2c_devices.memory import MemoryController
+from protocol.mailbox import ADDRESS, ADDRESS_BITS
+
+SCL = 0  # boot strap: must be high when reset is released
+SDA = 2  # boot strap as well
+SYN = 5
+ACK = 4
+CLOCK_HZ = 400000
+
+
+def random16():
+    number = os.urandom(2)
+    return (number[0] << 8 | number[1]) or 1
+
+
+def mem_free():
+    gc.collect()
+    return gc.mem_free()
+
+
+def main():
+    micropython.alloc_emergency_exception_buf(100)
+    esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
+    network.WLAN(network.AP_IF).active(False)
+    wlan = network.WLAN(network.STA_IF)
+    wlan.active(True)
+    i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
+    watchdog = machine.WDT()
+    bridge = Bridge(
+        MemoryController(i2c, ADDRESS, ADDRESS_BITS),
+        machine.Pin(SYN, machine.Pin.IN),
+        machine.Pin(ACK, machine.Pin.OUT, value=1),
+        Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
+        asyncio.open_connection,
+        random16,
+        mem_free,
+        watchdog.feed,
+    )
+    print("esp_link: up")
+    gc.collect()
+    try:
+        asyncio.run(bridge.run())
+    except Exception as error:  # whatever it is, the remedy is the same
+        sys.print_exception(error)
+    machine.reset()
+
+
+main()

@@ -1,0 +1,192 @@
+"""The mailbox, the client's side: an I2C memory that the bridge reads and writes.
+
+The bridge can overwrite all of the memory at any moment. So everything is
+copied first, then checked, and not looked at again.
+"""
+
+from i2c_devices.memory import MemoryTarget
+from protocol import mailbox as box
+from protocol.mailbox import Ack, Status, Sync, Transfer
+from protocol.serial import diff8
+
+
+class MailboxTarget:
+    """Args:
+    port: i2c_devices.memory.TargetPort.
+    life: this life of the client, 1..65535, random.
+    wake: function of no arguments, called when the bridge has used the
+        mailbox; it may be called from a soft interrupt handler.
+    """
+
+    def __init__(self, port, life, wake):
+        self._device = MemoryTarget(port, box.MEMORY, self._on_use, box.ADDRESS_BITS)
+        self._memory = self._device.memory
+        self._view = memoryview(self._memory)
+        self._cell = bytearray(box.SYNC_BYTES)
+        self._received = bytearray(box.SLOT)
+        self._received_view = memoryview(self._received)
+        self._wake = wake
+        self.used = False  # the bridge has used the mailbox; the reader clears it
+        self.damaged = 0  # transfers and cells that failed their check
+        self.resyncs = 0  # lives of the bridge that were met
+        self.max_payload = box.PAYLOAD
+        self._status = Status()
+        self._status.client_life = life
+        self._lives = None
+        self._bad = None  # header of a damaged transfer, so that it is counted once
+        self._restart(0)
+        self._publish_cells()
+
+    def open(self):
+        self._device.open()
+
+    def close(self):
+        """Leave the bus, and the synchronisation with it."""
+        self._device.close()
+        self._restart(0)
+        self._memory[box.SYNC : box.RX] = bytes(box.RX)
+        self._publish_cells()
+
+    @property
+    def synchronised(self):
+        return self._lives is not None
+
+    def _on_use(self):
+        self.used = True
+        self._wake()
+
+    def _restart(self, bridge_life):
+        status = self._status
+        status.bridge_life = bridge_life
+        status.next = status.base = status.end = status.drop = 0
+        status.length0 = status.length1 = 0
+        # No transfer of another life may look like the next one of this.
+        self._memory[box.RX] = 1
+        self._memory[box.RX + box.SLOT] = 0
+        self._lives = box.lives(status.client_life, bridge_life) if bridge_life else None
+        self._changed = True
+
+    # From the bridge
+
+    def poll(self):
+        """Look at SYNC and ACK. Returns True if the bridge began a new life."""
+        self._cell[:] = self._view[box.SYNC : box.SYNC + box.SYNC_BYTES]
+        new_life = False
+        if self._cell[0]:
+            new_life = self._poll_sync()
+        if self._lives is not None:
+            self._cell[: box.ACK_BYTES] = self._view[box.ACK : box.ACK + box.ACK_BYTES]
+            number = Ack.decode(self._cell, 0, self._lives)
+            if number is not None:
+                self._acknowledge(number)
+        return new_life
+
+    def _poll_sync(self):
+        sync = Sync.decode(self._cell)
+        if sync is None:
+            return False
+        bridge_life, client_life, max_payload = sync
+        if client_life != self._status.client_life or bridge_life == self._status.bridge_life:
+            return False
+        self._restart(bridge_life)
+        self.max_payload = min(max_payload, box.PAYLOAD)
+        self.resyncs += 1
+        return True
+
+    def _acknowledge(self, number):
+        status = self._status
+        if 0 < diff8(number, status.base) <= diff8(status.end, status.base):
+            status.base = number
+            self._changed = True
+
+    def transfers(self):
+        """Yield (kind, connection, payload) of each transfer that has arrived.
+
+        payload: memoryview, valid until the next step.
+        """
+        while self._lives is not None and self._copy_next():
+            buf = self._received
+            self._status.next = (self._status.next + 1) & 0xFF
+            self._changed = True
+            self._acknowledge(buf[3])
+            end = box.HEADER + Transfer.length(buf, 0)
+            yield buf[1], buf[2], self._received_view[box.HEADER : end]
+
+    def _copy_next(self):
+        """Copy the transfer that is expected next, if it is there and whole."""
+        number = self._status.next
+        at = box.RX + box.SLOT * (number % box.SLOTS)
+        if self._memory[at] != number:
+            return False
+        buf = self._received
+        buf[: box.HEADER] = self._view[at : at + box.HEADER]
+        length = Transfer.length(buf, 0)
+        if buf[0] != number or length == 0 or length > box.PAYLOAD:
+            return False
+        end = box.HEADER + length
+        buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
+        if Transfer.ok(box.FROM_BRIDGE, self._lives, buf, 0):
+            return True
+        if self._bad != buf[: box.HEADER]:
+            self._bad = buf[: box.HEADER]
+            self.damaged += 1
+        return False
+
+    # To the bridge
+
+    @property
+    def pending(self):
+        """True while the bridge has something to fetch, or an answer to see."""
+        return self._status.base != self._status.end
+
+    def slot(self):
+        """(memory, offset of the payload) of a free slot, or None."""
+        end = self._status.end
+        if self._lives is None or diff8(end, self._status.base) >= box.SLOTS:
+            return None
+        return self._memory, self._slot_at(end) + box.HEADER
+
+    def offer(self, kind, connection, length):
+        """Offer the payload of length bytes that was written into `slot()`."""
+        status = self._status
+        number = status.end
+        at = self._slot_at(number)
+        Transfer.seal(
+            box.FROM_CLIENT, self._lives, self._memory, at, number, kind, connection, 0, length
+        )
+        if number & 1:
+            status.length1 = length
+        else:
+            status.length0 = length
+        status.end = (number + 1) & 0xFF
+        self._changed = True
+
+    def drop(self, connection):
+        """Ask the bridge to close this connection."""
+        self._status.drop = connection
+        self._changed = True
+
+    def beat(self):
+        """Show that the client runs: at least every second."""
+        self._status.beat = (self._status.beat + 1) & 0xFF
+        self._publish_cells()
+
+    def publish(self):
+        """Make what has changed visible. Returns True if the bridge should look (pulse syn)."""
+        changed = self._changed
+        if changed:
+            self._publish_cells()
+        return changed
+
+    def _publish_cells(self):
+        self._changed = False
+        first = box.TX
+        self._status.encode_into(self._memory, first)
+        second = first + box.TX_STRIDE
+        self._memory[second : second + box.STATUS_BYTES] = self._view[
+            first : first + box.STATUS_BYTES
+        ]
+
+    @staticmethod
+    def _slot_at(number):
+        return box.TX + box.TX_STRIDE * (number % box.SLOTS) + box.STATUS_BYTES

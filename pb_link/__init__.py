@@ -1,0 +1,1 @@
+"""The client's side of the link. Subclass `pb_link.app_base.AppBase`."""

@@ -1,0 +1,132 @@
+"""The client's application interface: subclass AppBase.
+
+    class App(AppBase):
+        def start(self):
+            asyncio.create_task(self.echo())
+
+        async def echo(self):
+            while True:
+                await self.write(await self.readline())
+
+    asyncio.run(App(conn_id, config, hardware).await_msg())
+"""
+
+from pb_link.link import Link
+from pb_link.settings import Settings
+from protocol.credentials import parse_id
+from protocol.lines import decode_line, encode_line
+
+
+class AppBase:
+    """Args:
+    conn_id: str, the id by which the server knows this client; a trailing
+        newline is dropped.
+    config: list (port, server, timeout ms, seconds between reports, ssid,
+        password, key) or a dict of the same (`settings.py`).
+    hardware: list [i2c, syn, ack, rst]: i2c_devices.memory.TargetPort, two
+        Pins, and (Pin, active level, pulse in ms) or None.
+    verbose: print one line an event.
+
+    Raises: TypeError, ValueError that name what is wrong.
+    """
+
+    def __init__(self, conn_id, config, hardware, verbose=False):
+        self._link = Link(
+            parse_id(conn_id), Settings(config), _hardware(hardware), self, verbose
+        )
+
+    def start(self):
+        """Called once, when client and ESP8266 are synchronised for the first time.
+
+        Synchronous; typically it starts the application's tasks.
+        """
+        raise NotImplementedError("subclasses of AppBase define start()")
+
+    async def await_msg(self):
+        """Run the link. The application's main awaits this for ever.
+
+        Raises: what `bad_wifi`, `bad_server` or another hook raised.
+        """
+        await self._link.run()
+
+    async def readline(self):
+        """The next line from the server, str with its newline. Waits through outages.
+
+        Raises: LinkDown after `close`.
+        """
+        return decode_line(await self._link.readline())
+
+    async def write(self, line, qos=True, wait=True):
+        """Send a line to the server; a newline is added if there is none.
+
+        Args:
+            line: str, at most 8,192 bytes of UTF-8, without an inner newline.
+            qos: True: delivered exactly once and in order, whatever fails.
+                False: lost if the link is down, otherwise once and in order.
+            wait: with qos, return when the server has acknowledged it, and
+                all earlier lines; else once it has a place in the window.
+
+        Cancelling it while it waits for the acknowledgement does not take the
+        line back. Raises: TypeError, ValueError for a bad line, which is not
+        sent; LinkDown after `close`.
+        """
+        await self._link.write(encode_line(line), bool(qos), bool(wait))
+
+    async def reboot(self):
+        """Reset the ESP8266. The link recovers and nothing is lost.
+
+        Raises: OSError if there is no reset wire.
+        """
+        await self._link.reset()
+
+    def close(self):
+        """Free pins and I2C and end the link's tasks. It cannot be opened again."""
+        self._link.close()
+
+    def status(self):
+        """True while the server can be reached. A hint: the next moment may differ."""
+        return self._link.up
+
+    # To override
+
+    async def bad_wifi(self):
+        """Wi-Fi could not be joined with stored and configured credentials; initially only."""
+        raise OSError("No initial WiFi connection.")
+
+    async def bad_server(self):
+        """The server could not be reached, or refused this client; initially only."""
+        raise OSError("No initial server connection.")
+
+    async def report(self, data):
+        """data: [connections, report number, free heap of the ESP8266 in bytes]."""
+        print("Connects {} Count {} Mem free {}".format(*data))
+
+    async def server_ok(self, up):
+        """The server has become reachable (True) or unreachable (False)."""
+        print("Server is", "up" if up else "down")
+
+
+def _hardware(hardware):
+    if not isinstance(hardware, (list, tuple)) or len(hardware) != 4:
+        raise ValueError("hardware must be [i2c, syn, ack, rst]")
+    i2c, syn, ack, rst = hardware
+    if not hasattr(i2c, "open"):
+        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.memory)")
+    for name, pin in (("syn", syn), ("ack", ack)):
+        if not callable(pin):
+            raise TypeError("hardware: %s must be a Pin" % name)
+    if rst is not None:
+        _check_reset(rst)
+    return hardware
+
+
+def _check_reset(rst):
+    if not isinstance(rst, (list, tuple)) or len(rst) != 3:
+        raise TypeError("hardware: rst must be (Pin, level, pulse in ms) or None")
+    pin, level, pulse_ms = rst
+    if not callable(pin):
+        raise TypeError("hardware: the first item of rst must be a Pin")
+    if level not in (0, 1):
+        raise ValueError("hardware: the level of rst must be 0 or 1")
+    if not isinstance(pulse_ms, int) or not 1 <= pulse_ms <= 10000:
+        raise ValueError("hardware: the pulse of rst must be 1..10000 ms")

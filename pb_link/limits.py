@@ -1,0 +1,33 @@
+"""The client's times and bounds, in one place, with their reasons."""
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# STATUS shows a new beat this often; the bridge allows CLIENT_SILENT_MS.
+BEAT_MS = const(500)
+
+# A quiet bridge looks at the mailbox every second: three beats and a half.
+BRIDGE_IDLE_MS = const(3500)
+# With something for it in the mailbox, syn is pulsed this often, and an
+# answer is missed after four pulses, if it has answered pulses before.
+SYN_REPEAT_MS = const(250)
+BRIDGE_PENDING_MS = const(1100)
+# An answer to a pulse comes within this, or it was not an answer.
+SYN_ANSWER_MS = const(200)
+
+# After reset is released the bus is left alone until the ESP8266 shows itself
+# on ack, or for this long: it samples its boot straps in the first ms.
+STRAP_HOLD_MS = const(1500)
+# From release to the first use of the mailbox: boot takes about a second.
+BOOT_MS = const(6000)
+# The next time-out after a boot that did not succeed is twice as long, up to this.
+BOOT_LAST_MS = const(60000)
+# A bridge that has run for this long is taken for healthy again.
+HEALTHY_MS = const(10000)
+
+MAX_WAIT_MS = const(250)

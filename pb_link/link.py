@@ -1,0 +1,353 @@
+"""The client's loop: mailbox below, session above, one step for both.
+
+`run` sleeps until the bridge has used the mailbox, the application has
+written or read, or time is up; then `_step` takes what has come, gives what
+is to go, and sees whether the ESP8266 is alive.
+"""
+
+import asyncio
+import os
+
+from i2c_devices.mailbox_target import MailboxTarget
+from pb_link import limits
+from pb_link.bridge_watch import BridgeWatch
+from primitives.broadcast import Broadcast
+from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms, wait_for_ms
+from primitives.supervisor import Supervisor
+from primitives.timeout import Timeout
+from protocol import control
+from protocol.errors import LinkDown
+from protocol.frame import put16
+from protocol.framing import PREFIX, FrameReader
+from protocol.handshake import DONE, Initiator
+from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, NONCE_BYTES
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import OPEN, Session
+
+
+class Link:
+    """Args:
+    client_id: str, checked.
+    settings: pb_link.settings.Settings.
+    hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
+    hooks: object with coroutines bad_wifi(), bad_server(), report(list),
+        server_ok(bool), and a method start().
+    verbose: print one line an event.
+    """
+
+    def __init__(self, client_id, settings, hardware, hooks, verbose):
+        port, self._syn, self._ack, self._rst = hardware
+        self._id = client_id
+        self._key = settings.key
+        self._config = control.encode_config(
+            settings.port,
+            settings.server,
+            settings.timeout_ms,
+            settings.report_s,
+            settings.ssid,
+            settings.password,
+        )
+        self._hooks = hooks
+        self._verbose = verbose
+        self._flag = Flag()
+        life = os.urandom(2)
+        self._box = MailboxTarget(port, life[0] << 8 | life[1] or 1, self._flag.set)
+        self._watch = BridgeWatch()
+        self._ack_moved = False
+        self._on_ack_ref = self._on_ack
+        self._epoch = os.urandom(EPOCH_BYTES)
+        self.session = Session(Sender(), Receiver(), ticks_diff)
+        self._reader = FrameReader()
+        self._initiator = None
+        self._handshake = Timeout(HANDSHAKE_MS)
+        self._reply = None  # handshake frame to be sent
+        self._send_config = False
+        self._connection = 0  # number of the bridge's connection that we use, or 0
+        self.up = False
+        self._was_up = False
+        self._started = False
+        self._resetting = False
+        self.closed = False
+        self._beat = Timeout(limits.BEAT_MS)
+        self._changed = Broadcast()
+        self._write_order = asyncio.Lock()
+        self._tasks = Supervisor(self._flag.set)
+
+    # For the application
+
+    async def readline(self):
+        """The next line, bytes; it is acknowledged when this returns."""
+        receiver = self.session.receiver
+        while not receiver.lines:
+            self._check_open()
+            await self._changed.wait()
+        data = receiver.lines[0]
+        self.session.accepted(1, ticks_ms())
+        self._flag.set()
+        return data
+
+    async def write(self, data, numbered, wait):
+        """Send a line, bytes. See AppBase.write."""
+        sender = self.session.sender
+        async with self._write_order:
+            while not sender.room_for(len(data)) and (numbered or self.up):
+                self._check_open()
+                await self._changed.wait()
+            self._check_open()
+            if not (numbered or self.up):
+                return  # qos 0 and no link: lost, as promised
+            target = sender.append(data, numbered)
+        self._flag.set()
+        while wait and sender.acknowledged < target:
+            await self._changed.wait()
+            self._check_open()
+
+    def _check_open(self):
+        if self.closed:
+            raise LinkDown("the link has been closed")
+
+    # The loop
+
+    async def run(self):
+        """Run the link until it is closed. Raises what a task or a hook raised."""
+        self._check_open()
+        self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
+        self._box.open()
+        try:
+            while not self.closed:
+                try:
+                    await wait_for_ms(self._flag.wait(), self._wait_ms())
+                except asyncio.TimeoutError:
+                    pass
+                if self._tasks.fault:
+                    raise self._tasks.fault
+                if not self._resetting and not self.closed:
+                    self._step()
+                    if self._watch.reset_due():
+                        await self._revive()
+        finally:
+            self.close()
+
+    def close(self):
+        """Free the pins and the bus; every waiting call raises LinkDown."""
+        if self.closed:
+            return
+        self.closed = True
+        self._ack.irq(None)
+        self._box.close()
+        self._syn(1)
+        self._changed.pulse()
+        self._flag.set()
+
+    def _on_ack(self, pin):
+        self._ack_moved = True
+        self._flag.set()
+
+    def _wait_ms(self):
+        timeout = self.session.next_timeout(ticks_ms())
+        return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
+
+    def _step(self):
+        if self._box.used or self._ack_moved:
+            self._box.used = self._ack_moved = False
+            self._watch.used()
+        if self._box.poll():
+            self._new_bridge()
+        self._receive()
+        self._check_connection()
+        self._send()
+        if self._beat.expired():
+            self._beat.restart()
+            self._box.beat()
+        news = self._box.publish()
+        if self._watch.pulse_due(self._box.pending, news):
+            self._syn(0)
+            self._syn(1)
+
+    def _new_bridge(self):
+        self._log("= synchronised with the ESP8266")
+        self._lose_connection()
+        self._send_config = True
+        if not self._started:
+            self._started = True
+            self._hooks.start()
+
+    # Receiving
+
+    def _receive(self):
+        for kind, connection, payload in self._box.transfers():
+            if kind & KIND == CONTROL:
+                self._take_control(bytes(payload))
+            elif connection == self._connection:
+                self._take_stream(payload)
+
+    def _take_control(self, record):
+        kind = record[0]
+        if kind == control.UP:
+            self._connect(record[1])
+        elif kind == control.DOWN and record[1] == self._connection:
+            self._log("= connection %d ended" % record[1])
+            self._lose_connection()
+        elif kind == control.REPORT:
+            self._tasks.start(self._hooks.report(control.decode_report(record)))
+        elif kind == control.BAD_WIFI and not self._was_up:
+            self._tasks.start(self._hooks.bad_wifi())
+        elif kind == control.BAD_SERVER and not self._was_up:
+            self._tasks.start(self._hooks.bad_server())
+
+    def _take_stream(self, payload):
+        for data in self._reader.feed(payload):
+            fault = self._take_frame(data)
+            if fault:
+                self._drop(fault)
+                return
+        if self._reader.fault:
+            self._drop(self._reader.fault)
+
+    def _take_frame(self, data):
+        if self._initiator.state != DONE:
+            return self._take_handshake(data)
+        fault = self.session.receive(data, ticks_ms())
+        if not fault and self.session.state == OPEN:
+            self._set_up(True)
+            self._changed.pulse()
+        return fault
+
+    # Connections
+
+    def _connect(self, connection):
+        self._lose_connection()
+        self._log("= connection %d" % connection)
+        self._connection = connection
+        self._reader.reset()
+        self._initiator = Initiator(self._id, self._key, self._epoch, os.urandom(NONCE_BYTES))
+        self._reply = self._initiator.hello()
+        self._handshake.restart()
+
+    def _take_handshake(self, data):
+        self._reply, fault = self._initiator.receive(data)
+        if fault:
+            print("pb_link: no session with the server: " + fault)
+            if not self._was_up:
+                self._tasks.start(self._hooks.bad_server())
+            return fault
+        max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
+        self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame)
+        return None
+
+    def _check_connection(self):
+        if not self._connection:
+            return
+        fault = self.session.fault(ticks_ms())
+        if not fault and self.session.state != OPEN and self._handshake.expired():
+            fault = "the server does not answer"
+        if fault:
+            self._drop(fault)
+
+    def _drop(self, reason):
+        """Have the bridge close the connection, and open another."""
+        self._log("! " + reason)
+        self._box.drop(self._connection)
+        self._lose_connection()
+
+    def _lose_connection(self):
+        self._connection = 0
+        self._reply = None
+        self.session.detach()
+        self._set_up(False)
+        self._changed.pulse()
+
+    def _set_up(self, up):
+        if up == self.up:
+            return
+        self.up = up
+        self._was_up = True
+        self._log("= server " + ("up" if up else "down"))
+        self._tasks.start(self._hooks.server_ok(up))
+
+    # Sending
+
+    def _send(self):
+        """Put into the mailbox what is to go and has a place there."""
+        now = ticks_ms()
+        while True:
+            slot = self._box.slot()
+            if slot is None:
+                return
+            memory, at = slot
+            if self._send_config:
+                self._send_config = False
+                end = at + len(self._config)
+                memory[at:end] = self._config
+                self._box.offer(CONTROL, 0, end - at)
+                continue
+            if not self._connection:
+                return
+            end = self._next_frame(memory, at, now)
+            if end == at:
+                return
+            self._box.offer(DATA | FRAME_END, self._connection, end - at)
+
+    def _next_frame(self, memory, at, now):
+        if self._reply is None:
+            return self.session.encode_into(memory, at, now)
+        start = at + PREFIX
+        end = start + len(self._reply)
+        put16(memory, at, len(self._reply))
+        memory[start:end] = self._reply
+        self._reply = None
+        return end
+
+    # The ESP8266
+
+    async def _revive(self):
+        """It is silent: reset it, at a bounded rate, and say so."""
+        if self._watch.alive:
+            self._log("! the ESP8266 is silent: reset")
+        else:
+            print(
+                "pb_link: the ESP8266 does not answer. Check its power and firmware,"
+                " and the wires scl, sda, syn, ack, rst. Next attempt in %d s."
+                % (self._next_attempt_ms() // 1000)
+            )
+        if self._rst is None:
+            self._lose_connection()
+            self._watch.was_reset()
+        else:
+            await self.reset()
+
+    def _next_attempt_ms(self):
+        return min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)
+
+    async def reset(self):
+        """Reset the ESP8266. scl and sda are freed first: they are its boot straps."""
+        if self._rst is None:
+            raise OSError("Cannot reset ESP8266.")
+        if self._resetting:
+            return
+        self._resetting = True
+        pin, level, pulse_ms = self._rst
+        try:
+            self._box.close()
+            self._lose_connection()
+            pin(level)
+            await sleep_ms(pulse_ms)
+        finally:
+            pin(1 - level)
+        self._watch.was_reset()
+        self._ack_moved = False
+        held = Timeout(limits.STRAP_HOLD_MS)
+        try:
+            while not self._ack_moved and not held.expired():
+                await sleep_ms(10)
+        finally:
+            self._resetting = False
+            if not self.closed:
+                self._box.open()
+            self._flag.set()
+
+    def _log(self, text):
+        if self._verbose:
+            print("pb_link:", text)

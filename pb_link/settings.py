@@ -1,0 +1,121 @@
+"""What a client must be told: checked, with errors that name the item.
+
+The list of the configuration is (port, server, timeout in ms, seconds between
+reports, ssid, password, key); the named form is a dict with the names below.
+`read` takes them from a JSON file of that form, which an upgrade of the code
+does not touch. Client and server demo share one such file.
+"""
+
+import json
+import os
+from binascii import hexlify
+
+from protocol.credentials import parse_key
+
+FILE = "pb_settings.json"
+NAMES = ("port", "server", "timeout_ms", "report_s", "ssid", "password", "key")
+DEFAULTS = {
+    "port": 8123,
+    "server": "127.0.0.1",
+    "timeout_ms": 1500,
+    "report_s": 10,
+    "ssid": "",
+    "password": "",
+    "id": "demo",
+}
+_RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400)}
+_MAX_TEXT = 255  # bytes of a str in a CONFIG record
+
+
+class Settings:
+    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes)."""
+
+    def __init__(self, config):
+        """config: list or tuple of 7 items, or a dict with NAMES.
+
+        Raises: TypeError or ValueError that names the item. The key and the
+        password are never shown.
+        """
+        items = _named(config)
+        for name in ("port", "timeout_ms", "report_s"):
+            setattr(self, name, _number(name, items[name]))
+        for name in ("server", "ssid", "password"):
+            setattr(self, name, _text(name, items[name]))
+        if not self.server:
+            raise ValueError("config: server is empty: name the server's address")
+        if self.password and not self.ssid:
+            raise ValueError("config: there is a password without an ssid")
+        self.key = parse_key(items["key"])
+
+    def __repr__(self):
+        return "Settings(server=%r, port=%d)" % (self.server, self.port)
+
+
+def _named(config):
+    if isinstance(config, dict):
+        items = config
+    elif isinstance(config, (list, tuple)):
+        items = {name: config[i] for i, name in enumerate(NAMES) if i < len(config)}
+    else:
+        raise TypeError("config must be a list or a dict")
+    for name in NAMES:
+        if name not in items:
+            raise ValueError("config: %s is absent; it needs %s" % (name, ", ".join(NAMES)))
+    return items
+
+
+def _number(name, value):
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("config: %s must be an int" % name)
+    low, high = _RANGES[name]
+    if not low <= value <= high:
+        raise ValueError("config: %s is %d, not %d..%d" % (name, value, low, high))
+    return value
+
+
+def _text(name, value):
+    if not isinstance(value, str):
+        raise TypeError("config: %s must be a str" % name)
+    if len(value.encode()) > _MAX_TEXT:
+        raise ValueError("config: %s is longer than %d bytes" % (name, _MAX_TEXT))
+    return value
+
+
+def read(path=FILE):
+    """Return the settings file as a dict, defaults filled in; without a file, the defaults.
+
+    Raises: ValueError if the file is not a JSON object.
+    """
+    items = dict(DEFAULTS)
+    try:
+        with open(path) as file:
+            text = file.read()
+    except OSError:  # there is none
+        return items
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise ValueError(path + " is not valid JSON")
+    if not isinstance(found, dict):
+        raise ValueError(path + " must hold one JSON object")
+    items.update(found)
+    return items
+
+
+def read_or_create(path=FILE):
+    """As `read`; makes the file with a fresh random key when there is none.
+
+    Returns: (settings dict, True if it was made).
+    """
+    try:
+        os.stat(path)
+        return read(path), False
+    except OSError:
+        pass  # no such file: make it
+    items = dict(DEFAULTS)
+    items["key"] = hexlify(os.urandom(32)).decode()
+    with open(path, "w") as file:
+        json.dump(items, file)
+    if hasattr(os, "chmod"):
+        os.chmod(path, 0o600)  # it holds a key
+    return items, True

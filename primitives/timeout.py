@@ -1,0 +1,36 @@
+"""A time-out that works across the wrap of `ticks_ms`."""
+
+from primitives.platform import ticks_diff, ticks_ms
+
+
+class Timeout:
+    """Expires ms milliseconds after `restart`, and then stays expired.
+
+    It must be asked at least once in 6 days while it runs: `ticks_diff` sees
+    no further. Once seen to have expired it may be left alone for ever.
+    """
+
+    def __init__(self, ms):
+        self.ms = ms
+        self.restart()
+
+    def restart(self):
+        self._start = ticks_ms()
+        self._expired = False
+
+    def expire(self):
+        """Be expired from now on."""
+        self._expired = True
+
+    def elapsed(self):
+        """Milliseconds since `restart`, at most `ms` once it has expired."""
+        return self.ms if self._expired else ticks_diff(ticks_ms(), self._start)
+
+    def expired(self):
+        if not self._expired and ticks_diff(ticks_ms(), self._start) >= self.ms:
+            self._expired = True
+        return self._expired
+
+    def left(self):
+        """Milliseconds until it expires, 0 if it has."""
+        return 0 if self.expired() else self.ms - ticks_diff(ticks_ms(), self._start)

@@ -1,0 +1,74 @@
+"""Control records: what client and bridge tell each other, in transfers of
+kind CONTROL. They exist in the mailbox only; nothing from TCP becomes one.
+
+    CONFIG      client -> bridge   0  1  kind 01
+                                   1  2  port of the server
+                                   3  4  timeout of the server hop, ms
+                                   7  4  seconds between reports, 0 for none
+                                   11    server, ssid, password: each a length
+                                         byte and UTF-8 bytes
+    UP          bridge -> client   0  1  kind 02
+                                   1  1  number of the new connection, 1..255
+    DOWN        bridge -> client   0  1  kind 03
+                                   1  1  number of the connection that ended
+    BAD_WIFI    bridge -> client   0  1  kind 04
+    BAD_SERVER  bridge -> client   0  1  kind 05
+    REPORT      bridge -> client   0  1  kind 06
+                                   1  4  connections since the bridge started
+                                   5  4  number of this report, from 0
+                                   9  4  free heap, bytes
+
+The Wi-Fi password travels in CONFIG, in clear, over the wires between the
+two boards, and nowhere else.
+"""
+
+from struct import pack, pack_into, unpack_from
+
+CONFIG = 0x01
+UP = 0x02
+DOWN = 0x03
+BAD_WIFI = 0x04
+BAD_SERVER = 0x05
+REPORT = 0x06
+
+_CONFIG_HEAD = 11
+REPORT_BYTES = 13
+
+
+def _text(text):
+    data = text.encode()
+    return bytes((len(data),)) + data
+
+
+def encode_config(port, server, timeout_ms, report_s, ssid, password):
+    """One CONFIG record. server, ssid, password: str of at most 255 bytes each."""
+    head = pack(">BHII", CONFIG, port, timeout_ms, report_s)
+    return head + _text(server) + _text(ssid) + _text(password)
+
+
+def decode_config(data):
+    """(port, server, timeout_ms, report_s, ssid, password), or None if malformed."""
+    if len(data) < _CONFIG_HEAD:
+        return None
+    _, port, timeout_ms, report_s = unpack_from(">BHII", data, 0)
+    texts = []
+    at = _CONFIG_HEAD
+    for _ in range(3):
+        if at >= len(data) or at + 1 + data[at] > len(data):
+            return None
+        texts.append(str(bytes(data[at + 1 : at + 1 + data[at]]), "utf-8"))
+        at += 1 + data[at]
+    server, ssid, password = texts
+    return port, server, timeout_ms, report_s, ssid, password
+
+
+def encode_report_into(buf, at, connections, number, free):
+    pack_into(">BIII", buf, at, REPORT, connections, number, free)
+    return REPORT_BYTES
+
+
+def decode_report(data):
+    """[connections, report number, free bytes], or None if malformed."""
+    if len(data) != REPORT_BYTES:
+        return None
+    return list(unpack_from(">III", data, 1))

@@ -1,0 +1,38 @@
+"""The exceptions of the link.
+
+    LinkError
+     +-- LocalProtocolError    this side broke a rule of the core: a bug here
+     +-- RemoteProtocolError   the other side's bytes broke the protocol
+     |    +-- AuthenticationError   unknown id, wrong key, forged or replayed proof
+     +-- LinkDown              the connection is gone: wait, then resume
+     +-- StoreError            the server's store refused a write
+
+Bytes from outside never raise out of the core: its `receive` methods return
+the fault as text, and the adapter that owns the connection raises
+`RemoteProtocolError` at one place, logs it and closes. Bad arguments of the
+application are the usual ValueError and TypeError.
+"""
+
+
+class LinkError(Exception):
+    pass
+
+
+class LocalProtocolError(LinkError):
+    pass
+
+
+class RemoteProtocolError(LinkError):
+    pass
+
+
+class AuthenticationError(RemoteProtocolError):
+    pass
+
+
+class LinkDown(LinkError):
+    pass
+
+
+class StoreError(LinkError):
+    pass

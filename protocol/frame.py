@@ -1,0 +1,162 @@
+"""Session frames: what each kind carries, byte by byte, and the MAC over it.
+
+A frame is what follows a length prefix (`framing.py`). All numbers are
+big-endian. `docs/protocol.md` section 4 has the same tables.
+
+    HELLO    client -> server, not authenticated
+    0   1   kind 01
+    1   1   protocol version
+    2   8   epoch of the client: random, new in each of its lives
+    10  16  nonce of the client, fresh for each connection
+    26  2   longest frame it takes, with the prefix
+    28  1   length of the id
+    29  n   id, UTF-8
+
+    WELCOME  server -> client
+    0   1   kind 02
+    1   1   protocol version
+    2   8   epoch of the server's session with this client
+    10  16  nonce of the server
+    26  2   longest frame it takes, with the prefix
+    28  32  proof of the server
+
+    PROOF    client -> server
+    0   1   kind 03
+    1   32  proof of the client
+
+    REFUSED  server -> client, not authenticated: a hint, then it closes
+    0   1   kind 04
+    1   1   reason (REASONS)
+    2   1   the server's protocol version
+
+    RESUME   both ways, the first sealed frame of each direction
+    0   1   kind 10
+    1   1   flags: bit 0: I remember your epoch, so `next` means something
+    2   2   number of my oldest line that you have not acknowledged
+    4   2   next: number of the line that I expect from you
+    6   1   room, in units of 64 bytes
+    7   8   MAC
+
+    DATA     both ways
+    0   1   kind 11
+    1   2   number of the first numbered line that begins or goes on here
+            (the next one's, if there is none)
+    3   2   ack: every line before this one is accepted
+    5   2   seen: bytes charged for the records received on this connection
+    7   1   room: bytes that I can take beyond `seen`, in units of 64
+    8   n   records
+    -8  8   MAC
+
+    A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bits 10..0
+    length of the payload), then the payload.
+"""
+
+from struct import pack_into
+
+from protocol.digest import Hmac, equal
+from protocol.limits import MAC_BYTES
+
+HELLO = 0x01
+WELCOME = 0x02
+PROOF = 0x03
+REFUSED = 0x04
+RESUME = 0x10
+DATA = 0x11
+
+REMEMBERED = 0x01  # RESUME flag
+RESUME_BYTES = 7  # without MAC
+DATA_HEADER = 8
+
+MORE = 0x8000
+QOS0 = 0x4000
+LENGTH = 0x07FF
+_RESERVED = 0x3800
+RECORD_HEADER = 2
+
+REFUSED_VERSION = 1
+REFUSED_IDENTITY = 2
+REFUSED_BUSY = 3
+REASONS = {
+    REFUSED_VERSION: "the server speaks another protocol version",
+    REFUSED_IDENTITY: "unknown id or wrong key",
+    REFUSED_BUSY: "the server has too many connections",
+}
+
+
+def get16(buf, at):
+    return buf[at] << 8 | buf[at + 1]
+
+
+def put16(buf, at, value):
+    buf[at] = value >> 8 & 0xFF
+    buf[at + 1] = value & 0xFF
+
+
+def encode_refused(reason, version):
+    return bytes((REFUSED, reason, version))
+
+
+def encode_resume(buf, at, remembered, base, next_number, room):
+    buf[at] = RESUME
+    buf[at + 1] = REMEMBERED if remembered else 0
+    put16(buf, at + 2, base)
+    put16(buf, at + 4, next_number)
+    buf[at + 6] = room
+    return at + RESUME_BYTES
+
+
+def encode_data_header(buf, at, number, ack, seen, room):
+    buf[at] = DATA
+    put16(buf, at + 1, number)
+    put16(buf, at + 3, ack)
+    put16(buf, at + 5, seen)
+    buf[at + 7] = room
+    return at + DATA_HEADER
+
+
+def record_fault(header):
+    """None, or what is wrong with the 16 bits of a record header."""
+    return "record header %04x" % header if header & _RESERVED else None
+
+
+class Channel:
+    """The authenticated frames of one connection: a MAC and a frame counter
+    for each direction.
+
+    The 32-bit counter is not sent: the connection delivers in order, so each
+    end counts, and a frame that was lost, repeated, reordered or reflected
+    fails its MAC. It never wraps; `exhausted` asks for a new handshake.
+    """
+
+    LAST = 0xFFFFFFFF
+
+    def __init__(self, send_key, receive_key):
+        self._send = Hmac(send_key)
+        self._receive = Hmac(receive_key)
+        self._sent = 0
+        self._received = 0
+        self._counter = bytearray(4)
+
+    @property
+    def exhausted(self):
+        return self._sent >= self.LAST or self._received >= self.LAST
+
+    def seal(self, buf, start, end):
+        """Append the MAC of the frame buf[start:end]. Returns the new end."""
+        pack_into(">I", self._counter, 0, self._sent)
+        self._sent += 1
+        mac = self._send.digest(self._counter, memoryview(buf)[start:end])
+        buf[end : end + MAC_BYTES] = mac[:MAC_BYTES]
+        return end + MAC_BYTES
+
+    def open(self, frame):
+        """True if the next frame received (memoryview, MAC included) is genuine."""
+        end = len(frame) - MAC_BYTES
+        if end < 1:
+            return False
+        pack_into(">I", self._counter, 0, self._received)
+        mac = self._receive.digest(self._counter, frame[:end])
+        if not equal(mac[:MAC_BYTES], bytes(frame[end:])):
+            return False
+        self._received += 1
+        return True

@@ -1,0 +1,221 @@
+"""The mailbox: what lies where in the target's memory, and the check over it.
+
+The bridge is the I2C controller and does all transfers; the client is the
+target, whose memory this is. Both see the same bytes, so all state is always
+readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
+
+    address  bytes
+    0        10     SYNC    bridge writes: I am here, this is my life
+    10       4      ACK     bridge writes: which transfers it has received
+    14       1066   RX 0    bridge writes: transfer with an even number
+    1080     1066   RX 1    bridge writes: transfer with an odd number
+    2146     16     STATUS  client writes
+    2162     1066   TX 0    client writes: transfer with an even number
+    3228     16     STATUS  the same again, so that one read brings both
+    3244     1066   TX 1    client writes: transfer with an odd number
+    4310            end
+
+    SYNC     0  1  layout version
+             1  1  0
+             2  2  life of the bridge: random, not 0, new after each reset
+             4  2  life of the client that it answers
+             6  2  longest payload of a transfer that the bridge reads
+             8  2  check
+    ACK      0  1  next: number of the transfer that the bridge expects
+             1  1  0
+             2  2  check
+    STATUS   0  1  layout version
+             1  1  beat: changes at least every BEAT_MS while the client runs
+             2  2  life of the client: random, not 0
+             4  2  life of the bridge that it is synchronised with, or 0
+             6  1  next: number of the transfer that the client expects
+             7  1  base: number of the oldest transfer that it offers
+             8  1  end: number after the last transfer that it offers
+             9  2  payload bytes of the transfer in TX 0
+             11 2  payload bytes of the transfer in TX 1
+             13 1  number of the connection that the client wants dropped, or 0
+             14 2  check
+    transfer 0  1  number, modulo 256
+             1  1  kind: bits 7..6, and FRAME_END
+             2  1  connection, for DATA
+             3  1  next, as in ACK (from the client: 0, its STATUS says it)
+             4  2  payload bytes
+             6  4  check
+             10 n  payload, at most 1056 bytes
+
+A check is the beginning of the SHA-256 of one byte for the cell's kind, the
+lives of client and bridge (where the cell does not name them), and the cell.
+SHA-256, because the ESP8266 port has no CRC in C, and has this. It finds
+noise; what may be forged is the business of the session's MAC.
+"""
+
+from hashlib import sha256
+
+from protocol.frame import get16, put16
+
+LAYOUT_VERSION = 0x51
+ADDRESS = 0x12  # of the target on the bus
+ADDRESS_BITS = 16  # of the memory address
+
+PAYLOAD = 1056  # a frame of 1,024 bytes and a small one behind it
+SLOTS = 2  # transfers in flight, each way
+HEADER = 10
+_CHECK = 6  # offset of the check in a transfer's header
+SLOT = HEADER + PAYLOAD
+
+SYNC = 0
+SYNC_BYTES = 10
+ACK = SYNC + SYNC_BYTES
+ACK_BYTES = 4
+RX = ACK + ACK_BYTES  # + SLOT * (number % SLOTS)
+STATUS_BYTES = 16
+TX = RX + SLOTS * SLOT  # + TX_STRIDE * (number % SLOTS): STATUS, then the transfer
+TX_STRIDE = STATUS_BYTES + SLOT
+MEMORY = TX + SLOTS * TX_STRIDE
+
+DATA = 0x00  # bytes of the frame stream of one connection
+CONTROL = 0x40  # a control record (`control.py`), between bridge and client only
+KIND = 0xC0
+FRAME_END = 0x01  # the payload ends at the end of a frame
+
+_SYNC_LABEL = b"s"
+_ACK_LABEL = b"a"
+_STATUS_LABEL = b"t"
+FROM_BRIDGE = b"b"
+FROM_CLIENT = b"c"
+
+
+def _seal_cell(label, lives, buf, at, size):
+    digest = sha256(label + lives)
+    digest.update(memoryview(buf)[at : at + size - 2])
+    buf[at + size - 2 : at + size] = digest.digest()[:2]
+
+
+def _cell_ok(label, lives, buf, at, size):
+    digest = sha256(label + lives)
+    digest.update(memoryview(buf)[at : at + size - 2])
+    check = digest.digest()
+    return buf[at + size - 2] == check[0] and buf[at + size - 1] == check[1]
+
+
+def lives(client_life, bridge_life):
+    """The 4 bytes that bind checks to this pair of lives."""
+    return bytes((client_life >> 8, client_life & 0xFF, bridge_life >> 8, bridge_life & 0xFF))
+
+
+class Sync:
+    """The SYNC cell: encoder and decoder."""
+
+    @staticmethod
+    def encode_into(buf, at, bridge_life, client_life, max_payload):
+        buf[at] = LAYOUT_VERSION
+        buf[at + 1] = 0
+        put16(buf, at + 2, bridge_life)
+        put16(buf, at + 4, client_life)
+        put16(buf, at + 6, max_payload)
+        _seal_cell(_SYNC_LABEL, b"", buf, at, SYNC_BYTES)
+
+    @staticmethod
+    def decode(buf, at=0):
+        """(bridge life, client life, longest payload), or None."""
+        if buf[at] != LAYOUT_VERSION or not _cell_ok(_SYNC_LABEL, b"", buf, at, SYNC_BYTES):
+            return None
+        return get16(buf, at + 2), get16(buf, at + 4), get16(buf, at + 6)
+
+
+class Ack:
+    """The ACK cell."""
+
+    @staticmethod
+    def encode_into(buf, at, lives, next_number):
+        buf[at] = next_number
+        buf[at + 1] = 0
+        _seal_cell(_ACK_LABEL, lives, buf, at, ACK_BYTES)
+
+    @staticmethod
+    def decode(buf, at, lives):
+        """The next number, or None."""
+        return buf[at] if _cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
+
+
+class Status:
+    """The STATUS cell; `read` leaves the fields in attributes, without allocating an object for them."""
+
+    def __init__(self):
+        self.beat = 0
+        self.client_life = 0
+        self.bridge_life = 0
+        self.next = 0
+        self.base = 0
+        self.end = 0
+        self.length0 = 0
+        self.length1 = 0
+        self.drop = 0
+
+    def encode_into(self, buf, at):
+        buf[at] = LAYOUT_VERSION
+        buf[at + 1] = self.beat
+        put16(buf, at + 2, self.client_life)
+        put16(buf, at + 4, self.bridge_life)
+        buf[at + 6] = self.next
+        buf[at + 7] = self.base
+        buf[at + 8] = self.end
+        put16(buf, at + 9, self.length0)
+        put16(buf, at + 11, self.length1)
+        buf[at + 13] = self.drop
+        _seal_cell(_STATUS_LABEL, b"", buf, at, STATUS_BYTES)
+
+    def read(self, buf, at=0):
+        """Take the fields from buf. False, and no change, if the cell is damaged."""
+        if buf[at] != LAYOUT_VERSION or not _cell_ok(_STATUS_LABEL, b"", buf, at, STATUS_BYTES):
+            return False
+        self.beat = buf[at + 1]
+        self.client_life = get16(buf, at + 2)
+        self.bridge_life = get16(buf, at + 4)
+        self.next = buf[at + 6]
+        self.base = buf[at + 7]
+        self.end = buf[at + 8]
+        self.length0 = get16(buf, at + 9)
+        self.length1 = get16(buf, at + 11)
+        self.drop = buf[at + 13]
+        return True
+
+    def length(self, number):
+        """Payload bytes of the transfer with this number, if it is offered."""
+        return self.length1 if number & 1 else self.length0
+
+
+class Transfer:
+    """One transfer, header and payload contiguous in a buffer."""
+
+    @staticmethod
+    def seal(direction, lives, buf, at, number, kind, connection, next_number, length):
+        """Write header and check in front of the payload at buf[at + HEADER:]."""
+        buf[at] = number
+        buf[at + 1] = kind
+        buf[at + 2] = connection
+        buf[at + 3] = next_number
+        put16(buf, at + 4, length)
+        check = _transfer_check(direction, lives, buf, at, length)
+        buf[at + _CHECK : at + HEADER] = check[:4]
+
+    @staticmethod
+    def ok(direction, lives, buf, at):
+        """True if the transfer at buf[at:] is whole. buf must be a private copy."""
+        length = get16(buf, at + 4)
+        if length > PAYLOAD:
+            return False
+        check = _transfer_check(direction, lives, buf, at, length)
+        return check[:4] == bytes(buf[at + _CHECK : at + HEADER])
+
+    @staticmethod
+    def length(buf, at):
+        return get16(buf, at + 4)
+
+
+def _transfer_check(direction, lives, buf, at, length):
+    view = memoryview(buf)
+    digest = sha256(direction + lives)
+    digest.update(view[at : at + _CHECK])
+    digest.update(view[at + HEADER : at + HEADER + length])
+    return digest.digest()

@@ -1,0 +1,134 @@
+"""The sending half of a session: lines that wait, and lines that were sent
+and wait for their acknowledgement.
+
+Numbered lines (qos 1) are kept until the peer has accepted them; `resume`
+puts the unacknowledged ones back in front of the queue. A line of qos 0 is
+forgotten as soon as it has been put into a frame, or when the connection ends.
+Knows nothing of frames' headers, MACs or time.
+"""
+
+from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, put16
+from protocol.limits import MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
+from protocol.serial import diff16
+
+
+class Sender:
+    def __init__(self, max_lines=SEND_LINES, max_bytes=SEND_BYTES):
+        self.max_lines = max_lines
+        self.max_bytes = max_bytes
+        self.base = 0  # number of the oldest line that is not acknowledged
+        self.acknowledged = 0  # lines acknowledged in this life, for waiters
+        self._retained = []  # bytes of the numbered lines sent, from `base` on
+        self._waiting = []  # (bytes, numbered) not yet sent, or sent in part
+        self._held = 0  # bytes in both
+        self._offset = 0  # bytes of _waiting[0] that have been sent
+        self._numbered = 0  # numbered lines ever admitted
+        self.sent = 0  # bytes charged on this connection, modulo 2**16
+        self._credit = 0  # bytes that may still be sent on it
+
+    def room_for(self, size):
+        """True if a line of this many bytes can be admitted now."""
+        lines = len(self._retained) + len(self._waiting)
+        return lines == 0 or (lines < self.max_lines and self._held + size <= self.max_bytes)
+
+    def append(self, data, numbered):
+        """Admit a line (bytes). Ask `room_for` first.
+
+        Returns: how many numbered lines must have been acknowledged for this
+        one to be (compare with `acknowledged`); 0 for a line of qos 0.
+        """
+        self._waiting.append((data, numbered))
+        self._held += len(data)
+        if not numbered:
+            return 0
+        self._numbered += 1
+        return self._numbered
+
+    @property
+    def number(self):
+        """Number of the first numbered line that is not completely sent."""
+        return (self.base + len(self._retained)) & 0xFFFF
+
+    @property
+    def idle(self):
+        """True if every admitted line has been sent and acknowledged."""
+        return not self._waiting and not self._retained
+
+    def acknowledge(self, ack):
+        """Forget the lines before number ack. Returns None or a fault."""
+        count = diff16(ack, self.base)
+        if count < 0:
+            return None  # an old acknowledgement, overtaken on the way
+        if count > len(self._retained):
+            return "acknowledgement of a line that was not sent"
+        for _ in range(count):
+            self._held -= len(self._retained.pop(0))
+        self.base = ack
+        self.acknowledged += count
+        return None
+
+    def grant(self, seen, room):
+        """The peer has seen this many charged bytes and can take room more."""
+        self._credit = room - ((self.sent - seen) & 0xFFFF)
+
+    def in_flight(self, seen):
+        """Charged bytes sent that the peer has not seen."""
+        return (self.sent - seen) & 0xFFFF
+
+    def disconnect(self):
+        """The connection is gone: what it carried may be lost."""
+        self._credit = 0
+        self._offset = 0
+        self.sent = 0
+        kept = [(data, True) for data in self._retained]
+        kept.extend(entry for entry in self._waiting if entry[1])
+        self._waiting = kept
+        self._retained = []
+        self._held = sum(len(entry[0]) for entry in kept)
+
+    def resume(self, peer_next):
+        """The peer, on a new connection, expects line peer_next. Returns None or a fault."""
+        count = diff16(peer_next, self.base)
+        if count < 0 or count > len(self._waiting):
+            return "resume at line %d, held from %d" % (peer_next, self.base)
+        for _ in range(count):
+            self._held -= len(self._waiting.pop(0)[0])
+        self.base = peer_next
+        self.acknowledged += count
+        return None
+
+    def can_fill(self):
+        """True if `fill` would write something into a frame with space."""
+        if not self._waiting:
+            return False
+        left = len(self._waiting[0][0]) - self._offset
+        return self._credit >= RECORD_CHARGE + min(left, MIN_FRAGMENT)
+
+    def fill(self, buf, at, end):
+        """Write records into buf[at:end] as far as space and credit go. Returns the new at."""
+        while self.can_fill():
+            data, numbered = self._waiting[0]
+            left = len(data) - self._offset
+            n = min(left, end - at - RECORD_HEADER, self._credit - RECORD_CHARGE, LENGTH)
+            if n < left and n < MIN_FRAGMENT:
+                break
+            header = n if numbered else n | QOS0
+            put16(buf, at, header | MORE if n < left else header)
+            at += RECORD_HEADER
+            buf[at : at + n] = memoryview(data)[self._offset : self._offset + n]
+            at += n
+            self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
+            self._credit -= n + RECORD_CHARGE
+            if n < left:
+                self._offset += n
+            else:
+                self._finish_line(data, numbered)
+        return at
+
+    def _finish_line(self, data, numbered):
+        self._waiting.pop(0)
+        self._offset = 0
+        if numbered:
+            self._retained.append(data)
+        else:
+            self._held -= len(data)

@@ -1,0 +1,209 @@
+"""One session: what is sent, received, acknowledged and resumed between a
+client and its server, across any number of connections.
+
+The role (client or server) is not known here; `handshake.py` ends where this
+begins. The adapter is one loop: feed `receive`, hand over `receiver.lines`
+and call `receiver.accept`, write what `encode_into` gives, sleep until
+`next_timeout`.
+
+    DETACHED --attach()--> RESUMING --RESUME received--> OPEN
+        ^------------------detach()--------------------------+
+
+A connection delivers frames in order or not at all, so within one there is
+nothing to retransmit: a frame that is missing, altered or repeated fails its
+MAC, the adapter closes the connection, and the next one resumes at the first
+line that was not accepted. That is the only retransmission, and the line
+numbers are the only de-duplication.
+
+Exactly-once rests on one rule: a line is acknowledged by `receiver.accept`,
+which is called after it was stored (server) or handed over (client).
+"""
+
+from protocol import frame
+from protocol.frame import DATA, DATA_HEADER, REMEMBERED, RESUME, RESUME_BYTES, get16
+from protocol.framing import PREFIX
+from protocol.limits import ACK_DELAY_MS, MAC_BYTES, MAX_FRAME, ROOM_UNIT, STALL_MS
+
+DETACHED = 0
+RESUMING = 1
+OPEN = 2
+
+# Room that has grown by this share of the whole is worth a frame of its own.
+_ROOM_SHARE = 4
+
+
+class Session:
+    """Args:
+    sender, receiver: the two halves, with the limits of this endpoint.
+    ticks_diff: function (a, b) -> signed ms between two times.
+    """
+
+    def __init__(self, sender, receiver, ticks_diff, ack_delay_ms=ACK_DELAY_MS, stall_ms=STALL_MS):
+        self.sender = sender
+        self.receiver = receiver
+        self.state = DETACHED
+        self.peer_epoch = None  # of the peer whose line numbers the receiver holds
+        self.resumes = 0  # connections that became open
+        self._diff = ticks_diff
+        self._ack_delay_ms = ack_delay_ms
+        self._stall_ms = stall_ms
+        self._channel = None
+
+    def attach(self, channel, peer_epoch, max_frame):
+        """Begin on an authenticated connection. `encode_into` gives RESUME first.
+
+        max_frame: the longest frame that both sides take, with its prefix.
+        """
+        self.detach()
+        self._channel = channel
+        self._new_epoch = peer_epoch
+        self._max_frame = min(max_frame, MAX_FRAME)
+        self._greeted = False  # our RESUME has been sent
+        self._peer_seen = 0
+        self._ack_since = None  # time since which an acknowledgement is due
+        self._room_sent = 0
+        self._progress = None  # time of the last sign that our frames arrive
+        self.state = RESUMING
+
+    def detach(self):
+        """The connection is gone. Lines of qos 0 that it might have carried are too."""
+        self._channel = None
+        self.state = DETACHED
+        self.sender.disconnect()
+        self.receiver.disconnect()
+
+    # Receiving
+
+    def receive(self, data, now):
+        """Take one frame (memoryview without its prefix). Returns None or a fault.
+
+        After a fault the connection must be closed and `detach` called.
+        """
+        if not self._channel.open(data):
+            return "bad MAC: frame altered, lost, repeated or out of order"
+        end = len(data) - MAC_BYTES
+        if data[0] == RESUME and end == RESUME_BYTES and self.state == RESUMING:
+            return self._resume(data, now)
+        if data[0] == DATA and end >= DATA_HEADER and self.state == OPEN:
+            return self._data(data, end, now)
+        return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
+
+    def _resume(self, data, now):
+        if self._new_epoch != self.peer_epoch:
+            self.receiver.start_at(get16(data, 2))
+            self.peer_epoch = self._new_epoch
+        if data[1] & REMEMBERED:
+            fault = self.sender.resume(get16(data, 4))
+            if fault:
+                return fault
+        self.sender.grant(0, data[6] * ROOM_UNIT)
+        self._progress = now
+        self.state = OPEN
+        self.resumes += 1
+        return None
+
+    def _data(self, data, end, now):
+        fault = self.sender.acknowledge(get16(data, 3))
+        if fault:
+            return fault
+        seen = get16(data, 5)
+        in_flight = self.sender.in_flight(seen)
+        if in_flight > self.sender.in_flight(self._peer_seen):
+            return "the peer has seen more than was sent"
+        if seen != self._peer_seen or not in_flight:
+            self._peer_seen = seen
+            self._progress = now
+        self.sender.grant(seen, data[7] * ROOM_UNIT)
+        if end == DATA_HEADER:
+            return None
+        self._acknowledgement_due(now)
+        return self.receiver.take(get16(data, 1), data[DATA_HEADER:end])
+
+    def accepted(self, count, now):
+        """The oldest count received lines are stored or handed over."""
+        self.receiver.accept(count)
+        if self.state == OPEN and self._worth_telling():
+            self._acknowledgement_due(now)
+
+    def _worth_telling(self):
+        grown = self.receiver.room - self._room_sent
+        whole = self.receiver.max_bytes // ROOM_UNIT
+        return self.receiver.ack != self._ack_sent or grown * _ROOM_SHARE >= whole
+
+    def _acknowledgement_due(self, now):
+        if self._ack_since is None:
+            self._ack_since = now
+
+    # Sending
+
+    def encode_into(self, buf, at, now):
+        """Write the next frame with its prefix into buf[at:]. Returns its end, or at.
+
+        buf: bytearray with room for MAX_FRAME bytes from at on.
+        """
+        start = at + PREFIX
+        if self.state == DETACHED:
+            return at
+        if not self._greeted:
+            return self._greet(buf, at, start)
+        if self.state != OPEN:
+            return at
+        if not self.sender.can_fill() and not self._ack_is_due(now):
+            return at
+        if not self.sender.in_flight(self._peer_seen):
+            self._progress = now
+        number = self.sender.number
+        body = start + DATA_HEADER
+        end = self.sender.fill(buf, body, at + self._max_frame - MAC_BYTES)
+        self._note_told()
+        frame.encode_data_header(
+            buf, start, number, self.receiver.ack, self.receiver.seen, self._room_sent
+        )
+        return self._seal(buf, at, start, end)
+
+    def _greet(self, buf, at, start):
+        self._greeted = True
+        self._note_told()
+        remembered = self._new_epoch == self.peer_epoch
+        end = frame.encode_resume(
+            buf, start, remembered, self.sender.base, self.receiver.next, self._room_sent
+        )
+        return self._seal(buf, at, start, end)
+
+    def _note_told(self):
+        self._ack_since = None
+        self._ack_sent = self.receiver.ack
+        self._room_sent = self.receiver.room
+
+    def _seal(self, buf, at, start, end):
+        end = self._channel.seal(buf, start, end)
+        frame.put16(buf, at, end - start)
+        return end
+
+    def _ack_is_due(self, now):
+        return (
+            self._ack_since is not None and self._diff(now, self._ack_since) >= self._ack_delay_ms
+        )
+
+    # Time
+
+    def fault(self, now):
+        """None, or why the connection must be closed although nothing came in."""
+        if self.state == OPEN and self._channel.exhausted:
+            return "frame counter used up"
+        if self.state == OPEN and self.sender.in_flight(self._peer_seen):
+            if self._diff(now, self._progress) >= self._stall_ms:
+                return "the peer does not see what is sent"
+        return None
+
+    def next_timeout(self, now):
+        """Milliseconds until `encode_into` or `fault` may have something to say, or None."""
+        if self.state != OPEN:
+            return None
+        timeout = None
+        if self.sender.in_flight(self._peer_seen):
+            timeout = self._stall_ms - self._diff(now, self._progress)
+        if self._ack_since is not None:
+            due = self._ack_delay_ms - self._diff(now, self._ack_since)
+            timeout = due if timeout is None else min(due, timeout)
+        return timeout if timeout is None else max(0, timeout)
