@@ -136,9 +136,14 @@ def not_micropython(root):
 
 
 def shared_state(root):
-    """Returns a line for each mutable object that a module or class of device code holds: two boards may share it."""
+    """Returns a line for each mutable object that a module or class of device code holds: two boards may share it.
+
+    The files that describe one board, its hardware and its settings, are that board's own.
+    """
     found = []
     for relative, tree in source_files(root, DEVICE_FOLDERS):
+        if relative.rpartition("/")[2] in PLATFORM_NAMES:
+            continue
         constants = set()
         for names, value, line in shared_assignments(tree):
             kind = kind_of_mutable(value)
@@ -299,6 +304,7 @@ GOOD_STATE = [
     ("protocol/a.py", "TABLE = {1: 2}\n_NAMES = [0] * 3\n__all__ = ['x']\nname = 'x'\npair = (1, 2)"),
     ("protocol/a.py", "class A:\n    def f(self):\n        self.seen = []\n        self.seen.append(1)"),
     ("protocol/a.py", "def f():\n    seen = []\n    seen.append(1)"),
+    ("pb_link/config.py", "config = [8123, 'host']"),
     ("server/a.py", "seen = []"),
 ]
 
