@@ -17,7 +17,7 @@ def parse_key(key):
     Args: key: bytes (32) or str (64 hexadecimal digits).
     Raises: ValueError that never shows the key.
     """
-    if key is None or key == "" or key == b"":
+    if not key:
         raise ValueError("the link needs a key of 32 bytes: " + _HOW)
     if isinstance(key, str):
         try:

@@ -48,6 +48,10 @@ class Receiver:
         self._kinds = [False] * len(self._kinds)
         self.ack = self.next = number
 
+    def ack_after(self, count):
+        """What `ack` will be when the oldest count lines are accepted."""
+        return (self.ack + sum(self._kinds[:count])) & 0xFFFF
+
     def accept(self, count=1):
         """The oldest count lines are handed over or stored: acknowledge them."""
         for _ in range(count):

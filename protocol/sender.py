@@ -26,6 +26,10 @@ class Sender:
         self.sent = 0  # bytes charged on this connection, modulo 2**16
         self._credit = 0  # bytes that may still be sent on it
 
+    def start_at(self, number):
+        """The oldest line that is not acknowledged has this number: for a fresh Sender."""
+        self.base = number
+
     def room_for(self, size):
         """True if a line of this many bytes can be admitted now."""
         lines = len(self._retained) + len(self._waiting)

@@ -1,0 +1,75 @@
+"""The server: run it, and talk to clients through their Connections.
+
+    async def echo():
+        conn = await client_conn("demo")
+        while True:
+            await conn.write(await conn.readline())
+
+    async def main():
+        asyncio.create_task(echo())
+        await run({"demo"}, keys={"demo": KEY})
+
+Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
+"""
+
+from protocol.credentials import parse_id
+from server.connection import Connection
+from server.keys import load_keys
+from server.listener import Listener
+from server.registry import Registry
+from server.store import MemoryStore
+
+__all__ = ["Connection", "MemoryStore", "client_conn", "run", "wait_all"]
+
+# One set of clients for a process: the API's functions have no other place to find it.
+_registry = Registry()
+Connection.registry = _registry
+
+
+async def run(
+    expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"
+):
+    """Serve for ever; when cancelled, close the listener and all connections.
+
+    Args:
+        expected: ids of the clients that the application is written for.
+            Others are served if they have a key, and logged.
+        verbose: print one line an event.
+        port: TCP port, 1..65535.
+        timeout: ms of silence after which a connection is given up; the
+            clients' configuration must have the same.
+        keys: dict from id to key (32 bytes or 64 hexadecimal digits), or the
+            path of a JSON file of the same.
+        store: see store.py; None: a new MemoryStore.
+        host: address to listen on.
+
+    Raises: TypeError, ValueError that name the argument; OSError if the port
+        cannot be had.
+    """
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise ValueError("port must be 1..65535")
+    if not isinstance(timeout, int) or timeout < 200:
+        raise ValueError("timeout must be at least 200 ms")
+    _registry.verbose = verbose
+    listener = Listener(_registry, load_keys(keys), store or MemoryStore(), timeout)
+    _registry.expect({parse_id(client_id) for client_id in expected})
+    await listener.serve(host, port)
+
+
+async def client_conn(client_id):
+    """Wait until the client is connected. Returns its Connection."""
+    connection = _registry.get(parse_id(client_id))
+    await connection
+    return connection
+
+
+async def wait_all(client_id=None, peers=None):
+    """Wait until all of peers are connected (None: all that `run` expects).
+
+    Returns: the Connection of client_id, which is waited for as well, or None.
+    """
+    while peers is None and _registry.expected is None:
+        await _registry.changed.wait()
+    for peer in _registry.expected if peers is None else peers:
+        await client_conn(peer)
+    return None if client_id is None else await client_conn(client_id)

@@ -1,0 +1,125 @@
+"""Accepts TCP connections, and lets a client in once its proof verifies.
+
+Until then a connection costs at most one place of MAX_UNPROVEN, HANDSHAKE_MS
+of time, three frames and two HMACs, and changes nothing.
+"""
+
+import asyncio
+import os
+
+from primitives.platform import wait_for_ms
+from protocol.errors import AuthenticationError, RemoteProtocolError
+from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
+from protocol.handshake import Responder
+from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
+from server.transport import Transport
+
+# Connections that have not proved who they are, at the same time.
+MAX_UNPROVEN = 64
+BACKLOG = 64
+
+
+class Listener:
+    """Args:
+    registry: Registry; keys: dict from id to key; store: see store.py;
+    timeout_ms: silence that ends a connection.
+    """
+
+    def __init__(self, registry, keys, store, timeout_ms):
+        self._registry = registry
+        self._keys = keys
+        self._store = store
+        self._timeout_ms = timeout_ms
+        self._unproven = 0
+        self._open = []  # transports, proven or not, to be closed at the end
+
+    async def serve(self, host, port):
+        """Serve until cancelled; then close every connection."""
+        server = await asyncio.start_server(self._accept, host, port, backlog=BACKLOG)
+        try:
+            while True:
+                await asyncio.sleep(3600)
+        finally:
+            server.close()
+            self._registry.close_all()
+            for transport in self._open:
+                transport.close()
+
+    async def _accept(self, reader, writer):
+        transport = Transport(reader, writer, self._timeout_ms)
+        self._open.append(transport)
+        try:
+            connection = await self._admit(transport)
+            if connection is not None:
+                await connection.serve(transport)
+        except (OSError, EOFError, RemoteProtocolError) as error:
+            self._registry.log("! %s: %s" % (transport.peer, error))
+        finally:
+            self._open.remove(transport)
+            transport.close()
+            await transport.wait_closed()
+
+    async def _admit(self, transport):
+        """Returns the Connection that the transport has been attached to, or None."""
+        if self._unproven >= MAX_UNPROVEN:
+            self._registry.refused(transport.peer, "too many connections without proof")
+            await transport.send_frame(encode_refused(REFUSED_BUSY, VERSION))
+            return None
+        self._unproven += 1
+        try:
+            responder = Responder()
+            limit = max(HANDSHAKE_MS, self._timeout_ms)
+            connection = await wait_for_ms(self._handshake(transport, responder), limit)
+        except (OSError, EOFError, RemoteProtocolError) as error:
+            self._registry.refused(transport.peer, _reason(responder, error))
+            if responder.refuse:
+                await transport.send_frame(encode_refused(responder.refuse, VERSION))
+            return None
+        except asyncio.TimeoutError:
+            self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
+            return None
+        finally:
+            self._unproven -= 1
+        connection.attach(transport, responder)
+        self._registry.log("= %s connected from %s" % (connection.client_id, transport.peer))
+        if connection.client_id not in self._registry.expected:
+            print("server: %s is not among the expected clients; served" % connection.client_id)
+        self._registry.changed.pulse()
+        return connection
+
+    async def _handshake(self, transport, responder):
+        await transport.expect_preamble()
+        fault = responder.hello(await _next_frame(transport))
+        if fault:
+            raise RemoteProtocolError(fault)
+        key = self._keys.get(responder.client_id)
+        if key is None:
+            responder.refuse = REFUSED_IDENTITY
+            raise AuthenticationError("unknown id")
+        connection = self._registry.get(responder.client_id)
+        epoch = await connection.load(self._store)
+        nonce = os.urandom(NONCE_BYTES)
+        await transport.send_frame(responder.challenge(key, epoch, nonce))
+        fault = responder.proof(await _next_frame(transport))
+        if fault:
+            raise AuthenticationError(fault)
+        return connection
+
+
+async def _next_frame(transport):
+    """The next frame, bytes. The client must not have sent anything behind it."""
+    frame = None
+    while frame is None:
+        for data in await transport.receive():
+            if frame is not None:
+                raise RemoteProtocolError("a frame ahead of its turn")
+            frame = bytes(data)
+        transport.check()
+    return frame
+
+
+def _reason(responder, error):
+    text = str(error) or "connection lost in the handshake"
+    if responder.client_id is None:
+        return text
+    return "%s (id %r)" % (text, responder.client_id)

@@ -1,0 +1,54 @@
+"""Who the clients are: their Connections, whom the application expects, the log."""
+
+from primitives.broadcast import Broadcast
+from primitives.timeout import Timeout
+from server.connection import Connection
+
+# At most this many refusals are logged in a period; the rest is counted.
+_REFUSALS = 10
+_PERIOD_MS = 10000
+
+
+class Registry:
+    def __init__(self):
+        self.expected = None  # ids, once a server runs
+        self.verbose = False
+        self.changed = Broadcast()
+        self._connections = {}
+        self._period = Timeout(_PERIOD_MS)
+        self._refused = 0
+
+    def get(self, client_id):
+        """The Connection of this id, made if there is none."""
+        connection = self._connections.get(client_id)
+        if connection is None:
+            connection = self._connections[client_id] = Connection(client_id, self)
+        return connection
+
+    def __getitem__(self, client_id):
+        return self._connections[client_id]
+
+    def expect(self, ids):
+        self.expected = ids
+        for client_id in ids:
+            self.get(client_id)
+        self.changed.pulse()
+
+    def close_all(self):
+        for connection in self._connections.values():
+            connection.disconnect()
+
+    def log(self, text):
+        if self.verbose:
+            print("server:", text)
+
+    def refused(self, peer, reason):
+        """One line for a refused connection, however many there are."""
+        if self._period.expired():
+            if self._refused > _REFUSALS:
+                print("server: %d more connections refused" % (self._refused - _REFUSALS))
+            self._refused = 0
+            self._period.restart()
+        self._refused += 1
+        if self._refused <= _REFUSALS:
+            print("server: refused %s: %s" % (peer, reason))

@@ -1,0 +1,96 @@
+"""One TCP connection of a bridge: frames in and out, keepalives, silence.
+
+Knows the stream's framing, not what the frames mean.
+"""
+
+from primitives.timeout import Timeout
+from protocol.errors import RemoteProtocolError
+from protocol.framing import KEEPALIVE, PREAMBLE, PREFIX, FrameReader
+from protocol.limits import MAX_FRAME
+
+_CHUNK = 2048  # bytes read at a time
+
+
+class Transport:
+    """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it."""
+
+    def __init__(self, reader, writer, timeout_ms):
+        self._reader = reader
+        self._writer = writer
+        self._frames = FrameReader()
+        self.buffer = bytearray(MAX_FRAME)  # for the frame that is being written
+        self._view = memoryview(self.buffer)
+        self.silence = Timeout(timeout_ms)
+        self._keepalive = Timeout(timeout_ms // 4)
+        self.closed = False
+
+    @property
+    def peer(self):
+        """The address of the other end, for logs."""
+        address = self._writer.get_extra_info("peername")
+        if isinstance(address, tuple):
+            return "%s:%d" % address[:2]
+        return "a bridge"  # MicroPython gives a packed address or none
+
+    async def expect_preamble(self):
+        """Raises: RemoteProtocolError, EOFError, OSError."""
+        preamble = await self._reader.readexactly(len(PREAMBLE))
+        if preamble != PREAMBLE:
+            raise RemoteProtocolError("not the pb_link protocol, or another version of it")
+
+    async def receive(self):
+        """Wait for bytes and return an iterable of the frames they complete.
+
+        Each frame (memoryview) is valid until the next one is asked for; call
+        `check` when all have been taken. Raises: EOFError, OSError.
+        """
+        data = await self._reader.read(_CHUNK)
+        if not data:
+            raise EOFError("closed by the bridge")
+        self.silence.restart()
+        return self._frames.feed(memoryview(data))
+
+    def check(self):
+        """Raises: RemoteProtocolError if the framing is broken."""
+        if self._frames.fault:
+            raise RemoteProtocolError(self._frames.fault)
+
+    async def send(self, end):
+        """Send buffer[:end], one frame with its prefix."""
+        self._keepalive.restart()
+        self._writer.write(bytes(self._view[:end]))
+        await self._writer.drain()
+
+    async def send_frame(self, frame):
+        """Send a frame, bytes, with its prefix."""
+        self._writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        await self._writer.drain()
+
+    async def keep_alive(self):
+        """Send a keepalive if one is due. Raises: OSError if the bridge has been silent for too long."""
+        if self.silence.expired():
+            raise OSError("nothing heard for %d ms" % self.silence.ms)
+        if self._keepalive.expired():
+            self._keepalive.restart()
+            self._writer.write(KEEPALIVE)
+            await self._writer.drain()
+
+    @property
+    def wait_ms(self):
+        """Milliseconds until `keep_alive` has something to do."""
+        return min(self.silence.left(), self._keepalive.left())
+
+    def close(self):
+        """Close at once; what is still to be sent may be lost. May be called twice."""
+        if not self.closed:
+            self.closed = True
+            self._writer.close()
+
+    async def wait_closed(self):
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            pass  # it was broken already
+
+
+assert PREFIX == len(KEEPALIVE)
