@@ -15,8 +15,8 @@ _IDLE, _RECEIVING, _ACKING, _SENDING, _ACKED, _IGNORING = range(6)
 
 
 class BitTarget:
-    """Follows scl and sda. `wants` is the piece (flags, data, size) that the driver must have answered before scl
-    rises again (clock stretching in nature), with `give`."""
+    """Follows scl and sda. Before scl rises again the driver must have `wanted` answered, with `give` (in nature: clock
+    stretching)."""
 
     def __init__(self, port, scl, sda):
         self.port = port
@@ -51,8 +51,15 @@ class BitTarget:
         self._sda_was = value >> (7 - bit) & 1
         self._hold_bit()
 
+    def wanted(self, limit_us):
+        """The Piece to be answered now, or None."""
+        if self.wants is None:
+            return None
+        flags, data, size = self.wants
+        return Piece(self.port, flags, limit_us, data, size)
+
     def give(self, answer):
-        """The answer to `wants`."""
+        """The answer to `wanted`."""
         flags = self.wants[0]
         self.wants = None
         if flags & STOP or flags & NACK:
@@ -158,14 +165,14 @@ class BitTarget:
 
 def bit_transfer(controller, address, read, data, size, stop):
     """Generator as `Controller.read` and `write`, bit by bit."""
-    line = _Lines(controller)
+    line = Lines(controller)
     result = yield from line.transfer(address, read, data, size, stop)
     if stop or result.errno:
         line.release()
     return result
 
 
-class _Lines:
+class Lines:
     """The controller's end of the wires. Steps return None or an errno."""
 
     def __init__(self, controller):
@@ -188,9 +195,8 @@ class _Lines:
         """Time passes and targets that want something get it. Returns an errno if one held the clock too long."""
         yield Pause(us)
         for port in list(self.bus.ports):
-            while port.bits.wants is not None:
-                flags, data, count = port.bits.wants
-                answer = yield Piece(port, flags, self.timeout_us, data, count)
+            while (wanted := port.bits.wanted(self.timeout_us)) is not None:
+                answer = yield wanted
                 port.bits.give(answer)
                 if answer.held_us:
                     yield Pause(answer.held_us)
@@ -210,13 +216,33 @@ class _Lines:
         self.scl(0)
         return (yield from self.settle(self.half_us))
 
+    def run_start(self):
+        errno = yield from self.start()
+        return Result(errno or 0, 0, b"")
+
+    def run_stop(self):
+        errno = yield from self.stop()
+        self.release()
+        return Result(errno or 0, 0, b"")
+
+    def run_write(self, data):
+        for acks, value in enumerate(data):
+            errno, ack = yield from self.write_byte(value)
+            if errno or not ack:
+                return Result(errno or 0, acks, b"")
+        return Result(0, len(data), b"")
+
+    def run_read(self, size, nack):
+        got = bytearray()
+        for index in range(size):
+            errno, value = yield from self.read_byte(nack and index == size - 1)
+            if errno:
+                return Result(errno, 0, b"")
+            got.append(value)
+        return Result(0, 0, bytes(got))
+
     def transfer(self, address, read, data, size, stop):
-        self.sda(1)
-        errno = yield from self.clock_high()
-        if errno:
-            return Result(errno, 0, b"")
-        self.sda(0)
-        errno = (yield from self.settle(0)) or (yield from self.clock_low())
+        errno = yield from self.start()
         if errno:
             return Result(errno, 0, b"")
         errno, ack = yield from self.write_byte(address << 1 | (1 if read else 0))
@@ -272,6 +298,14 @@ class _Lines:
         errno = (yield from self.clock_high()) or (yield from self.clock_low())
         self.sda(1)
         return errno, value
+
+    def start(self):
+        self.sda(1)
+        errno = yield from self.clock_high()
+        if errno:
+            return errno
+        self.sda(0)
+        return (yield from self.settle(0)) or (yield from self.clock_low())
 
     def stop(self):
         self.sda(0)

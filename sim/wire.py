@@ -10,7 +10,7 @@ bytes. A transfer is computed whole, in chunks of `Bus.chunk_bytes`, byte by byt
 from errno import ENODEV, ETIMEDOUT
 
 from sim.boards.common.i2c_target import NACK, READ, START, STOP
-from sim.i2c_bits import BitTarget, bit_transfer
+from sim.i2c_bits import BitTarget, Lines, bit_transfer
 from sim.pieces import Cut, Pause, Piece, Result
 
 START_CLOCKS = 1
@@ -87,6 +87,21 @@ class Controller:
     def read(self, address, size, stop=True):
         """Generator: Result with `size` bytes; the last one is not acknowledged, which ends the target's sending."""
         return self._transfer(address, True, b"", size, stop)
+
+    # SoftI2C's primitives; always bit by bit.
+
+    def line_start(self):
+        return Lines(self).run_start()
+
+    def line_stop(self):
+        return Lines(self).run_stop()
+
+    def line_write(self, data):
+        """Generator: Result with the number of acknowledged bytes; it ends at the first that is not."""
+        return Lines(self).run_write(data)
+
+    def line_read(self, size, nack):
+        return Lines(self).run_read(size, nack)
 
     def _transfer(self, address, read, data, size, stop):
         bus = self.bus

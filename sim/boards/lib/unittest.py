@@ -247,7 +247,9 @@ def run_class(cls, result):
     except Exception as failure:
         result.add_failure(cls.__name__ + ".setUpClass", failure)
         return
-    for name in sorted(dir(cls)):
+    # `dir` of MicroPython lists names in the order in which they were first seen: the order of the file. Tests of
+    # hardware rely on that.
+    for name in dir(cls):
         if name.startswith("test"):
             _run_method(cls, name, result)
     try:
@@ -293,7 +295,7 @@ def run_module(module, result=None):
         for part in name.split(".")[1:]:
             module = getattr(module, part)
     result = result or TestResult()
-    for name in sorted(dir(module)):
+    for name in dir(module):
         thing = getattr(module, name)
         if isinstance(thing, type) and issubclass(thing, TestCase) and thing is not TestCase:
             run_class(thing, result)

@@ -1,0 +1,66 @@
+"""The command line: `python3 -m sim board|up|run|demo`."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from sim import interpreters, one_board
+
+
+def main(arguments):
+    """Returns the exit status; 2 for a mistake on the command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_board,):
+        add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options.start(options))
+    except (ValueError, interpreters.NoInterpreter, OSError) as error:
+        print(f"sim {options.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(main_coroutine):
+    """Runs to the end; SIGTERM and Ctrl-C cancel it, so that every child is ended."""
+
+    async def guarded():
+        task = asyncio.ensure_future(main_coroutine)
+        loop = asyncio.get_running_loop()
+        stopped = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda number=number: (stopped.append(number), task.cancel()))
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return 128 + (stopped[0] if stopped else signal.SIGTERM)
+
+    return asyncio.run(guarded())
+
+
+def _file(text):
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return Path(text)
+
+
+def _add_board(commands):
+    parser = commands.add_parser("board", help="run any MicroPython program on one virtual board")
+    parser.add_argument("file", type=_file, help="the program; its WIRES and BOARD say how it is wired")
+    parser.add_argument("--board", choices=interpreters.KINDS, help="kind of board (default: the file's BOARD, pyboard)")
+    parser.add_argument("--wires", help="pins that are joined: X1=X9,X2=X10 (in place of the file's WIRES)")
+    parser.add_argument("--heap", help="heap of the board, e.g. 128k (default: the interpreter's)")
+    parser.add_argument("args", nargs="*", help="arguments of the program, after --")
+    parser.set_defaults(start=_start_board)
+
+
+def _start_board(options):
+    literals = one_board.read_literals(options.file)
+    kind = options.board or literals.get("BOARD", "pyboard")
+    if kind not in interpreters.KINDS:
+        raise ValueError(f"{options.file}: BOARD must be one of {', '.join(interpreters.KINDS)}")
+    wires = one_board.parse_wires(options.wires) if options.wires else literals.get("WIRES", ())
+    wires = one_board.normal_wires(wires, kind)
+    return one_board.run_board(options.file, kind, wires, arguments=options.args, heap=options.heap)

@@ -1,0 +1,76 @@
+"""Which MicroPython runs a board, and with which command line.
+
+MICROPYTHON and MICROPYTHON_BRIDGE name the interpreters; without them `build/micropython.py` finds or builds them.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BOARDS = ROOT / "sim" / "boards"
+
+# platform, _build, _machine: what `sys` says on the board.
+LOOKS = {
+    "pyboard": ("pyboard", "PYBV11", "PYBv1.1 with STM32F405RG (simulated)"),
+    "rp2": ("rp2", "RPI_PICO", "Raspberry Pi Pico with RP2040 (simulated)"),
+    "esp8266": ("esp8266", "", ""),
+}
+KINDS = tuple(LOOKS)
+
+
+class NoInterpreter(Exception):
+    """There is no MicroPython; the text says what to do."""
+
+
+def find(bridge=False):
+    """The path of an interpreter; may take a minute, when it is built. Raises: NoInterpreter."""
+    named = os.environ.get("MICROPYTHON_BRIDGE" if bridge else "MICROPYTHON")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise NoInterpreter(f"{named} is not a program that can be run (it is named in the environment)")
+        return named
+    finder = ROOT / "build" / "micropython.py"
+    command = [sys.executable, str(finder)] + (["--bridge"] if bridge else ["--bits", "64"])
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    lines = result.stdout.strip().splitlines()
+    if result.returncode or not lines:
+        raise NoInterpreter("no MicroPython could be found or built; name one in the environment variable MICROPYTHON")
+    return lines[-1]
+
+
+def _literal(value):
+    # Every str is written so that MicroPython reads back the same, whatever is in a path.
+    return repr(str(value))
+
+
+def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=()):
+    """Runs the program of a file. `folders` come on sys.path after the file's own."""
+    path = Path(path).resolve()
+    paths = [BOARDS / "common", BOARDS / ("esp8266" if kind == "esp8266" else "host")]
+    after = [path.parent, *folders, BOARDS / "lib"]
+    setup = _setup(kind, fd, paths, after)
+    run = f"exec(simboot.program({', '.join(_literal(item) for item in (path, *arguments))}))"
+    return _command(interpreter, heap, f"{setup}; {run}")
+
+
+def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="38k"):
+    """Runs the bridge: frozen in a 32-bit interpreter, or from the source tree in another."""
+    if frozen:
+        setup = _setup("esp8266", fd, [".frozen/common", ".frozen/esp8266"], [".frozen"], only=True)
+    else:
+        setup = _setup("esp8266", fd, [BOARDS / "common", BOARDS / "esp8266"], [ROOT])
+    return _command(interpreter, heap, f"{setup}; import {module}")
+
+
+def _setup(kind, fd, first, then, only=False):
+    # The stand-ins come before the interpreter's own modules; "" (the current folder) must not.
+    own = "" if only else "'.frozen',"
+    listed = ",".join(_literal(item) for item in first) + "," + own + ",".join(_literal(item) for item in then)
+    looks = ", ".join(_literal(item) for item in LOOKS[kind])
+    return f"import sys; sys.path[:] = [{listed}]; import simboot; simboot.start({fd}, {looks}); del sys"
+
+
+def _command(interpreter, heap, program):
+    return [interpreter, *(["-X", f"heapsize={heap}"] if heap else []), "-c", program]
