@@ -134,7 +134,9 @@ class _Apt:
             "Dir::State::lists": self._folder / "lists",
             "Dir::Cache": self._folder / "cache",
             "APT::Sandbox::User": "root",  # the unprivileged fetcher cannot write into a folder of ours
-            "Acquire::Retries": "2",
+            "Acquire::Retries": "1",
+            "Acquire::http::Timeout": "20",
+            "Acquire::https::Timeout": "20",
             "APT::Get::List-Cleanup": "false",
         }
         self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
