@@ -24,7 +24,7 @@ from protocol.mailbox import CONTROL, DATA, HEADER, KIND
 
 class Bridge:
     """Args:
-    memory: i2c_devices.memory.MemoryController of the client's mailbox.
+    memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     wifi: esp_link.wifi.Wifi.

@@ -14,7 +14,7 @@ import network
 
 from esp_link.bridge import Bridge
 from esp_link.wifi import Wifi
-from i2c_devices.memory import MemoryController
+from i2c_devices.memory_controller import MemoryController
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
 SCL = 0  # boot strap: must be high when reset is released

@@ -9,9 +9,10 @@ writer waiting, and the client's next transfer unread.
 import asyncio
 
 from esp_link.limits import CONNECT_MS
-from primitives.platform import Flag, wait_for_ms
+from primitives.platform import Flag
 from primitives.timeout import Timeout
-from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
+from protocol.frame_relay import FrameRelay
+from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.mailbox import FRAME_END, HEADER, PAYLOAD
 
 # A transfer's header goes in front of the payload, and one byte more may:
@@ -40,6 +41,7 @@ class Uplink:
         self._outgoing = Flag()
         self._ended = Flag()
         self.up = False
+        self._connecting = None  # the task that waits for a connection to open
         self.number = 0  # of the connection, 1..255, 0 before the first
         self.count = 0  # connections since the bridge started
         self.start = self.length = 0  # what waits in the inbox: offset and bytes
@@ -49,10 +51,16 @@ class Uplink:
 
     async def connect(self, host, port):
         """Open a connection. Raises OSError."""
+        self._connecting = task = asyncio.current_task()
+        self._connect_limit = Timeout(CONNECT_MS)
         try:
-            reader, writer = await wait_for_ms(self._open_connection(host, port), CONNECT_MS)
-        except asyncio.TimeoutError:
+            reader, writer = await self._open_connection(host, port)
+        except asyncio.CancelledError:
+            if self._connecting is task:
+                raise  # not by `tick`
             raise OSError("the server does not answer")
+        finally:
+            self._connecting = None
         self._reader = reader
         self._writer = writer
         self._relay.reset()
@@ -98,6 +106,9 @@ class Uplink:
 
     def tick(self, client_present):
         """Keepalives and the server's silence: call every HOUSEKEEPING_MS."""
+        if self._connecting and self._connect_limit.expired():
+            task, self._connecting = self._connecting, None
+            task.cancel()
         if not self.up:
             return
         if self._silence.expired() or not client_present:

@@ -7,13 +7,13 @@ one I2C exchange and never waits.
 """
 
 from protocol import mailbox as box
-from protocol.mailbox import Ack, Status, Sync, Transfer
+from protocol.mailbox import Status
 from protocol.serial import diff8
 
 
 class MailboxController:
     """Args:
-    memory: i2c_devices.memory.MemoryController of the client's mailbox.
+    memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
     random16: function that returns a random number 1..65535.
     max_payload: longest payload that the client may offer, bytes.
     """
@@ -88,7 +88,7 @@ class MailboxController:
         return self._write_sync()
 
     def _write_sync(self):
-        Sync.encode_into(self._cell, 0, self._life, self._client_life, self._max_payload)
+        box.encode_sync_into(self._cell, 0, self._life, self._client_life, self._max_payload)
         self._write(box.SYNC, self._sync_view)
         return False  # synchronised when the client's STATUS repeats our life
 
@@ -119,8 +119,8 @@ class MailboxController:
         at = box.STATUS_BYTES
         if (
             self.incoming[at] != number
-            or Transfer.length(self.incoming, at) != length
-            or not Transfer.ok(box.FROM_CLIENT, self._lives, self.incoming, at)
+            or box.transfer_length(self.incoming, at) != length
+            or not box.transfer_ok(box.FROM_CLIENT, self._lives, self.incoming, at)
         ):
             self.damaged += 1
             return False
@@ -133,7 +133,7 @@ class MailboxController:
         """Tell the client which transfers have been received, if it does not know yet."""
         if not self._ack_due:
             return True
-        Ack.encode_into(self._cell, 0, self._lives, self._next)
+        box.encode_ack_into(self._cell, 0, self._lives, self._next)
         self._ack_due = not self._write(box.ACK, self._ack_view)
         return not self._ack_due
 
@@ -145,7 +145,7 @@ class MailboxController:
         stands at view[at + HEADER:].
         """
         number = self._out_number
-        Transfer.seal(
+        box.seal_transfer(
             box.FROM_BRIDGE, self._lives, view, at, number, kind, connection, self._next, length
         )
         self._outgoing = view

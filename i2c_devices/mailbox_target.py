@@ -4,15 +4,15 @@ The bridge can overwrite all of the memory at any moment. So everything is
 copied first, then checked, and not looked at again.
 """
 
-from i2c_devices.memory import MemoryTarget
+from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
-from protocol.mailbox import Ack, Status, Sync, Transfer
+from protocol.mailbox import Status
 from protocol.serial import diff8
 
 
 class MailboxTarget:
     """Args:
-    port: i2c_devices.memory.TargetPort.
+    port: i2c_devices.memory_target.TargetPort.
     life: this life of the client, 1..65535, random.
     wake: function of no arguments, called when the bridge has used the
         mailbox; it may be called from a soft interrupt handler.
@@ -76,13 +76,13 @@ class MailboxTarget:
             new_life = self._poll_sync()
         if self._lives is not None:
             self._cell[: box.ACK_BYTES] = self._view[box.ACK : box.ACK + box.ACK_BYTES]
-            number = Ack.decode(self._cell, 0, self._lives)
+            number = box.decode_ack(self._cell, 0, self._lives)
             if number is not None:
                 self._acknowledge(number)
         return new_life
 
     def _poll_sync(self):
-        sync = Sync.decode(self._cell)
+        sync = box.decode_sync(self._cell)
         if sync is None:
             return False
         bridge_life, client_life, max_payload = sync
@@ -109,7 +109,7 @@ class MailboxTarget:
             self._status.next = (self._status.next + 1) & 0xFF
             self._changed = True
             self._acknowledge(buf[3])
-            end = box.HEADER + Transfer.length(buf, 0)
+            end = box.HEADER + box.transfer_length(buf, 0)
             yield buf[1], buf[2], self._received_view[box.HEADER : end]
 
     def _copy_next(self):
@@ -120,12 +120,12 @@ class MailboxTarget:
             return False
         buf = self._received
         buf[: box.HEADER] = self._view[at : at + box.HEADER]
-        length = Transfer.length(buf, 0)
+        length = box.transfer_length(buf, 0)
         if buf[0] != number or length == 0 or length > box.PAYLOAD:
             return False
         end = box.HEADER + length
         buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if Transfer.ok(box.FROM_BRIDGE, self._lives, buf, 0):
+        if box.transfer_ok(box.FROM_BRIDGE, self._lives, buf, 0):
             return True
         if self._bad != buf[: box.HEADER]:
             self._bad = buf[: box.HEADER]
@@ -151,7 +151,7 @@ class MailboxTarget:
         status = self._status
         number = status.end
         at = self._slot_at(number)
-        Transfer.seal(
+        box.seal_transfer(
             box.FROM_CLIENT, self._lives, self._memory, at, number, kind, connection, 0, length
         )
         if number & 1:

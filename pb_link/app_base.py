@@ -23,7 +23,7 @@ class AppBase:
         newline is dropped.
     config: list (port, server, timeout ms, seconds between reports, ssid,
         password, key) or a dict of the same (`settings.py`).
-    hardware: list [i2c, syn, ack, rst]: i2c_devices.memory.TargetPort, two
+    hardware: list [i2c, syn, ack, rst]: i2c_devices.memory_target.TargetPort, two
         Pins, and (Pin, active level, pulse in ms) or None.
     verbose: print one line an event.
 
@@ -111,7 +111,7 @@ def _hardware(hardware):
         raise ValueError("hardware must be [i2c, syn, ack, rst]")
     i2c, syn, ack, rst = hardware
     if not hasattr(i2c, "open"):
-        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.memory)")
+        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.memory_target)")
     for name, pin in (("syn", syn), ("ack", ack)):
         if not callable(pin):
             raise TypeError("hardware: %s must be a Pin" % name)

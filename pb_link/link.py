@@ -17,13 +17,14 @@ from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from protocol import control
 from protocol.errors import LinkDown
-from protocol.frame import put16
-from protocol.framing import PREFIX, FrameReader
+from protocol.frame_reader import FrameReader
+from protocol.framing import PREFIX
 from protocol.handshake import DONE, Initiator
 from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from protocol.receiver import Receiver
 from protocol.sender import Sender
+from protocol.serial import put16
 from protocol.session import OPEN, Session
 
 

@@ -12,8 +12,12 @@ try:
     from time import ticks_add, ticks_diff, ticks_ms
 
     sleep_ms = asyncio.sleep_ms
-    wait_for_ms = asyncio.wait_for_ms
     Flag = asyncio.ThreadSafeFlag
+
+    def wait_for_ms(awaitable, ms):
+        # Looked up when it is called: asyncio loads it then, and the bridge never does.
+        return asyncio.wait_for_ms(awaitable, ms)
+
 except ImportError:  # CPython
     _WRAP = 1 << 30
 

@@ -55,6 +55,7 @@ from struct import pack_into
 
 from protocol.digest import Hmac, equal
 from protocol.limits import MAC_BYTES
+from protocol.serial import put16
 
 HELLO = 0x01
 WELCOME = 0x02
@@ -81,15 +82,6 @@ REASONS = {
     REFUSED_IDENTITY: "unknown id or wrong key",
     REFUSED_BUSY: "the server has too many connections",
 }
-
-
-def get16(buf, at):
-    return buf[at] << 8 | buf[at + 1]
-
-
-def put16(buf, at, value):
-    buf[at] = value >> 8 & 0xFF
-    buf[at + 1] = value & 0xFF
 
 
 def encode_refused(reason, version):

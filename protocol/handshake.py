@@ -21,8 +21,9 @@ from struct import pack
 
 from protocol import frame
 from protocol.digest import Hmac, equal
-from protocol.frame import Channel, get16
+from protocol.frame import Channel
 from protocol.limits import EPOCH_BYTES, MAX_FRAME, MAX_ID, MIN_FRAME, NONCE_BYTES, PROOF_BYTES, VERSION
+from protocol.serial import get16
 
 _SERVER_PROOF = b"pb_link 1 server proof"
 _CLIENT_PROOF = b"pb_link 1 client proof"

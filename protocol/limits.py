@@ -13,12 +13,8 @@ except ImportError:
         return value
 
 
-# Version of the session protocol; both ends must name the same.
-VERSION = const(1)
+from protocol.framing import MAX_FRAME, VERSION  # noqa: F401 - facts of the stream, named here too
 
-# A session frame with its 2-byte length prefix. 1 KiB fills an I2C transfer
-# of 25 ms at 400 kHz, so that Wi-Fi is served between two transfers.
-MAX_FRAME = const(1024)
 # What HELLO may announce: room for the header, the MAC and one short record.
 MIN_FRAME = const(128)
 

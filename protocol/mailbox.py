@@ -51,7 +51,7 @@ noise; what may be forged is the business of the session's MAC.
 
 from hashlib import sha256
 
-from protocol.frame import get16, put16
+from protocol.serial import get16, put16
 
 LAYOUT_VERSION = 0x51
 ADDRESS = 0x12  # of the target on the bus
@@ -103,39 +103,31 @@ def lives(client_life, bridge_life):
     return bytes((client_life >> 8, client_life & 0xFF, bridge_life >> 8, bridge_life & 0xFF))
 
 
-class Sync:
-    """The SYNC cell: encoder and decoder."""
-
-    @staticmethod
-    def encode_into(buf, at, bridge_life, client_life, max_payload):
-        buf[at] = LAYOUT_VERSION
-        buf[at + 1] = 0
-        put16(buf, at + 2, bridge_life)
-        put16(buf, at + 4, client_life)
-        put16(buf, at + 6, max_payload)
-        _seal_cell(_SYNC_LABEL, b"", buf, at, SYNC_BYTES)
-
-    @staticmethod
-    def decode(buf, at=0):
-        """(bridge life, client life, longest payload), or None."""
-        if buf[at] != LAYOUT_VERSION or not _cell_ok(_SYNC_LABEL, b"", buf, at, SYNC_BYTES):
-            return None
-        return get16(buf, at + 2), get16(buf, at + 4), get16(buf, at + 6)
+def encode_sync_into(buf, at, bridge_life, client_life, max_payload):
+    buf[at] = LAYOUT_VERSION
+    buf[at + 1] = 0
+    put16(buf, at + 2, bridge_life)
+    put16(buf, at + 4, client_life)
+    put16(buf, at + 6, max_payload)
+    _seal_cell(_SYNC_LABEL, b"", buf, at, SYNC_BYTES)
 
 
-class Ack:
-    """The ACK cell."""
+def decode_sync(buf, at=0):
+    """(bridge life, client life, longest payload), or None."""
+    if buf[at] != LAYOUT_VERSION or not _cell_ok(_SYNC_LABEL, b"", buf, at, SYNC_BYTES):
+        return None
+    return get16(buf, at + 2), get16(buf, at + 4), get16(buf, at + 6)
 
-    @staticmethod
-    def encode_into(buf, at, lives, next_number):
-        buf[at] = next_number
-        buf[at + 1] = 0
-        _seal_cell(_ACK_LABEL, lives, buf, at, ACK_BYTES)
 
-    @staticmethod
-    def decode(buf, at, lives):
-        """The next number, or None."""
-        return buf[at] if _cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
+def encode_ack_into(buf, at, lives, next_number):
+    buf[at] = next_number
+    buf[at + 1] = 0
+    _seal_cell(_ACK_LABEL, lives, buf, at, ACK_BYTES)
+
+
+def decode_ack(buf, at, lives):
+    """The next number, or None."""
+    return buf[at] if _cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
 
 
 class Status:
@@ -185,32 +177,32 @@ class Status:
         return self.length1 if number & 1 else self.length0
 
 
-class Transfer:
-    """One transfer, header and payload contiguous in a buffer."""
+# A transfer, header and payload contiguous in a buffer
 
-    @staticmethod
-    def seal(direction, lives, buf, at, number, kind, connection, next_number, length):
-        """Write header and check in front of the payload at buf[at + HEADER:]."""
-        buf[at] = number
-        buf[at + 1] = kind
-        buf[at + 2] = connection
-        buf[at + 3] = next_number
-        put16(buf, at + 4, length)
-        check = _transfer_check(direction, lives, buf, at, length)
-        buf[at + _CHECK : at + HEADER] = check[:4]
 
-    @staticmethod
-    def ok(direction, lives, buf, at):
-        """True if the transfer at buf[at:] is whole. buf must be a private copy."""
-        length = get16(buf, at + 4)
-        if length > PAYLOAD:
-            return False
-        check = _transfer_check(direction, lives, buf, at, length)
-        return check[:4] == bytes(buf[at + _CHECK : at + HEADER])
+def seal_transfer(direction, lives, buf, at, number, kind, connection, next_number, length):
+    """Write header and check in front of the payload at buf[at + HEADER:]."""
+    buf[at] = number
+    buf[at + 1] = kind
+    buf[at + 2] = connection
+    buf[at + 3] = next_number
+    put16(buf, at + 4, length)
+    check = _transfer_check(direction, lives, buf, at, length)
+    buf[at + _CHECK : at + HEADER] = check[:4]
 
-    @staticmethod
-    def length(buf, at):
-        return get16(buf, at + 4)
+
+def transfer_ok(direction, lives, buf, at):
+    """True if the transfer at buf[at:] is whole. buf must be a private copy."""
+    length = transfer_length(buf, at)
+    if length > PAYLOAD:
+        return False
+    check = _transfer_check(direction, lives, buf, at, length)
+    return check[:4] == bytes(buf[at + _CHECK : at + HEADER])
+
+
+def transfer_length(buf, at):
+    """Payload bytes, as the header says."""
+    return get16(buf, at + 4)
 
 
 def _transfer_check(direction, lives, buf, at, length):

@@ -5,9 +5,9 @@ stored it and calls `accept`: only that moves `ack`, the number that allows
 the peer to forget. Knows nothing of frames' headers, MACs or time.
 """
 
-from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, get16, record_fault
+from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.serial import diff16
+from protocol.serial import diff16, get16
 
 _MAX_ROOM = 255  # units in the header's byte
 

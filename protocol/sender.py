@@ -7,9 +7,9 @@ forgotten as soon as it has been put into a frame, or when the connection ends.
 Knows nothing of frames' headers, MACs or time.
 """
 
-from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, put16
+from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
-from protocol.serial import diff16
+from protocol.serial import diff16, put16
 
 
 class Sender:

@@ -1,5 +1,16 @@
-"""Serial numbers that wrap (RFC 1982): line numbers modulo 2**16, transfer
-numbers modulo 2**8."""
+"""16-bit numbers on the wire, and serial numbers that wrap (RFC 1982): line
+numbers modulo 2**16, transfer numbers modulo 2**8."""
+
+
+def get16(buf, at):
+    """The big-endian 16-bit number at buf[at]."""
+    return buf[at] << 8 | buf[at + 1]
+
+
+def put16(buf, at, value):
+    """Write value modulo 2**16 at buf[at], big-endian."""
+    buf[at] = value >> 8 & 0xFF
+    buf[at + 1] = value & 0xFF
 
 
 def diff16(a, b):

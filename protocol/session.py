@@ -20,9 +20,10 @@ which is called after it was stored (server) or handed over (client).
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, REMEMBERED, RESUME, RESUME_BYTES, get16
+from protocol.frame import DATA, DATA_HEADER, REMEMBERED, RESUME, RESUME_BYTES
 from protocol.framing import PREFIX
 from protocol.limits import ACK_DELAY_MS, MAC_BYTES, MAX_FRAME, ROOM_UNIT, STALL_MS
+from protocol.serial import get16, put16
 
 DETACHED = 0
 RESUMING = 1
@@ -177,7 +178,7 @@ class Session:
 
     def _seal(self, buf, at, start, end):
         end = self._channel.seal(buf, start, end)
-        frame.put16(buf, at, end - start)
+        put16(buf, at, end - start)
         return end
 
     def _ack_is_due(self, now):

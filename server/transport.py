@@ -5,8 +5,8 @@ Knows the stream's framing, not what the frames mean.
 
 from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
-from protocol.framing import KEEPALIVE, PREAMBLE, PREFIX, FrameReader
-from protocol.limits import MAX_FRAME
+from protocol.frame_reader import FrameReader
+from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 
 _CHUNK = 2048  # bytes read at a time
 
@@ -91,6 +91,3 @@ class Transport:
             await self._writer.wait_closed()
         except OSError:
             pass  # it was broken already
-
-
-assert PREFIX == len(KEEPALIVE)

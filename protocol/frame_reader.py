@@ -1,0 +1,55 @@
+"""From the chunks of a TCP stream to session frames: for the two ends.
+The stream's format is in `framing.py`."""
+
+from protocol.framing import MAX_BODY, PREFIX, bad_length
+
+
+class FrameReader:
+    """Assembles session frames from chunks of the stream.
+
+    `fault` is None or says why the stream can no longer be read; what comes
+    after a fault is ignored until `reset`.
+    """
+
+    def __init__(self):
+        self._frame = bytearray(MAX_BODY)
+        self._view = memoryview(self._frame)
+        self.reset()
+
+    def reset(self):
+        """Start a new stream at a frame boundary."""
+        self._prefix = 0  # bytes of the prefix that have come
+        self._length = 0
+        self._have = 0
+        self.fault = None
+
+    def feed(self, data):
+        """Yield each complete frame of data (memoryview without its prefix).
+
+        A frame that is yielded is valid until the next step of the iteration.
+        """
+        at = 0
+        end = len(data)
+        while at < end and not self.fault:
+            if self._prefix < PREFIX:
+                self._length = (self._length << 8) | data[at]
+                self._prefix += 1
+                at += 1
+                if self._prefix == PREFIX:
+                    self._start()
+                continue
+            n = min(self._length - self._have, end - at)
+            self._frame[self._have : self._have + n] = data[at : at + n]
+            self._have += n
+            at += n
+            if self._have == self._length:
+                frame = self._view[: self._length]
+                self._prefix = self._length = 0
+                yield frame
+
+    def _start(self):
+        self._have = 0
+        if self._length == 0:  # keepalive
+            self._prefix = 0
+        elif bad_length(self._length):
+            self.fault = "frame length %d" % self._length
