@@ -6,14 +6,14 @@ import signal
 import sys
 from pathlib import Path
 
-from sim import interpreters, one_board
+from sim import interpreters, one_board, up
 
 
 def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board,):
+    for add in (_add_board, _add_up):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -64,3 +64,44 @@ def _start_board(options):
     wires = one_board.parse_wires(options.wires) if options.wires else literals.get("WIRES", ())
     wires = one_board.normal_wires(wires, kind)
     return one_board.run_board(options.file, kind, wires, arguments=options.args, heap=options.heap)
+
+
+def _positive(text):
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _milliseconds(text):
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of milliseconds")
+    return int(text)
+
+
+def _address(text):
+    try:
+        return up.parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error))
+
+
+def _add_bed_options(parser):
+    parser.add_argument("--clock", type=_positive, metavar="HZ", help="I2C clock (default: what the bridge asks for)")
+    parser.add_argument("--boot-ms", type=_milliseconds, default=1000, help="from reset to Python on the ESP8266")
+    parser.add_argument("--assoc-ms", type=_milliseconds, default=2000, help="to join the Wi-Fi network")
+    parser.add_argument(
+        "--bridge-source", action="store_true", help="run the bridge from source in a 64-bit MicroPython, not frozen"
+    )
+
+
+def _add_up(commands):
+    parser = commands.add_parser("up", help="run a client program against a server of your own")
+    parser.add_argument("--client", type=_file, required=True, metavar="FILE.py", help="the client's program")
+    parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")
+    parser.add_argument("--ssid", help="the network takes only this one (default: any credentials)")
+    parser.add_argument("--password", default="", help="with --ssid")
+    parser.add_argument("--stored-wifi", action="store_true", help="the ESP8266 has the network's credentials stored")
+    _add_bed_options(parser)
+    parser.add_argument("args", nargs="*", help="arguments of the client's program, after --")
+    parser.set_defaults(start=up.up)

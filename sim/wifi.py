@@ -38,14 +38,17 @@ class Station:
         self.active = False
         self._credentials = None
         self._since = None
-        self._was_up = True
+
+    def power_on(self, now):
+        """The station interface is on after boot, and joins the stored network by itself."""
+        self.set_active(True, now)
 
     def set_active(self, on, now):
-        self.active = bool(on)
+        if on and not self.active and self.network.stored:
+            self.connect(None, None, now)
         if not on:
             self._credentials = None
-        elif self._credentials is None and self.network.stored:
-            self.connect(None, None, now)
+        self.active = bool(on)
 
     def connect(self, ssid, password, now):
         """`ssid` None: with what is stored in flash. New credentials are stored there, as on the chip."""
@@ -60,6 +63,7 @@ class Station:
         self._credentials = None
 
     def outage_ended(self, now):
+        """The access point is back: the chip joins again by itself."""
         self._since = now
 
     def status(self, now):

@@ -1,26 +1,37 @@
 """Starts a program on a board: `exec(simboot.program(..))` or `simboot.start(..)` and an import.
 
-The stand-ins' folders are on sys.path already. `sys` is replaced by one that names the board.
+The stand-ins' folders are on sys.path already. `sys` is replaced by one that names the
+board, `micropython` by one with what boards have and the unix port has not.
 """
 
+import micropython
 import usys
 
 import simlink
 
 
-class _Sys:
-    def __init__(self, platform):
-        self.platform = platform
+class _Over:
+    """A module with some names replaced."""
+
+    def __init__(self, module):
+        self._module = module
 
     def __getattr__(self, name):
-        return getattr(usys, name)
+        return getattr(self._module, name)
 
 
 def start(fd, platform, build="", machine=""):
     simlink.attach(fd)
-    usys.modules["sys"] = looks = _Sys(platform)
+    usys.modules["sys"] = looks = _Over(usys)
+    looks.platform = platform
     if build:
         looks.implementation = _implementation(build, machine)
+    usys.modules["micropython"] = chip = _Over(micropython)
+    chip.alloc_emergency_exception_buf = _nothing  # the unix port has none
+
+
+def _nothing(size):
+    pass
 
 
 def _implementation(build, machine):

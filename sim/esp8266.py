@@ -1,0 +1,191 @@
+"""The ESP8266 as a part: power, reset pin, boot straps, watchdog, Wi-Fi and TCP around the process that it runs.
+
+States: OFF, HELD (reset pin low), STRAPPED (released with a strap low: the boot loader waits for ever), BOOTING,
+RUNNING.
+"""
+
+import asyncio
+import sys
+from errno import EHOSTUNREACH
+
+from sim import frames, wifi
+from sim.tcp import Proxy
+
+OFF, HELD, STRAPPED, BOOTING, RUNNING = "off", "held", "strapped", "booting", "running"
+STRAPS = ("0", "2")  # GPIO0 and GPIO2 must be high when reset is released
+
+# machine.reset_cause()
+POWER_ON, WATCHDOG, SOFT, EXTERNAL = 0, 1, 4, 6
+
+# The chip's own choice, about; the real one is not documented.
+WATCHDOG_S = 3.2
+
+
+class Esp8266:
+    """Args: bed, board: a board of kind esp8266; rst: Net; command_for_fd: how to start its program;
+    network: wifi.Network; server: (host, port) in place of what the program connects to; log(text)."""
+
+    def __init__(self, bed, board, rst, command_for_fd, *, network, boot_s=1.0, server=None, cwd=None, log=None):
+        self.board = board
+        self.rst = rst
+        self.command_for_fd = command_for_fd
+        self.network = network
+        self.boot_s = boot_s
+        self.cwd = cwd
+        self.state = OFF
+        self.resets = 0  # boots after the first, whatever the cause
+        self.resets_by_pin = 0
+        self.strapped = 0  # releases of reset with a strap low
+        self.station = wifi.Station(network)
+        self.tcp = Proxy(self.connected, lambda: board.life, server)
+        self._cause = POWER_ON
+        self._log = log or (lambda text: None)
+        self._boots = 0
+        self._task = None
+        self._fed = None
+        self._watchdog = None
+        rst.listen(self._rst_changed)
+        board.extras[frames.RESET] = self._on_reset
+        board.extras[frames.WATCHDOG] = self._on_watchdog
+        board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, self._cause)
+        board.extras[frames.WLAN] = self._on_wlan
+        board.extras[frames.TCP_OPEN] = self._on_tcp_open
+
+    # Power and reset.
+
+    def power_on(self):
+        self._boot(POWER_ON)
+
+    def power_off(self):
+        self._stop()
+        self.state = OFF
+        self.tcp.close()
+
+    def crash(self):
+        """It stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        if self.state in (RUNNING, BOOTING):
+            self._log("crash")
+            self._boot(POWER_ON)
+
+    def _rst_changed(self, net):
+        if self.state == OFF:
+            return
+        if net.level == 0:
+            self.resets_by_pin += 1
+            self._stop()
+            self.state = HELD
+            self._log("reset is held low")
+        elif self.state == HELD:
+            self._boot(EXTERNAL)
+
+    def _stop(self):
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        self.board.kill()
+        self.station.power_off()
+
+    def _boot(self, cause):
+        self._stop()
+        if self.rst.level == 0:
+            self.state = HELD
+            return
+        low = [gpio for gpio in STRAPS if self.board.pins[gpio].net.level == 0]
+        if low:
+            self.state = STRAPPED
+            self.strapped += 1
+            self._log(f"does not boot: GPIO{' and GPIO'.join(low)} low at the release of reset")
+            return
+        self.resets += self._boots > 0
+        self._boots += 1
+        self._cause = cause
+        self.state = BOOTING
+        self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self):
+        await asyncio.sleep(self.boot_s)
+        self.station.power_on(asyncio.get_running_loop().time())
+        # Not to be cancelled halfway: the process would be nobody's.
+        starting = asyncio.ensure_future(self.board.start(self.command_for_fd, self.cwd))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await starting
+            self.board.kill()
+            raise
+        self.state = RUNNING
+        status = await self.board.wait()
+        if self.state == RUNNING:
+            self._log(f"its program ended with status {status}")
+            self._task = None
+            self._boot(SOFT)
+
+    def _on_reset(self, frame):
+        self._log("machine.reset()")
+        self._boot(SOFT)
+
+    # Watchdog.
+
+    def _on_watchdog(self, frame):
+        loop = asyncio.get_running_loop()
+        self._fed = loop.time()
+        if frame.b and self._watchdog is None:
+            self._watchdog = loop.call_later(WATCHDOG_S, self._watch)
+        self.board.link.reply(frame)
+
+    def _watch(self):
+        loop = asyncio.get_running_loop()
+        left = self._fed + WATCHDOG_S - loop.time()
+        if left > 0:
+            self._watchdog = loop.call_later(left, self._watch)
+            return
+        self._watchdog = None
+        self._log("watchdog reset")
+        self._boot(WATCHDOG)
+
+    # Wi-Fi.
+
+    def connected(self):
+        return self.board.alive and self.station.connected(asyncio.get_running_loop().time())
+
+    def set_wifi(self, up):
+        """Takes the access point away, or gives it back."""
+        self.network.up = up
+        if up:
+            self.station.outage_ended(asyncio.get_running_loop().time())
+
+    def _on_wlan(self, frame):
+        now = asyncio.get_running_loop().time()
+        station, reply = self.station, self.board.link.reply
+        if frame.a:  # the access-point interface: can be switched, and serves nobody
+            reply(frame, 0)
+        elif frame.b == 0:
+            if frame.c:
+                station.set_active(frame.c == 2, now)
+            reply(frame, int(station.active))
+        elif frame.b == 1:
+            ssid, _, password = frame.payload.decode().partition("\0")
+            station.connect(ssid if frame.c else None, password, now)
+            reply(frame)
+        elif frame.b == 2:
+            station.disconnect()
+            reply(frame)
+        else:
+            reply(frame, station.status(now))
+
+    # TCP.
+
+    def _on_tcp_open(self, frame):
+        task = asyncio.ensure_future(self._open(frame, self.board.life))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception() and print(done.exception(), file=sys.stderr))
+
+    async def _open(self, frame, life):
+        try:
+            errno, port = await self.tcp.open(frame.payload.decode(), frame.d)
+        except OSError as error:
+            errno, port = error.errno or EHOSTUNREACH, 0
+        if self.board.life == life:
+            self.board.link.reply(frame, port, errno & 0xFF)

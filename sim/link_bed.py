@@ -1,0 +1,100 @@
+"""The link's two boards, wired as docs/hardware.md says: a Pyboard with a client's program, an ESP8266 with the bridge."""
+
+from sim import frames, interpreters, wifi
+from sim.bed import Bed
+from sim.esp8266 import Esp8266
+from sim.nets import Net
+
+# net: client pin, ESP8266 GPIO (None: the reset pin), pull-up outside the chips
+WIRING = {
+    "scl": ("X9", "0", True),
+    "sda": ("X10", "2", True),
+    "syn": ("X11", "5", False),
+    "ack": ("Y8", "4", True),
+    "rst": ("X12", None, True),
+}
+
+BRIDGE_HEAP = "38k"
+# The source has to be compiled on the board then, with 64-bit objects.
+BRIDGE_SOURCE_HEAP = "256k"
+CLIENT_HEAP = "200k"  # about the Pyboard's 100 KB with objects of twice the size
+
+
+class LinkBed:
+    """Args: client_file: the client's program; client_cwd: its working folder; bridge_interpreter: a 32-bit
+    MicroPython with the bridge frozen, or None to run it from source; on_line(board name, line)."""
+
+    def __init__(
+        self,
+        client_file,
+        *,
+        client_cwd,
+        interpreter,
+        bridge_interpreter=None,
+        on_line,
+        log,
+        network=None,
+        server=None,
+        boot_s=1.0,
+        clock_hz=None,
+        arguments=(),
+    ):
+        self.bed = Bed(clock_hz)
+        self.client = self.bed.add_board("client", "pyboard")
+        self.bridge = self.bed.add_board("bridge", "esp8266")
+        self.nets = {}
+        for name, (client_pin, gpio, pull_up) in WIRING.items():
+            ends = [(self.client, client_pin)] + ([(self.bridge, gpio)] if gpio else [])
+            self.nets[name] = self.bed.wire(Net(name, pull_up=pull_up), *ends)
+        self.client.on_line = lambda line: on_line("client", line)
+        self.bridge.on_line = lambda line: on_line("bridge", line)
+        self._client_file = client_file
+        self._client_cwd = client_cwd
+        self._interpreter = interpreter
+        self._arguments = arguments
+        self.client.extras[frames.RESET_CAUSE] = lambda frame: self.client.link.reply(frame, 1)
+        self.client.extras[frames.WATCHDOG] = lambda frame: self.client.link.reply(frame)
+        self.client.extras[frames.RESET] = self._reset_client
+        self.client_resets = 0
+        frozen = bridge_interpreter is not None
+
+        def bridge_command(fd):
+            heap = BRIDGE_HEAP if frozen else BRIDGE_SOURCE_HEAP
+            return interpreters.bridge_command(bridge_interpreter or interpreter, fd, frozen=frozen, heap=heap)
+
+        self.esp8266 = Esp8266(
+            self.bed,
+            self.bridge,
+            self.nets["rst"],
+            bridge_command,
+            network=network or wifi.Network(),
+            boot_s=boot_s,
+            server=server,
+            log=lambda text: log("bridge", text),
+        )
+
+    def _reset_client(self, frame):
+        self.client_resets += 1
+        self.client.kill()
+
+    @property
+    def bus(self):
+        return self.bed.bus(self.nets["scl"], self.nets["sda"])
+
+    async def power_on(self):
+        self.esp8266.power_on()
+        await self.start_client()
+
+    async def start_client(self):
+        def command(fd):
+            folders = (interpreters.ROOT,)
+            return interpreters.board_command(
+                self._interpreter, "pyboard", fd, self._client_file, self._arguments, CLIENT_HEAP, folders
+            )
+
+        await self.client.start(command, self._client_cwd)
+
+    async def close(self):
+        self.esp8266.power_off()
+        self.bed.close()
+        await self.bed.wait_closed()

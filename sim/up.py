@@ -1,0 +1,66 @@
+"""`sim up`: a virtual Pyboard and ESP8266 run a user's client program against the user's own server, until Ctrl-C."""
+
+import asyncio
+import os
+import sys
+
+from sim import interpreters, wifi
+from sim.link_bed import LinkBed
+
+
+def parse_address(text):
+    """HOST:PORT. Raises: ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"a server is written as HOST:PORT, not {text!r}")
+    return host, int(port)
+
+
+def show(board, line):
+    print(f"{board:>6} | {line}", flush=True)
+
+
+def log(board, text):
+    print(f"{board:>6} * {text}", file=sys.stderr, flush=True)
+
+
+def network_of(options):
+    """The virtual access point that the options describe."""
+    assoc_s = options.assoc_ms / 1000
+    if options.ssid is None:
+        stored = ("stored", "") if options.stored_wifi else None
+        return wifi.Network(stored=stored, assoc_s=assoc_s)
+    credentials = (options.ssid, options.password)
+    return wifi.Network(*credentials, stored=credentials if options.stored_wifi else None, assoc_s=assoc_s)
+
+
+async def up(options):
+    interpreter = interpreters.find()
+    bridge_interpreter = None if options.bridge_source else interpreters.find(bridge=True)
+    if options.bridge_source:
+        log("sim", "the bridge runs from source, in a larger heap than the chip's")
+    bed = LinkBed(
+        options.client,
+        client_cwd=os.getcwd(),
+        interpreter=interpreter,
+        bridge_interpreter=bridge_interpreter,
+        on_line=show,
+        log=log,
+        network=network_of(options),
+        server=options.server,
+        boot_s=options.boot_ms / 1000,
+        clock_hz=options.clock,
+        arguments=options.args,
+    )
+    try:
+        await bed.power_on()
+        while True:
+            resets = bed.client_resets
+            status = await bed.client.wait()
+            if bed.client_resets == resets:
+                log("client", f"its program ended with status {status}")
+                return status
+            log("client", "machine.reset()")
+            await bed.start_client()
+    finally:
+        await asyncio.shield(bed.close())
