@@ -9,7 +9,6 @@ An exception in any task, or a task that hangs, ends `run`, and main.py resets
 the chip. Nothing is lost by it.
 """
 
-import asyncio
 import gc
 
 from esp_link import limits

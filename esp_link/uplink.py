@@ -171,11 +171,13 @@ class Uplink:
         try:
             while True:
                 await self._outgoing.wait()
-                if self._writing:
+                forwarded = self._writing  # else a keepalive woke us; it may become so meanwhile
+                if forwarded:
                     self._writer.write(self._box.payload)
                     self._at_boundary = bool(self._box.kind & FRAME_END)
                 await self._writer.drain()
-                self._release_incoming()
+                if forwarded:
+                    self._release_incoming()
         except OSError:
             pass  # as in _read
         self.end()
