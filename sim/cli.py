@@ -6,14 +6,14 @@ import signal
 import sys
 from pathlib import Path
 
-from sim import interpreters, one_board, up
+from sim import counted_run, interpreters, one_board, up
 
 
 def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up):
+    for add in (_add_board, _add_up, _add_run):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -105,3 +105,18 @@ def _add_up(commands):
     _add_bed_options(parser)
     parser.add_argument("args", nargs="*", help="arguments of the client's program, after --")
     parser.set_defaults(start=up.up)
+
+
+def _add_run(commands):
+    parser = commands.add_parser("run", help="exchange N counted lines each way, under faults, and compare")
+    parser.add_argument("--bed", choices=("mpy",), default="mpy", help="mpy: boards are MicroPython processes")
+    parser.add_argument("--lines", type=_positive, required=True, metavar="N", help="lines each way")
+    parser.add_argument("--line-bytes", type=_positive, default=50, metavar="B", help="bytes a line, with its newline")
+    parser.add_argument("--faults", default="", metavar="NAME=N,NAME=R/s", help="counts, or rates per second")
+    parser.add_argument("--seed", type=int, default=1, help="of the lines and of the order of the faults")
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
+    parser.add_argument("--timeout", type=_positive, metavar="S", help="give up after this long")
+    parser.add_argument("--verbose", action="store_true", help="show what the programs print")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    _add_bed_options(parser)
+    parser.set_defaults(start=counted_run.run)

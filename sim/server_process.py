@@ -1,0 +1,63 @@
+"""The server's application as a process of its own, in CPython."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+from sim.interpreters import ROOT
+
+LINE_LIMIT = 1 << 20
+
+
+def free_port():
+    """A TCP port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class ServerProcess:
+    """Args: module: run with `python3 -m`; on_line(text) gets each line of its output."""
+
+    def __init__(self, module, arguments, *, cwd, on_line):
+        self._command = (sys.executable, "-u", "-m", module, *map(str, arguments))
+        self._cwd = cwd
+        self._on_line = on_line
+        self._process = None
+        self._reader = None
+
+    async def start(self):
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            cwd=self._cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=LINE_LIMIT,
+            start_new_session=True,
+        )
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self):
+        while line := await self._process.stdout.readline():
+            self._on_line(line.decode(errors="replace").rstrip("\n"))
+
+    @property
+    def status(self):
+        """Its exit status, or None while it runs."""
+        return self._process.returncode
+
+    def restart_listener(self):
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGUSR1)
+
+    async def close(self):
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reader
