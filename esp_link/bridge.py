@@ -9,16 +9,50 @@ An exception in any task, or a task that hangs, ends `run`, and main.py resets
 the chip. Nothing is lost by it.
 """
 
-import gc
-
-from esp_link import limits
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, SENDING, MailboxController
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import MailboxController
 from primitives.platform import Flag, sleep_ms
 from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from protocol import control
-from protocol.mailbox import CONTROL, DATA, HEADER, KIND
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# The mailbox is looked at this often when nothing asks for it: a beat for the
+# client, and what a lost syn edge costs.
+_IDLE_POLL_MS = const(1000)
+# And this often while transfers move or have just moved.
+_BUSY_POLL_MS = const(250)
+_BUSY_FOR_MS = const(2000)
+# Nothing answered on the bus: the client boots, or is not there.
+_ABSENT_POLL_MS = const(200)
+# A transfer that the client has not confirmed is written again after this.
+_REWRITE_MS = const(100)
+# The client's beat changes every 500 ms; this long without a change, and the
+# bridge no longer tells the server that the client is there.
+_CLIENT_SILENT_MS = const(3000)
+# The grain of the times above.
+_HOUSEKEEPING_MS = const(50)
+# Pause after a round of attempts to join the Wi-Fi network.
+_WIFI_RETRY_MS = const(2000)
+# Between two connections: the first pause, doubled after each failure or
+# short connection up to the last. A connection of GOOD ms was not short.
+_RECONNECT_FIRST_MS = const(250)
+_RECONNECT_LAST_MS = const(4000)
+_GOOD_CONNECTION_MS = const(5000)
+# A task that has not shown itself for this long is taken for hung; joining
+# Wi-Fi and connecting may take their time.
+_MAILBOX_HUNG_MS = const(5000)
+_CONNECTION_HUNG_MS = const(60000)
+# Control records that wait for the client; the oldest report gives way.
+_MAX_CONTROLS = const(8)
 
 
 class Bridge:
@@ -27,38 +61,35 @@ class Bridge:
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     wifi: esp_link.wifi.Wifi.
-    open_connection: asyncio.open_connection, or something like it.
+    connect: esp_link.tcp.connect, or its like.
     random16: function that returns a random number 1..65535.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.
     """
 
-    def __init__(self, memory, syn, ack, wifi, open_connection, random16, mem_free, feed):
+    def __init__(self, memory, syn, ack, wifi, connect, random16, mem_free, feed):
         self._box = MailboxController(memory, random16)
         self._ack_pin = ack
         self._wifi = wifi
         self._mem_free = mem_free
         self._feed = feed
         self._wake = Flag()
-        self._wake_ref = self._wake.set
         self._asked = True  # syn has asked, or there is another reason to poll
-        self._on_syn_ref = self._on_syn
-        syn.irq(self._on_syn_ref, syn.IRQ_FALLING)
+        syn.irq(self._on_syn, syn.IRQ_FALLING)
         self._tasks = Supervisor()
-        self._uplink = Uplink(self._box, self._wake_ref, open_connection, self._tasks.start)
+        self._uplink = Uplink(connect, self._wake.set, self._tasks.start)
         self._config = None
         self._controls = []  # records for the client, oldest first
-        self._control_buf = bytearray(HEADER + control.REPORT_BYTES)
-        self._control_view = memoryview(self._control_buf)
-        self._poll = Timeout(limits.ABSENT_POLL_MS)
-        self._busy = Timeout(limits.BUSY_FOR_MS)
-        self._rewrite = Timeout(limits.REWRITE_MS)
-        self._silent = Timeout(limits.CLIENT_SILENT_MS)
+        self._received_last = False  # the directions take turns with the buffer
+        self._poll = Timeout(_ABSENT_POLL_MS)
+        self._busy = Timeout(_BUSY_FOR_MS)
+        self._rewrite = Timeout(_REWRITE_MS)
+        self._silent = Timeout(_CLIENT_SILENT_MS)
         self._silent.expire()
         self._beat = 0
-        self._mailbox_seen = Timeout(limits.TASK_HUNG_MS)
-        self._uplink_seen = Timeout(limits.UPLINK_HUNG_MS)
-        self._report = None
+        self._mailbox_seen = Timeout(_MAILBOX_HUNG_MS)
+        self._connection_seen = Timeout(_CONNECTION_HUNG_MS)
+        self._report = None  # Timeout, if there are to be reports
         self._reports = 0
 
     def _on_syn(self, pin):
@@ -70,25 +101,28 @@ class Bridge:
         self._tasks.start(self._serve_mailbox())
         self._tasks.start(self._keep_connected())
         while self._tasks.fault is None:
-            await sleep_ms(limits.HOUSEKEEPING_MS)
+            await sleep_ms(_HOUSEKEEPING_MS)
             self._housekeeping()
         raise self._tasks.fault
 
     def _housekeeping(self):
         self._feed()
-        if self._mailbox_seen.expired() or self._uplink_seen.expired():
+        if self._uplink.up:
+            self._connection_seen.restart()
+        if self._mailbox_seen.expired() or self._connection_seen.expired():
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
-        if self._poll.expired() or (self._box.out_length and self._rewrite.expired()):
+        if self._poll.expired() or self._unconfirmed():
             self._wake.set()
-        if self._uplink.up:
-            self._uplink_seen.restart()
         if self._report and self._report.expired():
             self._report.restart()
             self._queue_report()
 
     def _client_present(self):
         return self._box.synchronised and not self._silent.expired()
+
+    def _unconfirmed(self):
+        return self._box.state == SENDING and self._rewrite.expired()
 
     # Mailbox
 
@@ -103,31 +137,32 @@ class Bridge:
         box = self._box
         self._mailbox_seen.restart()
         used = self._look()
+        if box.state == RECEIVED and not self._uplink.writing:
+            box.release()  # the server's socket has taken it
+        if box.synchronised and (self._received_last or not box.can_receive()):
+            used |= self._send()
         if box.can_receive():
-            used = True
+            self._received_last = used = True
             if box.receive():
                 self._busy.restart()
-        if box.received and not self._uplink.writing:
-            self._dispatch()
+                self._dispatch()
         if box.synchronised:
-            self._settle_outgoing()
-            used |= self._send()
             box.acknowledge()
         if used:
             self._ack_pin(0)
             self._ack_pin(1)
-        return box.can_receive()
+        return box.can_receive() or (box.state == FREE and self._uplink.readable)
 
     def _look(self):
         """Read STATUS if it is time or somebody asked. Returns True if it was read."""
         box = self._box
-        unconfirmed = box.out_length and self._rewrite.expired()
+        unconfirmed = self._unconfirmed()
         if not (self._asked or unconfirmed or self._poll.expired()):
             return False
         self._asked = False
         if not box.poll():
             self._lost_client()
-        elif unconfirmed and box.out_length:
+        elif unconfirmed and box.state == SENDING:
             self._rewrite.restart()
             box.send_again()
         self._poll.ms = self._poll_ms()
@@ -141,28 +176,30 @@ class Bridge:
 
     def _poll_ms(self):
         if not self._box.synchronised:
-            return limits.ABSENT_POLL_MS
-        return limits.IDLE_POLL_MS if self._busy.expired() else limits.BUSY_POLL_MS
+            return _ABSENT_POLL_MS
+        return _IDLE_POLL_MS if self._busy.expired() else _BUSY_POLL_MS
 
     def _lost_client(self):
         """The mailbox could not be read, or belongs to another life."""
         if not self._box.synchronised and self._config:
             self._config = None
             self._controls.clear()
-            self._uplink.release_inbox()
             self._uplink.end()
 
     def _dispatch(self):
+        """Act on the transfer that was received."""
         box = self._box
         if box.kind & KIND == DATA:
             if self._uplink.up and box.connection == self._uplink.number:
-                self._uplink.forward()
-                return
-        elif box.payload[0] == control.CONFIG:
-            self._configure(control.decode_config(box.payload))
-        box.received = 0
+                payload = box.view[box.start : box.start + box.length]
+                self._uplink.write(payload, bool(box.kind & FRAME_END))
+        else:
+            self._configure(box.view[box.start : box.start + box.length])
+        if not self._uplink.writing:
+            box.release()
 
-    def _configure(self, config):
+    def _configure(self, record):
+        config = control.decode_config(record)
         if config is None or config == self._config:
             return
         self._config = config
@@ -170,26 +207,23 @@ class Bridge:
         self._report = Timeout(report_s * 1000) if report_s else None
         self._uplink.end()
 
-    def _settle_outgoing(self):
-        if self._uplink.in_flight and not self._box.out_length:
-            self._uplink.release_inbox()
-
     def _send(self):
-        """Send the next control record, or what came from the server."""
-        box = self._box
-        if box.out_length:
+        """Send the next control record, or what came from the server. True if one was sent."""
+        box, uplink = self._box, self._uplink
+        if box.state != FREE:
             return False
         if self._controls:
             record = self._controls.pop(0)
-            end = HEADER + len(record)
-            self._control_buf[HEADER:end] = record
-            box.send(self._control_view, 0, CONTROL, 0, len(record))
-        elif self._uplink.length:
-            uplink = self._uplink
-            uplink.in_flight = True
-            box.send(uplink.buffer(), uplink.start, DATA, uplink.number, uplink.length)
+            box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
+            box.send(CONTROL, 0, PAYLOAD_AT, len(record))
+        elif uplink.readable:
+            start, length = uplink.read(box.buffer, box.view, PAYLOAD_AT)
+            if not length:
+                return False
+            box.send(DATA, uplink.number, start, length)
         else:
             return False
+        self._received_last = False
         self._rewrite.restart()
         self._busy.restart()
         return True
@@ -199,7 +233,7 @@ class Bridge:
     def _queue(self, record):
         if self._config is None:
             return
-        if len(self._controls) >= limits.MAX_CONTROLS:
+        if len(self._controls) >= _MAX_CONTROLS:
             self._drop_oldest_report()
         self._controls.append(record)
         self._wake.set()
@@ -222,37 +256,36 @@ class Bridge:
 
     async def _keep_connected(self):
         first = True  # no connection yet since the client configured us
-        pause_ms = limits.RECONNECT_FIRST_MS
+        pause_ms = _RECONNECT_FIRST_MS
         while True:
-            self._uplink_seen.restart()
+            self._connection_seen.restart()
             config = self._config
             if config is None or not self._client_present():
                 first = first or config is None
-                await sleep_ms(limits.HOUSEKEEPING_MS)
+                await sleep_ms(_HOUSEKEEPING_MS)
                 continue
-            port, server, timeout_ms, _, ssid, password = config
-            if not await self._wifi.join(ssid, password):
+            if not await self._wifi.join(config[4], config[5]):
                 if first:
                     self._queue(bytes((control.BAD_WIFI,)))
-                await sleep_ms(limits.WIFI_RETRY_MS)
+                await sleep_ms(_WIFI_RETRY_MS)
                 continue
-            good = Timeout(limits.GOOD_CONNECTION_MS)
-            try:
-                await self._uplink.connect(server, port)
-                await self._connected(timeout_ms)
+            good = Timeout(_GOOD_CONNECTION_MS)
+            if await self._connection(config):
                 first = False
-            except OSError:
-                if first:
-                    self._queue(bytes((control.BAD_SERVER,)))
-                good.restart()
-            gc.collect()
-            if good.expired():
-                pause_ms = limits.RECONNECT_FIRST_MS
+            elif first:
+                self._queue(bytes((control.BAD_SERVER,)))
+            pause_ms = _RECONNECT_FIRST_MS if good.expired() else pause_ms
             await sleep_ms(pause_ms)
-            pause_ms = min(2 * pause_ms, limits.RECONNECT_LAST_MS)
+            pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
-    async def _connected(self, timeout_ms):
+    async def _connection(self, config):
+        """One connection from its opening to its end. False if it could not be opened."""
+        try:
+            await self._uplink.open(config[1], config[0])
+        except OSError:
+            return False
         number = self._uplink.number
         self._queue(bytes((control.UP, number)))
-        await self._uplink.serve(timeout_ms)
+        await self._uplink.serve(config[2])
         self._queue(bytes((control.DOWN, number)))
+        return True

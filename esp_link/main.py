@@ -13,6 +13,7 @@ import micropython
 import network
 
 from esp_link.bridge import Bridge
+from esp_link.tcp import connect
 from esp_link.wifi import Wifi
 from i2c_devices.memory_controller import MemoryController
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
@@ -47,7 +48,7 @@ def main():
         machine.Pin(SYN, machine.Pin.IN),
         machine.Pin(ACK, machine.Pin.OUT, value=1),
         Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
-        asyncio.open_connection,
+        connect,
         random16,
         mem_free,
         watchdog.feed,

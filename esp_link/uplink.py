@@ -1,189 +1,176 @@
 """The bridge's TCP connection to the server, one at a time.
 
-Three tasks while it is open: one reads chunks into `_inbox`, one writes what
-the mailbox has received, and `tick` is called regularly for keepalives and
-time-outs. None of them ever holds up the mailbox: a stalled server leaves the
-writer waiting, and the client's next transfer unread.
+It never holds up the mailbox: `read` and `write` return at once. A task waits
+for the socket to become readable, another one, when the send buffer is full,
+for it to become writable; `tick` does keepalives and time-outs.
 """
 
 import asyncio
 
-from esp_link.limits import CONNECT_MS
 from primitives.platform import Flag
 from primitives.timeout import Timeout
-from protocol.frame_relay import FrameRelay
-from protocol.framing import KEEPALIVE, PREAMBLE
-from protocol.mailbox import FRAME_END, HEADER, PAYLOAD
+from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
 
-# A transfer's header goes in front of the payload, and one byte more may:
-# half a length prefix that was held back (FrameRelay.strip).
-_START = HEADER + 1
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# An attempt to connect is given up after this.
+_CONNECT_MS = const(8000)
 
 
 class Uplink:
     """Args:
-    box: MailboxController, whose `incoming` is written to the server.
+    connect: coroutine function (host, port) -> esp_link.tcp.TcpSocket, or its like.
     wake: function of no arguments: the mailbox should be served.
-    open_connection: asyncio.open_connection, or something like it.
     start_task: Supervisor.start of the group that the tasks belong to.
     """
 
-    def __init__(self, box, wake, open_connection, start_task):
-        self._start_task = start_task
-        self._box = box
+    def __init__(self, connect, wake, start_task):
+        self._connect = connect
         self._wake = wake
-        self._open_connection = open_connection
+        self._start_task = start_task
         self._relay = FrameRelay()
-        self._inbox = bytearray(1 + HEADER + PAYLOAD)
-        self._view = memoryview(self._inbox)
-        self._read_view = self._view[_START:]
-        self._inbox_free = Flag()
-        self._outgoing = Flag()
+        self._consumed = Flag()
+        self._full = Flag()
         self._ended = Flag()
-        self.up = False
+        self._socket = None
         self._connecting = None  # the task that waits for a connection to open
+        self.up = False
+        self.readable = False  # `read` may have something
+        self.writing = False  # not all of the last `write` has been taken
         self.number = 0  # of the connection, 1..255, 0 before the first
         self.count = 0  # connections since the bridge started
-        self.start = self.length = 0  # what waits in the inbox: offset and bytes
-        self.in_flight = False  # the client has not confirmed what is in the inbox
-        self._writing = False
-        self._at_boundary = True  # the client's last transfer ended a frame
+        self._rest = None  # memoryview: what is still to be written
+        self._at_boundary = True  # what was written last ended a frame
+        self._silence = Timeout(0)
+        self._keepalive = Timeout(0)
 
-    async def connect(self, host, port):
+    async def open(self, host, port):
         """Open a connection. Raises OSError."""
         self._connecting = task = asyncio.current_task()
-        self._connect_limit = Timeout(CONNECT_MS)
+        self._silence.ms = _CONNECT_MS
+        self._silence.restart()
         try:
-            reader, writer = await self._open_connection(host, port)
+            self._socket = await self._connect(host, port)
         except asyncio.CancelledError:
             if self._connecting is task:
                 raise  # not by `tick`
             raise OSError("the server does not answer")
         finally:
             self._connecting = None
-        self._reader = reader
-        self._writer = writer
-        self._relay.reset()
-        self.length = 0
-        self._writing = False
-        self._at_boundary = True
         self.number = self.number % 255 + 1
         self.count += 1
 
     async def serve(self, timeout_ms):
         """Relay until the connection ends, for whatever reason; then close it."""
-        self._keepalive = Timeout(timeout_ms // 4)
-        self._keepalive.expire()
-        self._silence = Timeout(timeout_ms)
+        self._relay.reset()
+        self._silence.ms = timeout_ms
+        self._silence.restart()
+        self._keepalive.ms = timeout_ms // 4
+        self._keepalive.restart()
         self._ended.clear()
-        if not self.in_flight:
-            self._inbox_free.set()
-        self._outgoing.clear()
+        self._full.clear()
+        self._at_boundary = True
         self.up = True
-        self._writer.write(PREAMBLE)
-        tasks = (self._start_task(self._read()), self._start_task(self._write()))
+        tasks = (self._start_task(self._watch_reads()), self._start_task(self._finish_writes()))
         try:
+            self.write(PREAMBLE, True)
             await self._ended.wait()
         finally:
-            self.up = False
+            self.up = self.readable = self.writing = False
+            self._rest = None
             for task in tasks:
                 task.cancel()
-            self.length = 0
-            self._release_incoming()
-            await self._close()
-
-    async def _close(self):
-        self._writer.close()
-        try:
-            await self._writer.wait_closed()
-        except OSError:
-            pass  # it was broken already
-        self._reader = self._writer = None
+            self._socket.close()
+            self._socket = None
+            self._wake()
 
     def end(self):
         """End the connection. May be called at any time."""
         self._ended.set()
 
     def tick(self, client_present):
-        """Keepalives and the server's silence: call every HOUSEKEEPING_MS."""
-        if self._connecting and self._connect_limit.expired():
+        """Keepalives and the server's silence: call it regularly."""
+        if self._connecting and self._silence.expired():
             task, self._connecting = self._connecting, None
             task.cancel()
         if not self.up:
             return
         if self._silence.expired() or not client_present:
             self.end()
-        elif self._keepalive.expired() and self._at_boundary and not self._writing:
+        elif self._keepalive.expired() and self._at_boundary and not self.writing:
             self._keepalive.restart()
-            self._writer.write(KEEPALIVE)
-            self._outgoing.set()  # have it drained
+            self.write(KEEPALIVE, True)
 
     # Server to client
 
-    def buffer(self):
-        """memoryview in which the transfer at `start` stands, with a gap for its header."""
-        return self._view
+    def read(self, buf, view, start):
+        """Read what has come into buf[start:]; view is a memoryview of buf.
 
-    def release_inbox(self):
-        """The client has confirmed what was in the inbox, or is another one."""
-        self.in_flight = False
-        self.length = 0
-        self._inbox_free.set()
-
-    async def _read(self):
+        Returns: (start, length) of what is to be passed on; the start may be
+        one less. length is 0 if there is nothing.
+        """
+        self.readable = False
         try:
-            while True:
-                await self._inbox_free.wait()
-                while not self.length:
-                    n = await self._reader.readinto(self._read_view)
-                    if n == 0:
-                        break
-                    if n:
-                        self._take(n)
-                if not self.length:
-                    break
-                self._wake()
+            n = self._socket.readinto(view[start:])
         except OSError:
-            pass  # reset by the server or the network: the end of this connection
-        self.end()
-
-    def _take(self, n):
+            n = 0
+        if n == 0:
+            self.end()
+        if not n:
+            self._consumed.set()
+            return start, 0
         self._silence.restart()
-        start, end = self._relay.strip(self._inbox, _START, _START + n)
+        start, end = self._relay.strip(buf, start, start + n)
         if self._relay.fault:
             self.end()
-            return
-        self.start = start - HEADER
-        self.length = end - start
+            return start, 0
+        self._consumed.set()
+        return start, end - start
+
+    async def _watch_reads(self):
+        while True:
+            await self._socket.readable()
+            self._consumed.clear()
+            self.readable = True
+            self._wake()
+            await self._consumed.wait()
 
     # Client to server
 
-    def forward(self):
-        """Send what the mailbox has received; its buffer is released when TCP has taken it."""
-        self._writing = True
-        self._outgoing.set()
+    def write(self, view, ends_frame):
+        """Write view; what does not fit goes out later, and `writing` is True until then.
 
-    @property
-    def writing(self):
-        return self._writing
+        view must stay as it is until `writing` is False. Not while it is True.
+        """
+        self._at_boundary = ends_frame
+        self._rest = view
+        self.writing = True
+        self._write_rest()
+        if self.writing:
+            self._full.set()
 
-    async def _write(self):
+    def _write_rest(self):
         try:
-            while True:
-                await self._outgoing.wait()
-                forwarded = self._writing  # else a keepalive woke us; it may become so meanwhile
-                if forwarded:
-                    self._writer.write(self._box.payload)
-                    self._at_boundary = bool(self._box.kind & FRAME_END)
-                await self._writer.drain()
-                if forwarded:
-                    self._release_incoming()
+            n = self._socket.write(self._rest)
         except OSError:
-            pass  # as in _read
-        self.end()
+            self.end()
+            return
+        if n < len(self._rest):
+            self._rest = self._rest[n:]
+        else:
+            self._rest = None
+            self.writing = False
 
-    def _release_incoming(self):
-        if self._writing:
-            self._writing = False
-            self._box.received = 0
+    async def _finish_writes(self):
+        while True:
+            await self._full.wait()
+            while self.writing:
+                await self._socket.writable()
+                self._write_rest()
             self._wake()

@@ -1,8 +1,21 @@
 """Wi-Fi: joins the stored network first, then the configured one."""
 
-from esp_link.limits import WIFI_IDLE_MS, WIFI_JOIN_MS, WIFI_POLL_MS
 from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+# One attempt to join, and how often it is looked at.
+_JOIN_MS = const(15000)
+_POLL_MS = const(100)
+# An attempt that has not begun by then will not: nothing is stored.
+_IDLE_MS = const(1000)
 
 
 class Wifi:
@@ -44,10 +57,10 @@ class Wifi:
             pass  # no stored credentials, say: `_joined` sees that nothing happens
 
     async def _joined(self):
-        limit = Timeout(WIFI_JOIN_MS)
-        idle = Timeout(WIFI_IDLE_MS)
+        limit = Timeout(_JOIN_MS)
+        idle = Timeout(_IDLE_MS)
         while not limit.expired():
-            await sleep_ms(WIFI_POLL_MS)
+            await sleep_ms(_POLL_MS)
             if self.up():
                 return True
             status = self._wlan.status()

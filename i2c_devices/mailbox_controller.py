@@ -1,14 +1,27 @@
 """The mailbox, the bridge's side: the I2C controller that reads and writes it.
 
-One transfer in each direction is in flight: the one fetched from the client
-stays in `incoming` until it is taken, the one sent to the client stays in its
-owner's buffer until the client has confirmed it. Every method does at most
-one I2C exchange and never waits.
+There is one buffer, because the ESP8266 has no RAM to spare, and the bus
+carries one thing at a time anyway. It is
+
+    FREE      nothing in it
+    RECEIVED  a transfer from the client waits to be taken: `release` then
+    SENDING   a transfer to the client is not confirmed yet, may have to be
+              written again, and frees the buffer when it is
+
+Every method does at most one I2C exchange and never waits.
 """
 
 from protocol import mailbox as box
 from protocol.mailbox import Status
 from protocol.serial import diff8
+
+FREE = 0
+RECEIVED = 1
+SENDING = 2
+
+# Where a payload stands in the buffer, in both directions: what is read from
+# the client brings a STATUS along, what is sent needs only the header.
+PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
 
 
 class MailboxController:
@@ -23,13 +36,11 @@ class MailboxController:
         self._random16 = random16
         self._max_payload = max_payload
         self._cell = bytearray(box.STATUS_BYTES)
-        self._cell_view = memoryview(self._cell)
-        self._sync_view = self._cell_view[: box.SYNC_BYTES]
-        self._ack_view = self._cell_view[: box.ACK_BYTES]
-        self.incoming = bytearray(box.TX_STRIDE)
-        self._incoming_view = memoryview(self.incoming)
-        self._outgoing = None
-        self._outgoing_at = 0
+        self.buffer = bytearray(box.TX_STRIDE)
+        self.view = memoryview(self.buffer)
+        self.state = FREE
+        self.start = 0  # offset of the payload in the buffer, unless FREE
+        self.length = 0  # its bytes
         self.status = Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
@@ -41,28 +52,23 @@ class MailboxController:
     def _reset_numbers(self):
         self._next = 0  # transfer expected from the client
         self._ack_due = False
-        self.received = 0  # payload bytes in `incoming`, 0 if it is free
-        self._out_number = 0
-        self.out_length = 0  # payload bytes of the transfer that is not confirmed, or 0
+        self._out_number = 0  # of the transfer that is or will be SENDING
+        if self.state == SENDING:
+            self.state = FREE
 
     # Exchanges: each returns True if it succeeded
 
     def poll(self):
         """Read STATUS; write SYNC when client or bridge has begun a new life."""
-        try:
-            self._memory.read_into(box.TX, self._cell)
-        except OSError:
-            self.failures += 1
-            return False
-        if not self._use_status(self._cell, 0):
+        if not self._read(box.TX, self._cell) or not self._use_status(self._cell):
             return False
         if self.status.base != self._next:  # it has not seen our acknowledgement
             self._ack_due = True
         return True
 
-    def _use_status(self, buf, at):
+    def _use_status(self, buf):
         status = self.status
-        if not status.read(buf, at):
+        if not status.read(buf, 0):
             self.damaged += 1
             return False
         if status.client_life != self._client_life or not self._life:
@@ -72,8 +78,8 @@ class MailboxController:
                 return self._greet()
             return self._write_sync()
         self.synchronised = True
-        if self.out_length and status.next == (self._out_number + 1) & 0xFF:
-            self.out_length = 0
+        if self.state == SENDING and status.next == (self._out_number + 1) & 0xFF:
+            self.state = FREE
             self._out_number = status.next
         return True
 
@@ -88,93 +94,105 @@ class MailboxController:
         return self._write_sync()
 
     def _write_sync(self):
-        box.encode_sync_into(self._cell, 0, self._life, self._client_life, self._max_payload)
-        self._write(box.SYNC, self._sync_view)
+        cell = self._cell
+        box.encode_sync_into(cell, 0, self._life, self._client_life, self._max_payload)
+        self._write(box.SYNC, memoryview(cell)[: box.SYNC_BYTES])
         return False  # synchronised when the client's STATUS repeats our life
 
     def can_receive(self):
-        """True if the client offers a transfer and `incoming` is free."""
+        """True if the client offers a transfer and the buffer is free for it."""
         return (
-            self.synchronised and not self.received and diff8(self.status.end, self._next) > 0
+            self.synchronised
+            and self.state == FREE
+            and diff8(self.status.end, self._next) > 0
         )
 
     def receive(self):
-        """Fetch the next transfer into `incoming`: see `payload`, `kind`, `connection`.
+        """Fetch the next transfer into the buffer, and the STATUS that stands before it.
 
-        The STATUS that stands before it is read along with it.
+        Then `kind` and `connection` say what it is; `release` the buffer.
         """
-        length = self.status.length(self._next)
+        number = self._next
+        length = self.status.length(number)
         if length == 0 or length > box.PAYLOAD:
             return self.poll()
-        at = box.TX + box.TX_STRIDE * (self._next % box.SLOTS)
-        try:
-            end = box.STATUS_BYTES + box.HEADER + length
-            self._memory.read_into(at, self._incoming_view[:end])
-        except OSError:
-            self.failures += 1
-            return False
-        number = self._next
-        if not self._use_status(self.incoming, 0) or not self.synchronised:
-            return False
+        buf = self.buffer
         at = box.STATUS_BYTES
+        where = box.TX + box.TX_STRIDE * (number % box.SLOTS)
+        if not self._read(where, self.view[: PAYLOAD_AT + length]):
+            return False
+        if not self._use_status(buf) or not self.synchronised:
+            return False
         if (
-            self.incoming[at] != number
-            or box.transfer_length(self.incoming, at) != length
-            or not box.transfer_ok(box.FROM_CLIENT, self._lives, self.incoming, at)
+            buf[at] != number
+            or box.transfer_length(buf, at) != length
+            or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, at)
         ):
             self.damaged += 1
             return False
-        self.received = length
+        self.state = RECEIVED
+        self.start = PAYLOAD_AT
+        self.length = length
         self._next = (number + 1) & 0xFF
         self._ack_due = True
         return True
+
+    @property
+    def kind(self):
+        """Kind of the transfer RECEIVED."""
+        return self.buffer[box.STATUS_BYTES + 1]
+
+    @property
+    def connection(self):
+        """Connection number of the transfer RECEIVED."""
+        return self.buffer[box.STATUS_BYTES + 2]
+
+    def release(self):
+        """What was RECEIVED is no longer needed."""
+        if self.state == RECEIVED:
+            self.state = FREE
 
     def acknowledge(self):
         """Tell the client which transfers have been received, if it does not know yet."""
         if not self._ack_due:
             return True
-        box.encode_ack_into(self._cell, 0, self._lives, self._next)
-        self._ack_due = not self._write(box.ACK, self._ack_view)
+        cell = self._cell
+        box.encode_ack_into(cell, 0, self._lives, self._next)
+        self._ack_due = not self._write(box.ACK, memoryview(cell)[: box.ACK_BYTES])
         return not self._ack_due
 
-    def send(self, view, at, kind, connection, length):
-        """Write the payload of length bytes that stands behind a gap of HEADER bytes.
-
-        view: memoryview of the caller's buffer, which must stay as it is until
-        `out_length` is 0 again. The header goes to view[at:], the payload
-        stands at view[at + HEADER:].
-        """
-        number = self._out_number
+    def send(self, kind, connection, start, length):
+        """Send the payload that stands at buffer[start:], start at least HEADER."""
+        at = start - box.HEADER
+        self.state = SENDING
+        self.start = start
+        self.length = length
         box.seal_transfer(
-            box.FROM_BRIDGE, self._lives, view, at, number, kind, connection, self._next, length
+            box.FROM_BRIDGE,
+            self._lives,
+            self.buffer,
+            at,
+            self._out_number,
+            kind,
+            connection,
+            self._next,
+            length,
         )
-        self._outgoing = view
-        self._outgoing_at = at
-        self.out_length = length
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         return self.send_again()
 
     def send_again(self):
-        """Write the transfer in flight once more: harmless if the client has it already."""
+        """Write the transfer that is SENDING once more: harmless if the client has it already."""
         to = box.RX + box.SLOT * (self._out_number % box.SLOTS)
-        at = self._outgoing_at
-        return self._write(to, self._outgoing[at : at + box.HEADER + self.out_length])
+        return self._write(to, self.view[self.start - box.HEADER : self.start + self.length])
 
-    # What was received
-
-    @property
-    def kind(self):
-        return self.incoming[box.STATUS_BYTES + 1]
-
-    @property
-    def connection(self):
-        return self.incoming[box.STATUS_BYTES + 2]
-
-    @property
-    def payload(self):
-        """memoryview of the payload received, valid until `received` is set to 0."""
-        at = box.STATUS_BYTES + box.HEADER
-        return self._incoming_view[at : at + self.received]
+    def _read(self, at, buf):
+        try:
+            self._memory.read_into(at, buf)
+        except OSError:
+            self.failures += 1
+            return False
+        return True
 
     def _write(self, at, buf):
         try:
