@@ -46,6 +46,8 @@ async def run(
     Raises: TypeError, ValueError that name the argument; OSError if the port
         cannot be had.
     """
+    if isinstance(expected, str):
+        raise TypeError("expected must be a collection of ids, not one str")
     if not isinstance(port, int) or not 1 <= port <= 65535:
         raise ValueError("port must be 1..65535")
     if not isinstance(timeout, int) or timeout < 200:

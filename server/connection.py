@@ -3,16 +3,20 @@ ever, whatever becomes of its TCP connections.
 
 Three tasks serve it. While a TCP connection is there: one reads frames into
 the session, one writes what the session has to say. And for as long as the
-server lives, one stores: it moves received lines into the store and only then
-accepts them, and clears acknowledged lines from the store. It is never
-cancelled half-way, so a line is never stored twice.
+server lives, one alone uses the store: it moves received lines into it and
+only then accepts them, takes lines out for readers, puts the lines of writers
+in, and clears acknowledged ones. Neither the end of a connection nor the
+cancellation of a reader or writer interrupts it, so that no line is stored
+twice, and none is lost on the way. (A store that is `immediate` cannot be
+interrupted: readers and writers use it themselves.)
 """
 
 import asyncio
 
 from primitives.broadcast import Broadcast
 from primitives.platform import Flag, ticks_diff, ticks_ms, wait_for_ms
-from protocol.errors import RemoteProtocolError
+from primitives.supervisor import Supervisor
+from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import SEND_BYTES
 from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
@@ -36,8 +40,10 @@ class Connection:
         self._written = 0  # numbered lines ever put into the store here
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # what the store was told last
+        self._unstored = None  # line (bytes) of a writer, to be put into the store
+        self._readers = 0  # calls of readline that wait
+        self._taken = []  # lines taken from the store for them
         self._changed = Broadcast()
-        self._out = Flag()
         self._storing = Flag()
         self._loading = asyncio.Lock()
         self._write_order = asyncio.Lock()
@@ -73,38 +79,61 @@ class Connection:
 
         Raises: StoreError if the store failed.
         """
-        while True:
-            await self._loaded()
-            line = await self._store.take(self.client_id)
-            if line is not None:
-                self._storing.set()  # there may be room for more now
-                return decode_line(line)
-            await self._changed.wait()
+        await self._loaded()
+        self._readers += 1
+        try:
+            if self._store.immediate:
+                await self._directly(self._take())
+            self._storing.set()  # it may have to take, or there is room for more now
+            while not self._taken:
+                await self._changed.wait()
+                await self._loaded()
+                self._storing.set()
+        finally:
+            self._readers -= 1
+        return decode_line(self._taken.pop(0))
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.
 
         Args: as AppBase.write. With qos, a line for an absent client waits in
             the store; without, it is lost unless the client is connected.
-        Raises: TypeError, ValueError for a bad line; StoreError.
+
+        Cancelling it once the line has its place does not take the line back.
+        Raises: TypeError, ValueError for a bad line; StoreError: the store
+        has failed, and may or may not have the line.
         """
         data = encode_line(line)
         if not qos:
             await self._write_unnumbered(data)
             return
         async with self._write_order:
-            await self._loaded()
-            while not self._store.outbox_room(self.client_id, len(data)):
+            session = await self._place(len(data))
+            target = self._old + self._written + 1
+            self._unstored = data
+            if self._store.immediate:
+                await self._directly(self._store_written())
+            self._storing.set()
+            while self._unstored is not None:
                 await self._changed.wait()
-                await self._loaded()
-            await self._store.put(self.client_id, self._state.owner, data)
-            self._queue.append((data, True))
-            self._written += 1
-            target = self._old + self._written
-        self._out.set()
-        while wait and self._session.sender.acknowledged < target:
+                self._check(session)
+        while wait and session.sender.acknowledged < target:
+            await self._changed.wait()
+            self._check(session)
+
+    async def _place(self, size):
+        """Wait until the store takes a line of size bytes. Returns the session that it belongs to."""
+        await self._loaded()
+        while self._unstored is not None or not self._store.outbox_room(self.client_id, size):
             await self._changed.wait()
             await self._loaded()
+        return self._session
+
+    def _check(self, session):
+        if self.fault:
+            raise self.fault
+        if self._session is not session:
+            raise StoreError("the server has begun anew with another store")
 
     async def _write_unnumbered(self, data):
         async with self._write_order:
@@ -113,7 +142,7 @@ class Connection:
             if self.status():
                 self._queue.append((data, False))
                 self._queued += len(data)
-                self._out.set()
+                self._transport.wake.set()
 
     @classmethod
     def close_all(cls):
@@ -123,15 +152,19 @@ class Connection:
     # State
 
     async def load(self, store):
-        """Take this client's state from the store, once; returns the server's epoch."""
+        """Take this client's state from the store, once, and again after a
+        failure. Returns the server's epoch. Raises: StoreError."""
         async with self._loading:
-            if self._store is not store:
-                self._session = None
-                await self._take_over(store)
+            if self._store is not store or self.fault:
+                try:
+                    state = await store.claim(self.client_id)
+                except Exception as error:  # a store's errors are its own
+                    raise StoreError("the store failed: %s" % error)
+                self._begin(store, state)
         return self._state.epoch
 
-    async def _take_over(self, store):
-        state = await store.claim(self.client_id)
+    def _begin(self, store, state):
+        self.disconnect()
         session = Session(Sender(), Receiver(), ticks_diff)
         session.peer_epoch = state.peer_epoch
         session.receiver.start_at(state.next_number)
@@ -139,6 +172,7 @@ class Connection:
         self._queue = [(line, True) for line in state.outbox]
         self._old = len(state.outbox)
         self._written = 0
+        self._unstored = None
         self._base = state.base
         self._store = store
         self._state = state
@@ -147,6 +181,7 @@ class Connection:
         if self._task is not None:
             self._task.cancel()
         self._task = asyncio.create_task(self._keep_storing())
+        self._storing.set()
         self._changed.pulse()
 
     async def _loaded(self):
@@ -162,50 +197,97 @@ class Connection:
             while True:
                 await self._storing.wait()
                 while await self._store_some():
-                    pass
-        except Exception as error:  # the store failed: no acknowledgement leaves any more
-            self.fault = error
-            print("server: %s: store failed: %s" % (self.client_id, error))
-            self.disconnect()
-            self._changed.pulse()
+                    self._changed.pulse()
+        except Exception as error:  # a store's errors are its own
+            self._fail(error)
+
+    async def _directly(self, operation):
+        """Have an immediate store do something for a reader or writer. Raises: StoreError."""
+        try:
+            if await operation:
+                self._wake_sender()
+        except Exception as error:  # as above
+            self._fail(error)
+            raise self.fault
+
+    def _fail(self, error):
+        """The store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
+        self.fault = StoreError("the store failed: %s" % error)
+        print("server: %s: %s" % (self.client_id, self.fault))
+        self.disconnect()
+        self._changed.pulse()
 
     async def _store_some(self):
-        """Store what has been received and what has been acknowledged. True if there was something."""
-        session, state = self._session, self._state
+        """Do once what there is to do. Returns True if there was something."""
+        received = await self._store_received()
+        acknowledged = await self._store_acknowledged()
+        written = await self._store_written()
+        taken = await self._take()
+        if received or acknowledged or written:
+            self._wake_sender()
+        return received or acknowledged or written or taken
+
+    async def _store_received(self):
+        session = self._session
         count = len(session.receiver.lines)
-        if count and self._store.inbox_room(self.client_id):
-            lines = session.receiver.lines[:count]
-            await self._store.receive(
-                self.client_id,
-                state.owner,
-                session.peer_epoch,
-                session.receiver.ack_after(count),
-                lines,
-            )
-            session.accepted(count, ticks_ms())
-        else:
-            count = 0
-        base = session.sender.base
-        if base != self._base:
-            await self._store.acknowledge(self.client_id, state.owner, base)
-            self._base = base
-            count += 1
-        if count:
-            self._out.set()
-            self._changed.pulse()
-        return count > 0
+        if not count or not self._store.inbox_room(self.client_id):
+            return False
+        await self._store.receive(
+            self.client_id,
+            self._state.owner,
+            session.peer_epoch,
+            session.receiver.ack_after(count),
+            session.receiver.lines[:count],
+        )
+        session.accepted(count, ticks_ms())
+        return True
+
+    async def _store_acknowledged(self):
+        base = self._session.sender.base
+        if base == self._base:
+            return False
+        await self._store.acknowledge(self.client_id, self._state.owner, base)
+        self._base = base
+        return True
+
+    async def _store_written(self):
+        data = self._unstored
+        if data is None:
+            return False
+        await self._store.put(self.client_id, self._state.owner, data)
+        self._queue.append((data, True))
+        self._written += 1
+        self._unstored = None
+        return True
+
+    async def _take(self):
+        if len(self._taken) >= self._readers:
+            return False
+        line = await self._store.take(self.client_id)
+        if line is None:
+            return False
+        self._taken.append(line)
+        return True
+
+    def _wake_sender(self):
+        if self._transport is not None:
+            self._transport.wake.set()
 
     # TCP connections
 
     def attach(self, transport, responder):
-        """An authenticated connection takes over from whatever there was."""
+        """An authenticated connection takes over from whatever there was.
+
+        Raises: the fault of the store, if it has failed since `load`.
+        """
+        if self.fault:
+            raise self.fault
         self.disconnect()
         self._transport = transport
         self.nconns += 1
         self._session.attach(
             responder.channel, responder.peer_epoch, responder.peer_max_frame
         )
-        self._out.set()
 
     def disconnect(self):
         """End the present TCP connection, if there is one."""
@@ -217,17 +299,20 @@ class Connection:
         self._queue = [entry for entry in self._queue if entry[1]]
         self._queued = 0
         self._changed.pulse()
-        self._out.set()
 
     async def serve(self, transport):
-        """Serve the attached transport until it ends. Raises why it did."""
-        writing = asyncio.create_task(self._send(transport))
+        """Serve the attached transport until it ends. Raises why, unless it was closed here."""
+        tasks = Supervisor(transport.close)
+        running = (tasks.start(self._receive(transport)), tasks.start(self._send(transport)))
         try:
-            await self._receive(transport)
+            await transport.wait_ended()
         finally:
-            writing.cancel()
+            for task in running:
+                task.cancel()
             if self._transport is transport:
                 self.disconnect()
+        if tasks.fault:
+            raise tasks.fault
 
     async def _receive(self, transport):
         while self._transport is transport:
@@ -240,22 +325,17 @@ class Connection:
                     raise RemoteProtocolError(fault)
             transport.check()
             self._storing.set()
-            self._out.set()
+            transport.wake.set()
             self._changed.pulse()
 
     async def _send(self, transport):
-        try:
-            while self._transport is transport:
-                await self._send_frames(transport)
-                await transport.keep_alive()
-                try:
-                    await wait_for_ms(self._out.wait(), self._wait_ms(transport))
-                except asyncio.TimeoutError:
-                    pass
-        except (OSError, RemoteProtocolError) as error:
-            self._registry.log("! %s: %s" % (self.client_id, error))
-            if self._transport is transport:
-                self.disconnect()
+        while self._transport is transport:
+            await self._send_frames(transport)
+            await transport.keep_alive()
+            try:
+                await wait_for_ms(transport.wake.wait(), self._wait_ms(transport))
+            except asyncio.TimeoutError:
+                pass
 
     async def _send_frames(self, transport):
         while self._transport is transport:

@@ -8,7 +8,7 @@ import asyncio
 import os
 
 from primitives.platform import wait_for_ms
-from protocol.errors import AuthenticationError, RemoteProtocolError
+from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
 from protocol.handshake import Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
@@ -52,7 +52,7 @@ class Listener:
             connection = await self._admit(transport)
             if connection is not None:
                 await connection.serve(transport)
-        except (OSError, EOFError, RemoteProtocolError) as error:
+        except (OSError, EOFError, LinkError) as error:
             self._registry.log("! %s: %s" % (transport.peer, error))
         finally:
             self._open.remove(transport)
@@ -70,7 +70,9 @@ class Listener:
             responder = Responder()
             limit = max(HANDSHAKE_MS, self._timeout_ms)
             connection = await wait_for_ms(self._handshake(transport, responder), limit)
-        except (OSError, EOFError, RemoteProtocolError) as error:
+        except (OSError, EOFError, LinkError) as error:
+            if transport.closed:
+                return None  # not refused: the listener ends
             self._registry.refused(transport.peer, _reason(responder, error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
@@ -80,6 +82,8 @@ class Listener:
             return None
         finally:
             self._unproven -= 1
+        if transport.closed:
+            return None
         connection.attach(transport, responder)
         self._registry.log("= %s connected from %s" % (connection.client_id, transport.peer))
         if connection.client_id not in self._registry.expected:
@@ -89,7 +93,7 @@ class Listener:
 
     async def _handshake(self, transport, responder):
         await transport.expect_preamble()
-        fault = responder.hello(await _next_frame(transport))
+        fault = responder.hello(await transport.next_frame())
         if fault:
             raise RemoteProtocolError(fault)
         key = self._keys.get(responder.client_id)
@@ -100,26 +104,14 @@ class Listener:
         epoch = await connection.load(self._store)
         nonce = os.urandom(NONCE_BYTES)
         await transport.send_frame(responder.challenge(key, epoch, nonce))
-        fault = responder.proof(await _next_frame(transport))
+        fault = responder.proof(await transport.next_frame())
         if fault:
             raise AuthenticationError(fault)
         return connection
 
 
-async def _next_frame(transport):
-    """The next frame, bytes. The client must not have sent anything behind it."""
-    frame = None
-    while frame is None:
-        for data in await transport.receive():
-            if frame is not None:
-                raise RemoteProtocolError("a frame ahead of its turn")
-            frame = bytes(data)
-        transport.check()
-    return frame
-
-
 def _reason(responder, error):
-    text = str(error) or "connection lost in the handshake"
+    text = "connection closed in the handshake" if isinstance(error, EOFError) else str(error)
     if responder.client_id is None:
         return text
     return "%s (id %r)" % (text, responder.client_id)

@@ -10,7 +10,8 @@ the 16-bit line numbers of the protocol.
 Every method that writes takes the owner number that `claim` returned, and
 fails with StoreError once somebody else has claimed the client since. What a
 method has written is safe when it returns: that is what the acknowledgements
-rest on. Lines are bytes without newline.
+rest on. Lines are bytes without newline. `immediate` is True if no method
+ever suspends, so that a call is made whole or not at all.
 """
 
 import os
@@ -38,6 +39,8 @@ class ClientState:
 
 class MemoryStore:
     """Keeps everything in RAM: it survives connections, not the process."""
+
+    immediate = True
 
     def __init__(self, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES):
         self._inbox_bytes = inbox_bytes

@@ -3,6 +3,9 @@
 Knows the stream's framing, not what the frames mean.
 """
 
+import asyncio
+
+from primitives.platform import Flag
 from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
@@ -18,11 +21,14 @@ class Transport:
         self._reader = reader
         self._writer = writer
         self._frames = FrameReader()
+        self._rest = None  # frames that came in one chunk with the last one of the handshake
         self.buffer = bytearray(MAX_FRAME)  # for the frame that is being written
         self._view = memoryview(self.buffer)
         self.silence = Timeout(timeout_ms)
         self._keepalive = Timeout(timeout_ms // 4)
+        self.wake = Flag()  # for the one task that sends
         self.closed = False
+        self._ended = asyncio.Event()
 
     @property
     def peer(self):
@@ -44,11 +50,23 @@ class Transport:
         Each frame (memoryview) is valid until the next one is asked for; call
         `check` when all have been taken. Raises: EOFError, OSError.
         """
+        if self._rest is not None:
+            frames, self._rest = self._rest, None
+            return frames
         data = await self._reader.read(_CHUNK)
         if not data:
             raise EOFError("closed by the bridge")
         self.silence.restart()
         return self._frames.feed(memoryview(data))
+
+    async def next_frame(self):
+        """Wait for one frame, bytes; `receive` begins behind it. Raises: as receive and check."""
+        while True:
+            frames = await self.receive()
+            for data in frames:
+                self._rest = frames
+                return bytes(data)
+            self.check()
 
     def check(self):
         """Raises: RemoteProtocolError if the framing is broken."""
@@ -82,9 +100,19 @@ class Transport:
 
     def close(self):
         """Close at once; what is still to be sent may be lost. May be called twice."""
-        if not self.closed:
-            self.closed = True
+        if self.closed:
+            return
+        self.closed = True
+        self._ended.set()
+        transport = getattr(self._writer, "transport", None)
+        if transport is None:  # MicroPython: the socket is closed in wait_closed
             self._writer.close()
+        else:
+            transport.abort()  # close() would wait until a dead peer has read everything
+
+    async def wait_ended(self):
+        """Return when `close` has been called."""
+        await self._ended.wait()
 
     async def wait_closed(self):
         try:
