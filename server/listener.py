@@ -10,7 +10,7 @@ import os
 from primitives.platform import wait_for_ms
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
-from protocol.handshake import Responder
+from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
 from server.transport import Transport
 
@@ -70,15 +70,15 @@ class Listener:
             responder = Responder()
             limit = max(HANDSHAKE_MS, self._timeout_ms)
             connection = await wait_for_ms(self._handshake(transport, responder), limit)
+        except asyncio.TimeoutError:  # first: in CPython it is an OSError
+            self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
+            return None
         except (OSError, EOFError, LinkError) as error:
             if transport.closed:
                 return None  # not refused: the listener ends
             self._registry.refused(transport.peer, _reason(responder, error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
-            return None
-        except asyncio.TimeoutError:
-            self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
             return None
         finally:
             self._unproven -= 1
@@ -112,6 +112,8 @@ class Listener:
 
 def _reason(responder, error):
     text = "connection closed in the handshake" if isinstance(error, EOFError) else str(error)
+    if responder.state == WELCOME_SENT and not responder.refuse:
+        text += " before its proof: has the client another key?"
     if responder.client_id is None:
         return text
     return "%s (id %r)" % (text, responder.client_id)

@@ -1,0 +1,262 @@
+"""What the server sees at the other end of TCP: a bridge with a client behind it, made of the protocol core.
+
+`Client` is one life of a client: its session outlives connections. `Service` runs the server in this process, with a
+fresh registry, and can be stopped and started. Unrealistic: client and bridge are one, there is no mailbox between
+them, and a frame is handed over the moment it arrives.
+"""
+
+import asyncio
+import os
+import random
+import socket
+
+import server
+from primitives.broadcast import Broadcast
+from primitives.platform import ticks_diff, ticks_ms
+from protocol.frame_reader import FrameReader
+from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
+from protocol.handshake import Initiator
+from protocol.lines import decode_line, encode_line
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import OPEN, Session
+from server.registry import Registry
+
+HOST = "127.0.0.1"
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(1, 33))
+KEYS = {"a": KEY, "b": OTHER_KEY}
+
+# Bound on every wait of a test: far above what a loaded machine needs.
+PATIENCE_S = 20
+# Silence that ends a connection, where a test is not about that.
+TIMEOUT_MS = 10000
+
+
+async def within(awaitable, seconds=PATIENCE_S):
+    """The result of the awaitable; fails the test when it takes too long."""
+    return await asyncio.wait_for(awaitable, seconds)
+
+
+async def until(condition, what="a condition", seconds=PATIENCE_S):
+    """Return when condition() is true: for what no event tells."""
+    for _ in range(int(seconds / 0.005)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+def free_port():
+    """A port below the range from which the kernel gives ports to others."""
+    while True:
+        port = random.SystemRandom().randrange(12000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+async def open_stream(port):
+    """asyncio streams to the server, which may not listen quite yet."""
+    for _ in range(1000):
+        try:
+            return await asyncio.open_connection(HOST, port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.005)
+    raise AssertionError("the server does not listen")
+
+
+class Service:
+    """The server, in this process. Use: `async with Service() as service`."""
+
+    def __init__(self, keys=None, expected=("a",), store=None, timeout=TIMEOUT_MS, verbose=False):
+        self.keys = KEYS if keys is None else keys
+        self.expected = set(expected)
+        self.store = store or server.MemoryStore()
+        self.timeout = timeout
+        self.verbose = verbose
+        self.port = free_port()
+        self.registry = server._registry = server.Connection.registry = Registry()
+        self.task = None
+
+    def start(self):
+        self.task = asyncio.create_task(
+            server.run(
+                self.expected,
+                self.verbose,
+                self.port,
+                self.timeout,
+                keys=self.keys,
+                store=self.store,
+                host=HOST,
+            )
+        )
+
+    async def stop(self):
+        self.task.cancel()
+        await asyncio.wait([self.task], timeout=PATIENCE_S)
+        assert self.task.done()
+
+    async def refusals(self, count):
+        """Return when so many connections have been refused."""
+        await until(lambda: self.registry._refused >= count, "the refusal")
+
+    async def __aenter__(self):
+        self.start()
+        return self
+
+    async def __aexit__(self, *error):
+        await self.stop()
+        leftover = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in leftover:
+            task.cancel()
+        await asyncio.gather(*leftover, return_exceptions=True)
+
+
+class Client:
+    """One life of a client. `port` is the server's."""
+
+    def __init__(self, port, client_id="a", key=KEY):
+        self.port = port
+        self.client_id = client_id
+        self.key = key
+        self.epoch = os.urandom(8)
+        self.session = Session(Sender(), Receiver(), ticks_diff)
+        self.changed = Broadcast()
+        self.reading = True  # False: the application does not read
+        self.answering = True  # False: nothing is sent, no keepalive either
+        self.lines = []  # received and handed over, str
+        self.sent = b""  # what this connection has sent
+        self.received = b""
+        self.fault = None  # why the connection ended
+        self.up = False
+        self._task = None
+
+    async def connect(self):
+        """Open a connection and wait until the session has resumed."""
+        self._task = asyncio.create_task(self._run())
+        while not self.up and not self._task.done():
+            await self.changed.wait()
+        assert self.up, f"not connected: {self.fault}"
+
+    async def refused(self):
+        """Open a connection that the server ends. Returns why, as this end sees it."""
+        self._task = asyncio.create_task(self._run())
+        await within(asyncio.wait([self._task]))
+        assert self.session.resumes == 0
+        return self.fault
+
+    def cut(self):
+        """End the connection at once, with a reset."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._lose("cut")
+
+    async def ended(self):
+        """Wait until the server has ended the connection."""
+        await within(asyncio.wait([self._task]))
+
+    async def write(self, line, qos=True):
+        """Admit a line; does not wait for its acknowledgement."""
+        data = encode_line(line)
+        while not self.session.sender.room_for(len(data)):
+            await self.changed.wait()
+        self.session.sender.append(data, qos)
+        self._flush()
+
+    async def acknowledged(self):
+        """Wait until the server has accepted every line written."""
+        while not self.session.sender.idle:
+            await self.changed.wait()
+
+    async def expect(self, count):
+        """Wait until count lines have been received in all."""
+        while len(self.lines) < count:
+            await self.changed.wait()
+        return self.lines[:count]
+
+    async def _run(self):
+        try:
+            reader, self._writer = await open_stream(self.port)
+            self.sent = self.received = b""
+            frames = FrameReader()
+            initiator = Initiator(self.client_id, self.key, self.epoch, os.urandom(16))
+            self._send(PREAMBLE)
+            self._send_frame(initiator.hello())
+            attached = False
+            while True:
+                data = await self._read(reader)
+                self.received += data
+                for frame in frames.feed(memoryview(data)):
+                    if not attached:
+                        reply, fault = initiator.receive(frame)
+                        if fault:
+                            return self._lose(fault)
+                        self._send_frame(reply)
+                        self.session.attach(initiator.channel, initiator.peer_epoch, initiator.peer_max_frame)
+                        attached = True
+                        continue
+                    fault = self.session.receive(frame, ticks_ms())
+                    if fault:
+                        return self._lose(fault)
+                self._hand_over()
+                self._flush()
+        except (OSError, EOFError) as error:
+            self._lose(str(error) or "closed by the server")
+        finally:
+            if getattr(self, "_writer", None):
+                self._writer.transport.abort()
+            self.changed.pulse()
+
+    async def _read(self, reader):
+        """The next bytes; keepalives go out meanwhile."""
+        while True:
+            try:
+                data = await asyncio.wait_for(reader.read(4096), 0.1)
+            except asyncio.TimeoutError:
+                self._flush()
+                self._send(KEEPALIVE)
+                continue
+            if not data:
+                raise EOFError
+            return data
+
+    def _hand_over(self):
+        receiver = self.session.receiver
+        while self.reading and receiver.lines:
+            self.lines.append(decode_line(receiver.lines[0]))
+            self.session.accepted(1, ticks_ms())
+        self.up = self.session.state == OPEN
+        self.changed.pulse()
+
+    def read_again(self):
+        """The application reads after having stopped."""
+        self.reading = True
+        self._hand_over()
+        self._flush()
+
+    def _flush(self):
+        buf = bytearray(MAX_FRAME)
+        while True:
+            end = self.session.encode_into(buf, 0, ticks_ms())
+            if end == 0:
+                return
+            self._send(bytes(buf[:end]))
+
+    def _send_frame(self, frame):
+        self._send(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+
+    def _send(self, data):
+        if self.answering:
+            self.sent += data
+            self._writer.write(data)
+
+    def _lose(self, why):
+        self.fault = why
+        self.up = False
+        self.session.detach()
+        self.changed.pulse()

@@ -1,0 +1,352 @@
+"""Who is let in, who is not, what that costs, and what the log shows of it."""
+
+import asyncio
+import hashlib
+import random
+
+import pytest
+
+import server.listener
+import server.registry
+from protocol.framing import PREAMBLE
+from server import client_conn
+from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, open_stream, until, within
+
+
+def refusals(capsys):
+    return [line for line in capsys.readouterr().out.splitlines() if "refused" in line]
+
+
+async def what_comes(port, data, at_once=True):
+    """Send data on a new connection. Returns what the server answered until it closed."""
+    reader, writer = await open_stream(port)
+    try:
+        for piece in [data] if at_once else [data[i : i + 1] for i in range(len(data))]:
+            writer.write(piece)
+            await writer.drain()
+        return await within(reader.read(-1))
+    except ConnectionError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def shows_nothing_secret(text):
+    for key in (KEY, OTHER_KEY):
+        for form in (key.hex(), key.hex().upper(), repr(key)[2:-1], str(list(key))):
+            if form[:20] in text:
+                return False
+    return True
+
+
+# Proof
+
+
+def test_wrong_key_is_refused_with_one_line(capsys):
+    async def main():
+        async with Service() as service:
+            fault = await Client(service.port, key=OTHER_KEY).refused()
+            assert "another key" in fault  # the client finds out first
+            await service.refusals(1)
+            assert service.registry["a"].nconns == 0
+
+    asyncio.run(main())
+    (line,) = refusals(capsys)
+    assert "another key" in line and "'a'" in line
+
+
+def test_proof_under_another_key_is_refused_with_one_line(capsys):
+    class Forger(Client):
+        """Answers the challenge without the key: with a proof of zeros."""
+
+        def _send_frame(self, frame):
+            super()._send_frame(frame if frame[0] != 3 else frame[:1] + bytes(32))
+
+    async def main():
+        async with Service() as service:
+            client = Forger(service.port)
+            await client.refused()
+            await service.refusals(1)
+            assert bytes((0, 3, 4, 2)) in client.received  # REFUSED: identity
+            assert service.registry["a"].nconns == 0
+
+    asyncio.run(main())
+    (line,) = refusals(capsys)
+    assert "wrong key" in line and "'a'" in line
+
+
+@pytest.mark.parametrize("client_id", ["unknown", "A", "x" * 64, "a ", "\u0430"])
+def test_unknown_id_is_refused_with_one_line(capsys, client_id):
+    async def main():
+        async with Service() as service:
+            fault = await Client(service.port, client_id).refused()
+            assert "unknown id" in fault
+            await service.refusals(1)
+
+    asyncio.run(main())
+    (line,) = refusals(capsys)
+    assert "unknown id" in line and repr(client_id) in line
+
+
+@pytest.mark.parametrize("client_id", ["a\n", "a\nserver: b connected", "\n", "", "a\r\nserver: b connected"])
+def test_malformed_id_is_refused_with_one_line(capsys, client_id):
+    async def main():
+        async with Service() as service:
+            await Client(service.port, client_id).refused()
+            await service.refusals(1)
+            assert service.registry["a"].nconns == 0
+
+    asyncio.run(main())
+    (line,) = refusals(capsys)
+    assert "connected" not in line.replace(repr(client_id), "")
+
+
+def test_replayed_connection_proves_nothing(capsys):
+    async def main():
+        async with Service() as service:
+            client = Client(service.port)
+            await client.connect()
+            await client.write("once")
+            await within(client.acknowledged())
+            recorded = client.sent
+            conn = await within(client_conn("a"))
+            assert await within(conn.readline()) == "once\n"
+            await what_comes(service.port, recorded)
+            await service.refusals(1)
+            assert conn.status() and conn.nconns == 1 and client.up
+            await client.write("twice")
+            assert await within(conn.readline()) == "twice\n"
+
+    asyncio.run(main())
+    assert len(refusals(capsys)) == 1
+
+
+def test_frames_in_one_chunk_with_the_proof_are_taken():
+    class Hasty(Client):
+        """Holds the PROOF back, so that it arrives in one chunk with RESUME."""
+
+        def _send_frame(self, frame):
+            self.held = b""
+            if frame[0] == 3:
+                self.held = len(frame).to_bytes(2, "big") + frame
+            else:
+                super()._send_frame(frame)
+
+        def _send(self, data):
+            held, self.held = getattr(self, "held", b""), b""
+            super()._send(held + data)
+
+    async def main():
+        async with Service() as service:
+            client = Hasty(service.port)
+            await client.write("behind the proof")
+            await within(client.connect())
+            assert await within((await client_conn("a")).readline()) == "behind the proof\n"
+
+    asyncio.run(main())
+
+
+# Take-over
+
+
+def test_proven_newcomer_takes_over_at_once():
+    async def main():
+        async with Service() as service:
+            old = Client(service.port)
+            await old.connect()
+            conn = await within(client_conn("a"))
+            old.answering = False  # dead, but its TCP connection is not
+            await old.write("never sent")
+            new = Client(service.port)
+            await within(new.connect())
+            await within(old.ended())
+            assert conn.nconns == 2 and conn.status()
+            await new.write("from the new one")
+            assert await within(conn.readline()) == "from the new one\n"
+            await within(conn.write("to the new one"))
+            assert (old.lines, new.lines) == ([], ["to the new one\n"])
+
+    asyncio.run(main())
+
+
+def test_take_over_does_not_wait_for_a_dead_peer_that_reads_nothing():
+    async def main():
+        async with Service() as service:
+            old = Client(service.port)
+            await old.connect()
+            conn = await within(client_conn("a"))
+            transport = conn._transport
+            transport._writer.write(bytes(8 << 20))  # far more than the kernel's buffers hold
+            old._task.cancel()
+            old._writer.transport.pause_reading()
+            tasks = len(asyncio.all_tasks())
+            new = Client(service.port)
+            await within(new.connect())
+            await until(lambda: len(asyncio.all_tasks()) <= tasks, "the end of the old connection's tasks")
+            assert transport.closed and conn.status()
+
+    asyncio.run(main())
+
+
+def test_no_two_connections_of_a_client_are_alive_together():
+    async def main():
+        async with Service() as service:
+            clients = [Client(service.port) for _ in range(12)]
+            outcomes = await within(asyncio.gather(*(c.connect() for c in clients), return_exceptions=True))
+            conn = await within(client_conn("a"))
+            await until(lambda: sum(not c._task.done() for c in clients) == 1, "one survivor")
+            (survivor,) = (c for c in clients if not c._task.done())
+            await survivor.write("x")
+            assert await within(conn.readline()) == "x\n"
+            assert conn.nconns == 12 and outcomes.count(None) >= 1
+
+    asyncio.run(main())
+
+
+def test_unproven_newcomer_does_not_disturb_the_live_connection():
+    async def main():
+        async with Service() as service:
+            client = Client(service.port)
+            await client.connect()
+            conn = await within(client_conn("a"))
+            for key in (OTHER_KEY, bytes(32), KEY[:31] + b"\0"):
+                await Client(service.port, key=key).refused()
+            hello_only = client.sent[: len(PREAMBLE) + 2 + 30]
+            reader, writer = await open_stream(service.port)
+            writer.write(hello_only)
+            assert (await within(reader.readexactly(3)))[2] == 2  # WELCOME; it is never answered
+            await client.write("still here")
+            assert await within(conn.readline()) == "still here\n"
+            assert conn.nconns == 1 and client.up
+            writer.transport.abort()
+
+    asyncio.run(main())
+
+
+# Garbage
+
+HTTP = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+GARBAGE = {
+    "http": HTTP,
+    "old version": PREAMBLE[:3] + bytes((PREAMBLE[3] + 1,)),
+    "text": b"hello\n",
+    "zeros": bytes(100),
+    "keepalives only": PREAMBLE + bytes(64) + b"\0\1",
+    "frame too long": PREAMBLE + b"\xff\xff" + bytes(100),
+    "not a hello": PREAMBLE + b"\0\5" + b"\x11abcd",
+    "hello of another version": PREAMBLE + b"\0\3" + b"\x01\x63\x00",
+    "hello cut off": PREAMBLE + b"\0\4" + b"\x01\x01ab",
+    "random": PREAMBLE + random.Random(1).randbytes(5000),
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+@pytest.mark.parametrize("at_once", [True, False], ids=["whole", "bytewise"])
+def test_garbage_ends_in_one_refusal_and_nothing_else(capsys, name, at_once):
+    async def main():
+        async with Service() as service:
+            await what_comes(service.port, GARBAGE[name][: None if at_once else 300], at_once)
+            await service.refusals(1)
+            client = Client(service.port)
+            await within(client.connect())
+            assert service.registry["a"].nconns == 1
+
+    asyncio.run(main())
+    assert len(refusals(capsys)) == 1
+
+
+def test_silence_in_the_handshake_is_bounded(capsys, monkeypatch):
+    monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 300)
+
+    async def main():
+        async with Service(timeout=300) as service:
+            for data in (b"", PREAMBLE[:2], PREAMBLE, PREAMBLE + b"\0\40"):
+                assert await what_comes(service.port, data) == b""
+
+    asyncio.run(main())
+    found = refusals(capsys)
+    assert len(found) == 4 and all("no handshake in 300 ms" in line for line in found)
+
+
+def test_unproven_connections_are_bounded_and_leave_the_live_client_alone(capsys):
+    async def main():
+        async with Service() as service:
+            client = Client(service.port)
+            await client.connect()
+            conn = await within(client_conn("a"))
+            crowd = [await open_stream(service.port) for _ in range(server.listener.MAX_UNPROVEN)]
+            fault = await Client(service.port, "b", OTHER_KEY).refused()
+            assert "too many connections" in fault
+            await client.write("undisturbed")
+            assert await within(conn.readline()) == "undisturbed\n"
+            for _, writer in crowd:
+                writer.transport.abort()
+            late = Client(service.port, "b", OTHER_KEY)
+            for _ in range(200):  # until the server has seen the crowd leave
+                if await connected(late):
+                    break
+            assert late.up and client.up
+
+    asyncio.run(main())
+    found = refusals(capsys)
+    assert "too many connections" in found[0]
+
+
+async def connected(client):
+    try:
+        await within(client.connect())
+    except AssertionError:
+        return False
+    return True
+
+
+# The log
+
+
+def test_refusals_in_the_log_are_bounded_in_rate(capsys, monkeypatch):
+    monkeypatch.setattr(server.registry, "_PERIOD_MS", 1 << 28)
+
+    async def main():
+        async with Service() as service:
+            for _ in range(25):
+                await what_comes(service.port, b"garbage")
+            service.registry._period.expire()
+            await what_comes(service.port, b"garbage")
+
+    asyncio.run(main())
+    found = refusals(capsys)
+    assert len(found) == 10 + 1 + 1
+    assert "15 more" in found[10]
+
+
+def test_keys_are_never_shown(capsys):
+    async def main():
+        async with Service(verbose=True) as service:
+            client = Client(service.port)
+            await client.connect()
+            await Client(service.port, key=OTHER_KEY).refused()
+            await Client(service.port, "unknown").refused()
+            conn = await within(client_conn("a"))
+            seen = [repr(thing) for thing in (conn, service.registry, conn._session, conn._transport, conn._state)]
+            for task in asyncio.all_tasks():
+                seen.append(repr(task))
+                task.print_stack()
+            client.cut()
+            return "".join(seen)
+
+    seen = asyncio.run(main())
+    captured = capsys.readouterr()
+    assert "connected" in captured.out
+    for text in (seen, captured.out, captured.err):
+        assert shows_nothing_secret(text)
+    assert hashlib.sha256(KEY).hexdigest()[:20] not in seen
+
+
+def test_client_that_is_not_expected_is_served_and_logged(capsys):
+    async def main():
+        async with Service(keys=KEYS, expected=["a"]) as service:
+            client = Client(service.port, "b", OTHER_KEY)
+            await within(client.connect())
+
+    asyncio.run(main())
+    assert "b is not among the expected clients" in capsys.readouterr().out
