@@ -9,7 +9,7 @@ from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.serial import diff16, get16
 
-_MAX_ROOM = 255  # units in the header's byte
+MAX_ROOM = 255  # units in the header's byte
 
 
 class Receiver:
@@ -33,7 +33,7 @@ class Receiver:
     def room(self):
         """Free space in units of ROOM_UNIT bytes, 0..255."""
         free = (self.max_bytes - self._held) // ROOM_UNIT
-        return max(0, min(free, _MAX_ROOM))
+        return max(0, min(free, MAX_ROOM))
 
     def disconnect(self):
         """The connection is gone; a line that was cut off will come again."""
@@ -98,7 +98,7 @@ class Receiver:
             return "more data than there was room for"
         kind = header & QOS0
         if self._partial is None:
-            if not header & MORE:
+            if not header & MORE and len(payload) <= self.max_line:
                 self._complete(bytes(payload), kind, charge)
                 return None
             self._partial = bytearray()

@@ -22,7 +22,16 @@ which is called after it was stored (server) or handed over (client).
 from protocol import frame
 from protocol.frame import DATA, DATA_HEADER, REMEMBERED, RESUME, RESUME_BYTES
 from protocol.framing import PREFIX
-from protocol.limits import ACK_DELAY_MS, MAC_BYTES, MAX_FRAME, ROOM_UNIT, STALL_MS
+from protocol.limits import (
+    ACK_DELAY_MS,
+    MAC_BYTES,
+    MAX_FRAME,
+    MIN_FRAGMENT,
+    RECORD_CHARGE,
+    ROOM_UNIT,
+    STALL_MS,
+)
+from protocol.receiver import MAX_ROOM
 from protocol.serial import get16, put16
 
 DETACHED = 0
@@ -31,6 +40,8 @@ OPEN = 2
 
 # Room that has grown by this share of the whole is worth a frame of its own.
 _ROOM_SHARE = 4
+# With less room than this, in units, the peer cannot send a fragment.
+_ROOM_BLOCKED = (RECORD_CHARGE + MIN_FRAGMENT + ROOM_UNIT - 1) // ROOM_UNIT
 
 
 class Session:
@@ -62,6 +73,7 @@ class Session:
         self._greeted = False  # our RESUME has been sent
         self._peer_seen = 0
         self._ack_since = None  # time since which an acknowledgement is due
+        self._ack_sent = self.receiver.ack
         self._room_sent = 0
         self._progress = None  # time of the last sign that our frames arrive
         self.state = RESUMING
@@ -80,6 +92,8 @@ class Session:
 
         After a fault the connection must be closed and `detach` called.
         """
+        if self.state == DETACHED:
+            return "a frame without a connection"
         if not self._channel.open(data):
             return "bad MAC: frame altered, lost, repeated or out of order"
         end = len(data) - MAC_BYTES
@@ -127,9 +141,12 @@ class Session:
             self._acknowledgement_due(now)
 
     def _worth_telling(self):
+        if self.receiver.ack != self._ack_sent:
+            return True
         grown = self.receiver.room - self._room_sent
-        whole = self.receiver.max_bytes // ROOM_UNIT
-        return self.receiver.ack != self._ack_sent or grown * _ROOM_SHARE >= whole
+        if self._room_sent < _ROOM_BLOCKED:  # the peer may wait for nothing else
+            return grown > 0
+        return grown * _ROOM_SHARE >= min(self.receiver.max_bytes // ROOM_UNIT, MAX_ROOM)
 
     def _acknowledgement_due(self, now):
         if self._ack_since is None:
@@ -143,7 +160,7 @@ class Session:
         buf: bytearray with room for MAX_FRAME bytes from at on.
         """
         start = at + PREFIX
-        if self.state == DETACHED:
+        if self.state == DETACHED or self._channel.exhausted:
             return at
         if not self._greeted:
             return self._greet(buf, at, start)
