@@ -1,0 +1,65 @@
+"""The demo server under both interpreters serves the demo client on virtual boards; so do the examples each other."""
+
+import sys
+
+import pytest
+from tests.peers.processes import ROOT, running, up, write_settings
+
+
+@pytest.fixture
+def boards(micropython64, micropython_bridge):
+    """Environment that names the interpreters of the boards."""
+    return {"MICROPYTHON": micropython64, "MICROPYTHON_BRIDGE": micropython_bridge}
+
+
+def demo_client(folder):
+    client = folder / "client.py"
+    client.write_text("import pb_link.pb_client\n")
+    return client
+
+
+@pytest.mark.parametrize("interpreter", ["CPython", "MicroPython"])
+def test_demo_server_serves_the_demo_client(interpreter, tmp_path, micropython64, boards):
+    write_settings(tmp_path)
+    python = sys.executable if interpreter == "CPython" else micropython64
+    with running([python, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("listening on port")
+        with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
+            client.wait_for("received [4, 4]")
+        assert [line for line in server.lines if line.startswith("received")][:2] != []
+        assert "sent [4, 4]" in server.lines
+
+
+def test_examples_serve_each_other(tmp_path, boards):
+    write_settings(tmp_path)
+    with running([sys.executable, ROOT / "examples" / "server_app.py"], tmp_path) as server:
+        with running(up(ROOT / "examples" / "client.py"), tmp_path, **boards) as client:
+            client.wait_for("pong", 2)
+        server.wait_for("ping", 2)
+
+
+def test_example_for_one_board(tmp_path, boards):
+    command = [sys.executable, "-m", "sim", "board", ROOT / "examples" / "blink.py"]
+    with running(command, tmp_path, **boards) as board:
+        board.wait_for("X1 1 X2 1")
+        board.wait_for("X1 0 X2 0")
+
+
+def test_wrong_key_is_refused_with_one_line_and_a_hint_at_the_client(tmp_path, boards):
+    settings = write_settings(tmp_path)
+    other = tmp_path / "server"
+    other.mkdir()
+    write_settings(other, port=settings["port"])
+    with running([sys.executable, "-m", "pb_link.s_app"], other) as server:
+        server.wait_for("listening on port")
+        with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
+            client.wait_for("the server has another key")
+            client.wait_for("No initial server connection")
+        text = "\n".join(server.lines + client.lines)
+        assert settings["key"] not in text and settings["password"] not in text
+
+
+def test_demo_server_makes_a_settings_file_with_a_fresh_key(tmp_path):
+    with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("made pb_settings.json")
+    assert (tmp_path / "pb_settings.json").stat().st_mode & 0o077 == 0
