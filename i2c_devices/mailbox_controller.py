@@ -19,6 +19,10 @@ FREE = 0
 RECEIVED = 1
 SENDING = 2
 
+# A transfer that is found damaged this often is damaged where it lies, in the
+# client's memory: only a new life of the link gets past it.
+MAX_REFUSALS = 16
+
 # Where a payload stands in the buffer, in both directions: what is read from
 # the client brings a STATUS along, what is sent needs only the header.
 PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
@@ -44,13 +48,14 @@ class MailboxController:
         self.status = Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
-        self._life = 0
+        self._life = 0  # 0: the next poll begins a new one
         self._client_life = 0
         self.synchronised = False
         self._reset_numbers()
 
     def _reset_numbers(self):
         self._next = 0  # transfer expected from the client
+        self._refusals = 0  # times that it was fetched and found damaged
         self._ack_due = False
         self._out_number = 0  # of the transfer that is or will be SENDING
         if self.state == SENDING:
@@ -60,17 +65,9 @@ class MailboxController:
 
     def poll(self):
         """Read STATUS; write SYNC when client or bridge has begun a new life."""
-        if not self._read(box.TX, self._cell) or not self._use_status(self._cell):
+        if not self._read(box.TX, self._cell) or not self._read_status(self._cell):
             return False
-        if self.status.base != self._next:  # it has not seen our acknowledgement
-            self._ack_due = True
-        return True
-
-    def _use_status(self, buf):
         status = self.status
-        if not status.read(buf, 0):
-            self.damaged += 1
-            return False
         if status.client_life != self._client_life or not self._life:
             return self._greet()
         if status.bridge_life != self._life:
@@ -78,20 +75,41 @@ class MailboxController:
                 return self._greet()
             return self._write_sync()
         self.synchronised = True
-        if self.state == SENDING and status.next == (self._out_number + 1) & 0xFF:
-            self.state = FREE
-            self._out_number = status.next
+        self._confirm()
+        if status.base != self._next:  # it has not seen our acknowledgement
+            self._ack_due = True
         return True
+
+    def _read_status(self, buf):
+        if self.status.read(buf, 0):
+            return True
+        self.damaged += 1
+        return False
+
+    def _confirm(self):
+        """The client's STATUS says whether it has the transfer that is SENDING."""
+        if self.state == SENDING and self.status.next == (self._out_number + 1) & 0xFF:
+            self.state = FREE
+            self._out_number = self.status.next
 
     def _greet(self):
         """Begin a new life of the link."""
         self.synchronised = False
         life = self._random16()
-        self._life = life if life != self._life else (life % 0xFFFF) + 1
+        # Not the one that the client knows: it would not see that it ended.
+        while life in (self._life, self.status.bridge_life):
+            life = life % 0xFFFF + 1
+        self._life = life
         self._client_life = self.status.client_life
         self._lives = box.lives(self._client_life, self._life)
         self._reset_numbers()
         return self._write_sync()
+
+    def _end_life(self):
+        """Have the next `poll` begin a new life of the link. Returns False."""
+        self.synchronised = False
+        self._life = 0
+        return False
 
     def _write_sync(self):
         cell = self._cell
@@ -115,21 +133,26 @@ class MailboxController:
         number = self._next
         length = self.status.length(number)
         if length == 0 or length > box.PAYLOAD:
-            return self.poll()
+            return self._end_life()
         buf = self.buffer
         at = box.STATUS_BYTES
         where = box.TX + box.TX_STRIDE * (number % box.SLOTS)
         if not self._read(where, self.view[: PAYLOAD_AT + length]):
             return False
-        if not self._use_status(buf) or not self.synchronised:
+        if not self._read_status(buf):
             return False
+        if self.status.client_life != self._client_life or self.status.bridge_life != self._life:
+            return self._end_life()
+        self._confirm()
         if (
             buf[at] != number
             or box.transfer_length(buf, at) != length
             or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, at)
         ):
             self.damaged += 1
-            return False
+            self._refusals += 1
+            return self._end_life() if self._refusals >= MAX_REFUSALS else False
+        self._refusals = 0
         self.state = RECEIVED
         self.start = PAYLOAD_AT
         self.length = length
