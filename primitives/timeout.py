@@ -23,7 +23,7 @@ class Timeout:
         self._expired = True
 
     def elapsed(self):
-        """Milliseconds since `restart`, at most `ms` once it has expired."""
+        """Milliseconds since `restart`, `ms` once it was seen to have expired."""
         return self.ms if self._expired else ticks_diff(ticks_ms(), self._start)
 
     def expired(self):
@@ -33,4 +33,4 @@ class Timeout:
 
     def left(self):
         """Milliseconds until it expires, 0 if it has."""
-        return 0 if self.expired() else self.ms - ticks_diff(ticks_ms(), self._start)
+        return 0 if self.expired() else max(0, self.ms - self.elapsed())

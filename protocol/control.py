@@ -56,8 +56,13 @@ def decode_config(data):
     for _ in range(3):
         if at >= len(data) or at + 1 + data[at] > len(data):
             return None
-        texts.append(str(bytes(data[at + 1 : at + 1 + data[at]]), "utf-8"))
+        try:
+            texts.append(str(bytes(data[at + 1 : at + 1 + data[at]]), "utf-8"))
+        except UnicodeError:
+            return None
         at += 1 + data[at]
+    if at != len(data):
+        return None
     server, ssid, password = texts
     return port, server, timeout_ms, report_s, ssid, password
 

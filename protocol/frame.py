@@ -144,7 +144,7 @@ class Channel:
     def open(self, frame):
         """True if the next frame received (memoryview, MAC included) is genuine."""
         end = len(frame) - MAC_BYTES
-        if end < 1:
+        if end < 1 or self._received >= self.LAST:
             return False
         pack_into(">I", self._counter, 0, self._received)
         mac = self._receive.digest(self._counter, frame[:end])

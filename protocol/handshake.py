@@ -146,6 +146,8 @@ class Responder:
             self.client_id = str(data[_ID:], "utf-8")
         except UnicodeError:
             return "the id is not UTF-8"
+        if "\n" in self.client_id or "\r" in self.client_id:
+            return "the id contains a newline"
         return _frame_size_fault(get16(data, _FRAME))
 
     def challenge(self, key, epoch, nonce, max_frame=MAX_FRAME):
