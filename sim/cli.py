@@ -6,14 +6,14 @@ import signal
 import sys
 from pathlib import Path
 
-from sim import counted_run, interpreters, one_board, up
+from sim import counted_run, demo, interpreters, one_board, up
 
 
 def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up, _add_run):
+    for add in (_add_board, _add_up, _add_run, _add_demo):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -120,3 +120,10 @@ def _add_run(commands):
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     _add_bed_options(parser)
     parser.set_defaults(start=counted_run.run)
+
+
+def _add_demo(commands):
+    parser = commands.add_parser("demo", help="the link at work under faults, in less than a minute")
+    parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
+    _add_bed_options(parser)
+    parser.set_defaults(start=demo.demo)

@@ -48,9 +48,8 @@ def _literal(value):
 def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=()):
     """Runs the program of a file. `folders` come on sys.path after the file's own."""
     path = Path(path).resolve()
-    paths = [BOARDS / "common", BOARDS / ("esp8266" if kind == "esp8266" else "host")]
     after = [path.parent, *folders, BOARDS / "lib"]
-    setup = _setup(kind, fd, paths, after)
+    setup = _setup(kind, fd, _stand_ins(kind), after)
     run = f"exec(simboot.program({', '.join(_literal(item) for item in (path, *arguments))}))"
     return _command(interpreter, heap, f"{setup}; {run}")
 
@@ -58,10 +57,14 @@ def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=
 def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="38k"):
     """Runs the bridge: frozen in a 32-bit interpreter, or from the source tree in another."""
     if frozen:
-        setup = _setup("esp8266", fd, [".frozen/common", ".frozen/esp8266"], [".frozen"], only=True)
+        setup = _setup("esp8266", fd, [".frozen/esp8266"], [".frozen"], only=True)
     else:
-        setup = _setup("esp8266", fd, [BOARDS / "common", BOARDS / "esp8266"], [ROOT])
+        setup = _setup("esp8266", fd, _stand_ins("esp8266"), [ROOT])
     return _command(interpreter, heap, f"{setup}; import {module}")
+
+
+def _stand_ins(kind):
+    return [BOARDS / "esp8266"] if kind == "esp8266" else [BOARDS / "common", BOARDS / "host"]
 
 
 def _setup(kind, fd, first, then, only=False):
@@ -69,7 +72,7 @@ def _setup(kind, fd, first, then, only=False):
     own = "" if only else "'.frozen',"
     listed = ",".join(_literal(item) for item in first) + "," + own + ",".join(_literal(item) for item in then)
     looks = ", ".join(_literal(item) for item in LOOKS[kind])
-    return f"import sys; sys.path[:] = [{listed}]; import simboot; simboot.start({fd}, {looks}); del sys"
+    return f"import sys; sys.path[:] = [{listed}]; import simboot; simboot.start({fd}, {looks})"
 
 
 def _command(interpreter, heap, program):

@@ -99,11 +99,8 @@ class Proxy:
     async def _pump(self, source, sink):
         """Moves bytes until the source ends. Only one segment is under way, and none while there is no Wi-Fi."""
         loop = asyncio.get_running_loop()
-        while True:
-            data = await loop.sock_recv(source, SEGMENT_BYTES)
+        while data := await loop.sock_recv(source, SEGMENT_BYTES):
             await self._wifi()
-            if not data:
-                return
             await loop.sock_sendall(sink, data)
 
     async def _wifi(self):
@@ -112,13 +109,16 @@ class Proxy:
 
     async def _board_ended(self, remote, life):
         await asyncio.sleep(GRACE_S)
-        if self._life() == life:
-            return  # it closed the connection; so do we
+        while self._life() == life:
+            if self._connected():
+                return  # it closed the connection; so do we
+            await asyncio.sleep(POLL_S)
         await self._wifi()
         await _readable(remote)
         _reset(remote)
 
     async def _server_ended(self, local, down, up):
+        await self._wifi()
         if down.exception() is not None:
             _reset(local)
             return

@@ -1,4 +1,3 @@
-# What the simulated bridge needs of the stand-ins, frozen: `.frozen/common` and `.frozen/esp8266` come first on the
-# board's sys.path (sim/interpreters.py). The interpreter's own modules are untouched for anyone else.
-package("common", files=("simboot.py", "simlink.py", "simi2c.py", "time.py", "select.py"))
-package("esp8266", files=("machine.py", "network.py", "esp.py", "socket.py", "binascii.py"))
+# What the simulated bridge needs of the stand-ins, frozen as `.frozen/esp8266/..`, which comes first on the board's
+# sys.path (sim/interpreters.py). The interpreter's own modules are untouched for anyone else.
+package("esp8266", files=("simboot.py", "simchip.py", "simchip_more.py", "binascii.py"))
