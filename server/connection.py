@@ -169,7 +169,9 @@ class Connection:
         session.peer_epoch = state.peer_epoch
         session.receiver.start_at(state.next_number)
         session.sender.start_at(state.base)
-        self._queue = [(line, True) for line in state.outbox]
+        for line in state.outbox:  # all at once: RESUME may acknowledge any number of them
+            session.sender.append(line, True)
+        self._queue = []
         self._old = len(state.outbox)
         self._written = 0
         self._unstored = None

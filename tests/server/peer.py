@@ -100,6 +100,9 @@ class Service:
         await asyncio.wait([self.task], timeout=PATIENCE_S)
         assert self.task.done()
 
+    def connection(self, client_id="a"):
+        return self.registry.get(client_id)
+
     async def refusals(self, count):
         """Return when so many connections have been refused."""
         await until(lambda: self.registry._refused >= count, "the refusal")
@@ -213,10 +216,12 @@ class Client:
             self.changed.pulse()
 
     async def _read(self, reader):
-        """The next bytes; keepalives go out meanwhile."""
+        """The next bytes; acknowledgements and keepalives go out meanwhile."""
         while True:
+            due_ms = self.session.next_timeout(ticks_ms())
+            wait_ms = 100 if due_ms is None else min(due_ms, 100)
             try:
-                data = await asyncio.wait_for(reader.read(4096), 0.1)
+                data = await asyncio.wait_for(reader.read(4096), wait_ms / 1000)
             except asyncio.TimeoutError:
                 self._flush()
                 self._send(KEEPALIVE)

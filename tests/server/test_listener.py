@@ -48,7 +48,7 @@ def test_wrong_key_is_refused_with_one_line(capsys):
             fault = await Client(service.port, key=OTHER_KEY).refused()
             assert "another key" in fault  # the client finds out first
             await service.refusals(1)
-            assert service.registry["a"].nconns == 0
+            assert service.connection().nconns == 0
 
     asyncio.run(main())
     (line,) = refusals(capsys)
@@ -68,7 +68,7 @@ def test_proof_under_another_key_is_refused_with_one_line(capsys):
             await client.refused()
             await service.refusals(1)
             assert bytes((0, 3, 4, 2)) in client.received  # REFUSED: identity
-            assert service.registry["a"].nconns == 0
+            assert service.connection().nconns == 0
 
     asyncio.run(main())
     (line,) = refusals(capsys)
@@ -94,7 +94,7 @@ def test_malformed_id_is_refused_with_one_line(capsys, client_id):
         async with Service() as service:
             await Client(service.port, client_id).refused()
             await service.refusals(1)
-            assert service.registry["a"].nconns == 0
+            assert service.connection().nconns == 0
 
     asyncio.run(main())
     (line,) = refusals(capsys)
@@ -249,7 +249,7 @@ def test_garbage_ends_in_one_refusal_and_nothing_else(capsys, name, at_once):
             await service.refusals(1)
             client = Client(service.port)
             await within(client.connect())
-            assert service.registry["a"].nconns == 1
+            assert service.connection().nconns == 1
 
     asyncio.run(main())
     assert len(refusals(capsys)) == 1
