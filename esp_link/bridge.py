@@ -139,19 +139,30 @@ class Bridge:
         used = self._look()
         if box.state == RECEIVED and not self._uplink.writing:
             box.release()  # the server's socket has taken it
-        if box.synchronised and (self._received_last or not box.can_receive()):
+        if box.synchronised and (self._received_last or not self._can_receive()):
             used |= self._send()
-        if box.can_receive():
+        if self._can_receive():
             self._received_last = used = True
             if box.receive():
                 self._busy.restart()
                 self._dispatch()
+        if box.new_life:
+            self._forget_client()
         if box.synchronised:
             box.acknowledge()
         if used:
             self._ack_pin(0)
             self._ack_pin(1)
-        return box.can_receive() or (box.state == FREE and self._uplink.readable)
+        return self._can_receive() or self._can_send()
+
+    def _can_receive(self):
+        # A keepalive may still be on its way into the socket: the transfer comes after it.
+        return not self._uplink.writing and self._box.can_receive()
+
+    def _can_send(self):
+        box = self._box
+        there = self._controls or self._uplink.readable
+        return bool(there) and box.synchronised and box.state == FREE
 
     def _look(self):
         """Read STATUS if it is time or somebody asked. Returns True if it was read."""
@@ -160,9 +171,7 @@ class Bridge:
         if not (self._asked or unconfirmed or self._poll.expired()):
             return False
         self._asked = False
-        if not box.poll():
-            self._lost_client()
-        elif unconfirmed and box.state == SENDING:
+        if box.poll() and unconfirmed and box.state == SENDING:
             self._rewrite.restart()
             box.send_again()
         self._poll.ms = self._poll_ms()
@@ -179,12 +188,12 @@ class Bridge:
             return _ABSENT_POLL_MS
         return _IDLE_POLL_MS if self._busy.expired() else _BUSY_POLL_MS
 
-    def _lost_client(self):
-        """The mailbox could not be read, or belongs to another life."""
-        if not self._box.synchronised and self._config:
-            self._config = None
-            self._controls.clear()
-            self._uplink.end()
+    def _forget_client(self):
+        """Client or bridge has begun a new life: what was agreed and sent belongs to the old one."""
+        self._box.new_life = False
+        self._config = None
+        self._controls.clear()
+        self._uplink.end()
 
     def _dispatch(self):
         """Act on the transfer that was received."""

@@ -33,7 +33,6 @@ class TcpSocket:
         yield core._io_queue.queue_write(self._sock)
 
     def close(self):
-        core._io_queue.remove(self._sock)
         self._sock.close()
 
 

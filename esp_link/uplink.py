@@ -55,6 +55,7 @@ class Uplink:
         self._connecting = task = asyncio.current_task()
         self._silence.ms = _CONNECT_MS
         self._silence.restart()
+        self._ended.clear()  # here, not in `serve`: `end` may come while the connection opens
         try:
             self._socket = await self._connect(host, port)
         except asyncio.CancelledError:
@@ -73,7 +74,6 @@ class Uplink:
         self._silence.restart()
         self._keepalive.ms = timeout_ms // 4
         self._keepalive.restart()
-        self._ended.clear()
         self._full.clear()
         self._at_boundary = True
         self.up = True

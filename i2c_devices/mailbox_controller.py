@@ -23,6 +23,10 @@ SENDING = 2
 # client's memory: only a new life of the link gets past it.
 MAX_REFUSALS = 16
 
+# Reads of one transfer that may fail in a row. Then it is not noise: something
+# has overwritten the client's memory, and the link begins anew.
+MAX_DAMAGED = 8
+
 # Where a payload stands in the buffer, in both directions: what is read from
 # the client brings a STATUS along, what is sent needs only the header.
 PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
@@ -51,12 +55,14 @@ class MailboxController:
         self._life = 0  # 0: the next poll begins a new one
         self._client_life = 0
         self.synchronised = False
+        self.new_life = False  # the link has begun anew; the owner clears it
         self._reset_numbers()
 
     def _reset_numbers(self):
         self._next = 0  # transfer expected from the client
         self._refusals = 0  # times that it was fetched and found damaged
         self._ack_due = False
+        self._damaged_in_a_row = 0
         self._out_number = 0  # of the transfer that is or will be SENDING
         if self.state == SENDING:
             self.state = FREE
@@ -95,6 +101,7 @@ class MailboxController:
     def _greet(self):
         """Begin a new life of the link."""
         self.synchronised = False
+        self.new_life = True
         life = self._random16()
         # Not the one that the client knows: it would not see that it ended.
         while life in (self._life, self.status.bridge_life):

@@ -26,7 +26,7 @@ class BridgeWatch:
         self._answers_syn = False
 
     def used(self):
-        """The bridge has used the mailbox, or moved ack."""
+        """The bridge has used the mailbox."""
         if self._waiting:
             self._answers_syn = self._pending.elapsed() <= limits.SYN_ANSWER_MS
             self._waiting = False

@@ -151,8 +151,8 @@ class Link:
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
 
     def _step(self):
-        if self._box.used or self._ack_moved:
-            self._box.used = self._ack_moved = False
+        if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
+            self._box.used = False
             self._watch.used()
         if self._box.poll():
             self._new_bridge()
@@ -222,6 +222,7 @@ class Link:
         self._lose_connection()
         self._log("= connection %d" % connection)
         self._connection = connection
+        self._box.drop(0)
         self._reader.reset()
         self._initiator = Initiator(self._id, self._key, self._epoch, os.urandom(NONCE_BYTES))
         self._reply = self._initiator.hello()

@@ -12,7 +12,8 @@ try:
     from time import ticks_add, ticks_diff, ticks_ms
 
     sleep_ms = asyncio.sleep_ms
-    Flag = asyncio.ThreadSafeFlag
+
+    from primitives.flag import Flag
 
     def wait_for_ms(awaitable, ms):
         # Looked up when it is called: asyncio loads it then, and the bridge never does.
@@ -43,8 +44,7 @@ except ImportError:  # CPython
         return await asyncio.wait_for(awaitable, ms / 1000)
 
     class Flag:
-        """As asyncio.ThreadSafeFlag, for callbacks of the same loop: one waiter;
-        set() by an interrupt handler's stand-in; wait() clears it."""
+        """As primitives.flag.Flag, for callbacks of the same loop."""
 
         def __init__(self):
             self._event = asyncio.Event()
