@@ -79,6 +79,7 @@ class Bridge:
         self._tasks = Supervisor()
         self._uplink = Uplink(connect, self._wake.set, self._tasks.start)
         self._config = None
+        self._untold = ()  # kinds of failure that the client would be told of, each once
         self._controls = []  # records for the client, oldest first
         self._received_last = False  # the directions take turns with the buffer
         self._poll = Timeout(_ABSENT_POLL_MS)
@@ -179,7 +180,7 @@ class Bridge:
         if box.status.beat != self._beat:
             self._beat = box.status.beat
             self._silent.restart()
-        if box.synchronised and box.status.drop and box.status.drop == self._uplink.number:
+        if box.synchronised and self._uplink.up and box.status.drop == self._uplink.number:
             self._uplink.end()
         return True
 
@@ -214,6 +215,7 @@ class Bridge:
         self._config = config
         report_s = config[3]
         self._report = Timeout(report_s * 1000) if report_s else None
+        self._untold = (control.BAD_WIFI, control.BAD_SERVER)
         self._uplink.end()
 
     def _send(self):
@@ -264,37 +266,39 @@ class Bridge:
     # Wi-Fi and server
 
     async def _keep_connected(self):
-        first = True  # no connection yet since the client configured us
         pause_ms = _RECONNECT_FIRST_MS
         while True:
             self._connection_seen.restart()
             config = self._config
             if config is None or not self._client_present():
-                first = first or config is None
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
             if not await self._wifi.join(config[4], config[5]):
-                if first:
-                    self._queue(bytes((control.BAD_WIFI,)))
+                self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
             good = Timeout(_GOOD_CONNECTION_MS)
-            if await self._connection(config):
-                first = False
-            elif first:
-                self._queue(bytes((control.BAD_SERVER,)))
+            await self._connection(config)
             pause_ms = _RECONNECT_FIRST_MS if good.expired() else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
     async def _connection(self, config):
-        """One connection from its opening to its end. False if it could not be opened."""
+        """One connection from its opening to its end."""
         try:
             await self._uplink.open(config[1], config[0])
         except OSError:
-            return False
+            self._tell_once(control.BAD_SERVER)
+            return
+        if self._config == config:
+            self._untold = ()
         number = self._uplink.number
         self._queue(bytes((control.UP, number)))
         await self._uplink.serve(config[2])
         self._queue(bytes((control.DOWN, number)))
-        return True
+
+    def _tell_once(self, kind):
+        """Tell the client of a failure, unless it has been told or has had a connection."""
+        if kind in self._untold:
+            self._untold = tuple(other for other in self._untold if other != kind)
+            self._queue(bytes((kind,)))

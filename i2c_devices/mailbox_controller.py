@@ -23,10 +23,6 @@ SENDING = 2
 # client's memory: only a new life of the link gets past it.
 MAX_REFUSALS = 16
 
-# Reads of one transfer that may fail in a row. Then it is not noise: something
-# has overwritten the client's memory, and the link begins anew.
-MAX_DAMAGED = 8
-
 # Where a payload stands in the buffer, in both directions: what is read from
 # the client brings a STATUS along, what is sent needs only the header.
 PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
@@ -62,7 +58,6 @@ class MailboxController:
         self._next = 0  # transfer expected from the client
         self._refusals = 0  # times that it was fetched and found damaged
         self._ack_due = False
-        self._damaged_in_a_row = 0
         self._out_number = 0  # of the transfer that is or will be SENDING
         if self.state == SENDING:
             self.state = FREE

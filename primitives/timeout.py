@@ -12,25 +12,24 @@ class Timeout:
 
     def __init__(self, ms):
         self.ms = ms
-        self.restart()
+        self._start = ticks_ms()  # None once it has expired: the bridge counts bytes
 
     def restart(self):
         self._start = ticks_ms()
-        self._expired = False
 
     def expire(self):
         """Be expired from now on."""
-        self._expired = True
+        self._start = None
 
     def elapsed(self):
         """Milliseconds since `restart`, `ms` once it was seen to have expired."""
-        return self.ms if self._expired else ticks_diff(ticks_ms(), self._start)
+        return self.ms if self._start is None else ticks_diff(ticks_ms(), self._start)
 
     def expired(self):
-        if not self._expired and ticks_diff(ticks_ms(), self._start) >= self.ms:
-            self._expired = True
-        return self._expired
+        if self.elapsed() >= self.ms:
+            self._start = None
+        return self._start is None
 
     def left(self):
         """Milliseconds until it expires, 0 if it has."""
-        return 0 if self.expired() else max(0, self.ms - self.elapsed())
+        return max(0, self.ms - self.elapsed())

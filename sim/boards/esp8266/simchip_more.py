@@ -14,7 +14,7 @@ _READ = 1
 _STOP = 2
 _MEM = 4
 _SO_SNDBUF = 7
-_BUFFER = 2304  # the kernel doubles it; with its own overhead this is about lwIP's 2 * 1460 bytes
+_BUFFER = 1152  # sim/tcp.py
 
 
 # machine
