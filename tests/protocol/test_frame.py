@@ -1,0 +1,115 @@
+import unittest
+
+from protocol import frame
+from protocol.frame import Channel, record_fault
+from protocol.limits import MAC_BYTES
+from protocol.serial import get16
+from tests.protocol.noise import Noise, every_flip
+
+BODY = b"a frame to be sealed"
+
+
+def channels():
+    """Both ends of one connection."""
+    return Channel(b"a" * 32, b"b" * 32), Channel(b"b" * 32, b"a" * 32)
+
+
+def sealed(channel, body=BODY):
+    buf = bytearray(len(body) + MAC_BYTES + 4)
+    buf[2 : 2 + len(body)] = body
+    return bytes(buf[2 : channel.seal(buf, 2, 2 + len(body))])
+
+
+class TestChannel(unittest.TestCase):
+    def test_sealed_frame_opens_at_the_other_end(self):
+        one, other = channels()
+        for _ in range(3):
+            self.assertTrue(other.open(memoryview(sealed(one))))
+            self.assertTrue(one.open(memoryview(sealed(other))))
+
+    def test_same_body_never_has_the_same_mac_twice(self):
+        one, other = channels()
+        macs = set(sealed(channel)[-MAC_BYTES:] for channel in (one, other) for _ in range(20))
+        self.assertEqual(len(macs), 40)
+
+    def test_flipped_bit_anywhere_is_refused(self):
+        one, other = channels()
+        for bad in every_flip(sealed(one)):
+            self.assertFalse(other.open(memoryview(bad)))
+
+    def test_refused_frame_does_not_move_the_counter(self):
+        one, other = channels()
+        good = sealed(one)
+        self.assertFalse(other.open(memoryview(good + b"x")))
+        self.assertTrue(other.open(memoryview(good)))
+
+    def test_replayed_frame_is_refused(self):
+        one, other = channels()
+        first = sealed(one)
+        self.assertTrue(other.open(memoryview(first)))
+        self.assertFalse(other.open(memoryview(first)))
+
+    def test_frame_out_of_order_is_refused(self):
+        one, other = channels()
+        sealed(one)
+        self.assertFalse(other.open(memoryview(sealed(one))))
+
+    def test_reflected_frame_is_refused(self):
+        one, _ = channels()
+        self.assertFalse(one.open(memoryview(sealed(one))))
+
+    def test_frame_cut_off_anywhere_is_refused(self):
+        one, other = channels()
+        good = sealed(one)
+        for end in range(len(good)):
+            self.assertFalse(other.open(memoryview(good[:end])))
+
+    def test_noise_is_refused(self):
+        _, other = channels()
+        noise = Noise(5)
+        for size in range(100):
+            self.assertFalse(other.open(memoryview(noise.data(size))))
+
+    def test_counter_ends_and_does_not_wrap(self):
+        one, other = channels()
+        for channel in (one, other):
+            channel._sent = channel._received = Channel.LAST - 1
+        self.assertFalse(other.exhausted)
+        self.assertTrue(other.open(memoryview(sealed(one))))
+        self.assertTrue(one.exhausted)
+        self.assertTrue(other.exhausted)
+        self.assertFalse(other.open(memoryview(BODY + bytes(MAC_BYTES))))
+
+
+class TestLayouts(unittest.TestCase):
+    def test_resume_is_as_the_table_says(self):
+        buf = bytearray(12)
+        end = frame.encode_resume(buf, 1, True, 0x0102, 0xFFFE, 161)
+        self.assertEqual(end, 1 + frame.RESUME_BYTES)
+        self.assertEqual(bytes(buf[1:end]), b"\x10\x01\x01\x02\xff\xfe\xa1")
+        frame.encode_resume(buf, 1, False, 0, 0, 0)
+        self.assertEqual(bytes(buf[1:end]), b"\x10" + bytes(6))
+
+    def test_data_header_is_as_the_table_says(self):
+        buf = bytearray(12)
+        end = frame.encode_data_header(buf, 2, 0xABCD, 0x0001, 0x1000, 255)
+        self.assertEqual(bytes(buf[2:end]), b"\x11\xab\xcd\x00\x01\x10\x00\xff")
+
+    def test_numbers_that_wrapped_fit_their_fields(self):
+        buf = bytearray(12)
+        frame.encode_data_header(buf, 0, 0x10005, 0x1FFFF, 0, 0)
+        self.assertEqual((get16(buf, 1), get16(buf, 3)), (5, 0xFFFF))
+
+    def test_refusal_names_reason_and_version(self):
+        self.assertEqual(frame.encode_refused(frame.REFUSED_BUSY, 1), b"\x04\x03\x01")
+        self.assertEqual(sorted(frame.REASONS), [1, 2, 3])
+
+    def test_reserved_bits_of_a_record_are_a_fault(self):
+        for header in (0, frame.LENGTH, frame.MORE | 5, frame.QOS0, frame.MORE | frame.QOS0 | 1):
+            self.assertIsNone(record_fault(header))
+        for header in (0x0800, 0x1000, 0x2000, 0xFFFF):
+            self.assertIn("%04x" % header, record_fault(header))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,148 @@
+import unittest
+
+from protocol import mailbox as box
+from tests.protocol.noise import Noise, every_flip
+
+LIVES = box.lives(0x1234, 0xABCD)
+
+
+def transfer(payload=b"payload", direction=box.FROM_BRIDGE, lives=LIVES, number=7):
+    buf = bytearray(box.HEADER) + payload
+    box.seal_transfer(direction, lives, buf, 0, number, box.DATA, 3, 9, len(payload))
+    return buf
+
+
+def status(**fields):
+    cell = box.Status()
+    for name, value in fields.items():
+        setattr(cell, name, value)
+    buf = bytearray(box.STATUS_BYTES)
+    cell.encode_into(buf, 0)
+    return buf
+
+
+class TestLayout(unittest.TestCase):
+    def test_parts_lie_as_the_table_says(self):
+        self.assertEqual((box.SYNC, box.ACK, box.RX, box.TX), (0, 10, 14, 2146))
+        self.assertEqual(box.RX + box.SLOT, 1080)
+        self.assertEqual(box.TX + box.STATUS_BYTES, 2162)
+        self.assertEqual(box.TX + box.TX_STRIDE, 3228)
+        self.assertEqual(box.MEMORY, 4310)
+
+    def test_transfer_takes_at_most_25_ms_at_400_khz(self):
+        clocks = 9 * (1 + 2 + 1 + box.STATUS_BYTES + box.SLOT) + 3
+        self.assertLess(clocks / 400, 25)
+
+    def test_numbers_wrap_without_changing_slots(self):
+        self.assertEqual(256 % box.SLOTS, 0)
+
+
+class TestSync(unittest.TestCase):
+    def cell(self):
+        buf = bytearray(box.SYNC_BYTES + 2)
+        box.encode_sync_into(buf, 1, 0xABCD, 0x1234, 1056)
+        return buf
+
+    def test_fields_come_back(self):
+        self.assertEqual(box.decode_sync(self.cell(), 1), (0xABCD, 0x1234, 1056))
+
+    def test_flipped_bit_anywhere_is_refused(self):
+        for bad in every_flip(bytes(self.cell()[1:-1])):
+            self.assertIsNone(box.decode_sync(bad))
+
+    def test_empty_memory_is_no_sync(self):
+        self.assertIsNone(box.decode_sync(bytes(box.SYNC_BYTES)))
+
+
+class TestAck(unittest.TestCase):
+    def cell(self, number=200):
+        buf = bytearray(box.ACK_BYTES)
+        box.encode_ack_into(buf, 0, LIVES, number)
+        return buf
+
+    def test_number_comes_back(self):
+        self.assertEqual(box.decode_ack(self.cell(), 0, LIVES), 200)
+
+    def test_flipped_bit_anywhere_is_refused(self):
+        for number in range(256):
+            for bad in every_flip(bytes(self.cell(number))):
+                self.assertIsNone(box.decode_ack(bad, 0, LIVES))
+
+    def test_ack_of_another_life_is_refused(self):
+        for lives in (box.lives(0x1235, 0xABCD), box.lives(0x1234, 0xABCE), bytes(4)):
+            self.assertIsNone(box.decode_ack(self.cell(), 0, lives))
+
+
+class TestStatus(unittest.TestCase):
+    FIELDS = {
+        "beat": 255,
+        "client_life": 0x1234,
+        "bridge_life": 0xFFFF,
+        "next": 3,
+        "base": 254,
+        "end": 0,
+        "length0": 1056,
+        "length1": 1,
+        "drop": 9,
+    }
+
+    def test_fields_come_back(self):
+        cell = box.Status()
+        self.assertTrue(cell.read(status(**self.FIELDS)))
+        for name, value in self.FIELDS.items():
+            self.assertEqual(getattr(cell, name), value)
+        self.assertEqual((cell.length(254), cell.length(255)), (1056, 1))
+
+    def test_flipped_bit_anywhere_is_refused_and_changes_nothing(self):
+        for bad in every_flip(bytes(status(**self.FIELDS))):
+            cell = box.Status()
+            self.assertFalse(cell.read(bad))
+            self.assertEqual((cell.client_life, cell.end, cell.length0), (0, 0, 0))
+
+    def test_empty_memory_is_no_status(self):
+        self.assertFalse(box.Status().read(bytes(box.STATUS_BYTES)))
+
+
+class TestTransfer(unittest.TestCase):
+    def test_whole_transfer_is_ok(self):
+        for payload in (b"x", bytes(box.PAYLOAD)):
+            buf = transfer(payload)
+            self.assertTrue(box.transfer_ok(box.FROM_BRIDGE, LIVES, buf, 0))
+            self.assertEqual(box.transfer_length(buf, 0), len(payload))
+
+    def test_header_is_as_the_table_says(self):
+        self.assertEqual(bytes(transfer()[:6]), b"\x07\x00\x03\x09\x00\x07")
+
+    def test_flipped_bit_anywhere_is_refused(self):
+        # A slot has room for what a damaged length asks for.
+        good = bytes(transfer()) + bytes(box.PAYLOAD)
+        for bit in range(8 * (box.HEADER + 7)):
+            bad = bytearray(good)
+            bad[bit // 8] ^= 1 << bit % 8
+            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, bad, 0))
+
+    def test_torn_transfer_is_refused(self):
+        old, new = transfer(b"o" * 60, number=5), transfer(b"n" * 60, number=7)
+        for at in range(1, len(new)):
+            torn = new[:at] + old[at:]
+            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, torn, 0))
+
+    def test_transfer_of_the_other_direction_is_refused(self):
+        self.assertFalse(box.transfer_ok(box.FROM_CLIENT, LIVES, transfer(), 0))
+
+    def test_transfer_of_another_life_is_refused(self):
+        buf = transfer(lives=box.lives(0x1234, 0xABCE))
+        self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, buf, 0))
+
+    def test_noise_is_refused(self):
+        noise = Noise(7)
+        for _ in range(60):
+            data = bytearray(noise.data(box.SLOT))
+            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, data, 0))
+            self.assertFalse(box.Status().read(data))
+            self.assertIsNone(box.decode_sync(data))
+            self.assertIsNone(box.decode_ack(data, 0, LIVES))
+
+
+if __name__ == "__main__":
+    unittest.main()
