@@ -10,6 +10,7 @@ from errno import EHOSTUNREACH
 
 from sim import frames, wifi
 from sim.tcp import Proxy
+from sim.watchdog import Watchdog
 
 OFF, HELD, STRAPPED, BOOTING, RUNNING = "off", "held", "strapped", "booting", "running"
 STRAPS = ("0", "2")  # GPIO0 and GPIO2 must be high when reset is released
@@ -42,11 +43,9 @@ class Esp8266:
         self._log = log or (lambda text: None)
         self._boots = 0
         self._task = None
-        self._fed = None
-        self._watchdog = None
+        self._watchdog = Watchdog(board, self._bitten, WATCHDOG_S)
         rst.listen(self._rst_changed)
         board.extras[frames.RESET] = self._on_reset
-        board.extras[frames.WATCHDOG] = self._on_watchdog
         board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, self._cause)
         board.extras[frames.WLAN] = self._on_wlan
         board.extras[frames.TCP_OPEN] = self._on_tcp_open
@@ -82,9 +81,7 @@ class Esp8266:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
+        self._watchdog.stop()
         self.board.kill()
         self.station.power_off()
 
@@ -127,22 +124,7 @@ class Esp8266:
         self._log("machine.reset()")
         self._boot(SOFT)
 
-    # Watchdog.
-
-    def _on_watchdog(self, frame):
-        loop = asyncio.get_running_loop()
-        self._fed = loop.time()
-        if frame.b and self._watchdog is None:
-            self._watchdog = loop.call_later(WATCHDOG_S, self._watch)
-        self.board.link.reply(frame)
-
-    def _watch(self):
-        loop = asyncio.get_running_loop()
-        left = self._fed + WATCHDOG_S - loop.time()
-        if left > 0:
-            self._watchdog = loop.call_later(left, self._watch)
-            return
-        self._watchdog = None
+    def _bitten(self):
         self._log("watchdog reset")
         self._boot(WATCHDOG)
 

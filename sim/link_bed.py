@@ -4,6 +4,7 @@ from sim import frames, interpreters, wifi
 from sim.bed import Bed
 from sim.esp8266 import Esp8266
 from sim.nets import Net
+from sim.watchdog import Watchdog
 
 # net: client pin, ESP8266 GPIO (None: the reset pin), pull-up outside the chips
 WIRING = {
@@ -54,8 +55,8 @@ class LinkBed:
         self._interpreter = interpreter
         self._arguments = arguments
         self.client.extras[frames.RESET_CAUSE] = lambda frame: self.client.link.reply(frame, 1)
-        self.client.extras[frames.WATCHDOG] = lambda frame: self.client.link.reply(frame)
-        self.client.extras[frames.RESET] = self._reset_client
+        self.client.extras[frames.RESET] = lambda frame: self._reset_client()
+        self._client_watchdog = Watchdog(self.client, self._reset_client)
         self.client_resets = 0
         frozen = bridge_interpreter is not None
 
@@ -74,7 +75,9 @@ class LinkBed:
             log=lambda text: log("bridge", text),
         )
 
-    def _reset_client(self, frame):
+    def _reset_client(self):
+        """machine.reset() or the watchdog: its process ends, and whoever waits for it starts it again."""
+        self._client_watchdog.stop()
         self.client_resets += 1
         self.client.kill()
 

@@ -5,8 +5,11 @@ import asyncio
 
 from sim import frames, interpreters
 from sim.bed import Bed
+from sim.esp8266 import WATCHDOG_S
+from sim.watchdog import Watchdog
 
-RESET_CAUSE_AFTER_RESET = 5
+# machine.reset_cause() after power-on, the watchdog and machine.reset(): of stm32 and rp2 here, of the ESP8266.
+CAUSES = ((1, 3, 5), (0, 1, 4))
 
 
 def read_literals(path):
@@ -47,26 +50,25 @@ async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=N
     interpreter = interpreter or interpreters.find()
     bed = Bed()
     board = bed.add_board("board", kind, wires)
+    power_on, after_watchdog, after_reset = CAUSES[kind == "esp8266"]
     resets = []
 
-    def on_reset(frame):
-        resets.append(frame)
+    def reset(cause):
+        watchdog.stop()
+        resets.append(cause)
         board.kill()
 
-    board.extras[frames.RESET] = on_reset
-    board.extras[frames.WATCHDOG] = lambda frame: board.link.reply(frame)
+    board.extras[frames.RESET] = lambda frame: reset(after_reset)
     board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, cause)
-    cause = 1 if kind != "esp8266" else 0
+    watchdog = Watchdog(board, lambda: reset(after_watchdog), WATCHDOG_S if kind == "esp8266" else None)
+    cause = power_on
     try:
         while True:
-            await board.start(
-                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap)
-            )
+            await board.start(lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap))
             status = await board.wait()
             if not resets:
                 return status
-            resets.clear()
-            cause = RESET_CAUSE_AFTER_RESET if kind != "esp8266" else 4
+            cause = resets.pop()
     finally:
         bed.close()
         await asyncio.shield(bed.wait_closed())

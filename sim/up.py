@@ -60,7 +60,7 @@ async def up(options):
             if bed.client_resets == resets:
                 log("client", f"its program ended with status {status}")
                 return status
-            log("client", "machine.reset()")
+            log("client", "reset")
             await bed.start_client()
     finally:
         await asyncio.shield(bed.close())

@@ -1,0 +1,137 @@
+"""sim/tcp.py: connections of a board through Wi-Fi that fails, and a board that dies."""
+
+import asyncio
+import errno
+import socket
+
+import pytest
+
+from sim import tcp
+
+
+class Line:
+    """A board's end and a server's end of one connection through a Proxy."""
+
+    def __init__(self):
+        self.wifi, self.life = True, 0
+        self.proxy = tcp.Proxy(lambda: self.wifi, lambda: self.life)
+        self.accepted = asyncio.Queue()
+
+    async def __aenter__(self):
+        async def accept(reader, writer):
+            await self.accepted.put((reader, writer))
+
+        self.server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.proxy.close()
+        self.server.close()
+
+    async def connect(self):
+        error, local = await self.proxy.open("127.0.0.1", self.port)
+        assert error == 0
+        ends = await asyncio.open_connection("127.0.0.1", local)
+        return ends, await self.accepted.get()
+
+
+def run(test):
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+async def silent(reader, seconds=0.2):
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(reader.read(1), seconds)
+
+
+def test_bytes_pass_both_ways_and_closing_passes_too():
+    async def test():
+        async with Line() as line:
+            (board_in, board_out), (server_in, server_out) = await line.connect()
+            board_out.write(b"up")
+            server_out.write(b"down")
+            assert await server_in.readexactly(2) == b"up" and await board_in.readexactly(4) == b"down"
+            board_out.close()
+            assert await server_in.read() == b""
+
+    run(test)
+
+
+def test_the_server_closing_is_seen_by_the_board():
+    async def test():
+        async with Line() as line:
+            (board_in, _), (_, server_out) = await line.connect()
+            server_out.close()
+            assert await board_in.read() == b""
+
+    run(test)
+
+
+def test_no_wifi_and_nobody_listening_are_errors_of_the_board():
+    async def test():
+        async with Line() as line:
+            line.wifi = False
+            assert await line.proxy.open("127.0.0.1", line.port) == (errno.EHOSTUNREACH, 0)
+            line.wifi = True
+            with socket.socket() as unused:
+                unused.bind(("127.0.0.1", 0))
+                assert await line.proxy.open("127.0.0.1", unused.getsockname()[1]) == (errno.ECONNREFUSED, 0)
+
+    run(test)
+
+
+def test_an_outage_stalls_bytes_and_ends_both_ways():
+    async def test():
+        async with Line() as line:
+            (board_in, board_out), (server_in, server_out) = await line.connect()
+            line.wifi = False
+            board_out.write(b"up")
+            server_out.write(b"down")
+            await silent(server_in)
+            await silent(board_in)
+            board_out.close()
+            await silent(server_in)
+            line.wifi = True
+            assert await server_in.read() == b"up"
+
+    run(test)
+
+
+def test_a_crash_leaves_the_server_half_open_until_it_sends():
+    async def test():
+        async with Line() as line:
+            (_, board_out), (server_in, server_out) = await line.connect()
+            line.life += 1
+            line.wifi = False
+            board_out.transport.abort()
+            await silent(server_in, 0.3)
+            line.wifi = True
+            await silent(server_in, 0.3)
+            server_out.write(b"?")
+            with pytest.raises(ConnectionResetError):
+                await server_in.read(1)
+
+    run(test)
+
+
+def test_a_server_that_does_not_read_holds_the_board_back():
+    async def test():
+        async with Line() as line:
+            error, local = await line.proxy.open("127.0.0.1", line.port)
+            board = socket.socket()
+            board.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, tcp.KERNEL_BUFFER)
+            board.connect(("127.0.0.1", local))
+            board.setblocking(False)
+            line.wifi = False
+            await asyncio.sleep(0.1)
+            sent = 0
+            for _ in range(100):
+                try:
+                    sent += board.send(bytes(100))
+                except BlockingIOError:
+                    await asyncio.sleep(0.01)
+            board.close()
+            assert error == 0 and sent < 5 * tcp.SEGMENT_BYTES
+
+    run(test)
