@@ -1,0 +1,161 @@
+import unittest
+
+from protocol.frame import MORE, QOS0
+from protocol.limits import MAX_LINE, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
+from protocol.receiver import MAX_ROOM, Receiver
+from tests.protocol.noise import Noise
+
+
+def body(*records):
+    """The body of a frame: of (header bits, payload)."""
+    data = b""
+    for bits, payload in records:
+        header = bits | len(payload)
+        data += bytes((header >> 8, header & 0xFF)) + payload
+    return memoryview(data)
+
+
+class TestOrder(unittest.TestCase):
+    def test_lines_of_both_kinds_are_taken_in_order(self):
+        receiver = Receiver()
+        fault = receiver.take(0, body((0, b"a"), (QOS0, b"q"), (0, b""), (QOS0, b"")))
+        self.assertIsNone(fault)
+        self.assertEqual(receiver.lines, [b"a", b"q", b"", b""])
+        self.assertEqual((receiver.next, receiver.ack), (2, 0))
+
+    def test_fragments_make_a_line(self):
+        receiver = Receiver()
+        self.assertIsNone(receiver.take(0, body((MORE, b"one "), (MORE, b"two "))))
+        self.assertEqual((receiver.lines, receiver.next), ([], 0))
+        self.assertIsNone(receiver.take(0, body((0, b"three"), (0, b"x"))))
+        self.assertEqual(receiver.lines, [b"one two three", b"x"])
+
+    def test_gap_is_a_fault(self):
+        receiver = Receiver()
+        self.assertIn("gap", receiver.take(1, body((0, b"b"))))
+        self.assertEqual(receiver.lines, [])
+
+    def test_line_that_was_received_is_dropped_and_counted(self):
+        receiver = Receiver()
+        receiver.take(0, body((0, b"a"), (0, b"b")))
+        self.assertIsNone(receiver.take(0, body((0, b"a"), (0, b"b"), (0, b"c"))))
+        self.assertEqual(receiver.lines, [b"a", b"b", b"c"])
+        self.assertEqual(receiver.duplicates, 2)
+
+    def test_fragments_of_a_received_line_are_dropped(self):
+        receiver = Receiver()
+        receiver.take(0, body((0, b"ab")))
+        self.assertIsNone(receiver.take(0, body((MORE, b"a"), (0, b"b"), (0, b"c"))))
+        self.assertEqual(receiver.lines, [b"ab", b"c"])
+
+    def test_numbers_wrap(self):
+        receiver = Receiver()
+        receiver.start_at(0xFFFF)
+        self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"))))
+        receiver.accept(2)
+        self.assertEqual((receiver.next, receiver.ack), (1, 1))
+
+
+class TestFaults(unittest.TestCase):
+    def fault(self, *records):
+        return Receiver().take(0, body(*records))
+
+    def test_record_cut_off_is_a_fault(self):
+        whole = bytes(body((0, b"abc")))
+        for end in range(1, len(whole)):
+            self.assertIn("cut off", Receiver().take(0, memoryview(whole[:end])))
+
+    def test_reserved_bits_are_a_fault(self):
+        for bits in (0x0800, 0x1000, 0x2000):
+            self.assertIn("record header", self.fault((bits, b"abc")))
+
+    def test_kinds_mixed_in_one_line_are_a_fault(self):
+        self.assertIn("mixed", self.fault((MORE, b"a"), (QOS0, b"b")))
+        self.assertIn("mixed", self.fault((MORE | QOS0, b"a"), (0, b"b")))
+
+    def test_line_over_the_limit_is_a_fault(self):
+        for records in (((0, bytes(101)),), ((MORE, bytes(60)), (0, bytes(41)))):
+            receiver = Receiver(max_line=100)
+            self.assertIn("longer than 100", receiver.take(0, body(*records)))
+            self.assertEqual(receiver.lines, [])
+        self.assertIsNone(Receiver(max_line=100).take(0, body((0, bytes(100)))))
+
+    def test_more_than_there_is_room_for_is_a_fault(self):
+        receiver = Receiver(max_bytes=200)
+        fault = receiver.take(0, body((0, bytes(100)), (0, bytes(100))))
+        self.assertIn("room", fault)
+        self.assertEqual(len(receiver.lines), 1)
+
+    def test_flood_of_empty_fragments_is_bounded(self):
+        receiver = Receiver(max_bytes=1000)
+        fault = receiver.take(0, body(*[(MORE, b"")] * 100))
+        self.assertIn("room", fault)
+
+    def test_noise_gives_lines_or_a_fault(self):
+        for seed in range(200):
+            noise = Noise(seed)
+            receiver = Receiver()
+            fault = receiver.take(0, memoryview(noise.data(noise.number(900))))
+            self.assertTrue(fault is None or isinstance(fault, str))
+            self.assertLessEqual(sum(len(line) for line in receiver.lines), 900)
+
+
+class TestAccept(unittest.TestCase):
+    def test_only_accept_moves_the_acknowledgement(self):
+        receiver = Receiver()
+        receiver.take(0, body((0, b"a"), (QOS0, b"q"), (0, b"b")))
+        self.assertEqual(receiver.ack_after(3), 2)
+        for ack in (1, 1, 2):
+            receiver.accept()
+            self.assertEqual(receiver.ack, ack)
+        self.assertEqual(receiver.lines, [])
+
+    def test_lines_of_an_older_life_acknowledge_nothing(self):
+        receiver = Receiver()
+        receiver.take(0, body((0, b"old"), (0, b"older")))
+        receiver.disconnect()
+        receiver.start_at(40)
+        receiver.take(40, body((0, b"new")))
+        self.assertEqual(receiver.ack_after(3), 41)
+        receiver.accept(2)
+        self.assertEqual(receiver.ack, 40)
+        receiver.accept()
+        self.assertEqual(receiver.ack, 41)
+
+
+class TestRoom(unittest.TestCase):
+    def test_longest_line_has_room_in_its_smallest_fragments(self):
+        fragments = MAX_LINE // MIN_FRAGMENT
+        needed = MAX_LINE + fragments * RECORD_CHARGE
+        self.assertLessEqual(needed, Receiver().room * ROOM_UNIT)
+        self.assertLessEqual(RECEIVE_BYTES, MAX_ROOM * ROOM_UNIT)
+
+    def test_room_shrinks_with_what_is_held_and_comes_back(self):
+        receiver = Receiver(max_bytes=640)
+        receiver.take(0, body((0, bytes(64 - RECORD_CHARGE)), (MORE, bytes(64 - RECORD_CHARGE))))
+        self.assertEqual((receiver.room, receiver.seen), (8, 128))
+        receiver.accept()
+        self.assertEqual(receiver.room, 9)
+        receiver.disconnect()
+        self.assertEqual((receiver.room, receiver.seen), (10, 0))
+
+    def test_room_fits_its_byte(self):
+        self.assertEqual(Receiver(max_bytes=100000).room, MAX_ROOM)
+
+    def test_duplicates_are_seen_but_hold_nothing(self):
+        receiver = Receiver()
+        receiver.take(0, body((0, b"abcd")))
+        room = receiver.room
+        receiver.take(0, body((0, b"abcd")))
+        self.assertEqual((receiver.room, receiver.seen), (room, 2 * (4 + RECORD_CHARGE)))
+
+    def test_line_cut_off_by_a_disconnect_comes_again_whole(self):
+        receiver = Receiver()
+        receiver.take(0, body((MORE, b"half ")))
+        receiver.disconnect()
+        receiver.take(0, body((MORE, b"half "), (0, b"line")))
+        self.assertEqual(receiver.lines, [b"half line"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,218 @@
+import unittest
+
+from protocol.frame import LENGTH, MORE, QOS0
+from protocol.limits import MIN_FRAGMENT, RECORD_CHARGE
+from protocol.sender import Sender
+from protocol.serial import get16
+
+MUCH = 16000
+
+
+def sender_with(*lines, **limits):
+    """An open connection with much credit, and these numbered lines."""
+    sender = Sender(**limits)
+    for line in lines:
+        sender.append(line, True)
+    sender.grant(0, MUCH)
+    return sender
+
+
+def records(sender, space=1000):
+    """Records that it fills a frame with, as (header bits, payload)."""
+    buf = bytearray(space)
+    end, at, found = sender.fill(buf, 0, space), 0, []
+    while at < end:
+        header = get16(buf, at)
+        n = header & LENGTH
+        found.append((header & ~LENGTH, bytes(buf[at + 2 : at + 2 + n])))
+        at += 2 + n
+    assert at == end
+    return found
+
+
+class TestFill(unittest.TestCase):
+    def test_lines_that_wait_share_a_frame_in_order(self):
+        sender = sender_with(b"a", b"", b"ccc")
+        sender.append(b"q", False)
+        self.assertEqual(records(sender), [(0, b"a"), (0, b""), (0, b"ccc"), (QOS0, b"q")])
+        self.assertFalse(sender.can_fill())
+
+    def test_line_longer_than_the_space_goes_in_fragments(self):
+        line = bytes(i % 250 for i in range(250))
+        sender = sender_with(line, b"next")
+        first, second = records(sender, 150), records(sender, 150)
+        self.assertEqual(first, [(MORE, line[:148])])
+        self.assertEqual(second, [(0, line[148:]), (0, b"next")])
+
+    def test_number_is_that_of_the_line_that_goes_on(self):
+        sender = sender_with(b"a", bytes(200))
+        sender.start_at(0xFFFF)
+        self.assertEqual(sender.number, 0xFFFF)
+        records(sender, 120)
+        self.assertEqual(sender.number, 0)
+
+    def test_fragment_is_not_smaller_than_the_least_useful(self):
+        sender = sender_with(b"x" * 10, bytes(500))
+        self.assertEqual(records(sender, 12 + 2 + MIN_FRAGMENT - 1), [(0, b"x" * 10)])
+        self.assertEqual(records(sender, 2 + MIN_FRAGMENT), [(MORE, bytes(MIN_FRAGMENT))])
+
+    def test_record_never_exceeds_its_length_field(self):
+        line = bytes(5000)
+        found = records(sender_with(line), 5100)
+        self.assertEqual([len(payload) for _, payload in found], [LENGTH, LENGTH, 5000 - 2 * LENGTH])
+
+
+class TestCredit(unittest.TestCase):
+    def test_nothing_is_sent_without_credit(self):
+        sender = Sender()
+        sender.append(b"", True)
+        self.assertFalse(sender.can_fill())
+        sender.grant(0, RECORD_CHARGE)
+        self.assertEqual(records(sender), [(0, b"")])
+
+    def test_record_is_charged_for_payload_and_overhead(self):
+        sender = sender_with(b"abc")
+        records(sender)
+        self.assertEqual(sender.sent, 3 + RECORD_CHARGE)
+        self.assertEqual(sender.in_flight(0), 3 + RECORD_CHARGE)
+        self.assertEqual(sender.in_flight(sender.sent), 0)
+
+    def test_credit_bounds_what_is_sent(self):
+        sender = Sender()
+        sender.append(bytes(1000), True)
+        sender.grant(0, 100 + RECORD_CHARGE)
+        self.assertEqual(records(sender), [(MORE, bytes(100))])
+        self.assertFalse(sender.can_fill())
+        sender.grant(100 + RECORD_CHARGE, 2000)
+        self.assertEqual(records(sender), [(0, bytes(900))])
+
+    def test_room_counts_beyond_what_was_seen(self):
+        sender = sender_with(bytes(100), bytes(100))
+        records(sender, 102)
+        sender.grant(0, 128)  # the peer has not seen the first line yet
+        self.assertFalse(sender.can_fill())
+
+    def test_charged_bytes_wrap(self):
+        sender = sender_with(b"x" * 84)
+        sender.sent = 0xFFF0
+        sender.grant(0xFFF0, 1000)
+        records(sender)
+        self.assertEqual(sender.sent, 0x54)
+        self.assertEqual(sender.in_flight(0xFFF0), 100)
+
+
+class TestAcknowledgement(unittest.TestCase):
+    def test_acknowledged_lines_are_forgotten(self):
+        sender = sender_with(b"a", b"b", b"c")
+        records(sender)
+        self.assertIsNone(sender.acknowledge(2))
+        self.assertEqual((sender.base, sender.acknowledged), (2, 2))
+        self.assertFalse(sender.idle)
+        self.assertIsNone(sender.acknowledge(3))
+        self.assertTrue(sender.idle)
+
+    def test_old_acknowledgement_changes_nothing(self):
+        sender = sender_with(b"a", b"b")
+        records(sender)
+        sender.acknowledge(2)
+        self.assertIsNone(sender.acknowledge(1))
+        self.assertEqual((sender.base, sender.acknowledged), (2, 2))
+
+    def test_acknowledgement_of_what_was_not_sent_is_a_fault(self):
+        sender = sender_with(b"a")
+        self.assertIn("not sent", sender.acknowledge(1))
+        records(sender)
+        self.assertIn("not sent", sender.acknowledge(2))
+
+    def test_numbers_wrap(self):
+        sender = sender_with(b"a", b"b", b"c")
+        sender.start_at(0xFFFE)
+        records(sender)
+        self.assertIsNone(sender.acknowledge(1))
+        self.assertEqual((sender.base, sender.acknowledged, sender.idle), (1, 3, True))
+
+    def test_append_tells_what_to_wait_for(self):
+        sender = sender_with(b"a")
+        self.assertEqual(sender.append(b"b", True), 2)
+        self.assertEqual(sender.append(b"q", False), 0)
+        self.assertEqual(sender.append(b"c", True), 3)
+
+
+class TestWindow(unittest.TestCase):
+    def test_lines_are_bounded(self):
+        sender = sender_with(b"", b"", max_lines=2)
+        self.assertFalse(sender.room_for(0))
+        records(sender)
+        self.assertFalse(sender.room_for(0))
+        sender.acknowledge(1)
+        self.assertTrue(sender.room_for(0))
+
+    def test_bytes_are_bounded(self):
+        sender = sender_with(bytes(60), max_bytes=100)
+        self.assertTrue(sender.room_for(40))
+        self.assertFalse(sender.room_for(41))
+
+    def test_any_line_has_room_when_nothing_is_held(self):
+        self.assertTrue(Sender(max_bytes=100).room_for(8192))
+
+    def test_unnumbered_line_frees_its_bytes_when_it_has_been_sent(self):
+        sender = Sender(max_bytes=100)
+        sender.append(bytes(100), False)
+        sender.grant(0, MUCH)
+        self.assertFalse(sender.room_for(1))
+        records(sender)
+        self.assertTrue(sender.room_for(100))
+        self.assertTrue(sender.idle)
+
+
+class TestResume(unittest.TestCase):
+    def test_lines_not_acknowledged_are_sent_again(self):
+        sender = sender_with(b"a", b"b", b"c")
+        records(sender, 6)
+        sender.disconnect()
+        self.assertFalse(sender.can_fill())
+        self.assertIsNone(sender.resume(0))
+        sender.grant(0, MUCH)
+        self.assertEqual(records(sender), [(0, b"a"), (0, b"b"), (0, b"c")])
+
+    def test_lines_that_had_arrived_are_not(self):
+        sender = sender_with(b"a", b"b", b"c")
+        records(sender)
+        sender.disconnect()
+        self.assertIsNone(sender.resume(2))
+        sender.grant(0, MUCH)
+        self.assertEqual((sender.number, sender.acknowledged), (2, 2))
+        self.assertEqual(records(sender), [(0, b"c")])
+
+    def test_line_sent_in_part_begins_anew(self):
+        sender = sender_with(bytes(300))
+        records(sender, 100)
+        sender.disconnect()
+        sender.resume(0)
+        sender.grant(0, MUCH)
+        self.assertEqual(records(sender), [(0, bytes(300))])
+
+    def test_unnumbered_lines_are_forgotten_sent_in_part_or_not(self):
+        sender = Sender()
+        for line, numbered in ((bytes(300), False), (b"n", True), (b"q", False)):
+            sender.append(line, numbered)
+        sender.grant(0, MUCH)
+        records(sender, 100)
+        sender.disconnect()
+        sender.resume(0)
+        sender.grant(0, MUCH)
+        self.assertEqual(records(sender), [(0, b"n")])
+        self.assertTrue(sender.room_for(8191))
+
+    def test_resume_outside_of_what_is_held_is_a_fault(self):
+        sender = sender_with(b"a", b"b")
+        sender.start_at(5)
+        sender.disconnect()
+        self.assertIn("resume at line 4", sender.resume(4))
+        self.assertIn("resume at line 8", sender.resume(8))
+        self.assertIsNone(sender.resume(7))
+        self.assertTrue(sender.idle)
+
+
+if __name__ == "__main__":
+    unittest.main()

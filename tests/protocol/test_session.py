@@ -1,0 +1,384 @@
+import unittest
+
+from protocol.frame import DATA, MORE, Channel, encode_data_header, encode_resume
+from protocol.limits import ACK_DELAY_MS, MAC_BYTES, MAX_FRAME, STALL_MS
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.serial import get16
+from protocol.session import DETACHED, OPEN, RESUMING, Session
+from tests.protocol.noise import Noise, every_flip, flipped
+from tests.protocol.wire import START, WRAP, ticks_diff
+
+EPOCH = b"peer-one"
+
+
+class Pair:
+    """A session, and the bare channel of its peer, through which a test says what it likes."""
+
+    def __init__(self):
+        self.session = Session(Sender(), Receiver(), ticks_diff)
+        self.now = START
+        self.attach()
+
+    def attach(self, epoch=EPOCH, max_frame=MAX_FRAME):
+        self.peer = Channel(b"p" * 32, b"s" * 32)
+        self.session.attach(Channel(b"s" * 32, b"p" * 32), epoch, max_frame)
+
+    def say(self, body):
+        """Have the session receive this body, sealed."""
+        buf = bytearray(body) + bytearray(MAC_BYTES)
+        end = self.peer.seal(buf, 0, len(body))
+        return self.session.receive(memoryview(buf)[:end], self.now)
+
+    def resume(self, remembered=False, base=0, next_number=0, room=160):
+        buf = bytearray(7)
+        encode_resume(buf, 0, remembered, base, next_number, room)
+        return self.say(buf)
+
+    def data(self, *lines, **fields):
+        buf = bytearray(8)
+        head = {"number": 0, "ack": 0, "seen": 0, "room": 160}
+        head.update(fields)
+        encode_data_header(buf, 0, head["number"], head["ack"], head["seen"], head["room"])
+        for line in lines:
+            buf += bytes((len(line) >> 8, len(line) & 0xFF)) + line
+        return self.say(buf)
+
+    def heard(self):
+        """The next frame of the session without its MAC, or None."""
+        buf = bytearray(MAX_FRAME + 4)
+        end = self.session.encode_into(buf, 2, self.now)
+        if end == 2:
+            return None
+        assert get16(buf, 2) == end - 4
+        frame = memoryview(buf)[4:end]
+        assert self.peer.open(frame)
+        return bytes(frame[:-MAC_BYTES])
+
+    def open(self):
+        """Exchange RESUME."""
+        self.heard()
+        fault = self.resume()
+        assert fault is None, fault
+        return self
+
+    def later(self, ms):
+        self.now = (self.now + ms) & (WRAP - 1)
+
+
+class TestStates(unittest.TestCase):
+    def test_resume_is_the_first_frame_and_opens(self):
+        pair = Pair()
+        self.assertEqual(pair.session.state, RESUMING)
+        self.assertEqual(pair.heard()[0], 0x10)
+        self.assertIsNone(pair.heard())
+        self.assertIsNone(pair.resume())
+        self.assertEqual((pair.session.state, pair.session.resumes), (OPEN, 1))
+
+    def test_data_is_not_sent_before_the_peers_resume(self):
+        pair = Pair()
+        pair.session.sender.append(b"line", True)
+        pair.heard()
+        self.assertIsNone(pair.heard())
+        pair.resume()
+        self.assertEqual(pair.heard()[8:], b"\x00\x04line")
+
+    def test_data_before_resume_is_a_fault(self):
+        self.assertIn("unexpected", Pair().data(b"line"))
+
+    def test_second_resume_is_a_fault(self):
+        self.assertIn("unexpected", Pair().open().resume())
+
+    def test_other_kinds_are_a_fault(self):
+        for kind in (0x00, 0x01, 0x03, 0x12, 0xFF):
+            self.assertIn("unexpected frame kind %02x" % kind, Pair().open().say(bytes((kind,)) * 9))
+
+    def test_detached_session_says_and_takes_nothing(self):
+        pair = Pair().open()
+        pair.session.detach()
+        self.assertEqual(pair.session.state, DETACHED)
+        self.assertIsNone(pair.heard())
+        self.assertIn("without a connection", pair.session.receive(memoryview(b"x" * 20), 0))
+        self.assertIsNone(pair.session.next_timeout(pair.now))
+        self.assertIsNone(pair.session.fault(pair.now))
+
+    def test_frame_of_an_older_connection_is_refused(self):
+        pair = Pair().open()
+        old = pair.peer
+        pair.session.attach(Channel(b"t" * 32, b"q" * 32), EPOCH, MAX_FRAME)
+        pair.peer = old
+        self.assertIn("MAC", pair.data(b"late"))
+
+
+class TestForgery(unittest.TestCase):
+    def sealed(self, pair, body):
+        buf = bytearray(body) + bytearray(MAC_BYTES)
+        return bytes(buf[: pair.peer.seal(buf, 0, len(body))])
+
+    def test_flipped_bit_anywhere_in_resume_is_refused(self):
+        pair = Pair()
+        for bad in every_flip(self.sealed(pair, b"\x10" + bytes(5) + b"\xa0")):
+            self.assertIn("MAC", pair.session.receive(memoryview(bad), 0))
+        self.assertEqual(pair.session.state, RESUMING)
+
+    def test_flipped_bit_anywhere_in_data_is_refused(self):
+        pair = Pair().open()
+        for bad in every_flip(self.sealed(pair, b"\x11" + bytes(6) + b"\xa0\x00\x04line")):
+            self.assertIn("MAC", pair.session.receive(memoryview(bad), 0))
+        self.assertEqual(pair.session.receiver.lines, [])
+
+    def test_replayed_and_reflected_frames_are_refused(self):
+        pair = Pair().open()
+        good = memoryview(self.sealed(pair, b"\x11" + bytes(6) + b"\xa0\x00\x04line"))
+        self.assertIsNone(pair.session.receive(good, 0))
+        self.assertIn("MAC", pair.session.receive(good, 0))
+        pair.session.sender.append(b"own", True)
+        buf = bytearray(MAX_FRAME)
+        end = pair.session.encode_into(buf, 0, pair.now)
+        self.assertIn("MAC", pair.session.receive(memoryview(buf)[2:end], 0))
+        self.assertEqual(pair.session.receiver.lines, [b"line"])
+
+    def test_noise_is_refused_in_every_state(self):
+        noise = Noise(8)
+        for pair in (Pair(), Pair().open()):
+            for size in range(120):
+                fault = pair.session.receive(memoryview(noise.data(size)), 0)
+                self.assertIn("MAC", fault)
+
+    def test_noise_under_a_true_mac_gives_lines_or_a_fault(self):
+        noise = Noise(9)
+        for _ in range(200):
+            pair = Pair() if noise.number(2) else Pair().open()
+            kind = (0x10, DATA, noise.number(256))[noise.number(3)]
+            fault = pair.say(bytes((kind,)) + noise.data(noise.number(40)))
+            self.assertTrue(fault is None or isinstance(fault, str))
+
+    def test_flipped_bit_under_a_true_mac_gives_lines_or_a_fault(self):
+        body = b"\x11" + bytes(6) + b"\xa0\x80\x04line\x00\x03end"
+        for bit in range(8 * len(body)):
+            fault = Pair().open().say(flipped(body, bit))
+            self.assertTrue(fault is None or isinstance(fault, str))
+
+
+class TestResume(unittest.TestCase):
+    def test_new_peer_is_not_remembered_and_says_where_it_begins(self):
+        pair = Pair()
+        self.assertEqual(pair.heard()[1], 0)
+        pair.resume(base=700)
+        self.assertEqual((pair.session.receiver.next, pair.session.peer_epoch), (700, EPOCH))
+
+    def test_known_peer_is_remembered_and_goes_on(self):
+        pair = Pair().open()
+        pair.data(b"one", b"two")
+        pair.attach()
+        self.assertEqual(pair.heard()[1:6], b"\x01\x00\x00\x00\x02")
+        pair.resume(base=0)
+        self.assertEqual(pair.session.receiver.next, 2)
+
+    def test_next_of_a_peer_that_forgot_us_means_nothing(self):
+        pair = Pair().open()
+        pair.session.sender.append(b"one", True)
+        pair.heard()
+        pair.attach(b"peer-two")
+        pair.heard()
+        self.assertIsNone(pair.resume(remembered=False, next_number=999))
+        self.assertEqual(pair.heard()[8:], b"\x00\x03one")
+
+    def test_next_of_a_peer_that_remembers_acknowledges(self):
+        pair = Pair().open()
+        pair.session.sender.append(b"one", True)
+        pair.session.sender.append(b"two", True)
+        pair.heard()
+        pair.attach()
+        pair.heard()
+        pair.resume(remembered=True, next_number=1)
+        self.assertEqual(pair.heard()[8:], b"\x00\x03two")
+        self.assertEqual(pair.session.sender.acknowledged, 1)
+
+    def test_resume_outside_of_what_is_held_is_a_fault(self):
+        self.assertIn("resume at line 5", Pair().resume(remembered=True, next_number=5))
+
+    def test_epoch_changes_only_with_an_authentic_resume(self):
+        pair = Pair().open()
+        pair.attach(b"peer-two")
+        self.assertEqual(pair.session.peer_epoch, EPOCH)
+        pair.session.receive(memoryview(bytes(15)), 0)
+        self.assertEqual(pair.session.peer_epoch, EPOCH)
+        pair.resume(base=3)
+        self.assertEqual(pair.session.peer_epoch, b"peer-two")
+
+
+class TestFaultsOfThePeer(unittest.TestCase):
+    def test_acknowledgement_of_what_was_not_sent_is_a_fault(self):
+        self.assertIn("not sent", Pair().open().data(ack=1))
+
+    def test_seeing_more_than_was_sent_is_a_fault(self):
+        self.assertIn("seen more", Pair().open().data(seen=1))
+
+    def test_more_than_the_room_is_a_fault(self):
+        pair = Pair().open()
+        big = b"x" * 1900
+        faults = [pair.data(big, number=number) for number in range(6)]
+        self.assertEqual(faults[:5], [None] * 5)
+        self.assertIn("room", faults[5])
+
+    def test_gap_is_a_fault(self):
+        self.assertIn("gap", Pair().open().data(b"x", number=1))
+
+
+class TestAcknowledgements(unittest.TestCase):
+    def test_nothing_to_tell_is_not_told(self):
+        pair = Pair().open()
+        pair.later(100000)
+        self.assertIsNone(pair.heard())
+        self.assertIsNone(pair.session.next_timeout(pair.now))
+
+    def test_acknowledgement_waits_for_company_but_not_for_long(self):
+        pair = Pair().open()
+        pair.data(b"line")
+        self.assertIsNone(pair.heard())
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+        pair.later(ACK_DELAY_MS - 1)
+        self.assertIsNone(pair.heard())
+        pair.later(1)
+        self.assertEqual(pair.session.next_timeout(pair.now), 0)
+        self.assertEqual(len(pair.heard()), 8)
+        self.assertIsNone(pair.heard())
+
+    def test_acknowledgement_leaves_only_after_accept(self):
+        pair = Pair().open()
+        pair.data(b"line")
+        pair.later(ACK_DELAY_MS)
+        self.assertEqual(get16(pair.heard(), 3), 0)
+        pair.session.accepted(1, pair.now)
+        pair.later(ACK_DELAY_MS)
+        self.assertEqual(get16(pair.heard(), 3), 1)
+
+    def test_acknowledgement_rides_with_data_at_once(self):
+        pair = Pair().open()
+        pair.data(b"line")
+        pair.session.accepted(1, pair.now)
+        pair.session.sender.append(b"answer", True)
+        frame = pair.heard()
+        self.assertEqual((get16(frame, 3), frame[8:]), (1, b"\x00\x06answer"))
+        pair.later(1000)
+        self.assertIsNone(pair.heard())
+
+    def test_acknowledgements_alone_are_not_acknowledged(self):
+        pair = Pair().open()
+        pair.data()
+        pair.later(1000)
+        self.assertIsNone(pair.heard())
+
+    def test_accept_before_anything_was_told_is_harmless(self):
+        pair = Pair()
+        pair.resume()
+        pair.data(b"line")
+        pair.session.accepted(1, pair.now)
+        self.assertEqual(pair.heard()[0], 0x10)
+
+    def test_much_room_that_came_back_is_told(self):
+        pair = Pair().open()
+        buf = bytearray(8)
+        for _ in range(3):
+            encode_data_header(buf, 0, 0, 0, 0, 160)
+            pair.say(bytes(buf) + b"\x44\x00" + bytes(1024))  # qos 0
+        pair.later(ACK_DELAY_MS)
+        pair.heard()
+        pair.session.accepted(2, pair.now)
+        pair.later(ACK_DELAY_MS)
+        self.assertIsNone(pair.heard())
+        pair.session.accepted(1, pair.now)
+        pair.later(ACK_DELAY_MS)
+        self.assertEqual(pair.heard()[7], 161)
+
+
+class TestTime(unittest.TestCase):
+    def sent(self):
+        pair = Pair().open()
+        pair.session.sender.append(b"line", True)
+        pair.heard()
+        return pair
+
+    def test_frames_that_are_not_seen_are_a_stall(self):
+        pair = self.sent()
+        self.assertEqual(pair.session.next_timeout(pair.now), STALL_MS)
+        pair.later(STALL_MS - 1)
+        self.assertIsNone(pair.session.fault(pair.now))
+        pair.later(1)
+        self.assertIn("does not see", pair.session.fault(pair.now))
+        self.assertEqual(pair.session.next_timeout(pair.now), 0)
+
+    def test_seen_is_enough_however_long_accept_takes(self):
+        pair = self.sent()
+        pair.data(seen=4 + 16)
+        pair.later(1 << 28)
+        self.assertIsNone(pair.session.fault(pair.now))
+        self.assertIsNone(pair.session.next_timeout(pair.now))
+
+    def test_progress_of_some_frames_starts_the_time_again(self):
+        pair = self.sent()
+        pair.session.sender.append(b"more", True)
+        pair.later(STALL_MS - 1)
+        pair.heard()
+        pair.data(seen=20)
+        pair.later(STALL_MS - 1)
+        self.assertIsNone(pair.session.fault(pair.now))
+        pair.later(1)
+        self.assertIsNotNone(pair.session.fault(pair.now))
+
+    def test_stall_is_found_across_the_wrap_of_the_clock(self):
+        pair = self.sent()
+        self.assertGreater(START + STALL_MS, WRAP)
+        pair.later(STALL_MS)
+        self.assertIsNotNone(pair.session.fault(pair.now))
+
+    def test_idle_time_before_is_no_stall(self):
+        pair = Pair().open()
+        pair.later(1 << 28)
+        pair.session.sender.append(b"line", True)
+        pair.heard()
+        self.assertIsNone(pair.session.fault(pair.now))
+
+    def test_earlier_of_two_timeouts_counts(self):
+        pair = self.sent()
+        pair.data(b"line")
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+
+
+class TestFrames(unittest.TestCase):
+    def test_no_frame_is_longer_than_agreed(self):
+        for max_frame in (128, 500, MAX_FRAME, 5000):
+            pair = Pair()
+            pair.attach(max_frame=max_frame)
+            pair.open()
+            for _ in range(8):
+                pair.session.sender.append(bytes(300), True)
+            frame = pair.heard()
+            while frame:
+                self.assertLessEqual(len(frame) + MAC_BYTES + 2, min(max_frame, MAX_FRAME))
+                frame = pair.heard()
+
+    def test_long_line_fills_its_frames(self):
+        pair = Pair().open()
+        pair.session.sender.append(bytes(3000), True)
+        first = pair.heard()
+        self.assertEqual(len(first) + MAC_BYTES + 2, MAX_FRAME)
+        self.assertTrue(get16(first, 8) & MORE)
+
+    def test_counter_that_is_used_up_ends_the_connection(self):
+        for name in ("_sent", "_received"):
+            pair = Pair().open()
+            setattr(pair.session._channel, name, Channel.LAST)
+            pair.session.sender.append(b"line", True)
+            self.assertIn("counter", pair.session.fault(pair.now))
+            self.assertIsNone(pair.heard())
+
+    def test_frame_beyond_the_last_counter_is_refused(self):
+        pair = Pair().open()
+        pair.session._channel._received = pair.peer._sent = Channel.LAST
+        self.assertIn("MAC", pair.data(b"line"))
+
+
+if __name__ == "__main__":
+    unittest.main()
