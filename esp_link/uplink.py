@@ -110,12 +110,13 @@ class Uplink:
     # Server to client
 
     def read(self, buf, view, start):
-        """Read what has come into buf[start:]; view is a memoryview of buf.
+        """Read what has come into buf[start:], at most to its end; view is a memoryview of buf.
 
         Returns: (start, length) of what is to be passed on; the start may be
-        one less. length is 0 if there is nothing.
+        one more. length is 0 if there is nothing.
         """
         self.readable = False
+        start += 1  # what the relay has held back goes in front: it counts as well
         try:
             n = self._socket.readinto(view[start:])
         except OSError:
