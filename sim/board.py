@@ -127,9 +127,9 @@ class Board:
             )
         finally:
             theirs.close()
-        self.alive = True
         loop = asyncio.get_running_loop()
         _, self.link = await loop.create_connection(lambda: frames.FrameLink(self._request, self._lost), sock=ours)
+        self.alive = True
         if self.on_line:
             self._reader = asyncio.ensure_future(self._read_output(self.process.stdout))
 

@@ -49,7 +49,7 @@ def _file(text):
 def _add_board(commands):
     parser = commands.add_parser("board", help="run any MicroPython program on one virtual board")
     parser.add_argument("file", type=_file, help="the program; its WIRES and BOARD say how it is wired")
-    parser.add_argument("--board", choices=interpreters.KINDS, help="kind of board (default: the file's BOARD, pyboard)")
+    parser.add_argument("--board", choices=interpreters.KINDS, help="kind of board (default: BOARD of the file)")
     parser.add_argument("--wires", help="pins that are joined: X1=X9,X2=X10 (in place of the file's WIRES)")
     parser.add_argument("--heap", help="heap of the board, e.g. 128k (default: the interpreter's)")
     parser.add_argument("args", nargs="*", help="arguments of the program, after --")

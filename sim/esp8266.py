@@ -5,7 +5,6 @@ RUNNING.
 """
 
 import asyncio
-import sys
 from errno import EHOSTUNREACH
 
 from sim import frames, wifi
@@ -43,6 +42,8 @@ class Esp8266:
         self._log = log or (lambda text: None)
         self._boots = 0
         self._task = None
+        self._tasks = set()  # lives of the program, those that have been cancelled until they have ended
+        self._opening = set()
         self._watchdog = Watchdog(board, self._bitten, WATCHDOG_S)
         rst.listen(self._rst_changed)
         board.extras[frames.RESET] = self._on_reset
@@ -59,6 +60,10 @@ class Esp8266:
         self._stop()
         self.state = OFF
         self.tcp.close()
+
+    async def wait_off(self):
+        """After power_off: until a process that was just being started is ended as well."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def crash(self):
         """It stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
@@ -100,10 +105,13 @@ class Esp8266:
         self._boots += 1
         self._cause = cause
         self.state = BOOTING
-        self._task = asyncio.ensure_future(self._run())
+        self._task = asyncio.ensure_future(self._run(list(self._tasks)))
+        self._tasks.add(self._task)
+        self._task.add_done_callback(self._tasks.discard)
 
-    async def _run(self):
+    async def _run(self, earlier):
         await asyncio.sleep(self.boot_s)
+        await asyncio.gather(*earlier, return_exceptions=True)  # a process that was just being started
         self.station.power_on(asyncio.get_running_loop().time())
         # Not to be cancelled halfway: the process would be nobody's.
         starting = asyncio.ensure_future(self.board.start(self.command_for_fd, self.cwd))
@@ -162,7 +170,8 @@ class Esp8266:
 
     def _on_tcp_open(self, frame):
         task = asyncio.ensure_future(self._open(frame, self.board.life))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception() and print(done.exception(), file=sys.stderr))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def _open(self, frame, life):
         try:

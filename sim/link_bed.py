@@ -1,4 +1,4 @@
-"""The link's two boards, wired as docs/hardware.md says: a Pyboard with a client's program, an ESP8266 with the bridge."""
+"""The link's two boards, wired as docs/hardware.md says: the client on a Pyboard, the bridge an ESP8266."""
 
 from sim import frames, interpreters, wifi
 from sim.bed import Bed
@@ -101,4 +101,5 @@ class LinkBed:
     async def close(self):
         self.esp8266.power_off()
         self.bed.close()
+        await self.esp8266.wait_off()
         await self.bed.wait_closed()

@@ -74,7 +74,7 @@ class BoardPin:
         self.latch = 0
 
     def configure(self, mode=None, pull=None, latch=None):
-        """Args: mode: IN, OUT, OPEN_DRAIN or ALT (a peripheral has the pin); pull: 1, 0 or None; latch: 0, 1 or None."""
+        """Args: mode: IN, OUT, OPEN_DRAIN or ALT (a peripheral has the pin); pull, latch: 1, 0 or None."""
         if latch is not None:
             self.latch = latch
         if mode is not None:

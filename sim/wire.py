@@ -218,7 +218,7 @@ class Controller:
                 return Result(ETIMEDOUT, index, bytes(got))
             if said is NACKED and not read:
                 break
-            values = (value, value) if said is REPEATED else () if said is LOST else (value if said is NACKED else said,)
+            values = _crossed(said, value)
             if read:
                 got += bytes(values)
                 index = len(got)
@@ -231,3 +231,12 @@ class Controller:
         flags = self._closing(read, total, stop, True) | (READ if read else 0)
         yield Piece(port, flags, self.timeout_us, b"", 0)
         return Result(0, 0 if read else index, bytes(got[:total]))
+
+
+def _crossed(said, value):
+    """The bytes that arrive where the tap says `said` of `value`."""
+    if said is LOST:
+        return ()
+    if said is REPEATED:
+        return (value, value)
+    return (value if said is NACKED else said,)

@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 from counted_lines import make_line
+
 from pb_link.app_base import AppBase
 from pb_link.config import config, conn_id, hardware
 

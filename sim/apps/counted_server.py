@@ -48,10 +48,8 @@ async def application(client_id, lines, size, seed):
 
 
 async def serve(settings, store):
-    own = settings["id"]
-    await server.run(
-        {own}, True, settings["port"], settings["timeout_ms"], keys={own: settings["key"]}, store=store, host="127.0.0.1"
-    )
+    own, port, timeout_ms = (settings[name] for name in ("id", "port", "timeout_ms"))
+    await server.run({own}, True, port, timeout_ms, keys={own: settings["key"]}, store=store, host="127.0.0.1")
 
 
 async def main():

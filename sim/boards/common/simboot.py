@@ -5,9 +5,8 @@ board, `micropython` by one with what boards have and the unix port has not.
 """
 
 import micropython
-import usys
-
 import simlink
+import usys
 
 
 class _Over:

@@ -1,0 +1,146 @@
+"""`sim run` and `sim up`: the whole link in real MicroPython, counted, under faults."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sim.checker import FIELDS
+
+KEYS = {"client_to_server", "server_to_client", "seconds", "i2c_bytes", "i2c_transactions", "resets", "outages"}
+
+
+def counts(lines):
+    return dict(sent=lines, delivered=lines, lost=0, duplicated=0, reordered=0, corrupted=0)
+
+
+def run(sim, *arguments):
+    result = sim("run", *arguments, "--json", timeout=200)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(result.stdout), result.stderr
+
+
+def test_nothing_is_lost_with_every_fault_of_this_bed(sim_with_bridge, report_line):
+    faults = "bridge-kill=2,wifi-outage=1,server-restart=1"
+    outcome, progress = run(sim_with_bridge, "--lines", 200, "--line-bytes", 50, "--faults", faults)
+    assert set(outcome) == KEYS and set(outcome["client_to_server"]) == set(FIELDS)
+    assert outcome["client_to_server"] == outcome["server_to_client"] == counts(200)
+    # The faults have been felt: each ends the connection or the bridge.
+    assert outcome["resets"] >= 2 and outcome["outages"] >= 3
+    for name in ("bridge-kill", "wifi-outage", "server-restart"):
+        assert f"fault: {name}" in progress
+    report_line(next(line for line in progress.splitlines() if "least free heap" in line))
+
+
+def test_the_bridge_runs_from_source_as_well(sim):
+    outcome, _ = run(sim, "--lines", 20, "--bridge-source", "--boot-ms", 100, "--assoc-ms", 100)
+    assert outcome["client_to_server"] == outcome["server_to_client"] == counts(20)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--lines", "0"),
+        ("--lines", "x"),
+        ("--lines", "10", "--faults", "gremlins=1"),
+        ("--lines", "10", "--faults", "bridge-kill=1,bridge-kill=2"),
+        ("--lines", "10", "--line-bytes", "3"),
+        ("--lines", "10", "--bed", "imaginary"),
+        ("--lines", "10", "--clock", "0"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_told(sim, arguments):
+    result = sim("run", *arguments)
+    assert result.returncode == 2 and result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_missing_interpreter_is_told(sim):
+    sim.environment["MICROPYTHON"] = "/nowhere/micropython"
+    result = sim("run", "--lines", "5", "--bridge-source")
+    assert result.returncode == 2 and "/nowhere/micropython" in result.stderr
+
+
+def test_a_run_that_cannot_finish_says_so(sim):
+    result = sim("run", "--lines", "5", "--bridge-source", "--assoc-ms", "60000", "--timeout", "3", "--json")
+    assert result.returncode == 1 and "not finished after 3 s" in result.stderr
+    assert json.loads(result.stdout)["client_to_server"]["delivered"] == 0
+
+
+def children_of(group_leader):
+    """Processes that descend from this one."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as stat:
+                parents[int(name)] = int(stat.read().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has just ended
+    return {child for child, parent in parents.items() if parent == group_leader}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_child_survives_the_end_of_a_run(sim, number):
+    command = [sys.executable, "-m", "sim", "run", "--lines", "100000", "--bridge-source", "--quiet"]
+    process = subprocess.Popen(command, env=sim.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while len(children := children_of(process.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(children) == 3
+    process.send_signal(number)
+    assert process.wait(10) == 128 + number
+    time.sleep(0.1)
+    assert not [child for child in children if os.path.exists(f"/proc/{child}")]
+
+
+def test_up_runs_a_users_client_against_a_users_server(sim, tmp_path):
+    settings = {"port": 8123, "server": "192.0.2.1", "ssid": "any", "password": "any", "key": "ab" * 32, "id": "demo"}
+    (tmp_path / "pb_settings.json").write_text(json.dumps(settings))
+    (tmp_path / "client.py").write_text(
+        "import asyncio\n"
+        "from pb_link.app_base import AppBase\n"
+        "from pb_link.config import config, conn_id, hardware\n"
+        "class App(AppBase):\n"
+        "    def start(self):\n"
+        "        asyncio.create_task(self.talk())\n"
+        "    async def talk(self):\n"
+        "        await self.write('hello')\n"
+        "        print(await self.readline())\n"
+        "        self.close()\n"
+        "        raise SystemExit\n"
+        "asyncio.run(App(conn_id, config, hardware).await_msg())\n"
+    )
+    (tmp_path / "own_server.py").write_text(
+        "import asyncio, sys, server\n"
+        "async def echo():\n"
+        "    conn = await server.client_conn('demo')\n"
+        "    await conn.write('you said ' + await conn.readline())\n"
+        "async def main():\n"
+        "    asyncio.create_task(echo())\n"
+        "    await server.run({'demo'}, port=int(sys.argv[1]), keys={'demo': 'ab' * 32})\n"
+        "asyncio.run(main())\n"
+    )
+    from sim.server_process import free_port
+
+    port = free_port()
+    environment = {**sim.environment, "PYTHONPATH": os.getcwd()}
+    server = subprocess.Popen([sys.executable, tmp_path / "own_server.py", str(port)], env=environment)
+    try:
+        client = ("--client", tmp_path / "client.py", "--bridge-source")
+        result = sim("up", *client, "--server", f"127.0.0.1:{port}", cwd=tmp_path)
+    finally:
+        server.kill()
+        server.wait()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "client | you said hello" in result.stdout
+
+
+@pytest.mark.parametrize("address", ["localhost", ":8123", "host:0", "host:x"])
+def test_up_refuses_what_is_no_address(sim, tmp_path, address):
+    (tmp_path / "client.py").write_text("")
+    result = sim("up", "--client", tmp_path / "client.py", "--server", address)
+    assert result.returncode == 2 and "HOST:PORT" in result.stderr
