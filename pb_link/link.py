@@ -68,8 +68,10 @@ class Link:
         self._connection = 0  # number of the bridge's connection that we use, or 0
         self.up = False
         self._was_up = False
+        self._failures = ()  # kinds of initial failure that the hooks were called for
         self._started = False
         self._resetting = False
+        self._reset_task = None
         self.closed = False
         self._beat = Timeout(limits.BEAT_MS)
         self._changed = Broadcast()
@@ -127,7 +129,7 @@ class Link:
                 if not self._resetting and not self.closed:
                     self._step()
                     if self._watch.reset_due():
-                        await self._revive()
+                        self._revive()
         finally:
             self.close()
 
@@ -136,6 +138,9 @@ class Link:
         if self.closed:
             return
         self.closed = True
+        self.up = False
+        if self._resetting:
+            self._reset_task.cancel()
         self._ack.irq(None)
         self._box.close()
         self._syn(1)
@@ -186,16 +191,27 @@ class Link:
 
     def _take_control(self, record):
         kind = record[0]
-        if kind == control.UP:
-            self._connect(record[1])
-        elif kind == control.DOWN and record[1] == self._connection:
-            self._log("= connection %d ended" % record[1])
+        number = record[1] if len(record) > 1 else 0
+        if kind == control.UP and number:
+            self._connect(number)
+        elif kind == control.DOWN and number and number == self._connection:
+            self._log("= connection %d ended" % number)
             self._lose_connection()
         elif kind == control.REPORT:
-            self._tasks.start(self._hooks.report(control.decode_report(record)))
-        elif kind == control.BAD_WIFI and not self._was_up:
+            data = control.decode_report(record)
+            if data:
+                self._tasks.start(self._hooks.report(data))
+        elif kind in (control.BAD_WIFI, control.BAD_SERVER):
+            self._initial_failure(kind)
+
+    def _initial_failure(self, kind):
+        """Call the hook for it: each once, and only before the first connection."""
+        if self._was_up or kind in self._failures:
+            return
+        self._failures += (kind,)
+        if kind == control.BAD_WIFI:
             self._tasks.start(self._hooks.bad_wifi())
-        elif kind == control.BAD_SERVER and not self._was_up:
+        else:
             self._tasks.start(self._hooks.bad_server())
 
     def _take_stream(self, payload):
@@ -232,8 +248,7 @@ class Link:
         self._reply, fault = self._initiator.receive(data)
         if fault:
             print("pb_link: no session with the server: " + fault)
-            if not self._was_up:
-                self._tasks.start(self._hooks.bad_server())
+            self._initial_failure(control.BAD_SERVER)
             return fault
         max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
         self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame)
@@ -304,7 +319,7 @@ class Link:
 
     # The ESP8266
 
-    async def _revive(self):
+    def _revive(self):
         """It is silent: reset it, at a bounded rate, and say so."""
         if self._watch.alive:
             self._log("! the ESP8266 is silent: reset")
@@ -318,36 +333,46 @@ class Link:
             self._lose_connection()
             self._watch.was_reset()
         else:
-            await self.reset()
+            self._begin_reset()
 
     def _next_attempt_ms(self):
         return min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)
 
     async def reset(self):
-        """Reset the ESP8266. scl and sda are freed first: they are its boot straps."""
+        """Reset the ESP8266; returns when the bus is open to it again. Cancelling it does not stop that."""
         if self._rst is None:
             raise OSError("Cannot reset ESP8266.")
-        if self._resetting:
-            return
-        self._resetting = True
+        self._check_open()
+        self._begin_reset()
+        while self._resetting:
+            await self._changed.wait()
+
+    def _begin_reset(self):
+        if not self._resetting:
+            self._resetting = True
+            self._reset_task = self._tasks.start(self._reset())
+
+    async def _reset(self):
+        """Free scl and sda, which are boot straps; pulse; leave them alone until they have been sampled."""
         pin, level, pulse_ms = self._rst
         try:
             self._box.close()
             self._lose_connection()
-            pin(level)
-            await sleep_ms(pulse_ms)
-        finally:
-            pin(1 - level)
-        self._watch.was_reset()
-        self._ack_moved = False
-        held = Timeout(limits.STRAP_HOLD_MS)
-        try:
+            try:
+                pin(level)
+                await sleep_ms(pulse_ms)
+            finally:
+                pin(1 - level)
+            self._watch.was_reset()
+            self._ack_moved = False
+            held = Timeout(limits.STRAP_HOLD_MS)
             while not self._ack_moved and not held.expired():
                 await sleep_ms(10)
         finally:
             self._resetting = False
             if not self.closed:
                 self._box.open()
+            self._changed.pulse()
             self._flag.set()
 
     def _log(self, text):

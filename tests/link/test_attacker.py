@@ -1,0 +1,83 @@
+"""Whoever sits between bridge and server can delay and cut; a wrong line is never delivered."""
+
+import asyncio
+import random
+
+import pytest
+
+import esp_link.bridge
+import pb_link.link
+import server.listener
+from tests.link.attacker import HARMS, Attacker
+from tests.link import harness
+from tests.link.harness import exchange, numbered
+from tests.server.peer import OTHER_KEY, until, within
+
+
+@pytest.fixture(autouse=True)
+def quick_recovery(monkeypatch):
+    """A frame that was swallowed is noticed by time alone: that is shortened here."""
+    monkeypatch.setattr(esp_link.bridge, "_RECONNECT_FIRST_MS", 20)
+    monkeypatch.setattr(esp_link.bridge, "_RECONNECT_LAST_MS", 60)
+    monkeypatch.setattr(pb_link.link, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 500)
+
+
+class System(harness.System):
+    """Its bridge connects to the attacker. A swallowed frame is noticed soon."""
+
+    def __init__(self, attacker=None, **how):
+        super().__init__(timeout=1000, port=attacker and attacker.port, **how)
+        if attacker:
+            attacker.server_port = self.service.port
+
+    async def connected(self):
+        conn = await super().connected()
+        for session in (self.app._link.session, conn._session):
+            session._stall_ms = 500
+        return conn
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_no_harm_to_frames_harms_a_line(harm):
+    async def main():
+        async with Attacker(random.Random(harm)) as attacker:
+            async with System(attacker) as system:
+                await system.connected()
+                attacker.harm = harm
+                attacker.limit = 6
+                await exchange(system, numbered(400, 60, "u"), numbered(400, 60, "d"))
+                assert attacker.harmed >= 3 and system.chip.boots == 1
+                assert attacker.connections > 1 or harm == "drop"
+
+    asyncio.run(main())
+
+
+def test_every_handshake_is_harmed_and_no_session_begins():
+    async def main():
+        async with Attacker(random.Random(2)) as attacker:
+            attacker.harm = "flip"
+            attacker.rate = 1.0
+            attacker.limit = 12
+            async with System(attacker) as system:
+                await until(lambda: attacker.limit == 0, "the harm")
+                conn = system.service.connection()
+                assert conn.nconns == 0 or not conn.status()
+                await exchange(system, numbered(20), numbered(20))
+                assert system.app.failures == ["server"]
+
+    asyncio.run(main())
+
+
+def test_server_with_another_key_learns_and_tells_nothing():
+    async def main():
+        async with System(key=OTHER_KEY) as system:
+            await until(lambda: system.app.failures, "the failure")
+            writing = asyncio.create_task(system.app.write("secret"))
+            await until(lambda: system.service.registry._refused >= 2, "the next attempt")
+            assert not writing.done() and not system.app.status()
+            assert system.service.connection().nconns == 0
+            writing.cancel()
+            await within(asyncio.wait([writing]))
+
+    asyncio.run(main())
