@@ -78,7 +78,7 @@ def test_one_board_writes_the_memory_of_another(two_boards):
         await boards.start("t", TARGET)
         await boards.until(lambda: "target" in boards.lines)
         await boards.start("c", CONTROLLER + "i2c.writeto_mem(0x12, 1, b'ab')\nprint(i2c.readfrom_mem(0x12, 0, 4))\n")
-        await boards.until(lambda: len(boards.lines) == 4)
+        await boards.until(lambda: len(boards.lines) >= 4)
         assert sum(line.startswith("b'\\x00ab\\x03'") for line in boards.lines) == 2
 
     two_boards(test)
@@ -138,8 +138,8 @@ i2c = SoftI2C(scl, sda)
 print(i2c.readfrom_mem(0x12, 5, 3))
 """
         await boards.start("c", text)
-        await boards.until(lambda: len(boards.lines) == 3)
-        assert int(boards.lines[1]) <= 9 and boards.lines[2] == "b'\\x05\\x06\\x07'"
+        await boards.until(lambda: "b'\\x05\\x06\\x07'" in boards.lines)
+        assert int(next(line for line in boards.lines if line.isdigit())) <= 9
 
     two_boards(test)
 
