@@ -9,10 +9,11 @@ An exception in any task, or a task that hangs, ends `run`, and main.py resets
 the chip. Nothing is lost by it.
 """
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, SENDING, MailboxController
+import asyncio
+
 from esp_link.uplink import Uplink
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, SENDING, MailboxController
 from primitives.platform import Flag, sleep_ms
-from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from protocol import control
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
@@ -76,8 +77,8 @@ class Bridge:
         self._wake = Flag()
         self._asked = True  # syn has asked, or there is another reason to poll
         syn.irq(self._on_syn, syn.IRQ_FALLING)
-        self._tasks = Supervisor()
-        self._uplink = Uplink(connect, self._wake.set, self._tasks.start)
+        self._fault = None  # the exception that a task ended with
+        self._uplink = Uplink(connect, self._wake.set, self._start)
         self._config = None
         self._untold = ()  # kinds of failure that the client would be told of, each once
         self._controls = []  # records for the client, oldest first
@@ -99,12 +100,22 @@ class Bridge:
 
     async def run(self):
         """Run until something fails. Raises what ended it."""
-        self._tasks.start(self._serve_mailbox())
-        self._tasks.start(self._keep_connected())
-        while self._tasks.fault is None:
+        self._start(self._serve_mailbox())
+        self._start(self._keep_connected())
+        while self._fault is None:
             await sleep_ms(_HOUSEKEEPING_MS)
             self._housekeeping()
-        raise self._tasks.fault
+        raise self._fault
+
+    def _start(self, coroutine):
+        """Run the coroutine as a task whose exception ends the bridge. Returns the task."""
+        return asyncio.create_task(self._guard(coroutine))
+
+    async def _guard(self, coroutine):  # primitives.supervisor, without the heap of a module
+        try:
+            await coroutine
+        except Exception as error:
+            self._fault = self._fault or error
 
     def _housekeeping(self):
         self._feed()

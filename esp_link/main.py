@@ -9,7 +9,6 @@ import sys
 
 import esp
 import machine
-import micropython
 import network
 
 from esp_link.bridge import Bridge
@@ -36,7 +35,6 @@ def mem_free():
 
 
 def main():
-    micropython.alloc_emergency_exception_buf(100)
     esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
     network.WLAN(network.AP_IF).active(False)
     wlan = network.WLAN(network.STA_IF)

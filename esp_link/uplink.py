@@ -27,7 +27,7 @@ class Uplink:
     """Args:
     connect: coroutine function (host, port) -> esp_link.tcp.TcpSocket, or its like.
     wake: function of no arguments: the mailbox should be served.
-    start_task: Supervisor.start of the group that the tasks belong to.
+    start_task: function that runs a coroutine as a task of the bridge and returns it.
     """
 
     def __init__(self, connect, wake, start_task):

@@ -13,7 +13,32 @@ try:
 
     sleep_ms = asyncio.sleep_ms
 
-    from primitives.flag import Flag
+    import io
+    from asyncio import core
+
+    class Flag(io.IOBase):
+        """Wakes one task; set() may be called by any interrupt handler, wait() clears it.
+
+        What asyncio.ThreadSafeFlag does, without the rest of its module: 0.4 KB
+        of heap less on the bridge.
+        """
+
+        def __init__(self):
+            self._state = 0
+
+        def ioctl(self, request, flags):
+            return self._state * flags if request == 3 else -1  # MP_STREAM_POLL
+
+        def set(self):
+            self._state = 1
+
+        def clear(self):
+            self._state = 0
+
+        def wait(self):
+            if not self._state:
+                yield core._io_queue.queue_read(self)
+            self._state = 0
 
     def wait_for_ms(awaitable, ms):
         # Looked up when it is called: asyncio loads it then, and the bridge never does.
@@ -44,7 +69,7 @@ except ImportError:  # CPython
         return await asyncio.wait_for(awaitable, ms / 1000)
 
     class Flag:
-        """As primitives.flag.Flag, for callbacks of the same loop."""
+        """As above, for callbacks of the same loop."""
 
         def __init__(self):
             self._event = asyncio.Event()

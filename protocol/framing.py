@@ -46,11 +46,6 @@ class FrameRelay:
         self._high = -1  # first byte of a prefix whose second has not come yet
         self.fault = False
 
-    @property
-    def at_boundary(self):
-        """True if the last byte passed on ended a frame."""
-        return self._left == 0 and self._high < 0
-
     def strip(self, buf, start, end):
         """Take the keepalives out of buf[start:end], in place.
 

@@ -53,36 +53,44 @@ from hashlib import sha256
 
 from protocol.serial import get16, put16
 
-LAYOUT_VERSION = 0x51
-ADDRESS = 0x12  # of the target on the bus
-ADDRESS_BITS = 16  # of the memory address
+try:
+    from micropython import const
+except ImportError:
 
-PAYLOAD = 1056  # a frame of 1,024 bytes and a small one behind it
-SLOTS = 2  # transfers in flight, each way
-HEADER = 10
-_CHECK = 6  # offset of the check in a transfer's header
-SLOT = HEADER + PAYLOAD
+    def const(value):
+        return value
 
-SYNC = 0
-SYNC_BYTES = 10
-ACK = SYNC + SYNC_BYTES
-ACK_BYTES = 4
-RX = ACK + ACK_BYTES  # + SLOT * (number % SLOTS)
-STATUS_BYTES = 16
-TX = RX + SLOTS * SLOT  # + TX_STRIDE * (number % SLOTS): STATUS, then the transfer
-TX_STRIDE = STATUS_BYTES + SLOT
-MEMORY = TX + SLOTS * TX_STRIDE
 
-DATA = 0x00  # bytes of the frame stream of one connection
-CONTROL = 0x40  # a control record (`control.py`), between bridge and client only
-KIND = 0xC0
-FRAME_END = 0x01  # the payload ends at the end of a frame
+LAYOUT_VERSION = const(0x51)
+ADDRESS = const(0x12)  # of the target on the bus
+ADDRESS_BITS = const(16)  # of the memory address
 
-_SYNC_LABEL = b"s"
-_ACK_LABEL = b"a"
-_STATUS_LABEL = b"t"
-FROM_BRIDGE = b"b"
-FROM_CLIENT = b"c"
+PAYLOAD = const(1056)  # a frame of 1,024 bytes and a small one behind it
+SLOTS = const(2)  # transfers in flight, each way
+HEADER = const(10)
+_CHECK = const(6)  # offset of the check in a transfer's header
+SLOT = const(HEADER + PAYLOAD)
+
+SYNC = const(0)
+SYNC_BYTES = const(10)
+ACK = const(SYNC + SYNC_BYTES)
+ACK_BYTES = const(4)
+RX = const(ACK + ACK_BYTES)  # + SLOT * (number % SLOTS)
+STATUS_BYTES = const(16)
+TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): STATUS, then the transfer
+TX_STRIDE = const(STATUS_BYTES + SLOT)
+MEMORY = const(TX + SLOTS * TX_STRIDE)
+
+DATA = const(0x00)  # bytes of the frame stream of one connection
+CONTROL = const(0x40)  # a control record (`control.py`), between bridge and client only
+KIND = const(0xC0)
+FRAME_END = const(0x01)  # the payload ends at the end of a frame
+
+_SYNC_LABEL = const(b"s")
+_ACK_LABEL = const(b"a")
+_STATUS_LABEL = const(b"t")
+FROM_BRIDGE = const(b"b")
+FROM_CLIENT = const(b"c")
 
 
 def _seal_cell(label, lives, buf, at, size):

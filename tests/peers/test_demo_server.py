@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from tests.peers.processes import ROOT, running, up, write_settings
 
 
