@@ -10,7 +10,8 @@ bytes. A transfer is computed whole, in chunks of `Bus.chunk_bytes`, byte by byt
 from errno import ENODEV, ETIMEDOUT
 
 from sim.boards.common.i2c_target import NACK, READ, START, STOP
-from sim.i2c_bits import BitTarget, Lines, bit_transfer
+from sim.i2c_bit_target import BitTarget
+from sim.i2c_bits import Lines, bit_transfer
 from sim.pieces import Cut, Pause, Piece, Result
 
 START_CLOCKS = 1
