@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sim import checker, faults, interpreters, wifi
 from sim.apps.counted_lines import shortest
+from sim.esp8266 import RUNNING
 from sim.link_bed import LinkBed
 from sim.server_process import ServerProcess, free_port
 
@@ -190,6 +191,8 @@ class CountedRun:
         task.add_done_callback(self._injecting.discard)
 
     async def _bridge_kill(self):
+        while self.bed.esp8266.state != RUNNING:
+            await asyncio.sleep(TICK_S)
         self.bed.esp8266.crash()
 
     async def _wifi_outage(self):

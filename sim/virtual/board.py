@@ -1,0 +1,244 @@
+"""A board: power, a loop for each life, soft interrupts, randomness, and the program that it runs."""
+
+import asyncio
+import builtins
+import random
+import traceback
+import types
+
+from primitives.platform import sleep_ms
+from sim.interpreters import ROOT
+from sim.nets import BoardPin
+from sim.virtual.world import BoardLoop, task_order
+
+# Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. One more is lost.
+SCHEDULER_DEPTH = 4
+
+_code = {}
+
+
+class Started(BaseException):
+    """`asyncio.run(main)` of a board's program: the world runs it from here on."""
+
+    def __init__(self, main):
+        super().__init__()
+        self.main = main
+
+
+def _run(main):
+    raise Started(main)
+
+
+def _micropython_asyncio():
+    """asyncio, as programs of boards see it."""
+    module = types.ModuleType("asyncio")
+    module.__dict__.update(asyncio.__dict__)
+    module.run = _run
+    module.sleep_ms = sleep_ms
+    return module
+
+
+ASYNCIO = _micropython_asyncio()
+
+
+class Board:
+    """Args: pins: name -> Net; switch_us, sha256_us: what a task switch and a SHA-256 block cost here;
+    irq_us: from an interrupt to its callback."""
+
+    def __init__(self, world, name, pins, *, seed, switch_us=0, sha256_us=0, irq_us=0):
+        self.world = world
+        self.name = name
+        self.seed = seed
+        self.switch_us = switch_us
+        self.sha256_us = sha256_us
+        self.irq_us = irq_us
+        self.loop = None  # while it has power and has booted
+        self.life = 0
+        self.busy_until = 0.0
+        self.debt_us = 0  # computing that has been done and takes time still
+        self.blocked = False
+        self.random = None
+        self.pins = {pin: BoardPin((name, pin), net) for pin, net in pins.items()}
+        self.on_line = None  # function(board, line): what the program prints
+        self.on_end = None  # function(board, exception or None): its program has ended
+        self.interrupts_lost = 0
+        self.lose_interrupts = None  # function(board) -> "lost", seconds later, or None: a fault
+        self._irqs = {}  # pin name -> (handler, falling, rising, object for the handler)
+        self._at_death = []
+        self._soft = []
+        self._dead = []
+        self._output = ""
+        world.boards.append(self)
+        for pin, net in pins.items():
+            net.listen(lambda net, pin=pin: self._edge(pin, net))
+
+    def __repr__(self):
+        return f"Board({self.name})"
+
+    # Power.
+
+    def power_on(self, program):
+        """Starts a life. Args: program(board): runs in it, and may end in `asyncio.run` of the board's modules."""
+        self.life += 1
+        self.random = random.Random(f"{self.seed} {self.name} {self.life}")
+        self.loop = loop = BoardLoop(self.world)
+        loop.set_exception_handler(self._unhandled)
+        self.busy_until = self.world.now
+        self.debt_us = 0
+        self.world.enter(self)
+        try:
+            program(self)
+        except Started as started:
+            loop.create_task(self._main(started.main))
+        finally:
+            self.world.leave(loop)
+
+    async def _main(self, main):
+        fault = None
+        try:
+            await main
+        except Exception as error:  # whatever it is: the owner of the board decides
+            fault = error
+            print("".join(traceback.format_exception(error)))
+        if self.on_end is not None:
+            self.on_end(self, fault)
+
+    def kill(self):
+        """The power is gone, or reset is held: at once, whatever the program does. Nothing of it acts any more."""
+        if self.loop is None:
+            return
+        for action in self._at_death:
+            action()
+        self._at_death.clear()
+        for pin in self.pins.values():
+            pin.release()
+        self._irqs.clear()
+        self._soft.clear()
+        self._output = ""
+        self._dead.append(self.loop)
+        self.loop = None
+        self.bury()
+
+    def bury(self):
+        """Ends the tasks of past lives: their `finally` clauses find a board that is dead."""
+        left = []
+        for loop in self._dead:
+            if loop.running:
+                left.append(loop)
+                continue
+            for task in sorted(asyncio.all_tasks(loop), key=task_order):
+                task._log_destroy_pending = False
+                try:
+                    task.get_coro().close()
+                except (Exception, RuntimeError):
+                    pass  # it awaits in a `finally`: the board is dead, nobody hears
+            loop._ready.clear()
+            loop._scheduled.clear()
+            loop.close()
+        self._dead = left
+
+    def at_death(self, action):
+        """`action()` is called when this life ends."""
+        self._at_death.append(action)
+
+    def _unhandled(self, loop, context):
+        if self.loop is loop:
+            error = context.get("exception")
+            print(f"{context.get('message')}: {error!r}")
+
+    # Time.
+
+    def charge(self, us):
+        """The program has computed for this long."""
+        self.debt_us += us
+
+    # Interrupts.
+
+    def set_irq(self, pin, handler, falling, rising, subject):
+        if handler is None:
+            self._irqs.pop(pin, None)
+        else:
+            self._irqs[pin] = (handler, falling, rising, subject)
+
+    def _edge(self, pin, net):
+        irq = self._irqs.get(pin)
+        if irq is not None and irq[2 if net.level else 1]:
+            self.interrupt(irq[0], irq[3])
+
+    def interrupt(self, handler, subject):
+        """An interrupt asks for `handler(subject)` in the scheduler's queue; it is lost if that is full."""
+        if self.loop is None:
+            return
+        delay_s = self.irq_us / 1e6
+        if self.lose_interrupts is not None:
+            said = self.lose_interrupts(self)
+            if said == "lost":
+                self.interrupts_lost += 1
+                return
+            delay_s += said or 0
+        if len(self._soft) >= SCHEDULER_DEPTH:
+            self.interrupts_lost += 1
+            return
+        self._soft.append((handler, subject))
+        if len(self._soft) == 1:
+            self.world.after(delay_s, self._run_soft, self.life)
+
+    def _run_soft(self, life):
+        if self.life != life or self.loop is None:
+            return
+        if self.blocked or self.busy_until > self.world.now:  # between two bytecodes, not in the middle of a call
+            self.world.at(max(self.busy_until, self.world.now + 50e-6), self._run_soft, life)
+            return
+        loop = self.loop
+        soft, self._soft = self._soft, []
+        self.world.enter(self)
+        try:
+            for handler, subject in soft:
+                handler(subject)
+        finally:
+            self.world.leave(loop)
+
+    # Its program.
+
+    def execute(self, path, modules, name="__main__"):
+        """Runs a file of the project as a program of this board. `modules`: what its imports find instead.
+
+        Returns its globals.
+        """
+        code = _code.get(path)
+        if code is None:
+            code = _code[path] = compile((ROOT / path).read_text(encoding="utf-8"), path, "exec")
+
+        def find(wanted, globals=None, locals=None, fromlist=(), level=0):
+            if wanted in modules:
+                return modules[wanted]
+            return builtins.__import__(wanted, globals, locals, fromlist, level)
+
+        names = {"__name__": name, "__builtins__": {**builtins.__dict__, "__import__": find}}
+        exec(code, names)
+        return names
+
+    def write_output(self, text):
+        """What the program prints."""
+        *lines, self._output = (self._output + text).split("\n")
+        if self.on_line is not None:
+            for line in lines:
+                self.on_line(self, line)
+
+
+class Console:
+    """Stands for sys.stdout: what a board prints is the board's."""
+
+    def __init__(self, world, outer):
+        self._world = world
+        self._outer = outer
+
+    def write(self, text):
+        board = self._world.current
+        if board is not None and board.loop is not None:
+            board.write_output(text)
+        elif board is None:
+            self._outer.write(text)
+
+    def flush(self):
+        self._outer.flush()
