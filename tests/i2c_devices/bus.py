@@ -1,0 +1,229 @@
+"""A bus of one memory target that can fail, and both mailbox sides on it.
+
+`FlakyBus` is factory of the target and I2C of the controller in one. Not
+realistic: an exchange takes no time, nothing happens during one, and the
+target's event comes at once unless a fault says otherwise.
+"""
+
+from errno import EIO, ENODEV
+
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING, MailboxController
+from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.memory_controller import MemoryController
+from i2c_devices.memory_target import TargetPort
+from protocol.mailbox import ADDRESS, ADDRESS_BITS, CONTROL
+from tests.protocol.noise import Noise
+
+# What may happen to an exchange, and what the promise is: all of it again.
+FAULTS = ("nack", "tear", "corrupt", "repeat", "lose event", "delay event", "vanish")
+
+
+class FlakyBus:
+    """faults: dict from step (the number of an exchange) to one of FAULTS, or
+    to a function of the bus that is called before the exchange."""
+
+    def __init__(self, faults=None):
+        self.faults = faults or {}
+        self.step = 0
+        self.memory = None
+        self.handler = None
+        self._late = False
+
+    # The target's side: machine.I2CTarget
+
+    def target(self, addr, mem, mem_addrsize):
+        self.memory = mem
+        self.address = addr
+        self.address_bits = mem_addrsize
+        return self
+
+    def irq(self, handler):
+        self.handler = handler
+
+    def deinit(self):
+        self.memory = self.handler = None
+
+    # The controller's side: machine.SoftI2C
+
+    def readfrom_mem_into(self, address, at, buf, addrsize):
+        fault = self._begin(address, addrsize)
+        data = self._bytes(at, len(buf))
+        if fault == "vanish":
+            data = bytearray(b"\xff" * len(buf))  # nobody drives sda
+        self._damage(fault, data)
+        end = len(buf) // 2 if fault == "tear" else len(buf)
+        buf[:end] = data[:end]
+        self._end(fault)
+
+    def writeto_mem(self, address, at, buf, addrsize):
+        fault = self._begin(address, addrsize)
+        data = bytearray(buf)
+        self._damage(fault, data)
+        end = len(buf) // 2 if fault == "tear" else len(buf)
+        for _ in range(2 if fault == "repeat" else 1):
+            if fault != "vanish":
+                for i in range(end):
+                    self.memory[(at + i) % len(self.memory)] = data[i]
+        self._end(fault)
+
+    def _begin(self, address, addrsize):
+        fault = self.faults.get(self.step)
+        self.step += 1
+        if fault and fault not in FAULTS:
+            fault(self)
+            fault = None
+        if self.memory is None or address != self.address or addrsize != self.address_bits:
+            raise OSError(ENODEV)
+        if fault == "nack":
+            raise OSError(ENODEV)
+        return fault
+
+    def _bytes(self, at, size):
+        return bytearray(self.memory[(at + i) % len(self.memory)] for i in range(size))
+
+    def _damage(self, fault, data):
+        if fault == "corrupt":
+            data[self.step * 5 % len(data)] ^= 0x20
+
+    def _end(self, fault):
+        if fault == "tear":
+            raise OSError(EIO)
+        if self._late:
+            self._late = False
+            self.handler(self)
+        if fault == "delay event":
+            self._late = True
+        elif fault != "lose event":
+            self.handler(self)
+            if fault == "repeat":
+                self.handler(self)
+
+
+class Gone(Exception):
+    """The bridge was reset in the middle of an exchange."""
+
+
+class Side:
+    """What one side has sent and received in each life of the link that it has seen."""
+
+    def __init__(self, name, count):
+        self.name = name
+        self._count = count
+        self.lives = []
+
+    def begin_life(self):
+        self.received = []
+        self.lives.append(self.received)
+        self.to_send = expected(self.name, len(self.lives), self._count)
+
+
+def expected(name, life, count):
+    """The payloads that a side sends in one of its lives, of different lengths."""
+    return [("%s%d-%d " % (name, life, i)).encode() + b"." * (i * 37 % 90) for i in range(count)]
+
+
+class Rig:
+    """Both sides, each with an adapter in small."""
+
+    def __init__(self, faults=None, count=6):
+        self.bus = FlakyBus(faults)
+        self.client = Side("client", count)
+        self.bridge = Side("bridge", count)
+        self.lives = Noise(len(self.bus.faults) + count)
+        self._turns = 0
+        self._asked = True
+        self.boot_client()
+        self.boot_bridge()
+
+    def random16(self):
+        return 1 + self.lives.number(65535)
+
+    def boot_client(self):
+        """A new life of the client, as after power on."""
+        port = TargetPort(self.bus.target, addr=ADDRESS)
+        self.target = MailboxTarget(port, self.random16(), self._wake)
+        self.target.open()
+
+    def boot_bridge(self):
+        """A new life of the bridge, as after reset."""
+        memory = MemoryController(self.bus, ADDRESS, ADDRESS_BITS)
+        self.controller = MailboxController(memory, self.random16)
+        self._synchronised = False
+
+    def reset_bridge(self, bus):
+        """As a fault: what the bridge was about to do does not happen."""
+        self.boot_bridge()
+        raise Gone
+
+    def _wake(self):
+        pass  # `used` is looked at in each turn
+
+    def turn(self):
+        """Each side acts once. Every fourth turn they look without being asked."""
+        self._turns += 1
+        slow = self._turns % 4 == 0
+        try:
+            self._controller_turn(slow)
+        except Gone:
+            pass  # the next turn is its successor's
+        if self.target.used or slow:
+            self.target.used = False
+            self._target_turn(slow)
+
+    def _controller_turn(self, slow):
+        box = self.controller
+        if slow or self._asked:
+            self._asked = False
+            if box.poll() and slow and box.state == SENDING:
+                box.send_again()
+        self._note_bridge_life()
+        if box.can_receive() and box.receive():
+            self.bridge.received.append(bytes(box.view[box.start : box.start + box.length]))
+            box.release()
+        self._note_bridge_life()
+        if box.synchronised:
+            if box.state == FREE and self.bridge.to_send:
+                payload = self.bridge.to_send.pop(0)
+                box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(payload)] = payload
+                box.send(CONTROL, 0, PAYLOAD_AT, len(payload))
+            box.acknowledge()
+
+    def _note_bridge_life(self):
+        if self.controller.synchronised and not self._synchronised:
+            self.bridge.begin_life()
+        self._synchronised = self.controller.synchronised
+
+    def _target_turn(self, slow):
+        box = self.target
+        if box.poll():
+            self.client.begin_life()
+        for _, _, payload in box.transfers():
+            self.client.received.append(bytes(payload))
+        slot = box.slot()
+        while slot and self.client.to_send:
+            memory, at = slot
+            payload = self.client.to_send.pop(0)
+            memory[at : at + len(payload)] = payload
+            box.offer(CONTROL, 0, len(payload))
+            slot = box.slot()
+        if slow:
+            box.beat()
+        self._asked |= box.publish()
+
+    @property
+    def done(self):
+        sides = (self.client, self.bridge)
+        return (
+            self.target.synchronised
+            and self.controller.synchronised
+            and all(len(side.received) == side._count for side in sides)
+            and not self.target.pending
+            and self.controller.state == FREE
+        )
+
+    def run(self, turns=400):
+        for _ in range(turns):
+            self.turn()
+            if self.client.lives and self.bridge.lives and self.done:
+                return
+        raise AssertionError("still busy after %d turns" % turns)
