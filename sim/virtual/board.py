@@ -65,6 +65,7 @@ class Board:
         self.lose_interrupts = None  # function(board) -> "lost", seconds later, or None: a fault
         self._irqs = {}  # pin name -> (handler, falling, rising, object for the handler)
         self._at_death = []
+        self.soft_due = False  # callbacks wait for the end of a call that blocks
         self._soft = []
         self._dead = []
         self._output = ""
@@ -114,6 +115,7 @@ class Board:
             pin.release()
         self._irqs.clear()
         self._soft.clear()
+        self.soft_due = False
         self._output = ""
         self._dead.append(self.loop)
         self.loop = None
@@ -130,7 +132,7 @@ class Board:
                 task._log_destroy_pending = False
                 try:
                     task.get_coro().close()
-                except (Exception, RuntimeError):
+                except Exception:
                     pass  # it awaits in a `finally`: the board is dead, nobody hears
             loop._ready.clear()
             loop._scheduled.clear()
@@ -186,17 +188,24 @@ class Board:
     def _run_soft(self, life):
         if self.life != life or self.loop is None:
             return
-        if self.blocked or self.busy_until > self.world.now:  # between two bytecodes, not in the middle of a call
-            self.world.at(max(self.busy_until, self.world.now + 50e-6), self._run_soft, life)
-            return
-        loop = self.loop
+        if self.blocked:  # between two bytecodes, not in the middle of a call
+            self.soft_due = True
+        elif self.busy_until > self.world.now:
+            self.world.at(self.busy_until, self._run_soft, life)
+        else:
+            loop = self.loop
+            self.world.enter(self)
+            try:
+                self.run_soft_now()
+            finally:
+                self.world.leave(loop)
+
+    def run_soft_now(self):
+        """Runs the soft callbacks that wait; the board is the one that runs."""
+        self.soft_due = False
         soft, self._soft = self._soft, []
-        self.world.enter(self)
-        try:
-            for handler, subject in soft:
-                handler(subject)
-        finally:
-            self.world.leave(loop)
+        for handler, subject in soft:
+            handler(subject)
 
     # Its program.
 

@@ -165,6 +165,8 @@ class World:
         else:
             self.now = end
         board.blocked = False
+        if board.soft_due and board.loop is loop:
+            board.run_soft_now()
         return us if board.loop is loop else (self.now - begin) * 1e6
 
     def _nested(self, board, end, loop):

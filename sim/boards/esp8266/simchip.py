@@ -22,8 +22,6 @@ _EDGE = const(2)
 _MEASURED = const(19)
 
 platform = "esp8266"
-STA_IF = SLEEP_NONE = STAT_IDLE = 0
-AP_IF = STAT_CONNECTING = 1
 
 _head = bytearray(8)
 _queue = []

@@ -218,8 +218,9 @@ def alloc_emergency_exception_buf(size):
     pass
 
 
-# network.STAT_*, machine.*_RESET, esp.SLEEP_*, select.POLL*
+# network.STA_IF and so on, machine.*_RESET, esp.SLEEP_*, select.POLL*
 names = {
+    "STA_IF": 0, "AP_IF": 1, "SLEEP_NONE": 0, "STAT_IDLE": 0, "STAT_CONNECTING": 1,
     "STAT_WRONG_PASSWORD": 2, "STAT_NO_AP_FOUND": 3, "STAT_CONNECT_FAIL": 4, "STAT_GOT_IP": 5,
     "PWRON_RESET": 0, "WDT_RESET": 1, "SOFT_RESET": 4, "HARD_RESET": 6,
     "SLEEP_LIGHT": 1, "SLEEP_MODEM": 2,

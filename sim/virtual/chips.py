@@ -1,0 +1,312 @@
+"""Stand-ins for `machine`, `network`, `esp`, .. of one life of a board, on the nets and buses of sim/wire.py.
+
+A call of a life that is over does nothing: what dies has no effect on the outside. Semantics as in bed *mpy*
+(sim/boards/), of which these are the short form: what the project's programs use.
+"""
+
+import types
+
+from sim import wifi
+from sim.boards.common.i2c_target import IRQ_END_READ, IRQ_END_WRITE, READ, TargetModel
+from sim.nets import ALT, IN, OPEN_DRAIN, OUT
+from sim.pieces import Answer, Cut, Pause
+from sim.virtual.world import BoardDied
+from sim.wire import Controller, Port
+
+VANISHED = Answer(False, 0, 0, b"")
+
+
+class Life:
+    """One life of a board: `alive` until it loses power or is reset."""
+
+    def __init__(self, board):
+        self.board = board
+        self.world = board.world
+        self.alive = True
+        board.at_death(self._end)
+
+    def _end(self):
+        self.alive = False
+
+
+def pin_class(life):
+    """`machine.Pin` of this life."""
+    board = life.board
+    modes = {0: IN, 1: OUT, 2: OPEN_DRAIN}
+
+    class Pin:
+        IN, OUT, OPEN_DRAIN = 0, 1, 2
+        PULL_UP = 1
+        IRQ_RISING, IRQ_FALLING = 1, 2
+
+        def __init__(self, id, mode=None, pull=None, value=None):
+            self._name = str(id)
+            if self._name not in board.pins:
+                raise ValueError("invalid pin")
+            self._pin = board.pins[self._name]
+            if mode is not None:
+                self.init(mode, pull, value=value)
+
+        def __repr__(self):
+            return f"Pin({self._name})"
+
+        def init(self, mode, pull=None, *, value=None):
+            if life.alive:
+                self._pin.configure(modes[mode], pull, value)
+
+        def value(self, *level):
+            if not level:
+                return self._pin.read()
+            if life.alive:
+                self._pin.write(level[0])
+
+        __call__ = value
+
+        def irq(self, handler=None, trigger=3, hard=False):
+            if life.alive:
+                board.set_irq(self._name, handler, trigger & self.IRQ_FALLING, trigger & self.IRQ_RISING, self)
+
+    return Pin
+
+
+class SoftI2C:
+    """`machine.SoftI2C`: the transfers that a bridge uses. A call lasts as long as its transfer; meanwhile the other
+    boards go on."""
+
+    def __init__(self, life, bus, names, setup_us, faults=None):
+        self._life = life
+        self._board = life.board
+        self._bus = bus
+        self._names = names
+        self._setup_us = setup_us
+        self._faults = faults
+        self._controller = None
+
+    def __call__(self, scl, sda, *, freq=400000, timeout=50000):
+        """The constructor."""
+        for pin in (scl, sda):
+            self._board.pins[pin._name].configure(OPEN_DRAIN, None, 1)
+        self._controller = Controller(self._bus, self._board.name, clock_hz=freq, timeout_us=timeout)
+        self._board.at_death(self._let_go)
+        return self
+
+    def _let_go(self):
+        for net in (self._bus.scl, self._bus.sda):
+            net.drive((self._board.name, "i2c"), None)
+
+    def readfrom_mem_into(self, address, memaddr, buf, *, addrsize=8):
+        size = addrsize // 8
+        self._begin(True, memaddr, len(buf))
+        controller = self._controller
+        result = self._run(controller.write(address, memaddr.to_bytes(size, "big"), False))
+        # As on the port, an address that is not wholly acknowledged ends it without an error and without data.
+        if not result.errno and result.acks == size:
+            result = self._run(controller.read(address, len(buf), True))
+            if not result.errno:
+                buf[: len(result.data)] = result.data
+        self._end(result)
+
+    def writeto_mem(self, address, memaddr, data, *, addrsize=8):
+        self._begin(False, memaddr, len(data))
+        head = memaddr.to_bytes(addrsize // 8, "big")
+        self._end(self._run(self._controller.write(address, head + bytes(data), True)))
+
+    def _begin(self, read, memaddr, size):
+        world = self._life.world
+        if world.tracer is not None:
+            world.trace("wire", f"{'read' if read else 'write'} {size} at {memaddr}")
+        if self._faults is not None:
+            self._faults.before_transfer(self._bus, read, size)
+        self._block(self._setup_us)
+
+    def _end(self, result):
+        if self._faults is not None:
+            self._faults.after_transfer(self._bus)
+        if result.errno:
+            self._life.world.trace("wire", f"error {result.errno}")
+            raise OSError(result.errno)
+
+    def _block(self, us):
+        passed = self._life.world.block(self._board, us)
+        if not self._life.alive:
+            raise BoardDied
+        return passed
+
+    def _run(self, transfer):
+        """Drives one transfer of sim/wire.py."""
+        life, board, world = self._life, self._board, self._life.world
+        reply = None
+        try:
+            while True:
+                step = transfer.send(reply)
+                reply = None
+                if type(step) is not Pause:
+                    reply = step.port.owner.answer(step)
+                elif step.us > 0:
+                    passed_us = world.block(board, step.us)
+                    if not life.alive:
+                        self._cut(transfer, passed_us)
+                        raise BoardDied
+        except StopIteration as end:
+            return end.value
+
+    @staticmethod
+    def _cut(transfer, elapsed_us):
+        """The board has lost power: what had crossed still reaches the target."""
+        try:
+            step = transfer.throw(Cut(elapsed_us))
+            while True:
+                reply = None if type(step) is Pause else step.port.owner.answer(step)
+                step = transfer.send(reply)
+        except (StopIteration, Cut):
+            return
+
+
+class I2CTarget:
+    """`machine.I2CTarget` with memory, in the stm32 form."""
+
+    IRQ_END_READ, IRQ_END_WRITE = IRQ_END_READ, IRQ_END_WRITE
+
+    def __init__(self, life, bus, pins, addr, mem, mem_addrsize):
+        self._life = life
+        self._board = life.board
+        self._bus = bus
+        self._handler = None
+        self._trigger = 0
+        self._model = TargetModel(self._fire, mem=mem, mem_addrsize=mem_addrsize)
+        for pin in pins:
+            self._board.pins[pin].configure(ALT)
+        self._port = Port(self, addr)
+        self._stretch_us = 0
+        bus.attach(self._port)
+        self._board.at_death(self.deinit)
+
+    @property
+    def memaddr(self):
+        return self._model.memaddr
+
+    def irq(self, handler=None, trigger=IRQ_END_READ | IRQ_END_WRITE, hard=False):
+        self._handler, self._trigger = handler, trigger
+
+    def deinit(self):
+        self._bus.detach(self._port)
+        self._handler = None
+
+    def stretch(self, us):
+        """A fault: it holds the clock this long at its next piece."""
+        self._stretch_us = us
+
+    def _fire(self, event):
+        if self._handler is None or not self._trigger & event:
+            return False
+        self._board.interrupt(self._handler, self)
+        return True
+
+    def answer(self, piece):
+        """What the bus asks of it."""
+        if self._port not in self._bus.ports:
+            return VANISHED
+        read = piece.flags & READ
+        buf = bytearray(piece.size) if read else piece.data
+        held_us, self._stretch_us = self._stretch_us, 0
+        if held_us > piece.limit_us:
+            return Answer(False, 0, piece.limit_us, b"")
+        model = self._model
+        ok = model.transact(piece.flags, piece.limit_us, memoryview(buf))
+        data = bytes(buf[: model.moved]) if read else b""
+        return Answer(ok, model.moved, model.held_us + held_us, data)
+
+
+class Watchdog:
+    """`machine.WDT`: bites when it was not fed for `limit_s`."""
+
+    def __init__(self, life, limit_s, on_bite):
+        self._life = life
+        self._limit_s = limit_s
+        self._on_bite = on_bite
+        self._started = False
+
+    def __call__(self, id=0, timeout=5000):
+        """The constructor."""
+        self.feed()
+        if not self._started:
+            self._started = True
+            self._life.world.after(self._limit_s, self._watch)
+        return self
+
+    def feed(self):
+        self._fed = self._life.world.now
+
+    def _watch(self):
+        if not self._life.alive:
+            return
+        world = self._life.world
+        due = self._fed + self._limit_s
+        if due > world.now:
+            world.at(due, self._watch)
+        else:
+            self._on_bite()
+
+
+class WLAN:
+    """`network.WLAN` of one interface; `station` None: the access point, which serves nobody."""
+
+    def __init__(self, life, station):
+        self._life = life
+        self._station = station
+
+    def active(self, *on):
+        if self._station is None:
+            return False
+        if on and self._life.alive:
+            self._station.set_active(on[0], self._life.world.now)
+        return self._station.active
+
+    def isconnected(self):
+        return self.status() == wifi.GOT_IP
+
+    def status(self):
+        return self._station.status(self._life.world.now)
+
+    def connect(self, ssid=None, password=None):
+        if self._life.alive:
+            self._station.connect(ssid, password or "", self._life.world.now)
+
+    def disconnect(self):
+        if self._life.alive:
+            self._station.disconnect()
+
+
+def module(name, **names):
+    made = types.ModuleType(name)
+    made.__dict__.update(names)
+    return made
+
+
+def client_modules(life, bus, scl, sda):
+    """What pb_link/config.py imports on a Pyboard."""
+
+    def target(id, *, addr, mem=None, mem_addrsize=8):
+        return I2CTarget(life, bus, (scl, sda), addr, mem, mem_addrsize)
+
+    return {"machine": module("machine", Pin=pin_class(life), I2CTarget=target)}
+
+
+def bridge_modules(life, i2c, watchdog, station, reset, connect):
+    """What esp_link/main.py imports on an ESP8266."""
+    stations = {0: WLAN(life, station), 1: WLAN(life, None)}
+    return {
+        "machine": module("machine", Pin=pin_class(life), SoftI2C=i2c, WDT=watchdog, reset=reset),
+        "network": module(
+            "network",
+            WLAN=lambda interface: stations[interface],
+            STA_IF=0,
+            AP_IF=1,
+            STAT_IDLE=wifi.IDLE,
+            STAT_CONNECTING=wifi.CONNECTING,
+        ),
+        "esp": module("esp", sleep_type=lambda kind: None, SLEEP_NONE=0),
+        "micropython": module("micropython", alloc_emergency_exception_buf=lambda size: None),
+        "gc": module("gc", collect=lambda: None, mem_free=lambda: 24000),
+        "esp_link.tcp": module("esp_link.tcp", connect=connect),
+    }
