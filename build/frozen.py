@@ -1,4 +1,4 @@
-"""What a manifest freezes: the list of its files, their hash, and a staged copy that is built from.
+"""What a manifest freezes: the list of its files, their hash, and a staged copy that is built from; a copy of C sources.
 
 Building from a copy has two uses: the binary holds exactly what was hashed, also while someone edits; and make never
 sees the project's own path, which may hold spaces.
@@ -80,3 +80,21 @@ def stage(files, folder):
     manifest = folder / "manifest.py"
     manifest.write_text("".join(lines))
     return copies, manifest
+
+
+def mirror(source, folder):
+    """Make the folder a copy of the source folder. A file that is the same is left alone: make goes by its time.
+
+    Returns: the copies as `digest_of` takes them
+    """
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    for copy in [path for path in folder.rglob("*") if path.is_file()]:
+        if copy.relative_to(folder) not in wanted:
+            copy.unlink()
+    for name in sorted(wanted):
+        copy = folder / name
+        content = (source / name).read_bytes()
+        if not copy.exists() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+    return [(str(folder / name), str(name), "c", None) for name in sorted(wanted)]

@@ -1,8 +1,4 @@
-# The bridge as the simulator runs it: the firmware's manifest, the stand-ins for the chip's modules, and asyncio,
-# which the ESP8266's own firmware brings.
-import os
-
+# The bridge as the simulator runs it: the firmware's manifest, and asyncio, which the ESP8266's own firmware brings.
+# The chip's modules are not Python here either: sim/boards/esp8266_c.
 include("manifest.py")
 include("$(MPY_DIR)/extmod/asyncio")
-if os.path.exists("../sim/boards/manifest.py"):
-    include("../sim/boards/manifest.py")

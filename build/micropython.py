@@ -28,6 +28,7 @@ from build import cache, debian, frozen
 from build.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
+CHIP = cache.ROOT / "sim" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
 # Run in an interpreter to learn whether it will do; prints version and word size.
@@ -63,7 +64,7 @@ def find(bits=64, *, force=False):
 
 
 def bridge(*, force=False):
-    """Returns the absolute path of the 32-bit interpreter with the bridge and the simulator's stand-ins frozen in."""
+    """Returns the absolute path of the 32-bit interpreter with the bridge and a simulated ESP8266's modules in it."""
     if os.environ.get("MICROPYTHON_BRIDGE"):
         return _named_in("MICROPYTHON_BRIDGE", 32)
     return _Builder(cache.cache_folder(), force).bridge()
@@ -114,7 +115,7 @@ class _Builder:
             if self._force or not cache.touch(binary):
                 manifest = self._folder / "asyncio_only.py"
                 manifest.write_text(_ASYNCIO_ONLY)
-                self._build(bits, manifest, binary)
+                self._build(bits, manifest, binary, self._folder / f"objects-{bits}")
         return binary
 
     def bridge(self):
@@ -122,11 +123,21 @@ class _Builder:
             source = self._source()
             files = frozen.frozen_files(source, MANIFEST_SIM)
             copies, manifest = frozen.stage(files, self._folder / "stage")
-            digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies)).encode())
+            modules = self._folder / "modules"  # a folder a user module
+            chip = frozen.mirror(CHIP, modules / CHIP.name)
+            digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies + chip)).encode())
             binary = self._binaries / f"bridge-{digest.hexdigest()[:16]}"
             if self._force or not cache.touch(binary):
                 say(f"Freezing {len(files)} files into the bridge's interpreter ..")
-                self._build(32, manifest, binary)
+                # The port's make does not notice a module that is gone from C sources: what they become starts afresh.
+                objects = self._folder / f"objects-bridge-{frozen.digest_of(chip)[:8]}"
+                for other in self._folder.glob("objects-bridge-*"):
+                    if other.is_dir() and other != objects:
+                        shutil.rmtree(other)
+                self._build(
+                    32, manifest, binary, objects,
+                    f"USER_C_MODULES={modules}", f"VARIANT_DIR={modules / CHIP.name / 'variant'}",
+                )
                 cache.prune(self._binaries, "bridge-")
         return binary
 
@@ -139,15 +150,16 @@ class _Builder:
                 cache.publish(self._compiler(self._source()), binary)
         return binary
 
-    def _build(self, bits, manifest, binary):
-        """Build an interpreter that freezes what the manifest says; incremental, unless the last build broke off."""
+    def _build(self, bits, manifest, binary, objects, *words):
+        """Build an interpreter that freezes what the manifest says; incremental, unless the last build broke off.
+        `words` are further variables for make; what is built with others has its own folder of objects."""
         self._install_what_is_missing(bits)
         source = self._source()
         compiler = self._compiler(source)
         library = self._folder / "library"  # stands for micropython-lib, which the source package lacks
         library.mkdir(exist_ok=True)
         (library / "README.md").write_text("Empty: nothing of micropython-lib is frozen.\n")
-        objects = self._objects(f"objects-{bits}")
+        self._objects(objects.name)
         # The build compares times, and a checkout of older files is not newer: compile afresh what is frozen.
         shutil.rmtree(objects / "frozen_mpy", ignore_errors=True)
         (objects / "frozen_content.c").unlink(missing_ok=True)
@@ -155,7 +167,7 @@ class _Builder:
         force_32 = ["MICROPY_FORCE_32BIT=1"] if bits == 32 and struct.calcsize("P") == 8 else []
         self._make(
             "ports/unix", objects, *_MAKE_OPTIONS, *force_32, f"FROZEN_MANIFEST={manifest}", f"MPY_LIB_DIR={library}",
-            f"BUILD={objects}", MICROPY_MPYCROSS=str(compiler),
+            f"BUILD={objects}", *words, MICROPY_MPYCROSS=str(compiler),
         )
         built = objects / "micropython"
         unfit = why_unfit(built, bits)

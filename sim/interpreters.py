@@ -54,10 +54,12 @@ def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=
     return _command(interpreter, heap, f"{setup}; {run}")
 
 
-def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="38k"):
-    """Runs the bridge: frozen in a 32-bit interpreter, or from the source tree in another."""
+def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="38k", folders=()):
+    """Runs the bridge: frozen in the 32-bit interpreter that has the chip's modules in C, or from the source tree in
+    any other. `folders` come on sys.path, for a module that is not frozen."""
     if frozen:
-        setup = _setup("esp8266", fd, [".frozen/esp8266"], [".frozen"], only=True)
+        given = ", ".join((str(fd), *map(_literal, folders)))
+        setup = f"import simchip; simchip.attach({given}); del simchip"
     else:
         setup = _setup("esp8266", fd, _stand_ins("esp8266"), [ROOT])
     return _command(interpreter, heap, f"{setup}; import {module}")
@@ -67,10 +69,9 @@ def _stand_ins(kind):
     return [BOARDS / "esp8266"] if kind == "esp8266" else [BOARDS / "common", BOARDS / "host"]
 
 
-def _setup(kind, fd, first, then, only=False):
+def _setup(kind, fd, first, then):
     # The stand-ins come before the interpreter's own modules; "" (the current folder) must not.
-    own = "" if only else "'.frozen',"
-    listed = ",".join(_literal(item) for item in first) + "," + own + ",".join(_literal(item) for item in then)
+    listed = ",".join(_literal(item) for item in (*first, ".frozen", *then))
     looks = ", ".join(_literal(item) for item in LOOKS[kind])
     return f"import sys; sys.path[:] = [{listed}]; import simboot; simboot.start({fd}, {looks})"
 

@@ -34,6 +34,21 @@ def test_digest_changes_with_content_name_and_options(files):
     assert len(digests) == 6
 
 
+def test_mirror_is_a_copy_and_leaves_alone_what_is_the_same(tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    (source / "deep").mkdir(parents=True)
+    for name in ("same.c", "changed.c", "gone.c", "deep/same.h"):
+        (source / name).write_text(name)
+    frozen.mirror(source, copy)
+    times = {path: path.stat().st_mtime_ns for path in copy.rglob("same.*")}
+    (source / "changed.c").write_text("new")
+    (source / "gone.c").unlink()
+    files = frozen.mirror(source, copy)
+    assert [target for _, target, _, _ in files] == ["changed.c", "deep/same.h", "same.c"]
+    assert (copy / "changed.c").read_text() == "new" and not (copy / "gone.c").exists()
+    assert times == {path: path.stat().st_mtime_ns for path in copy.rglob("same.*")}
+
+
 def test_digest_does_not_change_with_the_time(files):
     before = frozen.digest_of(files)
     os.utime(files[0][0], (1, 1))

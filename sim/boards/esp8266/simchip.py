@@ -1,9 +1,9 @@
 """The ESP8266's stand-ins, all in one module: `machine`, `network`, `esp`, `time`, `select`, `socket`, and the board's
 looks in `sys` and `micropython`. simboot.py puts it into sys.modules under all these names.
 
-One module and few functions, because what is here is missing in what is measured of the bridge's 38 KiB: on the chip
-these things are in ROM. What a bridge does not use is in simchip_more.py and loaded when it is asked for; what the
-interpreter's own modules do well is passed on by `__getattr__`. The frames are those of common/simlink.py; there
+For any interpreter; the bridge's own has the same in C, without any of this heap: sim/boards/esp8266_c. What a bridge
+does not use is in simchip_more.py and loaded when it is asked for; what the interpreter's own modules do well is
+passed on by `__getattr__`. The frames are those of common/simlink.py; there
 are no hard interrupts on this chip, so requests are never nested.
 """
 
@@ -25,6 +25,7 @@ platform = "esp8266"
 
 _head = bytearray(8)
 _queue = []
+_in_soft = False
 _irqs = {}
 
 
@@ -100,15 +101,17 @@ def service(ms=0):
 
 
 def _run_soft():
-    if _queue and _queue[-1] is not None:
-        _queue.append(None)  # a callback is running: another one waits
-        while _queue[0] is not None:
-            handler = _queue.pop(0)
-            try:
-                handler(_queue.pop(0))
-            except Exception as exception:  # as the port does: printed, and the program goes on
-                usys.print_exception(exception)
-        _queue.clear()
+    global _in_soft
+    if _in_soft:
+        return  # a callback is running: another one waits
+    _in_soft = True
+    while _queue:
+        handler = _queue.pop(0)
+        try:
+            handler(_queue.pop(0))
+        except Exception as exception:  # as the port does: printed, and the program goes on
+            usys.print_exception(exception)
+    _in_soft = False
 
 
 class Pin:
@@ -185,6 +188,8 @@ class SoftI2C:
 
 class WLAN:
     def __init__(self, interface=0):
+        if interface not in (0, 1):
+            raise ValueError
         self._interface = interface
 
     def isconnected(self):

@@ -1,0 +1,2 @@
+# The chip has no threads, and its interrupts only schedule: so does this interpreter's signal handler.
+MICROPY_PY_THREAD = 0
