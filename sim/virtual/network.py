@@ -6,7 +6,7 @@ open, stalled. While the Wi-Fi is away, or a connection is stalled, segments wai
 """
 
 import asyncio
-from errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENOTCONN, ETIMEDOUT
+from errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENOTCONN
 
 SEGMENT = 1460
 BRIDGE_SEND = 2 * SEGMENT  # lwIP's TCP_SND_BUF and TCP_WND on the ESP8266
@@ -14,8 +14,6 @@ BRIDGE_RECEIVE = 2 * SEGMENT
 SERVER_BUFFER = 65536
 # After an outage TCP tries again after its time-out, which has grown meanwhile.
 RETRY_S = 0.3
-# A half-open connection gives up sending after this long without an answer.
-GIVE_UP_S = 60.0
 
 
 class Flow:
@@ -134,6 +132,7 @@ class Connection:
         self.server_there = True
         self.on_bridge_reset = None
         self.on_server_reset = None
+        self.server_loop = None
         self.meddle = None  # function(flow name, segment) -> segment: an attacker, or noise
         self._stalled = False
 
@@ -264,8 +263,13 @@ class BridgeSocket:
         if self._connection is None:
             return
         connection, self._connection = self._connection, None
-        if self._life.alive and not self._fault:
+        if self._fault or not self._life.alive:
+            return
+        if connection.down.received:
             connection.abort("bridge")
+        else:
+            connection.up.end()
+            connection.leave("bridge")
 
 
 class ServerTransport(asyncio.Transport):
@@ -412,7 +416,6 @@ class Network:
         self.listener = None
         self.connections = []
         self.opened = 0
-        self.was_up = True
 
     @property
     def up(self):
@@ -425,8 +428,8 @@ class Network:
         if connection in self.connections:
             self.connections.remove(connection)
 
-    def changed(self):
-        """Wi-Fi may have come back: what waits travels, after TCP's next repetition."""
+    def came_back(self):
+        """The Wi-Fi has come back: what waits travels, after TCP's next repetition."""
         for connection in list(self.connections):
             self._world.after(RETRY_S, connection.go_on)
 
@@ -435,6 +438,12 @@ class Network:
             raise OSError(98, "address already in use")
         self.listener = VirtualServer(self, loop, protocol_factory, port)
         return self.listener
+
+    def reset_all(self, ends=("bridge", "server")):
+        """A fault: connections are reset, at both ends or at one, which leaves the other half open."""
+        for connection in list(self.connections):
+            for end in ends:
+                connection.reset(end)
 
     def process_killed(self, loop):
         """The operating system closes what a killed process had open."""
@@ -468,5 +477,3 @@ class Network:
             return
         listener.accept(connection, ("10.0.0.2", 40000 + number % 20000))
 
-
-__all__ = ["Network", "Connection", "ETIMEDOUT"]

@@ -31,10 +31,12 @@ class BoardDied(BaseException):
 class BoardLoop(asyncio.BaseEventLoop):
     """The loop of one life of a board. It never runs by itself: the world calls `run_once`."""
 
+    running = False
+
     def __init__(self, world):
         super().__init__()
         self._world = world
-        self.running = False
+
         self.signals = {}  # number -> (callback, args), of a board that is a process
         self.network = None  # object with create_server(..), of a board that has one
 

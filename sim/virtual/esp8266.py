@@ -1,0 +1,131 @@
+"""The ESP8266 as a part, in virtual time: power, reset pin, boot straps, watchdog and Wi-Fi around its program.
+
+States: OFF, HELD (reset pin low), STRAPPED (released with a strap low: the boot loader waits for ever), BOOTING,
+RUNNING; as sim/esp8266.py.
+"""
+
+from sim import wifi
+from sim.esp8266 import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_S
+from sim.virtual import chips
+from sim.virtual.board import ASYNCIO
+
+
+class Esp8266:
+    """Args: board: its Board; rst: Net; bus: Bus; network: wifi.Network; tcp: network.Network; costs: Costs;
+    faults: object with before_transfer and after_transfer, or None."""
+
+    def __init__(self, board, rst, bus, network, costs, *, faults=None):
+        self.board = board
+        self.world = board.world
+        self.rst = rst
+        self.bus = bus
+        self.network = network
+        self.tcp = None
+        self.costs = costs
+        self.faults = faults
+        self.station = wifi.Station(network)
+        self.state = OFF
+        self.resets = 0  # boots after the first, whatever the cause
+        self.resets_by_pin = 0
+        self.strapped = 0  # releases of reset with a strap low
+        self.watchdog_bites = 0
+        self.programs_ended = 0
+        self._boots = 0
+        self._booting = None
+        board.on_end = self._program_ended
+        rst.listen(self._rst_changed)
+
+    # Power and reset.
+
+    def power_on(self):
+        self._boot("power on")
+
+    def power_off(self):
+        self._stop()
+        self.state = OFF
+
+    def crash(self):
+        """It stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        if self.state in (RUNNING, BOOTING):
+            self._boot("crash")
+
+    def _rst_changed(self, net):
+        if self.state == OFF:
+            return
+        if net.level == 0:
+            self.resets_by_pin += 1
+            self._stop()
+            self.state = HELD
+            self.world.trace("bridge", "reset is held low")
+        elif self.state == HELD:
+            self._boot("reset pin")
+
+    def _stop(self):
+        if self._booting is not None:
+            self.world.cancel(self._booting)
+            self._booting = None
+        self.board.kill()
+        self.station.power_off()
+
+    def _boot(self, cause):
+        self.world.trace("bridge", f"boots: {cause}")
+        self._stop()
+        if self.rst.level == 0:
+            self.state = HELD
+            return
+        if any(self.board.pins[gpio].net.level == 0 for gpio in STRAPS):
+            self.state = STRAPPED
+            self.strapped += 1
+            self.world.trace("bridge", "does not boot: a strap is low")
+            return
+        self.resets += self._boots > 0
+        self._boots += 1
+        self.state = BOOTING
+        self._booting = self.world.after(self.costs.boot_s, self._run)
+
+    def _run(self):
+        self._booting = None
+        self.station.power_on(self.world.now)
+        self.state = RUNNING
+        self.board.power_on(self._program)
+
+    def _program(self, board):
+        life = chips.Life(board)
+        modules = chips.bridge_modules(
+            life,
+            chips.SoftI2C(life, self.bus, STRAPS, self.costs.i2c_setup_us, self.faults),
+            chips.Watchdog(life, WATCHDOG_S, self._bitten),
+            self.station,
+            self._reset,
+            lambda host, port: self.tcp.connect(life, host, port),
+        )
+        modules["asyncio"] = ASYNCIO
+        board.execute("esp_link/main.py", modules)
+
+    def _reset(self):
+        """machine.reset()."""
+        self._boot("machine.reset()")
+
+    def _program_ended(self, board, fault):
+        # What esp_link/main.py does where asyncio.run returns, or raises: machine.reset().
+        self.programs_ended += 1
+        self.world.trace("bridge", f"its program ended: {fault!r}")
+        self._boot("machine.reset()")
+
+    def _bitten(self):
+        self.watchdog_bites += 1
+        self._boot("watchdog")
+
+    # Wi-Fi.
+
+    def connected(self):
+        return self.state == RUNNING and self.station.connected(self.world.now)
+
+    def set_wifi(self, up):
+        """Takes the access point away, or gives it back."""
+        self.world.trace("wifi", "up" if up else "down")
+        self.network.up = up
+        if up:
+            self.station.outage_ended(self.world.now)
+            self.world.after(self.network.assoc_s, self.tcp.came_back)
+

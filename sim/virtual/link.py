@@ -1,0 +1,158 @@
+"""The link in virtual time: client, bridge and server with their own programs, wired as docs/hardware.md says."""
+
+import contextlib
+import os
+import random
+import sys
+from hashlib import sha256 as _sha256
+from importlib import import_module
+
+import server
+from server.registry import Registry
+from sim import wifi
+from sim.link_bed import WIRING
+from sim.nets import Net
+from sim.virtual import chips
+from sim.virtual.board import ASYNCIO, Board, Console
+from sim.virtual.costs import PLACEHOLDERS
+from sim.virtual.esp8266 import Esp8266
+from sim.virtual.network import Network
+from sim.virtual.world import World
+from sim.wire import Bus
+
+TICKS_WRAP_S = (1 << 30) / 1000
+# ticks_ms wraps this long after the start of a run.
+BEFORE_WRAP_S = 7.0
+# About 1.5 ms at 400 kHz: what runs on the target runs between two chunks, and a cut leaves a torn transfer.
+CHUNK_BYTES = 64
+# Modules that take SHA-256 by name.
+HASHING = ("protocol.digest", "protocol.handshake", "protocol.mailbox")
+
+
+class VirtualLink:
+    """Args: client_main: coroutine function (hardware, settings, modules) that is the client's program;
+    server_main: coroutine function () that is the server's; settings: the client's, by name."""
+
+    def __init__(self, client_main, server_main, settings, *, seed=1, costs=PLACEHOLDERS, chunk_bytes=CHUNK_BYTES):
+        self.costs = costs
+        self.settings = settings
+        self.world = world = World(TICKS_WRAP_S - BEFORE_WRAP_S)
+        self.nets = {name: Net(name, pull_up=pull_up) for name, (_, _, pull_up) in WIRING.items()}
+        pins = {"client": {}, "bridge": {}}
+        for name, (client_pin, gpio, _) in WIRING.items():
+            pins["client"][client_pin] = self.nets[name]
+            if gpio:
+                pins["bridge"][gpio] = self.nets[name]
+        us = {"switch_us": costs.switch_us, "sha256_us": costs.sha256_us, "irq_us": costs.irq_us}
+        slow = {**us, "switch_us": costs.switch_us * costs.slower, "sha256_us": costs.sha256_us * costs.slower}
+        self.client = Board(world, "client", pins["client"], seed=seed, **us)
+        self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, **slow)
+        self.server = Board(world, "server", {}, seed=seed)
+        self.bus = Bus(self.nets["scl"], self.nets["sda"], chunk_bytes)
+        self.network = wifi.Network(assoc_s=costs.assoc_s)
+        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.network, costs)
+        self.tcp = self.esp8266.tcp = Network(world, costs, self.esp8266.connected)
+        self.client.on_end = self.server.on_end = self._ended
+        self.failure = None  # why the run cannot go on
+        self.target = None  # the client's I2CTarget, while it is open
+        self._client_main = client_main
+        self._server_main = server_main
+        self._random = random.Random(f"{seed} world")
+
+    # Power.
+
+    def power_on(self):
+        self.start_server()
+        self.esp8266.power_on()
+        self.world.after(self.costs.client_boot_s, self.start_client)
+
+    def start_client(self):
+        self.client.power_on(self._client_program)
+
+    def kill_client(self):
+        """The client loses power."""
+        self.world.trace("client", "power off")
+        self.client.kill()
+
+    def _client_program(self, board):
+        life = chips.Life(board)
+        settings = {"id": "virtual", **self.settings}
+        modules = chips.client_modules(life, self.bus, "X9", "X10")
+        modules["pb_link.settings"] = chips.module("settings", read=lambda: settings)
+        modules["asyncio"] = ASYNCIO
+        config = board.execute("pb_link/config.py", modules, "pb_link.config")
+        ASYNCIO.run(self._client_main(config))
+
+    def start_server(self):
+        self.server.power_on(self._server_program)
+
+    def _server_program(self, board):
+        board.loop.network = self.tcp
+        # A process has a registry of its own.
+        server._registry = server.Connection.registry = Registry()
+        ASYNCIO.run(self._server_main())
+
+    def kill_server(self):
+        """The server's process is killed."""
+        loop = self.server.loop
+        self.server.kill()
+        self.tcp.process_killed(loop)
+
+    def _ended(self, board, fault):
+        self.failure = f"the {board.name}'s program ended: {fault!r}"
+        self.world.stop()
+
+    def close(self):
+        for board in (self.client, self.bridge, self.server):
+            board.kill()
+
+    # The boundary: what programs of boards reach that is not theirs.
+
+    @contextlib.contextmanager
+    def boundary(self):
+        """While it is entered, os.urandom, sys.stdout and SHA-256 are the boards'."""
+        world = self.world
+        urandom, stdout = os.urandom, sys.stdout
+        modules = [import_module(name) for name in HASHING]
+        hashes = [module.sha256 for module in modules]
+        registry = server._registry
+
+        def board_urandom(n):
+            board = world.current
+            return (self._random if board is None else board.random).randbytes(n)
+
+        os.urandom = board_urandom
+        sys.stdout = Console(world, stdout)
+        if self.costs.sha256_us:
+            for module in modules:
+                module.sha256 = lambda data=b"": CostlyHash(world.current, data)
+        try:
+            yield self
+        finally:
+            self.close()
+            os.urandom, sys.stdout = urandom, stdout
+            for module, original in zip(modules, hashes):
+                module.sha256 = original
+            server._registry = server.Connection.registry = registry
+
+
+class CostlyHash:
+    """hashlib.sha256 that takes the board's time."""
+
+    __slots__ = ("_board", "_hash", "_size")
+
+    def __init__(self, board, data):
+        self._board = board
+        self._hash = _sha256(data)
+        self._size = len(data)
+
+    def update(self, data):
+        self._hash.update(data)
+        self._size += len(data)
+
+    def digest(self):
+        board = self._board
+        if board is not None and board.sha256_us:
+            # A padding of 9 bytes, in blocks of 64: FIPS 180-4, 5.1.1.
+            board.charge(board.sha256_us * ((self._size + 72) // 64))
+        return self._hash.digest()
