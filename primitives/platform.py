@@ -66,7 +66,8 @@ except ImportError:  # CPython
         await asyncio.sleep(ms / 1000)
 
     async def wait_for_ms(awaitable, ms):
-        return await asyncio.wait_for(awaitable, ms / 1000)
+        async with asyncio.timeout(ms / 1000):  # unlike wait_for, no task for it
+            return await awaitable
 
     class Flag:
         """As above, for callbacks of the same loop."""
