@@ -1,0 +1,163 @@
+"""The bytes in section 9 of docs/protocol.md are those that the encoders give.
+
+    python3 -m tests.protocol.test_recorded_bytes
+
+prints the section's blocks anew, for a change of the format that is meant.
+"""
+
+import unittest
+from binascii import hexlify, unhexlify
+
+from protocol import control, framing
+from protocol import mailbox as box
+from protocol.frame import REFUSED_IDENTITY, encode_refused
+from protocol.handshake import Initiator, Responder
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import Session
+from tests.protocol.wire import ticks_diff
+
+DOCUMENT = __file__[: -len("tests/protocol/test_recorded_bytes.py")] + "docs/protocol.md"
+KEY = bytes(range(32))
+CLIENT_EPOCH, SERVER_EPOCH = b"\x11" * 8, b"\x22" * 8
+CLIENT_NONCE, SERVER_NONCE = b"\xaa" * 16, b"\xbb" * 16
+CLIENT_LIFE, BRIDGE_LIFE = 0x1234, 0xABCD
+LIVES = box.lives(CLIENT_LIFE, BRIDGE_LIFE)
+
+
+def cells():
+    sync, ack, status = bytearray(10), bytearray(4), bytearray(16)
+    box.encode_sync_into(sync, 0, BRIDGE_LIFE, CLIENT_LIFE, box.PAYLOAD)
+    box.encode_ack_into(ack, 0, LIVES, 1)
+    cell = box.Status()
+    cell.beat, cell.client_life, cell.bridge_life = 3, CLIENT_LIFE, BRIDGE_LIFE
+    cell.next, cell.base, cell.end, cell.length0, cell.drop = 1, 0, 1, 36, 0
+    cell.encode_into(status, 0)
+    return [("SYNC", sync), ("ACK", ack), ("STATUS", status)]
+
+
+def transfer(direction, kind, connection, next_number, payload):
+    buf = bytearray(box.HEADER) + payload
+    box.seal_transfer(direction, LIVES, buf, 0, 0, kind, connection, next_number, len(payload))
+    return buf
+
+
+def records():
+    report = bytearray(control.REPORT_BYTES)
+    control.encode_report_into(report, 0, 2, 5, 24000)
+    config = control.encode_config(8123, "10.0.0.2", 1500, 60, "net", "secret")
+    return [
+        ("CONFIG", config),
+        ("UP", bytes((control.UP, 1))),
+        ("DOWN", bytes((control.DOWN, 1))),
+        ("BAD_WIFI", bytes((control.BAD_WIFI,))),
+        ("BAD_SERVER", bytes((control.BAD_SERVER,))),
+        ("REPORT", report),
+    ]
+
+
+def next_frame(session, now=0):
+    """The next frame of a session, without its prefix."""
+    buf = bytearray(1024)
+    end = session.encode_into(buf, 0, now)
+    return bytes(buf[2:end])
+
+
+def frames():
+    """One connection from its first frame on."""
+    client = Initiator("meter", KEY, CLIENT_EPOCH, CLIENT_NONCE, 128)
+    server = Responder()
+    hello = client.hello()
+    server.hello(hello)
+    welcome = server.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, 128)
+    proof, _ = client.receive(welcome)
+    server.proof(proof)
+    ends = [Session(Sender(), Receiver(), ticks_diff) for _ in range(2)]
+    for session, role in zip(ends, (client, server)):
+        session.attach(role.channel, role.peer_epoch, 128)
+    resumes = [next_frame(session) for session in ends]
+    for session, resume in zip(ends, reversed(resumes)):
+        session.receive(memoryview(resume), 0)
+    for line, numbered in ((b"hello", True), (b"tick", False), (b"x" * 100, True)):
+        ends[0].sender.append(line, numbered)
+    data = [next_frame(ends[0]), next_frame(ends[0])]
+    for body in data:
+        ends[1].receive(memoryview(body), 0)
+    ends[1].accepted(3, 0)
+    names = (
+        "HELLO",
+        "WELCOME",
+        "PROOF",
+        "REFUSED",
+        "RESUME of the client",
+        "RESUME of the server",
+        "DATA with three records",
+        "DATA with the end of the third line",
+        "DATA that only acknowledges",
+    )
+    refused = encode_refused(REFUSED_IDENTITY, framing.VERSION)
+    return list(
+        zip(names, [hello, welcome, proof, refused] + resumes + data + [next_frame(ends[1], 1000)])
+    )
+
+
+def recorded():
+    """(name, bytes) of every example, in the order of the document."""
+    found = frames()
+    hello = found[0][1]
+    prefixed = bytes((0, len(hello))) + hello
+    from_client = transfer(box.FROM_CLIENT, box.DATA | box.FRAME_END, 1, 0, prefixed)
+    from_bridge = transfer(box.FROM_BRIDGE, box.CONTROL, 0, 1, bytes((control.UP, 1)))
+    examples = cells()
+    examples.append(("transfer from the client", from_client))
+    examples.append(("transfer from the bridge", from_bridge))
+    examples.append(("preamble", framing.PREAMBLE))
+    examples.append(("keepalive", framing.KEEPALIVE))
+    examples.extend(found)
+    examples.extend(records())
+    return [(name, bytes(data)) for name, data in examples]
+
+
+def block(name, data):
+    text = str(hexlify(data), "ascii")
+    rows = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "```hex " + name + "\n" + "\n".join(rows) + "\n```\n"
+
+
+def documented():
+    """(name, bytes) of every block in the document."""
+    with open(DOCUMENT) as document:
+        parts = document.read().split("```hex ")[1:]
+    found = []
+    for part in parts:
+        name, _, rest = part.partition("\n")
+        text = rest.split("```")[0]
+        found.append((name.strip(), unhexlify("".join(text.split()))))
+    return found
+
+
+class TestRecordedBytes(unittest.TestCase):
+    def test_every_example_is_in_the_document(self):
+        self.assertEqual([name for name, _ in documented()], [name for name, _ in recorded()])
+
+    def test_encoders_give_the_documents_bytes(self):
+        known = dict(documented())
+        for name, data in recorded():
+            with self.subTest(name=name):
+                self.assertEqual(known[name], data)
+
+    def test_decoders_read_the_documents_bytes(self):
+        known = dict(documented())
+        self.assertEqual(box.decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1056))
+        self.assertEqual(box.decode_ack(known["ACK"], 0, LIVES), 1)
+        self.assertTrue(box.Status().read(known["STATUS"]))
+        for name, direction in (("client", box.FROM_CLIENT), ("bridge", box.FROM_BRIDGE)):
+            buf = known["transfer from the " + name]
+            self.assertTrue(box.transfer_ok(direction, LIVES, buf, 0))
+        self.assertEqual(control.decode_config(known["CONFIG"])[1], "10.0.0.2")
+        self.assertEqual(control.decode_report(known["REPORT"]), [2, 5, 24000])
+
+
+if __name__ == "__main__":
+    for example in recorded():
+        print(block(*example))
