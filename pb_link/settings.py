@@ -115,7 +115,7 @@ def read_or_create(path=FILE):
     items = dict(DEFAULTS)
     items["key"] = hexlify(os.urandom(32)).decode()
     with open(path, "w") as file:
+        if hasattr(os, "chmod"):
+            os.chmod(path, 0o600)  # before it holds a key
         json.dump(items, file)
-    if hasattr(os, "chmod"):
-        os.chmod(path, 0o600)  # it holds a key
     return items, True

@@ -45,8 +45,9 @@ class Attacker:
         try:
             far_reader, far_writer = await open_stream(self.server_port)
             try:
-                both = [self._pass(reader, far_writer, writer, len(PREAMBLE)), self._pass(far_reader, writer, far_writer)]
-                tasks = [asyncio.ensure_future(one) for one in both]
+                up = self._pass(reader, far_writer, writer, len(PREAMBLE))
+                down = self._pass(far_reader, writer, far_writer)
+                tasks = [asyncio.ensure_future(one) for one in (up, down)]
                 try:
                     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 finally:

@@ -8,8 +8,8 @@ import pytest
 import esp_link.bridge
 import pb_link.link
 import server.listener
-from tests.link.attacker import HARMS, Attacker
 from tests.link import harness
+from tests.link.attacker import HARMS, Attacker
 from tests.link.harness import exchange, numbered
 from tests.server.peer import OTHER_KEY, until, within
 

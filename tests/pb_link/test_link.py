@@ -1,0 +1,188 @@
+"""The link and its ESP8266: how it is reset, and what happens when it never answers."""
+
+import asyncio
+
+import pytest
+
+from pb_link import limits
+from protocol import control
+from tests.link.virtual import now_ms, run
+from tests.pb_link.board import PULSE_MS, Board
+
+
+def pulse(resets):
+    """(start, end) of the only pulse, after checking that the bus was free throughout."""
+    (start, low, busy), (end, high, still_busy) = resets
+    assert (low, high, busy, still_busy) == (0, 1, False, False)
+    return start, end
+
+
+def test_reboot_frees_the_bus_pulses_and_waits_for_the_boot_straps():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            assert board.bus.target is not None
+            rebooting = asyncio.create_task(board.app.reboot())
+            await board.pause(PULSE_MS // 2)
+            assert board.rst.level == 0 and board.bus.target is None
+            await asyncio.wait([rebooting], timeout=10)
+            start, end = pulse(board.resets)
+            assert end - start == PULSE_MS
+            assert limits.STRAP_HOLD_MS <= now_ms() - end <= limits.STRAP_HOLD_MS + 20
+            assert board.bus.target is not None
+
+    run(main())
+
+
+def test_bus_is_opened_as_soon_as_the_bridge_shows_itself():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            rebooting = asyncio.create_task(board.app.reboot())
+            board.bridge_ack(0)  # the old program's last words are no sign of the new one
+            board.bridge_ack(1)
+            await board.pause(PULSE_MS + 300)
+            assert board.bus.target is None
+            board.power_bridge()
+            board.bridge_ack(0)
+            board.bridge_ack(1)
+            await board.pause(50)
+            assert board.bus.target is not None and rebooting.done()
+            await board.synchronise()
+            assert control.decode_config(await board.fetch())
+
+    run(main())
+
+
+def test_reboot_without_a_reset_wire_is_an_oserror():
+    async def main():
+        async with Board(rst=False) as board:
+            with pytest.raises(OSError, match="^Cannot reset ESP8266.$"):
+                await board.app.reboot()
+            assert not board.link.done()
+
+    run(main())
+
+
+def test_two_reboots_at_once_are_one():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await asyncio.gather(board.app.reboot(), board.app.reboot())
+            pulse(board.resets)
+
+    run(main())
+
+
+@pytest.mark.parametrize("after_ms", [0, 100, PULSE_MS + 100])
+def test_cancelled_reboot_is_finished(after_ms):
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            rebooting = asyncio.create_task(board.app.reboot())
+            await board.pause(after_ms or 1)
+            rebooting.cancel()
+            await board.pause(3000)
+            start, end = pulse(board.resets)
+            assert end - start == PULSE_MS and board.bus.target is not None
+            board.power_bridge()
+            await board.synchronise()
+
+    run(main())
+
+
+def test_close_in_the_middle_of_a_reset_leaves_the_pin_at_rest_and_the_bus_free():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            rebooting = asyncio.create_task(board.app.reboot())
+            await board.pause(50)
+            board.app.close()
+            await board.pause(5000)
+            assert board.rst.level == 1 and board.bus.target is None
+            assert rebooting.done() and board.link.done() and len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_silent_bridge_is_reset_after_three_missed_beats():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await board.fetch()
+            await board.beat(10000)
+            last = now_ms()
+            assert board.resets == []
+            await board.pause(limits.BRIDGE_IDLE_MS + 600)
+            start, _ = pulse(board.resets)
+            assert start - last > 3000
+            assert not board.app.status()
+
+    run(main())
+
+
+def test_edges_on_ack_alone_do_not_keep_a_stuck_bridge():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            for _ in range(30):
+                await board.pause(200)
+                board.bridge_ack(0)
+                board.bridge_ack(1)
+            assert board.resets
+
+    run(main())
+
+
+def test_bridge_that_never_answers_is_reset_at_a_falling_rate_with_a_clear_message(capsys):
+    async def main():
+        async with Board() as board:
+            await board.pause(400000)
+            starts = [when for when, level, _ in board.resets if level == 0]
+            gaps = [(b - a) // 1000 for a, b in zip(starts, starts[1:], strict=False)]
+            assert gaps == [12, 24, 48] + [60] * 5
+            assert not any(busy for _, _, busy in board.resets)
+            assert not board.link.done() and board.app.starts == 0
+
+    run(main())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9
+    assert all("does not answer" in line and "scl, sda, syn, ack, rst" in line for line in lines)
+    assert [line.split()[-2] for line in lines[:5]] == ["12", "24", "48", "60", "60"]
+
+
+def test_bridge_that_never_answers_is_reported_without_a_reset_wire(capsys):
+    async def main():
+        async with Board(rst=False) as board:
+            await board.pause(60000)
+            await board.synchronise()
+            assert board.app.starts == 1
+
+    run(main())
+    assert "does not answer" in capsys.readouterr().out
+
+
+def test_quiet_link_shows_a_beat_and_pulses_nothing():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await board.fetch()
+            await board.beat(2000)
+            pulses, beats = board.pulses, set()
+            for _ in range(10):
+                await board.beat(1000)
+                beats.add(board.bridge.status.beat)
+            assert len(beats) == 10 and board.pulses == pulses
+
+    run(main())
+
+
+def test_line_that_waits_pulses_syn_again_and_again():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            pulses = board.pulses
+            await board.pause(1000)  # nobody fetches the configuration
+            assert 3 <= board.pulses - pulses <= 6
+
+    run(main())

@@ -1,0 +1,115 @@
+"""What a client must be told, and that errors name the item and show no secret."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from pb_link.settings import DEFAULTS, NAMES, Settings, read, read_or_create
+
+KEY = bytes(range(100, 132))
+GOOD = [8123, "192.168.0.10", 1500, 10, "network", "pass word", KEY]
+
+
+def changed(name, value):
+    config = list(GOOD)
+    config[NAMES.index(name)] = value
+    return config
+
+
+def test_list_and_dict_say_the_same():
+    for config in (GOOD, tuple(GOOD), dict(zip(NAMES, GOOD, strict=True)), changed("key", KEY.hex())):
+        settings = Settings(config)
+        assert [getattr(settings, name) for name in NAMES] == GOOD
+
+
+def test_empty_ssid_and_password_mean_the_stored_network():
+    config = changed("ssid", "")
+    config[NAMES.index("password")] = ""
+    assert Settings(config).ssid == ""
+
+
+def test_open_network_has_an_ssid_only():
+    assert Settings(changed("password", "")).ssid == "network"
+
+
+def test_password_without_an_ssid_is_an_error_that_does_not_show_it():
+    with pytest.raises(ValueError, match="password without an ssid") as caught:
+        Settings(changed("ssid", ""))
+    assert "pass word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", range(len(NAMES)))
+def test_absent_item_is_an_error_that_names_it(count):
+    with pytest.raises(ValueError, match=f"{NAMES[count]} is absent"):
+        Settings(GOOD[:count])
+    named = dict(zip(NAMES, GOOD, strict=True))
+    del named[NAMES[count]]
+    with pytest.raises(ValueError, match=f"{NAMES[count]} is absent"):
+        Settings(named)
+
+
+BAD = [
+    *[("port", value) for value in (0, -1, 65536, "8123", 1.0, None, True)],
+    *[("timeout_ms", value) for value in (0, 199, 600001, "1500", None)],
+    *[("report_s", value) for value in (-1, 86401, "10", None)],
+    *[("server", value) for value in ("", None, 5, b"host", "x" * 256)],
+    *[("ssid", value) for value in (None, 5, b"net", "\u20ac" * 86)],
+    *[("password", value) for value in (None, 5, b"secret", "x" * 256)],
+    *[("key", value) for value in (None, "", 5, KEY[:31], KEY.hex()[:62], "z" * 64)],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=range(len(BAD)))
+def test_bad_item_is_an_error_that_names_it(name, value):
+    with pytest.raises((TypeError, ValueError), match=name) as caught:
+        Settings(changed(name, value))
+    assert KEY.hex()[:16] not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [None, "config", 5, {1, 2}])
+def test_config_of_another_type_is_an_error(config):
+    with pytest.raises(TypeError, match="config"):
+        Settings(config)
+
+
+def test_repr_shows_nothing_secret():
+    settings = Settings(GOOD)
+    for text in (repr(settings), str(settings), f"{settings}"):
+        assert "192.168.0.10" in text
+        for secret in ("pass word", KEY.hex()[:16], repr(KEY)[2:20]):
+            assert secret not in text
+
+
+# The file
+
+
+def test_file_fills_in_the_defaults(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps({"port": 9000, "key": KEY.hex()}))
+    assert read(str(path)) == {**DEFAULTS, "port": 9000, "key": KEY.hex()}
+
+
+def test_absent_file_means_the_defaults(tmp_path):
+    assert read(str(tmp_path / "none.json")) == DEFAULTS
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", '"text"', f'{{"key": "{KEY.hex()}"'])
+def test_bad_file_is_an_error_that_names_it(tmp_path, text):
+    path = tmp_path / "s.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="s.json") as caught:
+        read(str(path))
+    assert KEY.hex() not in str(caught.value)
+
+
+def test_file_is_made_once_with_a_key_of_its_own(tmp_path):
+    path, other = str(tmp_path / "s.json"), str(tmp_path / "t.json")
+    made, created = read_or_create(path)
+    again, created_again = read_or_create(path)
+    assert (created, created_again) == (True, False) and again == made
+    assert len(bytes.fromhex(made["key"])) == 32
+    assert read_or_create(other)[0]["key"] != made["key"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert Settings({name: made[name] for name in NAMES}).port == 8123
