@@ -38,7 +38,7 @@ class TestCodecs(unittest.TestCase):
     def test_line_comes_back(self, text):
         self.assertEqual(decode_line(encode_line(text)), text + "\n")
 
-    @given(st.tuples(WORD, LONG, LONG, TEXT, TEXT, TEXT))
+    @given(st.tuples(WORD, TEXT, LONG, LONG, TEXT, TEXT))
     def test_config_comes_back(self, config):
         self.assertEqual(control.decode_config(control.encode_config(*config)), config)
 
