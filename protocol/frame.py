@@ -31,11 +31,12 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
 
     RESUME   both ways, the first sealed frame of each direction
     0   1   kind 10
-    1   1   flags: bit 0: I remember your epoch, so `next` means something
+    1   1   flags: bit 0: I remember your epoch, so `ack` and `next` count
     2   2   number of my oldest line that you have not acknowledged
-    4   2   next: number of the line that I expect from you
-    6   1   room, in units of 64 bytes
-    7   8   MAC
+    4   2   ack: every line of yours before this one is accepted
+    6   2   next: every line of yours before this one has been received
+    8   1   room, in units of 64 bytes
+    9   8   MAC
 
     DATA     both ways
     0   1   kind 11
@@ -65,7 +66,7 @@ RESUME = 0x10
 DATA = 0x11
 
 REMEMBERED = 0x01  # RESUME flag
-RESUME_BYTES = 7  # without MAC
+RESUME_BYTES = 9  # without MAC
 DATA_HEADER = 8
 
 MORE = 0x8000
@@ -88,12 +89,13 @@ def encode_refused(reason, version):
     return bytes((REFUSED, reason, version))
 
 
-def encode_resume(buf, at, remembered, base, next_number, room):
+def encode_resume(buf, at, remembered, base, ack, next_number, room):
     buf[at] = RESUME
     buf[at + 1] = REMEMBERED if remembered else 0
     put16(buf, at + 2, base)
-    put16(buf, at + 4, next_number)
-    buf[at + 6] = room
+    put16(buf, at + 4, ack)
+    put16(buf, at + 6, next_number)
+    buf[at + 8] = room
     return at + RESUME_BYTES
 
 

@@ -90,15 +90,21 @@ class Sender:
         self._retained = []
         self._held = sum(len(entry[0]) for entry in kept)
 
-    def resume(self, peer_next):
-        """The peer, on a new connection, expects line peer_next. Returns None or a fault."""
-        count = diff16(peer_next, self.base)
-        if count < 0 or count > len(self._waiting):
-            return "resume at line %d, held from %d" % (peer_next, self.base)
-        for _ in range(count):
-            self._held -= len(self._waiting.pop(0)[0])
-        self.base = peer_next
-        self.acknowledged += count
+    def resume(self, ack, peer_next):
+        """The peer, on a new connection, has accepted the lines before ack and
+        received those before peer_next. Returns None or a fault.
+
+        What it has received and not accepted is kept: it may still lose it.
+        """
+        accepted = diff16(ack, self.base)
+        received = diff16(peer_next, self.base)
+        if not 0 <= accepted <= received <= len(self._waiting):
+            return "resume at lines %d, %d, held from %d" % (ack, peer_next, self.base)
+        lines = [self._waiting.pop(0)[0] for _ in range(received)]
+        self._held -= sum(len(line) for line in lines[:accepted])
+        self._retained = lines[accepted:]
+        self.base = ack
+        self.acknowledged += accepted
         return None
 
     def can_fill(self):

@@ -12,7 +12,7 @@ and call `receiver.accept`, write what `encode_into` gives, sleep until
 A connection delivers frames in order or not at all, so within one there is
 nothing to retransmit: a frame that is missing, altered or repeated fails its
 MAC, the adapter closes the connection, and the next one resumes at the first
-line that was not accepted. That is the only retransmission, and the line
+line that was not received. That is the only retransmission, and the line
 numbers are the only de-duplication.
 
 Exactly-once rests on one rule: a line is acknowledged by `receiver.accept`,
@@ -108,10 +108,10 @@ class Session:
             self.receiver.start_at(get16(data, 2))
             self.peer_epoch = self._new_epoch
         if data[1] & REMEMBERED:
-            fault = self.sender.resume(get16(data, 4))
+            fault = self.sender.resume(get16(data, 4), get16(data, 6))
             if fault:
                 return fault
-        self.sender.grant(0, data[6] * ROOM_UNIT)
+        self.sender.grant(0, data[8] * ROOM_UNIT)
         self._progress = now
         self.state = OPEN
         self.resumes += 1
@@ -183,8 +183,15 @@ class Session:
         self._greeted = True
         self._note_told()
         remembered = self._new_epoch == self.peer_epoch
+        receiver = self.receiver
         end = frame.encode_resume(
-            buf, start, remembered, self.sender.base, self.receiver.next, self._room_sent
+            buf,
+            start,
+            remembered,
+            self.sender.base,
+            receiver.ack,
+            receiver.next,
+            self._room_sent,
         )
         return self._seal(buf, at, start, end)
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARED_FOLDERS = ("tests/protocol", "tests/primitives")
+SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices")
 BOARD_LIBRARY = "sim/boards/lib"  # holds the `unittest` of the boards
 TIMEOUT_S = 240  # for one file, on a slow machine
 

@@ -83,12 +83,12 @@ class TestChannel(unittest.TestCase):
 
 class TestLayouts(unittest.TestCase):
     def test_resume_is_as_the_table_says(self):
-        buf = bytearray(12)
-        end = frame.encode_resume(buf, 1, True, 0x0102, 0xFFFE, 161)
+        buf = bytearray(14)
+        end = frame.encode_resume(buf, 1, True, 0x0102, 0x0003, 0xFFFE, 161)
         self.assertEqual(end, 1 + frame.RESUME_BYTES)
-        self.assertEqual(bytes(buf[1:end]), b"\x10\x01\x01\x02\xff\xfe\xa1")
-        frame.encode_resume(buf, 1, False, 0, 0, 0)
-        self.assertEqual(bytes(buf[1:end]), b"\x10" + bytes(6))
+        self.assertEqual(bytes(buf[1:end]), b"\x10\x01\x01\x02\x00\x03\xff\xfe\xa1")
+        frame.encode_resume(buf, 1, False, 0, 0, 0, 0)
+        self.assertEqual(bytes(buf[1:end]), b"\x10" + bytes(8))
 
     def test_data_header_is_as_the_table_says(self):
         buf = bytearray(12)

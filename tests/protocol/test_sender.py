@@ -171,7 +171,7 @@ class TestResume(unittest.TestCase):
         records(sender, 6)
         sender.disconnect()
         self.assertFalse(sender.can_fill())
-        self.assertIsNone(sender.resume(0))
+        self.assertIsNone(sender.resume(0, 0))
         sender.grant(0, MUCH)
         self.assertEqual(records(sender), [(0, b"a"), (0, b"b"), (0, b"c")])
 
@@ -179,16 +179,29 @@ class TestResume(unittest.TestCase):
         sender = sender_with(b"a", b"b", b"c")
         records(sender)
         sender.disconnect()
-        self.assertIsNone(sender.resume(2))
+        self.assertIsNone(sender.resume(2, 2))
         sender.grant(0, MUCH)
         self.assertEqual((sender.number, sender.acknowledged), (2, 2))
         self.assertEqual(records(sender), [(0, b"c")])
+
+    def test_line_received_and_not_accepted_is_kept_and_not_sent(self):
+        sender = sender_with(b"a", b"b", b"c")
+        records(sender)
+        sender.disconnect()
+        self.assertIsNone(sender.resume(1, 2))
+        sender.grant(0, MUCH)
+        self.assertEqual((sender.number, sender.acknowledged), (2, 1))
+        self.assertEqual(records(sender), [(0, b"c")])
+        sender.disconnect()
+        self.assertIsNone(sender.resume(1, 1))
+        sender.grant(0, MUCH)
+        self.assertEqual(records(sender), [(0, b"b"), (0, b"c")])
 
     def test_line_sent_in_part_begins_anew(self):
         sender = sender_with(bytes(300))
         records(sender, 100)
         sender.disconnect()
-        sender.resume(0)
+        sender.resume(0, 0)
         sender.grant(0, MUCH)
         self.assertEqual(records(sender), [(0, bytes(300))])
 
@@ -199,7 +212,7 @@ class TestResume(unittest.TestCase):
         sender.grant(0, MUCH)
         records(sender, 100)
         sender.disconnect()
-        sender.resume(0)
+        sender.resume(0, 0)
         sender.grant(0, MUCH)
         self.assertEqual(records(sender), [(0, b"n")])
         self.assertTrue(sender.room_for(8191))
@@ -208,9 +221,9 @@ class TestResume(unittest.TestCase):
         sender = sender_with(b"a", b"b")
         sender.start_at(5)
         sender.disconnect()
-        self.assertIn("resume at line 4", sender.resume(4))
-        self.assertIn("resume at line 8", sender.resume(8))
-        self.assertIsNone(sender.resume(7))
+        for ack, peer_next in ((4, 5), (5, 4), (6, 5), (8, 8), (7, 8)):
+            self.assertIn("resume at line", sender.resume(ack, peer_next))
+        self.assertIsNone(sender.resume(7, 7))
         self.assertTrue(sender.idle)
 
 

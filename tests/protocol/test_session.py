@@ -30,9 +30,9 @@ class Pair:
         end = self.peer.seal(buf, 0, len(body))
         return self.session.receive(memoryview(buf)[:end], self.now)
 
-    def resume(self, remembered=False, base=0, next_number=0, room=160):
-        buf = bytearray(7)
-        encode_resume(buf, 0, remembered, base, next_number, room)
+    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160):
+        buf = bytearray(9)
+        encode_resume(buf, 0, remembered, base, ack, next_number, room)
         return self.say(buf)
 
     def data(self, *lines, **fields):
@@ -171,7 +171,7 @@ class TestResume(unittest.TestCase):
         pair = Pair().open()
         pair.data(b"one", b"two")
         pair.attach()
-        self.assertEqual(pair.heard()[1:6], b"\x01\x00\x00\x00\x02")
+        self.assertEqual(pair.heard()[1:8], b"\x01\x00\x00\x00\x00\x00\x02")
         pair.resume(base=0)
         self.assertEqual(pair.session.receiver.next, 2)
 
@@ -184,19 +184,19 @@ class TestResume(unittest.TestCase):
         self.assertIsNone(pair.resume(remembered=False, next_number=999))
         self.assertEqual(pair.heard()[8:], b"\x00\x03one")
 
-    def test_next_of_a_peer_that_remembers_acknowledges(self):
+    def test_ack_of_a_peer_that_remembers_acknowledges(self):
         pair = Pair().open()
         pair.session.sender.append(b"one", True)
         pair.session.sender.append(b"two", True)
         pair.heard()
         pair.attach()
         pair.heard()
-        pair.resume(remembered=True, next_number=1)
+        pair.resume(remembered=True, ack=1, next_number=1)
         self.assertEqual(pair.heard()[8:], b"\x00\x03two")
         self.assertEqual(pair.session.sender.acknowledged, 1)
 
     def test_resume_outside_of_what_is_held_is_a_fault(self):
-        self.assertIn("resume at line 5", Pair().resume(remembered=True, next_number=5))
+        self.assertIn("resume at lines 5", Pair().resume(remembered=True, ack=5, next_number=5))
 
     def test_epoch_changes_only_with_an_authentic_resume(self):
         pair = Pair().open()
