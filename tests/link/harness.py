@@ -10,12 +10,10 @@ import asyncio
 import random
 import socket
 
-import esp_link.bridge
 from esp_link.bridge import Bridge
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.memory_target import TargetPort
 from pb_link.app_base import AppBase
-from primitives.supervisor import Supervisor
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
 from server import client_conn
 from tests.server.peer import HOST, KEY, Service, until, within
@@ -192,17 +190,16 @@ class FakeSocket:
         self._sock.shutdown(socket.SHUT_RDWR)
 
 
-class RecordingSupervisor(Supervisor):
-    """Knows its tasks, so that they can all be killed."""
+class KillableBridge(Bridge):
+    """Knows its tasks."""
 
     def __init__(self, *args):
-        super().__init__(*args)
         self.started = []
+        super().__init__(*args)
 
-    def start(self, coroutine):
-        task = super().start(coroutine)
-        self.started.append(task)
-        return task
+    def _start(self, coroutine):
+        self.started.append(super()._start(coroutine))
+        return self.started[-1]
 
 
 class Chip:
@@ -236,20 +233,16 @@ class Chip:
             return
         self.on = True
         self.boots += 1
-        original, esp_link.bridge.Supervisor = esp_link.bridge.Supervisor, RecordingSupervisor
-        try:
-            self.bridge = Bridge(
-                MemoryController(self.bus, ADDRESS, ADDRESS_BITS),
-                self.syn,
-                self.ack,
-                self.wifi,
-                self._connect,
-                lambda: random.randrange(1, 65536),
-                lambda: 24000,
-                lambda: None,
-            )
-        finally:
-            esp_link.bridge.Supervisor = original
+        self.bridge = KillableBridge(
+            MemoryController(self.bus, ADDRESS, ADDRESS_BITS),
+            self.syn,
+            self.ack,
+            self.wifi,
+            self._connect,
+            lambda: random.randrange(1, 65536),
+            lambda: 24000,
+            lambda: None,
+        )
         self.task = asyncio.create_task(self.bridge.run())
 
     def kill(self):
@@ -259,7 +252,7 @@ class Chip:
         self.on = False
         self.syn.irq(None)
         self.task.cancel()
-        for task in self.bridge._tasks.started:
+        for task in self.bridge.started:
             task.cancel()
         self.ack.level = 1  # the pin is an input again
 

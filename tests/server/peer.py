@@ -35,7 +35,8 @@ TIMEOUT_MS = 10000
 
 async def within(awaitable, seconds=PATIENCE_S):
     """The result of the awaitable; fails the test when it takes too long."""
-    return await asyncio.wait_for(awaitable, seconds)
+    async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation
+        return await awaitable
 
 
 async def until(condition, what="a condition", seconds=PATIENCE_S):
@@ -221,7 +222,8 @@ class Client:
             due_ms = self.session.next_timeout(ticks_ms())
             wait_ms = 100 if due_ms is None else min(due_ms, 100)
             try:
-                data = await asyncio.wait_for(reader.read(4096), wait_ms / 1000)
+                async with asyncio.timeout(wait_ms / 1000):
+                    data = await reader.read(4096)
             except asyncio.TimeoutError:
                 self._flush()
                 self._send(KEEPALIVE)

@@ -1,0 +1,437 @@
+"""The bridge between a client and its server."""
+
+import asyncio
+
+import pytest
+
+from protocol import control
+from protocol.framing import KEEPALIVE, PREAMBLE
+from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
+from tests.link.virtual import now_ms, run
+
+FRAME = b"\0\5hello"
+
+
+# Order of power
+
+
+def test_bridge_waits_for_a_client_that_is_absent_and_connects_nowhere():
+    async def main():
+        async with Bench(client=False) as bench:
+            await bench.pause(30000)
+            assert bench.attempts == [] and not bench.task.done()
+            assert 100 <= bench.bus.transfers <= 200  # a look every 200 ms
+            bench.new_client()
+            await bench.connected()
+            assert bench.attempts[0][1:] == ("server", 8123)
+
+    run(main())
+
+
+def test_client_may_wait_for_the_bridge():
+    async def main():
+        bench = Bench()
+        bench.new_client()
+        await bench.pause(5000)
+        async with bench:
+            assert await bench.connected() == 1
+
+    run(main())
+
+
+def test_bridge_connects_only_when_it_is_configured():
+    async def main():
+        async with Bench() as bench:
+            await bench.pause(5000)
+            assert bench.client.lives == 1 and bench.attempts == []
+            await bench.connected()
+
+    run(main())
+
+
+def test_new_life_of_the_client_ends_the_old_connection_and_is_configured_anew():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.client.close()
+            bench.new_client()
+            await bench.until(lambda: bench.sockets[0].closed)
+            await bench.pause(1000)
+            assert len(bench.attempts) == 1
+            assert await bench.connected() == 2
+            assert DOWN not in bench.client.kinds()
+
+    run(main())
+
+
+def test_bus_that_is_left_and_entered_again_is_a_new_life_of_the_link():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.client.box.close()
+            await bench.pause(100)
+            bench.client.box.open()
+            await bench.until(lambda: bench.client.lives == 2)
+            bench.client.configure()
+            await bench.until(lambda: bench.client.kinds().count(UP) == 2)
+
+    run(main())
+
+
+# The server
+
+
+def test_first_refusal_is_told_once_and_attempts_go_on_with_growing_pauses():
+    async def main():
+        async with Bench() as bench:
+            bench.answer = "refuse"
+            bench.client.configure()
+            await bench.pause(60000)
+            assert bench.client.kinds() == [control.BAD_SERVER]
+            times = [when for when, _, _ in bench.attempts]
+            gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+            assert gaps[:4] == [250, 500, 1000, 2000] and set(gaps[4:]) == {4000}
+            bench.answer = "accept"
+            await bench.until(lambda: UP in bench.client.kinds())
+
+    run(main())
+
+
+def test_later_outages_are_not_told_as_initial_failures():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.answer = "refuse"
+            bench.socket.end()
+            bench.wifi.good = True
+            await bench.pause(20000)
+            bench.wifi.good = False
+            await bench.pause(20000)
+            assert bench.client.kinds() == [UP, DOWN]
+            bench.wifi.good = True
+            bench.answer = "accept"
+            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP])
+            assert [record[1] for record in bench.client.controls] == [1, 1, 2]
+
+    run(main())
+
+
+def test_new_client_is_told_of_its_own_initial_failure():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.answer = "refuse"
+            bench.client.close()
+            bench.new_client()
+            bench.client.configure()
+            await bench.until(lambda: bench.client.kinds() == [control.BAD_SERVER])
+
+    run(main())
+
+
+def test_wifi_failure_is_told_once():
+    async def main():
+        async with Bench() as bench:
+            bench.wifi.good = False
+            bench.client.configure()
+            await bench.pause(30000)
+            assert bench.client.kinds() == [control.BAD_WIFI] and bench.attempts == []
+            bench.wifi.good = True
+            await bench.until(lambda: bench.client.kinds() == [control.BAD_WIFI, UP])
+
+    run(main())
+
+
+def test_server_that_does_not_answer_is_a_failure():
+    async def main():
+        async with Bench() as bench:
+            bench.answer = "hang"
+            bench.client.configure()
+            await bench.until(lambda: bench.client.kinds() == [control.BAD_SERVER])
+            assert 8000 <= now_ms() - bench.attempts[0][0] <= 8600
+
+    run(main())
+
+
+def test_another_configuration_leads_to_another_server():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.client.configure((9000, "other", 1500, 0, "", ""))
+            await bench.until(lambda: len(bench.attempts) == 2)
+            assert bench.sockets[0].closed and bench.attempts[1][1:] == ("other", 9000)
+
+    run(main())
+
+
+def test_configuration_that_comes_while_the_old_one_connects_wins():
+    async def main():
+        async with Bench() as bench:
+            bench.answer = "hang"
+            bench.client.configure()
+            await bench.until(lambda: bench.attempts)
+            bench.client.configure((9000, "other", 1500, 0, "", ""))
+            await bench.pause(500)
+            bench.answer = "accept"
+            await bench.until(lambda: bench.attempts[-1][1] == "other", 30000)
+            await bench.until(lambda: not bench.socket.closed)
+            assert all(socket.closed for socket in bench.sockets[:-1])
+
+    run(main())
+
+
+MALFORMED = [b"\x01", b"\x01" + bytes(9), b"\x01" + bytes(10) + b"\x05abc", b"\x77", b"\x02\x01"]
+
+
+@pytest.mark.parametrize("record", MALFORMED)
+def test_malformed_record_of_the_client_changes_nothing(record):
+    async def main():
+        async with Bench() as bench:
+            bench.client._offers.append((0x40, 0, record))
+            await bench.pause(3000)
+            assert bench.attempts == [] and not bench.task.done()
+            await bench.connected()
+
+    run(main())
+
+
+# The stream
+
+
+def test_frames_pass_both_ways_without_keepalives():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            bench.client.send(number, FRAME)
+            bench.socket.feed(KEEPALIVE + FRAME + KEEPALIVE * 3 + FRAME)
+            await bench.until(lambda: bench.client.received() == FRAME * 2)
+            assert bench.socket.sent.replace(KEEPALIVE, b"") == PREAMBLE + FRAME
+            assert {connection for connection, _ in bench.client.stream} == {number}
+
+    run(main())
+
+
+def test_data_of_an_old_connection_is_not_forwarded():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.socket.end()
+            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP])
+            bench.client.send(1, FRAME)
+            bench.client.send(3, FRAME)
+            bench.client.send(2, b"\0\4good")
+            await bench.until(lambda: b"good" in bench.socket.sent)
+            assert FRAME not in bench.socket.sent
+
+    run(main())
+
+
+def test_control_records_never_come_from_the_server():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            config = control.encode_config(*CONFIG)
+            frame = len(config).to_bytes(2, "big") + config
+            bench.socket.feed(frame + b"\0\2" + bytes((DOWN, number)))
+            await bench.pause(100)
+            assert bench.client.kinds()[:1] == [UP] and bench.client.received() in (frame, b"")
+
+    run(main())
+
+
+def test_server_that_never_reads_does_not_delay_the_mailbox():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected((8123, "server", 60000, 1, "", ""))
+            bench.socket.drain(0)
+            bench.client.send(number, bytes((3, 232)) + bytes(1000))
+            await bench.until(lambda: bench.bridge._uplink.writing)
+            late = 0
+            for _ in range(200):
+                transfers = bench.bus.transfers
+                asked = now_ms()
+                bench.client_syn(0)
+                bench.client_syn(1)
+                while bench.bus.transfers == transfers:
+                    await bench.pause(1)
+                late = max(late, now_ms() - asked)
+                await bench.pause(50)
+            assert late <= 50 and not bench.task.done()
+            bench.socket.drain()
+            await bench.until(lambda: len(bench.socket.sent) >= 1006)
+
+    run(main())
+
+
+def test_frames_wait_in_the_client_while_the_server_does_not_read():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected((8123, "server", 60000, 0, "", ""))
+            bench.socket.drain(0)
+            frames = [b"\0\5" + b"%05d" % i for i in range(20)]
+            for frame in frames:
+                bench.client.send(number, frame)
+            await bench.pause(5000)
+            assert len(bench.client._offers) >= 16
+            bench.socket.drain()
+            wanted = b"".join(frames)
+            await bench.until(lambda: bench.socket.sent.replace(KEEPALIVE, b"").endswith(wanted))
+
+    run(main())
+
+
+def test_client_asks_to_drop_a_connection():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            bench.client.drop(number)
+            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP])
+            await bench.pause(10)
+            assert bench.sockets[0].closed and not bench.sockets[1].closed
+            for _ in range(30):
+                bench.socket.feed(KEEPALIVE)
+                await bench.pause(500)
+            assert len(bench.sockets) == 2  # the old request does not hit the new connection
+
+    run(main())
+
+
+def test_connection_numbers_wrap_and_are_never_0():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            for _ in range(256):
+                count = len(bench.sockets)
+                bench.socket.end()
+                await bench.until(lambda count=count: len(bench.sockets) > count)
+            await bench.pause(100)
+            ups = [record[1] for record in bench.client.controls if record[0] == UP]
+            assert ups == [*range(1, 256), 1, 2]
+
+    run(main())
+
+
+def test_client_that_falls_silent_ends_the_connection_and_gets_another_when_it_is_back():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected((8123, "server", 60000, 0, "", ""))
+            await bench.pause(10000)
+            assert not bench.socket.closed
+            bench.client.beating = False
+            silent = now_ms()
+            await bench.until(lambda: bench.sockets[0].closed)
+            assert 2000 <= now_ms() - silent <= 4500
+            await bench.pause(10000)
+            assert len(bench.sockets) == 1
+            bench.client.beating = True
+            await bench.until(lambda: len(bench.sockets) == 2)
+
+    run(main())
+
+
+# Reports and supervision
+
+
+def test_reports_count_up_and_come_at_their_interval():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected((8123, "server", 60000, 10, "", ""))
+            bench.free = 24680
+            await bench.pause(35000)
+            reports = [control.decode_report(record) for record in bench.client.controls if record[0] == control.REPORT]
+            assert reports == [[1, 0, 24680], [1, 1, 24680], [1, 2, 24680]]
+
+    run(main())
+
+
+def test_no_reports_are_sent_unless_asked_for():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            await bench.pause(60000)
+            assert control.REPORT not in bench.client.kinds()
+
+    run(main())
+
+
+def test_records_that_the_client_does_not_take_are_bounded():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected((8123, "server", 60000, 1, "", ""))
+            bench.client._task.cancel()  # hangs, with its mailbox on the bus
+            await bench.pause(60000)
+            assert len(bench.bridge._controls) <= 8 and not bench.task.done()
+
+    run(main())
+
+
+def test_bus_is_looked_at_seldom_when_nothing_happens():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected((8123, "server", 600000, 0, "", ""))
+            await bench.pause(5000)
+            transfers = bench.bus.transfers
+            await bench.pause(60000)
+            assert bench.bus.transfers - transfers <= 130
+
+    run(main())
+
+
+def test_watchdog_is_fed_all_the_time():
+    async def main():
+        async with Bench() as bench:
+            for answer in ("hang", "refuse", "accept"):
+                bench.answer = answer
+                bench.client.configure()
+                for _ in range(20):
+                    feeds = bench.feeds
+                    await bench.pause(500)
+                    assert bench.feeds > feeds
+
+    run(main())
+
+
+@pytest.mark.parametrize("where", ["mailbox", "wifi", "housekeeping", "connect"])
+def test_exception_in_any_task_ends_the_bridge(where):
+    def broken(*args):
+        raise RuntimeError("broken " + where)
+
+    async def main():
+        async with Bench() as bench:
+            await bench.pause(500)
+            if where == "mailbox":
+                bench.bridge._box.poll = broken
+            elif where == "wifi":
+                bench.wifi.join = broken
+            elif where == "housekeeping":
+                bench.bridge._feed = broken
+            else:
+                bench.bridge._uplink._connect = broken
+            bench.client.configure()
+            await asyncio.wait([bench.task], timeout=5)
+            with pytest.raises(RuntimeError, match="broken " + where):
+                bench.task.result()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("hung", "seconds"), [("mailbox", 5), ("connection", 60)])
+def test_task_that_hangs_ends_the_bridge(hung, seconds):
+    async def forever(*args):
+        await asyncio.Event().wait()
+
+    async def main():
+        async with Bench() as bench:
+            await bench.pause(500)
+            if hung == "mailbox":
+                bench.bridge._wake.wait = forever
+            else:
+                bench.wifi.join = forever
+            bench.client.configure()
+            begun = now_ms()
+            await asyncio.wait([bench.task], timeout=200)
+            with pytest.raises(RuntimeError, match="hangs"):
+                bench.task.result()
+            assert seconds * 1000 - 1000 <= now_ms() - begun <= seconds * 1000 + 1500
+
+    run(main())

@@ -1,0 +1,113 @@
+"""Joining a network: what is stored in the chip first, then what the client has configured."""
+
+import pytest
+
+from esp_link.wifi import Wifi
+from tests.link.virtual import now_ms, run
+
+IDLE, CONNECTING, WRONG_PASSWORD, NO_AP, FAIL, GOT_IP = range(6)
+
+
+class FakeWlan:
+    """network.WLAN of an ESP8266. outcomes: for each connect() the status that it ends in after `takes_ms`;
+    None: nothing is stored, it never begins; "hang": it never ends; "raise": connect() raises OSError."""
+
+    def __init__(self, *outcomes, takes_ms=2000):
+        self.outcomes = list(outcomes)
+        self.takes_ms = takes_ms
+        self.calls = []
+        self._outcome = None
+        self._begun = 0
+
+    def isconnected(self):
+        return self.status() == GOT_IP
+
+    def status(self):
+        if self._outcome is None:
+            return IDLE
+        if self._outcome == "hang" or now_ms() - self._begun < self.takes_ms:
+            return CONNECTING
+        return self._outcome
+
+    def disconnect(self):
+        self.calls.append("disconnect")
+        self._outcome = None
+
+    def connect(self, *credentials):
+        self.calls.append(credentials)
+        self._begun = now_ms()
+        outcome = self.outcomes.pop(0)
+        if outcome == "raise":
+            raise OSError("no credentials")
+        self._outcome = outcome
+
+
+def joined(wlan, ssid="net", password="secret"):
+    async def main():
+        begun = now_ms()
+        return await Wifi(wlan, IDLE, CONNECTING).join(ssid, password), now_ms() - begun
+
+    return run(main())
+
+
+def attempts(wlan):
+    return [call for call in wlan.calls if call != "disconnect"]
+
+
+def test_stored_network_is_joined_first():
+    wlan = FakeWlan(GOT_IP)
+    assert joined(wlan)[0] is True
+    assert attempts(wlan) == [()]
+
+
+@pytest.mark.parametrize("failure", [WRONG_PASSWORD, NO_AP, FAIL, None, "hang", "raise"])
+def test_configured_network_is_joined_when_the_stored_one_fails(failure):
+    wlan = FakeWlan(failure, GOT_IP)
+    good, took_ms = joined(wlan)
+    assert good is True and attempts(wlan) == [(), ("net", "secret")]
+    assert took_ms <= 15000 + 2500
+
+
+@pytest.mark.parametrize("failure", [WRONG_PASSWORD, NO_AP, FAIL, None, "hang", "raise"])
+def test_failure_of_both_is_told_in_bounded_time(failure):
+    wlan = FakeWlan(failure, failure)
+    good, took_ms = joined(wlan)
+    assert good is False and took_ms <= 31000
+
+
+def test_nothing_stored_is_noticed_quickly():
+    assert joined(FakeWlan(None, GOT_IP))[1] < 4000
+
+
+def test_wrong_password_is_noticed_quickly():
+    good, took_ms = joined(FakeWlan(WRONG_PASSWORD, WRONG_PASSWORD, takes_ms=100))
+    assert not good and took_ms < 1000
+
+
+def test_empty_ssid_means_the_stored_network_only():
+    wlan = FakeWlan(NO_AP)
+    assert joined(wlan, "", "")[0] is False
+    assert attempts(wlan) == [()]
+
+
+def test_network_that_is_joined_is_left_alone():
+    async def main():
+        wlan = FakeWlan(GOT_IP, takes_ms=0)
+        wlan.connect()
+        wlan.calls.clear()
+        begun = now_ms()
+        assert await Wifi(wlan, IDLE, CONNECTING).join("net", "secret")
+        assert wlan.calls == [] and now_ms() == begun
+
+    run(main())
+
+
+def test_attempt_that_the_chip_has_begun_by_itself_is_not_disturbed():
+    async def main():
+        wlan = FakeWlan(GOT_IP)
+        wlan.connect()
+        wlan.calls.clear()
+        assert await Wifi(wlan, IDLE, CONNECTING).join("net", "secret")
+        assert wlan.calls == []
+
+    run(main())
