@@ -49,6 +49,18 @@ def test_bridge_connects_only_when_it_is_configured():
     run(main())
 
 
+def test_bridge_connects_at_once_when_it_is_configured():
+    async def main():
+        async with Bench() as bench:
+            bench.client.beating = False  # its next beat may be half a second away
+            bench.client.configure()
+            begun = now_ms()
+            await bench.until(lambda: bench.attempts)
+            assert now_ms() - begun <= 350
+
+    run(main())
+
+
 def test_new_life_of_the_client_ends_the_old_connection_and_is_configured_anew():
     async def main():
         async with Bench() as bench:
