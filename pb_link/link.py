@@ -152,6 +152,8 @@ class Link:
         self._flag.set()
 
     def _wait_ms(self):
+        if self._box.slot() is None:  # an acknowledgement that is due has no place: the bridge wakes us
+            return limits.MAX_WAIT_MS
         timeout = self.session.next_timeout(ticks_ms())
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sim import counted_run, demo, interpreters, one_board, up
+from sim.virtual import run as virtual_run
 
 
 def main(arguments):
@@ -17,7 +18,8 @@ def main(arguments):
         add(commands)
     options = parser.parse_args(arguments)
     try:
-        return _run(options.start(options))
+        started = options.start(options)
+        return started if isinstance(started, int) else _run(started)
     except (ValueError, interpreters.NoInterpreter, OSError) as error:
         print(f"sim {options.command}: {error}", file=sys.stderr)
         return 2
@@ -109,7 +111,12 @@ def _add_up(commands):
 
 def _add_run(commands):
     parser = commands.add_parser("run", help="exchange N counted lines each way, under faults, and compare")
-    parser.add_argument("--bed", choices=("mpy",), default="mpy", help="mpy: boards are MicroPython processes")
+    parser.add_argument(
+        "--bed",
+        choices=("mpy", "virtual"),
+        default="mpy",
+        help="mpy: boards are MicroPython processes; virtual: one process, on a clock that jumps",
+    )
     parser.add_argument("--lines", type=_positive, required=True, metavar="N", help="lines each way")
     parser.add_argument("--line-bytes", type=_positive, default=50, metavar="B", help="bytes a line, with its newline")
     parser.add_argument("--faults", default="", metavar="NAME=N,NAME=R/s", help="counts, or rates per second")
@@ -119,7 +126,17 @@ def _add_run(commands):
     parser.add_argument("--verbose", action="store_true", help="show what the programs print")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     _add_bed_options(parser)
-    parser.set_defaults(start=counted_run.run)
+    parser.add_argument(
+        "--costs",
+        choices=("placeholders", "zero"),
+        default="placeholders",
+        help="bed virtual: what computing costs (docs/simulator.md)",
+    )
+    parser.set_defaults(start=_start_run)
+
+
+def _start_run(options):
+    return virtual_run.run(options) if options.bed == "virtual" else counted_run.run(options)
 
 
 def _add_demo(commands):

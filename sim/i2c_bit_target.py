@@ -26,6 +26,8 @@ class BitTarget:
 
     def detach(self):
         self._attached = False
+        self.scl.unlisten(self._changed)
+        self.sda.unlisten(self._changed)
         self._hold(None)
 
     def begin(self):

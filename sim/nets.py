@@ -23,6 +23,10 @@ class Net:
         """`on_change(net)` is called after each change of level."""
         self._listeners.append(on_change)
 
+    def unlisten(self, on_change):
+        """No longer."""
+        self._listeners.remove(on_change)
+
     def drive(self, owner, level):
         """`owner` drives 0 or 1, or lets go (None)."""
         if self._drives.get(owner) == level:

@@ -73,12 +73,12 @@ class SoftI2C:
     """`machine.SoftI2C`: the transfers that a bridge uses. A call lasts as long as its transfer; meanwhile the other
     boards go on."""
 
-    def __init__(self, life, bus, names, setup_us, faults=None):
+    def __init__(self, life, bus, setup_us, clock_hz, faults):
         self._life = life
         self._board = life.board
         self._bus = bus
-        self._names = names
         self._setup_us = setup_us
+        self._clock_hz = clock_hz
         self._faults = faults
         self._controller = None
 
@@ -86,7 +86,7 @@ class SoftI2C:
         """The constructor."""
         for pin in (scl, sda):
             self._board.pins[pin._name].configure(OPEN_DRAIN, None, 1)
-        self._controller = Controller(self._bus, self._board.name, clock_hz=freq, timeout_us=timeout)
+        self._controller = Controller(self._bus, self._board.name, clock_hz=self._clock_hz or freq, timeout_us=timeout)
         self._board.at_death(self._let_go)
         return self
 
@@ -148,6 +148,8 @@ class SoftI2C:
                         self._cut(transfer, passed_us)
                         raise BoardDied
         except StopIteration as end:
+            if not life.alive:  # a fault at one of its bytes
+                raise BoardDied
             return end.value
 
     @staticmethod

@@ -12,9 +12,9 @@ from sim.virtual.board import ASYNCIO
 
 class Esp8266:
     """Args: board: its Board; rst: Net; bus: Bus; network: wifi.Network; tcp: network.Network; costs: Costs;
-    faults: object with before_transfer and after_transfer, or None."""
+    clock_hz: of the bus, in place of what the program asks for."""
 
-    def __init__(self, board, rst, bus, network, costs, *, faults=None):
+    def __init__(self, board, rst, bus, network, costs, clock_hz=None):
         self.board = board
         self.world = board.world
         self.rst = rst
@@ -22,7 +22,8 @@ class Esp8266:
         self.network = network
         self.tcp = None
         self.costs = costs
-        self.faults = faults
+        self.clock_hz = clock_hz
+        self.faults = None  # object with before_transfer and after_transfer
         self.station = wifi.Station(network)
         self.state = OFF
         self.resets = 0  # boots after the first, whatever the cause
@@ -93,7 +94,7 @@ class Esp8266:
         life = chips.Life(board)
         modules = chips.bridge_modules(
             life,
-            chips.SoftI2C(life, self.bus, STRAPS, self.costs.i2c_setup_us, self.faults),
+            chips.SoftI2C(life, self.bus, self.costs.i2c_setup_us, self.clock_hz, self.faults),
             chips.Watchdog(life, WATCHDOG_S, self._bitten),
             self.station,
             self._reset,
@@ -128,4 +129,3 @@ class Esp8266:
         if up:
             self.station.outage_ended(self.world.now)
             self.world.after(self.network.assoc_s, self.tcp.came_back)
-

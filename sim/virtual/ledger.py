@@ -1,31 +1,92 @@
-"""What the applications of a run wrote and read, and nothing of how the link works. sim/checker.py judges it.
+"""What the applications of a run wrote and read, and whether that is what was promised (DESIGN's promise table).
 
-Lines are kept per life of the client: what a life had not delivered when it lost power goes with its RAM, and lines
-to it that it may have read but not acknowledged may be seen by the next life, one line at most (the promise table).
+Knows nothing of how the link works. Lines are kept per life of the client: what a life had not acknowledged when it
+lost power goes with its RAM, and lines whose acknowledgement died with it are seen by the next life once more: they
+are counted, but not as duplicates.
 """
+
+from sim import checker
 
 
 class Ledger:
-    """Lines written and read, in order, with the time of the last one read."""
+    """Args: world: for times; lines: that each end writes in all."""
 
-    def __init__(self, world):
+    def __init__(self, world, lines):
         self._world = world
-        self.written = {"client": [], "server": []}
-        self.read = {"client": [], "server": []}
-        self.last_read = {"client": None, "server": None}
+        self.lines = lines
+        self.lives = []  # of the client
+        self.server_written = []
+        self.server_read = []
+        self.last_read_s = 0.0
+        self.seen_twice = 0  # lines that were read by two lives, one after the other
         self.on_read = None  # function()
 
-    def wrote(self, end, line):
-        self.written[end].append(line)
-        self._world.trace(end, f"> {line[:24]}")
+    def new_life(self):
+        self.lives.append(ClientLife())
+        return self.lives[-1]
 
-    def has_read(self, end, line):
-        self.read[end].append(line)
-        self.last_read[end] = self._world.now
-        self._world.trace(end, f"< {line[:24]}")
+    @property
+    def client_written(self):
+        return [line for life in self.lives for line in life.written]
+
+    @property
+    def client_next(self):
+        """Number of the client's next line: its application keeps it beyond a loss of power."""
+        return sum(len(life.written) for life in self.lives)
+
+    def wrote(self, where, end, line):
+        where.append(line)
+        if self._world.tracer is not None:
+            self._world.trace(end, f"> {line[:16]}")
+
+    def has_read(self, where, end, line):
+        where.append(line)
+        self.last_read_s = self._world.now - self._world.begin_s
+        if self._world.tracer is not None:
+            self._world.trace(end, f"< {line[:16]}")
         if self.on_read is not None:
             self.on_read()
 
     @property
     def delivered(self):
-        return len(self.read["client"]) + len(self.read["server"])
+        return len(self.server_read) + sum(len(life.read) for life in self.lives)
+
+    def complete(self):
+        """True if everything that has to be delivered may have been: `verdict` counts."""
+        if len(self.server_written) < self.lines or self.client_next < self.lines:
+            return False
+        if sum(len(life.read) for life in self.lives) < self.lines:
+            return False
+        last = self.lives[-1].written
+        return not last or bool(self.server_read) and self.server_read[-1] == last[-1]
+
+    def verdict(self):
+        """Returns checker's counts (client to server, server to client), less what is excused."""
+        there = checker.compare(self.client_written, self.server_read)
+        there["lost"] -= self._gone_with_power()
+        read = []
+        self.seen_twice = 0
+        for life in self.lives:
+            repeated = _overlap(read, life.read)
+            self.seen_twice += repeated
+            read += life.read[repeated:]
+        return there, checker.compare(self.server_written, read)
+
+    def _gone_with_power(self):
+        read = set(self.server_read)
+        return sum(line not in read for life in self.lives[:-1] for line in life.written[life.acknowledged :])
+
+
+def _overlap(before, after):
+    """How many lines at the beginning of `after` are those at the end of `before`, in order."""
+    if not after or after[0] not in before:
+        return 0
+    again = before[len(before) - 1 - before[::-1].index(after[0]) :]
+    return len(again) if again == after[: len(again)] else 0
+
+
+class ClientLife:
+    def __init__(self):
+        self.written = []
+        self.read = []
+        self.acknowledged = 0  # of the lines written: the last write that waited has returned

@@ -4,10 +4,12 @@ import contextlib
 import os
 import random
 import sys
-from hashlib import sha256 as _sha256
-from importlib import import_module
+from hashlib import sha256
 
+import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
+import pb_link.app_base  # noqa: F401
 import server
+from primitives import platform
 from server.registry import Registry
 from sim import wifi
 from sim.link_bed import WIRING
@@ -17,7 +19,7 @@ from sim.virtual.board import ASYNCIO, Board, Console
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.esp8266 import Esp8266
 from sim.virtual.network import Network
-from sim.virtual.world import World
+from sim.virtual.world import ROUNDING_S, World
 from sim.wire import Bus
 
 TICKS_WRAP_S = (1 << 30) / 1000
@@ -25,15 +27,17 @@ TICKS_WRAP_S = (1 << 30) / 1000
 BEFORE_WRAP_S = 7.0
 # About 1.5 ms at 400 kHz: what runs on the target runs between two chunks, and a cut leaves a torn transfer.
 CHUNK_BYTES = 64
-# Modules that take SHA-256 by name.
-HASHING = ("protocol.digest", "protocol.handshake", "protocol.mailbox")
+# Packages whose modules take functions of the boundary by name.
+PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server")
 
 
 class VirtualLink:
     """Args: client_main: coroutine function (hardware, settings, modules) that is the client's program;
     server_main: coroutine function () that is the server's; settings: the client's, by name."""
 
-    def __init__(self, client_main, server_main, settings, *, seed=1, costs=PLACEHOLDERS, chunk_bytes=CHUNK_BYTES):
+    def __init__(
+        self, client_main, server_main, settings, *, seed=1, costs=PLACEHOLDERS, chunk_bytes=CHUNK_BYTES, clock_hz=None
+    ):
         self.costs = costs
         self.settings = settings
         self.world = world = World(TICKS_WRAP_S - BEFORE_WRAP_S)
@@ -50,7 +54,7 @@ class VirtualLink:
         self.server = Board(world, "server", {}, seed=seed)
         self.bus = Bus(self.nets["scl"], self.nets["sda"], chunk_bytes)
         self.network = wifi.Network(assoc_s=costs.assoc_s)
-        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.network, costs)
+        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.network, costs, clock_hz)
         self.tcp = self.esp8266.tcp = Network(world, costs, self.esp8266.connected)
         self.client.on_end = self.server.on_end = self._ended
         self.failure = None  # why the run cannot go on
@@ -64,7 +68,8 @@ class VirtualLink:
     def power_on(self):
         self.start_server()
         self.esp8266.power_on()
-        self.world.after(self.costs.client_boot_s, self.start_client)
+        # Which of them comes first is chance.
+        self.world.after(self.costs.client_boot_s * self._random.uniform(0.3, 6), self.start_client)
 
     def start_client(self):
         self.client.power_on(self._client_program)
@@ -110,30 +115,43 @@ class VirtualLink:
 
     @contextlib.contextmanager
     def boundary(self):
-        """While it is entered, os.urandom, sys.stdout and SHA-256 are the boards'."""
+        """While it is entered, os.urandom, sys.stdout, ticks_ms and SHA-256 are the boards'."""
         world = self.world
-        urandom, stdout = os.urandom, sys.stdout
-        modules = [import_module(name) for name in HASHING]
-        hashes = [module.sha256 for module in modules]
-        registry = server._registry
+        urandom, stdout, registry = os.urandom, sys.stdout, server._registry
 
         def board_urandom(n):
             board = world.current
             return (self._random if board is None else board.random).randbytes(n)
 
+        def ticks_ms():  # platform.ticks_ms, without looking for the loop that runs
+            return int((world.now + ROUNDING_S) * 1000) & ((1 << 30) - 1)
+
+        def costly_sha256(data=b""):
+            return CostlyHash(world.current, data)
+
+        replaced = _replace("ticks_ms", platform.ticks_ms, ticks_ms)
+        if self.costs.sha256_us:
+            replaced += _replace("sha256", sha256, costly_sha256)
         os.urandom = board_urandom
         sys.stdout = Console(world, stdout)
-        if self.costs.sha256_us:
-            for module in modules:
-                module.sha256 = lambda data=b"": CostlyHash(world.current, data)
         try:
             yield self
         finally:
             self.close()
             os.urandom, sys.stdout = urandom, stdout
-            for module, original in zip(modules, hashes):
-                module.sha256 = original
+            for names, name, original in replaced:
+                names[name] = original
             server._registry = server.Connection.registry = registry
+
+
+def _replace(name, original, substitute):
+    """Puts a substitute where modules of the project have imported a function by name. Returns what to undo."""
+    undo = []
+    for module_name, module in sorted(sys.modules.items()):
+        if module_name.partition(".")[0] in PACKAGES and getattr(module, name, None) is original:
+            undo.append((module.__dict__, name, original))
+            setattr(module, name, substitute)
+    return undo
 
 
 class CostlyHash:
@@ -143,7 +161,7 @@ class CostlyHash:
 
     def __init__(self, board, data):
         self._board = board
-        self._hash = _sha256(data)
+        self._hash = sha256(data)
         self._size = len(data)
 
     def update(self, data):

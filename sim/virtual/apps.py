@@ -1,0 +1,132 @@
+"""The applications of a counted run: both write numbered lines, and log what they read. Programs like any user's."""
+
+import asyncio
+
+import server
+from pb_link.app_base import AppBase
+from sim.apps.counted_lines import make_line
+
+PORT = 8123
+TIMEOUT_MS = 1500
+CLIENT_ID = "virtual"
+WIFI_PASSWORD = "virtual"
+# Every so often a write waits until the other end has it: both ways of writing are used.
+WAIT_EVERY = 10
+# The listener is closed for this long when it is restarted.
+PAUSE_S = 1.0
+
+
+class Client(AppBase):
+    """Args: as AppBase; job: Job."""
+
+    def __init__(self, job, config):
+        self._job = job
+        self._life = job.ledger.new_life()
+        super().__init__(config["conn_id"], config["config"], config["hardware"], job.verbose)
+
+    def start(self):
+        asyncio.create_task(self._write_lines())
+        asyncio.create_task(self._read_lines())
+
+    async def _write_lines(self):
+        job, life = self._job, self._life
+        for number in range(job.ledger.client_next, job.lines):
+            await job.pause("client")
+            line = make_line("c", number, job.size, job.seed)
+            job.ledger.wrote(life.written, "client", line)
+            wait = number % WAIT_EVERY == 0
+            await self.write(line, wait=wait)
+            if wait:
+                life.acknowledged = len(life.written)
+
+    async def _read_lines(self):
+        job = self._job
+        while True:
+            await job.before_read("client")
+            line = await self.readline()
+            job.ledger.has_read(self._life.read, "client", line[:-1])
+
+    async def bad_wifi(self):
+        print("! Wi-Fi could not be joined")
+
+    async def bad_server(self):
+        print("! no server yet")
+
+    async def report(self, data):
+        self._job.reports += 1
+
+    async def server_ok(self, up):
+        print("! server", "up" if up else "down")
+
+
+class Job:
+    """What the applications of one run do. Args: key: 64 hexadecimal digits; interval_s: between lines."""
+
+    def __init__(self, ledger, *, lines, size, seed, key, verbose=False, interval_s=0.0, store=None):
+        self.ledger = ledger
+        self.lines = lines
+        self.size = size
+        self.seed = seed
+        self.verbose = verbose
+        self.interval_s = interval_s
+        self.reports = 0
+        self.conn = None  # the server's Connection
+        self.lazy_until = {"client": 0.0, "server": 0.0}  # readers that do not read for a while
+        self._key = key
+        self._store = store or server.MemoryStore()
+        self._serving = None
+
+    @property
+    def settings(self):
+        return {
+            "port": PORT, "server": "server", "timeout_ms": TIMEOUT_MS, "report_s": 10, "ssid": "virtual",
+            "password": WIFI_PASSWORD, "id": CLIENT_ID, "key": self._key,
+        }  # fmt: skip
+
+    async def pause(self, end):
+        if self.interval_s:
+            await asyncio.sleep(self.interval_s)
+
+    async def before_read(self, end):
+        late = self.lazy_until[end] - asyncio.get_running_loop().time()
+        if late > 0:
+            await asyncio.sleep(late)
+
+    async def client_main(self, config):
+        await Client(self, config).await_msg()
+
+    async def server_main(self):
+        application = asyncio.create_task(self._application())
+        while not application.done():
+            self._serving = asyncio.create_task(self._serve())
+            await asyncio.wait((self._serving, application), return_when=asyncio.FIRST_COMPLETED)
+            if not self._serving.cancelled() and self._serving.done():
+                self._serving.result()
+            await asyncio.sleep(PAUSE_S)
+        application.result()
+
+    def restart_listener(self):
+        if self._serving is not None:
+            self._serving.cancel()
+
+    async def _serve(self):
+        own = CLIENT_ID
+        await server.run({own}, self.verbose, PORT, TIMEOUT_MS, keys={own: self._key}, store=self._store)
+
+    async def _application(self):
+        self.conn = conn = await server.client_conn(CLIENT_ID)
+        await asyncio.gather(self._write_lines(conn), self._read_lines(conn))
+
+    async def _write_lines(self, conn):
+        ledger = self.ledger
+        for number in range(len(ledger.server_written), self.lines):
+            await self.pause("server")
+            line = make_line("s", number, self.size, self.seed)
+            ledger.wrote(ledger.server_written, "server", line)
+            await conn.write(line, wait=number % WAIT_EVERY == 0)
+
+    async def _read_lines(self, conn):
+        while True:
+            await self.before_read("server")
+            line = await conn.readline()
+            self.ledger.has_read(self.ledger.server_read, "server", line[:-1])

@@ -1,0 +1,333 @@
+"""The faults of bed *virtual*, each a function (Faults) that injects one, now. All chance is the run's seed's.
+
+They act on parts, wires, segments and power, never on the code under test.
+"""
+
+import random
+
+from sim.wire import CUT, LOST, NACKED, REPEATED
+
+MAX_OUTAGE_S = 8.0
+BYTE_US = 22.5  # at 400 kHz
+
+
+class I2CFaults:
+    """What the next transfers on the bus suffer; asked before each one."""
+
+    def __init__(self, link, chance):
+        self._link = link
+        self._random = chance
+        self._next = []  # functions (read, size) -> tap or None
+
+    def add(self, make_tap):
+        self._next.append(make_tap)
+
+    def before_transfer(self, bus, read, size):
+        bus.tap = self._next.pop(0)(read, size) if self._next else None
+
+    def after_transfer(self, bus):
+        bus.tap = None
+
+
+class Faults:
+    """Args: link: VirtualLink; job: apps.Job."""
+
+    def __init__(self, link, job, seed):
+        self.link = link
+        self.job = job
+        self.world = link.world
+        self.random = random.Random(f"{seed} faults")
+        self.i2c = link.esp8266.faults = I2CFaults(link, self.random)
+        self.injected = dict.fromkeys(FAULTS, 0)
+        self._meddlers = []
+
+    def inject(self, name):
+        self.injected[name] += 1
+        self.world.trace("fault", name)
+        FAULTS[name](self)
+
+    def later(self, low_s, high_s, action, *args):
+        self.world.after(self.random.uniform(low_s, high_s), action, *args)
+
+    # The bridge.
+
+    def bridge_kill(self):
+        self.link.esp8266.crash()
+
+    def bridge_brownout(self):
+        """It loses power at some moment of the next transfer."""
+
+        def tap(read, size):
+            bytes_us = (size + 6) * BYTE_US
+            self.later(0, bytes_us / 1e6, self.link.esp8266.crash)
+
+        self.i2c.add(tap)
+
+    def bridge_hang(self):
+        """Its program computes for ever: the watchdog's business."""
+        self.link.bridge.busy_until = self.world.now + 3600
+
+    def bridge_exception(self):
+        """Its next transfer raises what nobody expects."""
+
+        def tap(read, size):
+            raise MemoryError("a fault")
+
+        self.i2c.add(tap)
+
+    # Wi-Fi.
+
+    def wifi_outage(self):
+        self.link.esp8266.set_wifi(False)
+        self.later(0.2, MAX_OUTAGE_S, self.link.esp8266.set_wifi, True)
+
+    def wifi_password(self):
+        """The access point comes back with another password, which somebody corrects after a while."""
+        network = self.link.network
+        network.ssid, network.password = "virtual", "another"
+        self.wifi_outage()
+        self.later(10, 30, self._forgive)
+
+    def _forgive(self):
+        network = self.link.network
+        network.ssid = network.password = None
+        self.link.esp8266.set_wifi(True)
+
+    def wifi_late(self):
+        """The next association takes long."""
+        network = self.link.network
+        network.assoc_s = 12.0
+        self.wifi_outage()
+        self.later(15, 25, setattr, network, "assoc_s", self.link.costs.assoc_s)
+
+    # The server.
+
+    def server_restart(self):
+        self.job.restart_listener()
+
+    # The client.
+
+    def client_kill(self):
+        self.link.kill_client()
+        self.later(0.1, 5.0, self._client_back)
+
+    def _client_back(self):
+        if self.link.client.loop is None:
+            self.link.start_client()
+
+    def slow_client(self):
+        self.job.lazy_until["client"] = self.world.now + self.random.uniform(1, 15)
+
+    def slow_server(self):
+        self.job.lazy_until["server"] = self.world.now + self.random.uniform(1, 15)
+
+    # I2C.
+
+    def _at_byte(self, said):
+        """`said(value)` at one byte of the next transfer."""
+
+        def tap(read, size):
+            at = self.random.randrange(size + 2)
+
+            def once(address, reading, index, value):
+                nonlocal at
+                at -= 1
+                return said(value) if at == -1 else value
+
+            return once
+
+        self.i2c.add(tap)
+
+    def i2c_bitflip(self):
+        self._at_byte(lambda value: value ^ 1 << self.random.randrange(8))
+
+    def i2c_noise(self):
+        """Many bytes of some transfers are anything."""
+        for _ in range(self.random.randrange(1, 6)):
+            self.i2c.add(lambda read, size: self._noisy)
+
+    def _noisy(self, address, reading, index, value):
+        return self.random.randrange(256) if self.random.random() < 0.05 else value
+
+    def i2c_lost(self):
+        self._at_byte(lambda value: LOST)
+
+    def i2c_repeated(self):
+        self._at_byte(lambda value: REPEATED)
+
+    def i2c_nack(self):
+        self._at_byte(lambda value: NACKED)
+
+    def i2c_cut(self):
+        self._at_byte(lambda value: CUT)
+
+    def i2c_absent(self):
+        """The target does not answer to its address for a while."""
+        ports = self.link.bus.ports
+        for port in list(ports):
+            address, port.address = port.address, 0x7F
+            self.later(0.01, 1.0, setattr, port, "address", address)
+
+    def i2c_stretch(self):
+        """The target holds the clock for longer than the controller waits."""
+        for port in self.link.bus.ports:
+            port.owner.stretch(self.random.choice((1000, 20000, 60000)))
+
+    def scl_low(self):
+        self._hold("scl")
+
+    def sda_low(self):
+        self._hold("sda")
+
+    def _hold(self, name):
+        net = self.link.nets[name]
+        net.drive("fault", 0)
+        self.later(0.001, 4.0, net.drive, "fault", None)
+
+    def sda_stuck(self):
+        """A target that believes to be sending: it holds sda until it has seen 9 clocks, or for a long time."""
+        StuckTarget(self.link.nets["scl"], self.link.nets["sda"])
+        self.later(20, 40, self.link.nets["sda"].drive, "stuck", None)
+
+    # Interrupts and wires.
+
+    def irq_lost(self):
+        self._interrupts(lambda board: "lost" if self.random.random() < 0.7 else None)
+
+    def irq_late(self):
+        self._interrupts(lambda board: self.random.uniform(0, 0.2))
+
+    def syn_broken(self):
+        self._broken(self.link.bridge)
+
+    def ack_broken(self):
+        self._broken(self.link.client)
+
+    def _broken(self, board):
+        board.lose_interrupts = lambda board: "lost"
+        self.later(2, 15, setattr, board, "lose_interrupts", None)
+
+    def _interrupts(self, what):
+        for board in (self.link.client, self.link.bridge):
+            board.lose_interrupts = what
+            self.later(0.5, 5, setattr, board, "lose_interrupts", None)
+
+    def syn_noise(self):
+        self._spikes("syn", 30)
+
+    def ack_noise(self):
+        self._spikes("ack", 30)
+
+    def rst_noise(self):
+        self._spikes("rst", 2)
+
+    def _spikes(self, name, count):
+        net = self.link.nets[name]
+        for _ in range(self.random.randrange(1, count + 1)):
+            when = self.world.now + self.random.uniform(0, 2)
+            self.world.at(when, net.drive, "noise", 0)
+            self.world.at(when + 1e-5, net.drive, "noise", None)
+
+    # TCP.
+
+    def tcp_reset(self):
+        self.link.tcp.reset_all()
+
+    def tcp_half_open(self):
+        """One end is told that the connection is gone, the other is not."""
+        self.link.tcp.reset_all((self.random.choice(("bridge", "server")),))
+
+    def tcp_stall(self):
+        for connection in list(self.link.tcp.connections):
+            connection.stall(self.random.uniform(0.1, 12))
+
+    # An attacker on the way, or on the bridge.
+
+    def _meddle(self, change):
+        """`change(flow, segment) -> segment` is done to one of the next segments."""
+        for connection in list(self.link.tcp.connections):
+            connection.meddle = Meddler(connection, self.random.randrange(4), change)
+
+    def tcp_altered(self):
+        def change(flow, segment, past):
+            changed = bytearray(segment)
+            changed[self.random.randrange(len(changed))] ^= 1 << self.random.randrange(8)
+            return bytes(changed)
+
+        self._meddle(change)
+
+    def tcp_dropped(self):
+        self._meddle(lambda flow, segment, past: b"\0\0")
+
+    def tcp_replayed(self):
+        self._meddle(lambda flow, segment, past: segment + self.random.choice(past))
+
+    def tcp_reordered(self):
+        self._meddle(lambda flow, segment, past: segment[len(segment) // 2 :] + segment[: len(segment) // 2])
+
+    def tcp_reflected(self):
+        """What the bridge sent comes back to it, and what the server sent to the server."""
+
+        def change(flow, segment, past):
+            for connection in self.link.tcp.connections:
+                other = connection.down if flow == "up" else connection.up
+                other.received += segment
+                if other.on_data is not None:
+                    other.on_data()
+            return segment
+
+        self._meddle(change)
+
+    def tcp_injected(self):
+        def change(flow, segment, past):
+            return segment + self.random.randbytes(self.random.randrange(1, 200))
+
+        self._meddle(change)
+
+
+class Meddler:
+    """Lets some segments of a connection pass, and changes one."""
+
+    def __init__(self, connection, wait, change):
+        self._connection = connection
+        self._wait = wait
+        self._change = change
+        self._past = []
+
+    def __call__(self, flow, segment):
+        self._past.append(segment)
+        self._wait -= 1
+        if self._wait >= 0 or not segment:
+            return segment
+        self._connection.meddle = None
+        return self._change(flow, segment, self._past)
+
+
+class StuckTarget:
+    """Holds sda low until it has seen 9 rising edges of scl."""
+
+    def __init__(self, scl, sda):
+        self._scl, self._sda = scl, sda
+        self._left = 9
+        sda.drive("stuck", 0)
+        scl.listen(self._clock)
+
+    def _clock(self, net):
+        if net.level and self._left:
+            self._left -= 1
+            if not self._left:
+                self._sda.drive("stuck", None)
+                self._scl.unlisten(self._clock)
+
+
+_NAMES = """
+    bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late server_restart
+    client_kill slow_client slow_server i2c_bitflip i2c_noise i2c_lost i2c_repeated i2c_nack i2c_cut i2c_absent
+    i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late syn_broken ack_broken syn_noise ack_noise rst_noise
+    tcp_reset tcp_half_open tcp_stall tcp_altered tcp_dropped tcp_replayed tcp_reordered tcp_reflected tcp_injected
+""".split()
+FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
+
+# How long one fault, and what follows from it, may keep the link from delivering: a wrong password for 30 s, two
+# rounds of joining, a reset at the bounded rate, a connection. Many faults overlap, so the sum is generous.
+RECOVERY_S = 120.0

@@ -1,0 +1,180 @@
+"""`sim run --bed virtual`: N lines each way on the virtual link, under faults, judged by sim/checker.py."""
+
+import gc
+import json
+import random
+import sys
+import time
+
+from sim import checker, faults
+from sim.apps.counted_lines import shortest
+from sim.counted_run import print_table
+from sim.virtual.apps import Job
+from sim.virtual.costs import MODELS, PLACEHOLDERS
+from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
+from sim.virtual.ledger import Ledger
+from sim.virtual.link import VirtualLink
+from sim.virtual.world import Deadlock
+
+TICK_S = 0.02
+# A fault comes so long after its turn, at most.
+SPREAD_S = 0.1
+# After the last line: time for a line too many to arrive.
+SETTLE_S = 3.0
+# Bounds of a run, virtual: to come up, for each line each way, and the sum of all recoveries.
+BASE_S, LINE_S = 60, 0.1
+
+
+class VirtualRun:
+    """One run; everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
+    says whether the promise was kept, `failure` why the run did not come to its end."""
+
+    def __init__(
+        self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
+        interval_s=0.0, tracer=None, clock_hz=None,
+    ):  # fmt: skip
+        if size < shortest(lines):
+            raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
+        counts = counts or {}
+        self.plan = faults.Plan(counts, rates or {}, seed)
+        self.timeout_s = timeout_s or (
+            BASE_S + (LINE_S + interval_s) * lines + RECOVERY_S * (sum(counts.values()) + 10 * len(rates or {}))
+        )
+        self._rates = rates
+        key = random.Random(f"{seed} key").randbytes(32).hex()
+        self.link = VirtualLink(self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz)
+        self.world = self.link.world
+        self.world.tracer = tracer
+        self.ledger = Ledger(self.world, lines)
+        self.ledger.on_read = self._line_read
+        self.job = Job(
+            self.ledger, lines=lines, size=size, seed=seed, key=key, verbose=verbose or bool(tracer),
+            interval_s=interval_s,
+        )  # fmt: skip
+        self.link.settings = self.job.settings
+        self.faults = Faults(self.link, self.job, seed)
+        for board in (self.link.client, self.link.bridge, self.link.server):
+            board.on_line = self._printed
+        self.tail = []
+        self.verbose = verbose
+        self.failure = None
+        self.result = None
+        self.good = False
+        self._first = None
+        self._settling = False
+
+    def _client(self, config):
+        return self.job.client_main(config)
+
+    def _server(self):
+        return self.job.server_main()
+
+    @property
+    def seconds(self):
+        return self.world.now - self.world.begin_s
+
+    def run(self):
+        """Returns `result`."""
+        gc_was_on = gc.isenabled()
+        gc.disable()  # finalizers run where the program is, not where memory happens to be short
+        try:
+            with self.link.boundary():
+                self._play()
+                self._conclude()
+        finally:
+            if gc_was_on:
+                gc.enable()
+        return self.result
+
+    def _play(self):
+        self.link.power_on()
+        self.world.after(self.timeout_s, self._too_late)
+        if self._rates:
+            self.world.after(TICK_S, self._tick)
+        try:
+            self.world.run()
+        except Deadlock as deadlock:
+            self.failure = str(deadlock)
+        self.failure = self.failure or self.link.failure
+
+    def _line_read(self):
+        if self._first is None:
+            self._first = self.world.now
+        self._inject_due()
+        if not self._settling and not self.plan.left and self.ledger.complete():
+            self._settling = True
+            self.world.after(SETTLE_S, self.world.stop)
+
+    def _tick(self):
+        if not self._settling:
+            self._inject_due()
+            self.world.after(TICK_S, self._tick)
+
+    def _inject_due(self):
+        progress = min(1.0, self.ledger.delivered / (2 * self.ledger.lines))
+        seconds = None if self._first is None else self.world.now - self._first
+        for name in self.plan.due(progress, seconds):
+            # At any moment of the traffic, and not from within the program that has just read a line.
+            self.world.after(self.faults.random.uniform(0, SPREAD_S), self.faults.inject, name)
+
+    def _too_late(self):
+        self.failure = f"not finished after {self.timeout_s:.0f} s"
+        self.world.stop()
+
+    def _printed(self, board, line):
+        self.tail = self.tail[-39:] + [f"{self.seconds:12.6f} {board.name:>6} | {line}"]
+        self.world.trace(board.name, line)
+        if self.verbose:
+            print(self.tail[-1], file=sys.stderr)
+
+    def _conclude(self):
+        there, back = self.ledger.verdict()
+        esp8266, bus = self.link.esp8266, self.link.bus
+        conn = self.job.conn
+        self.result = {
+            "client_to_server": there,
+            "server_to_client": back,
+            "seconds": round(self.seconds, 3),
+            "i2c_bytes": bus.bytes,
+            "i2c_transactions": bus.transactions,
+            "resets": esp8266.resets,
+            "outages": max(0, (conn.nconns if conn else 0) - 1),
+            "seen_by_two_lives": self.ledger.seen_twice,
+            "faults": {name: count for name, count in self.faults.injected.items() if count},
+        }
+        whole = there["sent"] == back["sent"] == self.ledger.lines
+        self.good = self.failure is None and whole and checker.kept(there) and checker.kept(back)
+
+    def explain(self, file=sys.stderr):
+        """For a person: why it failed, with the last words of the programs."""
+        print(f"FAILED: {self.failure or 'the promise was broken'}", file=file)
+        for line in self.tail:
+            print(line, file=file)
+
+
+def run(options):
+    """`sim run --bed virtual`. Returns the exit status."""
+    counts, rates = faults.parse(options.faults, options.lines, tuple(FAULTS))
+    one = VirtualRun(
+        lines=options.lines,
+        size=options.line_bytes,
+        seed=options.seed,
+        counts=counts,
+        rates=rates,
+        costs=MODELS[options.costs]._replace(boot_s=options.boot_ms / 1000, assoc_s=options.assoc_ms / 1000),
+        clock_hz=options.clock,
+        timeout_s=options.timeout,
+        verbose=options.verbose,
+    )
+    begin = time.perf_counter()
+    result = one.run()
+    took_s = time.perf_counter() - begin
+    result["real_seconds"] = round(took_s, 3)
+    result["times_real_time"] = round(result["seconds"] / took_s, 1)
+    if not one.good:
+        one.explain()
+    if not options.json:
+        print_table(result)
+        print(f"{result['times_real_time']:.0f} times faster than real time")
+    print(json.dumps(result), flush=True)
+    return 0 if one.good else 1

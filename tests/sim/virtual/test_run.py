@@ -1,0 +1,96 @@
+"""Counted runs on the virtual link: whole, repeatable, fast."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sim import cli
+from sim.interpreters import ROOT
+from sim.virtual.costs import ZERO
+from sim.virtual.faults import FAULTS
+from sim.virtual.run import VirtualRun
+
+
+def lines_of(options, seed=1, **arguments):
+    counts = dict(part.split("=") for part in options.split(",")) if options else {}
+    return VirtualRun(seed=seed, counts={name: int(count) for name, count in counts.items()}, **arguments)
+
+
+def good(run):
+    run.run()
+    if not run.good:
+        run.explain()
+    return run.good
+
+
+def test_undisturbed_run_delivers_everything():
+    run = lines_of("", lines=300)
+    assert good(run)
+    assert run.result["outages"] == 0 and run.result["resets"] == 0
+    assert run.result["client_to_server"]["delivered"] == run.result["server_to_client"]["delivered"] == 300
+
+
+def test_faults_of_bed_mpy_are_survived():
+    run = lines_of("bridge-kill=3,wifi-outage=2,server-restart=1", lines=500)
+    assert good(run)
+    assert run.result["faults"] == {"bridge-kill": 3, "wifi-outage": 2, "server-restart": 1}
+    assert run.result["resets"] >= 3
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("seed", (1, 2))
+def test_each_fault_is_survived(name, seed):
+    assert good(lines_of(f"{name}=4", lines=100, seed=seed))
+
+
+def test_free_computing_and_long_lines():
+    assert good(lines_of("bridge-kill=1", lines=20, size=3000, costs=ZERO))
+
+
+def test_ticks_wrap_in_every_run():
+    run = lines_of("", lines=100)
+    run.run()
+    assert run.world.begin_s * 1000 < 1 << 30 < run.world.now * 1000
+
+
+def printed(hash_seed, *arguments):
+    command = [sys.executable, "-m", "sim", "run", "--bed", "virtual", "--json", *arguments]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    return {name: value for name, value in result.items() if "real" not in name}
+
+
+def test_run_is_the_same_whenever_it_is_repeated():
+    arguments = ("--lines", "100", "--seed", "5", "--faults", "bridge-kill=2,i2c-bitflip=5,tcp-stall=1,client-kill=1")
+    assert printed("1", *arguments) == printed("77", *arguments)
+
+
+def test_other_seed_is_another_run():
+    runs = [lines_of("bridge-kill=2", lines=100, seed=seed) for seed in (1, 2)]
+    assert runs[0].run() != runs[1].run()
+
+
+def test_idle_link_is_much_faster_than_real_time():
+    """The target is 1,000 times; half of it is asked for here, because other programs may be running."""
+    run = lines_of("", lines=2, interval_s=600)
+    begin = time.process_time()
+    assert good(run)
+    assert run.seconds / (time.process_time() - begin) > 500
+
+
+def test_full_traffic_is_faster_than_real_time():
+    run = lines_of("", lines=3000, size=100)
+    begin = time.process_time()
+    assert good(run)
+    assert run.seconds / (time.process_time() - begin) > 5
+
+
+def test_unknown_fault_is_named(capsys):
+    assert cli.main(["run", "--bed", "virtual", "--lines", "5", "--faults", "flood=1"]) == 2
+    assert "flood" in capsys.readouterr().err

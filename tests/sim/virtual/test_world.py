@@ -1,0 +1,166 @@
+"""Virtual time: it jumps, it is the same for everybody, and it shows who waits for ever."""
+
+import asyncio
+
+import pytest
+
+from sim.nets import Net
+from sim.virtual.board import ASYNCIO, Board
+from sim.virtual.world import BoardDied, Deadlock, World
+
+
+def start(world, main, name="board", pins=(), **costs):
+    board = Board(world, name, {pin: Net(pin) for pin in pins}, seed=1, **costs)
+    board.power_on(lambda board: ASYNCIO.run(main()))
+    return board
+
+
+def test_a_day_passes_at_once():
+    world = World(1000.0)
+    woke = []
+
+    async def main():
+        await asyncio.sleep(86400)
+        woke.append(asyncio.get_running_loop().time())
+        world.stop()
+
+    start(world, main)
+    world.run()
+    assert woke == [pytest.approx(87400)]
+
+
+def test_boards_take_turns_in_the_order_of_time():
+    world = World()
+    seen = []
+
+    def ticking(name, interval_s):
+        async def main():
+            for _ in range(3):
+                await asyncio.sleep(interval_s)
+                seen.append(name)
+
+        return main
+
+    start(world, ticking("a", 2), "a")
+    start(world, ticking("b", 3), "b")
+    world.run_for(10)
+    assert seen == ["a", "b", "a", "b", "a", "b"] or seen == ["a", "b", "a", "a", "b", "b"]
+
+
+def test_who_waits_for_ever_is_named():
+    world = World()
+
+    async def main():
+        await asyncio.Event().wait()
+
+    start(world, main, "pyboard")
+    with pytest.raises(Deadlock, match="pyboard: .*main"):
+        world.run()
+
+
+def test_others_go_on_while_a_board_is_in_a_call():
+    world = World()
+    seen = []
+
+    async def busy():
+        await asyncio.sleep(1)
+        world.block(blocked, 2e6)
+        seen.append(("busy", round(world.now, 3)))
+
+    async def other():
+        for _ in range(4):
+            await asyncio.sleep(0.8)
+            seen.append(("other", round(world.now, 3)))
+
+    blocked = start(world, busy, "busy")
+    start(world, other, "other")
+    world.run_for(10)
+    assert seen == [("other", 0.8), ("other", 1.6), ("other", 2.4), ("busy", 3.0), ("other", 3.2)]
+
+
+def test_power_lost_in_a_call_ends_the_program_there():
+    world = World()
+    seen = []
+
+    async def main():
+        loop = board.loop
+        passed_us = world.block(board, 5e6)
+        seen.append(round(passed_us))
+        if board.loop is not loop:
+            raise BoardDied
+        seen.append("never")
+
+    board = start(world, main)
+    world.after(2, board.kill)
+    world.run_for(10)
+    assert seen == [2000000]
+
+
+def test_what_has_died_has_no_effect_in_its_finally():
+    world = World()
+    seen = []
+    net = Net("wire")
+
+    async def main():
+        try:
+            await asyncio.sleep(100)
+        finally:
+            seen.append(net.level)
+            await asyncio.sleep(1)  # nobody waits for it
+
+    board = Board(world, "board", {"X1": net}, seed=1)
+    board.power_on(lambda board: ASYNCIO.run(main()))
+    board.pins["X1"].configure("out", None, 1)
+    assert net.level == 1
+    net.pull("external", 0)
+    world.after(1, board.kill)
+    world.run_for(5)
+    assert seen == [0] and not board._dead
+
+
+def test_computing_delays_what_comes_next_on_that_board_only():
+    world = World()
+    seen = []
+
+    async def slow():
+        slow_board.charge(500000)
+        await asyncio.sleep(0.1)
+        seen.append(("slow", round(world.now, 3)))
+
+    async def quick():
+        await asyncio.sleep(0.2)
+        seen.append(("quick", round(world.now, 3)))
+
+    slow_board = Board(world, "slow", {}, seed=1)
+    slow_board.power_on(lambda board: ASYNCIO.run(slow()))
+    start(world, quick, "quick")
+    world.run_for(2)
+    assert seen == [("quick", 0.2), ("slow", 0.5)]
+
+
+def test_soft_callbacks_beyond_the_queue_are_lost():
+    world = World()
+    seen = []
+
+    async def main():
+        await asyncio.sleep(10)
+
+    board = start(world, main, irq_us=100)
+    for number in range(6):
+        board.interrupt(seen.append, number)
+    world.run_for(1)
+    assert seen == [0, 1, 2, 3] and board.interrupts_lost == 2
+
+
+def test_each_life_has_a_randomness_of_its_own_and_the_same_in_every_run():
+    def lives():
+        world = World()
+        board = Board(world, "board", {}, seed=7)
+        numbers = []
+        for _ in range(2):
+            board.power_on(lambda board: numbers.append(board.random.random()))
+            board.kill()
+        return numbers
+
+    first = lives()
+    assert first == lives() and first[0] != first[1]
