@@ -138,9 +138,14 @@ class Client:
         self.fault = None  # why the connection ended
         self.up = False
         self._task = None
+        self._writer = None
+        self._half_open = []
 
     async def connect(self):
-        """Open a connection and wait until the session has resumed."""
+        """Open a connection and wait until the session has resumed. One that is there is left half open."""
+        if self._task is not None and not self._task.done():
+            self._half_open.append(self._writer)
+            self.cut()
         self._task = asyncio.create_task(self._run())
         while not self.up and not self._task.done():
             await self.changed.wait()
@@ -184,8 +189,10 @@ class Client:
         return self.lines[:count]
 
     async def _run(self):
+        writer = None
         try:
-            reader, self._writer = await open_stream(self.port)
+            reader, writer = await open_stream(self.port)
+            self._writer = writer
             self.sent = self.received = b""
             frames = FrameReader()
             initiator = Initiator(self.client_id, self.key, self.epoch, os.urandom(16))
@@ -212,8 +219,8 @@ class Client:
         except (OSError, EOFError) as error:
             self._lose(str(error) or "closed by the server")
         finally:
-            if getattr(self, "_writer", None):
-                self._writer.transport.abort()
+            if writer is not None and writer not in self._half_open:
+                writer.transport.abort()
             self.changed.pulse()
 
     async def _read(self, reader):
