@@ -1,4 +1,4 @@
-"""The command line: `python3 -m sim board|up|run|demo`."""
+"""The command line: `python3 -m sim board|up|run|soak|demo`."""
 
 import argparse
 import asyncio
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sim import counted_run, demo, interpreters, one_board, up
 from sim.virtual import run as virtual_run
+from sim.virtual import soak as virtual_soak
 
 
 def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up, _add_run, _add_demo):
+    for add in (_add_board, _add_up, _add_run, _add_soak, _add_demo):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -132,7 +133,20 @@ def _add_run(commands):
         default="placeholders",
         help="bed virtual: what computing costs (docs/simulator.md)",
     )
+    parser.add_argument("--trace", action="store_true", help="bed virtual: one line an event on stderr")
     parser.set_defaults(start=_start_run)
+
+
+def _add_soak(commands):
+    parser = commands.add_parser("soak", help="many seeds on the virtual bed, each under faults of its own choice")
+    parser.add_argument("--seeds", required=True, metavar="A:B", help="from A up to, not including, B")
+    parser.add_argument("--faults", default="all", metavar="NAME,NAME|all", help="what the seeds choose from")
+    parser.add_argument("--lines", type=_positive, default=200, metavar="N", help="lines each way")
+    parser.add_argument("--line-bytes", type=_positive, metavar="B", help="bytes a line (default: the seed chooses)")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first violation")
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(start=virtual_soak.run)
 
 
 def _start_run(options):

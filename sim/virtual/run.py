@@ -9,6 +9,7 @@ import time
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.counted_run import print_table
+from sim.virtual import trace
 from sim.virtual.apps import Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
@@ -21,8 +22,8 @@ TICK_S = 0.02
 SPREAD_S = 0.1
 # After the last line: time for a line too many to arrive.
 SETTLE_S = 3.0
-# Bounds of a run, virtual: to come up, for each line each way, and the sum of all recoveries.
-BASE_S, LINE_S = 60, 0.1
+# What a line and a byte may take, in virtual time, at the worst: the link is disturbed all the time.
+LINE_S, BYTE_S = 0.1, 0.001
 
 
 class VirtualRun:
@@ -37,9 +38,10 @@ class VirtualRun:
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
-        self.timeout_s = timeout_s or (
-            BASE_S + (LINE_S + interval_s) * lines + RECOVERY_S * (sum(counts.values()) + 10 * len(rates or {}))
-        )
+        # Liveness: after each fault, and from the start, this is time enough for all lines.
+        self.bound_s = timeout_s or RECOVERY_S + (LINE_S + size * BYTE_S + interval_s) * lines
+        if rates and not timeout_s:  # such faults never end
+            self.bound_s *= 10
         self._rates = rates
         key = random.Random(f"{seed} key").randbytes(32).hex()
         self.link = VirtualLink(self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz)
@@ -61,6 +63,7 @@ class VirtualRun:
         self.result = None
         self.good = False
         self._first = None
+        self._last_fault = self.world.now
         self._settling = False
 
     def _client(self, config):
@@ -88,7 +91,7 @@ class VirtualRun:
 
     def _play(self):
         self.link.power_on()
-        self.world.after(self.timeout_s, self._too_late)
+        self.world.after(self.bound_s, self._watch)
         if self._rates:
             self.world.after(TICK_S, self._tick)
         try:
@@ -115,11 +118,21 @@ class VirtualRun:
         seconds = None if self._first is None else self.world.now - self._first
         for name in self.plan.due(progress, seconds):
             # At any moment of the traffic, and not from within the program that has just read a line.
-            self.world.after(self.faults.random.uniform(0, SPREAD_S), self.faults.inject, name)
+            self.world.after(self.faults.random.uniform(0, SPREAD_S), self._inject, name)
 
-    def _too_late(self):
-        self.failure = f"not finished after {self.timeout_s:.0f} s"
-        self.world.stop()
+    def _watch(self):
+        due = self._last_fault + self.bound_s
+        if self._rates:
+            due = self.world.begin_s + self.bound_s
+        if self.world.now < due:
+            self.world.at(due, self._watch)
+        elif not self._settling:
+            self.failure = f"not everything was delivered {self.bound_s:.0f} s after the last fault"
+            self.world.stop()
+
+    def _inject(self, name):
+        self._last_fault = self.world.now
+        self.faults.inject(name)
 
     def _printed(self, board, line):
         self.tail = self.tail[-39:] + [f"{self.seconds:12.6f} {board.name:>6} | {line}"]
@@ -165,7 +178,10 @@ def run(options):
         clock_hz=options.clock,
         timeout_s=options.timeout,
         verbose=options.verbose,
+        tracer=trace.printer(sys.stderr) if options.trace else None,
     )
+    if options.trace:
+        print(trace.heading(), file=sys.stderr)
     begin = time.perf_counter()
     result = one.run()
     took_s = time.perf_counter() - begin

@@ -1,0 +1,116 @@
+"""`sim soak`: many seeds, each a run of its own under faults that the seed chooses, over all cores."""
+
+import json
+import multiprocessing
+import random
+import sys
+from collections import Counter, namedtuple
+
+from sim.virtual.faults import FAULTS
+from sim.virtual.run import VirtualRun
+
+LINE_BYTES = (12, 50, 50, 200, 1100, 2500)
+SHOW_EVERY = 20
+
+Case = namedtuple("Case", "seed lines size counts")
+Outcome = namedtuple("Outcome", "case good why injected seconds")
+
+
+def case_of(seed, lines, size, names):
+    """What this seed does. Args: size: bytes a line, or None; names: faults that it may choose from."""
+    chance = random.Random(f"{seed} soak")
+    counts = {name: chance.choice((0, 1, 2)) for name in names}
+    size = size or max(12, chance.choice(LINE_BYTES))
+    most = lines // 2  # a fault waits for a line since the one before
+    for name in chance.sample(sorted(counts), len(counts)):
+        if sum(counts.values()) > most:
+            counts[name] = 0
+    return Case(seed, lines, size, {name: count for name, count in counts.items() if count})
+
+
+def replay(case):
+    """The command that shows a case again."""
+    faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
+    return (
+        f"python3 -m sim run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
+        f" --faults {faults} --trace"
+    )
+
+
+def play(case):
+    one = VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts)
+    try:
+        one.run()
+        why = None if one.good else one.failure or "the promise was broken"
+    except Exception as error:  # of the simulator, or what a program let through: a violation in any case
+        why = f"{type(error).__name__}: {error}"
+    return Outcome(case, why is None, why, one.faults.injected, one.seconds)
+
+
+def soak(cases, *, fail_fast=False, processes=None, show=None):
+    """Yields nothing; returns (outcomes of violations, faults injected by name, virtual seconds, cases played)."""
+    violations, injected, seconds, played = [], Counter(), 0.0, 0
+    with multiprocessing.Pool(processes) as pool:
+        for outcome in pool.imap_unordered(play, cases):
+            played += 1
+            injected.update(outcome.injected)
+            seconds += outcome.seconds
+            if not outcome.good:
+                violations.append(outcome)
+            if show is not None:
+                show(played, len(cases), violations)
+            if violations and fail_fast:
+                pool.terminate()
+                break
+    return sorted(violations, key=lambda outcome: outcome.case.seed), injected, seconds, played
+
+
+def parse_names(text):
+    """`all`, or names of faults with commas. Raises: ValueError."""
+    names = list(FAULTS) if text == "all" else [name for name in text.split(",") if name]
+    unknown = [name for name in names if name not in FAULTS]
+    if unknown:
+        raise ValueError(f"unknown fault {unknown[0]!r}; this bed knows {', '.join(FAULTS)}")
+    return names
+
+
+def parse_seeds(text):
+    """`A:B` is the range from A up to and not including B. Raises: ValueError."""
+    first, colon, end = text.partition(":")
+    if not colon or not first.isdigit() or not end.isdigit() or int(first) >= int(end):
+        raise ValueError(f"seeds {text!r}: write A:B for the seeds from A up to, not including, B")
+    return range(int(first), int(end))
+
+
+def run(options):
+    """`sim soak`. Returns the exit status."""
+    names = parse_names(options.faults)
+    cases = [case_of(seed, options.lines, options.line_bytes, names) for seed in parse_seeds(options.seeds)]
+
+    def show(played, total, violations):
+        if not options.quiet and (played % SHOW_EVERY == 0 or played == total):
+            print(f"\r{played}/{total} seeds, {len(violations)} violations ", end="", file=sys.stderr, flush=True)
+
+    violations, injected, seconds, played = soak(cases, fail_fast=options.fail_fast, show=show)
+    if not options.quiet:
+        print(file=sys.stderr)
+    for outcome in violations:
+        print(f"seed {outcome.case.seed}: {outcome.why}\n  {replay(outcome.case)}", file=sys.stderr)
+    if not options.json:
+        for name, count in sorted(injected.items()):
+            print(f"{name:18} {count:8}")
+        print(f"{played} seeds, {sum(injected.values())} faults, {seconds:.0f} virtual seconds")
+        print(f"{len(violations)} violations")
+    print(
+        json.dumps(
+            {
+                "seeds": played,
+                "violations": len(violations),
+                "faults_injected": sum(injected.values()),
+                "virtual_seconds": round(seconds),
+                "failed_seeds": [outcome.case.seed for outcome in violations],
+            }
+        ),
+        flush=True,
+    )
+    return 1 if violations else 0
