@@ -41,6 +41,8 @@ class BitTarget:
 
     def stick(self, value, bit):
         """The clock stops for good while the target sends bit `bit` (0: the highest) of `value`."""
+        if not self._attached:
+            return  # it was switched off in the middle of the transfer
         self._addressed = True
         self._state, self._shift, self._count, self._reading = _SENDING, value, bit, True
         # sda changed while scl was low; the nets stood still during the transfer, and this is no start condition.

@@ -62,7 +62,7 @@ class Board:
         self.on_line = None  # function(board, line): what the program prints
         self.on_end = None  # function(board, exception or None): its program has ended
         self.interrupts_lost = 0
-        self.lose_interrupts = None  # function(board) -> "lost", seconds later, or None: a fault
+        self.lose_interrupts = None  # function(source) -> "lost", seconds later, or None: a fault
         self._irqs = {}  # pin name -> (handler, falling, rising, object for the handler)
         self._at_death = []
         self.soft_due = False  # callbacks wait for the end of a call that blocks
@@ -165,15 +165,18 @@ class Board:
     def _edge(self, pin, net):
         irq = self._irqs.get(pin)
         if irq is not None and irq[2 if net.level else 1]:
-            self.interrupt(irq[0], irq[3])
+            self.interrupt(irq[0], irq[3], pin)
 
-    def interrupt(self, handler, subject):
-        """An interrupt asks for `handler(subject)` in the scheduler's queue; it is lost if that is full."""
+    def interrupt(self, handler, subject, source):
+        """An interrupt asks for `handler(subject)` in the scheduler's queue, and is lost if that is full.
+
+        Args: source: a pin, or "i2c".
+        """
         if self.loop is None:
             return
         delay_s = self.irq_us / 1e6
         if self.lose_interrupts is not None:
-            said = self.lose_interrupts(self)
+            said = self.lose_interrupts(source)
             if said == "lost":
                 self.interrupts_lost += 1
                 return

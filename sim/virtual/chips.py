@@ -201,7 +201,7 @@ class I2CTarget:
     def _fire(self, event):
         if self._handler is None or not self._trigger & event:
             return False
-        self._board.interrupt(self._handler, self)
+        self._board.interrupt(self._handler, self, "i2c")
         return True
 
     def answer(self, piece):

@@ -192,10 +192,10 @@ class Faults:
     # Interrupts and wires.
 
     def irq_lost(self):
-        self._interrupts(lambda board: "lost" if self.random.random() < 0.7 else None)
+        self._interrupts(lambda source: "lost" if self.random.random() < 0.7 else None)
 
     def irq_late(self):
-        self._interrupts(lambda board: self.random.uniform(0, 0.2))
+        self._interrupts(lambda source: self.random.uniform(0, 0.2))
 
     def syn_broken(self):
         self._broken(self.link.bridge)
@@ -204,7 +204,7 @@ class Faults:
         self._broken(self.link.client)
 
     def _broken(self, board):
-        board.lose_interrupts = lambda board: "lost"
+        board.lose_interrupts = lambda source: None if source == "i2c" else "lost"
         self.later(2, 15, setattr, board, "lose_interrupts", None)
 
     def _interrupts(self, what):

@@ -1,7 +1,9 @@
 """What the simulator found, each once: docs/measurements.md has the list."""
 
+from sim.nets import Net
 from sim.virtual.costs import ZERO
 from sim.virtual.run import VirtualRun
+from sim.wire import Bus, Port
 
 
 def test_client_sleeps_while_the_mailbox_is_full():
@@ -10,3 +12,14 @@ def test_client_sleeps_while_the_mailbox_is_full():
     run.run()
     assert run.good
     assert run.world.slices < 3000 * run.seconds
+
+
+def test_target_that_was_switched_off_in_a_transfer_holds_nothing():
+    """Of the simulator: sda stayed low for ever, and the ESP8266 did not boot again."""
+    bus = Bus(Net("scl", pull_up=True), Net("sda", pull_up=True))
+    port = Port("client", 0x12)
+    bus.attach(port)
+    port.bits.begin()
+    bus.detach(port)
+    port.bits.stick(0, 3)
+    assert bus.idle()

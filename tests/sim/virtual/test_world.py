@@ -147,7 +147,7 @@ def test_soft_callbacks_beyond_the_queue_are_lost():
 
     board = start(world, main, irq_us=100)
     for number in range(6):
-        board.interrupt(seen.append, number)
+        board.interrupt(seen.append, number, "X1")
     world.run_for(1)
     assert seen == [0, 1, 2, 3] and board.interrupts_lost == 2
 
