@@ -22,6 +22,8 @@ SENDING = 2
 # A transfer that is found damaged this often is damaged where it lies, in the
 # client's memory: only a new life of the link gets past it.
 MAX_REFUSALS = 16
+# And so is one that the client has not taken after this many writes.
+MAX_REWRITES = 50
 
 # Where a payload stands in the buffer, in both directions: what is read from
 # the client brings a STATUS along, what is sent needs only the header.
@@ -57,6 +59,7 @@ class MailboxController:
     def _reset_numbers(self):
         self._next = 0  # transfer expected from the client
         self._refusals = 0  # times that it was fetched and found damaged
+        self._rewrites = 0  # times that the transfer SENDING was written again
         self._ack_due = False
         self._out_number = 0  # of the transfer that is or will be SENDING
         if self.state == SENDING:
@@ -204,10 +207,17 @@ class MailboxController:
             length,
         )
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
-        return self.send_again()
+        self._rewrites = 0
+        return self._write_transfer()
 
     def send_again(self):
         """Write the transfer that is SENDING once more: harmless if the client has it already."""
+        self._rewrites += 1
+        if self._rewrites > MAX_REWRITES:
+            return self._end_life()
+        return self._write_transfer()
+
+    def _write_transfer(self):
         to = box.RX + box.SLOT * (self._out_number % box.SLOTS)
         return self._write(to, self.view[self.start - box.HEADER : self.start + self.length])
 

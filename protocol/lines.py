@@ -1,5 +1,6 @@
 """From the application's line to the bytes of records, and back."""
 
+from protocol.errors import RemoteProtocolError
 from protocol.limits import MAX_LINE
 
 
@@ -22,5 +23,12 @@ def encode_line(line, max_line=MAX_LINE):
 
 
 def decode_line(data):
-    """Return the line as str, with its newline."""
-    return str(data, "utf-8") + "\n"
+    """Return the line as str, with its newline.
+
+    Raises: RemoteProtocolError if it is not UTF-8: the other application's
+    doing, since only it holds the key.
+    """
+    try:
+        return str(data, "utf-8") + "\n"
+    except UnicodeError:
+        raise RemoteProtocolError("a line that is not UTF-8 was received and dropped")

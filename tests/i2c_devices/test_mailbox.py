@@ -3,7 +3,7 @@ order in each life of the link, whatever fault comes at whatever exchange."""
 
 import unittest
 
-from i2c_devices.mailbox_controller import FREE, MAX_REFUSALS
+from i2c_devices.mailbox_controller import FREE, MAX_REFUSALS, MAX_REWRITES, PAYLOAD_AT, SENDING
 from protocol import mailbox as box
 from tests.i2c_devices.bus import FAULTS, Rig, expected
 from tests.protocol.noise import Noise
@@ -240,6 +240,21 @@ class TestGarbage(unittest.TestCase):
         rig.run()
         self.assertEqual(rig.target.resyncs, 2)
         self.check(rig)
+
+
+    def test_transfer_that_the_client_never_takes_ends_the_life(self):
+        rig = Rig(count=0)
+        rig.run()
+        controller = rig.controller
+        controller.buffer[PAYLOAD_AT : PAYLOAD_AT + 3] = b"abc"
+        controller.send(box.CONTROL, 0, PAYLOAD_AT, 3)
+        for _ in range(MAX_REWRITES):
+            self.assertEqual(controller.state, SENDING)
+            self.assertTrue(controller.send_again())
+        self.assertFalse(controller.send_again())
+        self.assertFalse(controller.synchronised)
+        rig.run()
+        self.assertEqual(rig.target.resyncs, 2)
 
 
 class TestTarget(unittest.TestCase):

@@ -1,6 +1,7 @@
 import unittest
 
 from protocol.limits import MAX_LINE
+from protocol.errors import RemoteProtocolError
 from protocol.lines import decode_line, encode_line
 
 
@@ -34,6 +35,9 @@ class TestLines(unittest.TestCase):
         for line in (b"abc", 7, None):
             with self.assertRaises(TypeError):
                 encode_line(line)
+
+    def test_bytes_that_are_not_utf_8_are_the_other_sides_fault(self):
+        self.assertRaises(RemoteProtocolError, decode_line, b"\xff\xfe")
 
     def test_every_character_comes_back(self):
         text = "a\x00\r\t\x7f\u00e9\u20ac\U0001f600"
