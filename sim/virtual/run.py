@@ -104,7 +104,8 @@ class VirtualRun:
         if self._first is None:
             self._first = self.world.now
         self._inject_due()
-        if not self._settling and not self.plan.left and self.ledger.complete():
+        # Faults may be left when lines went with the power of a client: then no more lines come.
+        if not self._settling and self.ledger.complete():
             self._settling = True
             self.world.after(SETTLE_S, self.world.stop)
 
