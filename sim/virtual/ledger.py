@@ -57,8 +57,9 @@ class Ledger:
             return False
         if not any(life.read and life.read[-1] == self.server_written[-1] for life in self.lives):
             return False
-        last = self.lives[-1].written
-        return not last or bool(self.server_read) and self.server_read[-1] == last[-1]
+        required = [line for life in self.lives[:-1] for line in life.written[: life.acknowledged][-1:]]
+        required += self.lives[-1].written[-1:]
+        return not required or required[-1] in self.server_read
 
     def verdict(self):
         """Returns checker's counts (client to server, server to client), less what is excused."""
