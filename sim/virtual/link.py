@@ -23,7 +23,7 @@ from sim.virtual.network import Network
 from sim.virtual.world import ROUNDING_S, World
 from sim.wire import Bus
 
-TICKS_WRAP_S = (1 << 30) / 1000
+TICKS_BITS = 30  # of both chips
 # ticks_ms wraps this long after the start of a run.
 BEFORE_WRAP_S = 7.0
 # About 1.5 ms at 400 kHz: what runs on the target runs between two chunks, and a cut leaves a torn transfer.
@@ -37,11 +37,21 @@ class VirtualLink:
     server_main: coroutine function () that is the server's; settings: the client's, by name."""
 
     def __init__(
-        self, client_main, server_main, settings, *, seed=1, costs=PLACEHOLDERS, chunk_bytes=CHUNK_BYTES, clock_hz=None
+        self,
+        client_main,
+        server_main,
+        settings,
+        *,
+        seed=1,
+        costs=PLACEHOLDERS,
+        chunk_bytes=CHUNK_BYTES,
+        clock_hz=None,
+        ticks_bits=TICKS_BITS,
     ):
         self.costs = costs
+        self._ticks_bits = ticks_bits
         self.settings = settings
-        self.world = world = World(TICKS_WRAP_S - BEFORE_WRAP_S)
+        self.world = world = World((1 << ticks_bits) / 1000 - BEFORE_WRAP_S)
         self.nets = {name: Net(name, pull_up=pull_up) for name, (_, _, pull_up) in WIRING.items()}
         pins = {"client": {}, "bridge": {}}
         for name, (client_pin, gpio, _) in WIRING.items():
@@ -124,13 +134,24 @@ class VirtualLink:
             board = world.current
             return (self._random if board is None else board.random).randbytes(n)
 
-        def ticks_ms():  # platform.ticks_ms, without looking for the loop that runs
-            return int((world.now + ROUNDING_S) * 1000) & ((1 << 30) - 1)
+        wrap = 1 << self._ticks_bits
+
+        def ticks_ms():  # as primitives.platform, without looking for the loop that runs
+            return int((world.now + ROUNDING_S) * 1000) & (wrap - 1)
+
+        def ticks_add(ticks, delta):
+            return (ticks + delta) & (wrap - 1)
+
+        def ticks_diff(a, b):
+            return ((a - b + wrap // 2) & (wrap - 1)) - wrap // 2
 
         def costly_sha256(data=b""):
             return CostlyHash(world.current, data)
 
-        replaced = _replace("ticks_ms", platform.ticks_ms, ticks_ms)
+        replaced = []
+        for substitute in (ticks_ms, ticks_add, ticks_diff):
+            name = substitute.__name__
+            replaced += _replace(name, getattr(platform, name), substitute)
         if self.costs.sha256_us:
             replaced += _replace("sha256", sha256, costly_sha256)
         os.urandom = board_urandom

@@ -14,7 +14,7 @@ from sim.virtual.apps import Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
 from sim.virtual.ledger import Ledger
-from sim.virtual.link import VirtualLink
+from sim.virtual.link import TICKS_BITS, VirtualLink
 from sim.virtual.world import Deadlock
 
 TICK_S = 0.02
@@ -33,6 +33,7 @@ class VirtualRun:
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
         interval_s=0.0, tracer=None, clock_hz=None,
+        ticks_bits=TICKS_BITS,
     ):  # fmt: skip
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
@@ -44,7 +45,9 @@ class VirtualRun:
             self.bound_s *= 10
         self._rates = rates
         key = random.Random(f"{seed} key").randbytes(32).hex()
-        self.link = VirtualLink(self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz)
+        self.link = VirtualLink(
+            self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz, ticks_bits=ticks_bits
+        )
         self.world = self.link.world
         self.world.tracer = tracer
         self.ledger = Ledger(self.world, lines)
