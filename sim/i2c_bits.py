@@ -7,7 +7,7 @@ time-out. Source: NXP UM10204 3.1. The target's end is sim/i2c_bit_target.py.
 
 from errno import ENODEV, ETIMEDOUT
 
-from sim.pieces import Pause, Result
+from sim.pieces import CUT, NACKED, Pause, Result, crossed
 
 
 def bit_transfer(controller, address, read, data, size, stop):
@@ -98,24 +98,49 @@ class Lines:
         if not ack:
             yield from self.stop()
             return Result(ENODEV, 0, b"")
-        got, acks = bytearray(), 0
-        for index in range(size if read else len(data)):
-            if read:
-                errno, value = yield from self.read_byte(index == size - 1)
-                got.append(value)
-            else:
-                errno, ack = yield from self.write_byte(data[index])
-                if not errno and not ack:
-                    break
-                acks += 1
-            if errno:
-                return Result(errno, acks, bytes(got))
+        run = self._read_bytes(address, size) if read else self._write_bytes(address, data)
+        errno, acks, got = yield from run
+        if errno:
+            return Result(errno, acks, got)
         if stop:
             errno = yield from self.stop()
         else:
             self.sda(1)
             errno = yield from self.clock_high()
-        return Result(errno or 0, acks, bytes(got))
+        return Result(errno or 0, acks, got)
+
+    def _tapped(self, address, read, index, value):
+        """What the tap, a fault, says of a byte."""
+        said = value if self.bus.tap is None else self.bus.tap(address, read, index, value)
+        self.bus.cuts += said is CUT
+        return said
+
+    def _write_bytes(self, address, data):
+        """Returns (errno or None, acknowledged bytes, b"")."""
+        for acks, value in enumerate(data):
+            said = self._tapped(address, False, acks, value)
+            if said is CUT:
+                return ETIMEDOUT, acks, b""
+            if said is NACKED:
+                return None, acks, b""
+            for one in crossed(said, value):
+                errno, ack = yield from self.write_byte(one)
+                if errno or not ack:
+                    return errno, acks, b""
+        return None, len(data), b""
+
+    def _read_bytes(self, address, size):
+        """Returns (errno or None, 0, the bytes)."""
+        got = bytearray()
+        while len(got) < size:
+            errno, value = yield from self.read_byte(len(got) == size - 1)
+            if errno:
+                return errno, 0, bytes(got)
+            said = self._tapped(address, True, len(got), value)
+            if said is CUT:
+                return ETIMEDOUT, 0, bytes(got)
+            got += bytes(crossed(said, value))
+        return None, 0, bytes(got[:size])
 
     def write_byte(self, value):
         self.bus.bytes += 1

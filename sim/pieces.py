@@ -17,6 +17,18 @@ Answer = namedtuple("Answer", "ok moved held_us data")
 # What the controller's program gets.
 Result = namedtuple("Result", "errno acks data")
 
+# What a tap on the bus may say of a byte, instead of a value 0..255.
+LOST, REPEATED, NACKED, CUT = "lost", "repeated", "nacked", "cut"
+
+
+def crossed(said, value):
+    """The bytes that arrive where the tap says `said` of `value`."""
+    if said is LOST:
+        return ()
+    if said is REPEATED:
+        return (value, value)
+    return (value if said is NACKED else said,)
+
 
 class Cut(Exception):
     """Thrown into a transfer at a `Pause`: the controller vanished after `elapsed_us` of it."""

@@ -12,14 +12,11 @@ from errno import ENODEV, ETIMEDOUT
 from sim.boards.common.i2c_target import NACK, READ, START, STOP
 from sim.i2c_bit_target import BitTarget
 from sim.i2c_bits import Lines, bit_transfer
-from sim.pieces import Cut, Pause, Piece, Result
+from sim.pieces import CUT, LOST, NACKED, REPEATED, Cut, Pause, Piece, Result, crossed  # noqa: F401
 
 START_CLOCKS = 1
 STOP_CLOCKS = 1
 BYTE_CLOCKS = 9  # 8 bits and the acknowledgement, NXP UM10204 3.1.5
-
-# What a tap may say of a byte, instead of a value 0..255.
-LOST, REPEATED, NACKED, CUT = "lost", "repeated", "nacked", "cut"
 
 
 class Port:
@@ -219,7 +216,7 @@ class Controller:
                 return Result(ETIMEDOUT, index, bytes(got))
             if said is NACKED and not read:
                 break
-            values = _crossed(said, value)
+            values = crossed(said, value)
             if read:
                 got += bytes(values)
                 index = len(got)
@@ -232,12 +229,3 @@ class Controller:
         flags = self._closing(read, total, stop, True) | (READ if read else 0)
         yield Piece(port, flags, self.timeout_us, b"", 0)
         return Result(0, 0 if read else index, bytes(got[:total]))
-
-
-def _crossed(said, value):
-    """The bytes that arrive where the tap says `said` of `value`."""
-    if said is LOST:
-        return ()
-    if said is REPEATED:
-        return (value, value)
-    return (value if said is NACKED else said,)

@@ -9,7 +9,7 @@ import time
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.counted_run import print_table
-from sim.virtual import trace
+from sim.virtual import trace, vcd
 from sim.virtual.apps import Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
@@ -187,7 +187,13 @@ def run(options):
     if options.trace:
         print(trace.heading(), file=sys.stderr)
     begin = time.perf_counter()
-    result = one.run()
+    if options.vcd:
+        with open(options.vcd, "w", encoding="ascii") as file:
+            dump = vcd.dump(one.link, file)
+            result = one.run()
+            dump.end()
+    else:
+        result = one.run()
     took_s = time.perf_counter() - begin
     result["real_seconds"] = round(took_s, 3)
     result["times_real_time"] = round(result["seconds"] / took_s, 1)

@@ -169,9 +169,11 @@ def test_whole_chunks_bytes_and_bits_give_the_same(mem, depth, seed):
     assert results[0] == results[1] == results[2] == results[3]
 
 
-def test_a_tap_can_flip_lose_repeat_refuse_and_cut():
+@pytest.mark.parametrize("bits", [False, True])
+def test_a_tap_can_flip_lose_repeat_refuse_and_cut(bits):
     def written(said):
         bench = Bench(bytearray(8), trigger=0)
+        bench.bus.expand_bits = bits
         bench.bus.tap = lambda address, read, index, value: said if index == 2 else value
         result = bench.write(b"\x00abcd")
         return result, bytes(bench.model._mem)
