@@ -1,0 +1,175 @@
+"""The checker can see: with one defence switched off at a time, the soak reports violations, and without that none.
+
+The defences are switched off here, by patching: product code has no switch for it.
+"""
+
+import pytest
+
+from protocol import mailbox
+from protocol.frame import Channel
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import Session
+from sim import checker
+from sim.virtual.run import VirtualRun
+from sim.virtual.soak import case_of
+
+LINES = 100
+I2C_NOISE = ("i2c-bitflip", "i2c-noise", "i2c-lost", "i2c-repeated")
+ATTACKER = ("tcp-altered", "tcp-replayed", "tcp-reordered", "tcp-reflected", "tcp-dropped", "tcp-injected")
+# With slow readers there is something received that is not accepted when the connection ends.
+INTERRUPTIONS = ("bridge-kill", "tcp-reset", "tcp-half-open", "wifi-outage", "slow-client", "slow-server")
+
+
+class Seen:
+    """What the checker said of some seeds' runs."""
+
+    def __init__(self, faults, seeds):
+        self.good = 0
+        self.wrong = dict.fromkeys(("lost", "duplicated", "reordered", "corrupted"), 0)  # of runs that came to an end
+        self.failures = []
+        for seed in range(seeds):
+            case = case_of(seed, LINES, 40, faults)
+            run = VirtualRun(lines=case.lines, size=case.size, seed=seed, counts=case.counts)
+            try:
+                self._count(run, run.run())
+            except Exception as error:  # garbage that a program of the link stumbles on: seen as well
+                self.failures.append(repr(error))
+
+    def _count(self, run, result):
+        self.good += run.good
+        if run.failure:
+            self.failures.append(run.failure)
+        for name in self.wrong:
+            counts = (result["client_to_server"][name], result["server_to_client"][name])
+            self.wrong[name] += sum(counts) if name != "lost" or not run.failure else 0
+
+    def __repr__(self):
+        return f"{self.good} good, {self.wrong}, {self.failures}"
+
+
+class Defences:
+    """Switches them off."""
+
+    def __init__(self, monkeypatch):
+        self._patch = monkeypatch
+        self.mac_failures = 0
+
+    def check(self):
+        """The check over transfers in the mailbox."""
+        self._patch.setattr(
+            mailbox, "transfer_ok", lambda *args: mailbox.transfer_length(*args[2:]) <= mailbox.PAYLOAD
+        )
+
+    def mac(self):
+        self._patch.setattr(Channel, "open", lambda channel, frame: len(frame) > 8)
+
+    def count_mac_failures(self):
+        original = Channel.open
+
+        def opened(channel, frame):
+            genuine = original(channel, frame)
+            self.mac_failures += not genuine
+            return genuine
+
+        self._patch.setattr(Channel, "open", opened)
+
+    def epochs(self):
+        """Whoever comes is taken for whom it was before."""
+        original = Session.attach
+
+        def attach(session, channel, peer_epoch, max_frame):
+            original(session, channel, session.peer_epoch or peer_epoch, max_frame)
+
+        self._patch.setattr(Session, "attach", attach)
+
+    def skipping(self):
+        """What the peer has received and not accepted is sent again: superfluous, not wrong."""
+        original = Sender.resume
+        self._patch.setattr(Sender, "resume", lambda sender, ack, peer_next: original(sender, ack, ack))
+
+    def deduplication(self):
+        """Every record is taken for the next one."""
+        original = Receiver._record
+        self._patch.setattr(
+            Receiver, "_record", lambda receiver, number, *rest: original(receiver, receiver.next, *rest)
+        )
+
+    def retransmission(self):
+        """What was sent once is not sent again."""
+        original_disconnect, original_resume = Sender.disconnect, Sender.resume
+
+        def disconnect(sender):
+            sender.sent_before = len(sender._retained) + getattr(sender, "sent_before", 0)
+            original_disconnect(sender)
+
+        def resume(sender, ack, peer_next):
+            base = sender.base
+            fault = original_resume(sender, ack, peer_next)
+            left = sender.sent_before - len(sender._retained) - (sender.base - base & 0xFFFF)
+            sender.sent_before = 0
+            for _ in range(max(0, left)):
+                sender._retained.append(sender._waiting.pop(0)[0])
+            return fault
+
+        self._patch.setattr(Sender, "disconnect", disconnect)
+        self._patch.setattr(Sender, "resume", resume)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    return Defences(monkeypatch)
+
+
+@pytest.mark.parametrize("faults", [I2C_NOISE, ATTACKER, INTERRUPTIONS, ("client-kill",)])
+def test_with_all_defences_nothing_is_reported(faults):
+    seen = Seen(faults, 4)
+    assert seen.good == 4, seen
+
+
+def test_without_check_and_mac_corrupted_lines_are_reported(without):
+    without.check()
+    without.mac()
+    seen = Seen(I2C_NOISE, 20)
+    assert seen.wrong["corrupted"], seen
+
+
+def test_without_mac_an_attacker_is_reported(without):
+    without.mac()
+    wrong = Seen(ATTACKER, 6).wrong
+    assert wrong["corrupted"] and wrong["duplicated"] + wrong["lost"] + wrong["reordered"], wrong
+
+
+def test_without_epochs_and_mac_a_new_life_is_reported(without):
+    without.epochs()
+    without.mac()
+    seen = Seen(("client-kill",), 4)
+    assert seen.good < 4 and (seen.failures or seen.wrong["lost"]), seen
+
+
+def test_without_skipping_deduplication_suffices(without):
+    without.skipping()
+    assert Seen(INTERRUPTIONS, 8).good == 8
+
+
+def test_without_deduplication_duplicates_are_reported(without):
+    without.skipping()
+    without.deduplication()
+    seen = Seen(INTERRUPTIONS, 8)
+    assert seen.wrong["duplicated"], seen
+
+
+def test_without_retransmission_a_standstill_is_reported(without):
+    without.retransmission()
+    assert any("not everything was delivered" in failure for failure in Seen(INTERRUPTIONS, 4).failures)
+
+
+def test_without_check_the_mac_takes_its_place(without):
+    """Lines stay right. Control records have no MAC: one that was damaged may stop the link, and then the run fails."""
+    without.count_mac_failures()
+    Seen(I2C_NOISE, 6)
+    assert without.mac_failures == 0
+    without.check()
+    seen = Seen(I2C_NOISE, 6)
+    assert without.mac_failures > 0
+    assert checker.kept(seen.wrong), seen
