@@ -1,4 +1,4 @@
-"""What a manifest freezes: the list of its files, their hash, and a staged copy that is built from; a copy of C sources.
+"""What a manifest freezes: the list of its files, their hash, a staged copy that is built from, and one of C sources.
 
 Building from a copy has two uses: the binary holds exactly what was hashed, also while someone edits; and make never
 sees the project's own path, which may hold spaces.
