@@ -70,6 +70,7 @@ class Job:
         self.verbose = verbose
         self.interval_s = interval_s
         self.reports = 0
+        self.writing = None  # the server's line whose write has not returned
         self.conn = None  # the server's Connection
         self.lazy_until = {"client": 0.0, "server": 0.0}  # readers that do not read for a while
         self._key = key
@@ -96,6 +97,8 @@ class Job:
         await Client(self, config).await_msg()
 
     async def server_main(self):
+        if self.writing is not None:  # in the life before
+            self.ledger.unfinished.append(self.writing)
         application = asyncio.create_task(self._application())
         while not application.done():
             self._serving = asyncio.create_task(self._serve())
@@ -123,7 +126,9 @@ class Job:
             await self.pause("server")
             line = make_line("s", number, self.size, self.seed)
             ledger.wrote(ledger.server_written, "server", line)
+            self.writing = line
             await conn.write(line, wait=number % WAIT_EVERY == 0)
+            self.writing = None
 
     async def _read_lines(self, conn):
         while True:

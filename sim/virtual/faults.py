@@ -18,12 +18,13 @@ class I2CFaults:
         self._link = link
         self._random = chance
         self._next = []  # functions (read, size) -> tap or None
+        self.always = None  # tap of the other transfers
 
     def add(self, make_tap):
         self._next.append(make_tap)
 
     def before_transfer(self, bus, read, size):
-        bus.tap = self._next.pop(0)(read, size) if self._next else None
+        bus.tap = self._next.pop(0)(read, size) if self._next else self.always
 
     def after_transfer(self, bus):
         bus.tap = None
@@ -105,15 +106,21 @@ class Faults:
     def server_restart(self):
         self.job.restart_listener()
 
+    def server_kill(self):
+        """The server's process is killed, and another one started that has the same store."""
+        self.link.kill_server()
+        self.later(0.1, 5.0, self._back, self.link.server, self.link.start_server)
+
     # The client.
 
     def client_kill(self):
         self.link.kill_client()
-        self.later(0.1, 5.0, self._client_back)
+        self.later(0.1, 5.0, self._back, self.link.client, self.link.start_client)
 
-    def _client_back(self):
-        if self.link.client.loop is None:
-            self.link.start_client()
+    @staticmethod
+    def _back(board, start):
+        if board.loop is None:
+            start()
 
     def slow_client(self):
         self.job.lazy_until["client"] = self.world.now + self.random.uniform(1, 15)
@@ -321,10 +328,11 @@ class StuckTarget:
 
 
 _NAMES = """
-    bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late server_restart
-    client_kill slow_client slow_server i2c_bitflip i2c_noise i2c_lost i2c_repeated i2c_nack i2c_cut i2c_absent
-    i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late syn_broken ack_broken syn_noise ack_noise rst_noise
-    tcp_reset tcp_half_open tcp_stall tcp_altered tcp_dropped tcp_replayed tcp_reordered tcp_reflected tcp_injected
+    bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late
+    server_restart server_kill client_kill slow_client slow_server i2c_bitflip i2c_noise i2c_lost i2c_repeated
+    i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late syn_broken ack_broken
+    syn_noise ack_noise rst_noise tcp_reset tcp_half_open tcp_stall tcp_altered tcp_dropped tcp_replayed
+    tcp_reordered tcp_reflected tcp_injected
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 

@@ -17,6 +17,7 @@ class Ledger:
         self.lives = []  # of the client
         self.server_written = []
         self.server_read = []
+        self.unfinished = []  # lines whose write had not returned when the server's process was killed
         self.last_read_s = 0.0
         self.seen_twice = 0  # lines that were read by two lives, one after the other
         self.on_read = None  # function()
@@ -55,7 +56,8 @@ class Ledger:
         """True if everything that has to be delivered may have been: `verdict` counts."""
         if len(self.server_written) < self.lines or self.client_next < self.lines:
             return False
-        if not any(life.read and life.read[-1] == self.server_written[-1] for life in self.lives):
+        last = next((line for line in reversed(self.server_written) if line not in self.unfinished), None)
+        if last is not None and not any(last in life.read for life in reversed(self.lives)):
             return False
         required = [line for life in self.lives[:-1] for line in life.written[: life.acknowledged][-1:]]
         required += self.lives[-1].written[-1:]
@@ -71,7 +73,9 @@ class Ledger:
             repeated = _overlap(read, life.read)
             self.seen_twice += repeated
             read += life.read[repeated:]
-        return there, checker.compare(self.server_written, read)
+        back = checker.compare(self.server_written, read)
+        back["lost"] -= sum(line not in read for line in self.unfinished)
+        return there, back
 
     def _gone_with_power(self):
         read = set(self.server_read)
@@ -79,11 +83,12 @@ class Ledger:
 
 
 def _overlap(before, after):
-    """How many lines at the beginning of `after` are those at the end of `before`, in order."""
+    """How many lines at the beginning of `after` were in `before`, to its end or to the end of this life, in order."""
     if not after or after[0] not in before:
         return 0
     again = before[len(before) - 1 - before[::-1].index(after[0]) :]
-    return len(again) if again == after[: len(again)] else 0
+    count = min(len(again), len(after))
+    return count if again[:count] == after[:count] else 0
 
 
 class ClientLife:

@@ -110,9 +110,11 @@ class VirtualLink:
 
     def kill_server(self):
         """The server's process is killed."""
+        self.world.trace("server", "killed")
         loop = self.server.loop
         self.server.kill()
-        self.tcp.process_killed(loop)
+        if loop is not None:
+            self.tcp.process_killed(loop)
 
     def _ended(self, board, fault):
         self.failure = f"the {board.name}'s program ended: {fault!r}"

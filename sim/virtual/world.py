@@ -125,7 +125,7 @@ class World:
         self.current = None  # the board whose program runs
         self.stopped = False
         self.slices = 0
-        self.numbering = None  # function(number), called before each event that a crash may precede
+        self.numbering = None  # function(number, kind, name), called before each event that a crash may precede
         self.numbered = 0
         self.tracer = None  # function(time, column, text)
         self._events = []
@@ -179,8 +179,8 @@ class World:
         """
         us += board.debt_us
         board.debt_us = 0
-        if us <= 0:
-            return us
+        if us <= 0 or board.loop is None:
+            return 0
         begin = self.now
         end = begin + us / 1e6
         loop = board.loop

@@ -2,7 +2,9 @@
 
 from sim.nets import Net
 from sim.virtual.costs import ZERO
+from sim.virtual.ledger import Ledger
 from sim.virtual.run import VirtualRun
+from sim.virtual.world import World
 from sim.wire import Bus, Port
 
 
@@ -23,3 +25,13 @@ def test_target_that_was_switched_off_in_a_transfer_holds_nothing():
     bus.detach(port)
     port.bits.stick(0, 3)
     assert bus.idle()
+
+
+def test_ledger_excuses_what_three_lives_of_the_client_saw():
+    """Of the checker: a second life that was cut off before it had read all of it again counted as duplication."""
+    ledger = Ledger(World(), 4)
+    ledger.server_written += "abcd"
+    for read in ("abc", "b", "cd"):
+        ledger.new_life().read.extend(read)
+    assert ledger.verdict()[1]["duplicated"] == ledger.verdict()[1]["lost"] == 0
+    assert ledger.seen_twice == 2
