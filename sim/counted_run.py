@@ -7,6 +7,7 @@ link says of itself.
 import asyncio
 import json
 import os
+import random
 import secrets
 import sys
 import tempfile
@@ -27,6 +28,8 @@ MEASURE_EVERY_S = 0.5
 SETTLE_S = 0.5
 # Bounds of a run: to come up, for each line each way, and to recover from a fault.
 TIMEOUT_BASE_S, TIMEOUT_LINE_S, TIMEOUT_FAULT_S = 60, 0.1, 30
+# A flipped bit is one of this many bytes that cross the bus next: a transfer of lines, or a few short ones.
+BITFLIP_WITHIN_BYTES = 500
 
 
 class CountedRun:
@@ -53,6 +56,7 @@ class CountedRun:
         self.good = False
         self._server_listens = asyncio.Event()
         self._injecting = set()
+        self._random = random.Random(f"where faults strike {options.seed}")
 
     async def run(self):
         with tempfile.TemporaryDirectory(prefix="pb_link_sim_") as folder:
@@ -203,7 +207,30 @@ class CountedRun:
     async def _server_restart(self):
         self.server.restart_listener()
 
-    _faults = {"bridge-kill": _bridge_kill, "wifi-outage": _wifi_outage, "server-restart": _server_restart}
+    async def _i2c_bitflip(self):
+        """One bit of one of the next bytes on the bus. Until it has come, the transfers go byte by byte."""
+        bus = self.bed.bus
+        while bus.tap is not None:
+            await asyncio.sleep(TICK_S)
+        left = self._random.randrange(BITFLIP_WITHIN_BYTES)
+        mask = 1 << self._random.randrange(8)
+
+        def tap(address, read, index, value):
+            nonlocal left
+            left -= 1
+            if left == -1:
+                bus.tap = None
+                self._event("wire", f"bit flipped in a {'read' if read else 'write'}")
+            return value ^ mask if left == -1 else value
+
+        bus.tap = tap
+
+    _faults = {
+        "bridge-kill": _bridge_kill,
+        "wifi-outage": _wifi_outage,
+        "server-restart": _server_restart,
+        "i2c-bitflip": _i2c_bitflip,
+    }
 
     # The end.
 

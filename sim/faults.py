@@ -6,7 +6,7 @@ and none before the link has recovered far enough to deliver something since the
 
 import random
 
-BED_MPY = ("bridge-kill", "wifi-outage", "server-restart")
+BED_MPY = ("bridge-kill", "wifi-outage", "server-restart", "i2c-bitflip")
 MAX_COUNT = 10000
 MAX_RATE = 10.0  # per second: more would never let the link come up
 

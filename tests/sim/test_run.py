@@ -25,7 +25,7 @@ def run(sim, *arguments):
 
 
 def test_nothing_is_lost_with_every_fault_of_this_bed(sim_with_bridge, report_line):
-    faults = "bridge-kill=2,wifi-outage=1,server-restart=1"
+    faults = "bridge-kill=2,wifi-outage=1,server-restart=1,i2c-bitflip=4"
     outcome, progress = run(sim_with_bridge, "--lines", 200, "--line-bytes", 50, "--faults", faults)
     assert set(outcome) == KEYS and set(outcome["client_to_server"]) == set(FIELDS)
     assert outcome["client_to_server"] == outcome["server_to_client"] == counts(200)
@@ -33,6 +33,7 @@ def test_nothing_is_lost_with_every_fault_of_this_bed(sim_with_bridge, report_li
     assert outcome["resets"] >= 2 and outcome["outages"] >= 3
     for name in ("bridge-kill", "wifi-outage", "server-restart"):
         assert f"fault: {name}" in progress
+    assert progress.count("wire: bit flipped") >= 3
     report_line(next(line for line in progress.splitlines() if "least free heap" in line))
 
 
