@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+SOAK_SEEDS ?= 0:500
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
@@ -15,7 +16,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-mpy test-process lint micropython python clean
+.PHONY: help demo test test-unit test-mpy test-process soak lint micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +36,9 @@ test-mpy: $(INSTALLED) interpreters ## Run the tests of protocol/ and primitives
 
 test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers as real processes.
 	$(VENV_PYTHON) -m pytest $(PROCESS_TESTS) $(PYTEST_ARGS)
+
+soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed; needs no .venv.
+	$(PYTHON) -m sim soak --seeds $(SOAK_SEEDS) --faults all --lines 200
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .
