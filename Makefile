@@ -16,7 +16,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-mpy test-process soak lint micropython python clean
+.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,12 @@ soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .
+
+exhaustive: python ## Crash a short exchange at every event, in virtual time: some minutes.
+	@$(PYTHON) -m sim exhaustive
+
+soak-month: python ## 30 days of slow traffic with outages and crashes, in virtual time: about 40 minutes.
+	@$(PYTHON) -m sim month
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)

@@ -1,4 +1,4 @@
-"""The command line: `python3 -m sim board|up|run|soak|demo`."""
+"""The command line: `python3 -m sim board|up|run|soak|exhaustive|month|demo`."""
 
 import argparse
 import asyncio
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from sim import counted_run, demo, interpreters, one_board, up
+from sim.virtual import exhaustive as virtual_exhaustive
+from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
 from sim.virtual import soak as virtual_soak
 
@@ -15,7 +17,7 @@ def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up, _add_run, _add_soak, _add_demo):
+    for add in (_add_board, _add_up, _add_run, _add_soak, _add_exhaustive, _add_month, _add_demo):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -148,6 +150,26 @@ def _add_soak(commands):
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(start=virtual_soak.run)
+
+
+def _add_exhaustive(commands):
+    parser = commands.add_parser("exhaustive", help="a crash at every event of one short exchange, one run each")
+    names = ", ".join(virtual_exhaustive.CRASHES)
+    parser.add_argument("--crash", default="all", metavar="NAME,NAME|all", help=f"kinds of crash: {names}")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=_positive, default=1, metavar="K", help="only every Kth point")
+    parser.add_argument("--at", type=_positive, metavar="EVENT", help="one point, with a trace")
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(start=virtual_exhaustive.run)
+
+
+def _add_month(commands):
+    parser = commands.add_parser("month", help="days of slow traffic, with outages and crashes, in virtual time")
+    parser.add_argument("--days", type=_positive, default=30, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(start=virtual_month.run)
 
 
 def _start_run(options):

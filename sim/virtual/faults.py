@@ -109,16 +109,16 @@ class Faults:
     def server_kill(self):
         """The server's process is killed, and another one started that has the same store."""
         self.link.kill_server()
-        self.later(0.1, 5.0, self._back, self.link.server, self.link.start_server)
+        self.later(0.1, 5.0, self.back, self.link.server, self.link.start_server)
 
     # The client.
 
     def client_kill(self):
         self.link.kill_client()
-        self.later(0.1, 5.0, self._back, self.link.client, self.link.start_client)
+        self.later(0.1, 5.0, self.back, self.link.client, self.link.start_client)
 
     @staticmethod
-    def _back(board, start):
+    def back(board, start):
         if board.loop is None:
             start()
 

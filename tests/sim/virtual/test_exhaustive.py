@@ -1,0 +1,38 @@
+"""A sample of the crashes at every event: `make exhaustive` has them all."""
+
+import json
+
+from sim import cli
+from sim.virtual.exhaustive import BYTE, CRASHES, SEGMENT, STEP, Point, play, points_of, try_all
+
+EVERY = 37
+
+
+def test_sample_of_all_points_keeps_the_promise(report_line):
+    events, points = points_of(1, every=EVERY)
+    violations = try_all(points)
+    report_line(f"exhaustive: {len(events)} events, {len(points)} points tried here, {len(violations)} violations")
+    assert not violations
+
+
+def test_points_are_bytes_segments_and_steps_of_every_board():
+    events, points = points_of(1)
+    assert {event.kind for event in events} == {BYTE, STEP, SEGMENT}
+    assert {event.name for event in events if event.kind == STEP} == {"client", "bridge", "server"}
+    assert {point.crash for point in points} == set(CRASHES)
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+
+
+def test_point_that_does_not_come_is_reported():
+    assert play(Point("tcp-reset", 10**6, 1))[1] == "the event did not come"
+
+
+def test_command_tells_how_many_points_it_tried(capsys):
+    assert cli.main(["exhaustive", "--crash", "tcp-reset", "--every", "300", "--json", "--quiet"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["points"] == result["crashes"]["tcp-reset"] > 2 and result["violations"] == 0
+
+
+def test_one_point_is_shown(capsys):
+    assert cli.main(["exhaustive", "--crash", "bridge-crash", "--at", "700"]) == 0
+    assert "*** bridge-crash before event 700" in capsys.readouterr().err
