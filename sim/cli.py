@@ -136,7 +136,7 @@ def _add_run(commands):
         help="bed virtual: what computing costs (docs/simulator.md)",
     )
     parser.add_argument("--trace", action="store_true", help="bed virtual: one line an event on stderr")
-    parser.add_argument("--vcd", metavar="FILE", help="bed virtual: the wires bit by bit, for logic analysers' software")
+    parser.add_argument("--vcd", metavar="FILE", help="bed virtual: the wires bit by bit, for logic analysers")
     parser.set_defaults(start=_start_run)
 
 
