@@ -1,7 +1,6 @@
 """What lasts longer than `ticks_diff` can tell: 6.2 days on the chips.
 
-Here `ticks_ms` wraps 1,024 times as often, so that 7 and 13 days are scaled to 10 and 18 minutes; the true ones are
-run by `make long`.
+Here `ticks_ms` wraps 1,024 times as often, so that 7 and 13 days are scaled to 10 and 18 minutes.
 """
 
 import pytest
