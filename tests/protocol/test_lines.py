@@ -1,7 +1,7 @@
 import unittest
 
-from protocol.limits import MAX_LINE
 from protocol.errors import RemoteProtocolError
+from protocol.limits import MAX_LINE
 from protocol.lines import decode_line, encode_line
 
 

@@ -339,7 +339,9 @@ print("on")
     assert status == 0 and lines[-1] == "on" and lines[-2].startswith("ZeroDivisionError")
 
 
-@pytest.mark.parametrize("waiting", ["while True: pass", "time.sleep(60)", "asyncio.run(asyncio.ThreadSafeFlag().wait())", "pin()"])
+@pytest.mark.parametrize(
+    "waiting", ["while True: pass", "time.sleep(60)", "asyncio.run(asyncio.ThreadSafeFlag().wait())", "pin()"]
+)
 def test_a_program_ends_when_the_wire_process_is_gone(micropython_bridge, tmp_path, waiting):
     async def main():
         (tmp_path / "program.py").write_text(
