@@ -195,6 +195,23 @@ def test_end_while_the_connection_opens_ends_it():
     run(main())
 
 
+def test_nobody_waits_for_the_rest_when_a_full_socket_breaks():
+    """A loop that waited for a broken socket to be written to never slept. Found by the soak, seed 34."""
+
+    async def main():
+        async with Rig() as rig:
+            serving = await rig.serve()
+            rig.socket.drain(10)
+            rig.uplink.write(memoryview(bytes(500)), True)
+            assert rig.uplink.writing
+            rig.socket.reset()
+            rig.uplink._write_rest()
+            assert not rig.uplink.writing
+            await serving
+
+    run(main())
+
+
 def test_full_socket_takes_the_rest_later_and_nothing_twice():
     async def main():
         async with Rig() as rig:
