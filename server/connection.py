@@ -82,16 +82,20 @@ class Connection:
         await self._loaded()
         self._readers += 1
         try:
-            if self._store.immediate:
-                await self._directly(self._take())
-            self._storing.set()  # it may have to take, or there is room for more now
+            await self._take_directly()
             while not self._taken:
                 await self._changed.wait()
                 await self._loaded()
-                self._storing.set()
+                await self._take_directly()
         finally:
             self._readers -= 1
         return decode_line(self._taken.pop(0))
+
+    async def _take_directly(self):
+        """Take the next line in the reader's own step, or ask for it: there may be room for more afterwards as well."""
+        if self._store.immediate:
+            await self._directly(self._take())
+        self._storing.set()
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.
@@ -224,7 +228,7 @@ class Connection:
         received = await self._store_received()
         acknowledged = await self._store_acknowledged()
         written = await self._store_written()
-        taken = await self._take()
+        taken = not self._store.immediate and await self._take()
         if received or acknowledged or written:
             self._wake_sender()
         return received or acknowledged or written or taken

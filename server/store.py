@@ -11,7 +11,8 @@ Every method that writes takes the owner number that `claim` returned, and
 fails with StoreError once somebody else has claimed the client since. What a
 method has written is safe when it returns: that is what the acknowledgements
 rest on. Lines are bytes without newline. `immediate` is True if no method
-ever suspends, so that a call is made whole or not at all.
+ever suspends, so that a call is made whole or not at all, and a line leaves
+the store in the very step in which its reader has it.
 """
 
 import os

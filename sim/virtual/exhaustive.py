@@ -9,6 +9,7 @@ must arrive as well: so a run sees duplicates that come late, and that the link 
 import asyncio
 import json
 import multiprocessing
+import random
 import sys
 from collections import Counter, namedtuple
 
@@ -34,7 +35,7 @@ HANG_US = 3600e6
 CLOCK_US = 2.5
 SHOW_EVERY = 100
 
-Event = namedtuple("Event", "number kind name connected client_on")
+Event = namedtuple("Event", "number kind name connected client_on bridge_on")
 Point = namedtuple("Point", "crash number seed")
 
 
@@ -67,8 +68,9 @@ class Exchange(VirtualRun):
             self.world.after(AFTERMATH_S, self.no_more)
 
     def _number(self, number, kind, name):
-        connected, client_on = bool(self.link.tcp.connections), self.link.client.loop is not None
-        self._on_event(self, Event(number, kind, name, connected, client_on))
+        link = self.link
+        on = (link.client.loop is not None, link.bridge.loop is not None)
+        self._on_event(self, Event(number, kind, name, bool(link.tcp.connections), *on))
 
     def strike(self, crash, event):
         """Crashes, once and for all, before the event."""
@@ -106,6 +108,11 @@ def bridge_crash(run, event):
 def bridge_hang(run, event):
     """Its program stands still until the watchdog bites."""
     run.world.block(run.link.bridge, HANG_US)
+
+
+def bridge_exception(run, event):
+    """One of its tasks, another at each event, finds that its await raises."""
+    run.link.bridge.raise_in_a_task(random.Random(event.number), MemoryError("a fault"))
 
 
 def brown_out(run, event):
@@ -156,6 +163,7 @@ def server_kill(run, event):
 CRASHES = {
     "bridge-crash": bridge_crash,
     "bridge-hang": bridge_hang,
+    "bridge-exception": bridge_exception,
     "brown-out": brown_out,
     "client-power": client_power,
     "i2c-cut": i2c_cut,
@@ -173,10 +181,8 @@ def has_sense(crash, event):
         return event.kind == BYTE
     if crash == "bridge-hang":  # its program runs
         return event.kind == BYTE or (event.kind == STEP and event.name == "bridge")
-    if crash == "server-kill":
-        # Known weakness: a line that was taken from the store for a reader that has not run since is lost with the
-        # process. So between steps of the server itself it is not killed here.
-        return not (event.kind == STEP and event.name == "server")
+    if crash == "bridge-exception":
+        return event.kind != BYTE and event.bridge_on
     if crash == "client-power":
         return event.client_on
     if crash in ("tcp-reset", "half-open-bridge", "half-open-server"):

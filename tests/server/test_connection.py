@@ -155,6 +155,37 @@ def test_cancelled_readline_loses_nothing(store):
     asyncio.run(main())
 
 
+def test_line_stays_in_the_store_until_its_reader_has_it(monkeypatch):
+    """The process may be killed between any two steps of its tasks."""
+    store = RecordingStore()
+    got, faults = [], []
+    run = asyncio.Handle._run
+
+    def run_and_check(handle):
+        run(handle)
+        inboxes = [record.inbox for record in store._clients.values()]
+        if len(store.received) != len(got) + sum(map(len, inboxes)):
+            faults.append((store.received[:], got[:], inboxes))
+
+    async def main():
+        async with Service(store=store) as service:
+            client, conn = await joined(service)
+            lines = numbered(20)
+            reading = asyncio.create_task(read_into(got, conn, len(lines)))
+            await send(client, lines)
+            await reading
+            assert got == lines
+
+    monkeypatch.setattr(asyncio.Handle, "_run", run_and_check)
+    asyncio.run(main())
+    assert not faults
+
+
+async def read_into(got, conn, count):
+    while len(got) < count:
+        got.append(await within(conn.readline()))
+
+
 async def send(client, lines):
     for line in lines:
         await within(client.write(line))
