@@ -14,6 +14,9 @@ from sim.virtual.world import BoardLoop, task_order
 # Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. One more is lost.
 SCHEDULER_DEPTH = 4
 
+# What becomes of an interrupt: nothing, or nothing while its callback waits already.
+MISSED, COALESCED = "missed", "coalesced"
+
 _code = {}
 
 
@@ -62,7 +65,8 @@ class Board:
         self.on_line = None  # function(board, line): what the program prints
         self.on_end = None  # function(board, exception or None): its program has ended
         self.interrupts_lost = 0
-        self.lose_interrupts = None  # function(source) -> "lost", seconds later, or None: a fault
+        self.lose_interrupts = None  # function(source) -> MISSED, COALESCED, seconds later, or None: a fault
+        self.foreign_callbacks = 0  # places of the scheduler's queue that others have taken: a fault
         self._irqs = {}  # pin name -> (handler, falling, rising, object for the handler)
         self._at_death = []
         self.soft_due = False  # callbacks wait for the end of a call that blocks
@@ -177,11 +181,11 @@ class Board:
         delay_s = self.irq_us / 1e6
         if self.lose_interrupts is not None:
             said = self.lose_interrupts(source)
-            if said == "lost":
+            if said == MISSED or said == COALESCED and (handler, subject) in self._soft:
                 self.interrupts_lost += 1
                 return
-            delay_s += said or 0
-        if len(self._soft) >= SCHEDULER_DEPTH:
+            delay_s += said if type(said) is float else 0
+        if len(self._soft) + self.foreign_callbacks >= SCHEDULER_DEPTH:
             self.interrupts_lost += 1
             return
         self._soft.append((handler, subject))
@@ -209,6 +213,13 @@ class Board:
         soft, self._soft = self._soft, []
         for handler, subject in soft:
             handler(subject)
+
+    def raise_in_a_task(self, chance, error):
+        """A fault: `error` comes out of the await of one of its tasks, where that waits. chance: a random.Random."""
+        waits = [task._fut_waiter for task in sorted(asyncio.all_tasks(self.loop), key=task_order)]
+        waits = [wait for wait in waits if type(wait) is asyncio.Future and not wait.done()]
+        if waits:
+            chance.choice(waits).set_exception(error)
 
     # Its program.
 

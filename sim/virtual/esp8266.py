@@ -23,6 +23,7 @@ class Esp8266:
         self.tcp = None
         self.costs = costs
         self.clock_hz = clock_hz
+        self.rst_broken = False  # the wire ends before the chip, whose own pull-up keeps the pin high
         self.faults = None  # object with before_transfer and after_transfer
         self.station = wifi.Station(network)
         self.state = OFF
@@ -50,15 +51,24 @@ class Esp8266:
         if self.state in (RUNNING, BOOTING):
             self._boot("crash")
 
+    @property
+    def _rst_low(self):
+        return self.rst.level == 0 and not self.rst_broken
+
+    def break_rst(self, broken):
+        """Breaks the reset wire, or mends it, maybe in the middle of a pulse."""
+        self.rst_broken = broken
+        self._rst_changed(self.rst)
+
     def _rst_changed(self, net):
-        if self.state == OFF:
+        if self.state == OFF or self._rst_low == (self.state == HELD):
             return
-        if net.level == 0:
+        if self._rst_low:
             self.resets_by_pin += 1
             self._stop()
             self.state = HELD
             self.world.trace("bridge", "reset is held low")
-        elif self.state == HELD:
+        else:
             self._boot("reset pin")
 
     def _stop(self):
@@ -71,7 +81,7 @@ class Esp8266:
     def _boot(self, cause):
         self.world.trace("bridge", f"boots: {cause}")
         self._stop()
-        if self.rst.level == 0:
+        if self._rst_low:
             self.state = HELD
             return
         if any(self.board.pins[gpio].net.level == 0 for gpio in STRAPS):

@@ -5,6 +5,7 @@ They act on parts, wires, segments and power, never on the code under test.
 
 import random
 
+from sim.virtual.board import COALESCED, MISSED, SCHEDULER_DEPTH
 from sim.wire import CUT, LOST, NACKED, REPEATED
 
 MAX_OUTAGE_S = 8.0
@@ -69,12 +70,15 @@ class Faults:
         self.link.bridge.busy_until = self.world.now + 3600
 
     def bridge_exception(self):
-        """Its next transfer raises what nobody expects."""
+        """Its next transfer, or the await of one of its tasks, raises what nobody expects."""
 
         def tap(read, size):
             raise MemoryError("a fault")
 
-        self.i2c.add(tap)
+        if self.link.bridge.loop is not None and self.random.random() < 0.5:
+            self.link.bridge.raise_in_a_task(self.random, MemoryError("a fault"))
+        else:
+            self.i2c.add(tap)
 
     # Wi-Fi.
 
@@ -193,16 +197,26 @@ class Faults:
 
     def sda_stuck(self):
         """A target that believes to be sending: it holds sda until it has seen 9 clocks, or for a long time."""
-        StuckTarget(self.link.nets["scl"], self.link.nets["sda"])
-        self.later(20, 40, self.link.nets["sda"].drive, "stuck", None)
+        stuck = StuckTarget(self.link.nets["scl"], self.link.nets["sda"])
+        self.later(20, 40, stuck.let_go)
 
     # Interrupts and wires.
 
     def irq_lost(self):
-        self._interrupts(lambda source: "lost" if self.random.random() < 0.7 else None)
+        self._interrupts(lambda source: MISSED if self.random.random() < 0.7 else None)
 
     def irq_late(self):
         self._interrupts(lambda source: self.random.uniform(0, 0.2))
+
+    def irq_coalesced(self):
+        """Callbacks wait, and an interrupt whose callback waits brings no second one."""
+        self._interrupts(lambda source: self.random.choice((COALESCED, 0.02)))
+
+    def scheduler_full(self):
+        """Callbacks of others have the whole queue for a while."""
+        for board in (self.link.client, self.link.bridge):
+            board.foreign_callbacks = SCHEDULER_DEPTH
+            self.later(0.05, 1.5, setattr, board, "foreign_callbacks", 0)
 
     def syn_broken(self):
         self._broken(self.link.bridge)
@@ -211,8 +225,12 @@ class Faults:
         self._broken(self.link.client)
 
     def _broken(self, board):
-        board.lose_interrupts = lambda source: None if source == "i2c" else "lost"
+        board.lose_interrupts = lambda source: None if source == "i2c" else MISSED
         self.later(2, 15, setattr, board, "lose_interrupts", None)
+
+    def rst_broken(self):
+        self.link.esp8266.break_rst(True)
+        self.later(5, 40, self.link.esp8266.break_rst, False)
 
     def _interrupts(self, what):
         for board in (self.link.client, self.link.bridge):
@@ -247,6 +265,10 @@ class Faults:
     def tcp_stall(self):
         for connection in list(self.link.tcp.connections):
             connection.stall(self.random.uniform(0.1, 12))
+
+    def tcp_duplicated(self):
+        for connection in self.link.tcp.connections[-1:]:
+            self.link.tcp.duplicate(connection, self.random.uniform(0.1, 12))
 
     # An attacker on the way, or on the bridge.
 
@@ -316,22 +338,28 @@ class StuckTarget:
     def __init__(self, scl, sda):
         self._scl, self._sda = scl, sda
         self._left = 9
-        sda.drive("stuck", 0)
+        sda.drive(self, 0)
         scl.listen(self._clock)
 
     def _clock(self, net):
-        if net.level and self._left:
+        if net.level:
             self._left -= 1
             if not self._left:
-                self._sda.drive("stuck", None)
-                self._scl.unlisten(self._clock)
+                self.let_go()
+
+    def let_go(self):
+        self._left = 0
+        if self in self._sda.driven_low_by():
+            self._sda.drive(self, None)
+            self._scl.unlisten(self._clock)
 
 
 _NAMES = """
     bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late
     server_restart server_kill client_kill slow_client slow_server i2c_bitflip i2c_noise i2c_lost i2c_repeated
-    i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late syn_broken ack_broken
-    syn_noise ack_noise rst_noise tcp_reset tcp_half_open tcp_stall tcp_altered tcp_dropped tcp_replayed
+    i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late irq_coalesced
+    scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise
+    tcp_reset tcp_half_open tcp_stall tcp_duplicated tcp_altered tcp_dropped tcp_replayed
     tcp_reordered tcp_reflected tcp_injected
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}

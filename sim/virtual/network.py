@@ -3,7 +3,7 @@
 import asyncio
 from errno import ECONNREFUSED, EHOSTUNREACH
 
-from sim.virtual.tcp import Connection
+from sim.virtual.tcp import SEGMENT, Connection
 from sim.virtual.tcp_ends import BridgeSocket, ServerTransport
 
 # After an outage TCP tries again after its time-out, which has grown meanwhile.
@@ -105,6 +105,34 @@ class Network:
         sock = BridgeSocket(connection, life)
         self._world.after(self._costs.delay_s, self._accept, listener, connection, self.opened)
         return sock
+
+    def duplicate(self, connection, seconds):
+        """A fault: somebody opens one who repeats there, for so long, all that the bridge said and says on its own."""
+        if self.listener is None:
+            return
+        self.opened += 1
+        twin = Connection(self._world, self, self._costs.delay_s)
+        twin.server_loop = self.listener.loop
+        self.connections.append(twin)
+        self._world.trace("tcp", f"connection {self.opened} repeats another")
+        unsaid = bytearray(connection.past)
+
+        def say(segment=b""):
+            unsaid.extend(segment)
+            del unsaid[: twin.up.write(bytes(unsaid))]
+
+        twin.up.on_room = say
+        twin.down.on_data = lambda: twin.down.read(SEGMENT)
+        connection.repeater = say
+        self.listener.accept(twin, ("10.0.0.3", 40000 + self.opened % 20000))
+        say()
+        self._world.after(seconds, self._fall_silent, connection, twin)
+
+    @staticmethod
+    def _fall_silent(connection, twin):
+        connection.repeater = None
+        if twin.bridge_there:
+            twin.abort("bridge")
 
     def _accept(self, listener, connection, number):
         if self.listener is not listener:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import random
+import signal
 import sys
 from collections import Counter, namedtuple
 
@@ -11,6 +12,8 @@ from sim.virtual.run import VirtualRun
 
 LINE_BYTES = (12, 50, 50, 200, 1100, 2500)
 SHOW_EVERY = 20
+# A run takes seconds of the processor; after this many a program in it spins where no virtual time passes.
+SPIN_S = 300
 
 Case = namedtuple("Case", "seed lines size counts")
 Outcome = namedtuple("Outcome", "case good why injected seconds")
@@ -37,12 +40,31 @@ def replay(case):
     )
 
 
+class Spins(KeyboardInterrupt):
+    """Raised wherever the run is: asyncio keeps any other exception in a task."""
+
+
+def _spins(signal_number, frame):
+    code = frame.f_code
+    raise Spins(f"no end after {SPIN_S} s of processor time, in {code.co_filename}:{frame.f_lineno} {code.co_name}")
+
+
 def play(case):
+    """Plays it in this process. Returns its Outcome."""
+    signal.signal(signal.SIGVTALRM, _spins)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
+    try:
+        return _play(case)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _play(case):
     one = VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts)
     try:
         one.run()
         why = None if one.good else one.failure or "the promise was broken"
-    except Exception as error:  # of the simulator, or what a program let through: a violation in any case
+    except (Exception, Spins) as error:  # of the simulator, or what a program let through: a violation in any case
         why = f"{type(error).__name__}: {error}"
     return Outcome(case, why is None, why, one.faults.injected, one.seconds)
 

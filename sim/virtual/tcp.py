@@ -9,6 +9,7 @@ SEGMENT = 1460
 BRIDGE_SEND = 2 * SEGMENT  # lwIP's TCP_SND_BUF and TCP_WND on the ESP8266
 BRIDGE_RECEIVE = 2 * SEGMENT
 SERVER_BUFFER = 65536
+PAST_BYTES = 16384  # of a connection, for one who repeats it
 
 
 class Flow:
@@ -90,6 +91,8 @@ class Flow:
         world.trace("tcp", f"{self._name} {len(segment) or 'FIN'}")
         if segment:
             self.received += segment
+            if self._name == "up":
+                connection.overheard(segment)
         else:
             self.at_end = True
         world.after(self._delay_s, self._acknowledged, len(segment))
@@ -129,6 +132,8 @@ class Connection:
         self.on_server_reset = None
         self.server_loop = None
         self.meddle = None  # function(flow name, segment) -> segment: an attacker, or noise
+        self.past = bytearray()  # what the bridge has said, from its first byte on
+        self.repeater = None  # function(segment): hears what the bridge says
         self._stalled = False
 
     @property
@@ -138,6 +143,12 @@ class Connection:
     @property
     def over(self):
         return not (self.bridge_there or self.server_there)
+
+    def overheard(self, segment):
+        if len(self.past) < PAST_BYTES:
+            self.past += segment
+        if self.repeater is not None:
+            self.repeater(segment)
 
     def stall(self, seconds):
         """Nothing arrives for this long; then TCP repeats it."""

@@ -268,7 +268,7 @@ class World:
                 us = ran * board.switch_us + board.debt_us
                 board.debt_us = 0
                 if us:
-                    board.busy_until = self.now + us / 1e6
+                    board.busy_until = max(board.busy_until, self.now + us / 1e6)
                 due = max(loop.due(), board.busy_until)
                 if due >= others or due == _NEVER or self.stopped or pending and pending[0][0] <= due:
                     break

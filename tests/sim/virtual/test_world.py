@@ -164,3 +164,20 @@ def test_each_life_has_a_randomness_of_its_own_and_the_same_in_every_run():
 
     first = lives()
     assert first == lives() and first[0] != first[1]
+
+
+def test_hang_in_a_call_lasts():
+    """Its slice ends with the call, and must not end the hang."""
+    world = World()
+    seen = []
+
+    async def main():
+        while True:
+            world.block(board, 1e6)
+            await asyncio.sleep(0)
+            seen.append(world.now)
+
+    board = start(world, main, switch_us=20)
+    world.after(0.5, setattr, board, "busy_until", 100.0)
+    world.run_for(50)
+    assert seen == []

@@ -1,0 +1,51 @@
+"""A small soak with seeds that nobody has tried: other ones in each run, and printed."""
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim.virtual import soak
+from sim.virtual.run import VirtualRun
+
+ROOT = Path(__file__).resolve().parents[3]
+SEEDS = 10
+TIMEOUT_S = 300
+
+
+def soak_from(first, *options):
+    command = [sys.executable, "-m", "sim", "soak", "--seeds", f"{first}:{first + SEEDS}", "--json", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+
+def test_fresh_seeds_keep_the_promise(report_line):
+    first = secrets.randbelow(10**9)
+    result = soak_from(first, "--faults", "all", "--lines", "100")
+    said = result.stdout.splitlines() or ["nothing"]
+    report_line(f"soak: seeds {first}:{first + SEEDS}: {said[-1]}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert (summary["seeds"], summary["violations"]) == (SEEDS, 0)
+    assert summary["faults_injected"] > 0
+
+
+def test_run_that_spins_is_a_violation(monkeypatch):
+    """A program of a board that loops without awaiting anything: no virtual time passes in it."""
+
+    def spin(run):
+        while True:
+            pass
+
+    monkeypatch.setattr(soak, "SPIN_S", 0.5)
+    monkeypatch.setattr(VirtualRun, "_line_read", spin)
+    outcome = soak.play(soak.case_of(1, 20, 50, []))
+    assert not outcome.good
+    assert "Spins: no end after 0.5 s of processor time, in " in outcome.why
+
+
+def test_unknown_fault_is_named():
+    with pytest.raises(ValueError, match="unknown fault 'rain'; this bed knows bridge-kill, "):
+        soak.parse_names("rain")
