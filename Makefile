@@ -16,7 +16,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month micropython python clean
+.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ exhaustive: python ## Crash a short exchange at every event, in virtual time: so
 
 soak-month: python ## 30 days of slow traffic with outages and crashes, in virtual time: about 40 minutes.
 	@$(PYTHON) -m sim month
+
+soak-silence: python ## 7 and 13 days without a line, or without Wi-Fi, server, client or bridge: about 2 hours.
+	@$(PYTHON) -m sim silence
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)

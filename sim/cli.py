@@ -1,4 +1,4 @@
-"""The command line: `python3 -m sim board|up|run|soak|exhaustive|month|demo`."""
+"""The command line: `python3 -m sim board|up|run|soak|exhaustive|month|silence|demo`."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ from sim import counted_run, demo, interpreters, one_board, up
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
+from sim.virtual import silence as virtual_silence
 from sim.virtual import soak as virtual_soak
 
 
@@ -17,7 +18,7 @@ def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up, _add_run, _add_soak, _add_exhaustive, _add_month, _add_demo):
+    for add in (_add_board, _add_up, _add_run, _add_soak, _add_exhaustive, _add_month, _add_silence, _add_demo):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -170,6 +171,13 @@ def _add_month(commands):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(start=virtual_month.run)
+
+
+def _add_silence(commands):
+    parser = commands.add_parser("silence", help="days without a line, or without one of the parts, in virtual time")
+    parser.add_argument("--days", type=_positive, nargs="+", default=virtual_silence.DAYS, metavar="N")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.set_defaults(start=virtual_silence.run)
 
 
 def _start_run(options):

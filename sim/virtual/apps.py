@@ -72,6 +72,7 @@ class Job:
         self.reports = 0
         self.writing = None  # the server's line whose write has not returned
         self.conn = None  # the server's Connection
+        self.silent_until = 0.0  # nobody writes before
         self.lazy_until = {"client": 0.0, "server": 0.0}  # readers that do not read for a while
         self._key = key
         self._store = store or server.MemoryStore()
@@ -85,8 +86,10 @@ class Job:
         }  # fmt: skip
 
     async def pause(self, end):
-        if self.interval_s:
-            await asyncio.sleep(self.interval_s)
+        """Before each line."""
+        silence = self.silent_until - asyncio.get_running_loop().time()
+        if self.interval_s or silence > 0:
+            await asyncio.sleep(max(self.interval_s, silence))
 
     async def before_read(self, end):
         late = self.lazy_until[end] - asyncio.get_running_loop().time()
