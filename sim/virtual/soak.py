@@ -12,6 +12,7 @@ from sim.virtual.run import VirtualRun
 
 LINE_BYTES = (12, 50, 50, 200, 1100, 2500)
 SHOW_EVERY = 20
+NAMED = 5  # seeds that failed, while the others play
 # A run takes seconds of the processor; after this many a program in it spins where no virtual time passes.
 SPIN_S = 300
 
@@ -111,7 +112,9 @@ def run(options):
 
     def show(played, total, violations):
         if not options.quiet and (played % SHOW_EVERY == 0 or played == total):
-            print(f"\r{played}/{total} seeds, {len(violations)} violations ", end="", file=sys.stderr, flush=True)
+            named = "".join(f" {outcome.case.seed}" for outcome in violations[:NAMED])
+            said = f"\r{played}/{total} seeds, {len(violations)} violations{named} "
+            print(said, end="", file=sys.stderr, flush=True)
 
     violations, injected, seconds, played = soak(cases, fail_fast=options.fail_fast, show=show)
     if not options.quiet:
