@@ -1,5 +1,7 @@
 """What the simulator found, each once: docs/measurements.md has the list."""
 
+import asyncio
+
 from sim.nets import Net
 from sim.virtual.costs import ZERO
 from sim.virtual.ledger import Ledger
@@ -35,3 +37,21 @@ def test_ledger_excuses_what_three_lives_of_the_client_saw():
         ledger.new_life().read.extend(read)
     assert ledger.verdict()[1]["duplicated"] == ledger.verdict()[1]["lost"] == 0
     assert ledger.seen_twice == 2
+
+
+def test_run_ends_whose_last_lines_went_with_the_client():
+    """Of the checker: seed 930 had nothing left to deliver after the fault, and nobody looked."""
+    run = VirtualRun(lines=20)
+    link, ledger = run.link, run.ledger
+
+    async def pause(end):
+        """Before each line: the client's last one comes when all others have arrived, and goes with the power."""
+        if end == "client" and ledger.client_next == 19:
+            await asyncio.sleep(5)
+            run.world.after(0, link.kill_client)
+            run.world.after(1, link.start_client)
+
+    run.job.pause = pause
+    run.run()
+    assert run.good, run.failure
+    assert len(ledger.server_read) == 19 and len(ledger.client_written) == 20
