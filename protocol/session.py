@@ -115,6 +115,8 @@ class Session:
         self._progress = now
         self.state = OPEN
         self.resumes += 1
+        if self._greeted and self._worth_telling():  # accepted since our RESUME went out
+            self._acknowledgement_due(now)
         return None
 
     def _data(self, data, end, now):

@@ -75,6 +75,18 @@ class TestStates(unittest.TestCase):
         self.assertIsNone(pair.resume())
         self.assertEqual((pair.session.state, pair.session.resumes), (OPEN, 1))
 
+    def test_what_is_accepted_between_the_two_resumes_is_acknowledged(self):
+        """Our RESUME has told the old number, and the peer has nothing to send that would ask for another."""
+        pair = Pair().open()
+        self.assertIsNone(pair.data(b"one", b"two"))
+        pair.attach()
+        self.assertEqual(get16(pair.heard(), 4), 0)
+        pair.session.accepted(2, pair.now)
+        self.assertIsNone(pair.resume(remembered=True))
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+        pair.later(ACK_DELAY_MS)
+        self.assertEqual(get16(pair.heard(), 3), 2)
+
     def test_data_is_not_sent_before_the_peers_resume(self):
         pair = Pair()
         pair.session.sender.append(b"line", True)
