@@ -91,6 +91,7 @@ class Bridge:
         self._beat = 0
         self._mailbox_seen = Timeout(_MAILBOX_HUNG_MS)
         self._connection_seen = Timeout(_CONNECTION_HUNG_MS)
+        self._good = Timeout(_GOOD_CONNECTION_MS)
         self._report = None  # Timeout, if there are to be reports
         self._reports = 0
 
@@ -121,6 +122,7 @@ class Bridge:
         self._feed()
         if self._uplink.up:
             self._connection_seen.restart()
+            self._good.expired()  # it must be asked within 6 days
         if self._mailbox_seen.expired() or self._connection_seen.expired():
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
@@ -148,13 +150,13 @@ class Bridge:
         """One pass over the mailbox. Returns True if another one makes sense at once."""
         box = self._box
         self._mailbox_seen.restart()
-        used = self._look()
+        self._look()
         if box.state == RECEIVED and not self._uplink.writing:
             box.release()  # the server's socket has taken it
         if box.synchronised and (self._received_last or not self._can_receive()):
-            used |= self._send()
+            self._send()
         if self._can_receive():
-            self._received_last = used = True
+            self._received_last = True
             if box.receive():
                 self._busy.restart()
                 self._silent.restart()  # as good as a beat, and after a reset half a second sooner
@@ -163,9 +165,13 @@ class Bridge:
             self._forget_client()
         if box.synchronised:
             box.acknowledge()
-        if used:
+        if box.used:
+            box.used = False
             self._ack_pin(0)
             self._ack_pin(1)
+        if not box.answers:  # at the next look, not at once: the client is gone, or the bus is held
+            self._poll.ms = _ABSENT_POLL_MS
+            return False
         return self._can_receive() or self._can_send()
 
     def _can_receive(self):
@@ -178,14 +184,15 @@ class Bridge:
         return bool(there) and box.synchronised and box.state == FREE
 
     def _look(self):
-        """Read STATUS if it is time or somebody asked. Returns True if it was read."""
+        """Read STATUS if it is time or somebody asked."""
         box = self._box
         unconfirmed = self._unconfirmed()
         if not (self._asked or unconfirmed or self._poll.expired()):
-            return False
+            return
         self._asked = False
-        if box.poll() and unconfirmed and box.state == SENDING:
+        if unconfirmed:
             self._rewrite.restart()
+        if box.poll() and unconfirmed and box.state == SENDING:
             box.send_again()
         self._poll.ms = self._poll_ms()
         self._poll.restart()
@@ -194,7 +201,6 @@ class Bridge:
             self._silent.restart()
         if box.synchronised and self._uplink.up and box.status.drop == self._uplink.number:
             self._uplink.end()
-        return True
 
     def _poll_ms(self):
         if not self._box.synchronised:
@@ -231,10 +237,10 @@ class Bridge:
         self._uplink.end()
 
     def _send(self):
-        """Send the next control record, or what came from the server. True if one was sent."""
+        """Send the next control record, or what came from the server."""
         box, uplink = self._box, self._uplink
         if box.state != FREE:
-            return False
+            return
         if self._controls:
             record = self._controls.pop(0)
             box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
@@ -242,14 +248,13 @@ class Bridge:
         elif uplink.readable:
             start, length = uplink.read(box.buffer, box.view, PAYLOAD_AT)
             if not length:
-                return False
+                return
             box.send(DATA, uplink.number, start, length)
         else:
-            return False
+            return
         self._received_last = False
         self._rewrite.restart()
         self._busy.restart()
-        return True
 
     # Records for the client
 
@@ -289,9 +294,9 @@ class Bridge:
                 self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
-            good = Timeout(_GOOD_CONNECTION_MS)
+            self._good.restart()
             await self._connection(config)
-            pause_ms = _RECONNECT_FIRST_MS if good.expired() else pause_ms
+            pause_ms = _RECONNECT_FIRST_MS if self._good.expired() else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 

@@ -101,6 +101,8 @@ class Uplink:
             task.cancel()
         if not self.up:
             return
+        if self.readable:  # it has spoken: nobody has had time to read it
+            self._silence.restart()
         if self._silence.expired() or not client_present:
             self.end()
         elif self._keepalive.expired() and self._at_boundary and not self.writing:

@@ -50,6 +50,8 @@ class MailboxController:
         self.status = Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
+        self.answers = False  # the last exchange did not
+        self.used = False  # the mailbox has been used; the owner clears it
         self._life = 0  # 0: the next poll begins a new one
         self._client_life = 0
         self.synchronised = False
@@ -145,7 +147,7 @@ class MailboxController:
         if not self._read(where, self.view[: PAYLOAD_AT + length]):
             return False
         if not self._read_status(buf):
-            return False
+            return self._refuse()
         if self.status.client_life != self._client_life or self.status.bridge_life != self._life:
             return self._end_life()
         self._confirm()
@@ -155,8 +157,7 @@ class MailboxController:
             or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, at)
         ):
             self.damaged += 1
-            self._refusals += 1
-            return self._end_life() if self._refusals >= MAX_REFUSALS else False
+            return self._refuse()
         self._refusals = 0
         self.state = RECEIVED
         self.start = PAYLOAD_AT
@@ -164,6 +165,10 @@ class MailboxController:
         self._next = (number + 1) & 0xFF
         self._ack_due = True
         return True
+
+    def _refuse(self):
+        self._refusals += 1
+        return self._end_life() if self._refusals >= MAX_REFUSALS else False
 
     @property
     def kind(self):
@@ -222,17 +227,17 @@ class MailboxController:
         return self._write(to, self.view[self.start - box.HEADER : self.start + self.length])
 
     def _read(self, at, buf):
-        try:
-            self._memory.read_into(at, buf)
-        except OSError:
-            self.failures += 1
-            return False
-        return True
+        return self._exchange(self._memory.read_into, at, buf)
 
     def _write(self, at, buf):
+        return self._exchange(self._memory.write, at, buf)
+
+    def _exchange(self, transfer, at, buf):
         try:
-            self._memory.write(at, buf)
+            transfer(at, buf)
         except OSError:
             self.failures += 1
+            self.answers = False
             return False
+        self.used = self.answers = True
         return True

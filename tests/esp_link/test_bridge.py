@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from primitives import timeout
 from protocol import control
 from protocol.framing import KEEPALIVE, PREAMBLE
 from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
@@ -401,6 +402,79 @@ def test_watchdog_is_fed_all_the_time():
                     assert bench.feeds > feeds
 
     run(main())
+
+
+def test_offer_that_cannot_be_fetched_is_tried_again_in_a_while_and_not_called_use():
+    """The client is gone when its transfer is fetched: no pass after the other, and no pulse on ack."""
+
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            bench.client.send(number, FRAME)
+            poll = bench.bridge._box.poll
+
+            def poll_and_lose_the_client():
+                polled = poll()
+                if polled and bench.bridge._box.can_receive():
+                    bench.client.close()
+                return polled
+
+            bench.bridge._box.poll = poll_and_lose_the_client
+            await bench.until(lambda: bench.bridge._box.failures)
+            acks, failures = bench.client.acks, bench.bridge._box.failures
+            await bench.pause(10000)
+            assert bench.client.acks <= acks + 1  # of the pass in which it went
+            assert 20 < bench.bridge._box.failures - failures <= 2 * 10000 / 100
+
+    run(main())
+
+
+def test_server_that_speaks_to_a_busy_client_is_not_silent():
+    """One transfer is unconfirmed, so nobody reads the socket, in which keepalives arrive."""
+
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            bench.client._task.cancel()
+            await bench.pause(10)
+            bench.socket.feed(FRAME)
+            for _ in range(5):
+                await bench.pause(500)
+                assert len(bench.sockets) == 1 and not bench.socket.closed
+                bench.socket.feed(KEEPALIVE)
+
+    run(main())
+
+
+def test_connection_that_was_longer_than_ticks_diff_can_tell_was_a_good_one(monkeypatch):
+    """The next pause is the first one again. `ticks_ms` wraps at 2**20 here: 10 minutes stand for a week."""
+    wrap = 1 << 20
+    monkeypatch.setattr(timeout, "ticks_ms", lambda: now_ms() % wrap)
+    monkeypatch.setattr(timeout, "ticks_diff", lambda a, b: (a - b + wrap // 2) % wrap - wrap // 2)
+
+    async def main():
+        async with Bench() as bench:
+            bench.answer = "refuse"
+            bench.client.configure()
+            await bench.pause(20000)
+            bench.answer = "accept"
+            await bench.until(lambda: UP in bench.client.kinds())
+            quiet = asyncio.create_task(keep_alive(bench))
+            await bench.pause(600000)
+            quiet.cancel()
+            attempts = len(bench.attempts)
+            bench.socket.reset()
+            ended = now_ms()
+            await bench.until(lambda: len(bench.attempts) > attempts)
+            assert bench.attempts[-1][0] - ended <= 300
+
+    run(main())
+
+
+async def keep_alive(bench):
+    while True:
+        bench.socket.feed(KEEPALIVE)
+        await bench.pause(1000)
 
 
 @pytest.mark.parametrize("where", ["mailbox", "wifi", "housekeeping", "connect"])
