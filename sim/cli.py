@@ -12,6 +12,7 @@ from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
 from sim.virtual import silence as virtual_silence
 from sim.virtual import soak as virtual_soak
+from sim.virtual.apps import Pace
 
 
 def main(arguments):
@@ -85,6 +86,17 @@ def _milliseconds(text):
     return int(text)
 
 
+def _pace(text):
+    try:
+        wait_every, client_s, server_s = text.split(",")
+        pace = Pace(int(wait_every), float(client_s), float(server_s))
+    except ValueError:
+        pace = None
+    if pace is None or pace.wait_every < 1 or not 0 <= min(pace[1:]) <= max(pace[1:]) <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r}: write W,C,S, a whole number above 0 and two numbers of seconds")
+    return pace
+
+
 def _address(text):
     try:
         return up.parse_address(text)
@@ -135,6 +147,16 @@ def _add_run(commands):
         choices=("placeholders", "zero"),
         default="placeholders",
         help="bed virtual: what computing costs (docs/simulator.md)",
+    )
+    parser.add_argument(
+        "--delay-ms", type=_milliseconds, help="bed virtual: one way through the network (default: what --costs says)"
+    )
+    parser.add_argument(
+        "--pace",
+        type=_pace,
+        default=virtual_run.PACE,
+        metavar="W,C,S",
+        help="bed virtual: one write of W waits; C and S seconds between the client's and the server's lines",
     )
     parser.add_argument("--trace", action="store_true", help="bed virtual: one line an event on stderr")
     parser.add_argument("--vcd", metavar="FILE", help="bed virtual: the wires bit by bit, for logic analysers")

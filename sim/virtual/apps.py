@@ -1,6 +1,7 @@
 """The applications of a counted run: both write numbered lines, and log what they read. Programs like any user's."""
 
 import asyncio
+from collections import namedtuple
 
 import server
 from pb_link.app_base import AppBase
@@ -10,8 +11,9 @@ PORT = 8123
 TIMEOUT_MS = 1500
 CLIENT_ID = "virtual"
 WIFI_PASSWORD = "virtual"
-# Every so often a write waits until the other end has it: both ways of writing are used.
-WAIT_EVERY = 10
+# One write of `wait_every` waits until the other end has it; the client's and the server's seconds between two lines.
+Pace = namedtuple("Pace", "wait_every client_s server_s", defaults=(10, 0.0, 0.0))
+PACE = Pace()
 # The listener is closed for this long when it is restarted.
 PAUSE_S = 1.0
 
@@ -34,10 +36,11 @@ class Client(AppBase):
             await job.pause("client")
             line = make_line("c", number, job.size, job.seed)
             job.ledger.wrote(life.written, "client", line)
-            wait = number % WAIT_EVERY == 0
+            wait = job.waits(number)
             await self.write(line, wait=wait)
             if wait:
                 life.acknowledged = len(life.written)
+        job.ledger.has_finished(life)
 
     async def _read_lines(self):
         job = self._job
@@ -60,15 +63,15 @@ class Client(AppBase):
 
 
 class Job:
-    """What the applications of one run do. Args: key: 64 hexadecimal digits; interval_s: between lines."""
+    """What the applications of one run do. Args: key: 64 hexadecimal digits; pace: Pace."""
 
-    def __init__(self, ledger, *, lines, size, seed, key, verbose=False, interval_s=0.0, store=None):
+    def __init__(self, ledger, *, lines, size, seed, key, verbose=False, pace=PACE, store=None):
         self.ledger = ledger
         self.lines = lines
         self.size = size
         self.seed = seed
         self.verbose = verbose
-        self.interval_s = interval_s
+        self.pace = pace
         self.reports = 0
         self.writing = None  # the server's line whose write has not returned
         self.conn = None  # the server's Connection
@@ -88,8 +91,13 @@ class Job:
     async def pause(self, end):
         """Before each line."""
         silence = self.silent_until - asyncio.get_running_loop().time()
-        if self.interval_s or silence > 0:
-            await asyncio.sleep(max(self.interval_s, silence))
+        interval_s = self.pace.client_s if end == "client" else self.pace.server_s
+        if interval_s or silence > 0:
+            await asyncio.sleep(max(interval_s, silence))
+
+    def waits(self, number):
+        """Does the write of this line wait until the other end has it?"""
+        return number % self.pace.wait_every == 0
 
     async def before_read(self, end):
         late = self.lazy_until[end] - asyncio.get_running_loop().time()
@@ -102,6 +110,7 @@ class Job:
     async def server_main(self):
         if self.writing is not None:  # in the life before
             self.ledger.unfinished.append(self.writing)
+        self.ledger.finished = False
         application = asyncio.create_task(self._application())
         while not application.done():
             self._serving = asyncio.create_task(self._serve())
@@ -130,8 +139,9 @@ class Job:
             line = make_line("s", number, self.size, self.seed)
             ledger.wrote(ledger.server_written, "server", line)
             self.writing = line
-            await conn.write(line, wait=number % WAIT_EVERY == 0)
+            await conn.write(line, wait=self.waits(number))
             self.writing = None
+        ledger.has_finished(ledger)
 
     async def _read_lines(self, conn):
         while True:

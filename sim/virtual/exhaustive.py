@@ -49,7 +49,7 @@ class Exchange(VirtualRun):
         self.world.numbering = self._number
         self.link.esp8266.faults = self
         self.job.pause = self._pause
-        self.ledger.on_read = self._read
+        self.ledger.on_change = self._changed
 
     def no_more(self):
         """What follows is not numbered."""
@@ -62,8 +62,8 @@ class Exchange(VirtualRun):
         if written == LINES - 1:
             await asyncio.sleep(max(0, LAST_LINE_S - self.seconds))
 
-    def _read(self):
-        self._line_read()
+    def _changed(self):
+        self._ledger_changed()
         if self.ledger.delivered == 2 * (LINES - 1):
             self.world.after(AFTERMATH_S, self.no_more)
 

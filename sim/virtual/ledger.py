@@ -20,7 +20,8 @@ class Ledger:
         self.unfinished = []  # lines whose write had not returned when the server's process was killed
         self.last_read_s = 0.0
         self.seen_twice = 0  # lines that were read by two lives, one after the other
-        self.on_read = None  # function()
+        self.finished = False  # every write of the server has returned
+        self.on_change = None  # function()
 
     def new_life(self):
         self.lives.append(ClientLife())
@@ -45,16 +46,22 @@ class Ledger:
         self.last_read_s = self._world.now - self._world.begin_s
         if self._world.tracer is not None:
             self._world.trace(end, f"< {line[:16]}")
-        if self.on_read is not None:
-            self.on_read()
+        if self.on_change is not None:
+            self.on_change()
+
+    def has_finished(self, writer):
+        """All writes of the server (self), or of a ClientLife, have returned."""
+        writer.finished = True
+        if self.on_change is not None:
+            self.on_change()
 
     @property
     def delivered(self):
         return len(self.server_read) + sum(len(life.read) for life in self.lives)
 
     def complete(self):
-        """True if everything that has to be delivered may have been: `verdict` counts."""
-        if len(self.server_written) < self.lines or self.client_next < self.lines:
+        """True if every write has returned, and what has to be delivered may have been: `verdict` counts."""
+        if not (self.finished and self.lives and self.lives[-1].finished):
             return False
         last = next((line for line in reversed(self.server_written) if line not in self.unfinished), None)
         if last is not None and not any(last in life.read for life in reversed(self.lives)):
@@ -95,4 +102,5 @@ class ClientLife:
     def __init__(self):
         self.written = []
         self.read = []
+        self.finished = False  # every write has returned
         self.acknowledged = 0  # of the lines written: the last write that waited has returned

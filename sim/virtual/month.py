@@ -9,10 +9,12 @@ import json
 import sys
 import time
 
+from sim.virtual.apps import Pace
 from sim.virtual.run import VirtualRun
 
 DAY_S = 86400
 INTERVAL_S = 10
+PACE = Pace(client_s=INTERVAL_S, server_s=INTERVAL_S)
 # How many a day.
 FAULTS = {"wifi-outage": 3, "server-restart": 1, "tcp-half-open": 1, "tcp-stall": 1, "bridge-kill": 1}
 COLLECT_S = 3600
@@ -24,7 +26,7 @@ class Month:
     def __init__(self, days, seed=1, on_day=None):
         lines = days * DAY_S // INTERVAL_S
         counts = {name: count * days for name, count in FAULTS.items()}
-        self.run = VirtualRun(lines=lines, seed=seed, interval_s=INTERVAL_S, counts=counts)
+        self.run = VirtualRun(lines=lines, seed=seed, pace=PACE, counts=counts)
         self.days = []  # the figures, a dict a day
         self._on_day = on_day
         world = self.run.world

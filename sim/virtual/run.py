@@ -10,7 +10,7 @@ from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.counted_run import print_table
 from sim.virtual import trace, vcd
-from sim.virtual.apps import Job
+from sim.virtual.apps import PACE, Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
 from sim.virtual.ledger import Ledger
@@ -32,7 +32,7 @@ class VirtualRun:
 
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
-        interval_s=0.0, tracer=None, clock_hz=None,
+        pace=PACE, tracer=None, clock_hz=None,
         ticks_bits=TICKS_BITS,
     ):  # fmt: skip
         if size < shortest(lines):
@@ -40,7 +40,7 @@ class VirtualRun:
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
         # Liveness: after each fault, and from the start, this is time enough for all lines.
-        self.bound_s = timeout_s or RECOVERY_S + (LINE_S + size * BYTE_S + interval_s) * lines
+        self.bound_s = timeout_s or RECOVERY_S + (LINE_S + size * BYTE_S + max(pace.client_s, pace.server_s)) * lines
         if rates and not timeout_s:  # such faults never end
             self.bound_s *= 10
         self._rates = rates
@@ -51,10 +51,10 @@ class VirtualRun:
         self.world = self.link.world
         self.world.tracer = tracer
         self.ledger = Ledger(self.world, lines)
-        self.ledger.on_read = self._line_read
+        self.ledger.on_change = self._ledger_changed
         self.job = Job(
             self.ledger, lines=lines, size=size, seed=seed, key=key, verbose=verbose or bool(tracer),
-            interval_s=interval_s,
+            pace=pace,
         )  # fmt: skip
         self.link.settings = self.job.settings
         self.faults = Faults(self.link, self.job, seed)
@@ -103,8 +103,8 @@ class VirtualRun:
             self.failure = str(deadlock)
         self.failure = self.failure or self.link.failure
 
-    def _line_read(self):
-        if self._first is None:
+    def _ledger_changed(self):
+        if self._first is None and self.ledger.delivered:
             self._first = self.world.now
         self._inject_due()
         # Faults may be left when lines went with the power of a client: then no more lines come.
@@ -171,6 +171,11 @@ class VirtualRun:
             print(line, file=file)
 
 
+def _costs(options):
+    costs = MODELS[options.costs]._replace(boot_s=options.boot_ms / 1000, assoc_s=options.assoc_ms / 1000)
+    return costs if options.delay_ms is None else costs._replace(delay_s=options.delay_ms / 1000)
+
+
 def run(options):
     """`sim run --bed virtual`. Returns the exit status."""
     counts, rates = faults.parse(options.faults, options.lines, tuple(FAULTS))
@@ -180,9 +185,10 @@ def run(options):
         seed=options.seed,
         counts=counts,
         rates=rates,
-        costs=MODELS[options.costs]._replace(boot_s=options.boot_ms / 1000, assoc_s=options.assoc_ms / 1000),
+        costs=_costs(options),
         clock_hz=options.clock,
         timeout_s=options.timeout,
+        pace=options.pace,
         verbose=options.verbose,
         tracer=trace.printer(sys.stderr) if options.trace else None,
     )

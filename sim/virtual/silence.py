@@ -10,12 +10,14 @@ import sys
 import time
 from collections import namedtuple
 
+from sim.virtual.apps import Pace
 from sim.virtual.link import TICKS_BITS
 from sim.virtual.run import VirtualRun
 
 DAY_S = 86400
 DAYS = (7, 13)
-LINES = 40  # a second between two, each way
+LINES = 40
+PACE = Pace(client_s=1, server_s=1)
 BEGIN_S = 20.0
 # After the silence: many times what the link needs to come back.
 AFTER_S = 300.0
@@ -51,7 +53,7 @@ class Silence(VirtualRun):
     """Args: what: of SILENCES; seconds: how long; ticks_bits: `ticks_ms` wraps at 2 to this power."""
 
     def __init__(self, what, seconds, ticks_bits=TICKS_BITS):
-        super().__init__(lines=LINES, interval_s=1, ticks_bits=ticks_bits, timeout_s=seconds + AFTER_S)
+        super().__init__(lines=LINES, pace=PACE, ticks_bits=ticks_bits, timeout_s=seconds + AFTER_S)
         goes, comes = SILENCES[what](self.link)
         self.world.after(BEGIN_S, goes)
         self.world.after(BEGIN_S + seconds, comes)

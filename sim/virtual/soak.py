@@ -7,6 +7,8 @@ import signal
 import sys
 from collections import Counter, namedtuple
 
+from sim.virtual.apps import Pace
+from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.faults import FAULTS
 from sim.virtual.run import VirtualRun
 
@@ -16,7 +18,12 @@ NAMED = 5  # seeds that failed, while the others play
 # A run takes seconds of the processor; after this many a program in it spins where no virtual time passes.
 SPIN_S = 300
 
-Case = namedtuple("Case", "seed lines size counts")
+# Both ends at once, or one of them slowly; all writes wait, some, or none.
+WAIT_EVERY = (1, 10, 10, 1000)
+INTERVALS_S = (0.0, 0.0, 0.0, 0.02, 0.5)
+DELAYS_MS = (2, 2, 20, 200)
+
+Case = namedtuple("Case", "seed lines size counts pace delay_ms")
 Outcome = namedtuple("Outcome", "case good why injected seconds")
 
 
@@ -29,7 +36,9 @@ def case_of(seed, lines, size, names):
     for name in chance.sample(sorted(counts), len(counts)):
         if sum(counts.values()) > most:
             counts[name] = 0
-    return Case(seed, lines, size, {name: count for name, count in counts.items() if count})
+    pace = Pace(chance.choice(WAIT_EVERY), chance.choice(INTERVALS_S), chance.choice(INTERVALS_S))
+    counts = {name: count for name, count in counts.items() if count}
+    return Case(seed, lines, size, counts, pace, chance.choice(DELAYS_MS))
 
 
 def replay(case):
@@ -37,7 +46,7 @@ def replay(case):
     faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
     return (
         f"python3 -m sim run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
-        f" --faults {faults} --trace"
+        f" --delay-ms {case.delay_ms} --pace {','.join(map(str, case.pace))} --faults {faults} --trace"
     )
 
 
@@ -60,8 +69,14 @@ def play(case):
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
+def run_of(case):
+    """The run that `replay` shows."""
+    costs = PLACEHOLDERS._replace(delay_s=case.delay_ms / 1000)
+    return VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts, pace=case.pace, costs=costs)
+
+
 def _play(case):
-    one = VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts)
+    one = run_of(case)
     try:
         one.run()
         why = None if one.good else one.failure or "the promise was broken"

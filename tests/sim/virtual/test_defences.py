@@ -11,8 +11,7 @@ from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
 from sim import checker
-from sim.virtual.run import VirtualRun
-from sim.virtual.soak import case_of
+from sim.virtual.soak import case_of, run_of
 
 LINES = 100
 I2C_NOISE = ("i2c-bitflip", "i2c-noise", "i2c-lost", "i2c-repeated")
@@ -29,8 +28,7 @@ class Seen:
         self.wrong = dict.fromkeys(("lost", "duplicated", "reordered", "corrupted"), 0)  # of runs that came to an end
         self.failures = []
         for seed in range(seeds):
-            case = case_of(seed, LINES, 40, faults)
-            run = VirtualRun(lines=case.lines, size=case.size, seed=seed, counts=case.counts)
+            run = run_of(case_of(seed, LINES, 40, faults))
             try:
                 self._count(run, run.run())
             except Exception as error:  # garbage that a program of the link stumbles on: seen as well

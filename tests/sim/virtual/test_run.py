@@ -10,6 +10,7 @@ import pytest
 
 from sim import cli
 from sim.interpreters import ROOT
+from sim.virtual.apps import Pace
 from sim.virtual.costs import ZERO
 from sim.virtual.faults import FAULTS
 from sim.virtual.run import VirtualRun
@@ -88,7 +89,7 @@ def measured(run, report_line, what):
 
 def test_idle_link_costs_few_slices(report_line):
     """About 10 us of this machine each: 1,000 times real time are 100 slices a second."""
-    assert measured(lines_of("", lines=2, interval_s=600), report_line, "idle") < 100
+    assert measured(lines_of("", lines=2, pace=Pace(client_s=600, server_s=600)), report_line, "idle") < 100
 
 
 def test_traffic_costs_a_bounded_number_of_slices(report_line):

@@ -40,7 +40,7 @@ def test_run_that_spins_is_a_violation(monkeypatch):
             pass
 
     monkeypatch.setattr(soak, "SPIN_S", 0.5)
-    monkeypatch.setattr(VirtualRun, "_line_read", spin)
+    monkeypatch.setattr(VirtualRun, "_ledger_changed", spin)
     outcome = soak.play(soak.case_of(1, 20, 50, []))
     assert not outcome.good
     assert "Spins: no end after 0.5 s of processor time, in " in outcome.why
