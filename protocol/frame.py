@@ -48,6 +48,9 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     8   n   records
     -8  8   MAC
 
+    PROBE    both ways: as DATA without records; asks for a DATA frame
+    0   1   kind 12
+
     A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bits 10..0
     length of the payload), then the payload.
 """
@@ -64,6 +67,7 @@ PROOF = 0x03
 REFUSED = 0x04
 RESUME = 0x10
 DATA = 0x11
+PROBE = 0x12
 
 REMEMBERED = 0x01  # RESUME flag
 RESUME_BYTES = 9  # without MAC

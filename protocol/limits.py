@@ -50,6 +50,10 @@ ACK_DELAY_MS = const(5)
 # between the ends swallows them: the connection is closed and resumed.
 STALL_MS = const(10000)
 
+# Lines that the peer has seen and not accepted, or has no room for, make us ask
+# after this long whether it has told so: what it told may have been swallowed.
+PROBE_MS = const(10000)
+
 # A connection that is not authenticated and resumed by then is closed.
 HANDSHAKE_MS = const(10000)
 

@@ -20,13 +20,14 @@ which is called after it was stored (server) or handed over (client).
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, REMEMBERED, RESUME, RESUME_BYTES
+from protocol.frame import DATA, DATA_HEADER, PROBE, REMEMBERED, RESUME, RESUME_BYTES
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
     MAC_BYTES,
     MAX_FRAME,
     MIN_FRAGMENT,
+    PROBE_MS,
     RECORD_CHARGE,
     ROOM_UNIT,
     STALL_MS,
@@ -76,6 +77,8 @@ class Session:
         self._ack_sent = self.receiver.ack
         self._room_sent = 0
         self._progress = None  # time of the last sign that our frames arrive
+        self._blocked = None  # time since which only the peer can let us go on
+        self._probed = False  # and it has been asked
         self.state = RESUMING
 
     def detach(self):
@@ -96,10 +99,15 @@ class Session:
             return "a frame without a connection"
         if not self._channel.open(data):
             return "bad MAC: frame altered, lost, repeated or out of order"
+        self._blocked = None
+        self._probed = False
         end = len(data) - MAC_BYTES
         if data[0] == RESUME and end == RESUME_BYTES and self.state == RESUMING:
             return self._resume(data, now)
         if data[0] == DATA and end >= DATA_HEADER and self.state == OPEN:
+            return self._data(data, end, now)
+        if data[0] == PROBE and end == DATA_HEADER and self.state == OPEN:
+            self._acknowledgement_due(now)
             return self._data(data, end, now)
         return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
 
@@ -168,7 +176,8 @@ class Session:
             return self._greet(buf, at, start)
         if self.state != OPEN:
             return at
-        if not self.sender.can_fill() and not self._ack_is_due(now):
+        probe = self._probe_is_due(now)
+        if not (probe or self.sender.can_fill() or self._ack_is_due(now)):
             return at
         if not self.sender.in_flight(self._peer_seen):
             self._progress = now
@@ -179,6 +188,10 @@ class Session:
         frame.encode_data_header(
             buf, start, number, self.receiver.ack, self.receiver.seen, self._room_sent
         )
+        if probe:
+            buf[start] = PROBE
+            self._blocked = now
+            self._probed = True
         return self._seal(buf, at, start, end)
 
     def _greet(self, buf, at, start):
@@ -212,6 +225,17 @@ class Session:
             self._ack_since is not None and self._diff(now, self._ack_since) >= self._ack_delay_ms
         )
 
+    def _probe_is_due(self, now):
+        sender = self.sender
+        if sender.idle or sender.can_fill() or sender.in_flight(self._peer_seen):
+            self._blocked = None
+            self._probed = False
+        elif self._blocked is None:
+            self._blocked = now
+        elif not self._probed:
+            return self._diff(now, self._blocked) >= PROBE_MS
+        return False
+
     # Time
 
     def fault(self, now):
@@ -221,6 +245,8 @@ class Session:
         if self.state == OPEN and self.sender.in_flight(self._peer_seen):
             if self._diff(now, self._progress) >= self._stall_ms:
                 return "the peer does not see what is sent"
+        if self.state == OPEN and self._probed and self._diff(now, self._blocked) >= self._stall_ms:
+            return "the peer does not answer a probe"
         return None
 
     def next_timeout(self, now):
@@ -230,6 +256,9 @@ class Session:
         timeout = None
         if self.sender.in_flight(self._peer_seen):
             timeout = self._stall_ms - self._diff(now, self._progress)
+        elif self._blocked is not None:
+            due = self._stall_ms if self._probed else PROBE_MS
+            timeout = due - self._diff(now, self._blocked)
         if self._ack_since is not None:
             due = self._ack_delay_ms - self._diff(now, self._ack_since)
             timeout = due if timeout is None else min(due, timeout)

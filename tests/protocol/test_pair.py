@@ -244,13 +244,13 @@ class TestUnnumbered(unittest.TestCase):
 
 
 class TestBackPressure(unittest.TestCase):
-    def blocked(self, lines, kinds=None):
+    def blocked(self, lines, kinds=None, turns=200):
         wire = Wire()
         wire.run()
         wire.server.reading = False
         for i, line in enumerate(lines):
             wire.client.write(line, kinds is None or kinds[i])
-        for _ in range(200):
+        for _ in range(turns):
             wire.turn()
         return wire
 
@@ -279,6 +279,32 @@ class TestBackPressure(unittest.TestCase):
         self.assertFalse(sender.room_for(500))
         held = SEND_LINES + SEND_BYTES // 500
         self.assertLessEqual(300 - len(wire.client.pending), held)
+
+    def test_acknowledgement_that_is_swallowed_is_asked_for(self):
+        """The lines had been seen, so nothing under way is missed; and the peer has nothing else to say."""
+        wire = self.blocked(numbered("b", 3), turns=3)
+        self.assertEqual(len(wire.server.session.receiver.lines), 3)
+        wire.faults[wire.step] = "lose"
+        wire.server.reading = True
+        wire.run()
+        self.assertEqual(wire.server.delivered, numbered("b", 3))
+        self.assertEqual(wire.connections, 2)
+        self.assertIn("bad MAC", wire.why[0])
+
+    def test_room_that_is_swallowed_is_asked_for(self):
+        wire = self.blocked(numbered("b", 100, 500))
+        wire.faults[wire.step] = "lose"
+        wire.server.reading = True
+        wire.run()
+        self.assertEqual(wire.server.delivered, numbered("b", 100, 500))
+
+    def test_probe_that_is_not_answered_is_a_fault(self):
+        wire = self.blocked(numbered("b", 3))
+        wire.faults.update(dict.fromkeys(range(wire.step, wire.step + 3), "lose"))
+        wire.server.reading = True
+        wire.run()
+        self.assertEqual(wire.server.delivered, numbered("b", 3))
+        self.assertEqual(wire.why[0], "the peer does not answer a probe")
 
     def test_wait_of_days_for_the_application_is_no_stall(self):
         wire = self.blocked(numbered("b", 100, 500))

@@ -12,6 +12,7 @@ from protocol import control, framing
 from protocol import mailbox as box
 from protocol.frame import REFUSED_IDENTITY, encode_refused
 from protocol.handshake import Initiator, Responder
+from protocol.limits import PROBE_MS
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
@@ -94,11 +95,17 @@ def frames():
         "DATA with three records",
         "DATA with the end of the third line",
         "DATA that only acknowledges",
+        "PROBE",
     )
     refused = encode_refused(REFUSED_IDENTITY, framing.VERSION)
-    return list(
-        zip(names, [hello, welcome, proof, refused] + resumes + data + [next_frame(ends[1], 1000)])
-    )
+    data.append(next_frame(ends[1], 1000))
+    ends[0].receive(memoryview(data[-1]), 1000)
+    ends[0].sender.append(b"last", True)
+    ends[1].receive(memoryview(next_frame(ends[0], 1000)), 1000)
+    ends[0].receive(memoryview(next_frame(ends[1], 2000)), 2000)
+    next_frame(ends[0], 2000)
+    probe = next_frame(ends[0], 2000 + PROBE_MS)
+    return list(zip(names, [hello, welcome, proof, refused] + resumes + data + [probe]))
 
 
 def recorded():
