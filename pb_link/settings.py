@@ -76,7 +76,13 @@ def _number(name, value):
 def _text(name, value):
     if not isinstance(value, str):
         raise TypeError("config: %s must be a str" % name)
-    if len(value.encode()) > _MAX_TEXT:
+    try:
+        size = len(value.encode())
+    except UnicodeError:  # a lone surrogate. It holds the value, so nothing is raised in here
+        size = None
+    if size is None:
+        raise ValueError("config: %s cannot be encoded as UTF-8" % name)
+    if size > _MAX_TEXT:
         raise ValueError("config: %s is longer than %d bytes" % (name, _MAX_TEXT))
     return value
 
@@ -84,17 +90,19 @@ def _text(name, value):
 def read(path=FILE):
     """Return the settings file as a dict, defaults filled in; without a file, the defaults.
 
-    Raises: ValueError if the file is not a JSON object.
+    Raises: ValueError if the file is not a JSON object. It does not lead to
+    what the file holds, the key and the password among it.
     """
     items = dict(DEFAULTS)
+    valid = True
     try:
         with open(path) as file:
-            text = file.read()
+            found = json.loads(file.read())
     except OSError:  # there is none
         return items
-    try:
-        found = json.loads(text)
-    except ValueError:
+    except ValueError:  # it holds the text: raised in here, the next one would hold it as __context__
+        valid = False
+    if not valid:
         raise ValueError(path + " is not valid JSON")
     if not isinstance(found, dict):
         raise ValueError(path + " must hold one JSON object")

@@ -9,7 +9,17 @@ import pytest
 from pb_link.settings import DEFAULTS, NAMES, Settings, read, read_or_create
 
 KEY = bytes(range(100, 132))
-GOOD = [8123, "192.168.0.10", 1500, 10, "network", "pass word", KEY]
+PASSWORD = "pass word"
+GOOD = [8123, "192.168.0.10", 1500, 10, "network", PASSWORD, KEY]
+
+
+def everything_in(error):
+    """All that somebody who has the exception can find in it and in those that led to it."""
+    found = []
+    while error is not None:
+        found += [repr(error), repr(vars(error)), repr(getattr(error, "object", "")), repr(getattr(error, "doc", ""))]
+        error = error.__cause__ or error.__context__
+    return "".join(found)
 
 
 def changed(name, value):
@@ -37,7 +47,7 @@ def test_open_network_has_an_ssid_only():
 def test_password_without_an_ssid_is_an_error_that_does_not_show_it():
     with pytest.raises(ValueError, match="password without an ssid") as caught:
         Settings(changed("ssid", ""))
-    assert "pass word" not in str(caught.value)
+    assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize("count", range(len(NAMES)))
@@ -68,6 +78,12 @@ def test_bad_item_is_an_error_that_names_it(name, value):
     assert KEY.hex()[:16] not in str(caught.value)
 
 
+def test_text_that_is_not_unicode_is_an_error_that_names_the_item_and_does_not_hold_it():
+    with pytest.raises(ValueError, match="password") as caught:
+        Settings(changed("password", PASSWORD + "\ud800"))
+    assert PASSWORD not in everything_in(caught.value)
+
+
 @pytest.mark.parametrize("config", [None, "config", 5, {1, 2}])
 def test_config_of_another_type_is_an_error(config):
     with pytest.raises(TypeError, match="config"):
@@ -78,7 +94,7 @@ def test_repr_shows_nothing_secret():
     settings = Settings(GOOD)
     for text in (repr(settings), str(settings), f"{settings}"):
         assert "192.168.0.10" in text
-        for secret in ("pass word", KEY.hex()[:16], repr(KEY)[2:20]):
+        for secret in (PASSWORD, KEY.hex()[:16], repr(KEY)[2:20]):
             assert secret not in text
 
 
@@ -102,6 +118,17 @@ def test_bad_file_is_an_error_that_names_it(tmp_path, text):
     with pytest.raises(ValueError, match="s.json") as caught:
         read(str(path))
     assert KEY.hex() not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["", "\n]", "\udcff}"], ids=["cut off", "garbled", "not UTF-8"])
+def test_error_about_a_bad_file_leads_to_no_secret(tmp_path, end):
+    path = tmp_path / "s.json"
+    text = json.dumps({"key": KEY.hex(), "password": PASSWORD}).rstrip("}") + end
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ValueError, match="s.json is not valid JSON") as caught:
+        read(str(path))
+    for secret in (KEY.hex(), PASSWORD):
+        assert secret not in everything_in(caught.value)
 
 
 def test_file_is_made_once_with_a_key_of_its_own(tmp_path):
