@@ -35,7 +35,7 @@ class MailboxTarget:
         self._lives = None
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
-        self._publish_cells()
+        self.publish()
 
     def open(self):
         self._device.open()
@@ -45,7 +45,7 @@ class MailboxTarget:
         self._device.close()
         self._restart(0)
         self._memory[box.SYNC : box.RX] = bytes(box.RX)
-        self._publish_cells()
+        self.publish()
 
     @property
     def synchronised(self):
@@ -167,7 +167,7 @@ class MailboxTarget:
         self._changed = True
 
     def beat(self):
-        """Show that the client runs: at least every second."""
+        """Show that the client runs: at least every second. What else has changed is still to be told by `publish`."""
         self._status.beat = (self._status.beat + 1) & 0xFF
         self._publish_cells()
 
@@ -175,11 +175,11 @@ class MailboxTarget:
         """Make what has changed visible. Returns True if the bridge should look (pulse syn)."""
         changed = self._changed
         if changed:
+            self._changed = False
             self._publish_cells()
         return changed
 
     def _publish_cells(self):
-        self._changed = False
         first = box.TX
         self._status.encode_into(self._memory, first)
         second = first + box.TX_STRIDE

@@ -324,6 +324,16 @@ class TestTarget(unittest.TestCase):
             beats.add(rig.controller.status.beat)
         self.assertEqual(len(beats), 256)
 
+    def test_beat_does_not_swallow_the_news(self):
+        target = self.ready().target
+        self.assertFalse(target.publish())
+        target.drop(7)
+        target.beat()
+        self.assertTrue(target.publish())
+        self.assertFalse(target.publish())
+        target.beat()
+        self.assertFalse(target.publish())
+
     def test_bridge_that_takes_less_is_told_by_its_sync(self):
         rig = Rig(count=COUNT)
         rig.controller._max_payload = 512
