@@ -75,7 +75,7 @@ class AppBase:
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.
 
-        Raises: OSError if there is no reset wire.
+        Raises: OSError if there is no reset wire; LinkDown if `close` comes first.
         """
         await self._link.reset()
 

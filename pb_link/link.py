@@ -139,8 +139,9 @@ class Link:
             return
         self.closed = True
         self.up = False
-        if self._resetting:
+        if self._resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
+            self._release_reset()
         self._ack.irq(None)
         self._box.close()
         self._syn(1)
@@ -348,6 +349,7 @@ class Link:
         self._begin_reset()
         while self._resetting:
             await self._changed.wait()
+            self._check_open()
 
     def _begin_reset(self):
         if not self._resetting:
@@ -364,7 +366,7 @@ class Link:
                 pin(level)
                 await sleep_ms(pulse_ms)
             finally:
-                pin(1 - level)
+                self._release_reset()
             self._watch.was_reset()
             self._ack_moved = False
             held = Timeout(limits.STRAP_HOLD_MS)
@@ -376,6 +378,10 @@ class Link:
                 self._box.open()
             self._changed.pulse()
             self._flag.set()
+
+    def _release_reset(self):
+        pin, level, _ = self._rst
+        pin(1 - level)
 
     def _log(self, text):
         if self._verbose:

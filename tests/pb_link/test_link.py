@@ -1,11 +1,13 @@
 """The link and its ESP8266: how it is reset, and what happens when it never answers."""
 
 import asyncio
+import gc
 
 import pytest
 
 from pb_link import limits
 from protocol import control
+from protocol.errors import LinkDown
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import PULSE_MS, Board
 
@@ -74,6 +76,13 @@ def test_two_reboots_at_once_are_one():
     run(main())
 
 
+async def close_in_a_task_of_its_own(app):
+    async def close():
+        app.close()
+
+    await asyncio.create_task(close())
+
+
 @pytest.mark.parametrize("after_ms", [0, 100, PULSE_MS + 100])
 def test_cancelled_reboot_is_finished(after_ms):
     async def main():
@@ -91,18 +100,26 @@ def test_cancelled_reboot_is_finished(after_ms):
     run(main())
 
 
-def test_close_in_the_middle_of_a_reset_leaves_the_pin_at_rest_and_the_bus_free():
+@pytest.mark.filterwarnings("ignore:coroutine 'Link._reset' was never awaited")  # close() came before its first step
+@pytest.mark.parametrize("rounds", [0, 1, 2, 50, 50 + PULSE_MS])
+def test_close_in_the_middle_of_a_reset_leaves_the_pin_at_rest_and_the_bus_free(rounds):
+    """rounds: of the event loop; they take a millisecond each, the first few none."""
+
     async def main():
         async with Board() as board:
             await board.synchronise()
             rebooting = asyncio.create_task(board.app.reboot())
-            await board.pause(50)
-            board.app.close()
+            for i in range(rounds):
+                await board.pause(0 if i < 2 else 1)
+            await close_in_a_task_of_its_own(board.app)
+            assert board.rst.level == 1 and board.bus.target is None
             await board.pause(5000)
             assert board.rst.level == 1 and board.bus.target is None
-            assert rebooting.done() and board.link.done() and len(asyncio.all_tasks()) == 1
+            assert board.link.done() and len(asyncio.all_tasks()) == 1
+            assert isinstance(rebooting.exception(), LinkDown)
 
     run(main())
+    gc.collect()  # so that the warning comes here
 
 
 def test_silent_bridge_is_reset_after_three_missed_beats():
