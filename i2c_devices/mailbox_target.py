@@ -6,6 +6,7 @@ copied first, then checked, and not looked at again.
 
 from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
+from protocol.limits import MIN_FRAME
 from protocol.mailbox import Status
 from protocol.serial import diff8
 
@@ -87,6 +88,8 @@ class MailboxTarget:
             return False
         bridge_life, client_life, max_payload = sync
         if client_life != self._status.client_life or bridge_life == self._status.bridge_life:
+            return False
+        if not bridge_life or max_payload < MIN_FRAME:  # no bridge says that, and no line could ever go
             return False
         self._restart(bridge_life)
         self.max_payload = min(max_payload, box.PAYLOAD)

@@ -189,7 +189,7 @@ class Link:
         for kind, connection, payload in self._box.transfers():
             if kind & KIND == CONTROL:
                 self._take_control(bytes(payload))
-            elif connection == self._connection:
+            elif kind & KIND == DATA and connection and connection == self._connection:
                 self._take_stream(payload)
 
     def _take_control(self, record):
