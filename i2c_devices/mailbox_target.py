@@ -1,7 +1,9 @@
 """The mailbox, the client's side: an I2C memory that the bridge reads and writes.
 
-The bridge can overwrite all of the memory at any moment. So everything is
-copied first, then checked, and not looked at again.
+The bridge can overwrite all of the memory at any moment, between two bytecodes
+too. So what comes is copied first, then checked, and not looked at again; what
+goes is made and sealed in a private buffer, then copied, and not read back: a
+check or MAC over the memory itself would be one over what the bridge put there.
 """
 
 from i2c_devices.memory_target import MemoryTarget
@@ -26,6 +28,9 @@ class MailboxTarget:
         self._cell = bytearray(box.SYNC_BYTES)
         self._received = bytearray(box.SLOT)
         self._received_view = memoryview(self._received)
+        self._outgoing = bytearray(box.SLOT)
+        self._outgoing_view = memoryview(self._outgoing)
+        self._status_cell = bytearray(box.STATUS_BYTES)
         self._wake = wake
         self.used = False  # the bridge has used the mailbox; the reader clears it
         self.damaged = 0  # transfers and cells that failed their check
@@ -143,20 +148,25 @@ class MailboxTarget:
         return self._status.base != self._status.end
 
     def slot(self):
-        """(memory, offset of the payload) of a free slot, or None."""
-        end = self._status.end
-        if self._lives is None or diff8(end, self._status.base) >= box.SLOTS:
+        """(bytearray, offset in it) where the next payload is to be written, or None if no slot is free.
+
+        The bytearray is private: the bridge neither sees nor changes it.
+        """
+        status = self._status
+        if self._lives is None or diff8(status.end, status.base) >= box.SLOTS:
             return None
-        return self._memory, self._slot_at(end) + box.HEADER
+        return self._outgoing, box.HEADER
 
     def offer(self, kind, connection, length):
         """Offer the payload of length bytes that was written into `slot()`."""
         status = self._status
         number = status.end
-        at = self._slot_at(number)
         box.seal_transfer(
-            box.FROM_CLIENT, self._lives, self._memory, at, number, kind, connection, 0, length
+            box.FROM_CLIENT, self._lives, self._outgoing, 0, number, kind, connection, 0, length
         )
+        at = box.TX + box.TX_STRIDE * (number % box.SLOTS) + box.STATUS_BYTES
+        size = box.HEADER + length
+        self._memory[at : at + size] = self._outgoing_view[:size]
         if number & 1:
             status.length1 = length
         else:
@@ -183,13 +193,7 @@ class MailboxTarget:
         return changed
 
     def _publish_cells(self):
-        first = box.TX
-        self._status.encode_into(self._memory, first)
-        second = first + box.TX_STRIDE
-        self._memory[second : second + box.STATUS_BYTES] = self._view[
-            first : first + box.STATUS_BYTES
-        ]
-
-    @staticmethod
-    def _slot_at(number):
-        return box.TX + box.TX_STRIDE * (number % box.SLOTS) + box.STATUS_BYTES
+        cell = self._status_cell
+        self._status.encode_into(cell, 0)
+        for at in (box.TX, box.TX + box.TX_STRIDE):
+            self._memory[at : at + box.STATUS_BYTES] = cell

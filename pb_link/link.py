@@ -296,27 +296,27 @@ class Link:
             slot = self._box.slot()
             if slot is None:
                 return
-            memory, at = slot
+            buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
             if self._send_config:
                 self._send_config = False
                 end = at + len(self._config)
-                memory[at:end] = self._config
+                buf[at:end] = self._config
                 self._box.offer(CONTROL, 0, end - at)
                 continue
             if not self._connection:
                 return
-            end = self._next_frame(memory, at, now)
+            end = self._next_frame(buf, at, now)
             if end == at:
                 return
             self._box.offer(DATA | FRAME_END, self._connection, end - at)
 
-    def _next_frame(self, memory, at, now):
+    def _next_frame(self, buf, at, now):
         if self._reply is None:
-            return self.session.encode_into(memory, at, now)
+            return self.session.encode_into(buf, at, now)
         start = at + PREFIX
         end = start + len(self._reply)
-        put16(memory, at, len(self._reply))
-        memory[start:end] = self._reply
+        put16(buf, at, len(self._reply))
+        buf[start:end] = self._reply
         self._reply = None
         return end
 

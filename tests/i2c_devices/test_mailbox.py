@@ -304,6 +304,42 @@ class TestTarget(unittest.TestCase):
             rig.target._memory[box.RX : box.TX] = bytes(box.TX - box.RX)
             self.assertEqual((kind, connection, bytes(payload)), (box.CONTROL, 0, b"abc"))
 
+    def test_what_is_offered_is_sealed_before_the_bridge_can_reach_it(self):
+        rig = self.ready()
+        buf, at = rig.target.slot()
+        buf[at : at + 3] = b"abc"
+        rig.target._memory[box.TX :] = b"x" * (box.MEMORY - box.TX)
+        rig.target.offer(box.CONTROL, 0, 3)
+        rig.target.publish()
+        rig.controller.poll()
+        self.assertTrue(rig.controller.receive())
+        self.assertEqual(bytes(rig.controller.view[PAYLOAD_AT : PAYLOAD_AT + 3]), b"abc")
+
+    def test_nothing_is_sealed_in_the_memory_that_the_bridge_can_write(self):
+        rig = self.ready()
+        memory = rig.target._memory
+        seals = (box.seal_transfer, box._seal_cell)
+        places = []
+
+        def seal_transfer(direction, lives, buf, *args):
+            places.append(buf)
+            seals[0](direction, lives, buf, *args)
+
+        def seal_cell(label, lives, buf, *args):
+            places.append(buf)
+            seals[1](label, lives, buf, *args)
+
+        box.seal_transfer, box._seal_cell = seal_transfer, seal_cell
+        try:
+            rig.target.slot()
+            rig.target.offer(box.CONTROL, 0, 1)
+            rig.target.publish()
+            rig.target.beat()
+        finally:
+            box.seal_transfer, box._seal_cell = seals
+        self.assertEqual(len(places), 3)
+        self.assertFalse(any(place is memory for place in places))
+
     def test_drop_request_is_seen_until_the_next_life(self):
         rig = self.ready()
         rig.target.drop(7)

@@ -8,6 +8,8 @@ import pytest
 import esp_link.bridge
 import pb_link.link
 import server.listener
+from protocol import mailbox
+from protocol.frame import Channel
 from tests.link import harness
 from tests.link.attacker import HARMS, Attacker
 from tests.link.harness import exchange, numbered
@@ -65,6 +67,28 @@ def test_every_handshake_is_harmed_and_no_session_begins():
                 assert conn.nconns == 0 or not conn.status()
                 await exchange(system, numbered(20), numbered(20))
                 assert system.app.failures == ["server"]
+
+    asyncio.run(main())
+
+
+def test_bridge_that_writes_into_the_mailbox_before_a_frame_is_signed_alters_nothing(monkeypatch):
+    ours, its = "open the window", "fire the rocket"
+    real = Channel.seal
+
+    async def main():
+        async with System() as system:
+            conn = await system.connected()
+            memory = system.bus.target.mem
+
+            def seal(channel, buf, start, end):
+                at = memory.find(ours.encode())
+                if at >= 0:  # bytes of the target move in an interrupt handler: no Python of the client runs
+                    system.bus.writeto_mem(mailbox.ADDRESS, at, its.encode(), mailbox.ADDRESS_BITS)
+                return real(channel, buf, start, end)
+
+            monkeypatch.setattr(Channel, "seal", seal)
+            await within(system.app.write(ours, wait=False))
+            assert await within(conn.readline()) == ours + "\n"
 
     asyncio.run(main())
 
