@@ -62,9 +62,14 @@ class AppBase:
         Args:
             line: str, at most 8,192 bytes of UTF-8, without an inner newline.
             qos: True: delivered exactly once and in order, whatever fails.
-                False: lost if the link is down, otherwise once and in order.
+                False: at most once and in order; lost if the link is down.
             wait: with qos, return when the server has acknowledged it, and
                 all earlier lines; else once it has a place in the window.
+
+        All lines share the window, in the order of the calls, also of several
+        tasks. So a line of qos=False never waits while the link is down; while
+        it is up, it waits behind earlier lines for a place, as long as the
+        server's application does not read.
 
         Cancelling it while it waits for the acknowledgement does not take the
         line back. Raises: TypeError, ValueError for a bad line, which is not

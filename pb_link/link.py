@@ -75,7 +75,7 @@ class Link:
         self.closed = False
         self._beat = Timeout(limits.BEAT_MS)
         self._changed = Broadcast()
-        self._write_order = asyncio.Lock()
+        self._writers = []  # a ticket for each write that waits for its place, in the order of the calls
         self._tasks = Supervisor(self._flag.set)
 
     # For the application
@@ -94,18 +94,33 @@ class Link:
     async def write(self, data, numbered, wait):
         """Send a line, bytes. See AppBase.write."""
         sender = self.session.sender
-        async with self._write_order:
-            while not sender.room_for(len(data)) and (numbered or self.up):
-                self._check_open()
-                await self._changed.wait()
-            self._check_open()
-            if not (numbered or self.up):
-                return  # qos 0 and no link: lost, as promised
-            target = sender.append(data, numbered)
+        if not await self._turn(len(data), numbered):
+            return  # qos 0 and no link: lost, as promised
+        target = sender.append(data, numbered)
         self._flag.set()
         while wait and sender.acknowledged < target:
             await self._changed.wait()
             self._check_open()
+
+    async def _turn(self, size, numbered):
+        """Wait until all earlier writes have their place and there is one for size bytes.
+
+        Returns True then, and False as soon as the line is of qos 0 and the link is not up.
+        """
+        ticket = object()
+        self._writers.append(ticket)
+        try:
+            while True:
+                self._check_open()
+                if not (numbered or self.up):
+                    return False
+                if self._writers[0] is ticket and self.session.sender.room_for(size):
+                    return True
+                await self._changed.wait()
+        finally:
+            self._writers.remove(ticket)
+            if self._writers:
+                self._changed.pulse()
 
     def _check_open(self):
         if self.closed:

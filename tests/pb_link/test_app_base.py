@@ -248,6 +248,70 @@ def test_line_of_qos_0_is_dropped_while_the_link_is_down():
     run(main())
 
 
+async def blocked(app):
+    """Fill the window. Returns the task of a write with qos that waits for room."""
+
+    async def writer():
+        for i in range(1000):
+            await app.write(str(i), wait=False)
+
+    task = asyncio.create_task(writer())
+    await asyncio.sleep(1)
+    assert not task.done()
+    return task
+
+
+def test_line_of_qos_0_waits_for_nobody_while_the_link_is_down():
+    async def main():
+        async with Board() as board:
+            task = await blocked(board.app)
+            await asyncio.wait_for(board.app.write("measurement", qos=False), 0.1)
+            assert not task.done()
+
+    run(main())
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first in the queue", "behind another"])
+def test_line_of_qos_0_that_waits_is_dropped_when_the_link_goes_down(first):
+    async def main():
+        async with Board() as board:
+            link = board.app._link
+            task = await blocked(board.app)
+            if first:
+                task.cancel()
+            link._set_up(True)
+            waiting = asyncio.create_task(board.app.write("measurement", qos=False))
+            await board.pause(1000)
+            assert not waiting.done()
+            link._lose_connection()
+            await board.pause()
+            assert waiting.done()
+
+    run(main())
+
+
+def test_calls_keep_their_order_among_tasks_and_a_cancelled_one_leaves_no_gap():
+    async def main():
+        async with Board() as board:
+            (await blocked(board.app)).cancel()
+            sender = board.app._link.session.sender
+            held = len(sender._waiting)
+            calls = [asyncio.create_task(board.app.write("call %d" % i, wait=False)) for i in range(10)]
+            await board.pause()
+            for i in (0, 4, 9):
+                calls[i].cancel()
+            await board.pause()
+            assert sum(call.done() for call in calls) == 3
+            for _ in range(held):  # as if the server took them
+                sender._held -= len(sender._waiting.pop(0)[0])
+                board.app._link._changed.pulse()
+                await board.pause()
+            assert [data for data, _ in sender._waiting] == [b"call %d" % i for i in (1, 2, 3, 5, 6, 7, 8)]
+            assert all(call.done() for call in calls) and board.app._link._writers == []
+
+    run(main())
+
+
 def test_bad_line_is_an_error():
     async def main():
         async with Board() as board:
