@@ -32,7 +32,9 @@ class MailboxTarget:
         self._outgoing_view = memoryview(self._outgoing)
         self._status_cell = bytearray(box.STATUS_BYTES)
         self._wake = wake
-        self.used = False  # the bridge has used the mailbox; the reader clears it
+        # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
+        # progress that is seen in memory, since events can be lost.
+        self.used = False
         self.damaged = 0  # transfers and cells that failed their check
         self.resyncs = 0  # lives of the bridge that were met
         self.max_payload = box.PAYLOAD
@@ -52,6 +54,7 @@ class MailboxTarget:
         self._restart(0)
         self._memory[box.SYNC : box.RX] = bytes(box.RX)
         self.publish()
+        self.used = False
 
     @property
     def synchronised(self):
@@ -97,6 +100,7 @@ class MailboxTarget:
         if not bridge_life or max_payload < MIN_FRAME:  # no bridge says that, and no line could ever go
             return False
         self._restart(bridge_life)
+        self.used = True
         self.max_payload = min(max_payload, box.PAYLOAD)
         self.resyncs += 1
         return True
@@ -105,7 +109,7 @@ class MailboxTarget:
         status = self._status
         if 0 < diff8(number, status.base) <= diff8(status.end, status.base):
             status.base = number
-            self._changed = True
+            self._changed = self.used = True
 
     def transfers(self):
         """Yield (kind, connection, payload) of each transfer that has arrived.
@@ -115,7 +119,7 @@ class MailboxTarget:
         while self._lives is not None and self._copy_next():
             buf = self._received
             self._status.next = (self._status.next + 1) & 0xFF
-            self._changed = True
+            self._changed = self.used = True
             self._acknowledge(buf[3])
             end = box.HEADER + box.transfer_length(buf, 0)
             yield buf[1], buf[2], self._received_view[box.HEADER : end]

@@ -174,12 +174,12 @@ class Link:
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
 
     def _step(self):
-        if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
-            self._box.used = False
-            self._watch.used()
         if self._box.poll():
             self._new_bridge()
         self._receive()
+        if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
+            self._box.used = False
+            self._watch.used()
         self._check_connection()
         self._send()
         if self._beat.expired():
@@ -338,20 +338,25 @@ class Link:
     # The ESP8266
 
     def _revive(self):
-        """It is silent: reset it, at a bounded rate, and say so."""
+        """It is silent: reset it, at a bounded rate, and say so.
+
+        Without a reset wire it may live and still serve our connection. One that only we forget would
+        never be followed by another, so it is asked to drop it.
+        """
         if self._watch.alive:
-            self._log("! the ESP8266 is silent: reset")
+            self._log("! the ESP8266 is silent")
         else:
             print(
                 "pb_link: the ESP8266 does not answer. Check its power and firmware,"
                 " and the wires scl, sda, syn, ack, rst. Next attempt in %d s."
                 % (self._next_attempt_ms() // 1000)
             )
-        if self._rst is None:
-            self._lose_connection()
-            self._watch.was_reset()
-        else:
+        if self._rst is not None:
             self._begin_reset()
+            return
+        if self._connection:
+            self._drop("connection %d is given up" % self._connection)
+        self._watch.was_reset()
 
     def _next_attempt_ms(self):
         return min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)

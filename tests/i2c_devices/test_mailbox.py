@@ -271,6 +271,44 @@ class TestTarget(unittest.TestCase):
         self.assertIsNone(target.slot())
         self.assertTrue(target.pending)
 
+    def test_progress_in_memory_shows_that_the_bridge_lives_without_any_event(self):
+        rig = self.ready()
+        target = rig.target
+        rig.bus.handler = lambda bus: None
+
+        def used():
+            target.poll()
+            for _ in target.transfers():
+                pass
+            found, target.used = target.used, False
+            return found
+
+        target.used = False
+        rig.controller.poll()  # a look leaves nothing behind
+        self.assertFalse(used())
+        target.offer(box.CONTROL, 0, 1)
+        target.publish()
+        rig.controller.poll()
+        rig.controller.receive()
+        rig.controller.release()
+        rig.controller.acknowledge()
+        self.assertTrue(used())
+        self.assertFalse(used())
+        rig.controller.send(box.CONTROL, 0, PAYLOAD_AT, 1)
+        self.assertTrue(used())
+        self.assertFalse(used())
+        rig.boot_bridge()
+        rig.controller.poll()
+        self.assertTrue(used())
+        self.assertFalse(used())
+
+    def test_use_before_it_left_the_bus_is_forgotten(self):
+        rig = self.ready()
+        rig.controller.poll()
+        self.assertTrue(rig.target.used)
+        rig.target.close()
+        self.assertFalse(rig.target.used)
+
     def test_nothing_can_be_offered_before_synchronisation(self):
         rig = Rig()
         self.assertIsNone(rig.target.slot())

@@ -6,6 +6,7 @@ import random
 import pytest
 
 import esp_link.bridge
+import pb_link.limits
 from tests.link.harness import System, exchange, numbered
 from tests.server.peer import until, within
 
@@ -160,6 +161,29 @@ def test_dead_bridge_is_reset_without_being_asked():
             system.chip.kill()
             await exchange(system, numbered(5), numbered(5))
             assert system.chip.boots == 2 and system.chip.strapped == 0 and system.rst.history == [0, 1]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("what", ["program", "events"])
+def test_without_a_reset_wire_a_bridge_that_was_only_slow_gets_a_connection_again(what, monkeypatch):
+    monkeypatch.setattr(pb_link.limits, "BRIDGE_IDLE_MS", 500)
+    monkeypatch.setattr(esp_link.bridge, "_IDLE_POLL_MS", 100)
+
+    async def main():
+        async with System(rst=False) as system:
+            conn = await system.connected()
+            bridge, target = system.chip.bridge, system.bus.target
+            serve, handler = bridge._serve, target.handler
+            if what == "program":
+                bridge._serve = lambda: False
+            else:
+                target.handler = None
+            await until(lambda: not system.app.status(), "the loss of the connection")
+            bridge._serve, target.handler = serve, handler
+            await until(lambda: conn.nconns == 2 and system.app.status(), "the next connection")
+            await exchange(system, numbered(20), numbered(20))
+            assert system.chip.boots == 1
 
     asyncio.run(main())
 

@@ -5,9 +5,11 @@ import gc
 
 import pytest
 
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT
 from pb_link import limits
-from protocol import control
+from protocol import control, frame
 from protocol.errors import LinkDown
+from protocol.mailbox import CONTROL
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import PULSE_MS, Board
 
@@ -177,6 +179,40 @@ def test_bridge_that_never_answers_is_reported_without_a_reset_wire(capsys):
 
     run(main())
     assert "does not answer" in capsys.readouterr().out
+
+
+def test_bridge_that_makes_progress_is_not_reset_though_all_events_are_lost():
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await board.fetch()
+            board.bus.target.handler = None
+            for _ in range(10):
+                board.bridge.send(CONTROL, 0, PAYLOAD_AT, 1)
+                await board.beat(1000)
+                assert board.bridge.state == FREE
+            assert board.resets == [] and board.app._link._watch.alive
+
+    run(main())
+
+
+def test_without_a_reset_wire_a_silent_bridge_is_asked_for_another_connection():
+    async def main():
+        async with Board(rst=False) as board:
+            await board.synchronise()
+            await board.fetch()
+            await board.tell(bytes((control.UP, 3)))
+            assert (await board.fetch())[2] == frame.HELLO
+            await board.pause(3 * limits.BRIDGE_IDLE_MS)
+            board.bridge.poll()
+            assert board.bridge.status.drop == 3
+            await board.tell(bytes((control.UP, 4)))
+            assert (await board.fetch())[2] == frame.HELLO
+            await board.pause()
+            board.bridge.poll()
+            assert board.bridge.status.drop == 0
+
+    run(main())
 
 
 def test_quiet_link_shows_a_beat_and_pulses_nothing():
