@@ -16,6 +16,8 @@ from pb_link.settings import Settings
 from protocol.credentials import parse_id
 from protocol.lines import decode_line, encode_line
 
+_LONGEST_MS = (1 << 29) - 1  # 6.2 days: what differences of ticks_ms can tell
+
 
 class AppBase:
     """Args:
@@ -49,12 +51,20 @@ class AppBase:
         """
         await self._link.run()
 
-    async def readline(self):
+    async def readline(self, timeout_ms=None):
         """The next line from the server, str with its newline. Waits through outages.
 
-        Raises: LinkDown after `close`.
+        timeout_ms: the longest wait, 0 to take only what is there; None: no limit.
+
+        Do not put asyncio.wait_for around it: MicroPython's may find that the
+        time is up when the line has just been taken and acknowledged, and the
+        line is lost. With timeout_ms a line is returned or left for the next call.
+
+        Raises: asyncio.TimeoutError; ValueError; LinkDown after `close`.
         """
-        return decode_line(await self._link.readline())
+        if timeout_ms is not None and not 0 <= timeout_ms <= _LONGEST_MS:
+            raise ValueError("timeout_ms must be 0..%d or None" % _LONGEST_MS)
+        return decode_line(await self._link.readline(timeout_ms))
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the server; a newline is added if there is none.

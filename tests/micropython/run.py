@@ -2,7 +2,7 @@
 
     python3 tests/micropython/run.py [--bits 64|32] [FILE ..]
 
-The files are those of tests/protocol and tests/primitives, the same that pytest runs under CPython. A file that
+The files are those of SHARED_FOLDERS, the same that pytest runs under CPython. A file that
 cannot run under MicroPython says so, and why, in two literals at module level:
 
     MICROPYTHON = False
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices")
+SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices", "tests/pb_link")
 BOARD_LIBRARY = "sim/boards/lib"  # holds the `unittest` of the boards
 TIMEOUT_S = 240  # for one file, on a slow machine
 
@@ -75,7 +75,7 @@ def run_file(interpreter, path, root=ROOT):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Run shared test files under MicroPython.")
     parser.add_argument("--bits", type=int, choices=(64, 32), default=64, help="word size of the interpreter")
-    parser.add_argument("files", nargs="*", type=Path, help="default: all of tests/protocol and tests/primitives")
+    parser.add_argument("files", nargs="*", type=Path, help="default: all that are shared")
     options = parser.parse_args(arguments)
     found = subprocess.run(
         [sys.executable, str(ROOT / "build" / "micropython.py"), "--bits", str(options.bits)], stdout=subprocess.PIPE

@@ -12,6 +12,9 @@ from tests.link.harness import Pin
 from tests.link.virtual import run
 from tests.pb_link.board import CONFIG, KEY, App, Board
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "uses pytest and the virtual clock"
+
 PORT = TargetPort(None)
 HARDWARE = [PORT, Pin(), Pin(), (Pin(), 0, 200)]
 

@@ -7,6 +7,9 @@ from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
 from primitives.platform import ticks_add
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "uses pytest"
+
 
 class Clock:
     """Milliseconds that the test moves; it starts just before `ticks_ms` wraps."""

@@ -14,6 +14,9 @@ from protocol.serial import put16
 from tests.link.virtual import run
 from tests.pb_link.board import KEY, Board
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "uses pytest and the virtual clock"
+
 STEPS = 400
 
 

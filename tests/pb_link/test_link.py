@@ -13,6 +13,9 @@ from protocol.mailbox import CONTROL
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import PULSE_MS, Board
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "uses pytest and the virtual clock"
+
 
 def pulse(resets):
     """(start, end) of the only pulse, after checking that the bus was free throughout."""

@@ -8,6 +8,9 @@ import pytest
 
 from pb_link.settings import DEFAULTS, NAMES, Settings, read, read_or_create
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "uses pytest"
+
 KEY = bytes(range(100, 132))
 PASSWORD = "pass word"
 GOOD = [8123, "192.168.0.10", 1500, 10, "network", PASSWORD, KEY]
