@@ -29,6 +29,12 @@ class AppBase:
         Pins, and (Pin, active level, pulse in ms) or None.
     verbose: print one line an event.
 
+    The hooks bad_wifi, bad_server, report and server_ok are called in a task of
+    their own, one at a time, and may use the link. While one waits the others
+    wait too, and only what is still news is told then: the newest report, and
+    the state of the server if it is not what server_ok was told last. What a
+    hook raises ends the link, and comes out of await_msg.
+
     Raises: TypeError, ValueError that name what is wrong.
     """
 

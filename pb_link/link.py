@@ -11,6 +11,7 @@ import os
 from i2c_devices.mailbox_target import MailboxTarget
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
+from pb_link.hooks import Hooks
 from primitives.broadcast import Broadcast
 from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
@@ -33,12 +34,11 @@ class Link:
     client_id: str, checked.
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
-    hooks: object with coroutines bad_wifi(), bad_server(), report(list),
-        server_ok(bool), and a method start().
+    app: object with a method start() and the coroutines of `hooks.py`.
     verbose: print one line an event.
     """
 
-    def __init__(self, client_id, settings, hardware, hooks, verbose):
+    def __init__(self, client_id, settings, hardware, app, verbose):
         port, self._syn, self._ack, self._rst = hardware
         self._id = client_id
         self._key = settings.key
@@ -50,7 +50,7 @@ class Link:
             settings.ssid,
             settings.password,
         )
-        self._hooks = hooks
+        self._app = app
         self._verbose = verbose
         self._flag = Flag()
         life = os.urandom(2)
@@ -67,8 +67,6 @@ class Link:
         self._send_config = False
         self._connection = 0  # number of the bridge's connection that we use, or 0
         self.up = False
-        self._was_up = False
-        self._failures = ()  # kinds of initial failure that the hooks were called for
         self._started = False
         self._resetting = False
         self._reset_task = None
@@ -77,6 +75,7 @@ class Link:
         self._changed = Broadcast()
         self._writers = []  # a ticket for each write that waits for its place, in the order of the calls
         self._tasks = Supervisor(self._flag.set)
+        self._hooks = Hooks(app, self._tasks)
 
     # For the application
 
@@ -170,6 +169,7 @@ class Link:
             return
         self.closed = True
         self.up = False
+        self._hooks.close()
         if self._resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
             self._release_reset()
@@ -212,7 +212,7 @@ class Link:
         self._send_config = True
         if not self._started:
             self._started = True
-            self._hooks.start()
+            self._app.start()
 
     # Receiving
 
@@ -234,19 +234,9 @@ class Link:
         elif kind == control.REPORT:
             data = control.decode_report(record)
             if data:
-                self._tasks.start(self._hooks.report(data))
+                self._hooks.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
-            self._initial_failure(kind)
-
-    def _initial_failure(self, kind):
-        """Call the hook for it: each once, and only before the first connection."""
-        if self._was_up or kind in self._failures:
-            return
-        self._failures += (kind,)
-        if kind == control.BAD_WIFI:
-            self._tasks.start(self._hooks.bad_wifi())
-        else:
-            self._tasks.start(self._hooks.bad_server())
+            self._hooks.failed(kind)
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):
@@ -282,7 +272,7 @@ class Link:
         self._reply, fault = self._initiator.receive(data)
         if fault:
             print("pb_link: no session with the server: " + fault)
-            self._initial_failure(control.BAD_SERVER)
+            self._hooks.failed(control.BAD_SERVER)
             return fault
         max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
         self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame)
@@ -314,9 +304,8 @@ class Link:
         if up == self.up:
             return
         self.up = up
-        self._was_up = True
         self._log("= server " + ("up" if up else "down"))
-        self._tasks.start(self._hooks.server_ok(up))
+        self._hooks.server_ok(up)
 
     # Sending
 

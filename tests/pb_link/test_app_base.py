@@ -173,6 +173,25 @@ def test_report_is_a_list_of_three():
     run(main())
 
 
+def test_hook_that_waits_for_the_link_costs_one_task():
+    class Writing(App):
+        async def report(self, data):
+            await self.write(str(data))
+
+    async def main():
+        async with Board(Writing) as board:
+            await board.synchronise()
+            await board.fetch()
+            tasks = len(asyncio.all_tasks())
+            for number in range(50):
+                record = bytearray(control.REPORT_BYTES)
+                control.encode_report_into(record, 0, 1, number, 25000)
+                await board.tell(record)
+            assert len(asyncio.all_tasks()) == tasks + 1
+
+    run(main())
+
+
 def test_reports_and_server_ok_print_by_default(capsys):
     class Plain(AppBase):
         def start(self):

@@ -1,0 +1,84 @@
+"""Calls the application's hooks: one task, one hook at a time, and never more to tell than
+
+    each initial failure, once              bad_wifi(), bad_server()
+    whether the server is up, if that is    server_ok(up)
+    not what was told last
+    the newest report                       report(data)
+
+So a hook that waits, even for the link itself, delays the others and costs no memory.
+"""
+
+from protocol.control import BAD_WIFI
+from protocol.errors import LinkDown
+
+
+class Hooks:
+    """Args:
+    app: object with the four coroutines.
+    tasks: primitives.supervisor.Supervisor; what a hook raises becomes its fault.
+    """
+
+    def __init__(self, app, tasks):
+        self._app = app
+        self._tasks = tasks
+        self._telling = False  # the task runs
+        self._closed = False
+        self._was_up = False
+        self._noted = ()  # kinds of initial failure that there have been
+        self._failures = []  # those of them that are to be told
+        self._up = False
+        self._told_up = False
+        self._report = None
+
+    def failed(self, kind):
+        """An initial failure, control.BAD_WIFI or BAD_SERVER. After the first connection nothing is one."""
+        if not self._was_up and kind not in self._noted:
+            self._noted += (kind,)
+            self._failures.append(kind)
+            self._start()
+
+    def server_ok(self, up):
+        """The server has become reachable, or unreachable."""
+        self._up = up
+        if up:
+            self._was_up = True
+            self._failures.clear()
+        self._start()
+
+    def report(self, data):
+        self._report = data
+        self._start()
+
+    def close(self):
+        """Call no hook any more. One that runs is not interrupted: it may be what closes the link."""
+        self._closed = True
+
+    def _start(self):
+        if not self._telling and not self._closed:
+            self._telling = True
+            self._tasks.start(self._tell())
+
+    async def _tell(self):
+        try:
+            while not self._closed and await self._tell_next():
+                pass
+        except LinkDown:  # the hook waited for a line when the link was closed: no fault of its own
+            if not self._closed:
+                raise
+        finally:
+            self._telling = False
+
+    async def _tell_next(self):
+        """Call the hook whose turn it is. Returns False if there is nothing to tell."""
+        if self._failures:
+            kind = self._failures.pop(0)
+            await (self._app.bad_wifi() if kind == BAD_WIFI else self._app.bad_server())
+        elif self._up != self._told_up:
+            self._told_up = self._up
+            await self._app.server_ok(self._up)
+        elif self._report:
+            data, self._report = self._report, None
+            await self._app.report(data)
+        else:
+            return False
+        return True
