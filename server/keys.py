@@ -28,9 +28,9 @@ def load_keys(keys):
 
 
 def _read(path):
-    with open(path) as file:
-        text = file.read()
     try:
-        return json.loads(text)
+        with open(path) as file:
+            return json.loads(file.read())
     except ValueError:
-        raise ValueError(path + " is not valid JSON: it must map ids to keys")
+        pass  # this error holds the whole file, and would be the context of one raised here
+    raise ValueError(path + " is not valid JSON: it must map ids to keys")

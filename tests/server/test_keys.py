@@ -34,6 +34,27 @@ def test_file_that_is_no_json_object_is_an_error(tmp_path, text):
     assert HEX not in repr(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_error_of_a_bad_file_keeps_nothing_of_it(tmp_path, encoding):
+    path = tmp_path / "keys.json"
+    path.write_bytes(f'{{"a": "{HEX}", "\u00e9": }}'.encode(encoding))
+    with pytest.raises(ValueError, match="keys.json is not valid JSON") as caught:
+        load_keys(str(path))
+    assert secrets_in(caught.value) == []
+
+
+def secrets_in(error):
+    """What the error, those that it came from, and their attributes hold of the key file."""
+    found = []
+    while error is not None:
+        held = [*error.args, *vars(error).values(), getattr(error, "object", "")]
+        for text in (str(thing).replace("\\x00", "") for thing in held):  # utf-16 in bytes
+            if HEX[:16] in text:
+                found.append((error, text))
+        error = error.__cause__ or error.__context__
+    return found
+
+
 BAD_KEYS = ["", None, 5, "short", KEY[:-1], KEY + b"x", HEX[:-1], HEX[:-2], HEX + "00", "g" * 64, "\u0660" * 64, [KEY]]
 
 
