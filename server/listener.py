@@ -17,6 +17,8 @@ from server.transport import Transport
 # Connections that have not proved who they are, at the same time.
 MAX_UNPROVEN = 64
 BACKLOG = 64
+# How often the registry is asked for refusals that were not logged.
+_LOOK_S = 60
 
 
 class Listener:
@@ -38,7 +40,8 @@ class Listener:
         server = await asyncio.start_server(self._accept, host, port, backlog=BACKLOG)
         try:
             while True:
-                await asyncio.sleep(3600)
+                await asyncio.sleep(_LOOK_S)
+                self._registry.end_period()
         finally:
             server.close()
             self._registry.close_all()

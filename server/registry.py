@@ -44,11 +44,16 @@ class Registry:
 
     def refused(self, peer, reason):
         """One line for a refused connection, however many there are."""
-        if self._period.expired():
-            if self._refused > _REFUSALS:
-                print("server: %d more connections refused" % (self._refused - _REFUSALS))
-            self._refused = 0
+        self.end_period()
+        if self._refused == 0:
             self._period.restart()
         self._refused += 1
         if self._refused <= _REFUSALS:
             print("server: refused %s: %s" % (peer, reason))
+
+    def end_period(self):
+        """Say what was not logged, once the period is over. To be called now and then, as `Timeout` must be."""
+        if self._period.expired():
+            if self._refused > _REFUSALS:
+                print("server: %d more connections refused" % (self._refused - _REFUSALS))
+            self._refused = 0

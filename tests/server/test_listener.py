@@ -10,7 +10,10 @@ import server.listener
 import server.registry
 from protocol.framing import PREAMBLE
 from server import client_conn
-from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, open_stream, until, within
+from server.listener import Listener
+from server.registry import Registry
+from tests.link import virtual
+from tests.server.peer import HOST, KEY, KEYS, OTHER_KEY, Client, Service, open_stream, until, within
 
 
 def refusals(capsys):
@@ -317,6 +320,29 @@ def test_refusals_in_the_log_are_bounded_in_rate(capsys, monkeypatch):
     found = refusals(capsys)
     assert len(found) == 10 + 1 + 1
     assert "15 more" in found[10]
+
+
+@pytest.mark.parametrize("days", [7, 10, 12.4])
+def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
+    """A difference of ticks is right for 6 days only."""
+
+    async def listen(*args, **how):
+        return asyncio.Server(None, [], None, None, 0, None)  # sockets know no virtual time
+
+    async def main():
+        registry = Registry()
+        listening = asyncio.create_task(Listener(registry, KEYS, None, 1500).serve(HOST, 0))
+        for _ in range(15):
+            registry.refused("here", "the first")
+        await asyncio.sleep(days * 86400)
+        registry.refused("here", "a later one")
+        listening.cancel()
+
+    monkeypatch.setattr(asyncio, "start_server", listen)
+    virtual.run(main())
+    found = refusals(capsys)
+    assert len(found) == 10 + 1 + 1
+    assert "5 more" in found[10] and "a later one" in found[11]
 
 
 def test_keys_are_never_shown(capsys):
