@@ -16,12 +16,13 @@ import asyncio
 from primitives.broadcast import Broadcast
 from primitives.platform import Flag, ticks_diff, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
+from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError, StoreError
-from protocol.limits import SEND_BYTES
+from protocol.limits import HANDSHAKE_MS, SEND_BYTES
 from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
-from protocol.session import OPEN, Session
+from protocol.session import OPEN, RESUMING, Session
 
 _MAX_WAIT_MS = 1000  # bound on how long the writing task sleeps
 
@@ -335,11 +336,17 @@ class Connection:
             self._changed.pulse()
 
     async def _send(self, transport):
+        resuming = Timeout(HANDSHAKE_MS)
         while self._transport is transport:
             await self._send_frames(transport)
             await transport.keep_alive()
+            wait = self._wait_ms(transport)
+            if self._session.state == RESUMING:
+                if resuming.expired():
+                    raise RemoteProtocolError("no RESUME in %d ms" % resuming.ms)
+                wait = min(wait, resuming.left())
             try:
-                await wait_for_ms(transport.wake.wait(), self._wait_ms(transport))
+                await wait_for_ms(transport.wake.wait(), wait)
             except asyncio.TimeoutError:
                 pass
 
