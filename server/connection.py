@@ -36,6 +36,8 @@ class Connection:
         self._state = None  # ClientState: what the store gave us
         self._session = None
         self._transport = None
+        self._welcomes = 0  # WELCOMEs given, proven or not
+        self._attached = 0  # serial number of that of the connection attached last
         self._queue = []  # (bytes, numbered): in the store or qos 0, not yet in the session
         self._queued = 0  # bytes of the qos 0 lines in it
         self._written = 0  # numbered lines ever put into the store here
@@ -282,14 +284,26 @@ class Connection:
 
     # TCP connections
 
-    def attach(self, transport, responder):
+    def welcome(self):
+        """Returns the serial number of the WELCOME that is about to be given to this client."""
+        self._welcomes += 1
+        return self._welcomes
+
+    def attach(self, transport, responder, serial):
         """An authenticated connection takes over from whatever there was.
 
-        Raises: the fault of the store, if it has failed since `load`.
+        serial: of its WELCOME. A client has one handshake at a time, so of two
+        proofs the later WELCOME has the later one: docs/protocol.md section 5.
+
+        Raises: RemoteProtocolError for a proof that was overtaken; the fault
+        of the store, if it has failed since `load`.
         """
+        if serial < self._attached:
+            raise RemoteProtocolError("late proof of an earlier handshake")
         if self.fault:
             raise self.fault
         self.disconnect()
+        self._attached = serial
         self._transport = transport
         self.nconns += 1
         self._session.attach(

@@ -72,7 +72,10 @@ class Listener:
         try:
             responder = Responder()
             limit = max(HANDSHAKE_MS, self._timeout_ms)
-            connection = await wait_for_ms(self._handshake(transport, responder), limit)
+            connection, serial = await wait_for_ms(self._handshake(transport, responder), limit)
+            if transport.closed:
+                return None
+            connection.attach(transport, responder, serial)
         except asyncio.TimeoutError:  # first: in CPython it is an OSError
             self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
             return None
@@ -85,9 +88,6 @@ class Listener:
             return None
         finally:
             self._unproven -= 1
-        if transport.closed:
-            return None
-        connection.attach(transport, responder)
         self._registry.log("= %s connected from %s" % (connection.client_id, transport.peer))
         if connection.client_id not in self._registry.expected:
             print("server: %s is not among the expected clients; served" % connection.client_id)
@@ -106,11 +106,12 @@ class Listener:
         connection = self._registry.get(responder.client_id)
         epoch = await connection.load(self._store)
         nonce = os.urandom(NONCE_BYTES)
+        serial = connection.welcome()
         await transport.send_frame(responder.challenge(key, epoch, nonce))
         fault = responder.proof(await transport.next_frame())
         if fault:
             raise AuthenticationError(fault)
-        return connection
+        return connection, serial
 
 
 def _reason(responder, error):
