@@ -272,7 +272,7 @@ class Connection:
     async def _take(self):
         if len(self._taken) >= self._readers:
             return False
-        line = await self._store.take(self.client_id)
+        line = await self._store.take(self.client_id, self._state.owner)
         if line is None:
             return False
         self._taken.append(line)

@@ -75,9 +75,9 @@ class MemoryStore:
         record.inbox.extend(lines)
         record.inbox_cost += _cost(lines)
 
-    async def take(self, client_id):
+    async def take(self, client_id, owner):
         """Remove and return the oldest line of the inbox, or None."""
-        record = self._clients[client_id]
+        record = self._owned(client_id, owner)
         if not record.inbox:
             return None
         line = record.inbox.pop(0)

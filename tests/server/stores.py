@@ -34,9 +34,9 @@ class FailingStore(RecordingStore):
         self._may("put")
         await super().put(*args)
 
-    async def take(self, client_id):
+    async def take(self, *args):
         self._may("take")
-        return await super().take(client_id)
+        return await super().take(*args)
 
     async def acknowledge(self, *args):
         self._may("acknowledge")
@@ -69,8 +69,8 @@ class SlowStore(FailingStore):
     async def put(self, *args):
         await self._slowly("put", super().put(*args))
 
-    async def take(self, client_id):
-        return await self._slowly("take", super().take(client_id))
+    async def take(self, *args):
+        return await self._slowly("take", super().take(*args))
 
     async def acknowledge(self, *args):
         await self._slowly("acknowledge", super().acknowledge(*args))

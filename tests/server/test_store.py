@@ -64,7 +64,7 @@ class StoreModel(RuleBasedStateMachine):
     @precondition(lambda self: self.owner is not None)
     @rule()
     def take(self):
-        assert now(self.store.take("a")) == (self.inbox.pop(0) if self.inbox else None)
+        assert now(self.store.take("a", self.owner)) == (self.inbox.pop(0) if self.inbox else None)
 
     @precondition(lambda self: self.owner is not None)
     @rule(line=lines)
@@ -95,6 +95,7 @@ class StoreModel(RuleBasedStateMachine):
         owner = self.former[-1]
         for write in (
             self.store.receive("a", owner, b"e" * 8, 5, [line]),
+            self.store.take("a", owner),
             self.store.put("a", owner, line),
             self.store.acknowledge("a", owner, self.base),
         ):
@@ -125,6 +126,6 @@ def test_clients_do_not_share_anything():
         first, second = await store.claim("a"), await store.claim("b")
         await store.receive("a", first.owner, b"e" * 8, 1, [b"x"])
         assert first.epoch != second.epoch
-        assert await store.take("b") is None
+        assert await store.take("b", second.owner) is None
 
     asyncio.run(main())
