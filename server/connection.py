@@ -27,6 +27,16 @@ from protocol.session import OPEN, RESUMING, Session
 _MAX_WAIT_MS = 1000  # bound on how long the writing task sleeps
 
 
+class Welcome:
+    """What the server knew when it gave a WELCOME: serial (number of it, of this
+    client), owner (in the store), epoch (told in it)."""
+
+    def __init__(self, serial, owner, epoch):
+        self.serial = serial
+        self.owner = owner
+        self.epoch = epoch
+
+
 class Connection:
     def __init__(self, client_id, registry):
         self.client_id = client_id
@@ -37,7 +47,7 @@ class Connection:
         self._session = None
         self._transport = None
         self._welcomes = 0  # WELCOMEs given, proven or not
-        self._attached = 0  # serial number of that of the connection attached last
+        self._attached = 0  # serial number of the one of the connection attached last
         self._queue = []  # (bytes, numbered): in the store or qos 0, not yet in the session
         self._queued = 0  # bytes of the qos 0 lines in it
         self._written = 0  # numbered lines ever put into the store here
@@ -158,17 +168,17 @@ class Connection:
 
     # State
 
-    async def load(self, store):
-        """Take this client's state from the store, once, and again after a
-        failure. Returns the server's epoch. Raises: StoreError."""
+    async def load(self, store, owner=0):
+        """Take this client's state from the store, once; and again after a
+        failure, or if `owner`, seen in the store, has come after us: another
+        server. Raises: StoreError."""
         async with self._loading:
-            if self._store is not store or self.fault:
+            if self._store is not store or self.fault or self._state.owner < owner:
                 try:
                     state = await store.claim(self.client_id)
                 except Exception as error:  # a store's errors are its own
                     raise StoreError("the store failed: %s" % error)
                 self._begin(store, state)
-        return self._state.epoch
 
     def _begin(self, store, state):
         self.disconnect()
@@ -284,26 +294,32 @@ class Connection:
 
     # TCP connections
 
-    def welcome(self):
-        """Returns the serial number of the WELCOME that is about to be given to this client."""
+    async def welcome(self, store):
+        """Returns the Welcome for somebody who has not proved to be this client. Raises: StoreError."""
+        try:
+            owner, epoch = await store.peek(self.client_id)
+        except Exception as error:  # a store's errors are its own
+            raise StoreError("the store failed: %s" % error)
         self._welcomes += 1
-        return self._welcomes
+        return Welcome(self._welcomes, owner, epoch)
 
-    def attach(self, transport, responder, serial):
-        """An authenticated connection takes over from whatever there was.
+    def attach(self, transport, responder, welcome):
+        """An authenticated connection takes over from whatever there was. Call `load` first.
 
-        serial: of its WELCOME. A client has one handshake at a time, so of two
-        proofs the later WELCOME has the later one: docs/protocol.md section 5.
+        A client has one handshake at a time, so of two proofs the later
+        WELCOME has the later one: docs/protocol.md section 5.
 
-        Raises: RemoteProtocolError for a proof that was overtaken; the fault
-        of the store, if it has failed since `load`.
+        Raises: RemoteProtocolError for a proof that was overtaken; StoreError
+        if the store has failed or was replaced since `welcome`.
         """
-        if serial < self._attached:
+        if welcome.serial < self._attached:
             raise RemoteProtocolError("late proof of an earlier handshake")
         if self.fault:
             raise self.fault
+        if self._state.epoch != welcome.epoch:
+            raise StoreError("the store has another epoch than WELCOME told")
         self.disconnect()
-        self._attached = serial
+        self._attached = welcome.serial
         self._transport = transport
         self.nconns += 1
         self._session.attach(

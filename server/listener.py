@@ -72,10 +72,10 @@ class Listener:
         try:
             responder = Responder()
             limit = max(HANDSHAKE_MS, self._timeout_ms)
-            connection, serial = await wait_for_ms(self._handshake(transport, responder), limit)
+            connection, welcome = await wait_for_ms(self._handshake(transport, responder), limit)
             if transport.closed:
                 return None
-            connection.attach(transport, responder, serial)
+            connection.attach(transport, responder, welcome)
         except asyncio.TimeoutError:  # first: in CPython it is an OSError
             self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
             return None
@@ -95,6 +95,7 @@ class Listener:
         return connection
 
     async def _handshake(self, transport, responder):
+        """Returns the Connection of the client that this is, proven and loaded, and its Welcome."""
         await transport.expect_preamble()
         fault = responder.hello(await transport.next_frame())
         if fault:
@@ -104,14 +105,14 @@ class Listener:
             responder.refuse = REFUSED_IDENTITY
             raise AuthenticationError("unknown id")
         connection = self._registry.get(responder.client_id)
-        epoch = await connection.load(self._store)
+        welcome = await connection.welcome(self._store)
         nonce = os.urandom(NONCE_BYTES)
-        serial = connection.welcome()
-        await transport.send_frame(responder.challenge(key, epoch, nonce))
+        await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
         fault = responder.proof(await transport.next_frame())
         if fault:
             raise AuthenticationError(fault)
-        return connection, serial
+        await connection.load(self._store, welcome.owner)
+        return connection, welcome
 
 
 def _reason(responder, error):

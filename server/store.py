@@ -8,9 +8,13 @@ the lines written and not yet acknowledged by the client (outbox). Numbers are
 the 16-bit line numbers of the protocol.
 
 Every method that writes takes the owner number that `claim` returned, and
-fails with StoreError once somebody else has claimed the client since. What a
-method has written is safe when it returns: that is what the acknowledgements
-rest on. Lines are bytes without newline. `immediate` is True if no method
+fails with StoreError once somebody else has claimed the client since: of
+several servers on one store, the one that claimed last has the client. A
+client is claimed when it has proved who it is, never for a mere HELLO;
+`peek` tells what WELCOME needs until then. A call for one client waits for
+the one before, `peek` alone may come beside it. What a method
+has written is safe when it returns: that is what the acknowledgements rest
+on. Lines are bytes without newline. `immediate` is True if no method
 ever suspends, so that a call is made whole or not at all, and a line leaves
 the store in the very step in which its reader has it.
 """
@@ -48,11 +52,20 @@ class MemoryStore:
         self._outbox_bytes = outbox_bytes
         self._clients = {}
 
+    async def peek(self, client_id):
+        """Returns (number of the present owner, 0 for none; epoch). Changes neither.
+
+        A client that is new to the store gets its epoch here or in `claim`.
+        """
+        record = self._record(client_id)
+        return record.owner, record.epoch
+
     async def claim(self, client_id):
-        """Become the owner of this client's state; earlier owners' writes fail from now on."""
-        record = self._clients.get(client_id)
-        if record is None:
-            record = self._clients[client_id] = _Record(os.urandom(EPOCH_BYTES))
+        """Become the owner of this client's state; earlier owners' writes fail from now on.
+
+        The owner number is greater than all before.
+        """
+        record = self._record(client_id)
         record.owner += 1
         return ClientState(
             record.owner,
@@ -105,6 +118,12 @@ class MemoryStore:
         record.outbox_cost -= _cost(record.outbox[:count])
         record.outbox = record.outbox[count:]
         record.base = base
+
+    def _record(self, client_id):
+        record = self._clients.get(client_id)
+        if record is None:
+            record = self._clients[client_id] = _Record(os.urandom(EPOCH_BYTES))
+        return record
 
     def _owned(self, client_id, owner):
         record = self._clients[client_id]

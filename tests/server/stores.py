@@ -22,6 +22,10 @@ class FailingStore(RecordingStore):
 
     failing = None
 
+    async def peek(self, client_id):
+        self._may("peek")
+        return await super().peek(client_id)
+
     async def claim(self, client_id):
         self._may("claim")
         return await super().claim(client_id)
@@ -48,7 +52,10 @@ class FailingStore(RecordingStore):
 
 
 class SlowStore(FailingStore):
-    """Suspends before and after each step, as one on a disk may; `gate` holds it there while it is clear."""
+    """Suspends before and after each step, as one on a disk may; `gate` holds it there while it is clear.
+
+    `peek` comes beside the other steps, and does not wait at the gate.
+    """
 
     immediate = False
 
@@ -59,6 +66,10 @@ class SlowStore(FailingStore):
         self.inside = None  # name of the method that waits at the gate
         self.at_work = 0
         self.most_at_work = 0  # at the same time
+
+    async def peek(self, client_id):
+        await asyncio.sleep(0)
+        return await super().peek(client_id)
 
     async def claim(self, client_id):
         return await self._slowly("claim", super().claim(client_id))

@@ -517,10 +517,11 @@ def test_connection_recovers_from_a_failure_of_the_store(method, store):
     asyncio.run(main())
 
 
-def test_failing_claim_is_a_refusal_that_says_so(capsys):
+@pytest.mark.parametrize("method", ["peek", "claim"])
+def test_failing_claim_is_a_refusal_that_says_so(capsys, method):
     async def main():
         store = FailingStore()
-        store.failing = "claim"
+        store.failing = method
         async with Service(store=store) as service:
             client = Client(service.port)
             await client.refused()

@@ -42,11 +42,17 @@ class StoreModel(RuleBasedStateMachine):
         self.outbox = []
 
     @rule()
+    def peek(self):
+        owner, epoch = now(self.store.peek("a"))
+        assert owner == (self.owner or 0) and epoch == (self.epoch or epoch)
+        self.epoch = epoch
+
+    @rule()
     def claim(self):
         state = now(self.store.claim("a"))
+        assert state.owner > (self.owner or 0) and state.epoch == (self.epoch or state.epoch)
         if self.owner is not None:
             self.former.append(self.owner)
-            assert state.epoch == self.epoch
         self.owner, self.epoch = state.owner, state.epoch
         found = (state.peer_epoch, state.next_number, state.base, state.outbox)
         assert found == (self.peer_epoch, self.next_number, self.base, self.outbox)

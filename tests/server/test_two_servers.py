@@ -1,0 +1,126 @@
+"""Two servers on one store: the one that the client has proved itself to last has it, and nothing else decides that."""
+
+import asyncio
+
+import pytest
+
+from protocol.errors import StoreError
+from protocol.frame import HELLO
+from protocol.session import RESUMING
+from server import MemoryStore
+from server.listener import Listener
+from server.registry import Registry
+from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, free_port, until, within
+
+
+class Node:
+    """A server as a process of its own would be, in this one. Use: `async with Node(store) as node`."""
+
+    def __init__(self, store):
+        self.port = free_port()
+        self.registry = Registry()
+        self.registry.expect({"a"})
+        self.conn = self.registry.get("a")
+        self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._listener.serve(HOST, self.port))
+        return self
+
+    async def __aexit__(self, *error):
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+class Silent(Client):
+    """Sends HELLO, and no PROOF."""
+
+    def _send_frame(self, frame):
+        if frame[0] == HELLO:
+            super()._send_frame(frame)
+
+    def _flush(self):
+        pass
+
+
+async def moved(client, node):
+    """The client goes to this server."""
+    client.cut()
+    client.port = node.port
+    await within(client.connect())
+
+
+def test_unproven_peer_takes_no_client_from_the_other_server():
+    async def main():
+        store = MemoryStore()
+        async with Node(store) as first, Node(store) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            owner = (await store.peek("a"))[0]
+            await Client(second.port, key=OTHER_KEY).refused()
+            silent = Silent(second.port)
+            silent._task = asyncio.create_task(silent._run())
+            await until(lambda: silent.session.state == RESUMING, "WELCOME")
+            assert (await store.peek("a"))[0] == owner
+            await client.write("undisturbed")
+            assert await within(first.conn.readline()) == "undisturbed\n"
+            await within(first.conn.write("either"))
+            assert client.lines == ["either\n"] and client.up
+            silent.cut()
+
+    asyncio.run(main())
+
+
+def test_client_that_goes_to_another_server_and_back_loses_and_doubles_nothing():
+    async def main():
+        async with Node(store := MemoryStore()) as first, Node(store) as second:
+            client = Client(first.port)
+            expected = []
+            for i, node in enumerate([first, second, first, first, second, second, first]):
+                await moved(client, node)
+                await client.write(f"up {i}")
+                assert await within(node.conn.readline()) == f"up {i}\n"
+                await within(node.conn.write(f"down {i}"))
+                expected.append(f"down {i}\n")
+            assert client.lines == expected
+
+    asyncio.run(main())
+
+
+def test_server_that_lost_the_client_writes_nothing_until_it_comes_back():
+    async def main():
+        async with Node(store := MemoryStore()) as first, Node(store) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            await moved(client, second)
+            with pytest.raises(StoreError, match="another owner"):
+                await within(first.conn.write("from the wrong one", wait=False))
+            await within(second.conn.write("from the right one"))
+            await moved(client, first)
+            await within(first.conn.write("again"))
+            assert client.lines == ["from the right one\n", "again\n"]
+
+    asyncio.run(main())
+
+
+def test_proof_for_a_store_that_was_replaced_since_its_welcome_is_refused(capsys):
+    async def main():
+        class Forgetful(MemoryStore):
+            """Loses everything between WELCOME and PROOF, once."""
+
+            forgets = 1
+
+            async def claim(self, client_id):
+                if self.forgets:
+                    self.forgets -= 1
+                    self._clients.clear()
+                return await super().claim(client_id)
+
+        async with Node(Forgetful()) as node:
+            client = Client(node.port)
+            await client.refused()
+            assert node.conn.nconns == 0
+            await within(client.connect())
+
+    asyncio.run(main())
+    assert "another epoch than WELCOME told" in capsys.readouterr().out
