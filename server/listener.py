@@ -1,7 +1,8 @@
 """Accepts TCP connections, and lets a client in once its proof verifies.
 
-Until then a connection costs at most one place of MAX_UNPROVEN, HANDSHAKE_MS
-of time, three frames and two HMACs, and changes nothing.
+Until then a connection costs at most one place of MAX_UNPROVEN, HELLO_MS and
+HANDSHAKE_MS of time, three frames and two HMACs, and changes nothing. Those
+who say nothing keep nobody out: when all places are taken, they give way.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from server.transport import Transport
 
 # Connections that have not proved who they are, at the same time.
 MAX_UNPROVEN = 64
+# Preamble and HELLO come by then: the client sends them as soon as it has the
+# connection. The rest of the handshake has HANDSHAKE_MS.
+HELLO_MS = 2000
 BACKLOG = 64
 # How often the registry is asked for refusals that were not logged.
 _LOOK_S = 60
@@ -32,7 +36,7 @@ class Listener:
         self._keys = keys
         self._store = store
         self._timeout_ms = timeout_ms
-        self._unproven = 0
+        self._unproven = []  # places taken, oldest first
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
@@ -64,20 +68,16 @@ class Listener:
 
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
-        if self._unproven >= MAX_UNPROVEN:
-            self._registry.refused(transport.peer, "too many connections without proof")
-            await transport.send_frame(encode_refused(REFUSED_BUSY, VERSION))
-            return None
-        self._unproven += 1
+        place = self._take_place(transport)
+        responder = Responder()
         try:
-            responder = Responder()
-            limit = max(HANDSHAKE_MS, self._timeout_ms)
-            connection, welcome = await wait_for_ms(self._handshake(transport, responder), limit)
+            connection, welcome = await self._handshake(place, responder)
             if transport.closed:
                 return None
             connection.attach(transport, responder, welcome)
-        except asyncio.TimeoutError:  # first: in CPython it is an OSError
-            self._registry.refused(transport.peer, "no handshake in %d ms" % limit)
+        except asyncio.CancelledError:
+            if not place.cleared:
+                raise
             return None
         except (OSError, EOFError, LinkError) as error:
             if transport.closed:
@@ -87,15 +87,48 @@ class Listener:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
             return None
         finally:
-            self._unproven -= 1
+            self._leave_place(place)
         self._registry.log("= %s connected from %s" % (connection.client_id, transport.peer))
         if connection.client_id not in self._registry.expected:
             print("server: %s is not among the expected clients; served" % connection.client_id)
         self._registry.changed.pulse()
         return connection
 
-    async def _handshake(self, transport, responder):
+    def _take_place(self, transport):
+        """Returns the newcomer's place. If there is none left, the oldest connection
+        that has not said HELLO gives way, or else the oldest."""
+        if len(self._unproven) >= MAX_UNPROVEN:
+            silent = [place for place in self._unproven if not place.greeted]
+            self._clear((silent or self._unproven)[0])
+        place = _Place(transport)
+        self._unproven.append(place)
+        return place
+
+    def _leave_place(self, place):
+        if place in self._unproven:
+            self._unproven.remove(place)
+
+    def _clear(self, place):
+        place.cleared = True
+        self._unproven.remove(place)
+        self._registry.refused(place.transport.peer, "too many connections without proof")
+        place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
+        place.task.cancel()
+
+    async def _handshake(self, place, responder):
         """Returns the Connection of the client that this is, proven and loaded, and its Welcome."""
+        transport = place.transport
+        key = await _within(HELLO_MS, "HELLO", self._hello(transport, responder))
+        place.greeted = True
+        connection = self._registry.get(responder.client_id)
+        proof = self._proof(transport, responder, connection, key)
+        welcome = await _within(HANDSHAKE_MS, "PROOF", proof)
+        self._leave_place(place)
+        await _within(HANDSHAKE_MS, "answer of the store", connection.load(self._store, welcome.owner))
+        return connection, welcome
+
+    async def _hello(self, transport, responder):
+        """Returns the key of the client that somebody says to be."""
         await transport.expect_preamble()
         fault = responder.hello(await transport.next_frame())
         if fault:
@@ -104,20 +137,39 @@ class Listener:
         if key is None:
             responder.refuse = REFUSED_IDENTITY
             raise AuthenticationError("unknown id")
-        connection = self._registry.get(responder.client_id)
+        return key
+
+    async def _proof(self, transport, responder, connection, key):
+        """Returns the Welcome whose answer was the right proof."""
         welcome = await connection.welcome(self._store)
         nonce = os.urandom(NONCE_BYTES)
         await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
         fault = responder.proof(await transport.next_frame())
         if fault:
             raise AuthenticationError(fault)
-        await connection.load(self._store, welcome.owner)
-        return connection, welcome
+        return welcome
+
+
+class _Place:
+    """One of MAX_UNPROVEN, for the connection that the running task serves."""
+
+    def __init__(self, transport):
+        self.transport = transport
+        self.task = asyncio.current_task()
+        self.greeted = False  # it has sent a HELLO of a client that has a key
+        self.cleared = False  # for a newcomer: the task is cancelled
+
+
+async def _within(limit_ms, what, awaitable):
+    try:
+        return await wait_for_ms(awaitable, limit_ms)
+    except asyncio.TimeoutError:  # in CPython it is an OSError
+        raise RemoteProtocolError("no %s in %d ms" % (what, limit_ms))
 
 
 def _reason(responder, error):
     text = "connection closed in the handshake" if isinstance(error, EOFError) else str(error)
-    if responder.state == WELCOME_SENT and not responder.refuse:
+    if responder.state == WELCOME_SENT and not isinstance(error, LinkError):
         text += " before its proof: has the client another key?"
     if responder.client_id is None:
         return text

@@ -110,6 +110,14 @@ class Transport:
         else:
             transport.abort()  # close() would wait until a dead peer has read everything
 
+    def dismiss(self, frame):
+        """Close with a last frame, bytes, which arrives if there is nothing in its way."""
+        try:
+            self._writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        except OSError:
+            pass  # it was broken already
+        self.close()
+
     async def wait_ended(self):
         """Return when `close` has been called."""
         await self._ended.wait()

@@ -22,6 +22,7 @@ def quick_recovery(monkeypatch):
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_FIRST_MS", 20)
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_LAST_MS", 60)
     monkeypatch.setattr(pb_link.link, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(server.listener, "HELLO_MS", 500)
     monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 500)
 
 

@@ -8,7 +8,9 @@ import pytest
 
 import server.listener
 import server.registry
+from protocol.frame import WELCOME
 from protocol.framing import PREAMBLE
+from protocol.handshake import Initiator
 from server import client_conn
 from server.listener import Listener
 from server.registry import Registry
@@ -259,48 +261,112 @@ def test_garbage_ends_in_one_refusal_and_nothing_else(capsys, name, at_once):
 
 
 def test_silence_in_the_handshake_is_bounded(capsys, monkeypatch):
+    monkeypatch.setattr(server.listener, "HELLO_MS", 200)
     monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 300)
 
     async def main():
-        async with Service(timeout=300) as service:
+        async with Service() as service:
             for data in (b"", PREAMBLE[:2], PREAMBLE, PREAMBLE + b"\0\40"):
                 assert await what_comes(service.port, data) == b""
+            assert (await what_comes(service.port, HELLO_OF_A))[2] == WELCOME
 
     asyncio.run(main())
     found = refusals(capsys)
-    assert len(found) == 4 and all("no handshake in 300 ms" in line for line in found)
+    assert len(found) == 5 and all("no HELLO in 200 ms" in line for line in found[:4])
+    assert "no PROOF in 300 ms (id 'a')" in found[4]
 
 
-def test_unproven_connections_are_bounded_and_leave_the_live_client_alone(capsys):
+# The places of unproven connections
+
+HELLO_OF_A = PREAMBLE + b"\0\x1e" + Initiator("a", bytes(32), bytes(8), bytes(16)).hello()
+BUSY = bytes((0, 3, 4, 3, 1))  # REFUSED: too many connections
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Silent connections are not given up by time."""
+    monkeypatch.setattr(server.listener, "HELLO_MS", 60000)
+    monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 60000)
+
+
+async def crowd(service, said):
+    """Connections in this order, that have said this. Returns their streams, when the server has heard all."""
+    streams = []
+    for data in said:
+        reader, writer = await open_stream(service.port)
+        writer.write(data)
+        if data == HELLO_OF_A:
+            assert (await within(reader.readexactly(3)))[2] == WELCOME
+        streams.append((reader, writer))
+    return streams
+
+
+async def ended(reader):
+    """True if the server has ended the connection, with REFUSED or not."""
+    try:
+        async with asyncio.timeout(0.01):
+            return (await reader.read(-1))[-5:] in (BUSY, b"")
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_silent_connections_give_way_to_clients(capsys, patience):
     async def main():
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
         async with Service() as service:
             client = Client(service.port)
             await client.connect()
             conn = await within(client_conn("a"))
-            crowd = [await open_stream(service.port) for _ in range(server.listener.MAX_UNPROVEN)]
-            fault = await Client(service.port, "b", OTHER_KEY).refused()
-            assert "too many connections" in fault
+            streams = await crowd(service, [b""] * (2 * server.listener.MAX_UNPROVEN))
+            others = [Client(service.port, "b", OTHER_KEY) for _ in range(3)]
+            for other in others:
+                await within(other.connect())
+            assert client.up and others[-1].up
             await client.write("undisturbed")
             assert await within(conn.readline()) == "undisturbed\n"
-            for _, writer in crowd:
-                writer.transport.abort()
-            late = Client(service.port, "b", OTHER_KEY)
-            for _ in range(200):  # until the server has seen the crowd leave
-                if await connected(late):
-                    break
-            assert late.up and client.up
+            over = [await ended(reader) for reader, _ in streams]
+            assert over == sorted(over, reverse=True)  # the oldest
+            assert 64 <= sum(over) <= 67 and not faults
 
     asyncio.run(main())
-    found = refusals(capsys)
-    assert "too many connections" in found[0]
+    out, err = capsys.readouterr()
+    assert "too many connections without proof" in out and err == ""
 
 
-async def connected(client):
-    try:
-        await within(client.connect())
-    except AssertionError:
-        return False
-    return True
+def test_connection_that_said_hello_gives_way_after_those_that_did_not(monkeypatch, patience):
+    monkeypatch.setattr(server.listener, "MAX_UNPROVEN", 4)
+
+    async def main():
+        async with Service() as service:
+            streams = await crowd(service, [HELLO_OF_A, b"", HELLO_OF_A, PREAMBLE])
+            for expected in ([1], [1, 3], [1, 3, 0], [1, 3, 0, 2]):
+                streams += await crowd(service, [HELLO_OF_A])
+                assert [i for i in (1, 3, 0, 2) if await ended(streams[i][0])] == expected
+            client = Client(service.port)
+            await within(client.connect())
+
+    asyncio.run(main())
+
+
+def test_places_of_unproven_connections_are_given_back(monkeypatch):
+    monkeypatch.setattr(server.listener, "MAX_UNPROVEN", 2)
+
+    async def main():
+        async with Service() as service:
+            for _ in range(3):
+                await what_comes(service.port, b"garbage that is no preamble")
+                await Client(service.port, key=OTHER_KEY).refused()
+                client = Client(service.port)
+                await within(client.connect())
+                client.cut()
+            assert service.registry._refused == 6
+            first, second = await crowd(service, [HELLO_OF_A, HELLO_OF_A])
+            assert not await ended(first[0]) and not await ended(second[0])
+
+    asyncio.run(main())
 
 
 # The log
