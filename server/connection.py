@@ -54,12 +54,12 @@ class Connection:
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # what the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
+        self._writers = []  # calls of write that wait for a place, in order
         self._readers = 0  # calls of readline that wait
         self._taken = []  # lines taken from the store for them
         self._changed = Broadcast()
         self._storing = Flag()
         self._loading = asyncio.Lock()
-        self._write_order = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
 
@@ -114,52 +114,69 @@ class Connection:
         """Send a line to the client; a newline is added if there is none.
 
         Args: as AppBase.write. With qos, a line for an absent client waits in
-            the store; without, it is lost unless the client is connected.
+            the store; without, it is lost unless the client is connected, and
+            the call returns as soon as it is not.
 
-        Cancelling it once the line has its place does not take the line back.
+        Lines have the order of the calls. Cancelling a call once its line has
+        its place does not take the line back, and leaves it there.
         Raises: TypeError, ValueError for a bad line; StoreError: the store
         has failed, and may or may not have the line.
         """
         data = encode_line(line)
-        if not qos:
-            await self._write_unnumbered(data)
-            return
-        async with self._write_order:
-            session = await self._place(len(data))
-            target = self._old + self._written + 1
-            self._unstored = data
-            if self._store.immediate:
-                await self._directly(self._store_written())
-            self._storing.set()
-            while self._unstored is not None:
-                await self._changed.wait()
-                self._check(session)
-        while wait and session.sender.acknowledged < target:
+        ticket = object()  # the locks and events of MicroPython do not keep the order of those who wait
+        self._writers.append(ticket)
+        try:
+            if not qos:
+                await self._write_unnumbered(ticket, data)
+                return
+            session, count = await self._write_numbered(ticket, data)
+        finally:
+            self._writers.remove(ticket)
+            if self._writers:
+                self._changed.pulse()
+        while wait and session.sender.acknowledged < count:
             await self._changed.wait()
             self._check(session)
 
-    async def _place(self, size):
-        """Wait until the store takes a line of size bytes. Returns the session that it belongs to."""
+    def _is_next(self, ticket):
+        """True if every call of `write` before this one has its place, that of a cancelled one included."""
+        return self._writers[0] is ticket and self._unstored is None
+
+    async def _write_numbered(self, ticket, data):
+        """Have the store take a line. Returns the session, and how many of its lines are
+        acknowledged when this one is."""
         await self._loaded()
-        while self._unstored is not None or not self._store.outbox_room(self.client_id, size):
+        while not (self._is_next(ticket) and self._store.outbox_room(self.client_id, len(data))):
             await self._changed.wait()
             await self._loaded()
-        return self._session
+        session = self._session
+        count = self._old + self._written + 1
+        self._unstored = data
+        if self._store.immediate:
+            await self._directly(self._store_written())
+        self._storing.set()
+        while self._old + self._written < count:
+            await self._changed.wait()
+            self._check(session)
+        return session, count
+
+    async def _write_unnumbered(self, ticket, data):
+        """Queue a line, unless the client is or becomes absent: nothing else is waited for then."""
+        while self.status() and not (self._is_next(ticket) and self._queue_takes(len(data))):
+            await self._changed.wait()
+        if self.status():
+            self._queue.append((data, False))
+            self._queued += len(data)
+            self._transport.wake.set()
+
+    def _queue_takes(self, size):
+        return not self._queued or self._queued + size <= SEND_BYTES
 
     def _check(self, session):
         if self.fault:
             raise self.fault
         if self._session is not session:
             raise StoreError("the server has begun anew with another store")
-
-    async def _write_unnumbered(self, data):
-        async with self._write_order:
-            while self.status() and self._queued and self._queued + len(data) > SEND_BYTES:
-                await self._changed.wait()
-            if self.status():
-                self._queue.append((data, False))
-                self._queued += len(data)
-                self._transport.wake.set()
 
     @classmethod
     def close_all(cls):
