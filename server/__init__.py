@@ -40,7 +40,8 @@ async def run(
             clients' configuration must have the same.
         keys: dict from id to key (32 bytes or 64 hexadecimal digits), or the
             path of a JSON file of the same.
-        store: see store.py; None: a new MemoryStore.
+        store: see store.py; None: a MemoryStore that lives as long as the
+            process, so that a later `run` goes on where this one ended.
         host: address to listen on.
 
     Raises: TypeError, ValueError that name the argument; OSError if the port
@@ -53,7 +54,7 @@ async def run(
     if not isinstance(timeout, int) or timeout < 200:
         raise ValueError("timeout must be at least 200 ms")
     _registry.verbose = verbose
-    listener = Listener(_registry, load_keys(keys), store or MemoryStore(), timeout)
+    listener = Listener(_registry, load_keys(keys), _registry.use(store), timeout)
     _registry.expect({parse_id(client_id) for client_id in expected})
     await listener.serve(host, port)
 

@@ -3,6 +3,7 @@
 from primitives.broadcast import Broadcast
 from primitives.timeout import Timeout
 from server.connection import Connection
+from server.store import MemoryStore
 
 # At most this many refusals are logged in a period; the rest is counted.
 _REFUSALS = 10
@@ -12,9 +13,11 @@ _PERIOD_MS = 10000
 class Registry:
     def __init__(self):
         self.expected = None  # ids, once a server runs
+        self.store = None  # of the server that runs or ran last
         self.verbose = False
         self.changed = Broadcast()
         self._connections = {}
+        self._memory = MemoryStore()  # for those who bring none: as long as their Connections
         self._period = Timeout(_PERIOD_MS)
         self._refused = 0
 
@@ -27,6 +30,11 @@ class Registry:
 
     def __getitem__(self, client_id):
         return self._connections[client_id]
+
+    def use(self, store):
+        """Use this store, or None: the one in memory. Returns it."""
+        self.store = self._memory if store is None else store
+        return self.store
 
     def expect(self, ids):
         self.expected = ids

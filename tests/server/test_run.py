@@ -133,3 +133,23 @@ def test_close_all_ends_every_connection_and_clients_may_come_back():
             assert service.connection().nconns == 2
 
     asyncio.run(main())
+
+
+def test_server_that_runs_again_without_a_store_still_has_its_lines():
+    async def main():
+        service = Service()
+        service.store = None
+        async with service:
+            client = Client(service.port)
+            await within(client.connect())
+            conn = await within(client_conn("a"))
+            await client.write("acknowledged, not yet read")
+            await within(client.acknowledged())
+            await service.stop()
+            service.start()
+            await within(client.connect())
+            assert await within(conn.readline()) == "acknowledged, not yet read\n"
+            await within(conn.write("x"))
+            assert client.lines == ["x\n"]
+
+    asyncio.run(main())
