@@ -90,6 +90,9 @@ class Connection:
     async def readline(self):
         """The client's next line, str with its newline. Waits through outages.
 
+        Of a client that has not connected since the server runs, it claims the
+        state in the store, as `write` with qos does.
+
         Raises: StoreError if the store failed.
         """
         await self._loaded()
@@ -221,8 +224,13 @@ class Connection:
         self._changed.pulse()
 
     async def _loaded(self):
+        """Return when the state is here: an application may use a client that has not connected yet."""
         while self._session is None:
-            await self._changed.wait()
+            store = self._registry.store
+            if store is None:
+                await self._registry.changed.wait()
+            else:
+                await self.load(store)
         if self.fault:
             raise self.fault
 

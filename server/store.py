@@ -10,13 +10,16 @@ the 16-bit line numbers of the protocol.
 Every method that writes takes the owner number that `claim` returned, and
 fails with StoreError once somebody else has claimed the client since: of
 several servers on one store, the one that claimed last has the client. A
-client is claimed when it has proved who it is, never for a mere HELLO;
-`peek` tells what WELCOME needs until then. A call for one client waits for
-the one before, `peek` alone may come beside it. What a method
-has written is safe when it returns: that is what the acknowledgements rest
-on. Lines are bytes without newline. `immediate` is True if no method
-ever suspends, so that a call is made whole or not at all, and a line leaves
-the store in the very step in which its reader has it.
+client is claimed when it has proved who it is, never for a mere HELLO
+(`peek` tells what WELCOME needs), or when the application first writes to or
+reads from it; not when a server starts, so that one may stand by. The server
+that the client is connected to gets it back with the next connection. A call
+for one client waits for the one before; `peek` alone may come beside it.
+
+What a method has written is safe when it returns: that is what the
+acknowledgements rest on. Lines are bytes without newline. `immediate` is True
+if no method ever suspends, so that a call is made whole or not at all, and a
+line leaves the store in the very step in which its reader has it.
 """
 
 import os

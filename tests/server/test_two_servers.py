@@ -19,6 +19,7 @@ class Node:
     def __init__(self, store):
         self.port = free_port()
         self.registry = Registry()
+        self.registry.use(store)
         self.registry.expect({"a"})
         self.conn = self.registry.get("a")
         self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
@@ -124,3 +125,34 @@ def test_proof_for_a_store_that_was_replaced_since_its_welcome_is_refused(capsys
 
     asyncio.run(main())
     assert "another epoch than WELCOME told" in capsys.readouterr().out
+
+
+def test_server_that_stands_by_takes_no_client():
+    async def main():
+        async with Node(store := MemoryStore()) as first:
+            client = Client(first.port)
+            await within(client.connect())
+            async with Node(store) as second:
+                await within(second.conn.write("nobody is there", qos=False))
+                await client.write("x")
+                assert await within(first.conn.readline()) == "x\n"
+                assert (await store.peek("a"))[0] == 1 and client.up
+
+    asyncio.run(main())
+
+
+def test_line_of_the_server_without_the_client_reaches_it_through_the_other():
+    async def main():
+        async with Node(store := MemoryStore()) as first, Node(store) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            await within(second.conn.write("from the second", wait=False))
+            await client.write("x")
+            await client.ended()  # the first is not the owner any longer
+            await within(client.connect())
+            assert await within(client.expect(1)) == ["from the second\n"]
+            assert await within(first.conn.readline()) == "x\n"
+            with pytest.raises(StoreError, match="another owner"):
+                await within(second.conn.write("fenced"))
+
+    asyncio.run(main())

@@ -5,10 +5,11 @@ import random
 
 import pytest
 
+from protocol.errors import StoreError
 from server import MemoryStore, client_conn
 from server.store import LINE_COST
 from tests.server.peer import Client, Service, until, within
-from tests.server.stores import SlowStore
+from tests.server.stores import FailingStore, SlowStore
 
 
 async def joined(service):
@@ -106,5 +107,72 @@ def test_calls_keep_their_order_when_others_are_cancelled(kind, seed):
             certain = {f"{i:02d}\n" for i, task in enumerate(tasks) if not task.cancelled()}
             assert client.lines == sorted(set(client.lines)) and certain <= set(client.lines)
             assert not conn._writers
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SlowStore])
+def test_line_for_a_client_that_never_connected_waits_in_the_store(kind):
+    async def main():
+        async with Service(store=store_of_two_lines(kind)) as service:
+            conn = service.connection()
+            for line in "ab":
+                await within(conn.write(line, wait=False), 1)
+            third = asyncio.create_task(conn.write("c"))
+            client, _ = await joined(service)
+            await within(third)
+            assert client.lines == ["a\n", "b\n", "c\n"]
+
+    asyncio.run(main())
+
+
+def test_write_may_be_called_before_the_server_runs():
+    async def main():
+        service = Service()
+        writing = asyncio.create_task(service.connection().write("early", wait=False))
+        await settle()
+        assert not writing.done()
+        async with service:
+            await within(writing, 1)
+            client, _ = await joined(service)
+            assert await within(client.expect(1)) == ["early\n"]
+
+    asyncio.run(main())
+
+
+def test_failing_store_is_an_error_for_a_client_that_never_connected():
+    async def main():
+        store = FailingStore()
+        async with Service(store=store) as service:
+            conn = service.connection()
+            store.failing = "claim"
+            with pytest.raises(StoreError, match="disk full"):
+                await within(conn.write("x", wait=False), 1)
+            with pytest.raises(StoreError, match="disk full"):
+                await within(conn.readline(), 1)
+            store.failing = None
+            await within(conn.write("y", wait=False), 1)
+            client, _ = await joined(service)
+            assert await within(client.expect(1)) == ["y\n"]
+
+    asyncio.run(main())
+
+
+def test_cancelled_first_use_of_a_client_leaves_it_to_others():
+    async def main():
+        store = SlowStore()
+        async with Service(store=store) as service:
+            conn = service.connection()
+            store.gate.clear()
+            writing = asyncio.create_task(conn.write("never begun"))
+            await until(lambda: store.inside == "claim", "the store at work")
+            client = Client(service.port)
+            connecting = asyncio.create_task(client.connect())
+            await settle()
+            writing.cancel()
+            store.gate.set()
+            await within(connecting)
+            await within(conn.write("x"))
+            assert client.lines == ["x\n"]
 
     asyncio.run(main())
