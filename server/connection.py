@@ -14,8 +14,9 @@ interrupted: readers and writers use it themselves.)
 import asyncio
 
 from primitives.broadcast import Broadcast
-from primitives.platform import Flag, ticks_diff, ticks_ms, wait_for_ms
+from primitives.platform import ticks_diff, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
+from primitives.task_flag import TaskFlag
 from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import HANDSHAKE_MS, SEND_BYTES
@@ -58,7 +59,7 @@ class Connection:
         self._readers = 0  # calls of readline that wait
         self._taken = []  # lines taken from the store for them
         self._changed = Broadcast()
-        self._storing = Flag()
+        self._storing = TaskFlag()
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task

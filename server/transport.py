@@ -5,7 +5,7 @@ Knows the stream's framing, not what the frames mean.
 
 import asyncio
 
-from primitives.platform import Flag
+from primitives.task_flag import TaskFlag
 from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
@@ -26,7 +26,7 @@ class Transport:
         self._view = memoryview(self.buffer)
         self.silence = Timeout(timeout_ms)
         self._keepalive = Timeout(timeout_ms // 4)
-        self.wake = Flag()  # for the one task that sends
+        self.wake = TaskFlag()  # for the one task that sends
         self.closed = False
         self._ended = asyncio.Event()
 

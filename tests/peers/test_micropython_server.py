@@ -1,0 +1,91 @@
+"""The server under MicroPython, where sockets, time limits and the order of those who wait are its own."""
+
+import asyncio
+
+import pytest
+
+from tests.peers.processes import free_port, running
+from tests.server.peer import KEY, Client, open_stream, within
+from tests.server.test_take_over import HeldBack
+
+PROGRAM = """
+import asyncio
+import server
+from server import run
+
+async def say(conn, line, **how):
+    await conn.write(line, **how)
+
+async def echo():
+    conn = server._registry.get("a")
+    for i in range(3):
+        await conn.write("early %d" % i, wait=False)
+    print("early")
+    while True:
+        line = await conn.readline()
+        if line == "burst\\n":
+            for i in range(20):
+                asyncio.create_task(say(conn, "%02d" % i, qos=i % 3 > 0, wait=False))
+        else:
+            await conn.write(line)
+
+async def main():
+    asyncio.create_task(echo())
+    await run({"a"}, True, PORT, 10000, keys={"a": "KEY"})
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def server(tmp_path, micropython64):
+    port = free_port()
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace("PORT", str(port)).replace("KEY", KEY.hex()))
+    with running([micropython64, program], tmp_path) as running_server:
+        running_server.port = port
+        yield running_server
+
+
+def test_silent_connections_give_way_and_lines_keep_their_order(server):
+    async def main():
+        server.wait_for("early")  # no client has connected
+        crowd = [await open_stream(server.port) for _ in range(150)]
+        client = Client(server.port)
+        await within(client.connect())
+        assert await within(client.expect(3)) == [f"early {i}\n" for i in range(3)]
+        await client.write("burst")
+        assert (await within(client.expect(23)))[3:] == [f"{i:02d}\n" for i in range(20)]
+        for _, writer in crowd:
+            writer.transport.abort()
+        client.cut()
+
+    asyncio.run(main())
+    assert any("too many connections without proof" in line for line in server.lines)
+
+
+def test_late_proof_is_refused(server):
+    async def main():
+        before = HeldBack(server.port)
+        await before.hold()
+        client = Client(server.port)
+        await within(client.connect())
+        await before.release()
+        await client.write("undisturbed")
+        assert (await within(client.expect(4)))[3] == "undisturbed\n"
+        client.cut()
+
+    asyncio.run(main())
+    assert any("late proof" in line for line in server.lines)
+
+
+def test_client_that_says_nothing_after_hello_is_given_up(server):
+    async def main():
+        silent = await open_stream(server.port)
+        assert await within(silent[0].read(-1)) == b""  # HELLO_MS
+        client = Client(server.port)
+        await within(client.connect())
+        client.cut()
+
+    asyncio.run(main())
+    assert any("no HELLO in 2000 ms" in line for line in server.lines)
