@@ -180,7 +180,7 @@ class Connection:
         if self.fault:
             raise self.fault
         if self._session is not session:
-            raise StoreError("the server has begun anew with another store")
+            raise StoreError("the server has begun anew, after another one or with another store")
 
     @classmethod
     def close_all(cls):

@@ -82,6 +82,7 @@ class Listener:
         except (OSError, EOFError, LinkError) as error:
             if transport.closed:
                 return None  # not refused: the listener ends
+            self._leave_place(place)
             self._registry.refused(transport.peer, _reason(responder, error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
