@@ -13,10 +13,9 @@
 
 from pb_link.link import Link
 from pb_link.settings import Settings
+from primitives.wait_limit import wait_limit
 from protocol.credentials import parse_id
 from protocol.lines import decode_line, encode_line
-
-_LONGEST_MS = (1 << 29) - 1  # 6.2 days: what differences of ticks_ms can tell
 
 
 class AppBase:
@@ -68,9 +67,7 @@ class AppBase:
 
         Raises: asyncio.TimeoutError; ValueError; LinkDown after `close`.
         """
-        if timeout_ms is not None and not 0 <= timeout_ms <= _LONGEST_MS:
-            raise ValueError("timeout_ms must be 0..%d or None" % _LONGEST_MS)
-        return decode_line(await self._link.readline(timeout_ms))
+        return decode_line(await self._link.readline(wait_limit(timeout_ms)))
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the server; a newline is added if there is none.

@@ -79,32 +79,19 @@ class Link:
 
     # For the application
 
-    async def readline(self, timeout_ms=None):
+    async def readline(self, limit=None):
         """The next line, bytes; it is acknowledged when this returns. Raises asyncio.TimeoutError.
 
         Nothing is awaited between accepting the line and returning it: whoever gives up, gives up a wait for news.
         """
         receiver = self.session.receiver
-        limit = None if timeout_ms is None else Timeout(timeout_ms)
         while not receiver.lines:
             self._check_open()
-            await self._news(limit)
+            await self._changed.wait(limit)
         data = receiver.lines[0]
         self.session.accepted(1, ticks_ms())
         self._flag.set()
         return data
-
-    async def _news(self, limit):
-        """Wait for a change, or until limit (Timeout or None) has expired: the caller looks again in either case."""
-        if limit is None:
-            await self._changed.wait()
-            return
-        if limit.expired():
-            raise asyncio.TimeoutError
-        try:
-            await wait_for_ms(self._changed.wait(), limit.left())
-        except asyncio.TimeoutError:
-            pass
 
     async def write(self, data, numbered, wait):
         """Send a line, bytes. See AppBase.write."""

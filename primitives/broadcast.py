@@ -2,6 +2,8 @@
 
 import asyncio
 
+from primitives.platform import wait_for_ms
+
 
 class Broadcast:
     """Tasks wait in a loop: `while not condition(): await changed.wait()`.
@@ -16,5 +18,17 @@ class Broadcast:
         self._event.set()
         self._event.clear()
 
-    async def wait(self):
-        await self._event.wait()
+    async def wait(self, limit=None):
+        """Wait for a pulse, or until limit (Timeout) expires: the caller looks again in either case.
+
+        Raises: asyncio.TimeoutError if limit has expired before.
+        """
+        if limit is None:
+            await self._event.wait()
+            return
+        if limit.expired():
+            raise asyncio.TimeoutError
+        try:
+            await wait_for_ms(self._event.wait(), limit.left())
+        except asyncio.TimeoutError:
+            pass

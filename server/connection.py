@@ -18,6 +18,7 @@ from primitives.platform import ticks_diff, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
 from primitives.task_flag import TaskFlag
 from primitives.timeout import Timeout
+from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import HANDSHAKE_MS, SEND_BYTES
 from protocol.lines import decode_line, encode_line
@@ -88,20 +89,24 @@ class Connection:
         """The Connection of another client. Raises KeyError if there is none."""
         return self._registry[client_id]
 
-    async def readline(self):
+    async def readline(self, timeout_ms=None):
         """The client's next line, str with its newline. Waits through outages.
+
+        timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may
+        lose a line.
 
         Of a client that has not connected since the server runs, it claims the
         state in the store, as `write` with qos does.
 
-        Raises: StoreError if the store failed.
+        Raises: StoreError if the store failed; asyncio.TimeoutError; ValueError.
         """
+        limit = wait_limit(timeout_ms)
         await self._loaded()
         self._readers += 1
         try:
             await self._take_directly()
             while not self._taken:
-                await self._changed.wait()
+                await self._changed.wait(limit)
                 await self._loaded()
                 await self._take_directly()
         finally:

@@ -1,4 +1,4 @@
-"""The order of calls of `Connection.write`, and what they wait for."""
+"""The order of calls of `Connection.write` and what they wait for; `readline` with a limit."""
 
 import asyncio
 import random
@@ -174,5 +174,21 @@ def test_cancelled_first_use_of_a_client_leaves_it_to_others():
             await within(connecting)
             await within(conn.write("x"))
             assert client.lines == ["x\n"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+def test_readline_with_a_limit_leaves_the_line_for_the_next_call(store):
+    async def main():
+        async with Service(store=store()) as service:
+            client, conn = await joined(service)
+            for timeout_ms in (0, 20):
+                with pytest.raises(asyncio.TimeoutError):
+                    await within(conn.readline(timeout_ms))
+            await within(client.write("a"))
+            assert await within(conn.readline(timeout_ms=10000)) == "a\n"
+            with pytest.raises(ValueError, match="timeout_ms must be 0..536870911 or None"):
+                await conn.readline(-1)
 
     asyncio.run(main())
