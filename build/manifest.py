@@ -1,7 +1,9 @@
 # What is frozen into the bridge's firmware, in MicroPython's manifest language. Only what the bridge uses: on the
-# ESP8266 flash is as scarce as RAM. A folder is named here once it exists.
-import os
-
-for folder in ("protocol", "primitives", "i2c_devices", "esp_link"):
-    if os.path.isdir("../" + folder):
-        package(folder, base_path="..")
+# ESP8266 flash is as scarce as RAM. tests/build/test_manifest.py compares it with what esp_link/main.py imports.
+for folder, modules in (
+    ("protocol", ("control", "framing", "mailbox", "serial")),
+    ("primitives", ("platform", "timeout")),
+    ("i2c_devices", ("mailbox_controller", "memory_controller")),
+    ("esp_link", ("bridge", "main", "tcp", "uplink", "wifi")),
+):
+    package(folder, tuple(name + ".py" for name in ("__init__",) + modules), base_path="..")

@@ -12,21 +12,14 @@ Every method does at most one I2C exchange and never waits.
 """
 
 from protocol import mailbox as box
-from protocol.mailbox import Status
 from protocol.serial import diff8
 
 FREE = 0
 RECEIVED = 1
 SENDING = 2
 
-# A transfer that is found damaged this often is damaged where it lies, in the
-# client's memory: only a new life of the link gets past it.
-MAX_REFUSALS = 16
-# And so is one that the client has not taken after this many writes.
-MAX_REWRITES = 50
-
-# Where a payload stands in the buffer, in both directions: what is read from
-# the client brings a STATUS along, what is sent needs only the header.
+# Where a payload of the link stands in the buffer, in both directions: what is
+# read from the client brings a STATUS along, what is sent needs only the header.
 PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
 
 
@@ -35,19 +28,21 @@ class MailboxController:
     memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
     random16: function that returns a random number 1..65535.
     max_payload: longest payload that the client may offer, bytes.
+    layout: protocol.mailbox, or what has its sizes and limits (protocol/device.py).
     """
 
-    def __init__(self, memory, random16, max_payload=box.PAYLOAD):
+    def __init__(self, memory, random16, max_payload=box.PAYLOAD, layout=box):
         self._memory = memory
+        self._layout = layout
         self._random16 = random16
         self._max_payload = max_payload
-        self._cell = bytearray(box.STATUS_BYTES)
-        self.buffer = bytearray(box.TX_STRIDE)
+        self._cell = bytearray(layout.STATUS_BYTES)
+        self.buffer = bytearray(layout.TX_STRIDE)
         self.view = memoryview(self.buffer)
         self.state = FREE
         self.start = 0  # offset of the payload in the buffer, unless FREE
         self.length = 0  # its bytes
-        self.status = Status()
+        self.status = layout.Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
         self.answers = False  # the last exchange did not
@@ -59,7 +54,7 @@ class MailboxController:
         self._reset_numbers()
 
     def _reset_numbers(self):
-        self._next = 0  # transfer expected from the client
+        self.next = 0  # number of the transfer expected from the client
         self._refusals = 0  # times that it was fetched and found damaged
         self._rewrites = 0  # times that the transfer SENDING was written again
         self._ack_due = False
@@ -71,7 +66,7 @@ class MailboxController:
 
     def poll(self):
         """Read STATUS; write SYNC when client or bridge has begun a new life."""
-        if not self._read(box.TX, self._cell) or not self._read_status(self._cell):
+        if not self._read(self._layout.TX, self._cell) or not self._read_status(self._cell):
             return False
         status = self.status
         if status.client_life != self._client_life or not self._life:
@@ -82,7 +77,7 @@ class MailboxController:
             return self._write_sync()
         self.synchronised = True
         self._confirm()
-        if status.base != self._next:  # it has not seen our acknowledgement
+        if status.base != self.next:  # it has not seen our acknowledgement
             self._ack_due = True
         return True
 
@@ -121,7 +116,7 @@ class MailboxController:
     def _write_sync(self):
         cell = self._cell
         box.encode_sync_into(cell, 0, self._life, self._client_life, self._max_payload)
-        self._write(box.SYNC, memoryview(cell)[: box.SYNC_BYTES])
+        self._write(self._layout.SYNC, memoryview(cell)[: box.SYNC_BYTES])
         return False  # synchronised when the client's STATUS repeats our life
 
     def can_receive(self):
@@ -129,7 +124,7 @@ class MailboxController:
         return (
             self.synchronised
             and self.state == FREE
-            and diff8(self.status.end, self._next) > 0
+            and diff8(self.status.end, self.next) > 0
         )
 
     def receive(self):
@@ -137,14 +132,16 @@ class MailboxController:
 
         Then `kind` and `connection` say what it is; `release` the buffer.
         """
-        number = self._next
+        number = self.next
         length = self.status.length(number)
-        if length == 0 or length > box.PAYLOAD:
+        layout = self._layout
+        if length == 0 or length > layout.PAYLOAD:
             return self._end_life()
         buf = self.buffer
-        at = box.STATUS_BYTES
-        where = box.TX + box.TX_STRIDE * (number % box.SLOTS)
-        if not self._read(where, self.view[: PAYLOAD_AT + length]):
+        at = layout.STATUS_BYTES
+        start = at + box.HEADER
+        where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS)
+        if not self._read(where, self.view[: start + length]):
             return False
         if not self._read_status(buf):
             return self._refuse()
@@ -160,25 +157,25 @@ class MailboxController:
             return self._refuse()
         self._refusals = 0
         self.state = RECEIVED
-        self.start = PAYLOAD_AT
+        self.start = start
         self.length = length
-        self._next = (number + 1) & 0xFF
+        self.next = (number + 1) & 0xFF
         self._ack_due = True
         return True
 
     def _refuse(self):
         self._refusals += 1
-        return self._end_life() if self._refusals >= MAX_REFUSALS else False
+        return self._end_life() if self._refusals >= self._layout.MAX_REFUSALS else False
 
     @property
     def kind(self):
         """Kind of the transfer RECEIVED."""
-        return self.buffer[box.STATUS_BYTES + 1]
+        return self.buffer[self._layout.STATUS_BYTES + 1]
 
     @property
     def connection(self):
         """Connection number of the transfer RECEIVED."""
-        return self.buffer[box.STATUS_BYTES + 2]
+        return self.buffer[self._layout.STATUS_BYTES + 2]
 
     def release(self):
         """What was RECEIVED is no longer needed."""
@@ -190,8 +187,8 @@ class MailboxController:
         if not self._ack_due:
             return True
         cell = self._cell
-        box.encode_ack_into(cell, 0, self._lives, self._next)
-        self._ack_due = not self._write(box.ACK, memoryview(cell)[: box.ACK_BYTES])
+        box.encode_ack_into(cell, 0, self._lives, self.next)
+        self._ack_due = not self._write(self._layout.ACK, memoryview(cell)[: box.ACK_BYTES])
         return not self._ack_due
 
     def send(self, kind, connection, start, length):
@@ -208,7 +205,7 @@ class MailboxController:
             self._out_number,
             kind,
             connection,
-            self._next,
+            self.next,
             length,
         )
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
@@ -218,12 +215,12 @@ class MailboxController:
     def send_again(self):
         """Write the transfer that is SENDING once more: harmless if the client has it already."""
         self._rewrites += 1
-        if self._rewrites > MAX_REWRITES:
+        if self._rewrites > self._layout.MAX_REWRITES:
             return self._end_life()
         return self._write_transfer()
 
     def _write_transfer(self):
-        to = box.RX + box.SLOT * (self._out_number % box.SLOTS)
+        to = self._layout.RX + self._layout.SLOT * (self._out_number % box.SLOTS)
         return self._write(to, self.view[self.start - box.HEADER : self.start + self.length])
 
     def _read(self, at, buf):

@@ -1,64 +1,105 @@
 """A memory device: an I2C target whose memory the controller reads and writes.
 
-    write  START addr+W  memory address (2 bytes)  data ...  STOP
-    read   START addr+W  memory address (2 bytes)  START addr+R  data ...  STOP
+    write  START addr+W  memory address  data ...  STOP
+    read   START addr+W  memory address  START addr+R  data ...  STOP
 
-On the target's side bytes move inside MicroPython's interrupt handler, no
-Python runs for them; soft events tell that something was moved, and may
-coalesce or be lost, so look at the memory, never count events.
+The memory address is big-endian, 1 or 2 bytes, taken modulo the memory's size; reads and writes wrap.
+
+Two engines move the bytes. The *memory engine* is MicroPython's own, in C inside the interrupt handler: it works on
+every port, and no Python runs for a byte; soft events tell that something was moved, and may coalesce or be lost, so
+look at the memory, never count events. The *byte engine* (`byte_engine.py`) answers each byte in a hard interrupt
+handler: slower, on some ports only, but it counts bytes, guards ranges and shows updates whole.
 """
 
-
-class TargetPort:
-    """How this board becomes an I2C target: kept, because the target is opened
-    again each time the bus has been released.
-
-    Args:
-        factory: machine.I2CTarget, or something like it.
-        *args, **kwargs: its arguments without mem and mem_addrsize, e.g.
-            TargetPort(I2CTarget, "X", addr=0x12) on a Pyboard,
-            TargetPort(I2CTarget, 0, addr=0x12, scl=Pin(1), sda=Pin(0)) on a Pico.
-    """
-
-    def __init__(self, factory, *args, **kwargs):
-        self._factory = factory
-        self._args = args
-        self._kwargs = kwargs
-
-    def open(self, mem, mem_addrsize):
-        return self._factory(*self._args, mem=mem, mem_addrsize=mem_addrsize, **self._kwargs)
+from i2c_devices.memory_engine import MemoryEngine
 
 
 class MemoryTarget:
     """The target's side.
 
     Args:
-        port: TargetPort.
+        port: i2c_devices.ports.TargetPort.
         size: bytes of memory.
         on_use: function of no arguments, called after the controller has read
             or written. It may be called from a soft interrupt handler.
         address_bits: of the memory address, 8 or 16.
+        memory_read, memory_written: functions (offset, length), called from a
+            soft interrupt handler after the controller has moved data. length:
+            bytes; None with the memory engine, whose ports do not report it;
+            offset is then the last address that was selected, by this or by a
+            later transaction.
+        read_only: (first, end) pairs of offsets that the controller cannot
+            change. With the memory engine what it wrote there is undone by the
+            next event, or `restore`; with the byte engine it is never stored.
+            `refused` counts: ranges that were restored, or bytes.
+        atomic: `with update()` can be used.
+        exact: lengths are known, and read-only ranges hold at each byte.
+            Either one takes the byte engine.
+
+    Raises:
+        ValueError: the board's port cannot do it; the text says why.
     """
 
-    def __init__(self, port, size, on_use, address_bits=16):
-        self.memory = bytearray(size)
-        self._port = port
-        self._address_bits = address_bits
-        self._on_use = on_use
-        self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate
-        self._target = None
+    def __init__(
+        self,
+        port,
+        size,
+        on_use=None,
+        address_bits=16,
+        *,
+        memory_read=None,
+        memory_written=None,
+        read_only=(),
+        atomic=False,
+        exact=False,
+    ):
+        port.check_memory(size, address_bits)
+        for first, end in read_only:
+            if not 0 <= first < end <= size:
+                raise ValueError("read_only: no range of the memory: %r" % ((first, end),))
+        if atomic or exact:
+            port.check_byte_events("atomic=True" if atomic else "exact=True")
+            from i2c_devices.byte_engine import ByteEngine
+
+            engine = ByteEngine(port, size, address_bits, read_only, atomic)
+        else:
+            engine = MemoryEngine(port, size, address_bits, read_only)
+        engine.on_use = on_use
+        engine.on_read = memory_read
+        engine.on_written = memory_written
+        self._engine = engine
+        # What the controller sees; with `atomic`, what it sees after the next update.
+        self.memory = engine.memory
 
     def open(self):
         """Answer on the bus."""
-        if self._target is None:
-            self._target = self._port.open(self.memory, self._address_bits)
-            self._target.irq(self._on_event_ref)
+        self._engine.open()
 
     def close(self):
         """Leave the bus: scl and sda are released, whatever the controller was doing."""
-        if self._target is not None:
-            self._target.deinit()
-            self._target = None
+        self._engine.close()
 
-    def _on_event(self, target):
-        self._on_use()
+    def set_hard(self, hard):
+        """True: on_use is called from a hard interrupt handler. Raises ValueError if the port has none."""
+        self._engine.set_hard(hard)
+
+    def put(self, at, data):
+        """Write data into the memory: the only way to change a read-only range. It does not wrap."""
+        self._engine.put(at, data)
+
+    def restore(self):
+        """Undo what the controller wrote into read-only ranges. Does not allocate. Returns the ranges restored."""
+        return self._engine.restore()
+
+    def poll(self):
+        """Call the callbacks that wait: for those that an interrupt could not."""
+        self._engine.poll()
+
+    def update(self):
+        """`with target.update() as memory:` what is changed inside becomes visible as one: a read that has begun
+        sees the old block to its end, a later one the new. After an exception the old block stands."""
+        return self._engine.update()
+
+    @property
+    def refused(self):
+        return self._engine.refused

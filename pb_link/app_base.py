@@ -24,7 +24,7 @@ class AppBase:
         newline is dropped.
     config: list (port, server, timeout ms, seconds between reports, ssid,
         password, key) or a dict of the same (`settings.py`).
-    hardware: list [i2c, syn, ack, rst]: i2c_devices.memory_target.TargetPort, two
+    hardware: list [i2c, syn, ack, rst]: i2c_devices.ports.TargetPort, two
         Pins, and (Pin, active level, pulse in ms) or None.
     verbose: print one line an event.
 
@@ -129,7 +129,7 @@ def _hardware(hardware):
         raise ValueError("hardware must be [i2c, syn, ack, rst]")
     i2c, syn, ack, rst = hardware
     if not hasattr(i2c, "open"):
-        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.memory_target)")
+        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.ports)")
     for name, pin in (("syn", syn), ("ack", ack)):
         if not callable(pin):
             raise TypeError("hardware: %s must be a Pin" % name)

@@ -6,7 +6,7 @@ lists its names); `python3 -m pb_link.s_app` makes one with a fresh key.
 
 from machine import I2CTarget, Pin
 
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.settings import read
 from protocol.mailbox import ADDRESS
 

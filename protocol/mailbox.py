@@ -1,4 +1,4 @@
-"""The mailbox: what lies where in the target's memory, and the check over it.
+"""The mailbox of the link: what lies where in the target's memory, and the check over it.
 
 The bridge is the I2C controller and does all transfers; the client is the
 target, whose memory this is. Both see the same bytes, so all state is always
@@ -47,6 +47,9 @@ A check is the beginning of the SHA-256 of one byte for the cell's kind, the
 lives of client and bridge (where the cell does not name them), and the cell.
 SHA-256, because the ESP8266 port has no CRC in C, and has this. It finds
 noise; what may be forged is the business of the session's MAC.
+
+Stream and packet devices have the same cells and rules with other sizes:
+`device.py`. The offsets and limits below are what it calls a layout.
 """
 
 from hashlib import sha256
@@ -81,6 +84,12 @@ TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): STATUS, then th
 TX_STRIDE = const(STATUS_BYTES + SLOT)
 MEMORY = const(TX + SLOTS * TX_STRIDE)
 
+# A transfer that is found damaged this often is damaged where it lies, in the
+# client's memory: only a new life of the link gets past it.
+MAX_REFUSALS = const(16)
+# And so is one that the client has not taken after this many writes.
+MAX_REWRITES = const(50)
+
 DATA = const(0x00)  # bytes of the frame stream of one connection
 CONTROL = const(0x40)  # a control record (`control.py`), between bridge and client only
 KIND = const(0xC0)
@@ -93,13 +102,13 @@ FROM_BRIDGE = const(b"b")
 FROM_CLIENT = const(b"c")
 
 
-def _seal_cell(label, lives, buf, at, size):
+def seal_cell(label, lives, buf, at, size):
     digest = sha256(label + lives)
     digest.update(memoryview(buf)[at : at + size - 2])
     buf[at + size - 2 : at + size] = digest.digest()[:2]
 
 
-def _cell_ok(label, lives, buf, at, size):
+def cell_ok(label, lives, buf, at, size):
     digest = sha256(label + lives)
     digest.update(memoryview(buf)[at : at + size - 2])
     check = digest.digest()
@@ -117,12 +126,12 @@ def encode_sync_into(buf, at, bridge_life, client_life, max_payload):
     put16(buf, at + 2, bridge_life)
     put16(buf, at + 4, client_life)
     put16(buf, at + 6, max_payload)
-    _seal_cell(_SYNC_LABEL, b"", buf, at, SYNC_BYTES)
+    seal_cell(_SYNC_LABEL, b"", buf, at, SYNC_BYTES)
 
 
 def decode_sync(buf, at=0):
     """(bridge life, client life, longest payload), or None."""
-    if buf[at] != LAYOUT_VERSION or not _cell_ok(_SYNC_LABEL, b"", buf, at, SYNC_BYTES):
+    if buf[at] != LAYOUT_VERSION or not cell_ok(_SYNC_LABEL, b"", buf, at, SYNC_BYTES):
         return None
     return get16(buf, at + 2), get16(buf, at + 4), get16(buf, at + 6)
 
@@ -130,12 +139,12 @@ def decode_sync(buf, at=0):
 def encode_ack_into(buf, at, lives, next_number):
     buf[at] = next_number
     buf[at + 1] = 0
-    _seal_cell(_ACK_LABEL, lives, buf, at, ACK_BYTES)
+    seal_cell(_ACK_LABEL, lives, buf, at, ACK_BYTES)
 
 
 def decode_ack(buf, at, lives):
     """The next number, or None."""
-    return buf[at] if _cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
+    return buf[at] if cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
 
 
 class Status:
@@ -163,11 +172,11 @@ class Status:
         put16(buf, at + 9, self.length0)
         put16(buf, at + 11, self.length1)
         buf[at + 13] = self.drop
-        _seal_cell(_STATUS_LABEL, b"", buf, at, STATUS_BYTES)
+        seal_cell(_STATUS_LABEL, b"", buf, at, STATUS_BYTES)
 
     def read(self, buf, at=0):
         """Take the fields from buf. False, and no change, if the cell is damaged."""
-        if buf[at] != LAYOUT_VERSION or not _cell_ok(_STATUS_LABEL, b"", buf, at, STATUS_BYTES):
+        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_LABEL, b"", buf, at, STATUS_BYTES):
             return False
         self.beat = buf[at + 1]
         self.client_life = get16(buf, at + 2)
@@ -202,7 +211,7 @@ def seal_transfer(direction, lives, buf, at, number, kind, connection, next_numb
 def transfer_ok(direction, lives, buf, at):
     """True if the transfer at buf[at:] is whole. buf must be a private copy."""
     length = transfer_length(buf, at)
-    if length > PAYLOAD:
+    if at + HEADER + length > len(buf):
         return False
     check = _transfer_check(direction, lives, buf, at, length)
     return check[:4] == bytes(buf[at + _CHECK : at + HEADER])

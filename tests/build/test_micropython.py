@@ -87,10 +87,10 @@ def test_bridge_is_built_once(micropython_bridge, capsys):
 
 
 def test_bridge_has_the_project_frozen(micropython_bridge, tmp_path):
-    code = "import protocol.limits; print(protocol.limits.__name__)"  # on the chip there is no __file__
+    code = "import protocol.framing; print(protocol.framing.__name__)"  # on the chip there is no __file__
     environment = {"MICROPYPATH": ".frozen"}
     shown = subprocess.check_output([micropython_bridge, "-c", code], cwd=tmp_path, env=environment, text=True)
-    assert shown == "protocol.limits\n"
+    assert shown == "protocol.framing\n"
 
 
 def test_damaged_download_is_removed(tmp_path):

@@ -10,7 +10,7 @@ import random
 from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from protocol import control
 from protocol.mailbox import ADDRESS, CONTROL, DATA, FRAME_END, KIND
 from tests.link.harness import Bus, FakeWifi, wire

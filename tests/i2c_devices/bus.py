@@ -10,7 +10,7 @@ from errno import EIO, ENODEV
 from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING, MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from protocol.mailbox import ADDRESS, ADDRESS_BITS, CONTROL
 from tests.protocol.noise import Noise
 

@@ -3,7 +3,7 @@ order in each life of the link, whatever fault comes at whatever exchange."""
 
 import unittest
 
-from i2c_devices.mailbox_controller import FREE, MAX_REFUSALS, MAX_REWRITES, PAYLOAD_AT, SENDING
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING
 from protocol import mailbox as box
 from tests.i2c_devices.bus import FAULTS, Rig, expected
 from tests.protocol.noise import Noise
@@ -236,7 +236,7 @@ class TestGarbage(unittest.TestCase):
         while rig.controller.synchronised and refusals < 100:
             self.assertFalse(rig.controller.receive())
             refusals += 1
-        self.assertEqual(refusals, MAX_REFUSALS)
+        self.assertEqual(refusals, box.MAX_REFUSALS)
         rig.run()
         self.assertEqual(rig.target.resyncs, 2)
         self.check(rig)
@@ -248,7 +248,7 @@ class TestGarbage(unittest.TestCase):
         controller = rig.controller
         controller.buffer[PAYLOAD_AT : PAYLOAD_AT + 3] = b"abc"
         controller.send(box.CONTROL, 0, PAYLOAD_AT, 3)
-        for _ in range(MAX_REWRITES):
+        for _ in range(box.MAX_REWRITES):
             self.assertEqual(controller.state, SENDING)
             self.assertTrue(controller.send_again())
         self.assertFalse(controller.send_again())
@@ -356,7 +356,7 @@ class TestTarget(unittest.TestCase):
     def test_nothing_is_sealed_in_the_memory_that_the_bridge_can_write(self):
         rig = self.ready()
         memory = rig.target._memory
-        seals = (box.seal_transfer, box._seal_cell)
+        seals = (box.seal_transfer, box.seal_cell)
         places = []
 
         def seal_transfer(direction, lives, buf, *args):
@@ -367,14 +367,14 @@ class TestTarget(unittest.TestCase):
             places.append(buf)
             seals[1](label, lives, buf, *args)
 
-        box.seal_transfer, box._seal_cell = seal_transfer, seal_cell
+        box.seal_transfer, box.seal_cell = seal_transfer, seal_cell
         try:
             rig.target.slot()
             rig.target.offer(box.CONTROL, 0, 1)
             rig.target.publish()
             rig.target.beat()
         finally:
-            box.seal_transfer, box._seal_cell = seals
+            box.seal_transfer, box.seal_cell = seals
         self.assertEqual(len(places), 3)
         self.assertFalse(any(place is memory for place in places))
 
@@ -434,7 +434,7 @@ class TestController(unittest.TestCase):
         rig.controller.poll()  # the client's STATUS shows that it does not know
         rig.controller.acknowledge()
         rig.target.poll()
-        self.assertEqual(rig.target._status.base, 1)
+        self.assertEqual(rig.target.status.base, 1)
 
     def test_idle_link_writes_nothing(self):
         rig = Rig(count=COUNT)

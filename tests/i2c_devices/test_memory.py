@@ -1,7 +1,8 @@
 import unittest
 
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import MemoryTarget, TargetPort
+from i2c_devices.memory_target import MemoryTarget
+from i2c_devices.ports import TargetPort
 from tests.i2c_devices.bus import FlakyBus, Rig
 
 try:

@@ -12,7 +12,7 @@ import socket
 
 from esp_link.bridge import Bridge
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
 from server import client_conn

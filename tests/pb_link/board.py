@@ -9,7 +9,7 @@ import random
 
 from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol.mailbox import ADDRESS, CONTROL
 from tests.link.harness import Bus, Pin, wire

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol import control
 from protocol.errors import LinkDown

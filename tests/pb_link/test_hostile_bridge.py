@@ -41,13 +41,13 @@ class HostileBridge:
         if life is None:
             life = self.rng.choice((0, 1, 0xFFFF, self.rng.randrange(65536)))
             longest = self.rng.choice((0, 1, 7, 127, 128, box.PAYLOAD, 0xFFFF))
-        box.encode_sync_into(cell, 0, life, self.target._status.client_life, longest)
+        box.encode_sync_into(cell, 0, life, self.target.status.client_life, longest)
         self.write(box.SYNC, cell)
 
     def acknowledge(self):
         if self.target.synchronised:
             cell = bytearray(box.ACK_BYTES)
-            number = (self.target._status.base + self.rng.choice((0, 1, 2, 3, 128, 255))) & 0xFF
+            number = (self.target.status.base + self.rng.choice((0, 1, 2, 3, 128, 255))) & 0xFF
             box.encode_ack_into(cell, 0, self.target._lives, number)
             self.write(box.ACK, cell)
 
@@ -69,7 +69,7 @@ class HostileBridge:
             connection = self.rng.choice((0, self.board.app._link._connection, self.rng.randrange(256)))
         if payload is None:
             payload = self.record() if kind & box.KIND == box.CONTROL else self.stream()
-        number = self.target._status.next
+        number = self.target.status.next
         buf = bytearray(box.HEADER) + payload
         acknowledged = self.rng.randrange(256)
         box.seal_transfer(
@@ -110,7 +110,7 @@ def test_data_without_a_connection_is_ignored(kind):
             await board.fetch()
             HostileBridge(board, random).transfer(kind, 0, b"\x00\x03abc")
             await board.pause(100)
-            assert not board.link.done() and board.app._link._box._status.next == 1
+            assert not board.link.done() and board.app._link._box.status.next == 1
 
     run(main())
 

@@ -6,7 +6,7 @@ The link's loop does not run: lines are put where the session puts them, and ann
 import asyncio
 import unittest
 
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from protocol.errors import LinkDown

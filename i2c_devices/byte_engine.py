@@ -1,0 +1,176 @@
+"""The byte engine: `machine.I2CTarget` without mem. A hard interrupt handler in Python answers each byte.
+
+So it knows what was moved: exact lengths, read-only bytes that stay, and updates that are shown whole. The price is
+speed: the controller waits, clock held low, for some bytecodes at each byte.
+
+With `atomic` there are three copies beside the application's: one that the next read is answered from (`_front`), one
+that the present read is answered from (`_shown`), and one that is free, into which an update is copied. The
+controller's writes go into all of them.
+"""
+
+from i2c_devices.memory_engine import END_READ, END_WRITE
+
+ADDR_MATCH_READ = 1
+ADDR_MATCH_WRITE = 2
+READ_REQ = 4
+WRITE_REQ = 8
+_ALL = 63
+
+# Transactions that may wait for their callback. One more is lost, and counted.
+MAX_REPORTS = 8
+
+
+class ByteEngine:
+    def __init__(self, port, size, address_bits, read_only, atomic):
+        self.memory = bytearray(size)
+        self.on_use = self.on_read = self.on_written = None
+        self.refused = 0  # bytes that the controller tried to write
+        self.lost_reports = 0
+        self._port = port
+        self._target = None
+        self._irq = None
+        self._size = size
+        self._address_bytes = address_bits // 8
+        self._prefetched = port.port.prefetched
+        self._mask = bytearray(size)  # 1: read-only
+        for first, end in read_only:
+            for at in range(first, end):
+                self._mask[at] = 1
+        self._copies = [bytearray(size) for _ in range(3)] if atomic else ()
+        self._front = self._shown = self._copies[0] if atomic else self.memory
+        self._stores = 0  # bytes stored, modulo 65536
+        self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate
+        self._deliver_ref = self._deliver
+        self._in = bytearray(port.port.call_bytes)
+        self._out = bytearray(1)
+        # The transaction that goes on.
+        self._at = 0  # offset of the next byte
+        self._first = 0  # offset of the first one
+        self._moved = 0  # bytes of data
+        self._missing = 0  # bytes of the memory address that are still to come
+        self._address = 0
+        # Transactions whose callback waits: a ring, filled by the interrupt and emptied by `_deliver`.
+        self._report_kind = bytearray(MAX_REPORTS)
+        self._report_offset = [0] * MAX_REPORTS
+        self._report_length = [0] * MAX_REPORTS
+        self._filled = 0
+        self._emptied = 0
+
+    def open(self):
+        if self._target is None:
+            self._target = self._port.open_bytes()
+            self._irq = self._target.irq(self._on_event_ref, _ALL, hard=True)
+
+    def close(self):
+        if self._target is not None:
+            self._target.deinit()
+            self._target = self._irq = None
+            self._moved = 0
+
+    # In the interrupt: nothing here allocates
+
+    def _on_event(self, target):
+        event = self._irq.flags()
+        if event & READ_REQ:
+            at = self._at
+            self._out[0] = self._shown[at]
+            target.write(self._out)
+            self._at = at + 1 if at + 1 < self._size else 0
+            self._moved += 1
+        elif event & WRITE_REQ:
+            for i in range(target.readinto(self._in)):
+                self._take(self._in[i])
+        elif event & ADDR_MATCH_READ:
+            self._shown = self._front
+            self._first = self._at
+            self._moved = 0
+        elif event & ADDR_MATCH_WRITE:
+            self._missing = self._address_bytes
+            self._address = 0
+            self._moved = 0
+        elif event & END_READ:
+            moved = max(0, self._moved - self._prefetched)
+            self._at = (self._first + moved) % self._size
+            self._end(END_READ, moved)
+        elif event & END_WRITE:
+            self._end(END_WRITE, self._moved)
+
+    def _take(self, value):
+        if self._missing:
+            self._address = self._address << 8 | value
+            self._missing -= 1
+            if not self._missing:  # one that is cut short selects nothing
+                self._at = self._first = self._address % self._size
+            return
+        at = self._at
+        if self._mask[at]:
+            self.refused += 1
+        else:
+            self.memory[at] = value
+            for i in range(len(self._copies)):
+                self._copies[i][at] = value
+            self._stores = self._stores + 1 & 0xFFFF
+        self._at = at + 1 if at + 1 < self._size else 0
+        self._moved += 1
+
+    def _end(self, kind, moved):
+        self._moved = 0
+        if not moved:
+            return
+        filled = self._filled
+        if (filled - self._emptied) % (2 * MAX_REPORTS) >= MAX_REPORTS:
+            self.lost_reports += 1
+        else:
+            i = filled % MAX_REPORTS
+            self._report_kind[i] = kind
+            self._report_offset[i] = self._first
+            self._report_length[i] = moved
+            self._filled = (filled + 1) % (2 * MAX_REPORTS)
+        self._port.schedule(self._deliver_ref)  # or else the next transaction, or `poll`, has it delivered
+
+    # Outside of the interrupt
+
+    def poll(self):
+        self._deliver(0)
+
+    def _deliver(self, _):
+        while self._emptied != self._filled:
+            i = self._emptied % MAX_REPORTS
+            kind, offset, length = self._report_kind[i], self._report_offset[i], self._report_length[i]
+            self._emptied = (self._emptied + 1) % (2 * MAX_REPORTS)
+            callback = self.on_read if kind == END_READ else self.on_written
+            if callback is not None:
+                callback(offset, length)
+            if self.on_use is not None:
+                self.on_use()
+
+    def put(self, at, data):
+        self.memory[at : at + len(data)] = data
+
+    def restore(self):
+        return 0
+
+    def update(self):
+        if not self._copies:
+            raise ValueError("update: make the MemoryTarget with atomic=True")
+        return self
+
+    def __enter__(self):
+        return self.memory
+
+    def __exit__(self, kind, value, traceback):
+        if kind is None:
+            self._publish()
+        else:
+            self.memory[:] = self._front
+        return False
+
+    def _publish(self):
+        for free in self._copies:
+            if free is not self._front and free is not self._shown:
+                break
+        stores = None
+        while stores != self._stores:  # the controller wrote during the copy: a write lasts longer than a copy
+            stores = self._stores
+            free[:] = self.memory
+        self._front = free

@@ -1,0 +1,86 @@
+"""The memory engine: `machine.I2CTarget` with mem. MicroPython moves the bytes; Python hears of it later, or not."""
+
+END_READ = 16  # machine.I2CTarget.IRQ_END_READ
+END_WRITE = 32
+
+
+class MemoryEngine:
+    def __init__(self, port, size, address_bits, read_only):
+        self.memory = bytearray(size)
+        self.on_use = self.on_read = self.on_written = None
+        self.refused = 0  # ranges that were restored
+        self._port = port
+        self._address_bits = address_bits
+        self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate
+        self._target = None
+        self._irq = None
+        self._hard = False
+        self._ranges = tuple(read_only)
+        if self._ranges:
+            self._kept = bytearray(size)  # what the target has put there
+            self._pairs = [
+                (memoryview(self.memory)[first:end], memoryview(self._kept)[first:end]) for first, end in read_only
+            ]
+
+    def open(self):
+        if self._target is None:
+            self._target = self._port.open(self.memory, self._address_bits)
+            self._listen()
+
+    def _listen(self):
+        if self._hard:
+            self._irq = self._target.irq(self._on_event_ref, END_READ | END_WRITE, hard=True)
+        else:
+            self._irq = self._target.irq(self._on_event_ref)
+
+    def set_hard(self, hard):
+        if hard:
+            self._port.check_hard()
+        if hard != self._hard:
+            self._hard = hard
+            if self._target is not None:
+                self._listen()
+
+    def close(self):
+        if self._target is not None:
+            self._target.deinit()
+            self._target = self._irq = None
+
+    def _on_event(self, target):
+        """Interrupt handler. Does not allocate, unless a callback does."""
+        if self._ranges:
+            self.restore()
+        if self.on_use is not None:
+            self.on_use()
+        if self.on_read is not None or self.on_written is not None:
+            self._report(target)
+
+    def _report(self, target):
+        flags = self._irq.flags()
+        if flags & END_READ and self.on_read is not None:
+            self.on_read(target.memaddr, None)
+        if flags & END_WRITE and self.on_written is not None:
+            self.on_written(target.memaddr, None)
+
+    def put(self, at, data):
+        if self._ranges:
+            self._kept[at : at + len(data)] = data
+        self.memory[at : at + len(data)] = data
+
+    def restore(self):
+        restored = 0
+        for i in range(len(self._ranges)):
+            shown, kept = self._pairs[i]
+            if shown != kept:
+                # Byte by byte: a slice would be an object.
+                for at in range(len(shown)):
+                    shown[at] = kept[at]
+                restored += 1
+        self.refused += restored
+        return restored
+
+    def poll(self):
+        pass
+
+    def update(self):
+        raise ValueError("update: make the MemoryTarget with atomic=True")
