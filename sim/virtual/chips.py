@@ -7,7 +7,7 @@ A call of a life that is over does nothing: what dies has no effect on the outsi
 import types
 
 from sim import wifi
-from sim.boards.common.i2c_target import IRQ_END_READ, IRQ_END_WRITE, READ, TargetModel
+from sim.boards.common.i2c_target import IRQ_END_READ, IRQ_END_WRITE, IRQ_HARD_ONLY, READ, TargetModel
 from sim.nets import ALT, IN, OPEN_DRAIN, OUT
 from sim.pieces import Answer, Cut, Pause
 from sim.virtual.world import BoardDied
@@ -111,6 +111,18 @@ class SoftI2C:
         head = memaddr.to_bytes(addrsize // 8, "big")
         self._end(self._run(self._controller.write(address, head + bytes(data), True)))
 
+    def readfrom_into(self, address, buf, stop=True):
+        self._begin(True, None, len(buf))
+        result = self._run(self._controller.read(address, len(buf), stop))
+        buf[: len(result.data)] = result.data
+        self._end(result)
+
+    def writeto(self, address, data, stop=True):
+        self._begin(False, None, len(data))
+        result = self._run(self._controller.write(address, bytes(data), stop))
+        self._end(result)
+        return result.acks
+
     def _begin(self, read, memaddr, size):
         world = self._life.world
         if world.tracer is not None:
@@ -165,16 +177,18 @@ class SoftI2C:
 
 
 class I2CTarget:
-    """`machine.I2CTarget` with memory, in the stm32 form."""
+    """`machine.I2CTarget`, in the stm32 form."""
 
     IRQ_END_READ, IRQ_END_WRITE = IRQ_END_READ, IRQ_END_WRITE
 
-    def __init__(self, life, bus, pins, addr, mem, mem_addrsize):
+    def __init__(self, life, bus, pins, addr, mem=None, mem_addrsize=8):
         self._life = life
         self._board = life.board
         self._bus = bus
         self._handler = None
         self._trigger = 0
+        self._hard = False
+        self._flags = 0
         self._model = TargetModel(self._fire, mem=mem, mem_addrsize=mem_addrsize)
         for pin in pins:
             self._board.pins[pin].configure(ALT)
@@ -188,7 +202,21 @@ class I2CTarget:
         return self._model.memaddr
 
     def irq(self, handler=None, trigger=IRQ_END_READ | IRQ_END_WRITE, hard=False):
-        self._handler, self._trigger = handler, trigger
+        """Returns the interrupt's object, which is the target itself."""
+        if trigger & IRQ_HARD_ONLY and not hard:
+            raise ValueError("hard IRQ required")
+        self._handler, self._trigger, self._hard = handler, trigger, hard
+        self._model.per_byte = bool(trigger & IRQ_HARD_ONLY)
+        return self
+
+    def flags(self):
+        return self._flags
+
+    def write(self, data):
+        return self._model.write(data)
+
+    def readinto(self, buf):
+        return self._model.readinto(buf)
 
     def deinit(self):
         self._bus.detach(self._port)
@@ -201,7 +229,11 @@ class I2CTarget:
     def _fire(self, event):
         if self._handler is None or not self._trigger & event:
             return False
-        self._board.interrupt(self._handler, self, "i2c")
+        self._flags = event
+        if self._hard:
+            self._handler(self)
+        else:
+            self._board.interrupt(self._handler, self, "i2c")
         return True
 
     def answer(self, piece):

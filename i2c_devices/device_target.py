@@ -1,0 +1,300 @@
+"""What a stream and a packet device have in common on the target's side: a mailbox, its events, and waiting.
+
+All state is in the mailbox's memory, so events are hints: they may be late, coalesced or lost. The interrupt itself
+only sets flags, and has the work scheduled; every call of the application (`any`, `read`, `ioctl`, ..) does it as well,
+and costs a few comparisons if there is none. The two keep apart by `_busy`.
+"""
+
+import asyncio
+import os
+
+from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.ports import Pollable
+from primitives.platform import Flag, sleep_ms, wait_for_ms
+from primitives.timeout import Timeout
+from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
+
+# How often a call, or a task that waits, examines everything although no event came. What is not whole for longer
+# was damaged, and is not on its way.
+POLL_MS = 20
+
+# Events that one call serves; those behind wait for the next one.
+MAX_ROUNDS = 4
+
+IRQ_RX = 1  # something has arrived: not checked yet
+IRQ_TX = 2  # the controller has taken something: there may be room
+IRQ_ERROR = 4  # `faults` has grown
+IRQ_RESET = 8  # a controller has begun anew
+
+MP_STREAM_POLL = 3
+MP_STREAM_CLOSE = 4
+POLLIN = 1
+POLLOUT = 4
+
+
+def random16():
+    """A random number 1..65535."""
+    a, b = os.urandom(2)
+    return 1 + (a << 8 | b) % 0xFFFF
+
+
+def check_capacity(name, value):
+    """Raises ValueError unless the value can be a capacity."""
+    if not 1 <= value <= MAX_CAPACITY:
+        raise ValueError("%s must be 1..%d, not %r" % (name, MAX_CAPACITY, value))
+
+
+class DeviceTarget(Pollable):
+    """A base class, for `select.poll` wants one. A device has four methods:
+
+    _take(payload): keep what arrived. False if there is no room.
+    _offer(): put what waits into free slots of the mailbox.
+    _confirm(number): the controller has the transfer with this number.
+    _levels(): (available, room) for STATUS.
+    """
+
+    def __init__(self, port, kind, window, rx, tx, life, pin):
+        layout = Layout(window)
+        self._window = window
+        self._capacity = rx
+        self._port = port
+        self._on_schedule_ref = self._on_schedule  # bound once: an interrupt must not allocate
+        self._pin = pin
+        self._handler = None
+        self._trigger = 0
+        self._flags = 0
+        self._box = box = MailboxTarget(port, life or random16(), self._on_use, layout, layout.READ_ONLY)
+        self._memory = box.device.memory
+        self._ack_at = layout.ACK
+        # SYNC and ACK as they were examined last.
+        self._cells = memoryview(self._memory)[layout.SYNC : layout.RX]
+        self._seen = memoryview(bytearray(len(self._cells)))
+        self._look = Timeout(POLL_MS)
+        self._stalled = False  # what arrived is not whole, or finds no room: wait for an event
+        self._stall = Timeout(POLL_MS)
+        self._busy = 0  # calls in progress, one inside the other
+        self._over = False  # it finds no room, and has been counted
+        self._base = 0  # number of the oldest transfer that is not confirmed
+        self._reported = 0  # faults that the handler knows of
+        self._overflows = 0
+        self._rx_flag = Flag()
+        self._tx_flag = Flag()
+        cell = bytearray(DEVICE_BYTES)
+        encode_device_into(cell, 0, kind, window, rx, tx)
+        box.device.put(0, cell)
+        box.status.room = rx
+        box.touch()
+        box.publish()
+
+    def open(self):
+        """Answer on the bus."""
+        self._box.open()
+
+    def close(self):
+        """Leave the bus. What the controller has not confirmed is offered again after `open`."""
+        self._busy += 1
+        self._box.close()
+        self._forget()
+        self._busy -= 1
+
+    # What went wrong
+
+    @property
+    def overflows(self):
+        """Times that the controller wrote more than there was room for. Nothing was lost: it waits in the mailbox."""
+        return self._overflows
+
+    @property
+    def damaged(self):
+        """Transfers that failed their check; the controller writes them again."""
+        return self._box.damaged
+
+    @property
+    def refused(self):
+        """Times that the controller wrote where it must not; it was undone."""
+        return self._box.device.refused
+
+    @property
+    def faults(self):
+        return self._overflows + self._box.damaged + self._box.device.refused
+
+    @property
+    def resets(self):
+        """Controllers that have begun, the first one included."""
+        return self._box.resyncs
+
+    # Events
+
+    def irq(self, handler=None, trigger=IRQ_RX, hard=False):
+        """Call handler(self) when one of the events of trigger occurs; in it, `flags` tells which.
+
+        IRQ_RX and IRQ_TX call it from the interrupt, hard or soft, and are hints: they come without the check, and may
+        be lost. IRQ_ERROR and IRQ_RESET call it from the application's own next call. In an interrupt the handler may
+        use the device only if nothing else does; else it sets a flag. Returns self.
+
+        Raises:
+            ValueError: the port has no hard interrupts.
+        """
+        self._handler = None
+        self._box.device.set_hard(hard)
+        self._trigger = trigger
+        self._handler = handler
+        return self
+
+    def flags(self):
+        """Events of the last call of the handler."""
+        return self._flags
+
+    def _on_use(self):
+        """In an interrupt: does not allocate."""
+        self._port.schedule(self._on_schedule_ref)
+        self._rx_flag.set()
+        self._tx_flag.set()
+        if self._handler is not None:
+            box = self._box
+            flags = 0
+            base = box.status.base
+            if box.arrived():
+                flags = IRQ_RX
+            if base != box.status.end and (flags or self._memory[self._ack_at] != base):
+                flags |= IRQ_TX
+            self._tell(flags)
+
+    def _tell(self, flags):
+        flags &= self._trigger
+        if flags and self._handler is not None:
+            self._flags = flags
+            self._handler(self)
+
+    # The work
+
+    def service(self):
+        """Take what has arrived, offer what waits. Every other call does it; bounded: two transfers each way."""
+        self._enter()
+        self._leave()
+
+    async def run(self):
+        """Serve for ever, also when events are lost and the application does not call: a task of its own, if wanted."""
+        while True:
+            self.service()
+            await sleep_ms(POLL_MS)
+
+    def _enter(self):
+        """The device is in use until `_leave`: a scheduled callback keeps its hands off."""
+        self._busy += 1
+        if self._busy == 1:
+            self._look_around()
+
+    def _leave(self):
+        for _ in range(MAX_ROUNDS):
+            self._busy -= 1
+            if self._busy or not self._box.used:
+                return
+            self._busy += 1  # an event came meanwhile, and found the device in use
+            self._look_around()
+        self._busy -= 1
+
+    def _on_schedule(self, _):
+        if not self._busy:
+            self._enter()
+            self._leave()
+
+    def _look_around(self):
+        box = self._box
+        if box.used or self._look.expired() or box.arrived() and not self._stalled or self._cells != self._seen:
+            box.used = False
+            self._look.restart()
+            self._serve()
+
+    def _serve(self):
+        box = self._box
+        box.device.restore()
+        events = 0
+        if self._cells != self._seen:
+            self._seen[:] = self._cells
+            if box.poll():
+                self._forget()
+                events = IRQ_RESET
+        self._receive()
+        self._confirm_all()
+        self._offer()
+        self._publish()
+        if self.faults != self._reported:
+            self._reported = self.faults
+            events |= IRQ_ERROR
+        self._tell(events)
+
+    def _forget(self):
+        self._base = 0
+        self._stalled = self._over = False
+
+    def _receive(self):
+        box = self._box
+        while box.arrived():
+            if not box.fetch(self._stalled and self._stall.expired()):
+                if not self._stalled:
+                    self._stalled = True
+                    self._stall.restart()
+                return
+            if not self._take(box.payload):
+                self._stalled = True
+                self._overflows += not self._over
+                self._over = True
+                return
+            box.accept()
+            self._stalled = self._over = False
+            self._rx_flag.set()
+        self._stalled = False
+
+    def _confirm_all(self):
+        status = self._box.status
+        while self._base != status.base:
+            self._confirm(self._base)
+            self._base = (self._base + 1) & 0xFF
+            self._tx_flag.set()
+
+    def _publish(self):
+        """Write STATUS if the mailbox has changed, or if the controller should know of more room."""
+        box = self._box
+        status = box.status
+        available, room = self._levels()
+        # Not at each byte that is read, or the controller would write as many small transfers.
+        if room != status.room and (room == self._capacity or room - status.room >= self._capacity // 2):
+            box.touch()
+        if status.faults != self.faults & 0xFF:
+            status.faults = self.faults & 0xFF
+            box.touch()
+        if box.changed:
+            status.available = min(available, 0xFFFF)
+            status.room = room
+            box.publish()
+            if self._pin is not None:
+                self._pin(0)
+                self._pin(1)
+
+    async def _wait(self, flag, ready):
+        await sleep_ms(0)  # others run, also when something is always ready
+        while True:
+            flag.clear()
+            self.service()
+            if ready():
+                return
+            try:
+                await wait_for_ms(flag.wait(), POLL_MS)
+            except asyncio.TimeoutError:
+                pass  # no event came: look all the same
+
+    def ioctl(self, request, arg):
+        """MicroPython's stream protocol: MP_STREAM_POLL, MP_STREAM_CLOSE."""
+        if request == MP_STREAM_POLL:
+            self.service()
+            ready = 0
+            if arg & POLLIN and self._readable():
+                ready = POLLIN
+            if arg & POLLOUT and self._writable():
+                ready |= POLLOUT
+            return ready
+        if request == MP_STREAM_CLOSE:
+            self.close()
+            return 0
+        return -1

@@ -1,0 +1,72 @@
+"""A packet device as the I2C controller sees it (`packet_target.py` is the device)."""
+
+from i2c_devices.device_controller import DeviceController
+from protocol.device import PACKET
+from protocol.serial import diff8
+
+POLL_MS = 10
+
+
+class PacketController(DeviceController):
+    """Args, and what is raised: as of StreamController."""
+
+    def __init__(self, i2c, address, *, interval_ms=POLL_MS):
+        super().__init__(i2c, address, PACKET, interval_ms)
+
+    @property
+    def max_packet(self):
+        """Bytes of the longest packet; 0 until the device has answered."""
+        return self.window
+
+    def any(self):
+        """Packets that wait at the device, as far as is known; looks if it knows of none."""
+        self._check()
+        if not self._waiting():
+            self.poll()
+            self._check()
+        return self._waiting()
+
+    def recv_nowait(self):
+        """The next packet, bytes, or None."""
+        self._check()
+        if not self._fetch():
+            self._check()
+            return None
+        packet = bytes(self._payload())
+        self._done()
+        return packet
+
+    def send_nowait(self, packet):
+        """Write a packet. False if there is no room now; `flush` tells when the device has taken it.
+
+        Raises ValueError for one that is empty or longer than the device takes.
+        """
+        self._check()
+        if not len(packet):
+            raise ValueError("a packet has at least 1 byte")
+        ready = self._can_send()
+        self._check()
+        if self.window and len(packet) > self.window:
+            raise ValueError("a packet has 1..%d bytes, not %d" % (self.window, len(packet)))
+        if not ready:
+            return False
+        at = self._payload_at
+        self._box.view[at : at + len(packet)] = packet
+        self._send(len(packet))
+        return True
+
+    async def recv(self):
+        """Wait for the next packet. One task at a time."""
+        return await self._wait(self._rx_flag, self.recv_nowait)
+
+    async def send(self, packet):
+        """Wait for room, write the packet, and wait until the device has taken it. One task at a time."""
+        await self._wait(self._tx_flag, lambda: self.send_nowait(packet))
+        await self._wait(self._tx_flag, self.flush)
+
+    def _waiting(self):
+        """Packets that STATUS announced and that have not been fetched since."""
+        box = self._box
+        if box is None or not box.synchronised:
+            return 0
+        return max(0, box.status.available - diff8(box.next, box.status.base))

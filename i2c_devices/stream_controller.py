@@ -1,0 +1,84 @@
+"""A stream device as the I2C controller sees it (`stream_target.py` is the device)."""
+
+from i2c_devices.device_controller import DeviceController
+from primitives.fifo import Fifo
+from protocol.device import STREAM
+
+POLL_MS = 10
+
+
+class StreamController(DeviceController):
+    """Args:
+    i2c: machine.I2C, machine.SoftI2C or smbus_i2c.SMBusI2C.
+    address: of the target, 7 bits.
+    interval_ms: as of DeviceController.
+
+    Raises ValueError in any call if the device is of another kind, OSError (ECONNRESET) after it has begun anew.
+    """
+
+    def __init__(self, i2c, address, *, interval_ms=POLL_MS):
+        super().__init__(i2c, address, STREAM, interval_ms)
+        self._rx = None  # Fifo of one window
+
+    def any(self):
+        """Bytes that can be read: at least these."""
+        self._fill()
+        return len(self._rx) if self._rx else 0
+
+    def read(self, n=-1):
+        """At most n bytes, or all that have been fetched; None if there are none."""
+        if n == 0:
+            return b""
+        return self._rx.read(n) if self._fill() else None
+
+    def readinto(self, buf):
+        """Fill buf as far as there are bytes. Returns their number; None if there are none."""
+        return self._rx.readinto(buf) if self._fill() else None
+
+    def readline(self):
+        """The bytes to the next newline and with it, or all that there are; None if there are none."""
+        return self._rx.read(self._rx.line()) if self._fill() else None
+
+    def write(self, data):
+        """Send what there is room for, at most a window. Returns the number of bytes; None if there is no room now.
+
+        `flush` tells when the device has taken them.
+        """
+        self._check()
+        if not len(data):
+            return 0
+        ready = self._can_send()
+        self._check()
+        if not ready:
+            return None
+        box = self._box
+        n = min(len(data), box.status.room, self.window)
+        at = self._payload_at
+        box.view[at : at + n] = memoryview(data)[:n]
+        self._send(n)
+        return n
+
+    async def readable(self):
+        """Wait until there is something to read. One task at a time."""
+        await self._wait(self._rx_flag, self._fill)
+
+    async def writable(self):
+        """Wait until there is room to write. One task at a time."""
+        await self._wait(self._tx_flag, self._writable)
+
+    def _writable(self):
+        self._check()
+        return self._can_send()
+
+    def _fill(self):
+        """True if there is something to read; fetches if not."""
+        self._check()
+        if self._rx is None or not len(self._rx):
+            if not self._fetch():
+                self._check()
+                return False
+            if self._rx is None or self._rx.size < self.window:
+                self._rx = Fifo(self.window)
+            self._rx.put(self._payload())
+            self._done()
+        return True

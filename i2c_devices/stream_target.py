@@ -1,0 +1,129 @@
+"""A stream device: a first-in-first-out buffer each way, which feels like a UART that loses nothing.
+
+    stream = StreamTarget(TargetPort(I2CTarget, "X", addr=0x20))
+    stream.open()
+    reader = asyncio.StreamReader(stream)  # or poll it, or call read() and write(), which never wait
+
+Bytes that the controller has read stay until its next write confirms them; bytes that it writes carry a number, so
+that a repetition is not taken twice and a torn write not at all. It may write as many bytes as STATUS says there is
+room for, so nothing can overflow.
+"""
+
+from i2c_devices.device_target import DeviceTarget, check_capacity
+from primitives.fifo import Fifo
+from protocol.device import MAX_WINDOW, STREAM
+
+# The smaller the window, the more of the wire goes into headers: 16 bytes of 60.
+MIN_WINDOW = 16
+
+
+class StreamTarget(DeviceTarget):
+    """Args:
+    port: i2c_devices.ports.TargetPort.
+    rxbuf, txbuf: bytes towards the application, and towards the controller.
+        A window of the mailbox is half of the larger one, 16..1,024 bytes;
+        memory in all: rxbuf + txbuf + about 9 windows.
+    life: random number 1..65535 that differs from that of the last run.
+        None: from os.urandom.
+    pin: function of a level, pulsed low when the controller should look.
+
+    It does not open itself.
+    """
+
+    def __init__(self, port, rxbuf=256, txbuf=256, *, life=None, pin=None):
+        check_capacity("rxbuf", rxbuf)
+        check_capacity("txbuf", txbuf)
+        self._rx = Fifo(rxbuf)
+        self._tx = Fifo(txbuf)
+        self._offered = 0  # bytes of `_tx` that are in the mailbox
+        window = min(MAX_WINDOW, max(MIN_WINDOW, rxbuf // 2, txbuf // 2))
+        super().__init__(port, STREAM, window, rxbuf, txbuf, life, pin)
+
+    # What the application calls: nothing of it waits
+
+    def any(self):
+        """Bytes that can be read."""
+        self.service()
+        return len(self._rx)
+
+    def read(self, n=-1):
+        """At most n bytes, or all that there are; None if there are none."""
+        if n == 0:
+            return b""
+        self._enter()
+        data = self._rx.read(n) if len(self._rx) else None
+        self._publish()
+        self._leave()
+        return data
+
+    def readinto(self, buf, n=None):
+        """Fill buf, or n bytes of it, as far as there are bytes. Returns their number; None if there are none."""
+        self._enter()
+        n = self._rx.readinto(buf if n is None else memoryview(buf)[:n]) or None
+        self._publish()
+        self._leave()
+        return n
+
+    def readline(self):
+        """The bytes to the next newline and with it, or all that there are; None if there are none."""
+        self._enter()
+        data = self.read(self._rx.line()) if len(self._rx) else None
+        self._leave()
+        return data
+
+    def write(self, data):
+        """Append what finds room. Returns the number of bytes; None if there is no room."""
+        if not len(data):
+            return 0
+        self._enter()
+        n = self._tx.put(data) or None
+        self._offer()
+        self._publish()
+        self._leave()
+        return n
+
+    def flush(self):
+        """True if the controller has confirmed everything."""
+        self.service()
+        return not len(self._tx)
+
+    async def readable(self):
+        """Wait until there is something to read. One task at a time."""
+        await self._wait(self._rx_flag, self._readable)
+
+    async def writable(self):
+        """Wait until there is room to write. One task at a time."""
+        await self._wait(self._tx_flag, self._writable)
+
+    # What DeviceTarget calls
+
+    def _readable(self):
+        return len(self._rx) > 0
+
+    def _writable(self):
+        return self._tx.room > 0
+
+    def _forget(self):
+        super()._forget()
+        self._offered = 0
+
+    def _take(self, payload):
+        return len(payload) <= self._rx.room and self._rx.put(payload) > 0
+
+    def _offer(self):
+        while len(self._tx) > self._offered:
+            slot = self._box.slot()
+            if slot is None:
+                return
+            n = min(self._window, len(self._tx) - self._offered)
+            self._tx.copy_into(slot[0], slot[1], self._offered, n)
+            self._box.offer(0, 0, n)
+            self._offered += n
+
+    def _confirm(self, number):
+        n = self._box.status.length(number)
+        self._tx.drop(n)
+        self._offered -= n
+
+    def _levels(self):
+        return len(self._tx), self._rx.room

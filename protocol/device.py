@@ -1,0 +1,136 @@
+r"""The memory of a stream or packet device: what lies where. `docs/i2c-devices.md` has the rules.
+
+The cells, the numbered transfers and their checks are the mailbox's (`mailbox.py`); "client" there is the target here,
+and "bridge" the controller. The window W is the longest payload of a transfer.
+
+    address     bytes
+    0           12    DEVICE  target writes, once: what it is
+    12          10    SYNC    controller writes
+    22          4     ACK     controller writes
+    26          10+W  RX 0    controller writes: transfer with an even number
+    36+W        10+W  RX 1    controller writes: transfer with an odd number
+    46+2W       19    STATUS  target writes
+    65+2W       10+W  TX 0    target writes: transfer with an even number
+    75+3W       19    STATUS  the same again, so that one read brings both
+    94+3W       10+W  TX 1    target writes: transfer with an odd number
+    104+4W            end
+
+    DEVICE   0  1  layout version
+             1  1  kind: S stream, P packet
+             2  2  window W
+             4  2  capacity towards the target: bytes of a stream, packets
+             6  2  capacity towards the controller
+             8  2  0
+             10 2  check
+    STATUS   0  1  layout version
+             1  1  faults: what the target has refused, modulo 256
+             2  2  life of the target: random, not 0
+             4  2  life of the controller that it is synchronised with, or 0
+             6  1  next: number of the transfer that the target expects
+             7  1  base: number of the oldest transfer that it offers
+             8  1  end: number after the last transfer that it offers
+             9  2  payload bytes of the transfer in TX 0
+             11 2  payload bytes of the transfer in TX 1
+             13 2  available: bytes or packets that wait for the controller
+             15 2  room: bytes or packets that the controller may write
+             17 2  check
+
+The payload of a transfer is bytes of the stream, or one packet; its kind and connection are 0. SYNC's last field is
+65,535.
+"""
+
+from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, Status, cell_ok, seal_cell
+from protocol.serial import get16, put16
+
+LAYOUT_VERSION = 0x61
+STREAM = 0x53  # "S"
+PACKET = 0x50  # "P"
+
+DEVICE_BYTES = 12
+MAX_WINDOW = 1024  # 23 ms on the wire at 400 kHz
+MAX_CAPACITY = 0x7FFF
+MAX_PAYLOAD = 0xFFFF  # in SYNC: the controller reads whatever the window holds
+
+_DEVICE_LABEL = b"d"
+_STATUS_LABEL = b"u"
+
+
+class DeviceStatus(Status):
+    """The STATUS cell of a device."""
+
+    def __init__(self):
+        super().__init__()
+        self.faults = 0
+        self.available = 0
+        self.room = 0
+
+    def encode_into(self, buf, at):
+        buf[at] = LAYOUT_VERSION
+        buf[at + 1] = self.faults
+        put16(buf, at + 2, self.client_life)
+        put16(buf, at + 4, self.bridge_life)
+        buf[at + 6] = self.next
+        buf[at + 7] = self.base
+        buf[at + 8] = self.end
+        put16(buf, at + 9, self.length0)
+        put16(buf, at + 11, self.length1)
+        put16(buf, at + 13, self.available)
+        put16(buf, at + 15, self.room)
+        seal_cell(_STATUS_LABEL, b"", buf, at, Layout.STATUS_BYTES)
+
+    def read(self, buf, at=0):
+        """Take the fields from buf. False, and no change, if the cell is damaged."""
+        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_LABEL, b"", buf, at, Layout.STATUS_BYTES):
+            return False
+        self.faults = buf[at + 1]
+        self.client_life = get16(buf, at + 2)
+        self.bridge_life = get16(buf, at + 4)
+        self.next = buf[at + 6]
+        self.base = buf[at + 7]
+        self.end = buf[at + 8]
+        self.length0 = get16(buf, at + 9)
+        self.length1 = get16(buf, at + 11)
+        self.available = get16(buf, at + 13)
+        self.room = get16(buf, at + 15)
+        return True
+
+
+class Layout:
+    """Offsets and limits for one window, under the names that they have in `mailbox.py`."""
+
+    Status = DeviceStatus
+    STATUS_BYTES = 19
+    SYNC = DEVICE_BYTES
+    ACK = SYNC + SYNC_BYTES
+    RX = ACK + ACK_BYTES
+    # What is damaged on the wire is fetched or written again for as long as it takes: the target keeps what it offers
+    # and puts it right, so nothing is damaged for good.
+    MAX_REFUSALS = MAX_REWRITES = 1 << 29
+
+    def __init__(self, window):
+        self.PAYLOAD = window
+        self.SLOT = HEADER + window
+        self.TX = self.RX + SLOTS * self.SLOT
+        self.TX_STRIDE = self.STATUS_BYTES + self.SLOT
+        self.MEMORY = self.TX + SLOTS * self.TX_STRIDE
+        self.READ_ONLY = ((0, DEVICE_BYTES), (self.TX, self.MEMORY))
+
+
+def encode_device_into(buf, at, kind, window, to_target, to_controller):
+    buf[at] = LAYOUT_VERSION
+    buf[at + 1] = kind
+    put16(buf, at + 2, window)
+    put16(buf, at + 4, to_target)
+    put16(buf, at + 6, to_controller)
+    put16(buf, at + 8, 0)
+    seal_cell(_DEVICE_LABEL, b"", buf, at, DEVICE_BYTES)
+
+
+def decode_device(buf, at=0):
+    """(kind, window, capacity towards the target, towards the controller), or None."""
+    if buf[at] != LAYOUT_VERSION or not cell_ok(_DEVICE_LABEL, b"", buf, at, DEVICE_BYTES):
+        return None
+    window = get16(buf, at + 2)
+    if not 1 <= window <= MAX_WINDOW:
+        return None
+    return buf[at + 1], window, get16(buf, at + 4), get16(buf, at + 6)

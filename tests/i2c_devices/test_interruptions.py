@@ -1,0 +1,80 @@
+"""The controller, and with it the target's interrupts, between any two lines of the target's calls."""
+
+import random
+import sys
+
+import pytest
+
+from tests.i2c_devices.bus import FAULTS
+from tests.i2c_devices.exchange import PacketExchange, StreamExchange
+
+MICROPYTHON = False
+MICROPYTHON_REASON = "needs sys.settrace"
+
+FOLDERS = ("i2c_devices", "protocol", "primitives")
+
+
+class Interrupted:
+    """A device whose calls are interrupted by `action()` now and then, at the beginning of any line."""
+
+    def __init__(self, device, action, chance):
+        self._device = device
+        self._action = action
+        self._chance = chance
+        self.interruptions = 0
+
+    def __getattr__(self, name):
+        method = getattr(self._device, name)
+        if not callable(method):
+            return method
+
+        def interrupted(*args):
+            before = sys.gettrace()
+            sys.settrace(self._trace)
+            try:
+                return method(*args)
+            finally:
+                sys.settrace(before)
+
+        return interrupted
+
+    def _trace(self, frame, event, arg):
+        if any(f"/{folder}/" in frame.f_code.co_filename for folder in FOLDERS):
+            return self._line
+        return None
+
+    def _line(self, frame, event, arg):
+        if event == "line" and self._chance():
+            self.interruptions += 1
+            self._action()  # is not traced itself
+        return self._line
+
+
+def interrupt(exchange, seed, rate):
+    """Has the controller's turns come in the target's calls."""
+    chance = random.Random(seed)
+
+    def action():
+        if exchange.up:
+            exchange.send(exchange.controller, exchange.up)
+        item = exchange.receive(exchange.controller)
+        if item:
+            exchange.at_controller.append(item)
+
+    exchange.target = Interrupted(exchange.target, action, lambda: chance.random() < rate)
+    return exchange
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+@pytest.mark.parametrize("faulty", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_interruptions_lose_and_repeat_nothing(seed, rate, faulty):
+    source = random.Random(f"{seed} {rate} {faulty}")
+    faults = {step: source.choice(FAULTS) for step in range(2000) if faulty and source.random() < 0.2}
+    up, down = source.randbytes(400), source.randbytes(400)
+    stream = interrupt(StreamExchange(faults, up, down), seed, rate)
+    assert stream.run().result() == (up, down)
+    packets = [source.randbytes(source.randint(1, 50)) for _ in range(12)], [b"%d" % i for i in range(12)]
+    exchange = interrupt(PacketExchange(faults, *packets), seed, rate)
+    assert exchange.run().result() == packets
+    assert stream.target.interruptions and exchange.target.interruptions
