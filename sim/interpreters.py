@@ -51,6 +51,8 @@ def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=
     after = [path.parent, *folders, BOARDS / "lib"]
     setup = _setup(kind, fd, _stand_ins(kind), after)
     run = f"exec(simboot.program({', '.join(_literal(item) for item in (path, *arguments))}))"
+    if kind != "esp8266":
+        run += "; simboot.end(globals())"
     return _command(interpreter, heap, f"{setup}; {run}")
 
 

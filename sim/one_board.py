@@ -64,7 +64,9 @@ async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=N
     cause = power_on
     try:
         while True:
-            await board.start(lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap))
+            await board.start(
+                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap, [interpreters.ROOT])
+            )
             status = await board.wait()
             if not resets:
                 return status

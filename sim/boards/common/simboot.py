@@ -27,6 +27,7 @@ def start(fd, platform, build="", machine=""):
         looks.implementation = _implementation(build, machine)
     usys.modules["micropython"] = chip = _Over(micropython)
     chip.alloc_emergency_exception_buf = _nothing  # the unix port has none
+    chip.schedule = simlink.schedule  # not between any two bytecodes, of which some send a frame
 
 
 def _nothing(size):
@@ -49,3 +50,12 @@ def program(path, *arguments):
     usys.argv[:] = (path,) + arguments
     with open(path) as source:
         return compile(source.read(), path, "exec")
+
+
+def end(names):
+    """What a board does when its program has ended: a REPL, if the program has doubled the terminal."""
+    system = usys.modules.get("os")
+    if getattr(system, "terminal", None) is not None:
+        import simrepl
+
+        simrepl.run(names)
