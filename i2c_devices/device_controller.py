@@ -170,6 +170,18 @@ class DeviceController:
             except asyncio.TimeoutError:
                 pass  # no hint came: look all the same
 
+    async def readable(self):
+        """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""
+        await self._wait(self._rx_flag, self._readable)
+
+    async def writable(self):
+        """Wait until there is room to write. As `readable`."""
+        await self._wait(self._tx_flag, self._writable)
+
+    def _writable(self):
+        self._check()
+        return self._can_send()
+
     def flush(self):
         """True if the device has taken everything that was written."""
         self._check()

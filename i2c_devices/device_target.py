@@ -38,6 +38,11 @@ def random16():
     return 1 + (a << 8 | b) % 0xFFFF
 
 
+def as_bytes(data):
+    """The UTF-8 of a str, as MicroPython's streams take it; anything else as it is."""
+    return data.encode() if isinstance(data, str) else data
+
+
 def check_capacity(name, value):
     """Raises ValueError unless the value can be a capacity."""
     if not 1 <= value <= MAX_CAPACITY:
@@ -45,12 +50,14 @@ def check_capacity(name, value):
 
 
 class DeviceTarget(Pollable):
-    """A base class, for `select.poll` wants one. A device has four methods:
+    """A base class, for `select.poll` wants one. A device has these methods:
 
-    _take(payload): keep what arrived. False if there is no room.
+    _fits(n): there is room for a transfer of n bytes.
+    _take(payload): keep what arrived.
     _offer(): put what waits into free slots of the mailbox.
     _confirm(number): the controller has the transfer with this number.
     _levels(): (available, room) for STATUS.
+    _readable(), _writable(): as `readable` and `writable` wait for.
     """
 
     def __init__(self, port, kind, window, rx, tx, life, pin):
@@ -182,22 +189,30 @@ class DeviceTarget(Pollable):
     def _enter(self):
         """The device is in use until `_leave`: a scheduled callback keeps its hands off."""
         self._busy += 1
-        if self._busy == 1:
+        if self._busy > 1:
+            return
+        entered = False
+        try:
             self._look_around()
+            entered = True
+        finally:
+            if not entered:  # a callback of the application raised
+                self._busy -= 1
 
     def _leave(self):
-        for _ in range(MAX_ROUNDS):
+        try:
+            for _ in range(MAX_ROUNDS):
+                if self._busy > 1 or not self._box.used:
+                    break
+                self._look_around()  # an event came meanwhile, and found the device in use
+        finally:
             self._busy -= 1
-            if self._busy or not self._box.used:
-                return
-            self._busy += 1  # an event came meanwhile, and found the device in use
-            self._look_around()
-        self._busy -= 1
+        if not self._busy and self._box.used:
+            self._port.schedule(self._on_schedule_ref)
 
     def _on_schedule(self, _):
         if not self._busy:
-            self._enter()
-            self._leave()
+            self.service()
 
     def _look_around(self):
         box = self._box
@@ -236,7 +251,8 @@ class DeviceTarget(Pollable):
                     self._stalled = True
                     self._stall.restart()
                 return
-            if not self._take(box.payload):
+            payload = box.payload
+            if not self._fits(len(payload)):
                 self._stalled = True
                 self._overflows += not self._over
                 self._over = True
@@ -244,6 +260,7 @@ class DeviceTarget(Pollable):
             box.accept()
             self._stalled = self._over = False
             self._rx_flag.set()
+            self._take(payload)
         self._stalled = False
 
     def _confirm_all(self):
@@ -283,6 +300,14 @@ class DeviceTarget(Pollable):
                 await wait_for_ms(flag.wait(), POLL_MS)
             except asyncio.TimeoutError:
                 pass  # no event came: look all the same
+
+    async def readable(self):
+        """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""
+        await self._wait(self._rx_flag, self._readable)
+
+    async def writable(self):
+        """Wait until there is room to write. As `readable`."""
+        await self._wait(self._tx_flag, self._writable)
 
     def ioctl(self, request, arg):
         """MicroPython's stream protocol: MP_STREAM_POLL, MP_STREAM_CLOSE."""

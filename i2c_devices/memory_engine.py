@@ -9,6 +9,7 @@ class MemoryEngine:
         self.memory = bytearray(size)
         self.on_use = self.on_read = self.on_written = None
         self.refused = 0  # ranges that were restored
+        self.lost_reports = 0  # that is, not known
         self._port = port
         self._address_bits = address_bits
         self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate

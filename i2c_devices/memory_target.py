@@ -103,3 +103,8 @@ class MemoryTarget:
     @property
     def refused(self):
         return self._engine.refused
+
+    @property
+    def lost_reports(self):
+        """Callbacks that were not called, because too many waited."""
+        return self._engine.lost_reports

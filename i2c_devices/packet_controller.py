@@ -56,13 +56,16 @@ class PacketController(DeviceController):
         return True
 
     async def recv(self):
-        """Wait for the next packet. One task at a time."""
+        """Wait for the next packet. One task at a time. For a time-out: around `readable`, then `recv_nowait`."""
         return await self._wait(self._rx_flag, self.recv_nowait)
 
     async def send(self, packet):
         """Wait for room, write the packet, and wait until the device has taken it. One task at a time."""
         await self._wait(self._tx_flag, lambda: self.send_nowait(packet))
         await self._wait(self._tx_flag, self.flush)
+
+    def _readable(self):
+        return self.any() > 0
 
     def _waiting(self):
         """Packets that STATUS announced and that have not been fetched since."""

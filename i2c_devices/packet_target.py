@@ -49,10 +49,11 @@ class PacketTarget(DeviceTarget):
     def recv_nowait(self):
         """The oldest packet, bytes, or None."""
         self._enter()
-        packet = self._rx.pop(0) if self._rx else None
-        self._publish()
-        self._leave()
-        return packet
+        try:
+            return self._rx.pop(0) if self._rx else None
+        finally:
+            self._publish()
+            self._leave()
 
     def send_nowait(self, packet):
         """Queue a packet for the controller. False if the queue is full.
@@ -63,23 +64,25 @@ class PacketTarget(DeviceTarget):
             raise ValueError("a packet has 1..%d bytes, not %d" % (self.max_packet, len(packet)))
         packet = bytes(packet)
         self._enter()
-        room = len(self._tx) < self._tx_queue
-        if room:
+        try:
+            if len(self._tx) >= self._tx_queue:
+                return False
             self._tx.append(packet)
             self._offer()
+            return True
+        finally:
             self._publish()
-        self._leave()
-        return room
+            self._leave()
 
     async def recv(self):
-        """Wait for the next packet. One task at a time."""
-        await self._wait(self._rx_flag, self._readable)
+        """Wait for the next packet. One task at a time. For a time-out: around `readable`, then `recv_nowait`."""
+        await self.readable()
         return self.recv_nowait()
 
     async def send(self, packet):
         """Wait for a place in the queue and put the packet there. One task at a time."""
         while not self.send_nowait(packet):
-            await self._wait(self._tx_flag, self._writable)
+            await self.writable()
 
     def flush(self):
         """True if the controller has confirmed every packet."""
@@ -98,14 +101,14 @@ class PacketTarget(DeviceTarget):
         super()._forget()
         self._offered = 0
 
+    def _fits(self, n):
+        return len(self._rx) < self._rx_queue
+
     def _take(self, payload):
         if self._on_packet is not None:
             self._on_packet(payload)
-        elif len(self._rx) < self._rx_queue:
-            self._rx.append(bytes(payload))
         else:
-            return False
-        return True
+            self._rx.append(bytes(payload))
 
     def _offer(self):
         while len(self._tx) > self._offered:

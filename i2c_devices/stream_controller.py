@@ -1,6 +1,7 @@
 """A stream device as the I2C controller sees it (`stream_target.py` is the device)."""
 
 from i2c_devices.device_controller import DeviceController
+from i2c_devices.device_target import as_bytes
 from primitives.fifo import Fifo
 from protocol.device import STREAM
 
@@ -22,22 +23,22 @@ class StreamController(DeviceController):
 
     def any(self):
         """Bytes that can be read: at least these."""
-        self._fill()
+        self._readable()
         return len(self._rx) if self._rx else 0
 
     def read(self, n=-1):
         """At most n bytes, or all that have been fetched; None if there are none."""
         if n == 0:
             return b""
-        return self._rx.read(n) if self._fill() else None
+        return self._rx.read(n) if self._readable() else None
 
     def readinto(self, buf):
         """Fill buf as far as there are bytes. Returns their number; None if there are none."""
-        return self._rx.readinto(buf) if self._fill() else None
+        return self._rx.readinto(buf) if self._readable() else None
 
     def readline(self):
         """The bytes to the next newline and with it, or all that there are; None if there are none."""
-        return self._rx.read(self._rx.line()) if self._fill() else None
+        return self._rx.read(self._rx.line()) if self._readable() else None
 
     def write(self, data):
         """Send what there is room for, at most a window. Returns the number of bytes; None if there is no room now.
@@ -45,6 +46,7 @@ class StreamController(DeviceController):
         `flush` tells when the device has taken them.
         """
         self._check()
+        data = as_bytes(data)
         if not len(data):
             return 0
         ready = self._can_send()
@@ -58,19 +60,7 @@ class StreamController(DeviceController):
         self._send(n)
         return n
 
-    async def readable(self):
-        """Wait until there is something to read. One task at a time."""
-        await self._wait(self._rx_flag, self._fill)
-
-    async def writable(self):
-        """Wait until there is room to write. One task at a time."""
-        await self._wait(self._tx_flag, self._writable)
-
-    def _writable(self):
-        self._check()
-        return self._can_send()
-
-    def _fill(self):
+    def _readable(self):
         """True if there is something to read; fetches if not."""
         self._check()
         if self._rx is None or not len(self._rx):

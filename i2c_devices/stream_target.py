@@ -9,7 +9,7 @@ that a repetition is not taken twice and a torn write not at all. It may write a
 room for, so nothing can overflow.
 """
 
-from i2c_devices.device_target import DeviceTarget, check_capacity
+from i2c_devices.device_target import DeviceTarget, as_bytes, check_capacity
 from primitives.fifo import Fifo
 from protocol.device import MAX_WINDOW, STREAM
 
@@ -22,7 +22,7 @@ class StreamTarget(DeviceTarget):
     port: i2c_devices.ports.TargetPort.
     rxbuf, txbuf: bytes towards the application, and towards the controller.
         A window of the mailbox is half of the larger one, 16..1,024 bytes;
-        memory in all: rxbuf + txbuf + about 9 windows.
+        memory in all: rxbuf + txbuf + 10 windows + about 2 KB.
     life: random number 1..65535 that differs from that of the last run.
         None: from os.urandom.
     pin: function of a level, pulsed low when the controller should look.
@@ -51,49 +51,46 @@ class StreamTarget(DeviceTarget):
         if n == 0:
             return b""
         self._enter()
-        data = self._rx.read(n) if len(self._rx) else None
-        self._publish()
-        self._leave()
-        return data
+        try:
+            return self._rx.read(n) or None
+        finally:
+            self._publish()
+            self._leave()
 
     def readinto(self, buf, n=None):
         """Fill buf, or n bytes of it, as far as there are bytes. Returns their number; None if there are none."""
         self._enter()
-        n = self._rx.readinto(buf if n is None else memoryview(buf)[:n]) or None
-        self._publish()
-        self._leave()
-        return n
+        try:
+            return self._rx.readinto(buf if n is None else memoryview(buf)[:n]) or None
+        finally:
+            self._publish()
+            self._leave()
 
     def readline(self):
         """The bytes to the next newline and with it, or all that there are; None if there are none."""
         self._enter()
-        data = self.read(self._rx.line()) if len(self._rx) else None
-        self._leave()
-        return data
+        try:
+            return self.read(self._rx.line()) or None
+        finally:
+            self._leave()
 
     def write(self, data):
-        """Append what finds room. Returns the number of bytes; None if there is no room."""
+        """Append what finds room of bytes or a str. Returns the number of bytes; None if there is no room."""
+        data = as_bytes(data)
         if not len(data):
             return 0
         self._enter()
-        n = self._tx.put(data) or None
-        self._offer()
-        self._publish()
-        self._leave()
-        return n
+        try:
+            return self._tx.put(data) or None
+        finally:
+            self._offer()
+            self._publish()
+            self._leave()
 
     def flush(self):
         """True if the controller has confirmed everything."""
         self.service()
         return not len(self._tx)
-
-    async def readable(self):
-        """Wait until there is something to read. One task at a time."""
-        await self._wait(self._rx_flag, self._readable)
-
-    async def writable(self):
-        """Wait until there is room to write. One task at a time."""
-        await self._wait(self._tx_flag, self._writable)
 
     # What DeviceTarget calls
 
@@ -107,8 +104,11 @@ class StreamTarget(DeviceTarget):
         super()._forget()
         self._offered = 0
 
+    def _fits(self, n):
+        return n <= self._rx.room
+
     def _take(self, payload):
-        return len(payload) <= self._rx.room and self._rx.put(payload) > 0
+        self._rx.put(payload)
 
     def _offer(self):
         while len(self._tx) > self._offered:

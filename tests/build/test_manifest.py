@@ -1,9 +1,11 @@
-"""The bridge's image carries what the bridge imports, and nothing else."""
+"""The bridge's image, and the package of I2C devices, carry what is imported, and nothing else."""
 
-import ast
-from pathlib import Path
+import json
+import os
+import shutil
+import subprocess
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.build.imports import ROOT, imported
 
 
 def frozen():
@@ -18,24 +20,31 @@ def frozen():
     return named
 
 
-def imported(path, found):
-    """Adds the project's files that this one imports, and those that they do."""
-    if path in found or not (ROOT / path).is_file():
-        return
-    found.add(path)
-    imported(f"{path.partition('/')[0]}/__init__.py", found)
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            imported(name.replace(".", "/") + ".py", found)
+def listed():
+    """The files of the package i2c_devices.json."""
+    urls = json.loads((ROOT / "i2c_devices.json").read_text())["urls"]
+    assert all(source == target for source, target in urls)
+    return {source for source, _ in urls}
 
 
 def test_image_carries_exactly_what_the_bridge_imports():
-    found = set()
-    imported("esp_link/main.py", found)
-    assert frozen() == found
+    assert frozen() == imported("esp_link/main.py")
+
+
+def test_package_of_devices_lists_them_and_what_they_import():
+    wanted = set()
+    for path in (ROOT / "i2c_devices").glob("*.py"):
+        imported(f"i2c_devices/{path.name}", wanted)
+    assert listed() == wanted
+    assert {path.partition("/")[0] for path in wanted} == {"i2c_devices", "primitives", "protocol"}
+
+
+def test_package_of_devices_works_by_itself(micropython64, tmp_path):
+    for path in listed():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / path, tmp_path / path)
+    modules = [path[:-3].replace("/", ".") for path in sorted(listed()) if "__init__" not in path]
+    code = "\n".join(f"import {module}" for module in modules) + "\nprint('imported')"
+    environment = {**os.environ, "MICROPYPATH": f"{tmp_path}:.frozen"}
+    shown = subprocess.check_output([micropython64, "-c", code], cwd=tmp_path, env=environment, text=True)
+    assert shown == "imported\n"

@@ -9,7 +9,7 @@ from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from protocol.device import ACK_BYTES, DEVICE_BYTES, SYNC_BYTES, DeviceStatus, Layout
 from protocol.mailbox import ADDRESS_BITS, HEADER
-from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, MODES, ON_TIME
+from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, LOST, MODES, ON_TIME
 
 TRIES = 60  # of a step that should succeed soon
 
@@ -429,6 +429,25 @@ class StreamBehaviour(DeviceBehaviour):
             self.assertTrue(self.until(bed, controller.flush, target.any))
             self.stop(bed, target)
 
+    def test_what_is_no_buffer_raises_and_leaves_the_stream_as_it_was(self):
+        bed, target, controller = self.start()
+        for side in (target, controller):
+            self.assertEqual(side.write("str"), 3)
+            for bad in (7, None):
+                with self.assertRaises(TypeError):
+                    side.write(bad)
+            bed.settle()
+        with self.assertRaises((TypeError, AttributeError)):
+            target.readinto(7)
+        self.assertEqual(target.read(), b"str")
+        self.check_exchange_after(bed, target, controller, b"str")
+
+    def check_exchange_after(self, bed, target, controller, waiting):
+        one, two = self.items("one", 5), self.items("two", 5)
+        at_target, at_controller = self.exchange(bed, target, controller, one, two)
+        self.assertEqual(self.joined(at_target), self.joined(one))
+        self.assertEqual(self.joined(at_controller), waiting + self.joined(two))
+
     def test_capacities_that_are_wrong_raise(self):
         bed = self.bed(ON_TIME)
         self.addCleanup(bed.close)
@@ -523,6 +542,32 @@ class PacketBehaviour(DeviceBehaviour):
         items = self.items("x", 5)
         self.exchange(bed, target, controller, items, ())
         self.assertEqual(got, items)
+
+    def test_callback_that_raises_loses_only_its_packet(self):
+        got = []
+        bed = self.bed(ON_TIME)
+
+        def take(packet):
+            got.append(bytes(packet))
+            if len(got) == 2:
+                raise KeyError("application")
+
+        target = PacketTarget(bed.port, on_packet=take)
+        self.addCleanup(bed.close)
+        self.addCleanup(target.close)
+        target.open()
+        controller = PacketController(bed.i2c, ADDRESS)
+        self.synchronise(bed, target, controller)
+        bed.events.mode = LOST  # so that it is raised in a call
+        raised = 0
+        for packet in (b"1", b"2", b"3"):
+            self.until(bed, lambda packet=packet: controller.send_nowait(packet))
+            try:
+                target.any()
+            except KeyError:
+                raised += 1
+            self.until(bed, controller.flush, target.any)
+        self.assertEqual((got, raised), ([b"1", b"2", b"3"], 1))
 
     def test_callback_may_answer(self):
         bed = self.bed(ON_TIME)

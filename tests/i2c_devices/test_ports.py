@@ -1,0 +1,123 @@
+"""What a port cannot do raises at construction, with its name in the text."""
+
+import unittest
+
+from i2c_devices import ports
+from i2c_devices.byte_engine import MAX_REPORTS
+from i2c_devices.memory_controller import MemoryController
+from i2c_devices.memory_target import MemoryTarget
+from i2c_devices.packet_target import PacketTarget
+from i2c_devices.stream_target import StreamTarget
+from tests.i2c_devices.bed import ADDRESS, ModelBed
+
+SOFT_ONLY = [port for port in ports.PORTS if not port.byte_events] + [ports.port_named("a port of tomorrow")]
+ABLE = [port for port in ports.PORTS if port.byte_events]
+
+
+def nothing(*args, **kwargs):
+    raise AssertionError("nobody opens it")
+
+
+def target_port(port):
+    return ports.TargetPort(nothing, port=port)
+
+
+class TestPorts(unittest.TestCase):
+    def test_table_is_found_by_name(self):
+        for port in ports.PORTS:
+            self.assertIs(ports.port_named(port.name), port)
+        self.assertEqual(ports.port_named("other")[1:], (False, False, 1, 0, False))
+
+    def test_byte_engine_is_refused_where_there_are_no_byte_events(self):
+        for port in SOFT_ONLY:
+            for option in ("atomic", "exact"):
+                with self.assertRaisesRegex(ValueError, option + "=True needs .* of " + port.name):
+                    MemoryTarget(target_port(port), 16, **{option: True})
+        for port in ABLE:
+            MemoryTarget(target_port(port), 16, atomic=True)
+
+    def test_hard_handlers_are_refused_where_there_are_none(self):
+        for port in SOFT_ONLY:
+            for device in (StreamTarget(target_port(port), life=1), PacketTarget(target_port(port), life=1)):
+                with self.assertRaisesRegex(ValueError, "on " + port.name + " .* soft only"):
+                    device.irq(print, hard=True)
+                device.irq(print)
+        for port in ABLE:
+            StreamTarget(target_port(port), life=1).irq(print, hard=True)
+
+    def test_every_port_can_be_a_memory_a_stream_and_a_packet_device(self):
+        for port in ports.PORTS:
+            MemoryTarget(target_port(port), 256, None, 8)
+            StreamTarget(target_port(port), life=1)
+            PacketTarget(target_port(port), life=1)
+
+    def test_memories_that_no_driver_can_serve_are_refused(self):
+        for size, bits in ((0, 8), (257, 8), (65537, 16), (16, 12)):
+            with self.assertRaises(ValueError):
+                MemoryTarget(target_port(ports.STM32), size, None, bits)
+        with self.assertRaisesRegex(ValueError, "esp32"):
+            MemoryTarget(target_port(ports.ESP32), 2, None, 16)
+        MemoryTarget(target_port(ports.STM32), 2, None, 16)
+        for read_only in ((0, 17), (3, 3), (5, 2)):
+            with self.assertRaises(ValueError):
+                MemoryTarget(target_port(ports.STM32), 16, read_only=(read_only,))
+
+    def test_update_needs_atomic(self):
+        for options in ({}, {"exact": True}):
+            with self.assertRaisesRegex(ValueError, "atomic"):
+                MemoryTarget(target_port(ports.STM32), 16, **options).update()
+
+    def test_scheduler_that_is_full_is_no_error(self):
+        def full(function, argument):
+            raise RuntimeError("schedule queue full")
+
+        before, ports.schedule = ports.schedule, full
+        try:
+            self.assertFalse(target_port(ports.STM32).schedule(print))
+        finally:
+            ports.schedule = before
+
+
+class TestReports(unittest.TestCase):
+    def test_callbacks_that_the_scheduler_does_not_take_wait_and_the_last_ones_are_lost(self):
+        bed = ModelBed()
+        bed.port.schedule = lambda function: False
+        got = []
+        target = MemoryTarget(
+            bed.port, 32, None, 8, memory_written=lambda offset, length: got.append((offset, length)), exact=True
+        )
+        target.open()
+        controller = MemoryController(bed, ADDRESS, 8)
+        for i in range(MAX_REPORTS + 3):
+            controller.write(i, b"x" * (i + 1))
+        self.assertEqual(got, [])
+        target.poll()
+        self.assertEqual(got, [(i, i + 1) for i in range(MAX_REPORTS)])
+        self.assertEqual(target.lost_reports, 3)
+        controller.write(20, b"more")
+        target.poll()
+        self.assertEqual(got[-1], (20, 4))
+
+
+class TestHard(unittest.TestCase):
+    def test_hard_handler_is_asked_of_the_port_and_can_be_given_up(self):
+        bed = ModelBed()
+        asked = []
+        stream = StreamTarget(bed.port, life=1)
+        stream.open()
+        irq = bed.events.irq
+
+        def listen(handler, trigger=48, hard=False):
+            asked.append(hard)
+            return irq(handler, trigger, hard)
+
+        bed.events.irq = listen
+        stream.irq(print, hard=True)
+        stream.close()
+        stream.open()
+        stream.irq(print)
+        self.assertEqual(asked, [True, True, False])
+
+
+if __name__ == "__main__":
+    unittest.main()

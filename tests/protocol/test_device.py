@@ -1,0 +1,82 @@
+"""The memory of stream and packet devices, byte by byte: a change here is a change of docs/i2c-devices.md."""
+
+import unittest
+from binascii import hexlify
+
+from protocol.device import (
+    DEVICE_BYTES,
+    PACKET,
+    STREAM,
+    DeviceStatus,
+    Layout,
+    decode_device,
+    encode_device_into,
+)
+
+DEVICE = b"6150006400040009000066d8"
+STATUS = b"61031234abcd07fe000064002101f403e82912"
+
+
+class TestLayout(unittest.TestCase):
+    def test_offsets_are_those_of_the_table(self):
+        for window in (16, 100, 1024):
+            layout = Layout(window)
+            self.assertEqual((layout.SYNC, layout.ACK, layout.RX), (12, 22, 26))
+            self.assertEqual(layout.RX + layout.SLOT, 36 + window)
+            self.assertEqual(layout.TX, 46 + 2 * window)
+            self.assertEqual(layout.TX + layout.STATUS_BYTES, 65 + 2 * window)
+            self.assertEqual(layout.TX + layout.TX_STRIDE, 75 + 3 * window)
+            self.assertEqual(layout.TX + layout.TX_STRIDE + layout.STATUS_BYTES, 94 + 3 * window)
+            self.assertEqual(layout.MEMORY, 104 + 4 * window)
+
+    def test_what_the_target_writes_is_read_only(self):
+        self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (246, 504)))
+
+
+class TestRecordedBytes(unittest.TestCase):
+    def test_device(self):
+        buf = bytearray(DEVICE_BYTES)
+        encode_device_into(buf, 0, PACKET, 100, 4, 9)
+        self.assertEqual(hexlify(buf), DEVICE)
+        self.assertEqual(decode_device(buf), (PACKET, 100, 4, 9))
+
+    def test_status(self):
+        status = DeviceStatus()
+        status.faults, status.client_life, status.bridge_life = 3, 0x1234, 0xABCD
+        status.next, status.base, status.end = 7, 254, 0
+        status.length0, status.length1, status.available, status.room = 100, 33, 500, 1000
+        buf = bytearray(Layout.STATUS_BYTES)
+        status.encode_into(buf, 0)
+        self.assertEqual(hexlify(buf), STATUS)
+        again = DeviceStatus()
+        self.assertTrue(again.read(buf))
+        self.assertEqual(again.room, 1000)
+
+
+class TestGarbage(unittest.TestCase):
+    def test_cells_with_a_byte_changed_are_refused_and_change_nothing(self):
+        device = bytearray(DEVICE_BYTES)
+        encode_device_into(device, 0, STREAM, 64, 128, 128)
+        for at in range(DEVICE_BYTES):
+            device[at] ^= 0x10
+            self.assertIsNone(decode_device(device))
+            device[at] ^= 0x10
+        cell = bytearray(Layout.STATUS_BYTES)
+        DeviceStatus().encode_into(cell, 0)
+        status = DeviceStatus()
+        status.room = 5
+        for at in range(Layout.STATUS_BYTES):
+            cell[at] ^= 0x10
+            self.assertFalse(status.read(cell))
+            self.assertEqual(status.room, 5)
+            cell[at] ^= 0x10
+
+    def test_window_that_no_device_has_is_refused(self):
+        for window in (0, 1025):
+            device = bytearray(DEVICE_BYTES)
+            encode_device_into(device, 0, STREAM, window, 128, 128)
+            self.assertIsNone(decode_device(device))
+
+
+if __name__ == "__main__":
+    unittest.main()
