@@ -178,6 +178,10 @@ class DeviceController:
         """Wait until there is room to write. As `readable`."""
         await self._wait(self._tx_flag, self._writable)
 
+    async def drain(self):
+        """Wait until the device has taken everything: what is written is only repeated in calls, so end with this."""
+        await self._wait(self._tx_flag, self.flush)
+
     def _writable(self):
         self._check()
         return self._can_send()

@@ -309,6 +309,10 @@ class DeviceTarget(Pollable):
         """Wait until there is room to write. As `readable`."""
         await self._wait(self._tx_flag, self._writable)
 
+    async def drain(self):
+        """Wait until the controller has confirmed everything."""
+        await self._wait(self._tx_flag, self.flush)
+
     def ioctl(self, request, arg):
         """MicroPython's stream protocol: MP_STREAM_POLL, MP_STREAM_CLOSE."""
         if request == MP_STREAM_POLL:

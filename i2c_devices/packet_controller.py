@@ -62,7 +62,7 @@ class PacketController(DeviceController):
     async def send(self, packet):
         """Wait for room, write the packet, and wait until the device has taken it. One task at a time."""
         await self._wait(self._tx_flag, lambda: self.send_nowait(packet))
-        await self._wait(self._tx_flag, self.flush)
+        await self.drain()
 
     def _readable(self):
         return self.any() > 0

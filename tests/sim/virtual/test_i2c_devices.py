@@ -9,6 +9,7 @@ from i2c_devices import ports
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from primitives.platform import sleep_ms
+from sim.pieces import CUT, LOST, NACKED, REPEATED
 from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.pair import Pair
 from tests.i2c_devices.bed import ADDRESS, Events
@@ -103,8 +104,11 @@ MEGABYTE = 1000000
 class Transfer:
     """A stream of `size` bytes one way, in virtual time. It checks every byte."""
 
-    def __init__(self, towards_target, size, *, costs=ZERO, reader_ms=0, reads=2048, mode="on time", buf=4096, seed=1):
+    def __init__(
+        self, towards_target, size, *, costs=ZERO, reader_ms=0, reads=2048, mode="on time", buf=4096, seed=1, tap=None
+    ):
         self.pair = Pair(costs=costs)
+        self.pair.bus.tap = tap
         self.data = random.Random(seed).randbytes(size)
         self.sent = self.read = 0
         self.reader_ms = reader_ms
@@ -121,8 +125,7 @@ class Transfer:
             self.target = StreamTarget(events.port(addr=ADDRESS, kind=ports.STM32), **self.sizes)
             self.target.open()
             await work(self.target)
-            while not self.target.flush():
-                await sleep_ms(1)
+            await self.target.drain()
 
         return main
 
@@ -143,6 +146,7 @@ class Transfer:
                 self.sent += n
             else:
                 await side.writable()
+        await side.drain()
 
     async def _take(self, side):
         while self.read < len(self.data):
@@ -202,3 +206,28 @@ def test_stream_under_the_placeholder_costs(towards_target, report_line):
     way = "target" if towards_target else "controller"
     report_line(f"stream: 200 kB to the {way}, placeholder costs: {transfer.share:.3f} of the wire")
     assert transfer.target.faults == 0
+
+
+class Noise:
+    """A tap on the bus: now and then a byte is flipped, lost, repeated, not acknowledged, or the transfer cut there."""
+
+    def __init__(self, seed, one_in):
+        self._random = random.Random(seed)
+        self._one_in = one_in
+        self.hits = 0
+
+    def __call__(self, address, read, index, value):
+        if self._random.randrange(self._one_in):
+            return value
+        self.hits += 1
+        return self._random.choice((value ^ 1 << self._random.randrange(8), LOST, REPEATED, NACKED, CUT))
+
+
+@WAYS
+@pytest.mark.parametrize("seed", range(3))
+def test_stream_survives_noise_in_every_thousandth_byte(towards_target, seed):
+    noise = Noise(seed, 1000)
+    transfer = Transfer(towards_target, 60000, tap=noise, seed=seed, buf=1000)
+    assert noise.hits > 30
+    assert transfer.controller.failures + transfer.controller.damaged + transfer.target.faults > 10
+    assert transfer.controller.resets == 0
