@@ -14,11 +14,22 @@ ADDRESS = 0x2B
 PROMPT = ">>> "
 
 
+def decode(data):
+    """Returns the text of the bytes, and those of a last character that is not whole yet."""
+    for end in range(len(data), max(len(data) - 4, 0), -1):
+        try:
+            return data[:end].decode(), data[end:]
+        except UnicodeError:
+            pass  # a character of UTF-8 has up to 4 bytes
+    return "?" * len(data), b""
+
+
 class Screen:
     """Prints what comes, and knows when the other board waits for a line."""
 
     def __init__(self, stream):
         self._stream = stream
+        self._rest = b""
         self._tail = ""
         self.prompt = asyncio.Event()
 
@@ -26,7 +37,7 @@ class Screen:
         while True:
             try:
                 await self._stream.readable()
-                text = self._stream.read().decode()
+                text, self._rest = decode(self._rest + self._stream.read())
             except OSError:
                 text = "\n[the other board has begun anew]\n"
             sys.stdout.write(text.replace("\r", ""))

@@ -1,15 +1,11 @@
-"""How stream and packet devices behave, on any bed: `self.bed(mode)` makes one (bed.py has the names)."""
+"""How stream and packet devices both behave, on any bed: `self.bed(mode)` makes one (bed.py has the names)."""
 
 from errno import ECONNRESET
 
 from i2c_devices.device_target import IRQ_ERROR, IRQ_RESET, IRQ_RX, IRQ_TX, POLLIN, POLLOUT
-from i2c_devices.packet_controller import PacketController
-from i2c_devices.packet_target import PacketTarget
-from i2c_devices.stream_controller import StreamController
-from i2c_devices.stream_target import StreamTarget
 from protocol.device import ACK_BYTES, DEVICE_BYTES, SYNC_BYTES, DeviceStatus, Layout
 from protocol.mailbox import ADDRESS_BITS, HEADER
-from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, LOST, MODES, ON_TIME
+from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, MODES, ON_TIME
 
 TRIES = 60  # of a step that should succeed soon
 
@@ -298,6 +294,21 @@ class DeviceBehaviour:
             self.assertEqual(self.joined(got), self.joined(kept))
             self.stop(bed, target)
 
+    def test_pin_is_pulsed_when_there_is_something_new(self):
+        levels = []
+        bed = self.bed(ON_TIME)
+        target = self.TARGET(bed.port, pin=levels.append)
+        target.open()
+        self.addCleanup(bed.close)
+        self.addCleanup(target.close)
+        controller = self.CONTROLLER(bed.i2c, ADDRESS)
+        self.synchronise(bed, target, controller)
+        levels.clear()
+        target.any()
+        self.assertEqual(levels, [])
+        self.send(target, self.items("x", 1))
+        self.assertEqual(levels, [0, 1])
+
     def test_poll_support(self):
         bed, target, controller = self.start()
         self.assertEqual(target.ioctl(3, POLLIN | POLLOUT), POLLOUT)
@@ -318,276 +329,3 @@ class Interposed:
     def __init__(self, i2c, write):
         self.readfrom_mem_into = i2c.readfrom_mem_into
         self.writeto_mem = write
-
-
-class StreamBehaviour(DeviceBehaviour):
-    TARGET = StreamTarget
-    CONTROLLER = StreamController
-    LARGE = {"rxbuf": 100, "txbuf": 300}
-
-    @staticmethod
-    def items(name, count):
-        return [("%s %d;" % (name, i)).encode() for i in range(count)]
-
-    @staticmethod
-    def joined(items):
-        return b"".join(items)
-
-    @staticmethod
-    def send(side, items):
-        n = side.write(items[0])
-        if not n:
-            return False
-        items[0] = items[0][n:]
-        if not items[0]:
-            items.pop(0)
-        return True
-
-    @staticmethod
-    def receive(side):
-        return side.read()
-
-    def test_status_announces_bytes_and_room(self):
-        bed, target, controller = self.start(rxbuf=40, txbuf=60)
-        target.write(b"0123456789")
-        status = self.status(bed, controller)
-        self.assertEqual((status.available, status.room, status.length0), (10, 40, 10))
-        controller.write(b"abcdefg")
-        self.until(bed, lambda: target.any() == 7)
-        self.assertEqual(self.status(bed, controller).room, 33)
-        self.assertEqual(target.read(), b"abcdefg")
-        self.assertEqual(self.status(bed, controller).room, 40)
-
-    def test_slow_reader_slows_the_writer_and_loses_nothing(self):
-        for mode in MODES:
-            bed, target, controller = self.start(mode, rxbuf=24, txbuf=24)
-            data = bytes(i * 7 & 0xFF for i in range(600))
-            sent, got, buf = 0, bytearray(), bytearray(5)
-            while len(got) < len(data):
-                sent += controller.write(data[sent:]) or 0
-                bed.settle()
-                n = target.readinto(buf)
-                got += buf[: n or 0]
-                self.assertLessEqual(sent - len(got), 24 + controller.window)
-            self.assertEqual(bytes(got), data)
-            self.assertEqual(target.faults, 0)
-            self.stop(bed, target)
-
-    def test_small_reads_at_the_controller_lose_nothing(self):
-        bed, target, controller = self.start(txbuf=50)
-        data = bytes(i * 5 & 0xFF for i in range(500))
-        sent, got = 0, b""
-        while len(got) < len(data):
-            sent += target.write(data[sent:]) or 0
-            got += controller.read(3) or b""
-            bed.settle()
-        self.assertEqual(got, data)
-
-    def test_reading_and_writing_interleave_at_the_controller(self):
-        bed, target, controller = self.start()
-        target.write(b"long answer")
-        self.assertEqual(self.until(bed, lambda: controller.read(4), target.any), b"long")
-        self.assertTrue(self.until(bed, lambda: controller.write(b"go on"), target.any))
-        bed.settle()
-        self.assertEqual(target.read(), b"go on")
-        self.assertEqual(controller.read(), b" answer")
-
-    def test_lines(self):
-        bed, target, controller = self.start()
-        controller.write(b"one\ntwo\nthr")
-        bed.settle()
-        self.assertEqual([target.readline() for _ in range(4)], [b"one\n", b"two\n", b"thr", None])
-        target.write(b"1\n2")
-        self.until(bed, controller.any, target.any)
-        self.assertEqual([controller.readline() for _ in range(3)], [b"1\n", b"2", None])
-
-    def test_calls_never_wait_and_say_none(self):
-        bed, target, controller = self.start(txbuf=20)
-        buf = bytearray(4)
-        for side in (target, controller):
-            self.assertEqual((side.read(), side.readinto(buf), side.readline(), side.any()), (None, None, None, 0))
-            self.assertEqual((side.read(0), side.write(b"")), (b"", 0))
-        self.assertEqual(target.write(b"x" * 30), 20)
-        self.assertIsNone(target.write(b"x"))
-
-    def test_transfer_for_which_there_is_no_room_waits_and_is_reported(self):
-        for mode in MODES:
-            bed, target, controller = self.start(mode, rxbuf=20, txbuf=40)
-            controller.write(b"0123456789")
-            self.until(bed, lambda target=target: target.any() == 10)
-            self.until(bed, controller.flush, target.any)
-            controller.poll()
-            controller._box.status.room = 99  # it does not obey
-            self.assertEqual(controller.write(b"abcdefghijklmn"), 14)
-            bed.settle()
-            bed.pause(25)
-            self.assertEqual((target.any(), target.overflows), (10, 1))
-            self.assertFalse(controller.flush())
-            self.assertEqual(target.read(), b"0123456789")
-            bed.pause(25)
-            self.assertEqual(target.read(), b"abcdefghijklmn")
-            self.assertTrue(self.until(bed, controller.flush, target.any))
-            self.stop(bed, target)
-
-    def test_what_is_no_buffer_raises_and_leaves_the_stream_as_it_was(self):
-        bed, target, controller = self.start()
-        for side in (target, controller):
-            self.assertEqual(side.write("str"), 3)
-            for bad in (7, None):
-                with self.assertRaises(TypeError):
-                    side.write(bad)
-            bed.settle()
-        with self.assertRaises((TypeError, AttributeError)):
-            target.readinto(7)
-        self.assertEqual(target.read(), b"str")
-        self.check_exchange_after(bed, target, controller, b"str")
-
-    def check_exchange_after(self, bed, target, controller, waiting):
-        one, two = self.items("one", 5), self.items("two", 5)
-        at_target, at_controller = self.exchange(bed, target, controller, one, two)
-        self.assertEqual(self.joined(at_target), self.joined(one))
-        self.assertEqual(self.joined(at_controller), waiting + self.joined(two))
-
-    def test_capacities_that_are_wrong_raise(self):
-        bed = self.bed(ON_TIME)
-        self.addCleanup(bed.close)
-        for sizes in ({"rxbuf": 0}, {"txbuf": 0}, {"rxbuf": 1 << 16}):
-            with self.assertRaises(ValueError):
-                StreamTarget(bed.port, **sizes)
-
-    def test_packet_controller_is_refused(self):
-        bed, target, _ = self.start()
-        with self.assertRaises(ValueError):
-            PacketController(bed.i2c, ADDRESS).poll()
-
-
-class PacketBehaviour(DeviceBehaviour):
-    TARGET = PacketTarget
-    CONTROLLER = PacketController
-    LARGE = {"tx_queue": 30}
-
-    @staticmethod
-    def items(name, count):
-        return [("%s %d;" % (name, i)).encode() + b"." * (i * 7 % 40) for i in range(count)]
-
-    @staticmethod
-    def joined(items):
-        return items
-
-    @staticmethod
-    def send(side, items):
-        if not side.send_nowait(items[0]):
-            return False
-        items.pop(0)
-        return True
-
-    @staticmethod
-    def receive(side):
-        return side.recv_nowait()
-
-    def test_status_announces_packets_and_places(self):
-        bed, target, controller = self.start(rx_queue=3, tx_queue=5)
-        for i in range(5):
-            self.assertTrue(target.send_nowait(b"%d" % i))
-        self.assertFalse(target.send_nowait(b"full"))
-        target.any()
-        self.assertEqual(self.status(bed, controller).room, 3)
-        self.assertEqual(self.until(bed, lambda: controller.recv_nowait(), target.any), b"0")
-        bed.settle()
-        target.any()
-        controller.poll()
-        self.assertEqual(controller.any(), 4)
-
-    def test_queue_that_is_full_stops_the_controller_and_loses_nothing(self):
-        for mode in MODES:
-            bed, target, controller = self.start(mode, rx_queue=2)
-            items = self.items("x", 12)
-            waiting, got = list(items), []
-            for _ in range(20):
-                if waiting and controller.send_nowait(waiting[0]):
-                    waiting.pop(0)
-                bed.settle()
-                self.assertLessEqual(target.any(), 2)
-            self.assertEqual(len(waiting), 10)
-            while len(got) < 12:
-                packet = target.recv_nowait()
-                if packet:
-                    got.append(packet)
-                if waiting and controller.send_nowait(waiting[0]):
-                    waiting.pop(0)
-                bed.settle()
-            self.assertEqual(got, items)
-            self.assertEqual(target.faults, 0)
-            self.stop(bed, target)
-
-    def test_longest_packets_cross_and_others_raise(self):
-        bed, target, controller = self.start(max_packet=33)
-        longest = bytes(range(33))
-        at_target, at_controller = self.exchange(bed, target, controller, [longest], [longest])
-        self.assertEqual((at_target, at_controller), ([longest], [longest]))
-        for side in (target, controller):
-            for packet in (b"", bytes(34)):
-                with self.assertRaises(ValueError):
-                    side.send_nowait(packet)
-
-    def test_callback_gets_each_packet(self):
-        got = []
-        bed = self.bed(ON_TIME)
-        target = PacketTarget(bed.port, on_packet=lambda packet: got.append(bytes(packet)))
-        self.addCleanup(bed.close)
-        self.addCleanup(target.close)
-        target.open()
-        controller = PacketController(bed.i2c, ADDRESS)
-        self.synchronise(bed, target, controller)
-        items = self.items("x", 5)
-        self.exchange(bed, target, controller, items, ())
-        self.assertEqual(got, items)
-
-    def test_callback_that_raises_loses_only_its_packet(self):
-        got = []
-        bed = self.bed(ON_TIME)
-
-        def take(packet):
-            got.append(bytes(packet))
-            if len(got) == 2:
-                raise KeyError("application")
-
-        target = PacketTarget(bed.port, on_packet=take)
-        self.addCleanup(bed.close)
-        self.addCleanup(target.close)
-        target.open()
-        controller = PacketController(bed.i2c, ADDRESS)
-        self.synchronise(bed, target, controller)
-        bed.events.mode = LOST  # so that it is raised in a call
-        raised = 0
-        for packet in (b"1", b"2", b"3"):
-            self.until(bed, lambda packet=packet: controller.send_nowait(packet))
-            try:
-                target.any()
-            except KeyError:
-                raised += 1
-            self.until(bed, controller.flush, target.any)
-        self.assertEqual((got, raised), ([b"1", b"2", b"3"], 1))
-
-    def test_callback_may_answer(self):
-        bed = self.bed(ON_TIME)
-        answers = []
-
-        def answer(packet):
-            answers.append(target.send_nowait(b"+" + bytes(packet)))
-
-        target = PacketTarget(bed.port, on_packet=answer)
-        self.addCleanup(bed.close)
-        self.addCleanup(target.close)
-        target.open()
-        controller = PacketController(bed.i2c, ADDRESS)
-        self.synchronise(bed, target, controller)
-        got = self.exchange(bed, target, controller, [b"1", b"2", b"3"], ())[1]
-        self.assertEqual((got, answers), ([b"+1", b"+2", b"+3"], [True] * 3))
-
-    def test_sizes_that_are_wrong_raise(self):
-        bed = self.bed(ON_TIME)
-        self.addCleanup(bed.close)
-        for sizes in ({"max_packet": 0}, {"max_packet": 1025}, {"rx_queue": 0}, {"tx_queue": 0}):
-            with self.assertRaises(ValueError):
-                PacketTarget(bed.port, **sizes)

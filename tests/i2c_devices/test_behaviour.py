@@ -4,8 +4,9 @@ import unittest
 
 from i2c_devices import ports
 from tests.i2c_devices.bed import ModelBed
-from tests.i2c_devices.device_behaviour import PacketBehaviour, StreamBehaviour
 from tests.i2c_devices.memory_behaviour import ExactMemoryBehaviour, MemoryBehaviour
+from tests.i2c_devices.packet_behaviour import PacketBehaviour
+from tests.i2c_devices.stream_behaviour import StreamBehaviour
 
 
 class Stm32:

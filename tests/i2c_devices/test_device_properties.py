@@ -3,8 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from i2c_devices import ports
+from i2c_devices.memory_controller import MemoryController
+from i2c_devices.memory_target import MemoryTarget
 from primitives.fifo import Fifo
 from protocol.device import DEVICE_BYTES, PACKET, STREAM, DeviceStatus, Layout, decode_device, encode_device_into
+from tests.i2c_devices.bed import ADDRESS, ModelBed
 from tests.i2c_devices.bus import FAULTS
 from tests.i2c_devices.exchange import PacketExchange, StreamExchange
 
@@ -81,3 +85,47 @@ def test_noise_is_no_cell(noise):
     device = decode_device(noise)
     assert device is None or 1 <= device[1] <= 1024
     DeviceStatus().read(noise + bytes(20))
+
+
+SIZE = 24
+KEPT = (5, 9)  # read-only
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, 255), st.binary(min_size=1, max_size=40)),
+        st.tuples(st.just("read"), st.integers(0, 255), st.integers(1, 40)),
+        st.tuples(st.just("select"), st.integers(0, 255), st.none()),
+        st.tuples(st.just("scan"), st.none(), st.none()),
+    ),
+    max_size=30,
+)
+
+
+@given(steps, st.sampled_from([ports.STM32, ports.RP2]), st.booleans())
+def test_both_engines_are_the_memory_that_the_model_is(steps, port, exact):
+    bed = ModelBed(port)
+    told = []
+    target = MemoryTarget(
+        bed.port, SIZE, None, 8, read_only=(KEPT,), exact=exact,
+        memory_read=lambda offset, length: told.append(("read", offset, length)),
+        memory_written=lambda offset, length: told.append(("write", offset, length)),
+    )
+    target.open()
+    controller = MemoryController(bed, ADDRESS, 8)
+    model, expected = bytearray(SIZE), []
+    for what, at, data in steps:
+        if what == "write":
+            controller.write(at, data)
+            for i, value in enumerate(data):
+                if not KEPT[0] <= (at + i) % SIZE < KEPT[1]:
+                    model[(at + i) % SIZE] = value
+            expected.append((what, at % SIZE, len(data)))
+        elif what == "read":
+            buf = bytearray(data)
+            controller.read_into(at, buf)
+            assert buf == bytes(model[(at + i) % SIZE] for i in range(data))
+            expected.append((what, at % SIZE, data))
+        else:
+            bed.writeto(ADDRESS, b"" if what == "scan" else bytes((at,)))
+        assert target.memory == model
+    if exact:
+        assert told == expected

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from i2c_devices.memory_controller import MemoryController
+from i2c_devices.memory_target import MemoryTarget
+from tests.i2c_devices.bed import ADDRESS, ModelBed
 from tests.i2c_devices.bus import FAULTS
 from tests.i2c_devices.exchange import PacketExchange, StreamExchange
 
@@ -78,3 +81,40 @@ def test_interruptions_lose_and_repeat_nothing(seed, rate, faulty):
     exchange = interrupt(PacketExchange(faults, *packets), seed, rate)
     assert exchange.run().result() == packets
     assert stream.target.interruptions and exchange.target.interruptions
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_read_at_any_line_of_an_update_sees_the_old_or_the_new_block(seed):
+    bed, source = ModelBed(), random.Random(seed)
+    memory = MemoryTarget(bed.port, 16, None, 8, atomic=True)
+    memory.open()
+    controller = MemoryController(bed, ADDRESS, 8)
+    blocks = [bytes(16)]
+    buf = bytearray(16)
+
+    written = [0]
+
+    def read():
+        """And write: the last byte is the controller's."""
+        controller.read_into(0, buf)
+        assert bytes(buf[:15]) in (blocks[-1][:15], blocks[-2][:15])
+        written.append(source.randrange(256))
+        controller.write(15, bytes(written[-1:]))
+
+    def change():
+        with memory.update() as block:
+            for at in range(15):
+                block[at] = blocks[-1][at]
+
+    class Changer:
+        pass
+
+    changer = Changer()
+    changer.change = change
+    target = Interrupted(changer, read, lambda: source.random() < 0.5)
+    for _ in range(50):
+        blocks.append(source.randbytes(16))
+        target.change()
+        controller.read_into(0, buf)
+        assert bytes(buf) == blocks[-1][:15] + bytes(written[-1:])
+    assert target.interruptions > 50

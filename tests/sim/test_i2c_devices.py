@@ -67,7 +67,8 @@ class TwoBoards:
 
 
 def test_repl_example_is_a_repl_on_the_other_board(micropython64):
-    lines = ["6 * 7", "x = [1, 2, 3]", "sum(x)", "1 / 0", "print('long ' * 100)", "stream.resets"]
+    lines = ["6 * 7", "x = [1, 2, 3]", "sum(x)", "1 / 0", "print('long ' * 100)", "print('\\u20ac' * 300)"]
+    lines.append("stream.resets")
     printed = asyncio.run(TwoBoards(micropython64).run(EXAMPLES / "i2c_repl.py", EXAMPLES / "i2c_terminal.py", lines))
     text = "\n".join(printed)
     assert printed[0].startswith("the terminal is also on I2C")
@@ -75,6 +76,7 @@ def test_repl_example_is_a_repl_on_the_other_board(micropython64):
     assert ">>> sum(x)\n6\n" in text
     assert "ZeroDivisionError" in text
     assert "long " * 100 in text
+    assert "\u20ac" * 300 in text
     assert ">>> stream.resets\n1\n" in text
 
 

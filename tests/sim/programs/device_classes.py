@@ -7,8 +7,9 @@ import unittest
 from machine import I2CTarget, Pin, SoftI2C
 
 from tests.i2c_devices.bed import ADDRESS, Events
-from tests.i2c_devices.device_behaviour import PacketBehaviour, StreamBehaviour
 from tests.i2c_devices.memory_behaviour import ExactMemoryBehaviour, MemoryBehaviour
+from tests.i2c_devices.packet_behaviour import PacketBehaviour
+from tests.i2c_devices.stream_behaviour import StreamBehaviour
 
 WIRES = [("X1", "X9"), ("X2", "X10")]
 SCL, SDA, TARGET = ("X1", "X2", "X") if sys.platform == "pyboard" else (5, 4, 1)

@@ -13,8 +13,9 @@ from sim.pieces import CUT, LOST, NACKED, REPEATED
 from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.pair import Pair
 from tests.i2c_devices.bed import ADDRESS, Events
-from tests.i2c_devices.device_behaviour import PacketBehaviour, StreamBehaviour
 from tests.i2c_devices.memory_behaviour import ExactMemoryBehaviour, MemoryBehaviour
+from tests.i2c_devices.packet_behaviour import PacketBehaviour
+from tests.i2c_devices.stream_behaviour import StreamBehaviour
 
 WIRE_BYTES_S = 400000 / 9
 
