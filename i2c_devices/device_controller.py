@@ -7,7 +7,7 @@ Bus errors are not raised: a transfer that fails is repeated, and `failures` cou
 import asyncio
 from errno import ECONNRESET
 
-from i2c_devices.device_target import random16
+from i2c_devices.life import random16
 from i2c_devices.mailbox_controller import FREE, SENDING, MailboxController
 from i2c_devices.memory_controller import MemoryController
 from primitives.platform import Flag, sleep_ms, wait_for_ms

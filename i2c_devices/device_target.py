@@ -6,8 +6,8 @@ and costs a few comparisons if there is none. The two keep apart by `_busy`.
 """
 
 import asyncio
-import os
 
+from i2c_devices.life import random16
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import Pollable
 from primitives.platform import Flag, sleep_ms, wait_for_ms
@@ -30,17 +30,6 @@ MP_STREAM_POLL = 3
 MP_STREAM_CLOSE = 4
 POLLIN = 1
 POLLOUT = 4
-
-
-def random16():
-    """A random number 1..65535."""
-    a, b = os.urandom(2)
-    return 1 + (a << 8 | b) % 0xFFFF
-
-
-def as_bytes(data):
-    """The UTF-8 of a str, as MicroPython's streams take it; anything else as it is."""
-    return data.encode() if isinstance(data, str) else data
 
 
 def check_capacity(name, value):

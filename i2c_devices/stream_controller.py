@@ -1,8 +1,7 @@
 """A stream device as the I2C controller sees it (`stream_target.py` is the device)."""
 
 from i2c_devices.device_controller import DeviceController
-from i2c_devices.device_target import as_bytes
-from primitives.fifo import Fifo
+from primitives.fifo import Fifo, as_bytes
 from protocol.device import STREAM
 
 POLL_MS = 10

@@ -9,8 +9,8 @@ that a repetition is not taken twice and a torn write not at all. It may write a
 room for, so nothing can overflow.
 """
 
-from i2c_devices.device_target import DeviceTarget, as_bytes, check_capacity
-from primitives.fifo import Fifo
+from i2c_devices.device_target import DeviceTarget, check_capacity
+from primitives.fifo import Fifo, as_bytes
 from protocol.device import MAX_WINDOW, STREAM
 
 # The smaller the window, the more of the wire goes into headers: 16 bytes of 60.

@@ -1,6 +1,11 @@
 """A ring of bytes of fixed size: what is put in comes out in order. Neither grows nor waits."""
 
 
+def as_bytes(data):
+    """The UTF-8 of a str, as MicroPython's streams take it; anything else as it is."""
+    return data.encode() if isinstance(data, str) else data
+
+
 class Fifo:
     """Args: size: bytes."""
 
