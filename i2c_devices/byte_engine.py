@@ -47,6 +47,7 @@ class ByteEngine:
         self._at = 0  # offset of the next byte
         self._first = 0  # offset of the first one
         self._moved = 0  # bytes of data
+        self._reading = False
         self._missing = 0  # bytes of the memory address that are still to come
         self._address = 0
         # Transactions whose callback waits: a ring, filled by the interrupt and emptied by `_deliver`.
@@ -81,10 +82,14 @@ class ByteEngine:
             for i in range(target.readinto(self._in)):
                 self._take(self._in[i])
         elif event & ADDR_MATCH_READ:
+            self._end_write()
+            self._reading = True
             self._shown = self._front
             self._first = self._at
             self._moved = 0
         elif event & ADDR_MATCH_WRITE:
+            self._end_write()
+            self._reading = False
             self._missing = self._address_bytes
             self._address = 0
             self._moved = 0
@@ -93,6 +98,11 @@ class ByteEngine:
             self._at = (self._first + moved) % self._size
             self._end(END_READ, moved)
         elif event & END_WRITE:
+            self._end_write()
+
+    def _end_write(self):
+        # alif tells no end of a write before a repeated start: the next address is its end.
+        if not self._reading:
             self._end(END_WRITE, self._moved)
 
     def _take(self, value):

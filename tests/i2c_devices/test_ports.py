@@ -99,6 +99,22 @@ class TestReports(unittest.TestCase):
         self.assertEqual(got[-1], (20, 4))
 
 
+class TestAlif(unittest.TestCase):
+    def test_write_that_a_repeated_start_ends_without_an_event_is_told(self):
+        bed = ModelBed()
+        got = []
+        target = MemoryTarget(
+            bed.port, 32, None, 8, memory_written=lambda offset, length: got.append((offset, length)), exact=True
+        )
+        target.open()
+        fire = bed.there._fire
+        bed.there._fire = bed.there.model._fire = lambda event: event != 32 and fire(event)  # never END_WRITE
+        bed.writeto(ADDRESS, b"\x05abc", False)
+        self.assertEqual(got, [])
+        bed.readfrom_into(ADDRESS, bytearray(4))
+        self.assertEqual(got, [(5, 3)])
+
+
 class TestHard(unittest.TestCase):
     def test_hard_handler_is_asked_of_the_port_and_can_be_given_up(self):
         bed = ModelBed()
