@@ -46,7 +46,7 @@ lint: $(INSTALLED) ## Check the source with ruff.
 exhaustive: python ## Crash a short exchange at every event, in virtual time: some minutes.
 	@$(PYTHON) -m sim exhaustive
 
-soak-month: python ## 30 days of slow traffic with outages and crashes, in virtual time: about 40 minutes.
+soak-month: python ## 30 days of slow traffic with outages and crashes, in virtual time: about 70 minutes.
 	@$(PYTHON) -m sim month
 
 soak-silence: python ## 7 and 13 days without a line, or without Wi-Fi, server, client or bridge: about 2 hours.
