@@ -29,6 +29,7 @@ class ByteEngine:
         self._port = port
         self._target = None
         self._irq = None
+        self._hard = False
         self._size = size
         self._address_bytes = address_bits // 8
         self._prefetched = port.port.prefetched
@@ -39,6 +40,8 @@ class ByteEngine:
         self._copies = [bytearray(size) for _ in range(3)] if atomic else ()
         self._front = self._shown = self._copies[0] if atomic else self.memory
         self._stores = 0  # bytes stored, modulo 65536
+        self._updates = 0  # blocks of `update` in progress, one inside the other
+        self._spoilt = False  # one of them ended with an exception
         self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate
         self._deliver_ref = self._deliver
         self._in = bytearray(port.port.call_bytes)
@@ -56,11 +59,15 @@ class ByteEngine:
         self._report_length = [0] * MAX_REPORTS
         self._filled = 0
         self._emptied = 0
+        self._delivering = False
 
     def open(self):
         if self._target is None:
             self._target = self._port.open_bytes()
             self._irq = self._target.irq(self._on_event_ref, _ALL, hard=True)
+
+    def set_hard(self, hard):
+        self._hard = hard  # the interrupts are hard in any case
 
     def close(self):
         if self._target is not None:
@@ -71,7 +78,7 @@ class ByteEngine:
     # In the interrupt: nothing here allocates
 
     def _on_event(self, target):
-        event = self._irq.flags()
+        event = (self._irq or target.irq()).flags()  # the event may come before `irq` has returned
         if event & READ_REQ:
             at = self._at
             self._out[0] = self._shown[at]
@@ -127,6 +134,8 @@ class ByteEngine:
         self._moved = 0
         if not moved:
             return
+        if self._hard and self.on_use is not None:
+            self.on_use()
         filled = self._filled
         if (filled - self._emptied) % (2 * MAX_REPORTS) >= MAX_REPORTS:
             self.lost_reports += 1
@@ -144,6 +153,15 @@ class ByteEngine:
         self._deliver(0)
 
     def _deliver(self, _):
+        # A scheduled call may come in the middle of one that the application made: that one delivers the rest.
+        while self._emptied != self._filled and not self._delivering:
+            self._delivering = True
+            try:
+                self._deliver_all()
+            finally:
+                self._delivering = False
+
+    def _deliver_all(self):
         while self._emptied != self._filled:
             i = self._emptied % MAX_REPORTS
             kind, offset, length = self._report_kind[i], self._report_offset[i], self._report_length[i]
@@ -151,7 +169,7 @@ class ByteEngine:
             callback = self.on_read if kind == END_READ else self.on_written
             if callback is not None:
                 callback(offset, length)
-            if self.on_use is not None:
+            if self.on_use is not None and not self._hard:
                 self.on_use()
 
     def put(self, at, data):
@@ -166,21 +184,30 @@ class ByteEngine:
         return self
 
     def __enter__(self):
+        self._updates += 1
         return self.memory
 
     def __exit__(self, kind, value, traceback):
-        if kind is None:
-            self._publish()
+        self._spoilt |= kind is not None
+        self._updates -= 1
+        if self._updates:
+            return False  # a callback's, in the middle of another: that one shows both
+        if self._spoilt:
+            self._spoilt = False
+            self._copy(self._front, self.memory)
         else:
-            self.memory[:] = self._front
+            self._publish()
         return False
 
     def _publish(self):
         for free in self._copies:
             if free is not self._front and free is not self._shown:
                 break
+        self._copy(self.memory, free)
+        self._front = free
+
+    def _copy(self, source, to):
         stores = None
         while stores != self._stores:  # the controller wrote during the copy: a write lasts longer than a copy
             stores = self._stores
-            free[:] = self.memory
-        self._front = free
+            to[:] = source

@@ -16,6 +16,8 @@ class MemoryEngine:
         self._target = None
         self._irq = None
         self._hard = False
+        self._putting = 0  # calls of `put` in progress: the two copies differ, and nobody else did it
+        self._unrestored = False  # an event came meanwhile
         self._ranges = tuple(read_only)
         if self._ranges:
             self._kept = bytearray(size)  # what the target has put there
@@ -53,22 +55,32 @@ class MemoryEngine:
             self.restore()
         if self.on_use is not None:
             self.on_use()
+        if self._target is None:
+            return  # a soft event that was on its way when the target was closed
         if self.on_read is not None or self.on_written is not None:
             self._report(target)
 
     def _report(self, target):
-        flags = self._irq.flags()
+        flags = (self._irq or target.irq()).flags()  # the event may come before `irq` has returned
         if flags & END_READ and self.on_read is not None:
             self.on_read(target.memaddr, None)
         if flags & END_WRITE and self.on_written is not None:
             self.on_written(target.memaddr, None)
 
     def put(self, at, data):
+        self._putting += 1
         if self._ranges:
             self._kept[at : at + len(data)] = data
         self.memory[at : at + len(data)] = data
+        self._putting -= 1
+        if self._unrestored and not self._putting:
+            self.restore()
 
     def restore(self):
+        if self._putting:
+            self._unrestored = True
+            return 0
+        self._unrestored = False
         restored = 0
         for i in range(len(self._ranges)):
             shown, kept = self._pairs[i]

@@ -97,7 +97,8 @@ class MemoryTarget:
 
     def update(self):
         """`with target.update() as memory:` what is changed inside becomes visible as one: a read that has begun
-        sees the old block to its end, a later one the new. After an exception the old block stands."""
+        sees the old block to its end, a later one the new. After an exception the old block stands. One
+        in a callback, in the middle of another, is shown, or given up, with that."""
         return self._engine.update()
 
     @property

@@ -203,6 +203,8 @@ class I2CTarget:
 
     def irq(self, handler=None, trigger=IRQ_END_READ | IRQ_END_WRITE, hard=False):
         """Returns the interrupt's object, which is the target itself."""
+        if handler is None:
+            return self
         if trigger & IRQ_HARD_ONLY and not hard:
             raise ValueError("hard IRQ required")
         self._handler, self._trigger, self._hard = handler, trigger, hard

@@ -78,7 +78,9 @@ class Events:
     def memaddr(self):
         return self._target.memaddr
 
-    def irq(self, handler, trigger=48, hard=False):
+    def irq(self, handler=None, trigger=48, hard=False):
+        if handler is None:
+            return self
         self._handler = handler
         self._flags = 0
         self._irq = self._target.irq(self._on_event, trigger, hard=hard)

@@ -81,6 +81,47 @@ def test_interruptions_lose_and_repeat_nothing(seed, rate, faulty):
     exchange = interrupt(PacketExchange(faults, *packets), seed, rate)
     assert exchange.run().result() == packets
     assert stream.target.interruptions and exchange.target.interruptions
+    assert stream.target.refused == exchange.target.refused == 0  # an interruption is no controller that disobeys
+
+
+def test_what_is_written_where_it_must_not_during_a_put_is_undone_after_it():
+    bed, source = ModelBed(), random.Random(1)
+    memory = MemoryTarget(bed.port, 16, None, 8, read_only=((0, 8),))
+    memory.open()
+    controller = MemoryController(bed, ADDRESS, 8)
+    target = Interrupted(memory, lambda: controller.write(6, b"bad!"), lambda: source.random() < 0.2)
+    for i in range(50):
+        target.put(0, b"%4d" % i)
+        assert bytes(memory.memory[:8]) == b"%4d" % i + bytes(4)
+    assert memory.refused > 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scheduled_call_in_the_middle_of_a_poll_repeats_no_callback(seed):
+    bed, source = ModelBed(), random.Random(seed)
+    scheduled, told = [], []
+    bed.port.schedule = scheduled.append
+    memory = MemoryTarget(bed.port, 32, None, 8, exact=True, memory_written=lambda at, size: told.append((at, size)))
+    memory.open()
+    controller = MemoryController(bed, ADDRESS, 8)
+    sent = []
+
+    def write():
+        sent.append((len(sent) % 20, len(sent) % 7 + 1))
+        controller.write(sent[-1][0], b"x" * sent[-1][1])
+
+    def interrupt():
+        if source.random() < 0.2:
+            write()
+        while scheduled:
+            scheduled.pop()(0)
+
+    target = Interrupted(memory, interrupt, lambda: source.random() < 0.3)
+    for _ in range(100):
+        write()
+        write()
+        target.poll()
+    assert told == sent and target.interruptions > 50
 
 
 @pytest.mark.parametrize("seed", range(5))
