@@ -1,7 +1,8 @@
 """What a stream and a packet device have in common on the controller's side.
 
 Bus errors are not raised: a transfer that fails is repeated, and `failures` counts. What is raised is OSError
-(ECONNRESET), once, after the device has begun anew: what was on its way then is lost, or will come again.
+(ECONNRESET), once, after the device has begun anew: what was on its way then is lost, or will come again. If something
+was written that is lost, and a call that reads was told, the next one that writes is told too.
 """
 
 import asyncio
@@ -20,7 +21,13 @@ REWRITE_MS = 100
 
 
 class DeviceController:
-    """Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before."""
+    """Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
+
+    A controller has these methods:
+
+    _readable(): there is something to read; fetches if not.
+    _discard(): forget what was fetched, and not read.
+    """
 
     def __init__(self, i2c, address, kind, interval_ms):
         self._memory = MemoryController(i2c, address, ADDRESS_BITS)
@@ -33,6 +40,7 @@ class DeviceController:
         self._life = 0  # of the device
         self._established = False
         self._broken = False
+        self._lost = False  # what was written last, with the device's life
         self._faults = 0  # of the device, when the transfer was written that is on its way
         self._rewrite = Timeout(REWRITE_MS)
         self._rx_flag = Flag()  # one for each task that may wait: one that reads, one that writes
@@ -66,23 +74,22 @@ class DeviceController:
         if self._box is None and not self._identify():
             return False
         box = self._box
+        sending, damaged = box.state == SENDING, box.damaged
         fresh = box.poll()
-        if box.status.client_life != self._life:
-            self._meet()
         if box.new_life:
             box.new_life = False
-            if self._established:
-                self._established = False
-                self._broken = True
-                self.resets += 1
-        if not fresh or self._box is not box:
+            self._end_life(sending)
+        met = box.status.client_life == self._life or self._meet()
+        if box.damaged != damaged:
+            self._identify()  # STATUS may not be where it was: another life has another window
+        if not fresh or not met or self._box is not box:
             return False
         self._established = True
         if box.state != SENDING:
             box.acknowledge()
         elif box.status.faults != self._faults or self._rewrite.expired():
-            self._mark()
             box.send_again()
+            self._mark()
         return True
 
     def _identify(self):
@@ -95,23 +102,34 @@ class DeviceController:
         if device is None:
             self._lost_cells += 1
             return False
-        kind, window, self.capacity, _ = device
+        kind, window, capacity, _ = device
+        if self._box is not None and (kind != self._kind or window != self.window):
+            self._end_life(self._box.state == SENDING)
+            self._failures += self._box.failures
+            self._lost_cells += self._box.damaged
+            self._box = None
         if kind != self._kind:
             raise ValueError("the device is of kind %r, not %r" % (chr(kind), chr(self._kind)))
-        if self._box is None or window != self.window:
-            if self._box is not None:
-                self._failures += self._box.failures
-                self._lost_cells += self._box.damaged
-            self.window = window
+        self.window = window
+        self.capacity = capacity
+        if self._box is None:
             self._box = MailboxController(self._memory, random16, MAX_PAYLOAD, Layout(window))
         return True
 
+    def _end_life(self, sending):
+        if self._established:
+            self._established = False
+            self._broken = True
+            self._lost |= sending
+            self.resets += 1
+
     def _meet(self):
-        """Another life of the device: it may have other sizes."""
-        box = self._box
-        self._life = box.status.client_life
+        """Another life of the device: it may have other sizes. True if it is known now."""
+        life = self._box.status.client_life
         if not self._identify():
-            self._life = 0  # ask again
+            return False
+        self._life = life
+        return True
 
     def _mark(self):
         self._faults = self._box.status.faults
@@ -120,7 +138,13 @@ class DeviceController:
     def _check(self):
         if self._broken:
             self._broken = False
-            raise OSError(ECONNRESET)
+            self._discard()
+            raise OSError(ECONNRESET, "the device has begun anew")
+
+    def _check_written(self):
+        self._broken |= self._lost
+        self._lost = False
+        self._check()
 
     def _can_send(self):
         """True if the buffer is free and the device has room, as far as is known; looks at it if not."""
@@ -134,8 +158,9 @@ class DeviceController:
     def _send(self, n):
         """Send what stands in the buffer at _payload_at."""
         box = self._box
-        self._mark()
-        if not box.send(0, 0, self._payload_at, n):
+        sent = box.send(0, 0, self._payload_at, n)
+        self._mark()  # now: at 100 kHz it may have taken 90 ms
+        if not sent:
             self._rewrite.expire()
 
     def _fetch(self):
@@ -183,13 +208,13 @@ class DeviceController:
         await self._wait(self._tx_flag, self.flush)
 
     def _writable(self):
-        self._check()
+        self._check_written()
         return self._can_send()
 
     def flush(self):
         """True if the device has taken everything that was written."""
-        self._check()
+        self._check_written()
         if self._box is not None and self._box.state == SENDING:
             self.poll()
-            self._check()
+            self._check_written()
         return self._box is None or self._box.state == FREE

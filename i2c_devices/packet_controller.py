@@ -12,6 +12,7 @@ class PacketController(DeviceController):
 
     def __init__(self, i2c, address, *, interval_ms=POLL_MS):
         super().__init__(i2c, address, PACKET, interval_ms)
+        self._packet = None  # fetched, and not received
 
     @property
     def max_packet(self):
@@ -20,20 +21,18 @@ class PacketController(DeviceController):
 
     def any(self):
         """Packets that wait at the device, as far as is known; looks if it knows of none."""
-        self._check()
         if not self._waiting():
+            self._check()
             self.poll()
             self._check()
         return self._waiting()
 
     def recv_nowait(self):
         """The next packet, bytes, or None."""
-        self._check()
-        if not self._fetch():
-            self._check()
+        if not self._readable():
             return None
-        packet = bytes(self._payload())
-        self._done()
+        packet = self._packet
+        self._packet = None
         return packet
 
     def send_nowait(self, packet):
@@ -41,11 +40,11 @@ class PacketController(DeviceController):
 
         Raises ValueError for one that is empty or longer than the device takes.
         """
-        self._check()
+        self._check_written()
         if not len(packet):
             raise ValueError("a packet has at least 1 byte")
         ready = self._can_send()
-        self._check()
+        self._check_written()
         if self.window and len(packet) > self.window:
             raise ValueError("a packet has 1..%d bytes, not %d" % (self.window, len(packet)))
         if not ready:
@@ -65,11 +64,22 @@ class PacketController(DeviceController):
         await self.drain()
 
     def _readable(self):
-        return self.any() > 0
+        if self._packet is None:
+            self._check()
+            if not self._fetch():
+                self._check()
+                return False
+            self._packet = bytes(self._payload())
+            self._done()
+        return True
+
+    def _discard(self):
+        self._packet = None
 
     def _waiting(self):
-        """Packets that STATUS announced and that have not been fetched since."""
+        """Packets that were fetched, and that STATUS announced and have not been fetched since."""
         box = self._box
+        fetched = self._packet is not None
         if box is None or not box.synchronised:
-            return 0
-        return max(0, box.status.available - diff8(box.next, box.status.base))
+            return int(fetched)
+        return fetched + max(0, box.status.available - diff8(box.next, box.status.base))

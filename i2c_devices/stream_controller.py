@@ -44,12 +44,12 @@ class StreamController(DeviceController):
 
         `flush` tells when the device has taken them.
         """
-        self._check()
+        self._check_written()
         data = as_bytes(data)
         if not len(data):
             return 0
         ready = self._can_send()
-        self._check()
+        self._check_written()
         if not ready:
             return None
         box = self._box
@@ -61,13 +61,17 @@ class StreamController(DeviceController):
 
     def _readable(self):
         """True if there is something to read; fetches if not."""
+        if self._rx is not None and len(self._rx):
+            return True
         self._check()
-        if self._rx is None or not len(self._rx):
-            if not self._fetch():
-                self._check()
-                return False
-            if self._rx is None or self._rx.size < self.window:
-                self._rx = Fifo(self.window)
-            self._rx.put(self._payload())
-            self._done()
+        if not self._fetch():
+            self._check()
+            return False
+        if self._rx is None or self._rx.size < self.window:
+            self._rx = Fifo(self.window)
+        self._rx.put(self._payload())
+        self._done()
         return True
+
+    def _discard(self):
+        self._rx = None

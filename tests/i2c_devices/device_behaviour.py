@@ -5,7 +5,7 @@ from errno import ECONNRESET
 from i2c_devices.device_target import IRQ_ERROR, IRQ_RESET, IRQ_RX, IRQ_TX, POLLIN, POLLOUT
 from protocol.device import ACK_BYTES, DEVICE_BYTES, SYNC_BYTES, DeviceStatus, Layout
 from protocol.mailbox import ADDRESS_BITS, HEADER
-from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, MODES, ON_TIME
+from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, LOST, MODES, ON_TIME
 
 TRIES = 60  # of a step that should succeed soon
 
@@ -235,6 +235,82 @@ class DeviceBehaviour:
             bed.settle()
         self.assertEqual((told, controller.resets), (1, 1))
         self.check_exchange(bed, again, controller)
+
+    def restart(self, bed, target, make, **sizes):
+        target.close()
+        again = make(bed.port, **sizes)
+        again.open()
+        self.addCleanup(again.close)
+        return again
+
+    def test_restarted_target_of_another_size_is_met(self):
+        bed, target, controller = self.start()
+        self.check_exchange(bed, target, controller)
+        for sizes in (self.RESIZED, {}):
+            target = self.restart(bed, target, self.TARGET, **sizes)
+            with self.assertRaises(OSError):
+                for _ in range(TRIES):
+                    self.receive(controller)
+                    target.any()
+                    bed.settle()
+            self.check_exchange(bed, target, controller)
+        self.assertEqual(controller.resets, 2)
+
+    def test_restarted_target_of_another_kind_is_refused_in_every_call(self):
+        bed, target, controller = self.start()
+        again = self.restart(bed, target, self.OTHER)
+        for _ in range(5):
+            with self.assertRaises((ValueError, OSError)):
+                for _ in range(TRIES):
+                    self.receive(controller)
+                    again.any()
+                    bed.settle()
+        for _ in range(5):
+            with self.assertRaises(ValueError):
+                self.send(controller, self.items("x", 1))
+        self.assertEqual(again.any(), 0)
+
+    def test_what_was_fetched_from_an_ended_life_is_read_before_the_error_or_not_at_all(self):
+        for read_first in (False, True):
+            bed, target, controller = self.start()
+            old, new = self.items("old", 2), self.items("new", 2)
+            kept = list(old)
+            while old and self.send(target, old):
+                pass
+            self.until(bed, controller._readable, target.any)
+            target = self.restart(bed, target, self.TARGET)
+            self.until(bed, lambda controller=controller: controller.poll() or controller.resets, target.any)
+            while new and self.send(target, new):
+                pass
+            if read_first:
+                got = self.joined([self.receive(controller)])
+                self.assertEqual(self.joined(kept)[: len(got)], got)
+            with self.assertRaises(OSError) as caught:
+                self.send(controller, self.items("x", 1))
+            self.assertEqual(caught.exception.errno, ECONNRESET)
+            at_controller = self.exchange(bed, target, controller, (), new)[1]
+            self.assertEqual(self.joined(at_controller), self.joined(self.items("new", 2)))
+            self.stop(bed, target)
+
+    def test_writer_is_told_of_a_loss_that_the_reader_was_told_of_first(self):
+        bed, target, controller = self.start(LOST)
+        self.assertTrue(self.send(controller, self.items("lost", 1)))
+        target = self.restart(bed, target, self.TARGET)
+        for action in (self.receive, lambda side: side.flush()):
+            with self.assertRaises(OSError):
+                for _ in range(5):
+                    action(controller)
+                    target.any()
+        self.assertTrue(controller.flush())
+        self.check_exchange(bed, target, controller)
+
+    def test_nothing_is_readable_at_an_absent_target(self):
+        bed, target, controller = self.start()
+        self.assertTrue(self.send(target, self.items("x", 1)))
+        bed.settle()
+        self.until(bed, controller.poll)
+        target.close()
+        self.assertFalse(controller._readable())
 
     def test_restarted_controller_gets_what_was_not_confirmed(self):
         bed, target, controller = self.start()

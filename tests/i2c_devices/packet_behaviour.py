@@ -2,6 +2,7 @@
 
 from i2c_devices.packet_controller import PacketController
 from i2c_devices.packet_target import PacketTarget
+from i2c_devices.stream_target import StreamTarget
 from tests.i2c_devices.bed import ADDRESS, LOST, MODES, ON_TIME
 from tests.i2c_devices.device_behaviour import DeviceBehaviour
 
@@ -9,7 +10,9 @@ from tests.i2c_devices.device_behaviour import DeviceBehaviour
 class PacketBehaviour(DeviceBehaviour):
     TARGET = PacketTarget
     CONTROLLER = PacketController
+    OTHER = StreamTarget
     LARGE = {"tx_queue": 30}
+    RESIZED = {"max_packet": 200}
 
     @staticmethod
     def items(name, count):

@@ -1,6 +1,7 @@
 """How a stream device behaves, on any bed."""
 
 from i2c_devices.packet_controller import PacketController
+from i2c_devices.packet_target import PacketTarget
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from tests.i2c_devices.bed import ADDRESS, MODES, ON_TIME
@@ -10,7 +11,8 @@ from tests.i2c_devices.device_behaviour import DeviceBehaviour
 class StreamBehaviour(DeviceBehaviour):
     TARGET = StreamTarget
     CONTROLLER = StreamController
-    LARGE = {"rxbuf": 100, "txbuf": 300}
+    OTHER = PacketTarget
+    LARGE = RESIZED = {"rxbuf": 100, "txbuf": 300}
 
     @staticmethod
     def items(name, count):
