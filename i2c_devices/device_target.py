@@ -14,9 +14,12 @@ from primitives.platform import Flag, sleep_ms, wait_for_ms
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
 
-# How often a call, or a task that waits, examines everything although no event came. What is not whole for longer
-# was damaged, and is not on its way.
+# How often a call, or a task that waits, examines everything although no event came, and how long the controller may
+# not know of a little more room.
 POLL_MS = 20
+
+# What is not whole POLL_MS after it might be was damaged, and is not on its way: a bus of 100 kHz carries 11 bytes/ms.
+MIN_BYTES_PER_MS = 10
 
 # Events that one call serves; those behind wait for the next one.
 MAX_ROUNDS = 4
@@ -67,7 +70,8 @@ class DeviceTarget(Pollable):
         self._seen = memoryview(bytearray(len(self._cells)))
         self._look = Timeout(POLL_MS)
         self._stalled = False  # what arrived is not whole, or finds no room: wait for an event
-        self._stall = Timeout(POLL_MS)
+        self._stall = Timeout(POLL_MS + window // MIN_BYTES_PER_MS)
+        self._told = Timeout(POLL_MS)  # since STATUS was written
         self._busy = 0  # calls in progress, one inside the other
         self._over = False  # it finds no room, and has been counted
         self._base = 0  # number of the oldest transfer that is not confirmed
@@ -138,7 +142,7 @@ class DeviceTarget(Pollable):
         return self
 
     def flags(self):
-        """Events of the last call of the handler."""
+        """In the handler: the events that it is called for."""
         return self._flags
 
     def _on_use(self):
@@ -159,8 +163,10 @@ class DeviceTarget(Pollable):
     def _tell(self, flags):
         flags &= self._trigger
         if flags and self._handler is not None:
+            before = self._flags  # an interrupt may come in the middle of a call of the handler
             self._flags = flags
             self._handler(self)
+            self._flags = before
 
     # The work
 
@@ -265,7 +271,11 @@ class DeviceTarget(Pollable):
         status = box.status
         available, room = self._levels()
         # Not at each byte that is read, or the controller would write as many small transfers.
-        if room != status.room and (room == self._capacity or room - status.room >= self._capacity // 2):
+        # But in the end, for the application may wait for more than half before it reads.
+        late = self._told.expired()  # asked each time: a Timeout must be
+        if room != status.room and (
+            late or room == self._capacity or room - status.room >= self._capacity // 2
+        ):
             box.touch()
         if status.faults != self.faults & 0xFF:
             status.faults = self.faults & 0xFF
@@ -274,6 +284,7 @@ class DeviceTarget(Pollable):
             status.available = min(available, 0xFFFF)
             status.room = room
             box.publish()
+            self._told.restart()
             if self._pin is not None:
                 self._pin(0)
                 self._pin(1)
