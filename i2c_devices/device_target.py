@@ -94,6 +94,7 @@ class DeviceTarget(Pollable):
         """Leave the bus. What the controller has not confirmed is offered again after `open`."""
         self._busy += 1
         self._box.close()
+        self._seen[:] = self._cells  # now empty: the controller may write the same SYNC again
         self._forget()
         self._busy -= 1
 

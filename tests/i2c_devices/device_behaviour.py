@@ -340,6 +340,23 @@ class DeviceBehaviour:
                 bed.settle()
         self.check_exchange(bed, target, controller)
 
+    def test_target_that_comes_back_in_the_middle_of_meeting_is_met(self):
+        for mode in MODES:
+            bed = self.bed(mode)
+            target = self.TARGET(bed.port)
+            target.open()
+            controller = self.CONTROLLER(bed.i2c, ADDRESS)
+            self.addCleanup(bed.close)
+            self.addCleanup(target.close)
+            controller.poll()
+            bed.settle()
+            target.any()
+            target.close()
+            target.open()
+            self.synchronise(bed, target, controller)
+            self.check_exchange(bed, target, controller)
+            self.stop(bed, target)
+
     def test_handler_hears_of_what_arrives_and_of_room(self):
         bed, target, controller = self.start()
         notes = Notes()
