@@ -36,8 +36,10 @@ async def thermometer():
 
 async def ask(stream, line):
     """The controller: sends a line, returns the answer."""
-    await stream.writable()
-    stream.write(line.encode() + b"\n")
+    data = line.encode() + b"\n"
+    while data:
+        await stream.writable()
+        data = data[stream.write(data) or 0 :]  # what there is room for
     answer = b""
     while not answer.endswith(b"\n"):
         await stream.readable()

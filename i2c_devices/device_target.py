@@ -130,8 +130,9 @@ class DeviceTarget(Pollable):
         """Call handler(self) when one of the events of trigger occurs; in it, `flags` tells which.
 
         IRQ_RX and IRQ_TX call it from the interrupt, hard or soft, and are hints: they come without the check, and may
-        be lost. IRQ_ERROR and IRQ_RESET call it from the application's own next call. In an interrupt the handler may
-        use the device only if nothing else does; else it sets a flag. Returns self.
+        be lost. IRQ_ERROR and IRQ_RESET call it from the work: in the application's next call, or scheduled, between
+        any two of its bytecodes. In an interrupt the handler may use the device only if nothing else does; else it
+        sets a flag. Returns self.
 
         Raises:
             ValueError: the port has no hard interrupts.

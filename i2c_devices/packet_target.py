@@ -18,8 +18,9 @@ class PacketTarget(DeviceTarget):
     port: i2c_devices.ports.TargetPort.
     max_packet: bytes of the longest packet, 1..1,024.
     rx_queue, tx_queue: packets that wait for the application, and for the controller.
-    on_packet: function (packet), called in place of queueing, from the calls
-        of the application; packet is a memoryview, valid during the call.
+    on_packet: function (packet), called in place of queueing, from any call of
+        the application, or from a scheduled callback: between any two of its
+        bytecodes. packet is a memoryview, valid during the call.
     life, pin: as of StreamTarget.
 
     It does not open itself.
