@@ -9,7 +9,8 @@
         asyncio.create_task(echo())
         await run({"demo"}, keys={"demo": KEY})
 
-Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
+Runs under CPython 3.11+ and, with the store in memory, under MicroPython. What
+is CPython's alone is in modules of its own: sqlite_store.py, ..
 """
 
 from protocol.credentials import parse_id
@@ -40,12 +41,14 @@ async def run(
             clients' configuration must have the same.
         keys: dict from id to key (32 bytes or 64 hexadecimal digits), or the
             path of a JSON file of the same.
-        store: see store.py; None: a MemoryStore that lives as long as the
-            process, so that a later `run` goes on where this one ended.
+        store: see store.py; None: the file pb_link.db in the current
+            directory, which survives the process (under MicroPython a
+            MemoryStore that lives as long as the process). One process at a
+            time may use it.
         host: address to listen on.
 
-    Raises: TypeError, ValueError that name the argument; OSError if the port
-        cannot be had.
+    Raises: TypeError, ValueError that name the argument; StoreError if the
+        file cannot be had; OSError if the port cannot.
     """
     if isinstance(expected, str):
         raise TypeError("expected must be a collection of ids, not one str")
@@ -53,9 +56,10 @@ async def run(
         raise ValueError("port must be 1..65535")
     if not isinstance(timeout, int) or timeout < 200:
         raise ValueError("timeout must be at least 200 ms")
+    expected = {parse_id(client_id) for client_id in expected}
     _registry.verbose = verbose
     listener = Listener(_registry, load_keys(keys), _registry.use(store), timeout)
-    _registry.expect({parse_id(client_id) for client_id in expected})
+    _registry.expect(expected)
     await listener.serve(host, port)
 
 

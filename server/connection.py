@@ -1,5 +1,4 @@
-"""A client as the application sees it: `Connection`, one object for an id for
-ever, whatever becomes of its TCP connections.
+"""A client as the application sees it: `Connection`, one for an id for ever.
 
 Three tasks serve it. While a TCP connection is there: one reads frames into
 the session, one writes what the session has to say. And for as long as the
@@ -25,18 +24,10 @@ from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, RESUMING, Session
+from server.reading import Lines, Reading
+from server.welcome import Welcome
 
 _MAX_WAIT_MS = 1000  # bound on how long the writing task sleeps
-
-
-class Welcome:
-    """What the server knew when it gave a WELCOME: serial (number of it, of this
-    client), owner (in the store), epoch (told in it)."""
-
-    def __init__(self, serial, owner, epoch):
-        self.serial = serial
-        self.owner = owner
-        self.epoch = epoch
 
 
 class Connection:
@@ -57,8 +48,7 @@ class Connection:
         self._base = 0  # what the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
         self._writers = []  # calls of write that wait for a place, in order
-        self._readers = 0  # calls of readline that wait
-        self._taken = []  # lines taken from the store for them
+        self._reading = Reading(client_id)
         self._changed = Broadcast()
         self._storing = TaskFlag()
         self._loading = asyncio.Lock()
@@ -92,39 +82,67 @@ class Connection:
     async def readline(self, timeout_ms=None):
         """The client's next line, str with its newline. Waits through outages.
 
+        It has left the store for good then: an application that dies with it
+        has had it. `lines` is for those who want it again.
+
         timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may
         lose a line.
 
-        Of a client that has not connected since the server runs, it claims the
-        state in the store, as `write` with qos does.
-
+        Like `write` with qos it claims the state of a client that has not yet connected in the store.
         Raises: StoreError if the store failed; asyncio.TimeoutError; ValueError.
         """
         limit = wait_limit(timeout_ms)
+        reading = self._reading
         await self._loaded()
-        self._readers += 1
+        reading.readers += 1
         try:
-            await self._take_directly()
-            while not self._taken:
+            await self._read_directly()
+            while not reading.taken:
                 await self._changed.wait(limit)
                 await self._loaded()
-                await self._take_directly()
+                await self._read_directly()
         finally:
-            self._readers -= 1
-        return decode_line(self._taken.pop(0))
+            reading.readers -= 1
+            self._storing.set()  # there is room for a line more, or one to give back
+        return decode_line(reading.taken.pop(0))
 
-    async def _take_directly(self):
-        """Take the next line in the reader's own step, or ask for it: there may be room for more afterwards as well."""
+    def lines(self, commit="after", ahead=0):
+        """An async iterator over the client's lines: see `Lines` in reading.py.
+
+        commit: "after": a line leaves the store when the next one is asked for; "before": as with readline.
+        """
+        return Lines(self, commit, ahead)
+
+    async def next_after(self, done, ahead):
+        """For Lines. done: (store, number) of the line that the application is done with, or None.
+        Returns (store, number, bytes) of the first that it is not done with."""
+        reading = self._reading
+        await self._loaded()
+        if done is not None and done[0] is self._store:
+            reading.finish(done[1])
+            await self._read_directly()
+            while reading.unsafe > ahead:
+                await self._changed.wait()
+                await self._loaded()
+        while True:
+            store = self._store
+            found = await store.look(self.client_id, self._state.owner, reading.finished)
+            if found:
+                return store, found[0], found[1]
+            await self._changed.wait()
+            await self._loaded()
+
+    async def _read_directly(self):
+        """An immediate store does in the reader's own step what it wants done; another one is asked to."""
         if self._store.immediate:
-            await self._directly(self._take())
+            await self._directly(self._reading.step())
         self._storing.set()
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.
 
-        Args: as AppBase.write. With qos, a line for an absent client waits in
-            the store; without, it is lost unless the client is connected, and
-            the call returns as soon as it is not.
+        Args: as AppBase.write. With qos, a line for an absent client waits in the store; without,
+            it is lost unless the client is connected, and the call returns as soon as it is not.
 
         Lines have the order of the calls. Cancelling a call once its line has
         its place does not take the line back, and leaves it there.
@@ -152,8 +170,7 @@ class Connection:
         return self._writers[0] is ticket and self._unstored is None
 
     async def _write_numbered(self, ticket, data):
-        """Have the store take a line. Returns the session, and how many of its lines are
-        acknowledged when this one is."""
+        """Have the store take a line. Returns the session, and how many of its lines are acknowledged with this one."""
         await self._loaded()
         while not (self._is_next(ticket) and self._store.outbox_room(self.client_id, len(data))):
             await self._changed.wait()
@@ -170,7 +187,7 @@ class Connection:
         return session, count
 
     async def _write_unnumbered(self, ticket, data):
-        """Queue a line, unless the client is or becomes absent: nothing else is waited for then."""
+        """Queue a line, unless the client is or becomes absent."""
         while self.status() and not (self._is_next(ticket) and self._queue_takes(len(data))):
             await self._changed.wait()
         if self.status():
@@ -195,9 +212,8 @@ class Connection:
     # State
 
     async def load(self, store, owner=0):
-        """Take this client's state from the store, once; and again after a
-        failure, or if `owner`, seen in the store, has come after us: another
-        server. Raises: StoreError."""
+        """Take this client's state from the store, once; and again after a failure, or if `owner`,
+        seen in the store, has come after us: another server. Raises: StoreError."""
         async with self._loading:
             if self._store is not store or self.fault or self._state.owner < owner:
                 try:
@@ -219,6 +235,7 @@ class Connection:
         self._written = 0
         self._unstored = None
         self._base = state.base
+        self._reading.begin(store, state)
         self._store = store
         self._state = state
         self._session = session
@@ -272,10 +289,10 @@ class Connection:
         received = await self._store_received()
         acknowledged = await self._store_acknowledged()
         written = await self._store_written()
-        taken = not self._store.immediate and await self._take()
+        read = not self._store.immediate and await self._reading.step()
         if received or acknowledged or written:
             self._wake_sender()
-        return received or acknowledged or written or taken
+        return received or acknowledged or written or read
 
     async def _store_received(self):
         session = self._session
@@ -310,14 +327,10 @@ class Connection:
         self._unstored = None
         return True
 
-    async def _take(self):
-        if len(self._taken) >= self._readers:
-            return False
-        line = await self._store.take(self.client_id, self._state.owner)
-        if line is None:
-            return False
-        self._taken.append(line)
-        return True
+    def look_again(self):
+        """The store may have room that it did not have."""
+        self._storing.set()
+        self._changed.pulse()
 
     def _wake_sender(self):
         if self._transport is not None:
@@ -353,9 +366,7 @@ class Connection:
         self._attached = welcome.serial
         self._transport = transport
         self.nconns += 1
-        self._session.attach(
-            responder.channel, responder.peer_epoch, responder.peer_max_frame
-        )
+        self._session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame)
 
     def disconnect(self):
         """End the present TCP connection, if there is one."""

@@ -3,7 +3,7 @@
 from primitives.broadcast import Broadcast
 from primitives.timeout import Timeout
 from server.connection import Connection
-from server.store import MemoryStore
+from server.default_store import default_store
 
 # At most this many refusals are logged in a period; the rest is counted.
 _REFUSALS = 10
@@ -17,7 +17,7 @@ class Registry:
         self.verbose = False
         self.changed = Broadcast()
         self._connections = {}
-        self._memory = MemoryStore()  # for those who bring none: as long as their Connections
+        self._own = None  # store for those who bring none: as long as their Connections
         self._period = Timeout(_PERIOD_MS)
         self._refused = 0
 
@@ -32,9 +32,16 @@ class Registry:
         return self._connections[client_id]
 
     def use(self, store):
-        """Use this store, or None: the one in memory. Returns it."""
-        self.store = self._memory if store is None else store
-        return self.store
+        """Use this store, or None: the one that is ours. Returns it. Raises: StoreError."""
+        if store is None:
+            store = self._own = self._own or default_store()
+        self.store = store
+        store.on_room = self._on_room
+        return store
+
+    def _on_room(self):
+        for connection in self._connections.values():
+            connection.look_again()
 
     def expect(self, ids):
         self.expected = ids

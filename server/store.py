@@ -1,11 +1,13 @@
 """What the server must not forget, behind a narrow interface, and the store
-that keeps it in memory.
+that keeps it in memory. `sqlite_store.py` has the one that keeps it in a file.
 
 A store holds, for each client: the epoch of the server's session with it, the
 epoch of the client's present life and the number of the next line expected
 from it, the lines received and not yet taken by the application (inbox), and
 the lines written and not yet acknowledged by the client (outbox). Numbers are
-the 16-bit line numbers of the protocol.
+the 16-bit line numbers of the protocol. The lines of an inbox have numbers of
+their own, which only count: from 0 on, in the order in which they came, and
+never twice.
 
 Every method that writes takes the owner number that `claim` returned, and
 fails with StoreError once somebody else has claimed the client since: of
@@ -14,12 +16,15 @@ client is claimed when it has proved who it is, never for a mere HELLO
 (`peek` tells what WELCOME needs), or when the application first writes to or
 reads from it; not when a server starts, so that one may stand by. The server
 that the client is connected to gets it back with the next connection. A call
-for one client waits for the one before; `peek` alone may come beside it.
+for one client waits for the one before; `peek` and `look` may come beside it.
 
 What a method has written is safe when it returns: that is what the
 acknowledgements rest on. Lines are bytes without newline. `immediate` is True
 if no method ever suspends, so that a call is made whole or not at all, and a
-line leaves the store in the very step in which its reader has it.
+line leaves the store in the very step in which its reader has it. Of any
+other store, a `take` whose caller was cancelled is undone by the store. It
+calls `on_room`, an attribute, if that is set, when lines of one client have
+left and there is room for those of others again.
 """
 
 import os
@@ -54,6 +59,7 @@ class MemoryStore:
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
         self._clients = {}
+        self.on_room = None  # clients do not share anything here
 
     async def peek(self, client_id):
         """Returns (number of the present owner, 0 for none; epoch). Changes neither.
@@ -68,16 +74,7 @@ class MemoryStore:
 
         The owner number is greater than all before.
         """
-        record = self._record(client_id)
-        record.owner += 1
-        return ClientState(
-            record.owner,
-            record.epoch,
-            record.peer_epoch,
-            record.next_number,
-            record.base,
-            list(record.outbox),
-        )
+        return self._record(client_id).claim()
 
     def inbox_room(self, client_id):
         """True if `receive` may be called now. What it is given then is always taken."""
@@ -85,20 +82,23 @@ class MemoryStore:
 
     async def receive(self, client_id, owner, peer_epoch, next_number, lines):
         """Append lines to the inbox and move the receive cursor, both or neither."""
-        record = self._owned(client_id, owner)
-        record.peer_epoch = peer_epoch
-        record.next_number = next_number
-        record.inbox.extend(lines)
-        record.inbox_cost += _cost(lines)
+        self._owned(client_id, owner).receive(peer_epoch, next_number, lines)
+
+    async def look(self, client_id, owner, number):
+        """Returns (number, line) of the oldest line in the inbox from this number on, or None. Changes nothing."""
+        return self._owned(client_id, owner).look(number)
 
     async def take(self, client_id, owner):
         """Remove and return the oldest line of the inbox, or None."""
-        record = self._owned(client_id, owner)
-        if not record.inbox:
-            return None
-        line = record.inbox.pop(0)
-        record.inbox_cost -= _cost((line,))
-        return line
+        return self._owned(client_id, owner).take()
+
+    async def give_back(self, client_id, owner, line):
+        """Undo the last `take`, whose line this is: nobody got it."""
+        self._owned(client_id, owner).give_back(line)
+
+    async def drop(self, client_id, owner, number):
+        """Remove the lines of the inbox before this number, if there are any."""
+        self._owned(client_id, owner).drop(number)
 
     def outbox_room(self, client_id, size):
         """True if a line of size bytes may be put now; one always may into an empty outbox."""
@@ -108,45 +108,93 @@ class MemoryStore:
 
     async def put(self, client_id, owner, line):
         """Append a line to the outbox."""
-        record = self._owned(client_id, owner)
-        record.outbox.append(line)
-        record.outbox_cost += _cost((line,))
+        self._owned(client_id, owner).put(line)
 
     async def acknowledge(self, client_id, owner, base):
         """The client has accepted every line before number base: forget them."""
-        record = self._owned(client_id, owner)
-        count = (base - record.base) & 0xFFFF
-        if count > len(record.outbox):
-            raise StoreError("acknowledgement beyond the outbox of " + client_id)
-        record.outbox_cost -= _cost(record.outbox[:count])
-        record.outbox = record.outbox[count:]
-        record.base = base
+        self._owned(client_id, owner).acknowledge(base)
 
     def _record(self, client_id):
         record = self._clients.get(client_id)
         if record is None:
-            record = self._clients[client_id] = _Record(os.urandom(EPOCH_BYTES))
+            record = self._clients[client_id] = Record(client_id)
         return record
 
     def _owned(self, client_id, owner):
-        record = self._clients[client_id]
-        if record.owner != owner:
-            raise StoreError("another owner has claimed " + client_id)
-        return record
+        return self._clients[client_id].owned(owner)
 
 
-class _Record:
-    def __init__(self, epoch):
+class Record:
+    """All that a store holds of one client, and what its methods do to it."""
+
+    def __init__(self, client_id):
+        self.client_id = client_id
         self.owner = 0
-        self.epoch = epoch
+        self.epoch = os.urandom(EPOCH_BYTES)
         self.peer_epoch = None
         self.next_number = 0
         self.base = 0
         self.inbox = []
+        self.inbox_first = 0  # number of its oldest line, or of the next one
         self.inbox_cost = 0
         self.outbox = []
         self.outbox_cost = 0
 
+    def owned(self, owner):
+        if self.owner != owner:
+            raise StoreError("another owner has claimed " + self.client_id)
+        return self
 
-def _cost(lines):
+    def claim(self):
+        self.owner += 1
+        return ClientState(self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox))
+
+    def receive(self, peer_epoch, next_number, lines):
+        self.peer_epoch = peer_epoch
+        self.next_number = next_number
+        self.inbox.extend(lines)
+        self.inbox_cost += cost(lines)
+
+    def look(self, number):
+        number = max(number, self.inbox_first)
+        at = number - self.inbox_first
+        return (number, self.inbox[at]) if at < len(self.inbox) else None
+
+    def take(self):
+        if not self.inbox:
+            return None
+        line = self.inbox.pop(0)
+        self.inbox_first += 1
+        self.inbox_cost -= cost((line,))
+        return line
+
+    def give_back(self, line):
+        self.inbox.insert(0, line)
+        self.inbox_first -= 1
+        self.inbox_cost += cost((line,))
+
+    def drop(self, number):
+        count = min(number - self.inbox_first, len(self.inbox))
+        if count > 0:
+            self.inbox_cost -= cost(self.inbox[:count])
+            self.inbox = self.inbox[count:]
+            self.inbox_first += count
+
+    def put(self, line):
+        self.outbox.append(line)
+        self.outbox_cost += cost((line,))
+
+    def acknowledge(self, base):
+        """Returns how many lines it was."""
+        count = (base - self.base) & 0xFFFF
+        if count > len(self.outbox):
+            raise StoreError("acknowledgement beyond the outbox of " + self.client_id)
+        self.outbox_cost -= cost(self.outbox[:count])
+        self.outbox = self.outbox[count:]
+        self.base = base
+        return count
+
+
+def cost(lines):
+    """What these lines count for the limits of a store."""
     return sum(len(line) + LINE_COST for line in lines)

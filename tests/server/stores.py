@@ -1,8 +1,18 @@
 """Stores that record or break: around a MemoryStore, whose state they share."""
 
 import asyncio
+import tempfile
 
 from server import MemoryStore
+from server.sqlite_store import SQLiteStore
+
+
+class TemporaryStore(SQLiteStore):
+    """A durable one whose file goes with it."""
+
+    def __init__(self, *args):
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        super().__init__(self._folder.name + "/store.db", *args)
 
 
 class RecordingStore(MemoryStore):
@@ -100,3 +110,6 @@ class SlowStore(FailingStore):
             step.close()
             self.inside = None
             self.at_work -= 1
+
+
+STORES = [MemoryStore, SlowStore, TemporaryStore]

@@ -10,7 +10,7 @@ from protocol.limits import MAX_LINE, RECEIVE_BYTES, SEND_BYTES
 from server import MemoryStore, client_conn
 from server.store import INBOX_BYTES
 from tests.server.peer import Client, Service, until, within
-from tests.server.stores import FailingStore, RecordingStore, SlowStore
+from tests.server.stores import STORES, FailingStore, RecordingStore, SlowStore
 
 
 def numbered(count, size=0, prefix=""):
@@ -31,7 +31,7 @@ async def read(conn, count):
 # readline and write
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 def test_lines_go_both_ways_in_order(store):
     lines = numbered(300) + ["\n", "\u20ac\n", "x" * MAX_LINE + "\n", "end\n"]
 
@@ -66,7 +66,7 @@ def test_write_returns_when_the_client_has_acknowledged():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 def test_concurrent_writers_keep_the_order_in_which_they_called(store):
     async def main():
         async with Service(store=store()) as service:
@@ -130,7 +130,7 @@ def test_line_for_an_absent_client_waits_and_is_delivered():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 def test_cancelled_readline_loses_nothing(store):
     async def main():
         async with Service(store=store()) as service:
@@ -191,7 +191,7 @@ async def send(client, lines):
         await within(client.write(line))
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 def test_cancelled_write_is_sent_wholly_and_once_or_not_at_all(store):
     async def main():
         async with Service(store=store()) as service:
@@ -313,7 +313,7 @@ async def settled(measure, calm_s=0.3):
 # Outages
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_lost_or_doubled_when_connections_are_cut(store, seed):
     async def main():

@@ -1,6 +1,7 @@
-"""MemoryStore beside a small model."""
+"""Every store beside a small model, and what they have in common."""
 
 import asyncio
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from protocol.errors import StoreError
+from server.sqlite_store import SQLiteStore
 from server.store import LINE_COST, MemoryStore
 
 INBOX = 300
@@ -15,23 +17,16 @@ OUTBOX = 300
 lines = st.binary(max_size=80)
 
 
-def now(coroutine):
-    """The result of a coroutine that does not suspend: `immediate` says so."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("an immediate store has suspended")
-
-
 def cost(found):
     return sum(len(line) + LINE_COST for line in found)
 
 
-class StoreModel(RuleBasedStateMachine):
+class MemoryStoreModel(RuleBasedStateMachine):
+    """The rules for all stores, here of the one in memory."""
+
     def __init__(self):
         super().__init__()
-        self.store = MemoryStore(INBOX, OUTBOX)
+        self.store = self.open()
         self.epoch = None
         self.owner = None
         self.former = []
@@ -39,17 +34,29 @@ class StoreModel(RuleBasedStateMachine):
         self.next_number = 0
         self.base = 0
         self.inbox = []
+        self.first = 0  # number of the first line in it
         self.outbox = []
+
+    def open(self):
+        return MemoryStore(INBOX, OUTBOX)
+
+    def now(self, coroutine):
+        """The result of a coroutine that does not suspend: `immediate` says so."""
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("an immediate store has suspended")
 
     @rule()
     def peek(self):
-        owner, epoch = now(self.store.peek("a"))
+        owner, epoch = self.now(self.store.peek("a"))
         assert owner == (self.owner or 0) and epoch == (self.epoch or epoch)
         self.epoch = epoch
 
     @rule()
     def claim(self):
-        state = now(self.store.claim("a"))
+        state = self.now(self.store.claim("a"))
         assert state.owner > (self.owner or 0) and state.epoch == (self.epoch or state.epoch)
         if self.owner is not None:
             self.former.append(self.owner)
@@ -63,14 +70,38 @@ class StoreModel(RuleBasedStateMachine):
     def receive(self, found, number, epoch):
         assert self.store.inbox_room("a") == (cost(self.inbox) < INBOX)
         if self.store.inbox_room("a"):
-            now(self.store.receive("a", self.owner, epoch, number, found))
+            self.now(self.store.receive("a", self.owner, epoch, number, found))
             self.inbox += found
             self.peer_epoch, self.next_number = epoch, number
 
     @precondition(lambda self: self.owner is not None)
     @rule()
     def take(self):
-        assert now(self.store.take("a", self.owner)) == (self.inbox.pop(0) if self.inbox else None)
+        assert self.now(self.store.take("a", self.owner)) == (self.inbox[0] if self.inbox else None)
+        self.first += len(self.inbox[:1])
+        del self.inbox[:1]
+
+    @precondition(lambda self: self.inbox)
+    @rule(count=st.integers(1, 4))
+    def take_and_give_back(self, count):
+        taken = [self.now(self.store.take("a", self.owner)) for _ in self.inbox[:count]]
+        for line in reversed(taken):
+            self.now(self.store.give_back("a", self.owner, line))
+
+    @precondition(lambda self: self.owner is not None)
+    @rule(number=st.integers(-2, 5))
+    def look(self, number):
+        expected = self.inbox[max(0, number) :][:1]
+        found = self.now(self.store.look("a", self.owner, self.first + number))
+        assert found == ((self.first + max(0, number), expected[0]) if expected else None)
+
+    @precondition(lambda self: self.owner is not None)
+    @rule(number=st.integers(-2, 5))
+    def drop(self, number):
+        self.now(self.store.drop("a", self.owner, self.first + number))
+        count = max(0, min(number, len(self.inbox)))
+        del self.inbox[:count]
+        self.first += count
 
     @precondition(lambda self: self.owner is not None)
     @rule(line=lines)
@@ -78,7 +109,7 @@ class StoreModel(RuleBasedStateMachine):
         room = not self.outbox or cost(self.outbox) + cost([line]) <= OUTBOX
         assert self.store.outbox_room("a", len(line)) == room
         if room:
-            now(self.store.put("a", self.owner, line))
+            self.now(self.store.put("a", self.owner, line))
             self.outbox.append(line)
 
     @precondition(lambda self: self.owner is not None)
@@ -87,13 +118,13 @@ class StoreModel(RuleBasedStateMachine):
         count = data.draw(st.integers(0, len(self.outbox)))
         self.base = (self.base + count) & 0xFFFF
         del self.outbox[:count]
-        now(self.store.acknowledge("a", self.owner, self.base))
+        self.now(self.store.acknowledge("a", self.owner, self.base))
 
     @precondition(lambda self: self.owner is not None)
     @rule(beyond=st.integers(1, 0x7FFF))
     def acknowledge_too_much(self, beyond):
         with pytest.raises(StoreError):
-            now(self.store.acknowledge("a", self.owner, self.base + len(self.outbox) + beyond & 0xFFFF))
+            self.now(self.store.acknowledge("a", self.owner, self.base + len(self.outbox) + beyond & 0xFFFF))
 
     @precondition(lambda self: self.former)
     @rule(line=lines)
@@ -102,22 +133,66 @@ class StoreModel(RuleBasedStateMachine):
         for write in (
             self.store.receive("a", owner, b"e" * 8, 5, [line]),
             self.store.take("a", owner),
+            self.store.give_back("a", owner, line),
+            self.store.drop("a", owner, 1),
             self.store.put("a", owner, line),
             self.store.acknowledge("a", owner, self.base),
         ):
             with pytest.raises(StoreError, match="owner"):
-                now(write)
+                self.now(write)
 
 
-StoreModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
-TestMemoryStore = StoreModel.TestCase
+class SQLiteStoreModel(MemoryStoreModel):
+    """Now and then the process ends, with or without a word, and another one begins with the file."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = asyncio.new_event_loop()
+        super().__init__()
+
+    def open(self):
+        return SQLiteStore(self.folder.name + "/store.db", INBOX, OUTBOX)
+
+    def now(self, coroutine):
+        return self.loop.run_until_complete(coroutine)
+
+    @rule()
+    def next_process(self):
+        self.store.close()
+        self.store = self.open()
+        if self.owner is None:
+            self.epoch = None  # nothing was promised with it
+        else:
+            self.claim()
+
+    def teardown(self):
+        self.store.close()
+        self.loop.close()
+        self.folder.cleanup()
 
 
-def test_line_numbers_of_the_outbox_wrap():
+MemoryStoreModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
+TestMemoryStore = MemoryStoreModel.TestCase
+SQLiteStoreModel.TestCase.settings = settings(max_examples=12, stateful_step_count=30, deadline=None, derandomize=True)
+TestSQLiteStore = SQLiteStoreModel.TestCase
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    store = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "store.db")
+    yield store
+    if request.param == "sqlite":
+        store.close()
+
+
+def test_line_numbers_of_the_outbox_wrap(store):
+    count = 50  # steps on a disk take their time: the numbers begin just before the wrap
+
     async def main():
-        store = MemoryStore()
         owner = (await store.claim("a")).owner
-        for number in range(0x10005):
+        record = store._clients["a"]
+        record.base = 0x10000 - count + 5
+        for number in range(record.base, 0x10005):
             await store.put("a", owner, b"x")
             await store.acknowledge("a", owner, number + 1 & 0xFFFF)
         return await store.claim("a")
@@ -126,9 +201,8 @@ def test_line_numbers_of_the_outbox_wrap():
     assert (state.base, state.outbox) == (5, [])
 
 
-def test_clients_do_not_share_anything():
+def test_clients_do_not_share_anything(store):
     async def main():
-        store = MemoryStore()
         first, second = await store.claim("a"), await store.claim("b")
         await store.receive("a", first.owner, b"e" * 8, 1, [b"x"])
         assert first.epoch != second.epoch

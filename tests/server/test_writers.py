@@ -9,7 +9,7 @@ from protocol.errors import StoreError
 from server import MemoryStore, client_conn
 from server.store import LINE_COST
 from tests.server.peer import Client, Service, until, within
-from tests.server.stores import FailingStore, SlowStore
+from tests.server.stores import STORES, FailingStore, SlowStore
 
 
 async def joined(service):
@@ -28,7 +28,7 @@ def store_of_two_lines(kind=MemoryStore):
     return kind(65536, 2 * (1 + LINE_COST))
 
 
-@pytest.mark.parametrize("kind", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("kind", STORES)
 def test_line_of_qos_0_does_not_wait_for_anybody_while_the_client_is_absent(kind):
     async def main():
         async with Service(store=store_of_two_lines(kind)) as service:
@@ -45,7 +45,7 @@ def test_line_of_qos_0_does_not_wait_for_anybody_while_the_client_is_absent(kind
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("kind", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("kind", STORES)
 def test_line_of_qos_0_that_waits_leaves_when_the_connection_ends(kind):
     async def main():
         async with Service(store=store_of_two_lines(kind)) as service:
@@ -87,7 +87,7 @@ def test_line_of_a_cancelled_write_that_the_store_has_in_hand_keeps_its_place(qo
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("kind", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("seed", range(4))
 def test_calls_keep_their_order_when_others_are_cancelled(kind, seed):
     async def main():
@@ -111,7 +111,7 @@ def test_calls_keep_their_order_when_others_are_cancelled(kind, seed):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("kind", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("kind", STORES)
 def test_line_for_a_client_that_never_connected_waits_in_the_store(kind):
     async def main():
         async with Service(store=store_of_two_lines(kind)) as service:
@@ -178,7 +178,7 @@ def test_cancelled_first_use_of_a_client_leaves_it_to_others():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+@pytest.mark.parametrize("store", STORES)
 def test_readline_with_a_limit_leaves_the_line_for_the_next_call(store):
     async def main():
         async with Service(store=store()) as service:

@@ -1,0 +1,229 @@
+"""The tables of the durable store, and the statements that read and write
+them. Knows nothing of loops, batches or owners. CPython only.
+
+    client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
+            base, outbox_first: what ClientState has, and the numbers of the
+            first lines below
+    inbox   client (its key), number, line
+    outbox  client (its key), number, line; these numbers only count, `base`
+            is that of the protocol
+
+A transaction is five statements, whatever it holds: the rows go in as JSON,
+the lines as one blob that the rows point into. A statement for each row would
+change between the worker's thread and the loop's at each.
+"""
+
+import json
+import os
+import sqlite3
+
+from protocol.errors import StoreError
+from server.store import LINE_COST
+
+APPLICATION_ID = 0x70626C6B  # "pblk"
+SCHEMA_VERSION = 1
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE client (
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL, epoch TEXT NOT NULL, peer_epoch TEXT,
+    next_number INTEGER NOT NULL, inbox_first INTEGER NOT NULL, base INTEGER NOT NULL, outbox_first INTEGER NOT NULL);
+CREATE TABLE inbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+CREATE TABLE outbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first"
+_WRITE_CLIENTS = f"""
+INSERT INTO client ({_COLUMNS})
+SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(9))} FROM json_each(?) WHERE true
+ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch, peer_epoch = excluded.peer_epoch,
+    next_number = excluded.next_number, inbox_first = excluded.inbox_first, base = excluded.base,
+    outbox_first = excluded.outbox_first
+"""
+_INSERT = """
+INSERT OR REPLACE INTO {} (client, number, line)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+       substr(?2, json_extract(value, '$[2]'), json_extract(value, '$[3]'))
+FROM json_each(?1)
+"""
+_DELETE = """
+DELETE FROM {} WHERE (client, number) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
+"""
+
+
+class Rows:
+    """What one transaction does to the lines."""
+
+    def __init__(self):
+        self.inserts = {"inbox": [], "outbox": []}
+        self.deletes = {"inbox": [], "outbox": []}
+        self._lines = [b"-"]  # substr makes NULL of a part of nothing
+        self._at = 2  # SQL counts from 1
+
+    def insert(self, table, key, number, lines):
+        for line in lines:
+            self.inserts[table].append((key, number, self._at, len(line)))
+            self._lines.append(line)
+            self._at += len(line)
+            number += 1
+
+    def delete(self, table, key, number, count):
+        self.deletes[table].extend((key, number + i) for i in range(count))
+
+    @property
+    def blob(self):
+        return b"".join(self._lines)
+
+
+class SQLiteFile:
+    """Args: path. Raises: StoreError that names the file and the remedy."""
+
+    def __init__(self, path):
+        self.path = path
+        self._lock = None
+        self._database = None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        self._next_key = self._database.execute("SELECT coalesce(max(key), 0) + 1 FROM client").fetchone()[0]
+
+    def _open(self):
+        self._take_lock()
+        try:
+            made = _make(self.path)
+            self._database = database = _connect(self.path)
+            mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            database.execute("PRAGMA synchronous = FULL")
+            if made or not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                database.executescript(_SCHEMA)
+                _sync_folder(self.path)
+            self._check(mode)
+            database.execute("BEGIN IMMEDIATE")  # fails if it cannot be written
+            database.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            raise StoreError(
+                f"the store {self.path} cannot be written ({error}): "
+                "see to the permissions and the space of its folder"
+            )
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path, error)
+        except OSError as error:
+            raise StoreError(f"the store {self.path} cannot be opened: {error.strerror}")
+
+    def _take_lock(self):
+        try:
+            _make(self.path + "-lock")
+            self._lock = _connect(self.path + "-lock", timeout=0)
+            self._lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise StoreError(
+                    f"the store {self.path} is in use by another server: end that one, or give this one its own store"
+                )
+            raise StoreError(f"the store {self.path} cannot be locked, its folder cannot be written ({error})")
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path + "-lock", error)
+        except OSError as error:
+            raise StoreError(f"the store {self.path} cannot be opened: {error.strerror}")
+
+    def _check(self, mode):
+        database = self._database
+        if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(f"{self.path} is a database of another program: give the server another store")
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"the store {self.path} is of a newer pb_link (format {version}): upgrade this one")
+        if mode != "wal":
+            raise StoreError(f"the store {self.path} is where SQLite's WAL cannot be, on a network perhaps ({mode})")
+        found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _damaged(self.path, found.splitlines()[-1])
+
+    def load(self, client_id):
+        """What is known of a client, as the attributes of a Record; of an unknown one a new key."""
+        row = self._database.execute(
+            f"SELECT {_COLUMNS} FROM client WHERE id = ?", (client_id,)
+        ).fetchone()
+        if row is None:
+            self._next_key += 1
+            return {"key": self._next_key - 1}
+        found = dict(zip(_COLUMNS.split(", "), row))
+        del found["id"]
+        found["epoch"] = bytes.fromhex(found["epoch"])
+        found["peer_epoch"] = found["peer_epoch"] and bytes.fromhex(found["peer_epoch"])
+        for table in ("inbox", "outbox"):
+            found[table] = self._lines(table, found["key"], found[table + "_first"])
+        return found
+
+    def _lines(self, table, key, first):
+        rows = self._database.execute(f"SELECT number, line FROM {table} WHERE client = ? ORDER BY number", (key,))
+        lines = []
+        for number, line in rows:
+            if number != first + len(lines):
+                raise sqlite3.DatabaseError(f"line {first + len(lines)} of client {key} is missing in {table}")
+            lines.append(bytes(line))
+        return lines
+
+    def commit(self, rows, clients):
+        """One transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was done."""
+        database = self._database
+        blob = rows.blob
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            database.execute(_WRITE_CLIENTS, (clients,))
+            for table, found in rows.inserts.items():
+                if found:
+                    database.execute(_INSERT.format(table), (json.dumps(found), blob))
+            for table, found in rows.deletes.items():
+                if found:
+                    database.execute(_DELETE.format(table), (json.dumps(found),))
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def total_cost(self):
+        """What all lines count, as `cost` counts them."""
+        lines = "SELECT line FROM inbox UNION ALL SELECT line FROM outbox"
+        total = f"SELECT coalesce(sum(length(line) + {LINE_COST}), 0) FROM ({lines})"
+        return self._database.execute(total).fetchone()[0]
+
+    def close(self):
+        for database in (self._database, self._lock):
+            if database is not None:
+                database.close()
+
+
+def _connect(path, timeout=5.0):
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+def _make(path):
+    """Make the file if there is none, for the eyes of its owner alone. Returns True if there was none."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _sync_folder(path):
+    """The name of a new file is as safe as what is in it."""
+    if os.name == "posix":
+        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _damaged(path, what):
+    return StoreError(
+        f"the store {path} is damaged or no store ({what}): put a back-up in its place, "
+        "or move it away to begin with an empty one"
+    )

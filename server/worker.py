@@ -1,0 +1,62 @@
+"""Who waits for the disk in the place of the event loop: a thread. CPython only.
+
+A worker has `start(function, done)`: call function() after those of earlier
+starts, and then done(result, error) in the loop that runs now, if it still
+does; `orphaned()`: True if another loop runs than at the last start; `join()`:
+wait until every function has been called; `close()`.
+"""
+
+import asyncio
+import queue
+import threading
+
+
+class ThreadWorker:
+    """Its thread does not keep the process alive: to that a store is as good as killed, unless it is closed."""
+
+    def __init__(self):
+        self._jobs = queue.SimpleQueue()
+        self._loop = None
+        self._thread = threading.Thread(target=self._work, name="pb_link store", daemon=True)
+        self._thread.start()
+
+    def start(self, function, done):
+        self._loop = _running_loop()
+        self._jobs.put((function, self._loop, done))
+
+    def orphaned(self):
+        return self._loop is not _running_loop()
+
+    def join(self):
+        reached = threading.Event()
+        self._jobs.put((reached.set, None, None))
+        reached.wait()
+
+    def close(self):
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self):
+        while (job := self._jobs.get()) is not None:
+            function, loop, done = job
+            result = error = None
+            try:
+                result = function()
+            except Exception as fault:  # for `done`
+                error = fault
+            if loop is not None:
+                _tell(loop, done, result, error)
+
+
+def _tell(loop, done, result, error):
+    try:
+        loop.call_soon_threadsafe(done, result, error)
+    except RuntimeError:
+        pass  # the loop has been closed: who still wants to know joins
+
+
+def _running_loop():
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
