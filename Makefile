@@ -16,7 +16,8 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence micropython python clean
+.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence kill-server \
+	micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +52,9 @@ soak-month: python ## 30 days of slow traffic with outages and crashes, in virtu
 
 soak-silence: python ## 7 and 13 days without a line, or without Wi-Fi, server, client or bridge: about 2 hours.
 	@$(PYTHON) -m sim silence
+
+kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 clients: some minutes.
+	@$(VENV_PYTHON) -m tests.peers.kill_server
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)

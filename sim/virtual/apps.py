@@ -65,7 +65,7 @@ class Client(AppBase):
 class Job:
     """What the applications of one run do. Args: key: 64 hexadecimal digits; pace: Pace."""
 
-    def __init__(self, ledger, *, lines, size, seed, key, verbose=False, pace=PACE, store=None):
+    def __init__(self, ledger, *, lines, size, seed, key, verbose=False, pace=PACE):
         self.ledger = ledger
         self.lines = lines
         self.size = size
@@ -77,8 +77,10 @@ class Job:
         self.conn = None  # the server's Connection
         self.silent_until = 0.0  # nobody writes before
         self.lazy_until = {"client": 0.0, "server": 0.0}  # readers that do not read for a while
+        self.open_store = server.MemoryStore  # called once in each life of the server's process
+        self._next_number = 0  # of the client's lines: the server's application keeps it with what it has read
         self._key = key
-        self._store = store or server.MemoryStore()
+        self._store = None
         self._serving = None
 
     @property
@@ -111,6 +113,7 @@ class Job:
         if self.writing is not None:  # in the life before
             self.ledger.unfinished.append(self.writing)
         self.ledger.finished = False
+        self._store = self.open_store()
         application = asyncio.create_task(self._application())
         while not application.done():
             self._serving = asyncio.create_task(self._serve())
@@ -144,7 +147,10 @@ class Job:
         ledger.has_finished(ledger)
 
     async def _read_lines(self, conn):
+        lines = conn.lines()
         while True:
             await self.before_read("server")
-            line = await conn.readline()
-            self.ledger.has_read(self.ledger.server_read, "server", line[:-1])
+            line = await lines.__anext__()
+            if lines.number >= self._next_number:  # a process that was killed had not come so far
+                self.ledger.has_read(self.ledger.server_read, "server", line[:-1])
+                self._next_number = lines.number + 1

@@ -6,12 +6,14 @@ import random
 import sys
 import time
 
+from server import MemoryStore
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.counted_run import print_table
 from sim.virtual import trace, vcd
 from sim.virtual.apps import PACE, Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS
+from sim.virtual.disk import Disk
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
 from sim.virtual.ledger import Ledger
 from sim.virtual.link import TICKS_BITS, VirtualLink
@@ -33,7 +35,7 @@ class VirtualRun:
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
         pace=PACE, tracer=None, clock_hz=None,
-        ticks_bits=TICKS_BITS,
+        ticks_bits=TICKS_BITS, durable=True,
     ):  # fmt: skip
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
@@ -57,6 +59,9 @@ class VirtualRun:
             pace=pace,
         )  # fmt: skip
         self.link.settings = self.job.settings
+        self._disk = Disk(self.link.server, seed) if durable else None
+        in_memory = MemoryStore()  # of all lives, as if somebody else had it
+        self.job.open_store = self._disk.open_store if durable else lambda: in_memory
         self.faults = Faults(self.link, self.job, seed)
         for board in (self.link.client, self.link.bridge, self.link.server):
             board.on_line = self._printed
@@ -88,6 +93,8 @@ class VirtualRun:
                 self._play()
                 self._conclude()
         finally:
+            if self._disk is not None:
+                self._disk.remove()
             if gc_was_on:
                 gc.enable()
         return self.result

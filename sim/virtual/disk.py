@@ -1,0 +1,66 @@
+"""The server's disk in virtual time: the durable store on a file that outlives the server's process.
+
+Each transaction reaches the disk at some moment of the time that it takes, and the server is told at the end of that
+time. So a process that is killed has written all of its last transaction or nothing of it, and may not have been told.
+Unrealistic: nothing is ever half written (SQLite's own tests are about that), and what is written is safe at once.
+"""
+
+import os
+import random
+import tempfile
+from pathlib import Path
+
+from server.sqlite_store import SQLiteStore
+
+# What is written need not outlive the machine, and a file in memory is synced in no time.
+_FOLDERS = ("/dev/shm",)
+SYNC_S = 0.005
+
+
+class Disk:
+    """Args: board: the server's; seed."""
+
+    def __init__(self, board, seed):
+        self._board = board
+        self._random = random.Random(f"{seed} disk")
+        memory = [folder for folder in _FOLDERS if os.access(folder, os.W_OK)]
+        self._folder = tempfile.TemporaryDirectory(prefix="pb_link-", dir=memory[0] if memory else None)
+
+    def open_store(self):
+        """The store as a new process of the server opens it."""
+        file = Path(self._folder.name) / "store.db"
+        store = SQLiteStore(file, worker=_Worker(self._board.loop, self._random))
+        self._board.at_death(store._file.close)  # a process that is killed writes nothing more
+        return store
+
+    def remove(self):
+        self._folder.cleanup()
+
+
+class _Worker:
+    """See server/worker.py."""
+
+    def __init__(self, loop, chance):
+        self._loop = loop
+        self._random = chance
+        self._busy_until = 0.0
+
+    def start(self, function, done):
+        begin = max(self._loop.time(), self._busy_until)
+        self._busy_until = begin + SYNC_S
+        outcome = []
+
+        def run():
+            try:
+                outcome.extend((function(), None))
+            except Exception as error:  # for `done`
+                outcome.extend((None, error))
+
+        self._loop.call_at(begin + SYNC_S * self._random.random(), run)
+        self._loop.call_at(self._busy_until, lambda: done(*outcome))
+
+    def orphaned(self):
+        return False
+
+    def close(self):
+        pass
