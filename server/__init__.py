@@ -15,7 +15,7 @@ is CPython's alone is in modules of its own: sqlite_store.py, ..
 
 from protocol.credentials import parse_id
 from server.connection import Connection
-from server.keys import load_keys
+from server.keys import Keys, load_keys
 from server.listener import Listener
 from server.registry import Registry
 from server.store import MemoryStore
@@ -40,7 +40,7 @@ async def run(
         timeout: ms of silence after which a connection is given up; the
             clients' configuration must have the same.
         keys: dict from id to key (32 bytes or 64 hexadecimal digits), or the
-            path of a JSON file of the same.
+            path of a JSON file of the same, or a Keys (keys.py).
         store: see store.py; None: the file pb_link.db in the current
             directory, which survives the process (under MicroPython a
             MemoryStore that lives as long as the process). One process at a
@@ -58,7 +58,8 @@ async def run(
         raise ValueError("timeout must be at least 200 ms")
     expected = {parse_id(client_id) for client_id in expected}
     _registry.verbose = verbose
-    listener = Listener(_registry, load_keys(keys), _registry.use(store), timeout)
+    keys = keys if isinstance(keys, Keys) else load_keys(keys)
+    listener = Listener(_registry, keys, _registry.use(store), timeout)
     _registry.expect(expected)
     await listener.serve(host, port)
 

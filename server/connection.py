@@ -280,7 +280,8 @@ class Connection:
     def _fail(self, error):
         """The store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
         self.fault = StoreError("the store failed: %s" % error)
-        print("server: %s: %s" % (self.client_id, self.fault))
+        self._registry.say("%s: %s" % (self.client_id, self.fault))
+        self._registry.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
         self._changed.pulse()
 
@@ -299,14 +300,10 @@ class Connection:
         count = len(session.receiver.lines)
         if not count or not self._store.inbox_room(self.client_id):
             return False
-        await self._store.receive(
-            self.client_id,
-            self._state.owner,
-            session.peer_epoch,
-            session.receiver.ack_after(count),
-            session.receiver.lines[:count],
-        )
+        lines, ack = session.receiver.lines[:count], session.receiver.ack_after(count)
+        await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
         session.accepted(count, ticks_ms())
+        self._registry.tell("received", self.client_id, lines=lines)
         return True
 
     async def _store_acknowledged(self):
@@ -314,6 +311,7 @@ class Connection:
         if base == self._base:
             return False
         await self._store.acknowledge(self.client_id, self._state.owner, base)
+        self._registry.tell("acknowledged", self.client_id, count=(base - self._base) & 0xFFFF)
         self._base = base
         return True
 

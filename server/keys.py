@@ -1,16 +1,66 @@
 """The server's keys: from a mapping, or from a JSON file of one object,
-{"id": "64 hexadecimal digits", ...}."""
+{"id": "64 hexadecimal digits", ...}.
+
+While a key is being changed an id has two, ["old", "new"], until the new one
+has been used. HELLO does not say which of them the client has, and the server
+proves itself first: so the two have turns, the old one first, and the other
+one after each connection that ended without a proof.
+"""
 
 import json
 
 from protocol.credentials import parse_id, parse_key
 
 
-def load_keys(keys):
-    """Return a dict from id to key (32 bytes).
+class Keys:
+    """Who may connect. keys: dict from id to key, or to a list of the old and the new one."""
 
-    Args: keys: dict from id to key (bytes or hexadecimal str), or the path of
-        a JSON file with such an object.
+    def __init__(self, keys):
+        self._keys = keys
+        self._turns = {}  # id -> number of the key that is tried next
+        self.on_used = None  # function (id): the new key of this id was used, and the old one is none any more
+
+    def __contains__(self, client_id):
+        return client_id in self._keys
+
+    def choose(self, client_id):
+        """The key to try now, or None."""
+        keys = self._keys.get(client_id)
+        return keys[self._turns.get(client_id, 0)] if isinstance(keys, list) else keys
+
+    def failed(self, client_id):
+        """There was no proof with the key that was tried."""
+        if isinstance(self._keys.get(client_id), list):
+            self._turns[client_id] = 1 - self._turns.get(client_id, 0)
+
+    def proved(self, client_id, key):
+        """The client has proved that it has this key."""
+        keys = self._keys.get(client_id)
+        if isinstance(keys, list) and key == keys[1]:
+            self._keys[client_id] = key
+            self._turns.pop(client_id, None)
+            if self.on_used is not None:
+                self.on_used(client_id)
+
+    def replace(self, keys):
+        """Other keys from now on. Returns the ids whose connections rest on a key that is none any more."""
+        gone = [client_id for client_id in self._keys if not _some(self._keys[client_id], keys.get(client_id))]
+        self._keys = keys
+        self._turns = {}
+        return gone
+
+
+def _some(before, after):
+    """True if a client with one of the keys before may have it still."""
+    before = before if isinstance(before, list) else [before]
+    return any(key in (after if isinstance(after, list) else [after]) for key in before)
+
+
+def load_keys(keys):
+    """Return a dict from id to key (32 bytes), or to a list of the old and the new key.
+
+    Args: keys: dict from id to key (bytes or hexadecimal str) or list, or the
+        path of a JSON file with such an object.
     Raises: TypeError, ValueError, OSError; no message shows a key.
     """
     if isinstance(keys, str):
@@ -21,7 +71,12 @@ def load_keys(keys):
     for client_id, key in keys.items():
         client_id = parse_id(client_id)
         try:
-            found[client_id] = parse_key(key)
+            if not isinstance(key, list):
+                found[client_id] = parse_key(key)
+            elif len(key) == 2:
+                found[client_id] = [parse_key(one) for one in key]
+            else:
+                raise ValueError("a list must have the old key and the new one")
         except ValueError as error:
             raise ValueError("key of %s: %s" % (client_id, error))
     return found

@@ -13,6 +13,7 @@ from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
 from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
+from server.keys import Keys
 from server.transport import Transport
 
 # Connections that have not proved who they are, at the same time.
@@ -27,13 +28,14 @@ _LOOK_S = 60
 
 class Listener:
     """Args:
-    registry: Registry; keys: dict from id to key; store: see store.py;
-    timeout_ms: silence that ends a connection.
+    registry: Registry; keys: Keys, or a dict from id to key; store: see store.py;
+    timeout_ms: silence that ends a connection; guard: see guard.py, or None.
     """
 
-    def __init__(self, registry, keys, store, timeout_ms):
+    def __init__(self, registry, keys, store, timeout_ms, guard=None):
         self._registry = registry
-        self._keys = keys
+        self._keys = keys if isinstance(keys, Keys) else Keys(keys)
+        self._guard = guard
         self._store = store
         self._timeout_ms = timeout_ms
         self._unproven = []  # places taken, oldest first
@@ -54,17 +56,28 @@ class Listener:
 
     async def _accept(self, reader, writer):
         transport = Transport(reader, writer, self._timeout_ms)
+        if self._guard is not None and self._guard.keeps_out(transport.address):
+            transport.close()
+            return
         self._open.append(transport)
         try:
             connection = await self._admit(transport)
             if connection is not None:
-                await connection.serve(transport)
-        except (OSError, EOFError, LinkError) as error:
-            self._registry.log("! %s: %s" % (transport.peer, error))
+                await self._serve(connection, transport)
         finally:
             self._open.remove(transport)
             transport.close()
             await transport.wait_closed()
+
+    async def _serve(self, connection, transport):
+        why = "closed by the server"
+        try:
+            await connection.serve(transport)
+        except (OSError, EOFError, LinkError) as error:
+            why = str(error)
+            self._registry.log("! %s: %s" % (transport.peer, why))
+        finally:
+            self._registry.tell("disconnected", connection.client_id, peer=transport.peer, reason=why)
 
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
@@ -82,6 +95,8 @@ class Listener:
         except (OSError, EOFError, LinkError) as error:
             if transport.closed:
                 return None  # not refused: the listener ends
+            if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
+                self._guard.failed(transport.address)
             self._leave_place(place)
             self._registry.refused(transport.peer, _reason(responder, error))
             if responder.refuse:
@@ -89,9 +104,14 @@ class Listener:
             return None
         finally:
             self._leave_place(place)
-        self._registry.log("= %s connected from %s" % (connection.client_id, transport.peer))
-        if connection.client_id not in self._registry.expected:
-            print("server: %s is not among the expected clients; served" % connection.client_id)
+        if self._guard is not None:
+            self._guard.succeeded(transport.address)
+        client_id = connection.client_id
+        expected = client_id in self._registry.expected
+        self._registry.log("= %s connected from %s" % (client_id, transport.peer))
+        self._registry.tell("connected", client_id, peer=transport.peer, expected=expected)
+        if not expected:
+            self._registry.say("%s is not among the expected clients; served" % client_id)
         self._registry.changed.pulse()
         return connection
 
@@ -123,7 +143,12 @@ class Listener:
         place.greeted = True
         connection = self._registry.get(responder.client_id)
         proof = self._proof(transport, responder, connection, key)
-        welcome = await _within(HANDSHAKE_MS, "PROOF", proof)
+        try:
+            welcome = await _within(HANDSHAKE_MS, "PROOF", proof)
+        except (OSError, EOFError, LinkError):
+            self._keys.failed(responder.client_id)
+            raise
+        self._keys.proved(responder.client_id, key)
         self._leave_place(place)
         await _within(HANDSHAKE_MS, "answer of the store", connection.load(self._store, welcome.owner))
         return connection, welcome
@@ -134,7 +159,7 @@ class Listener:
         fault = responder.hello(await transport.next_frame())
         if fault:
             raise RemoteProtocolError(fault)
-        key = self._keys.get(responder.client_id)
+        key = self._keys.choose(responder.client_id)
         if key is None:
             responder.refuse = REFUSED_IDENTITY
             raise AuthenticationError("unknown id")

@@ -15,6 +15,7 @@ class Registry:
         self.expected = None  # ids, once a server runs
         self.store = None  # of the server that runs or ran last
         self.verbose = False
+        self.on_event = None  # function (name, id or None, dict of details) that is told everything instead of the log
         self.changed = Broadcast()
         self._connections = {}
         self._own = None  # store for those who bring none: as long as their Connections
@@ -53,8 +54,21 @@ class Registry:
         for connection in self._connections.values():
             connection.disconnect()
 
+    def __iter__(self):
+        return iter(self._connections.values())
+
+    def tell(self, event, client_id=None, **details):
+        """Something has happened that a log, a counter or a person who looks may want to know."""
+        if self.on_event is not None:
+            self.on_event(event, client_id, details)
+
     def log(self, text):
-        if self.verbose:
+        if self.verbose and self.on_event is None:
+            print("server:", text)
+
+    def say(self, text):
+        """As log, also to those who did not ask for much."""
+        if self.on_event is None:
             print("server:", text)
 
     def refused(self, peer, reason):
@@ -64,11 +78,13 @@ class Registry:
             self._period.restart()
         self._refused += 1
         if self._refused <= _REFUSALS:
-            print("server: refused %s: %s" % (peer, reason))
+            self.say("refused %s: %s" % (peer, reason))
+            self.tell("refused", peer=peer, reason=reason)
 
     def end_period(self):
         """Say what was not logged, once the period is over. To be called now and then, as `Timeout` must be."""
         if self._period.expired():
             if self._refused > _REFUSALS:
-                print("server: %d more connections refused" % (self._refused - _REFUSALS))
+                self.say("%d more connections refused" % (self._refused - _REFUSALS))
+                self.tell("refused_more", count=self._refused - _REFUSALS)
             self._refused = 0

@@ -38,6 +38,12 @@ class Transport:
             return "%s:%d" % address[:2]
         return "a bridge"  # MicroPython gives a packed address or none
 
+    @property
+    def address(self):
+        """The other end's host alone, or None."""
+        address = self._writer.get_extra_info("peername")
+        return address[0] if isinstance(address, tuple) else None
+
     async def expect_preamble(self):
         """Raises: RemoteProtocolError, EOFError, OSError."""
         preamble = await self._reader.readexactly(len(PREAMBLE))
