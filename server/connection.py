@@ -82,12 +82,9 @@ class Connection:
     async def readline(self, timeout_ms=None):
         """The client's next line, str with its newline. Waits through outages.
 
-        It has left the store for good then: an application that dies with it
-        has had it. `lines` is for those who want it again.
+        It has left the store for good then; `lines` is for those who want it again if they die with it.
 
-        timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may
-        lose a line.
-
+        timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may lose a line.
         Like `write` with qos it claims the state of a client that has not yet connected in the store.
         Raises: StoreError if the store failed; asyncio.TimeoutError; ValueError.
         """
@@ -324,6 +321,10 @@ class Connection:
         self._written += 1
         self._unstored = None
         return True
+
+    def settled(self):
+        """True if no line is on its way between the store and the application."""
+        return self._session is None or self.fault or self._reading.settled
 
     def look_again(self):
         """The store may have room that it did not have."""

@@ -23,6 +23,9 @@ class Keys:
     def __contains__(self, client_id):
         return client_id in self._keys
 
+    def __iter__(self):
+        return iter(self._keys)
+
     def choose(self, client_id):
         """The key to try now, or None."""
         keys = self._keys.get(client_id)

@@ -20,6 +20,7 @@ class Reading:
         self._store = None
         self._owner = 0
         self._dropped = 0  # as finished, of those that have left the store
+        self._at_work = False
 
     def begin(self, store, state):
         """The state has been claimed, perhaps in another store."""
@@ -37,8 +38,20 @@ class Reading:
         """Lines that the application is done with, and a next process would see again."""
         return self.finished - self._dropped
 
+    @property
+    def settled(self):
+        """True if no line is on its way."""
+        return not (self.taken or self.unsafe or self._at_work)
+
     async def step(self):
         """Do the next thing that is to be done. Returns False if there is none."""
+        self._at_work = True
+        try:
+            return await self._step()
+        finally:
+            self._at_work = False
+
+    async def _step(self):
         if self._dropped != self.finished:
             finished = self.finished
             await self._store.drop(self._client_id, self._owner, finished)

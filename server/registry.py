@@ -1,5 +1,7 @@
 """Who the clients are: their Connections, whom the application expects, the log."""
 
+import asyncio
+
 from primitives.broadcast import Broadcast
 from primitives.timeout import Timeout
 from server.connection import Connection
@@ -49,6 +51,11 @@ class Registry:
         for client_id in ids:
             self.get(client_id)
         self.changed.pulse()
+
+    async def settle(self):
+        """Return when no line is on its way between the store and an application that has ended."""
+        while not all(connection.settled() for connection in self):
+            await asyncio.sleep(0.01)
 
     def close_all(self):
         for connection in self._connections.values():

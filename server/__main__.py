@@ -1,0 +1,8 @@
+"""`pb-link`, also `python3 -m server`."""
+
+import sys
+
+from server.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

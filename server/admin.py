@@ -1,0 +1,102 @@
+"""The socket on which `pb-link clients`, `tail` and `send` talk to the server. CPython only.
+
+A file with permissions for its owner alone. A request is a line of JSON, {"do": "clients"}, so is each answer:
+{"error": ..} or what was asked for. `tail` is answered by a line for each line of the client, until the caller goes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+
+from protocol.errors import LinkError
+
+MAX_REQUEST = 1 << 16
+MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut off
+
+
+class AdminServer:
+    """Args: path; status: Status; registry: Registry."""
+
+    def __init__(self, path, status, registry):
+        self.path = path
+        self._status = status
+        self._registry = registry
+        self._tails = {}  # id -> set of queues
+        self._server = None
+
+    async def start(self):
+        """Raises: OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)  # of a server that was killed: the store's lock says that there is no other
+        mask = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_REQUEST)
+        finally:
+            os.umask(mask)
+
+    def close(self):
+        self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+    def received(self, client_id, lines):
+        for queue in self._tails.get(client_id, ()):
+            for line in lines:
+                if queue.qsize() < MAX_BEHIND:
+                    queue.put_nowait(line.decode(errors="replace"))
+
+    async def _serve(self, reader, writer):
+        try:
+            request = json.loads(await reader.readline())
+            async for answer in self._answers(request, reader):
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        except (ValueError, KeyError, TypeError, AttributeError, LinkError) as error:
+            writer.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        except OSError:
+            pass  # the caller has gone
+        finally:
+            writer.close()
+
+    async def _answers(self, request, reader):
+        what = request["do"]
+        if what == "clients":
+            yield {"clients": self._status.clients()}
+        elif what == "send":
+            connection = self._registry.get(self._status.known(request["id"]))
+            await connection.write(request["line"], wait=bool(request.get("wait")))
+            yield {"delivered" if request.get("wait") else "stored": True}
+        elif what == "tail":
+            async for line in self._tail(self._status.known(request["id"]), reader):
+                yield {"line": line}
+        else:
+            raise ValueError(f"unknown request {what!r}")
+
+    async def _tail(self, client_id, reader):
+        queue = asyncio.Queue()
+        self._tails.setdefault(client_id, set()).add(queue)
+        gone = asyncio.create_task(reader.read(1))
+        try:
+            while not gone.done():
+                getting = asyncio.create_task(queue.get())
+                await asyncio.wait((getting, gone), return_when=asyncio.FIRST_COMPLETED)
+                if getting.done():
+                    yield getting.result()
+                else:
+                    getting.cancel()
+        finally:
+            gone.cancel()
+            self._tails[client_id].discard(queue)
+
+
+async def ask(path, request):
+    """For the commands: an async iterator of answers. Raises: OSError if no server is there."""
+    reader, writer = await asyncio.open_unix_connection(path, limit=1 << 24)
+    try:
+        writer.write(json.dumps(request).encode() + b"\n")
+        await writer.drain()
+        async for line in reader:
+            yield json.loads(line)
+    finally:
+        writer.close()

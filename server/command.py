@@ -1,0 +1,219 @@
+"""The command line, `pb-link`: what its words mean, and what it prints. CPython only.
+
+Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the words are wrong.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+
+from protocol.errors import LinkError
+from server import settings as settings_file
+from server.admin import ask
+from server.key_file import KeyFile, fingerprint
+from server.service import load_app, serve
+from server.settings import SettingsError
+from server.sqlite_store import SQLiteStore
+
+_EXAMPLES = """examples:
+  pb-link keys add pump                        make a key for the client "pump", and show it once
+  pb-link serve --app application:Application  serve, and run that class of application.py
+  pb-link serve --config /etc/pb_link.toml
+  pb-link clients                              who is connected
+  pb-link send pump "valve open" --wait        a line for pump; return when it has it
+  pb-link tail pump                            show the lines of pump as they come, and leave them to the application
+  pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
+"""
+
+
+def main(words=None):
+    """Returns the exit status."""
+    options = _parser().parse_args(words)
+    try:
+        return options.run(options, _settings(options))
+    except (SettingsError, LinkError, TypeError, ValueError) as error:
+        return _fail(options, str(error))
+    except OSError as error:
+        return _fail(options, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 1
+
+
+def _fail(options, text):
+    print(json.dumps({"error": text}) if options.json else f"pb-link: {text}", file=sys.stderr)
+    return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, text):
+        one = commands.add_parser(name, help=text, description=text)
+        one.add_argument("--config", metavar="FILE.toml", help="the settings; without it the defaults")
+        one.add_argument("--json", action="store_true", help="print JSON, for programs")
+        one.set_defaults(run=run)
+        return one
+
+    one = command("serve", _serve, "Serve clients until SIGTERM.")
+    one.add_argument("--app", metavar="MODULE:Class", help="the application: its `async def run(self)` is run")
+    one.add_argument("--port", type=int)
+    one.add_argument("--host")
+    one.add_argument("--keys", metavar="FILE")
+    one.add_argument("--store", metavar="FILE")
+    one.add_argument("--allow-legacy", metavar="ID,..", type=lambda text: text.split(","))
+    command("clients", _clients, "Show the clients of the running server.")
+    one = command("tail", _tail, "Show the lines of a client as they come; the application gets them all the same.")
+    one.add_argument("id")
+    one = command("send", _send, "Send a line to a client, through the running server.")
+    one.add_argument("id")
+    one.add_argument("line")
+    one.add_argument("--wait", action="store_true", help="return when the client has it")
+    one = command("keys", _keys, "Make, show and take away the keys of clients.")
+    one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
+    one.add_argument("id", nargs="?")
+    one.add_argument("--keys", metavar="FILE")
+    command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
+    return parser
+
+
+def _settings(options):
+    names = ("app", "port", "host", "keys", "store", "allow_legacy")
+    changes = {name: getattr(options, name, None) for name in names}
+    return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG"), changes)
+
+
+def _serve(options, settings):
+    if options.json:
+        settings.log = "json"
+    return serve(settings)
+
+
+def _clients(options, settings):
+    answer = _ask(settings, {"do": "clients"})["clients"]
+    if options.json:
+        print(json.dumps(answer))
+        return 0
+    form = "{:<20} {:<21} {:<19} {:>6} {:>9} {:>9}"
+    print(form.format("client", "connected from", "since", "times", "received", "delivered"))
+    for client in answer:
+        since = client["since"] and time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(client["since"]))
+        peer = client["peer"] if client["connected"] else "-"
+        counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
+        print(form.format(client["id"], peer or "-", since or "-", *counts))
+    return 0
+
+
+def _tail(options, settings):
+    for answer in _answers(settings, {"do": "tail", "id": options.id}):
+        print(json.dumps(answer) if options.json else answer["line"], flush=True)
+    return 1  # the server has ended
+
+
+def _send(options, settings):
+    answer = _ask(settings, {"do": "send", "id": options.id, "line": options.line, "wait": options.wait})
+    print(json.dumps(answer) if options.json else f"{options.id} has it" if options.wait else "stored")
+    return 0
+
+
+def _ask(settings, request):
+    return next(_answers(settings, request))
+
+
+def _answers(settings, request):
+    """Raises: ValueError with what the server says is wrong."""
+    loop = asyncio.new_event_loop()
+    answers = ask(settings.admin_socket, request)
+    try:
+        while True:
+            try:
+                answer = loop.run_until_complete(anext(answers))
+            except StopAsyncIteration:
+                return
+            except (ConnectionRefusedError, FileNotFoundError):
+                raise ValueError(f"no server runs here: there is nobody at {settings.admin_socket}")
+            if "error" in answer:
+                raise ValueError(answer["error"])
+            yield answer
+    finally:
+        loop.run_until_complete(answers.aclose())
+        loop.close()
+
+
+def _keys(options, settings):
+    file = KeyFile(settings.keys)
+    if options.what == "list":
+        return _list_keys(options, file)
+    if options.id is None:
+        raise ValueError(f"keys {options.what} needs the id of a client")
+    key = getattr(file, options.what)(options.id)
+    if options.json:
+        print(json.dumps({"id": options.id, "key": key}))
+    elif key is None:
+        print(f"{options.id} has no key any more; a running server ends its connection")
+    else:
+        print(f"the key of {options.id}, for its settings and for nobody else:\n{key}")
+        if options.what == "rotate":
+            print("Its old key is good until this one has been used.")
+    return 0
+
+
+def _list_keys(options, file):
+    found = []
+    for client_id, key in sorted(file.read().items()):
+        keys = key if isinstance(key, list) else [key]
+        found.append({"id": client_id, "fingerprints": [fingerprint(one) for one in keys]})
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for one in found:
+        print(f"{one['id']:<20} {' -> '.join(one['fingerprints'])}")
+    return 0
+
+
+def _check(options, settings):
+    """Each thing on a line of its own; status 1 if one is not in order."""
+    results = [_looked_at(what, look, settings) for what, look in CHECKS]
+    for what, fault in results:
+        if options.json:
+            continue
+        print(f"{what}: {fault or 'good'}")
+    if options.json:
+        print(json.dumps(dict(results)))
+    return 1 if any(fault for _, fault in results) else 0
+
+
+def _looked_at(what, look, settings):
+    try:
+        return what, look(settings)
+    except (OSError, LinkError, SettingsError, TypeError, ValueError) as error:
+        return what, str(error)
+
+
+def _check_keys(settings):
+    keys = KeyFile(settings.keys).read()
+    return None if keys else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+
+
+def _check_port(settings):
+    async def listen():
+        (await asyncio.start_server(print, settings.host, settings.port)).close()
+
+    try:
+        asyncio.run(listen())
+    except OSError as error:
+        return f"{settings.host}:{settings.port} cannot be had ({error.strerror}): is a server running?"
+
+
+CHECKS = (
+    ("keys", _check_keys),
+    ("app", lambda settings: load_app(settings.app) and None),
+    ("store", lambda settings: SQLiteStore(settings.store).close()),
+    ("port", _check_port),
+)

@@ -1,0 +1,35 @@
+"""The log of `pb-link serve`: one line an event, as text or as JSON. CPython only.
+
+    2026-01-02T03:04:05.678Z connected client=pump peer=192.0.2.7:51234 expected=true
+
+docs/operations.md says what each event means. Lines of clients are never in it.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+# Not worth a line each: counters and `pb-link tail` are for these.
+QUIET = {"received", "acknowledged"}
+
+
+class Log:
+    def __init__(self, form, file=None):
+        self._as_json = form == "json"
+        self._file = file or sys.stdout
+
+    def __call__(self, event, client=None, **details):
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fields = {"client": client, **details} if client is not None else details
+        if self._as_json:
+            text = json.dumps({"time": now, "event": event, **fields})
+        else:
+            text = " ".join([now, event, *(f"{name}={_shown(value)}" for name, value in fields.items())])
+        print(text, file=self._file, flush=True)
+
+
+def _shown(value):
+    """As it is where that is one word, otherwise as JSON: what a peer sends makes no second line."""
+    if isinstance(value, str) and value and value.isascii() and value.isprintable() and not set(value) & set(' "='):
+        return value
+    return json.dumps(value)

@@ -1,0 +1,137 @@
+"""`pb-link serve`: the server as a program, from its settings to its end. CPython only."""
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+
+import server
+from server.admin import AdminServer
+from server.guard import Guard
+from server.key_file import KeyFile
+from server.keys import Keys
+from server.listener import Listener
+from server.log import QUIET, Log
+from server.settings import SettingsError
+from server.sqlite_store import SQLiteStore
+from server.status import Status
+
+_LOOK_S = 1.0  # how often the key file is looked at
+
+
+class Service:
+    """Args: settings: see settings.py. Raises: SettingsError, StoreError, ValueError, OSError."""
+
+    def __init__(self, settings, log=None):
+        self.settings = settings
+        self.log = log or Log(settings.log)
+        self._file = KeyFile(settings.keys)
+        self._stamp = self._file.stamp()
+        self.keys = Keys(self._file.read())
+        self.keys.on_used = self._key_used
+        both = sorted(set(settings.allow_legacy) & set(self.keys))
+        if both:
+            raise SettingsError(f"allow_legacy has {', '.join(both)}, which has a key: nobody is served both ways")
+        self._app = load_app(settings.app)
+        limits = (settings.inbox_bytes, settings.outbox_bytes)
+        self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
+        self.registry = server._registry
+        self.status = Status(self.registry, self.keys, settings.allow_legacy)
+        self._admin = AdminServer(settings.admin_socket, self.status, self.registry)
+        self._stop = asyncio.Event()
+        self._failed = False
+
+    async def run(self):
+        """Serve until a signal, or until the application fails. Returns the exit status."""
+        settings, registry = self.settings, self.registry
+        registry.on_event = self._on_event
+        registry.use(self.store)
+        listener = Listener(registry, self.keys, self.store, settings.timeout_ms, Guard())
+        registry.expect({*settings.clients, *self.keys})
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        tasks = []
+        try:
+            await self._admin.start()
+            work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            if self._app is not None:
+                work.append(self._app().run())
+            tasks = [asyncio.create_task(self._guarded(one)) for one in work]
+            self.log("started", port=settings.port, store=os.path.abspath(settings.store), clients=len([*self.keys]))
+            await self._stop.wait()
+        finally:
+            # The application first: what it has written and taken is in the store when that is closed.
+            for task in reversed(tasks):
+                task.cancel()
+                await asyncio.wait([task])
+            await registry.settle()
+            self._admin.close()
+            self.store.close()
+            self.log("stopped")
+        return 1 if self._failed else 0
+
+    async def _guarded(self, work):
+        try:
+            await work
+        except Exception as error:  # whatever it is, the service does not go on without it
+            self.log("failed", error=f"{type(error).__name__}: {error}")
+            self._failed = True
+            self._stop.set()
+
+    def _on_event(self, event, client_id, details):
+        self.status.note(event, client_id, details)
+        if event == "received":
+            self._admin.received(client_id, details["lines"])
+        if event not in QUIET:
+            self.log(event, client_id, **details)
+
+    async def _follow_keys(self):
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            stamp = self._file.stamp()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read_keys()
+
+    def _read_keys(self):
+        try:
+            keys = self._file.read()
+        except (OSError, TypeError, ValueError) as error:
+            self.log("keys_unreadable", error=str(error))  # the ones that are known stay
+            return
+        gone = self.keys.replace(keys)
+        self.log("keys_read", clients=len(keys))
+        for client_id in gone:
+            self.registry.get(client_id).disconnect()
+
+    def _key_used(self, client_id):
+        self._file.used(client_id)
+        self.log("new_key_used", client_id)
+
+
+def load_app(name):
+    """Returns the class that MODULE:Class names, or None. Raises: SettingsError."""
+    if not name:
+        return None
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        raise SettingsError(f"app {name!r} must be MODULE:Class")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"app {name!r} cannot be loaded: {error}")
+    if not hasattr(found, "run"):
+        raise SettingsError(f"app {name!r} has no method `async def run(self)`")
+    return found
+
+
+def serve(settings):
+    """Returns the exit status."""
+
+    async def main():
+        return await Service(settings).run()
+
+    return asyncio.run(main())
