@@ -11,6 +11,7 @@ import os
 from primitives.platform import wait_for_ms
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
+from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
 from server.keys import Keys
@@ -36,6 +37,7 @@ class Listener:
         self._registry = registry
         self._keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._guard = guard
+        self.legacy = None  # see legacy.py: who serves those that do not begin with our preamble
         self._store = store
         self._timeout_ms = timeout_ms
         self._unproven = []  # places taken, oldest first
@@ -84,10 +86,12 @@ class Listener:
         place = self._take_place(transport)
         responder = Responder()
         try:
-            connection, welcome = await self._handshake(place, responder)
-            if transport.closed:
-                return None
-            connection.attach(transport, responder, welcome)
+            connection = await self._maybe_legacy(transport)
+            if connection is None:
+                connection, welcome = await self._handshake(place, responder)
+                if transport.closed:
+                    return None
+                connection.attach(transport, responder, welcome)
         except asyncio.CancelledError:
             if not place.cleared:
                 raise
@@ -114,6 +118,15 @@ class Listener:
             self._registry.say("%s is not among the expected clients; served" % client_id)
         self._registry.changed.pulse()
         return connection
+
+    async def _maybe_legacy(self, transport):
+        """Returns the LegacyClient that this is, or None for a client of ours."""
+        if self.legacy is None:
+            return None
+        first = await _within(HELLO_MS, "first byte", transport.first_byte())
+        if first == PREAMBLE[:1]:
+            return None
+        return await _within(HELLO_MS, "id", self.legacy.admit(transport, first))
 
     def _take_place(self, transport):
         """Returns the newcomer's place. If there is none left, the oldest connection

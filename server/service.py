@@ -11,6 +11,7 @@ from server.admin import AdminServer
 from server.guard import Guard
 from server.key_file import KeyFile
 from server.keys import Keys
+from server.legacy import Legacy
 from server.listener import Listener
 from server.log import QUIET, Log
 from server.settings import SettingsError
@@ -48,7 +49,9 @@ class Service:
         registry.on_event = self._on_event
         registry.use(self.store)
         listener = Listener(registry, self.keys, self.store, settings.timeout_ms, Guard())
-        registry.expect({*settings.clients, *self.keys})
+        if settings.allow_legacy:
+            listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms)
+        registry.expect({*settings.clients, *settings.allow_legacy, *self.keys})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)

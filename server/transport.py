@@ -18,8 +18,9 @@ class Transport:
     """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it."""
 
     def __init__(self, reader, writer, timeout_ms):
-        self._reader = reader
-        self._writer = writer
+        self.reader = reader
+        self.writer = writer
+        self._first = b""  # of the preamble, if it has been read
         self._frames = FrameReader()
         self._rest = None  # frames that came in one chunk with the last one of the handshake
         self.buffer = bytearray(MAX_FRAME)  # for the frame that is being written
@@ -33,7 +34,7 @@ class Transport:
     @property
     def peer(self):
         """The address of the other end, for logs."""
-        address = self._writer.get_extra_info("peername")
+        address = self.writer.get_extra_info("peername")
         if isinstance(address, tuple):
             return "%s:%d" % address[:2]
         return "a bridge"  # MicroPython gives a packed address or none
@@ -41,12 +42,17 @@ class Transport:
     @property
     def address(self):
         """The other end's host alone, or None."""
-        address = self._writer.get_extra_info("peername")
+        address = self.writer.get_extra_info("peername")
         return address[0] if isinstance(address, tuple) else None
+
+    async def first_byte(self):
+        """What tells the protocols on this port apart. Raises: EOFError, OSError."""
+        self._first = await self.reader.readexactly(1)
+        return self._first
 
     async def expect_preamble(self):
         """Raises: RemoteProtocolError, EOFError, OSError."""
-        preamble = await self._reader.readexactly(len(PREAMBLE))
+        preamble = self._first + await self.reader.readexactly(len(PREAMBLE) - len(self._first))
         if preamble != PREAMBLE:
             raise RemoteProtocolError("not the pb_link protocol, or another version of it")
 
@@ -59,7 +65,7 @@ class Transport:
         if self._rest is not None:
             frames, self._rest = self._rest, None
             return frames
-        data = await self._reader.read(_CHUNK)
+        data = await self.reader.read(_CHUNK)
         if not data:
             raise EOFError("closed by the bridge")
         self.silence.restart()
@@ -82,13 +88,13 @@ class Transport:
     async def send(self, end):
         """Send buffer[:end], one frame with its prefix."""
         self._keepalive.restart()
-        self._writer.write(bytes(self._view[:end]))
-        await self._writer.drain()
+        self.writer.write(bytes(self._view[:end]))
+        await self.writer.drain()
 
     async def send_frame(self, frame):
         """Send a frame, bytes, with its prefix."""
-        self._writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
-        await self._writer.drain()
+        self.writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        await self.writer.drain()
 
     async def keep_alive(self):
         """Send a keepalive if one is due. Raises: OSError if the bridge has been silent for too long."""
@@ -96,8 +102,8 @@ class Transport:
             raise OSError("nothing heard for %d ms" % self.silence.ms)
         if self._keepalive.expired():
             self._keepalive.restart()
-            self._writer.write(KEEPALIVE)
-            await self._writer.drain()
+            self.writer.write(KEEPALIVE)
+            await self.writer.drain()
 
     @property
     def wait_ms(self):
@@ -110,16 +116,16 @@ class Transport:
             return
         self.closed = True
         self._ended.set()
-        transport = getattr(self._writer, "transport", None)
+        transport = getattr(self.writer, "transport", None)
         if transport is None:  # MicroPython: the socket is closed in wait_closed
-            self._writer.close()
+            self.writer.close()
         else:
             transport.abort()  # close() would wait until a dead peer has read everything
 
     def dismiss(self, frame):
         """Close with a last frame, bytes, which arrives if there is nothing in its way."""
         try:
-            self._writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+            self.writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
         except OSError:
             pass  # it was broken already
         self.close()
@@ -130,6 +136,6 @@ class Transport:
 
     async def wait_closed(self):
         try:
-            await self._writer.wait_closed()
+            await self.writer.wait_closed()
         except OSError:
             pass  # it was broken already

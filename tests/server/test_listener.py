@@ -181,7 +181,7 @@ def test_take_over_does_not_wait_for_a_dead_peer_that_reads_nothing():
             await old.connect()
             conn = await within(client_conn("a"))
             transport = conn._transport
-            transport._writer.write(bytes(8 << 20))  # far more than the kernel's buffers hold
+            transport.writer.write(bytes(8 << 20))  # far more than the kernel's buffers hold
             old._task.cancel()
             old._writer.transport.pause_reading()
             tasks = len(asyncio.all_tasks())

@@ -1,0 +1,311 @@
+"""Clients of the original micropython-iot: its line protocol on one side, one
+of our sessions on the other. CPython only.
+
+    client                            server
+    ID\\n                       ->
+                               <-     \\n            keepalive, at once and every quarter of the timeout
+    07text\\n                   ->                    two hexadecimal digits of message id, and text
+                               <-     07\\n          its acknowledgement: the line is in the store
+                               <-     1ftext\\n      the other way; sent again until
+    1f\\n                       ->                    it is acknowledged
+    \\n                         ->
+
+Ids run 0, 1 .. 255, 1 ..: 0 is the first message of a life, of either side,
+and tells the other to forget which ids it has had. So a first message that
+was sent again for want of its acknowledgement looked like that of another
+life, and was delivered twice. Here it is not, where that can be known: a life
+has one message 0, and a TCP connection has one life; and a client that had
+lost the acknowledgement would have said so by sending the message again on the
+same connection, so what begins another connection with the same words, after
+one that lived on for long enough, is another life.
+
+There are no keys: whoever reaches the port can say to be such a client. They
+are served by name only, and never under an id that has a key. What has been
+received is remembered as long as the process lives; a line of no bytes cannot
+be told from an acknowledgement, and is not sent.
+"""
+
+import asyncio
+import os
+from collections import deque
+
+from primitives.platform import ticks_diff, ticks_ms
+from primitives.task_flag import TaskFlag
+from primitives.timeout import Timeout
+from protocol.errors import AuthenticationError, RemoteProtocolError
+from protocol.frame import Channel
+from protocol.framing import MAX_FRAME, PREFIX
+from protocol.limits import EPOCH_BYTES, MAX_ID, MAX_LINE
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import OPEN, Session
+
+REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
+PAUSE_S = 0.2  # what the original leaves a client after its first byte, before it sends a line
+
+
+class Legacy:
+    """The clients that are served without a key. Args: ids; registry; store; timeout_ms."""
+
+    def __init__(self, ids, registry, store, timeout_ms):
+        self._clients = {client_id: LegacyClient(client_id, registry, store, timeout_ms) for client_id in ids}
+
+    async def admit(self, transport, first):
+        """first: what has been read. Returns the LegacyClient that this is. Raises: RemoteProtocolError."""
+        name = first if first.endswith(b"\n") else first + await _line(transport.reader)
+        client = self._clients.get(name[: MAX_ID + 1].decode(errors="replace").rstrip("\n"))
+        if client is None:
+            raise AuthenticationError("no pb_link client, and none that is allowed without a key")
+        if client.served:
+            raise RemoteProtocolError("%s is connected already" % client.client_id)
+        client.served = True
+        return client
+
+
+class LegacyClient:
+    """One client, over all of its connections: the client's half of a session, in this process."""
+
+    def __init__(self, client_id, registry, store, timeout_ms):
+        self.client_id = client_id
+        self.served = False
+        self._registry = registry
+        self._store = store
+        self._timeout_ms = timeout_ms
+        self._epoch = os.urandom(EPOCH_BYTES)
+        self._session = Session(Sender(), Receiver(), ticks_diff)
+        self._had = deque(maxlen=REMEMBERED_IDS)  # (message id, lines acknowledged when this one is)
+        self._first = None  # text of message 0, as long as it may come again on the next connection
+        self._first_told = None  # Timeout since its acknowledgement, after which it would have come again on this one
+        self._next_id = 0  # of our messages
+        self._waiting = None  # id of the one that has been sent and not acknowledged
+        self._room = TaskFlag()
+        self._told = TaskFlag()
+
+    async def serve(self, transport):
+        """Serve this connection until it ends. Raises why: OSError, EOFError, LinkError."""
+        try:
+            await self._serve(transport)
+        finally:
+            self._session.detach()
+            self.served = False
+            if self._first_told is not None and self._first_told.expired():
+                self._first = None
+
+    async def _serve(self, transport):
+        connection = self._registry.get(self.client_id)
+        welcome = await connection.welcome(self._store)
+        await connection.load(self._store, welcome.owner)
+        keys = os.urandom(32), os.urandom(32)
+        inside = self._inside = _Inside(transport, self._timeout_ms, self._take)
+        connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._epoch), welcome)
+        self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME)
+        self._zero_seen = False
+        self._heard = asyncio.Event()
+        self._writer = transport.writer
+        self._flush()
+        work = (connection.serve(inside), self._read(transport.reader, inside), self._write_lines(), self._keep_alive())
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            inside.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # From the client
+
+    async def _read(self, reader, inside):
+        while True:
+            line = (await _line(reader))[:-1]
+            inside.silence.restart()
+            self._heard.set()
+            if line:
+                await self._received(line)
+            await self._writer.drain()  # who reads no acknowledgements is not read either
+
+    async def _received(self, line):
+        try:
+            number = int(line[:2], 16) if len(line[:2].strip()) == 2 else -1
+        except ValueError:
+            number = -1
+        if not 0 <= number <= 255 or len(line) > MAX_LINE + 2:
+            raise RemoteProtocolError("neither message nor acknowledgement: %r" % line[:16])
+        if len(line) == 2:
+            self._acknowledged_by_client(number)
+        elif not self._is_new(number, line[2:]):
+            self._acknowledge()
+        else:
+            sender = self._session.sender
+            while not sender.room_for(len(line)):
+                await self._room.wait()
+            count = sender.append(line[2:], True)
+            self._had.append([number, count, False])
+            self._flush()
+
+    def _is_new(self, number, text):
+        if number == 0:
+            if self._zero_seen or self._first == text:
+                self._zero_seen = True
+                self._send_again(0)
+                return False
+            self._zero_seen = True
+            self._had.clear()
+            self._first = text
+            self._first_told = None
+            return True
+        self._first = None  # the life has gone on
+        if any(entry[0] == number for entry in self._had):
+            self._send_again(number)
+            return False
+        return True
+
+    def _send_again(self, number):
+        """The acknowledgement of this message, if it has been sent."""
+        for entry in self._had:
+            if entry[0] == number:
+                entry[2] = False
+
+    def _acknowledge(self):
+        """Acknowledge what the store has."""
+        for entry in self._had:
+            number, count, done = entry
+            if not done and count <= self._session.sender.acknowledged:
+                entry[2] = True
+                self._write(b"%02x\n" % number)
+                if number == 0:
+                    self._first_told = Timeout(2 * self._timeout_ms)
+
+    # To the client
+
+    async def _write_lines(self):
+        await self._heard.wait()
+        await asyncio.sleep(PAUSE_S)
+        lines = self._session.receiver.lines
+        while True:
+            while not lines:
+                await self._told.wait()
+            self._waiting = self._next_id
+            await self._until_acknowledged(lines[0])
+            self._next_id = self._next_id % 255 + 1
+            self._session.accepted(1, ticks_ms())
+            self._flush()
+
+    async def _until_acknowledged(self, line):
+        while line and self._waiting is not None:
+            self._write(b"%02x%s\n" % (self._waiting, line))
+            await self._writer.drain()
+            try:
+                async with asyncio.timeout(self._timeout_ms / 1000):
+                    while self._waiting is not None:
+                        await self._told.wait()
+            except TimeoutError:
+                pass  # once more
+
+    def _acknowledged_by_client(self, number):
+        if number == self._waiting:
+            self._waiting = None
+            self._told.set()
+
+    async def _keep_alive(self):
+        while True:
+            self._write(b"\n")
+            await self._writer.drain()
+            await asyncio.sleep(self._timeout_ms / 4000)
+
+    def _write(self, data):
+        self._writer.write(data)
+
+    # The session's other half, in this process
+
+    def _take(self, frame):
+        """A frame of the server's half has come."""
+        fault = self._session.receive(frame, ticks_ms())
+        if fault:
+            raise RemoteProtocolError(fault)
+        self._acknowledge()
+        self._room.set()
+        self._told.set()
+        self._flush()
+
+    def _flush(self):
+        """Give the server's half what this one has to say. Its acknowledgements need not wait for company."""
+        buffer = bytearray(MAX_FRAME)
+        while end := self._session.encode_into(buffer, 0, ticks_ms()):
+            self._inside.put(bytes(buffer[PREFIX:end]))
+        due = self._session.next_timeout(ticks_ms())
+        if due is not None and self._session.state == OPEN:
+            asyncio.get_running_loop().call_later(due / 1000 + 0.001, self._flush_later, self._inside)
+
+    def _flush_later(self, inside):
+        if inside is self._inside and not inside.closed:
+            self._flush()
+
+
+async def _line(reader):
+    try:
+        return await reader.readuntil(b"\n")
+    except asyncio.LimitOverrunError:
+        raise RemoteProtocolError("a line without an end")
+
+
+class _Introduction:
+    """What a Responder is after a handshake."""
+
+    def __init__(self, channel, epoch):
+        self.channel = channel
+        self.peer_epoch = epoch
+        self.peer_max_frame = MAX_FRAME
+
+
+class _Inside:
+    """What Connection takes for a Transport: frames go to take(frame), and come from `put`."""
+
+    def __init__(self, transport, timeout_ms, take):
+        self.buffer = bytearray(MAX_FRAME)
+        self.wake = TaskFlag()
+        self.peer = transport.peer
+        self.silence = Timeout(timeout_ms)
+        self._transport = transport
+        self._take = take
+        self._frames = []
+        self._come = TaskFlag()
+        self._ended = asyncio.Event()
+
+    @property
+    def closed(self):
+        return self._ended.is_set()
+
+    def put(self, frame):
+        self._frames.append(memoryview(frame))
+        self._come.set()
+
+    async def receive(self):
+        while not self._frames:
+            await self._come.wait()
+        frames, self._frames = self._frames, []
+        return frames
+
+    def check(self):
+        pass  # whole frames come
+
+    async def send(self, end):
+        self._take(memoryview(bytes(self.buffer[PREFIX:end])))
+
+    async def keep_alive(self):
+        if self.silence.expired():
+            raise OSError("nothing heard for %d ms" % self.silence.ms)
+
+    @property
+    def wait_ms(self):
+        return self.silence.left()
+
+    def close(self):
+        self._ended.set()
+        self._transport.close()
+
+    async def wait_ended(self):
+        await self._ended.wait()

@@ -1,0 +1,282 @@
+"""A client that speaks the line protocol of micropython-iot, written from the protocol's description."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+import server
+from server import client_conn
+from server.legacy import Legacy
+from server.listener import Listener
+from tests.server.peer import KEYS, Client, open_stream, until, within
+from tests.server.stores import TemporaryStore
+from tests.server.test_two_servers import Node
+
+TIMEOUT_MS = 1000
+
+
+class OldClient:
+    """One life. `deaf`: it never sees an acknowledgement."""
+
+    def __init__(self, port, client_id="old"):
+        self.port = port
+        self.client_id = client_id
+        self.lines = []
+        self.keepalives = 0
+        self.deaf = False
+        self._next = 0
+        self._pending = {}  # id -> bytes
+        self._had = []
+        self._task = None
+
+    async def connect(self):
+        self._reader, self._writer = await open_stream(self.port)
+        self._writer.write(f"{self.client_id}\n".encode())
+        self._task = asyncio.create_task(self._run())
+        for data in self._pending.values():
+            self._writer.write(data)
+
+    async def cut(self):
+        self._task.cancel()
+        self._writer.transport.abort()
+        await asyncio.wait([self._task])
+
+    def send(self, text):
+        number = self._next
+        self._next = number % 255 + 1
+        data = self._pending[number] = b"%02x%s\n" % (number, text.encode())
+        self._writer.write(data)
+
+    def send_again(self):
+        for data in self._pending.values():
+            self._writer.write(data)
+
+    async def acknowledged(self):
+        await until(lambda: not self._pending, "the acknowledgements")
+
+    async def _run(self):
+        ticking = asyncio.create_task(self._tick())
+        with contextlib.suppress(OSError):
+            try:
+                while line := await self._reader.readline():
+                    self._take(line)
+            finally:
+                ticking.cancel()
+
+    async def _tick(self):
+        while True:
+            self._writer.write(b"\n")
+            await asyncio.sleep(TIMEOUT_MS / 4000)
+
+    def _take(self, line):
+        if line == b"\n":
+            self.keepalives += 1
+        elif len(line) == 3:
+            if not self.deaf:
+                self._pending.pop(int(line, 16), None)
+        else:
+            number = int(line[:2], 16)
+            if not self.deaf:
+                self._writer.write(b"%02x\n" % number)
+            if number == 0:
+                self._had.clear()
+            if number not in self._had:
+                self._had.append(number)
+                self.lines.append(line[2:].decode())
+
+
+class OldNode(Node):
+    """A server that has allowed the client "old"."""
+
+    def __init__(self, store, ids=("old",)):
+        super().__init__(store)
+        server.Connection.registry = server._registry = self.registry
+        self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
+        self._listener.legacy = Legacy(ids, self.registry, store, TIMEOUT_MS)
+
+
+def played(play, *args, store=None):
+    async def main():
+        chosen = store or server.MemoryStore()
+        async with OldNode(chosen, *args) as node:
+            await play(node)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+async def read(conn, count):
+    return [await within(conn.readline()) for _ in range(count)]
+
+
+@pytest.mark.parametrize("kind", [server.MemoryStore, TemporaryStore])
+def test_lines_go_both_ways(kind):
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        for number in range(300):  # the ids come again
+            client.send(f"up {number}")
+            if number % 20 == 0:
+                await client.acknowledged()
+        assert await read(conn, 300) == [f"up {number}\n" for number in range(300)]
+        for number in range(5):
+            await within(conn.write(f"down {number}", wait=False))
+        await until(lambda: len(client.lines) == 5, "the lines")
+        assert client.lines == [f"down {number}\n" for number in range(5)]
+        assert client.keepalives and node.conn.nconns == 0
+        await client.cut()
+
+    played(play, store=kind())
+
+
+def test_line_is_acknowledged_when_it_is_stored_and_repeated_ones_are_not_delivered_again():
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        client.send("first")
+        await client.acknowledged()
+        client.deaf = True
+        for text in "abc":
+            client.send(text)
+        assert await read(conn, 4) == ["first\n", "a\n", "b\n", "c\n"]
+        client.send_again()
+        await client.cut()
+        await until(lambda: not conn.status(), "the end")
+        client.deaf = False
+        await client.connect()
+        await client.acknowledged()
+        client.send("d")
+        assert await read(conn, 1) == ["d\n"]
+        await client.cut()
+
+    played(play)
+
+
+def test_first_message_of_a_life_that_comes_again_is_delivered_once():
+    async def play(node):
+        client = OldClient(node.port)
+        client.deaf = True
+        await client.connect()
+        conn = await within(client_conn("old"))
+        client.send("booted")
+        assert await read(conn, 1) == ["booted\n"]
+        client.send_again()
+        await client.cut()
+        await until(lambda: not conn.status(), "the end")
+        client.deaf = False
+        await client.connect()
+        await client.acknowledged()
+        client.send("next")
+        assert await read(conn, 1) == ["next\n"]
+        await client.cut()
+
+    played(play)
+
+
+@pytest.mark.parametrize("how", ["it said more", "it lived on"])
+def test_first_message_of_the_next_life_is_delivered_although_it_is_the_same(how):
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        client.send("booted")
+        if how == "it said more":
+            client.send("more")
+        await client.acknowledged()
+        if how == "it lived on":
+            await asyncio.sleep(2.1 * TIMEOUT_MS / 1000)
+        await client.cut()
+        await until(lambda: not conn.status(), "the end")
+        again = OldClient(node.port)
+        await again.connect()
+        again.send("booted")
+        await again.acknowledged()
+        assert await read(conn, 3 if how == "it said more" else 2) == [
+            "booted\n", *["more\n"] * (how == "it said more"), "booted\n"
+        ]  # fmt: skip
+        await again.cut()
+
+    played(play)
+
+
+def test_line_to_a_client_that_does_not_acknowledge_is_sent_again():
+    async def play(node):
+        client = OldClient(node.port)
+        client.deaf = True
+        await client.connect()
+        conn = await within(client_conn("old"))
+        writing = asyncio.create_task(conn.write("x"))
+        await until(lambda: client.lines, "the line")
+        await client.cut()
+        client.deaf = False
+        assert not writing.done()
+        await until(lambda: not conn.status(), "the end")
+        await client.connect()
+        await within(writing)
+        assert set(client.lines) == {"x\n"}
+        await client.cut()
+
+    played(play)
+
+
+async def answer(port, data):
+    reader, writer = await open_stream(port)
+    writer.write(data)
+    found = await within(reader.read(-1))
+    writer.close()
+    return found
+
+
+STRANGE = [b"a\n00x\n", b"unknown\n", b"\xff\xfe\n", b"x" * 70000, b"\n", b"old\nxyz\n", b"old\n" + b"0" * 70000]
+
+
+@pytest.mark.parametrize("data", STRANGE, ids=range(len(STRANGE)))
+def test_nobody_else_is_served(data, capsys):
+    async def play(node):
+        client = Client(node.port)
+        await within(client.connect())
+        assert (await answer(node.port, data)).strip(b"\n") in (b"", b"\0\3\4\2\1")
+        await client.write("undisturbed")
+        assert await within(node.conn.readline()) == "undisturbed\n" and client.up
+        assert node.registry.get("old").nconns == (1 if data.startswith(b"old") else 0)
+        client.cut()
+
+    played(play)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_second_client_of_one_name_is_refused_while_the_first_is_there():
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        await within(client_conn("old"))
+        await answer(node.port, b"old\n")
+        client.send("still here")
+        await client.acknowledged()
+        await client.cut()
+
+    played(play)
+
+
+def test_silent_one_is_given_up():
+    async def play(node):
+        reader, writer = await open_stream(node.port)
+        writer.write(b"old\n")
+        conn = await within(client_conn("old"))
+        await until(lambda: not conn.status(), "the end", 4 * TIMEOUT_MS / 1000)
+        writer.close()
+
+    played(play)
+
+
+def test_id_with_a_key_is_not_served_without_it():
+    async def play(node):
+        await answer(node.port, b"a\n00x\n")
+        assert node.registry.get("a").nconns == 0
+
+    played(play)
