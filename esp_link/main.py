@@ -16,6 +16,7 @@ from esp_link.tcp import connect
 from esp_link.wifi import Wifi
 from i2c_devices.memory_controller import MemoryController
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
+from protocol.version import RELEASE, release_text
 
 SCL = 0  # boot strap: must be high when reset is released
 SDA = 2  # boot strap as well
@@ -51,7 +52,7 @@ def main():
         mem_free,
         watchdog.feed,
     )
-    print("esp_link: up")
+    print("esp_link: up, release", release_text(RELEASE))
     gc.collect()
     try:
         asyncio.run(bridge.run())

@@ -17,6 +17,8 @@ kind CONTROL. They exist in the mailbox only; nothing from TCP becomes one.
                                    1  4  connections since the bridge started
                                    5  4  number of this report, from 0
                                    9  4  free heap, bytes
+    RELEASE     bridge -> client   0  1  kind 07
+                                   1  3  release of the bridge's firmware
 
 The Wi-Fi password travels in CONFIG, in clear, over the wires between the
 two boards, and nowhere else.
@@ -24,12 +26,15 @@ two boards, and nowhere else.
 
 from struct import pack, pack_into, unpack_from
 
+from protocol import version
+
 CONFIG = 0x01
 UP = 0x02
 DOWN = 0x03
 BAD_WIFI = 0x04
 BAD_SERVER = 0x05
 REPORT = 0x06
+RELEASE = 0x07
 
 _CONFIG_HEAD = 11
 REPORT_BYTES = 13
@@ -77,3 +82,12 @@ def decode_report(data):
     if len(data) != REPORT_BYTES:
         return None
     return list(unpack_from(">III", data, 1))
+
+
+def encode_release():
+    return bytes((RELEASE,) + version.RELEASE)
+
+
+def decode_release(data):
+    """(major, minor, patch), or None if malformed."""
+    return tuple(data[1:]) if len(data) == 4 else None

@@ -111,6 +111,9 @@ def _add_bed_options(parser):
     parser.add_argument(
         "--bridge-source", action="store_true", help="run the bridge from source in a 64-bit MicroPython, not frozen"
     )
+    parser.add_argument(
+        "--bridge-image", action="store_true", help="boot the bridge from the images in firmware/ (the demo does)"
+    )
 
 
 def _add_up(commands):
@@ -210,4 +213,4 @@ def _add_demo(commands):
     parser = commands.add_parser("demo", help="the link at work under faults, in less than a minute")
     parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
     _add_bed_options(parser)
-    parser.set_defaults(start=demo.demo)
+    parser.set_defaults(start=demo.demo, bridge_image=True)

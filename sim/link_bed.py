@@ -1,6 +1,8 @@
 """The link's two boards, wired as docs/hardware.md says: the client on a Pyboard, the bridge an ESP8266."""
 
-from sim import frames, interpreters, wifi
+from pathlib import Path
+
+from sim import flash_image, frames, interpreters, wifi
 from sim.bed import Bed
 from sim.esp8266 import Esp8266
 from sim.nets import Net
@@ -22,9 +24,21 @@ BRIDGE_SOURCE_HEAP = "256k"
 CLIENT_HEAP = "512k"
 
 
+def bridge_of(options, folder):
+    """Arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or frozen.
+    Args: folder: where its flash is kept."""
+    if options.bridge_source:
+        return {}
+    if getattr(options, "bridge_image", False):
+        chip = interpreters.find(interpreters.CHIP)
+        return {"bridge_interpreter": chip, "flash": flash_image.write(Path(folder) / "flash.bin")}
+    return {"bridge_interpreter": interpreters.find(interpreters.BRIDGE)}
+
+
 class LinkBed:
     """Args: client_file: the client's program; client_cwd: its working folder; bridge_interpreter: a 32-bit
-    MicroPython with the bridge frozen, or None to run it from source; on_line(board name, line)."""
+    MicroPython with the bridge frozen, or None to run it from source; flash: path of a flash that the bridge boots
+    from (sim/flash_image.py), bridge_interpreter being one without it; on_line(board name, line)."""
 
     def __init__(
         self,
@@ -33,6 +47,7 @@ class LinkBed:
         client_cwd,
         interpreter,
         bridge_interpreter=None,
+        flash=None,
         on_line,
         log,
         network=None,
@@ -61,6 +76,8 @@ class LinkBed:
         frozen = bridge_interpreter is not None
 
         def bridge_command(fd):
+            if flash is not None:
+                return interpreters.flash_command(bridge_interpreter, fd, flash, BRIDGE_HEAP)
             heap = BRIDGE_HEAP if frozen else BRIDGE_SOURCE_HEAP
             return interpreters.bridge_command(bridge_interpreter or interpreter, fd, frozen=frozen, heap=heap)
 
