@@ -134,7 +134,7 @@ class _Builder:
         return self._on_chip("chip", MANIFEST_CHIP)
 
     def _on_chip(self, name, manifest):
-        """An interpreter with the ESP8266's modules in C that freezes what the manifest says. They share the objects."""
+        """An interpreter with the chip's modules in C that freezes what the manifest says; all share their objects."""
         with cache.locked(self._folder):
             source = self._source()
             files = frozen.frozen_files(source, manifest)

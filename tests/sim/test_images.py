@@ -1,17 +1,21 @@
 """The very images in firmware/ run: in real MicroPython, and on the simulated ESP8266 that boots from its flash."""
 
 import asyncio
+import importlib.util
 import json
 import re
 import subprocess
 
 import pytest
 
+from build import flash
 from protocol.version import RELEASE, release_text
 from sim import esp8266, flash_image, interpreters
 from sim.bed import Bed
+from sim.boot_loader import BootLoader, SerialPort
 from sim.nets import Net
 from sim.wifi import Network
+from tests.build.test_flash import micropython
 from tests.sim.conftest import Sim
 
 UP = f"esp_link: up, release {release_text(RELEASE)}"
@@ -88,6 +92,24 @@ def test_link_runs_with_the_bridge_booted_from_the_images(micropython64, micropy
 @pytest.mark.parametrize("size", flash_image.SIZES)
 def test_chip_of_either_size_starts_the_bridge(chip, tmp_path, size):
     assert UP in chip(flash_image.write(tmp_path / "flash.bin", size), UP)
+
+
+def test_what_was_flashed_boots(chip, tmp_path, capfd, missing_tool):
+    """The real esptool writes a simulated chip's flash; then that chip boots from it, and its banner ends flash.py."""
+    if importlib.util.find_spec("esptool") is None:
+        missing_tool("esptool is not installed: make tools")
+    path = tmp_path / "micropython.bin"
+    path.write_bytes(micropython())
+    loader = BootLoader(4 * flash_image.MIB)
+
+    def program(say):
+        written = tmp_path / "flash.bin"
+        written.write_bytes(loader.flash)
+        say("".join(line + "\r\n" for line in chip(written, UP)))
+
+    with SerialPort(loader, program) as port:
+        assert flash.main(["--port", port.path, "--micropython", str(path)]) == 0
+    assert UP in capfd.readouterr().err
 
 
 def test_code_is_the_images_and_nothing_else(chip, tmp_path):
