@@ -57,6 +57,7 @@ def main(arguments=None):
                 f"({manifest.facts['micropython']['oldest']} or newer)."
             )
             return 2
+        esptool = None if options.dry_run else _esptool()
         micropython = flash_plan.read_micropython(options.micropython)
         version = flash_plan.check_micropython(micropython, manifest)
         say(f"MicroPython {'.'.join(map(str, version))}, pb_link {manifest.facts['release']}")
@@ -65,7 +66,7 @@ def main(arguments=None):
             return 0
         if options.port is None:
             raise BuildError(f"Name the port with --port. {_ports()}")
-        _flash(options, micropython, manifest)
+        _flash(esptool, options, micropython, manifest)
     except BuildError as error:
         say(f"build/flash.py: {error}")
         return 1
@@ -95,8 +96,7 @@ def _show_plans(options, micropython, manifest):
         print("  " + ("reset" if options.no_verify else "verify, reset") + f", wait for {BANNER!r}")
 
 
-def _flash(options, micropython, manifest):
-    esptool = _esptool()
+def _flash(esptool, options, micropython, manifest):
     _check_port(options.port)
     esp = _connect(esptool, options.port)
     try:
@@ -157,8 +157,10 @@ def _connect(esptool, port):
         return esptool.cmds.detect_chip(port, BAUD, connect_attempts=CONNECT_ATTEMPTS)
     except esptool.FatalError as error:
         text = str(error)
-        if "busy" in text or "exclusively lock" in text:
+        if "exclusively lock" in text:
             raise BuildError(f"{port} is in use. Close the terminal or the program that has it open.") from None
+        if "Could not open" in text:
+            raise BuildError(f"{port} is no serial port. {_ports()}") from None
         if "autodetect" in text:
             raise BuildError(f"The chip on {port} is none that esptool knows. The bridge is for an {CHIP}.") from None
         raise BuildError(NO_ANSWER.format(port=port)) from None

@@ -161,6 +161,10 @@ def test_missing_port_is_said(firmware_file, tmp_path, capsys):
     assert "Name the port" in capsys.readouterr().err
 
 
+def test_port_that_is_none_is_said(firmware_file, capsys):
+    assert "is no serial port" in refusal(firmware_file, "/dev/null", capsys)
+
+
 def test_port_without_permission_is_said(firmware_file, capsys, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
