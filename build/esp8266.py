@@ -30,8 +30,8 @@ NEEDED = {
     ("make",): "Install it:  sudo apt-get install -y make",
     ("gcc",): "mpy-cross is built with it. Install it:  sudo apt-get install -y gcc libc6-dev",
     ("xtensa-lx106-elf-gcc",): (
-        "It is the compiler of esp-open-sdk, which has Espressif's libraries as well (Debian's gcc-xtensa-lx106 has not): "
-        "build that, and put its bin folder on PATH. Or use the ready images, which need none of this: build/flash.py"
+        "It is the compiler of esp-open-sdk, which has Espressif's libraries as well (Debian's gcc-xtensa-lx106 has "
+        "not): build that, and put its bin folder on PATH. Or use the ready images: build/flash.py"
     ),
     ("esptool", "esptool.py"): "Run `make tools`, and put .venv/bin on PATH.",
 }
