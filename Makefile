@@ -41,8 +41,9 @@ test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers a
 soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed; needs no .venv.
 	$(PYTHON) -m sim soak --seeds $(SOAK_SEEDS) --faults all --lines 200
 
-firmware: $(INSTALLED) ## Build the images that are flashed, into firmware/: the same bytes from the same sources.
+firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists for mip: the same bytes from the same sources.
 	@$(VENV_PYTHON) build/firmware.py $(FIRMWARE_ARGS)
+	@$(VENV_PYTHON) build/client.py packages $(FIRMWARE_ARGS)
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 

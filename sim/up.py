@@ -47,6 +47,7 @@ async def _up(options, interpreter, bridge):
     bed = LinkBed(
         options.client,
         client_cwd=os.getcwd(),
+        client_lib=options.client_lib,
         interpreter=interpreter,
         **bridge,
         on_line=show,
