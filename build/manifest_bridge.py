@@ -10,6 +10,6 @@ package(
 package("primitives", ("__init__.py", "platform.py", "timeout.py"), base_path="..")
 package(
     "protocol",
-    ("__init__.py", "control.py", "framing.py", "mailbox.py", "serial.py", "version.py"),
+    ("__init__.py", "control.py", "framing.py", "mailbox.py", "selftest.py", "serial.py", "version.py"),
     base_path="..",
 )

@@ -10,7 +10,7 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "hooks.py", "limits.py", "link.py",
-        "pb_client.py", "settings.py",
+        "pb_client.py", "selftest.py", "settings.py",
     ),
     base_path="..",
 )  # fmt: skip
@@ -23,8 +23,8 @@ package(
     "protocol",
     (
         "__init__.py", "control.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_reader.py",
-        "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "receiver.py", "sender.py", "serial.py",
-        "session.py", "version.py",
+        "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "receiver.py", "selftest.py", "sender.py",
+        "serial.py", "session.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -35,16 +35,34 @@ def mem_free():
     return gc.mem_free()
 
 
+def soft_i2c():
+    return machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
+
+
+def self_test(syn, feed):
+    """The client holds syn low: it wants to know its wires. The modules are let go of afterwards."""
+    from esp_link.selftest import SelfTest
+
+    pins = [machine.Pin(gpio, machine.Pin.OPEN_DRAIN, value=1) for gpio in (SCL, SDA, ACK)]
+    SelfTest(pins, syn, lambda: MemoryController(soft_i2c(), ADDRESS, ADDRESS_BITS), mem_free, feed).run()
+    for name in ("esp_link.selftest", "protocol.selftest"):
+        del sys.modules[name]
+    gc.collect()
+
+
 def main():
     esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
     network.WLAN(network.AP_IF).active(False)
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
-    i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
     watchdog = machine.WDT()
+    # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
+    syn = machine.Pin(SYN, machine.Pin.IN, machine.Pin.PULL_UP)
+    if not syn():
+        self_test(syn, watchdog.feed)
     bridge = Bridge(
-        MemoryController(i2c, ADDRESS, ADDRESS_BITS),
-        machine.Pin(SYN, machine.Pin.IN),
+        MemoryController(soft_i2c(), ADDRESS, ADDRESS_BITS),
+        syn,
         machine.Pin(ACK, machine.Pin.OUT, value=1),
         Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
         connect,

@@ -5,7 +5,7 @@ code changes neither. `python3 -m pb_link.s_app` makes the file with a fresh key
 Pins: `"pins"` in the file, or those below for the kind of board. Names or
 numbers, as `machine.Pin` takes them; `"rst": null` without a reset wire.
 
-    "pins": {"i2c": "X", "syn": "X11", "ack": "Y8", "rst": "X12"}
+    "pins": {"i2c": "X", "scl": "X9", "sda": "X10", "syn": "X11", "ack": "Y8", "rst": "X12"}
     "pins": {"i2c": 0, "scl": 1, "sda": 0, "syn": 2, "ack": 3, "rst": 4}
 """
 
@@ -24,8 +24,9 @@ config = {name: value for name, value in settings.items() if name not in ("id", 
 conn_id = settings["id"]
 
 pins = pins_of(settings, sys.platform)
-# Ports whose pins are fixed, as the Pyboard's, take no scl and sda.
-_lines = {name: Pin(pins[name]) for name in ("scl", "sda") if name in pins}
+# Ports with a name, as the Pyboard's, have fixed pins and take none.
+_fixed = isinstance(pins["i2c"], str)
+_lines = {} if _fixed else {name: Pin(pins[name]) for name in ("scl", "sda") if name in pins}
 i2c = TargetPort(I2CTarget, pins["i2c"], addr=ADDRESS, **_lines)
 syn = Pin(pins["syn"], Pin.OUT, value=1)
 ack = Pin(pins["ack"], Pin.IN)

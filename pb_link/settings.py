@@ -25,7 +25,7 @@ DEFAULTS = {
 }
 # By sys.platform. I2C "X" of the Pyboard is scl X9, sda X10; docs/hardware.md has the wiring.
 PINS = {
-    "pyboard": {"i2c": "X", "syn": "X11", "ack": "Y8", "rst": "X12"},
+    "pyboard": {"i2c": "X", "scl": "X9", "sda": "X10", "syn": "X11", "ack": "Y8", "rst": "X12"},
     "rp2": {"i2c": 0, "scl": 1, "sda": 0, "syn": 2, "ack": 3, "rst": 4},
 }
 _PIN_NAMES = ("i2c", "syn", "ack", "rst")

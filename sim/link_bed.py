@@ -8,7 +8,7 @@ from sim.esp8266 import Esp8266
 from sim.nets import Net
 from sim.watchdog import Watchdog
 
-# net: client pin, ESP8266 GPIO (None: the reset pin), pull-up outside the chips
+# net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
 WIRING = {
     "scl": ("X9", "0", True),
     "sda": ("X10", "2", True),
@@ -38,8 +38,8 @@ def bridge_of(options, folder):
 class LinkBed:
     """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
     from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
-    a flash that the bridge boots from (sim/flash_image.py), bridge_interpreter being one without it; on_line(board
-    name, line)."""
+    a flash that the bridge boots from (sim/flash_image.py), bridge_interpreter being one without it; wiring: as WIRING,
+    in which an end may be None; on_line(board name, line)."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class LinkBed:
         interpreter,
         bridge_interpreter=None,
         flash=None,
+        wiring=WIRING,
         on_line,
         log,
         network=None,
@@ -62,8 +63,9 @@ class LinkBed:
         self.client = self.bed.add_board("client", "pyboard")
         self.bridge = self.bed.add_board("bridge", "esp8266")
         self.nets = {}
-        for name, (client_pin, gpio, pull_up) in WIRING.items():
-            ends = [(self.client, client_pin)] + ([(self.bridge, gpio)] if gpio else [])
+        for name, (client_pin, gpio, pull_up) in wiring.items():
+            ends = [(self.client, client_pin)] if client_pin else []
+            ends += [(self.bridge, gpio)] if gpio else []
             self.nets[name] = self.bed.wire(Net(name, pull_up=pull_up), *ends)
         self.client.on_line = lambda line: on_line("client", line)
         self.bridge.on_line = lambda line: on_line("bridge", line)

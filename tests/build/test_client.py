@@ -18,7 +18,7 @@ from build import client
 from tests.build.test_firmware import imports_of
 from tests.peers.processes import running, up, write_settings
 
-STARTS = ("pb_link/pb_client.py",)
+STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
 
@@ -101,10 +101,11 @@ def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython6
     with served(client.ROOT) as address:
         install(f"{address}/package.json")
         settings = write_settings(tmp_path)
-        (tmp_path / "lib" / "pb_link" / "link.py").write_text("old")
-        install(f"{address}/pb_link/package.json")  # an upgrade, of one package
+        (tmp_path / "lib/primitives/timeout.py").write_text("old")
+        install(f"{address}/primitives/package.json")  # an upgrade, of one package
     assert json.loads((tmp_path / "pb_settings.json").read_text()) == settings
-    assert (tmp_path / "lib/pb_link/link.py").read_text() == (client.ROOT / "pb_link/link.py").read_text()
+    new = (tmp_path / "lib/primitives/timeout.py").read_text()
+    assert new == (client.ROOT / "primitives/timeout.py").read_text()
     program = tmp_path / "main.py"
     program.write_text(PROGRAM)
     boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
