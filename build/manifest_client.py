@@ -10,7 +10,7 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "hooks.py", "limits.py", "link.py",
-        "pb_client.py", "selftest.py", "settings.py",
+        "pb_client.py", "releases.py", "selftest.py", "settings.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -22,8 +22,14 @@ STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
 
-# From what is installed, not from the source: says where from, then runs the demo.
-PROGRAM = "import pb_link.link\nprint('from', pb_link.link.__file__)\nimport pb_link.pb_client\n"
+# From what is installed, not from the source: says where from, then runs the demo, as if of an older release.
+PROGRAM = """
+import protocol.version
+protocol.version.RELEASE = (0, 0, 9)
+import pb_link.link
+print("from", pb_link.link.__file__)
+import pb_link.pb_client
+"""
 
 
 def test_lists_for_mip_are_what_the_manifest_says():
@@ -114,6 +120,7 @@ def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython6
         options = ("--client-lib", tmp_path / "lib", "--bridge-image")
         with running(up(program, *options), tmp_path, **boards) as link:
             assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/link.py")
+            link.wait_for("firmware is of release 0.1.0, this client of 0.0.9. Flash the ESP8266")
             link.wait_for("received [1, 1]")
 
 

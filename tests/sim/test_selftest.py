@@ -9,15 +9,19 @@ import secrets
 
 import pytest
 
+from protocol.version import RELEASE
 from sim import flash_image, wifi
 from sim.link_bed import WIRING, LinkBed
 
 AT_ONCE = 8
 LIMIT_S = 120
+OLD_CLIENT = "old client"
 
 # The simulated chip boots in 0.3 s, so less patience does.
 PROGRAM = """
 import time
+import protocol.version
+protocol.version.RELEASE = CLIENT_RELEASE
 from pb_link import selftest
 selftest._SHOW_MS = selftest._USE_MS = 3000
 selftest._BOOT_MS = 1000
@@ -47,7 +51,16 @@ def joined(bed):
     bed.bed.wire(bed.nets["scl"], (bed.client, WIRING["sda"][0]), (bed.bridge, WIRING["sda"][1]))
 
 
+def noisy(bed):
+    """One byte of each long read arrives otherwise."""
+    bed.bed.bus(bed.nets["scl"], bed.nets["sda"]).tap = (
+        lambda address, read, index, value: value ^ 1 if read and index == 100 else value
+    )
+
+
 CASES = {
+    "noise": (WIRING, noisy, ["bus: 0 failures, 20 wrong bytes"]),
+    OLD_CLIENT: (WIRING, None, ["release: the ESP8266 has 0.1.0, this board 0.0.9"]),
     "good": (WIRING, None, []),
     "no power": (WIRING, lambda bed: setattr(bed.esp8266, "power_on", lambda: None), ["nothing"]),
     "touching": (WIRING, joined, ["scl and sda are connected to each other"]),
@@ -60,12 +73,13 @@ for _pair in ("ack sda", "ack scl", "scl sda", "ack syn", "scl syn", "sda syn", 
     CASES[f"{_pair} swapped"] = (swapped(*_pair.split()), None, [f"{_pair.replace(' ', ' and ')} are swapped"])
 
 
-async def run_case(case, folder, interpreter, chip):
+async def run_case(name, folder, interpreter, chip):
     """Returns (faults that the self test names, the lines of its report)."""
-    wiring, change, _ = case
+    wiring, change, _ = CASES[name]
+    release = (0, 0, 9) if name == OLD_CLIENT else RELEASE
     settings = {"key": secrets.token_hex(32)}
     (folder / "pb_settings.json").write_text(json.dumps(settings))
-    (folder / "main.py").write_text(PROGRAM)
+    (folder / "main.py").write_text(PROGRAM.replace("CLIENT_RELEASE", repr(release)))
     lines, ended = [], asyncio.Event()
 
     def on_line(who, line):
@@ -99,7 +113,7 @@ def results(micropython64, micropython_chip, tmp_path_factory):
 
         async def one(name):
             async with places:
-                return await run_case(CASES[name], tmp_path_factory.mktemp("case"), micropython64, micropython_chip)
+                return await run_case(name, tmp_path_factory.mktemp("case"), micropython64, micropython_chip)
 
         return dict(zip(CASES, await asyncio.gather(*map(one, CASES))))
 
