@@ -16,7 +16,6 @@ from esp_link.tcp import connect
 from esp_link.wifi import Wifi
 from i2c_devices.memory_controller import MemoryController
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
-from protocol.version import RELEASE, release_text
 
 SCL = 0  # boot strap: must be high when reset is released
 SDA = 2  # boot strap as well
@@ -35,33 +34,22 @@ def mem_free():
     return gc.mem_free()
 
 
-def soft_i2c():
-    return machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
-
-
-def self_test(syn, feed):
-    """The client holds syn low: it wants to know its wires. The modules are let go of afterwards."""
-    from esp_link.selftest import SelfTest
-
-    pins = [machine.Pin(gpio, machine.Pin.OPEN_DRAIN, value=1) for gpio in (SCL, SDA, ACK)]
-    SelfTest(pins, syn, lambda: MemoryController(soft_i2c(), ADDRESS, ADDRESS_BITS), mem_free, feed).run()
-    for name in ("esp_link.selftest", "protocol.selftest"):
-        del sys.modules[name]
-    gc.collect()
-
-
 def main():
     esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
     network.WLAN(network.AP_IF).active(False)
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
+    i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
+    memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
     watchdog = machine.WDT()
     # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
     syn = machine.Pin(SYN, machine.Pin.IN, machine.Pin.PULL_UP)
     if not syn():
-        self_test(syn, watchdog.feed)
+        from esp_link.selftest import run  # costs heap, so only when asked
+
+        run(machine.Pin, (SCL, SDA, ACK), syn, memory, mem_free, watchdog.feed)
     bridge = Bridge(
-        MemoryController(soft_i2c(), ADDRESS, ADDRESS_BITS),
+        memory,
         syn,
         machine.Pin(ACK, machine.Pin.OUT, value=1),
         Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
@@ -70,7 +58,7 @@ def main():
         mem_free,
         watchdog.feed,
     )
-    print("esp_link: up, release", release_text(RELEASE))
+    print("esp_link: up, release 0.1.0")
     gc.collect()
     try:
         asyncio.run(bridge.run())

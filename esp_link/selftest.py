@@ -1,7 +1,7 @@
 """The bridge's part of the self test (`protocol/selftest.py`): shows its wires, then measures the bus.
 
-main.py loads it if syn is low at its start, and lets go of it afterwards: it costs the bridge no heap. A syn wire
-that is always low only makes each start some seconds longer.
+main.py loads it if syn is low at its start; else it costs the bridge no heap. The client resets the ESP8266 when it has
+the result. A syn wire that is always low only makes each start some seconds longer.
 """
 
 import time
@@ -12,13 +12,14 @@ from protocol.version import RELEASE
 _POLL_MS = 10
 
 
+def run(pin_class, gpios, syn, memory, mem_free, feed):
+    """Do the self test: some seconds, never for ever. gpios: of scl, sda, ack; the rest as Bridge takes it."""
+    pins = [pin_class(gpio, pin_class.OPEN_DRAIN, value=1) for gpio in gpios]
+    SelfTest(pins, syn, memory, mem_free, feed).run()
+
+
 class SelfTest:
-    """Args:
-    pins: (scl, sda, ack), Pins, open drain and high.
-    syn: Pin, input.
-    memory: function that returns an i2c_devices.memory_controller.MemoryController.
-    mem_free, feed: as Bridge takes them.
-    """
+    """Args: as of `run`; pins: open drain, and high."""
 
     def __init__(self, pins, syn, memory, mem_free, feed):
         self._pins = pins
@@ -31,13 +32,11 @@ class SelfTest:
         self._moved = 0
 
     def run(self):
-        """Takes some seconds, and never for ever."""
         print("esp_link: self test")
         self._show()
         if self._wait(self._syn, selftest.SYN_HIGH_MS):
-            memory = self._memory()
-            if self._wait(lambda: self._answers(memory), selftest.ANSWER_MS):
-                self._measure(memory)
+            if self._wait(self._answers, selftest.ANSWER_MS):
+                self._measure(self._memory)
 
     def _show(self):
         for _ in range(selftest.REPEATS):
@@ -61,9 +60,9 @@ class SelfTest:
             self._pause(_POLL_MS)
         return False
 
-    def _answers(self, memory):
+    def _answers(self):
         try:
-            memory.read_into(0, bytearray(1))
+            self._memory.read_into(0, bytearray(1))
         except OSError:
             return False
         return True

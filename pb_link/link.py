@@ -229,7 +229,7 @@ class Link:
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
             self._hooks.failed(kind)
         elif kind == control.RELEASE:
-            self.releases.told(control.decode_release(record))
+            self.releases.told(record)
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):

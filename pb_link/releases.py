@@ -5,6 +5,11 @@ from protocol.version import RELEASE, release_text
 _REMEDY = "Flash the ESP8266 with the firmware of this client's release (build/flash.py), or update the client."
 
 
+def decode_release(record):
+    """(major, minor, patch) of a RELEASE record (`protocol/control.py`), or None if it is malformed."""
+    return tuple(record[1:]) if len(record) == 4 else None
+
+
 class Releases:
     """`bridge`: the release that the ESP8266 has told, (major, minor, patch), or None."""
 
@@ -12,9 +17,9 @@ class Releases:
         self.bridge = None
         self._said = None
 
-    def told(self, release):
-        """The ESP8266 tells its release, once it has been configured; None: in a way that cannot be read."""
-        self.bridge = release
+    def told(self, record):
+        """The ESP8266 tells its release, once it has been configured."""
+        self.bridge = release = decode_release(record)
         if release != RELEASE:
             theirs = release_text(release) if release else "unknown"
             self._say("the ESP8266's firmware is of release %s, this client of %s" % (theirs, release_text(RELEASE)))

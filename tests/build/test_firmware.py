@@ -8,6 +8,7 @@ import pytest
 
 from build import firmware
 from build.shell import BuildError, MissingTool
+from protocol import control
 from protocol.version import RELEASE, release_text
 
 START = "esp_link/main.py"
@@ -60,6 +61,11 @@ def test_images_do_not_overlap_and_fit_the_flash(built):
 def test_manifest_names_the_release(built):
     assert json.loads(built["manifest.json"])["release"] == release_text(RELEASE)
     assert f'version = "{release_text(RELEASE)}"' in (firmware.ROOT / "pyproject.toml").read_text()
+
+
+def test_release_is_the_same_wherever_the_bridge_writes_it_out():
+    assert control.encode_release() == bytes((control.RELEASE, *RELEASE))
+    assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / START).read_text()
 
 
 def imports_of(path):

@@ -115,7 +115,7 @@ def test_client_is_told_the_release_of_the_firmware_with_each_new_configuration(
     async def main():
         async with Bench() as bench:
             await bench.connected()
-            assert [control.decode_release(record) for record in bench.client.releases] == [RELEASE]
+            assert bench.client.releases == [bytes((control.RELEASE, *RELEASE))]
 
     run(main())
 

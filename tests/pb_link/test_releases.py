@@ -6,7 +6,7 @@ from i2c_devices.mailbox_controller import MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.memory_target import TargetPort
-from pb_link.releases import Releases
+from pb_link.releases import Releases, decode_release
 from protocol import control
 from protocol import mailbox as box
 from protocol.version import RELEASE, release_text
@@ -18,15 +18,16 @@ MICROPYTHON_REASON = "uses pytest"
 
 def test_the_same_release_is_not_worth_a_word(capsys):
     releases = Releases()
-    releases.told(control.decode_release(control.encode_release()))
+    releases.told(control.encode_release())
     assert releases.bridge == RELEASE and capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("release", [(0, 0, 9), (RELEASE[0] + 1, 0, 0), None])
 def test_another_release_is_said_once_with_the_remedy(capsys, release):
     releases = Releases()
-    releases.told(release)
-    releases.told(release)
+    record = bytes((control.RELEASE, *(release or ())))
+    releases.told(record)
+    releases.told(record)
     (line,) = capsys.readouterr().out.splitlines()
     assert release_text(release or "unknown".split()) in line and release_text(RELEASE) in line
     assert "build/flash.py" in line
@@ -34,7 +35,7 @@ def test_another_release_is_said_once_with_the_remedy(capsys, release):
 
 @pytest.mark.parametrize("record", [b"\x07", b"\x07\x00\x01", b"\x07\x00\x01\x00\x00"])
 def test_malformed_release_is_none(record):
-    assert control.decode_release(record) is None
+    assert decode_release(record) is None
 
 
 def test_mailbox_of_another_layout_is_noticed_and_makes_no_link(monkeypatch, capsys):
