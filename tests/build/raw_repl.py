@@ -9,16 +9,21 @@ BREAK, START, END, PASTE = 0x03, 0x01, 0x04, 0x05
 BANNER = "raw REPL; CTRL-B to exit\r\n>"
 
 
+WINDOW = "\x00\x7f"  # bytes that may be sent ahead, low byte first: more than any command has, so none is granted later
+
+
 def read_code():
-    """What is sent until Ctrl-D. None on Ctrl-A or Ctrl-C, which begin anew; paste mode is declined."""
+    """(code, how the answer begins): what is sent until Ctrl-D. None on Ctrl-A or Ctrl-C, which begin anew."""
     code = bytearray()
+    answer = "OK"
     while True:
         byte = sys.stdin.buffer.read(1)[0]
         if byte == END:
-            return str(code, "utf-8")
+            return str(code, "utf-8"), answer
         if byte == PASTE:
             sys.stdin.buffer.read(2)  # A and 0x01
-            sys.stdout.write("R\x00")
+            sys.stdout.write("R\x01" + WINDOW)
+            answer = "\x04"
         elif byte in (START, BREAK):
             if byte == START:
                 sys.stdout.write(BANNER)
@@ -30,14 +35,15 @@ def read_code():
 def serve():
     scope = {"__name__": "__main__"}
     while True:
-        code = read_code()
-        if code is None:
+        received = read_code()
+        if received is None:
             continue
+        code, answer = received
         if not code.strip():
             sys.stdout.write("OK\r\nMPY: soft reboot\r\n" + BANNER)
             scope = {"__name__": "__main__"}
             continue
-        sys.stdout.write("OK")
+        sys.stdout.write(answer)
         error = io.StringIO()
         try:
             exec(code, scope)
