@@ -3,7 +3,7 @@
 # (tests/build/test_client.py looks). The lists of files that mip installs are made of it: client.py.
 package(
     "i2c_devices",
-    ("__init__.py", "mailbox_target.py", "memory_target.py"),
+    ("__init__.py", "byte_engine.py", "mailbox_target.py", "memory_engine.py", "memory_target.py", "ports.py"),
     base_path="..",
 )
 package(
@@ -16,7 +16,7 @@ package(
 )  # fmt: skip
 package(
     "primitives",
-    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py"),
+    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py"),
     base_path="..",
 )
 package(

@@ -60,7 +60,7 @@ class SelfTest:
     """Args:
     pin_class: machine.Pin.
     pins: dict with the pins' names or numbers of WIRES.
-    port: i2c_devices.memory_target.TargetPort.
+    port: i2c_devices.ports.TargetPort.
     say: function that takes one line of the report.
     """
 

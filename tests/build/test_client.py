@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from build import client
-from tests.build.test_firmware import imports_of
+from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
 STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
@@ -37,13 +37,10 @@ def test_lists_for_mip_are_what_the_manifest_says():
 
 
 def test_client_is_all_that_it_imports_and_no_more():
-    listed, reached, waiting = client.files(), set(), list(STARTS)
-    while waiting:
-        name = waiting.pop()
-        if name not in reached and (client.ROOT / name).is_file():
-            reached.add(name)
-            waiting += [f"{name.rpartition('/')[0]}/__init__.py", *imports_of(client.ROOT / name)]
-    assert reached == set(listed)
+    reached = set()
+    for start in STARTS:
+        imported(start, reached)
+    assert reached == set(client.files())
 
 
 def test_lists_hold_relative_paths_and_no_settings():

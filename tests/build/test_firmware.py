@@ -1,6 +1,5 @@
 """The images in firmware/ are what the sources give, hold what the bridge needs, and no more."""
 
-import ast
 import json
 import subprocess
 
@@ -10,6 +9,7 @@ from build import firmware
 from build.shell import BuildError, MissingTool
 from protocol import control
 from protocol.version import RELEASE, release_text
+from tests.build.imports import imported
 
 START = "esp_link/main.py"
 
@@ -68,28 +68,8 @@ def test_release_is_the_same_wherever_the_bridge_writes_it_out():
     assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / START).read_text()
 
 
-def imports_of(path):
-    """Names of the project's files that a file may import, by its import statements."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            yield name.replace(".", "/") + ".py"
-            yield name.replace(".", "/") + "/__init__.py"
-
-
 def test_image_holds_all_that_the_bridge_imports_and_no_more():
-    listed, reached, waiting = firmware.modules(), set(), [START]
-    while waiting:
-        name = waiting.pop()
-        path = firmware.ROOT / name
-        if name not in reached and path.is_file():
-            reached.add(name)
-            waiting += [f"{name.rpartition('/')[0]}/__init__.py", *imports_of(path)]
-    assert reached == set(listed)
+    assert imported(START) == set(firmware.modules())
 
 
 def test_missing_module_is_named(tmp_path):

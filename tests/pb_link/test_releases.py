@@ -5,7 +5,7 @@ import pytest
 from i2c_devices.mailbox_controller import MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.memory_controller import MemoryController
-from i2c_devices.memory_target import TargetPort
+from i2c_devices.ports import TargetPort
 from pb_link.releases import Releases, decode_release
 from protocol import control
 from protocol import mailbox as box
