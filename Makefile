@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+FIRMWARE_ARGS ?=
 SOAK_SEEDS ?= 0:500
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -16,15 +17,15 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence kill-server \
-	micropython python clean
+.PHONY: help demo firmware tools test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence \
+	kill-server micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: python ## Run client, bridge and server with faults, each a process of its own; needs no .venv.
-	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_BRIDGE="$$($(MICROPYTHON_PY) --bridge)" && \
-	export MICROPYTHON MICROPYTHON_BRIDGE && exec $(PYTHON) -m sim demo
+	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
+	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim demo
 
 test: $(INSTALLED) interpreters ## Run all tests: CPython, MicroPython in 64 and 32 bit, processes.
 	$(VENV_PYTHON) -m pytest $(UNIT_TESTS) $(MPY_TESTS) $(PROCESS_TESTS) $(PYTEST_ARGS)
@@ -40,6 +41,13 @@ test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers a
 
 soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed; needs no .venv.
 	$(PYTHON) -m sim soak --seeds $(SOAK_SEEDS) --faults all --lines 200
+
+firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists for mip: the same bytes from the same sources.
+	@$(VENV_PYTHON) build/firmware.py $(FIRMWARE_ARGS)
+	@$(VENV_PYTHON) build/client.py packages $(FIRMWARE_ARGS)
+	@$(VENV_PYTHON) build/diagrams.py $(FIRMWARE_ARGS)
+
+tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .
@@ -60,6 +68,7 @@ micropython: python ## Find or build the MicroPython interpreters, and print the
 	@$(MICROPYTHON_PY)
 	@$(MICROPYTHON_PY) --bits 32
 	@$(MICROPYTHON_PY) --bridge
+	@$(MICROPYTHON_PY) --chip
 	@$(MICROPYTHON_PY) --mpy-cross
 
 clean: ## Remove what was downloaded and built: .cache, .venv and the caches of Python.
@@ -69,17 +78,17 @@ clean: ## Remove what was downloaded and built: .cache, .venv and the caches of 
 # The same ahead of tests: where a build is impossible, tests say so and are skipped, but fail in CI.
 .PHONY: interpreters
 interpreters: python
-	@for what in "--bits 64" "--bits 32" --bridge --mpy-cross; do \
+	@for what in "--bits 64" "--bits 32" --bridge --chip --mpy-cross; do \
 		$(MICROPYTHON_PY) $$what >/dev/null || [ -z "$$CI" ] || exit 1; done
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed; name one:  make PYTHON=python3.11 .." >&2; exit 1; }
 
-$(INSTALLED): requirements-dev.txt | python
+$(INSTALLED): requirements-dev.txt requirements-firmware.txt | python
 	@echo "Making $(VENV) .." >&2
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	{ echo "Python's venv is missing. Install with:  sudo apt-get install -y python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -r requirements-firmware.txt
 	@touch $@

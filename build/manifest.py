@@ -1,9 +1,9 @@
-# What is frozen into the bridge's firmware, in MicroPython's manifest language. Only what the bridge uses: on the
-# ESP8266 flash is as scarce as RAM. tests/build/test_manifest.py compares it with what esp_link/main.py imports.
-for folder, modules in (
-    ("protocol", ("control", "framing", "mailbox", "serial")),
-    ("primitives", ("platform", "timeout")),
-    ("i2c_devices", ("mailbox_controller", "memory_controller")),
-    ("esp_link", ("bridge", "main", "tcp", "uplink", "wifi")),
-):
-    package(folder, tuple(name + ".py" for name in ("__init__",) + modules), base_path="..")
+# The classic firmware of the bridge, for those with the tool chain of the ESP8266: build/esp8266.py. In MicroPython's
+# manifest language.
+include("manifest_bridge.py")
+include("$(MPY_DIR)/extmod/asyncio")
+
+# The port freezes these of its own, and more: what makes the file system is ours here, the rest is left out.
+module("_boot.py", base_path="esp8266", opt=3)
+module("inisetup.py", base_path="esp8266", opt=3)
+module("flashbdev.py", base_path="$(MPY_DIR)/ports/esp8266/modules", opt=3)

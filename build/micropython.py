@@ -1,11 +1,12 @@
 """A real MicroPython for tests and simulations: finds one or builds it.
 
-    python3 build/micropython.py [--bits 64|32] [--bridge] [--mpy-cross] [--force]
+    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--mpy-cross] [--force]
 
 The last line on stdout is the absolute path of the program; progress goes to stderr. Without options it is a 64-bit
 interpreter: MICROPYTHON, else `micropython` on PATH if it will do, else one is built. The 32-bit one, whose objects
 are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--bridge` is the 32-bit one with the
-bridge frozen in (MICROPYTHON_BRIDGE names another). What is built is kept, see cache.py, and built anew only when
+bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
+images that are flashed (MICROPYTHON_CHIP names another). What is built is kept, see cache.py, and built anew only when
 what goes into it changes.
 """
 
@@ -28,6 +29,7 @@ from build import cache, debian, frozen
 from build.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
+MANIFEST_CHIP = cache.ROOT / "build" / "manifest_chip.py"
 CHIP = cache.ROOT / "sim" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
@@ -68,6 +70,13 @@ def bridge(*, force=False):
     if os.environ.get("MICROPYTHON_BRIDGE"):
         return _named_in("MICROPYTHON_BRIDGE", 32)
     return _Builder(cache.cache_folder(), force).bridge()
+
+
+def chip(*, force=False):
+    """Returns the absolute path of the 32-bit interpreter with a simulated ESP8266's modules and no bridge in it."""
+    if os.environ.get("MICROPYTHON_CHIP"):
+        return _named_in("MICROPYTHON_CHIP", 32)
+    return _Builder(cache.cache_folder(), force).chip()
 
 
 def mpy_cross(*, force=False):
@@ -119,16 +128,23 @@ class _Builder:
         return binary
 
     def bridge(self):
+        return self._on_chip("bridge", MANIFEST_SIM)
+
+    def chip(self):
+        return self._on_chip("chip", MANIFEST_CHIP)
+
+    def _on_chip(self, name, manifest):
+        """An interpreter with the chip's modules in C that freezes what the manifest says; all share their objects."""
         with cache.locked(self._folder):
             source = self._source()
-            files = frozen.frozen_files(source, MANIFEST_SIM)
+            files = frozen.frozen_files(source, manifest)
             copies, manifest = frozen.stage(files, self._folder / "stage")
             modules = self._folder / "modules"  # a folder a user module
             chip = frozen.mirror(CHIP, modules / CHIP.name)
             digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies + chip)).encode())
-            binary = self._binaries / f"bridge-{digest.hexdigest()[:16]}"
+            binary = self._binaries / f"{name}-{digest.hexdigest()[:16]}"
             if self._force or not cache.touch(binary):
-                say(f"Freezing {len(files)} files into the bridge's interpreter ..")
+                say(f"Freezing {len(files)} files into the {name}'s interpreter ..")
                 # The port's make does not notice a module that is gone from C sources: what they become starts afresh.
                 objects = self._folder / f"objects-bridge-{frozen.digest_of(chip)[:8]}"
                 for other in self._folder.glob("objects-bridge-*"):
@@ -138,7 +154,7 @@ class _Builder:
                     32, manifest, binary, objects,
                     f"USER_C_MODULES={modules}", f"VARIANT_DIR={modules / CHIP.name / 'variant'}",
                 )
-                cache.prune(self._binaries, "bridge-")
+                cache.prune(self._binaries, f"{name}-")
         return binary
 
     def mpy_cross(self):
@@ -273,12 +289,15 @@ def main(arguments=None):
     parser.add_argument("--bits", type=int, choices=(64, 32), default=64, help="word size of the interpreter")
     product = parser.add_mutually_exclusive_group()
     product.add_argument("--bridge", action="store_true", help="the 32-bit interpreter with the bridge frozen in")
+    product.add_argument("--chip", action="store_true", help="the same, to be started from the images in firmware/")
     product.add_argument("--mpy-cross", action="store_true", help="the compiler to .mpy files")
     parser.add_argument("--force", action="store_true", help="build afresh, whatever there is")
     options = parser.parse_args(arguments)
     try:
         if options.bridge:
             path = bridge(force=options.force)
+        elif options.chip:
+            path = chip(force=options.force)
         elif options.mpy_cross:
             path = mpy_cross(force=options.force)
         else:

@@ -235,6 +235,7 @@ class Bridge:
         self._report = Timeout(report_s * 1000) if report_s else None
         self._untold = (control.BAD_WIFI, control.BAD_SERVER)
         self._uplink.end()
+        self._queue(control.encode_release())
 
     def _send(self):
         """Send the next control record, or what came from the server."""

@@ -40,10 +40,17 @@ def main():
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
     i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
+    memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
     watchdog = machine.WDT()
+    # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
+    syn = machine.Pin(SYN, machine.Pin.IN, machine.Pin.PULL_UP)
+    if not syn():
+        from esp_link.selftest import run  # costs heap, so only when asked
+
+        run(machine.Pin, (SCL, SDA, ACK), syn, memory, mem_free, watchdog.feed)
     bridge = Bridge(
-        MemoryController(i2c, ADDRESS, ADDRESS_BITS),
-        machine.Pin(SYN, machine.Pin.IN),
+        memory,
+        syn,
         machine.Pin(ACK, machine.Pin.OUT, value=1),
         Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
         connect,
@@ -51,7 +58,7 @@ def main():
         mem_free,
         watchdog.feed,
     )
-    print("esp_link: up")
+    print("esp_link: up, release 0.1.0")
     gc.collect()
     try:
         asyncio.run(bridge.run())

@@ -66,7 +66,11 @@ class MailboxController:
 
     def poll(self):
         """Read STATUS; write SYNC when client or bridge has begun a new life."""
-        if not self._read(self._layout.TX, self._cell) or not self._read_status(self._cell):
+        if not self._read(self._layout.TX, self._cell):
+            return False
+        if not self._read_status(self._cell):
+            if box.other_layout(self._cell, len(self._cell)):
+                self._write_sync()  # it has ours in it: the client says what is the matter
             return False
         status = self.status
         if status.client_life != self._client_life or not self._life:

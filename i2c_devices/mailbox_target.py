@@ -39,6 +39,7 @@ class MailboxTarget:
         self.used = False
         self.damaged = 0  # transfers and cells that failed their check
         self.resyncs = 0  # lives of the bridge that were met
+        self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD
         self.status = layout.Status()
         self.status.client_life = life
@@ -97,6 +98,7 @@ class MailboxTarget:
     def _poll_sync(self):
         sync = box.decode_sync(self._cell)
         if sync is None:
+            self.other_layout = box.other_layout(self._cell, box.SYNC_BYTES)
             return False
         bridge_life, client_life, max_payload = sync
         if client_life != self.status.client_life or bridge_life == self.status.bridge_life:

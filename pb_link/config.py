@@ -1,24 +1,37 @@
-"""This client's configuration and hardware. Edit for another board or other pins.
+"""This client's configuration and hardware, all from pb_settings.json in the
+current directory (`settings.py` lists its names), so that an upgrade of the
+code changes neither. `python3 -m pb_link.s_app` makes the file with a fresh key.
 
-`config` comes from pb_settings.json in the current directory (`settings.py`
-lists its names); `python3 -m pb_link.s_app` makes one with a fresh key.
+Pins: `"pins"` in the file, or those below for the kind of board. Names or
+numbers, as `machine.Pin` takes them; `"rst": null` without a reset wire.
+
+    "pins": {"i2c": "X", "scl": "X9", "sda": "X10", "syn": "X11", "ack": "Y8", "rst": "X12"}
+    "pins": {"i2c": 0, "scl": 1, "sda": 0, "syn": 2, "ack": 3, "rst": 4}
 """
+
+import sys
 
 from machine import I2CTarget, Pin
 
 from i2c_devices.ports import TargetPort
-from pb_link.settings import read
+from pb_link.settings import pins_of, read
 from protocol.mailbox import ADDRESS
 
+RESET_MS = 200
+
 settings = read()
-config = {name: value for name, value in settings.items() if name != "id"}
+config = {name: value for name, value in settings.items() if name not in ("id", "pins")}
 conn_id = settings["id"]
 
-# Pyboard: I2C "X" is scl X9, sda X10. On a Pico, say:
-#   i2c = TargetPort(I2CTarget, 0, addr=ADDRESS, scl=Pin(1), sda=Pin(0))
-i2c = TargetPort(I2CTarget, "X", addr=ADDRESS)
-syn = Pin("X11", Pin.OUT, value=1)
-ack = Pin("Y8", Pin.IN)
-rst = (Pin("X12", Pin.OPEN_DRAIN, value=1), 0, 200)  # pin, active level, pulse in ms
+pins = pins_of(settings, sys.platform)
+# Ports with a name, as the Pyboard's, have fixed pins and take none.
+_fixed = isinstance(pins["i2c"], str)
+_lines = {} if _fixed else {name: Pin(pins[name]) for name in ("scl", "sda") if name in pins}
+i2c = TargetPort(I2CTarget, pins["i2c"], addr=ADDRESS, **_lines)
+syn = Pin(pins["syn"], Pin.OUT, value=1)
+ack = Pin(pins["ack"], Pin.IN)
+rst = None
+if pins["rst"] is not None:
+    rst = (Pin(pins["rst"], Pin.OPEN_DRAIN, value=1), 0, RESET_MS)  # pin, active level, pulse
 
 hardware = [i2c, syn, ack, rst]

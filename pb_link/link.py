@@ -12,6 +12,7 @@ from i2c_devices.mailbox_target import MailboxTarget
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
 from pb_link.hooks import Hooks
+from pb_link.releases import Releases
 from primitives.broadcast import Broadcast
 from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
@@ -76,6 +77,7 @@ class Link:
         self._writers = []  # a ticket for each write that waits for its place, in the order of the calls
         self._tasks = Supervisor(self._flag.set)
         self._hooks = Hooks(app, self._tasks)
+        self.releases = Releases()
 
     # For the application
 
@@ -179,6 +181,8 @@ class Link:
     def _step(self):
         if self._box.poll():
             self._new_bridge()
+        elif self._box.other_layout:
+            self.releases.other_layout(self._box.other_layout)
         self._receive()
         if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
             self._box.used = False
@@ -224,6 +228,8 @@ class Link:
                 self._hooks.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
             self._hooks.failed(kind)
+        elif kind == control.RELEASE:
+            self.releases.told(record)
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):

@@ -23,6 +23,12 @@ DEFAULTS = {
     "password": "",
     "id": "demo",
 }
+# By sys.platform. I2C "X" of the Pyboard is scl X9, sda X10; docs/hardware.md has the wiring.
+PINS = {
+    "pyboard": {"i2c": "X", "scl": "X9", "sda": "X10", "syn": "X11", "ack": "Y8", "rst": "X12"},
+    "rp2": {"i2c": 0, "scl": 1, "sda": 0, "syn": 2, "ack": 3, "rst": 4},
+}
+_PIN_NAMES = ("i2c", "syn", "ack", "rst")
 _RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400)}
 _MAX_TEXT = 255  # bytes of a str in a CONFIG record
 
@@ -85,6 +91,22 @@ def _text(name, value):
     if size > _MAX_TEXT:
         raise ValueError("config: %s is longer than %d bytes" % (name, _MAX_TEXT))
     return value
+
+
+def pins_of(settings, platform):
+    """The pins of this board: the item "pins" of the settings, or what is usual for the platform.
+
+    Raises: ValueError or TypeError that names what is absent.
+    """
+    pins = settings.get("pins") or PINS.get(platform)
+    if pins is None:
+        raise ValueError("settings: pins is absent, and there are none known for a board " + platform)
+    if not isinstance(pins, dict):
+        raise TypeError("settings: pins must be an object with " + ", ".join(_PIN_NAMES))
+    for name in _PIN_NAMES:
+        if name not in pins:
+            raise ValueError("settings: pins has no %s; it needs %s" % (name, ", ".join(_PIN_NAMES)))
+    return pins
 
 
 def read(path=FILE):

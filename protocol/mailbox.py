@@ -147,6 +147,17 @@ def decode_ack(buf, at, lives):
     return buf[at] if cell_ok(_ACK_LABEL, lives, buf, at, ACK_BYTES) else None
 
 
+def other_layout(buf, size):
+    """The version of a SYNC or STATUS (by its size) that is whole, but not of this layout; else 0.
+
+    In every layout these two have their place, their size, the version in front and the check at the end.
+    """
+    if buf[0] == LAYOUT_VERSION:
+        return 0
+    label = _SYNC_LABEL if size == SYNC_BYTES else _STATUS_LABEL
+    return buf[0] if cell_ok(label, b"", buf, 0, size) else 0
+
+
 class Status:
     """The STATUS cell; `read` leaves the fields in attributes, without allocating an object for them."""
 

@@ -111,11 +111,18 @@ def _add_bed_options(parser):
     parser.add_argument(
         "--bridge-source", action="store_true", help="run the bridge from source in a 64-bit MicroPython, not frozen"
     )
+    parser.add_argument(
+        "--bridge-image", action="store_true", help="boot the bridge from the images in firmware/ (the demo does)"
+    )
 
 
 def _add_up(commands):
     parser = commands.add_parser("up", help="run a client program against a server of your own")
     parser.add_argument("--client", type=_file, required=True, metavar="FILE.py", help="the client's program")
+    parser.add_argument(
+        "--client-lib", type=Path, default=interpreters.ROOT, metavar="DIR",
+        help="where the client imports pb_link from, e.g. what mip has installed (default: the source)",
+    )  # fmt: skip
     parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")
     parser.add_argument("--ssid", help="the network takes only this one (default: any credentials)")
     parser.add_argument("--password", default="", help="with --ssid")
@@ -210,4 +217,4 @@ def _add_demo(commands):
     parser = commands.add_parser("demo", help="the link at work under faults, in less than a minute")
     parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
     _add_bed_options(parser)
-    parser.set_defaults(start=demo.demo)
+    parser.set_defaults(start=demo.demo, bridge_image=True)

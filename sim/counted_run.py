@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sim import checker, faults, interpreters, wifi
+from sim import checker, faults, interpreters, link_bed, wifi
 from sim.apps.counted_lines import shortest
 from sim.esp8266 import RUNNING
 from sim.link_bed import LinkBed
@@ -72,12 +72,12 @@ class CountedRun:
             "sim.apps.counted_server", arguments, cwd=folder, on_line=lambda line: self._line("server", line)
         )
         interpreter = interpreters.find()
-        bridge_interpreter = None if options.bridge_source else interpreters.find(bridge=True)
+        bridge = link_bed.bridge_of(options, folder)
         self.bed = LinkBed(
             APPS / "counted_client.py",
             client_cwd=folder,
             interpreter=interpreter,
-            bridge_interpreter=bridge_interpreter,
+            **bridge,
             on_line=self._line,
             log=self._event,
             network=wifi.Network(assoc_s=options.assoc_ms / 1000),

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sim import checker, counted_run, interpreters, wifi
+from sim import checker, counted_run, interpreters, link_bed, wifi
 from sim.link_bed import LinkBed
 from sim.server_process import ServerProcess, free_port
 
@@ -44,7 +44,7 @@ class Demo:
 
     async def _run_in(self, folder):
         interpreter = interpreters.find()
-        bridge_interpreter = None if self._options.bridge_source else interpreters.find(bridge=True)
+        bridge = link_bed.bridge_of(self._options, folder)
         loop = asyncio.get_running_loop()
         self._begin = loop.time()
         self._write_settings(Path(folder) / "pb_settings.json")
@@ -55,7 +55,7 @@ class Demo:
             CLIENT,
             client_cwd=folder,
             interpreter=interpreter,
-            bridge_interpreter=bridge_interpreter,
+            **bridge,
             on_line=self._line,
             log=lambda who, text: self._say(f"{who}: {text}"),
             network=wifi.Network(assoc_s=self._options.assoc_ms / 1000),

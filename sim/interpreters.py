@@ -1,6 +1,7 @@
 """Which MicroPython runs a board, and with which command line.
 
-MICROPYTHON and MICROPYTHON_BRIDGE name the interpreters; without them `build/micropython.py` finds or builds them.
+MICROPYTHON, MICROPYTHON_BRIDGE and MICROPYTHON_CHIP name the interpreters; without them `build/micropython.py` finds
+or builds them.
 """
 
 import os
@@ -24,15 +25,20 @@ class NoInterpreter(Exception):
     """There is no MicroPython; the text says what to do."""
 
 
-def find(bridge=False):
+# For the bridge: frozen into the interpreter, or started from a flash with the images of firmware/.
+BRIDGE, CHIP = "bridge", "chip"
+_VARIABLES = {None: "MICROPYTHON", BRIDGE: "MICROPYTHON_BRIDGE", CHIP: "MICROPYTHON_CHIP"}
+
+
+def find(which=None):
     """The path of an interpreter; may take a minute, when it is built. Raises: NoInterpreter."""
-    named = os.environ.get("MICROPYTHON_BRIDGE" if bridge else "MICROPYTHON")
+    named = os.environ.get(_VARIABLES[which])
     if named:
         if not os.access(named, os.X_OK):
             raise NoInterpreter(f"{named} is not a program that can be run (it is named in the environment)")
         return named
     finder = ROOT / "build" / "micropython.py"
-    command = [sys.executable, str(finder)] + (["--bridge"] if bridge else ["--bits", "64"])
+    command = [sys.executable, str(finder)] + ([f"--{which}"] if which else ["--bits", "64"])
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     lines = result.stdout.strip().splitlines()
     if result.returncode or not lines:
@@ -65,6 +71,29 @@ def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="3
     else:
         setup = _setup("esp8266", fd, _stand_ins("esp8266"), [ROOT])
     return _command(interpreter, heap, f"{setup}; import {module}")
+
+
+# What MicroPython does at boot before main.py: ports/esp8266/main.c and py/runtime.c. The board sees its flash, and
+# nothing of the computer's file system.
+_BOOT = """
+import simchip, sys, vfs
+simchip.attach({fd}, "/rom", "/rom/lib", "/lib", "/")
+simchip.flash({flash})
+vfs.umount("/")
+try:
+    vfs.mount(vfs.VfsRom(simchip.rom()), "/rom")
+except OSError:
+    pass
+import _boot
+del _boot, sys.modules["_boot"], sys, vfs, simchip
+exec(open("main.py").read())
+"""
+
+
+def flash_command(interpreter, fd, flash, heap="38k"):
+    """Runs what a flash holds, as the ESP8266 boots from it: _boot.py is frozen, main.py is in its file system, the
+    bridge frozen as well (BRIDGE) or in its ROMFS (CHIP)."""
+    return _command(interpreter, heap, _BOOT.format(fd=fd, flash=_literal(flash)))
 
 
 def _stand_ins(kind):

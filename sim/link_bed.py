@@ -1,12 +1,14 @@
 """The link's two boards, wired as docs/hardware.md says: the client on a Pyboard, the bridge an ESP8266."""
 
-from sim import frames, interpreters, wifi
+from pathlib import Path
+
+from sim import flash_image, frames, interpreters, wifi
 from sim.bed import Bed
 from sim.esp8266 import Esp8266
 from sim.nets import Net
 from sim.watchdog import Watchdog
 
-# net: client pin, ESP8266 GPIO (None: the reset pin), pull-up outside the chips
+# net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
 WIRING = {
     "scl": ("X9", "0", True),
     "sda": ("X10", "2", True),
@@ -22,17 +24,33 @@ BRIDGE_SOURCE_HEAP = "256k"
 CLIENT_HEAP = "512k"
 
 
+def bridge_of(options, folder):
+    """Arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or frozen.
+    Args: folder: where its flash is kept."""
+    if options.bridge_source:
+        return {}
+    if getattr(options, "bridge_image", False):
+        chip = interpreters.find(interpreters.CHIP)
+        return {"bridge_interpreter": chip, "flash": flash_image.write(Path(folder) / "flash.bin")}
+    return {"bridge_interpreter": interpreters.find(interpreters.BRIDGE)}
+
+
 class LinkBed:
-    """Args: client_file: the client's program; client_cwd: its working folder; bridge_interpreter: a 32-bit
-    MicroPython with the bridge frozen, or None to run it from source; on_line(board name, line)."""
+    """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
+    from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
+    a flash that the bridge boots from (sim/flash_image.py), bridge_interpreter being one without it; wiring: as WIRING,
+    in which an end may be None; on_line(board name, line)."""
 
     def __init__(
         self,
         client_file,
         *,
         client_cwd,
+        client_lib=interpreters.ROOT,
         interpreter,
         bridge_interpreter=None,
+        flash=None,
+        wiring=WIRING,
         on_line,
         log,
         network=None,
@@ -45,13 +63,15 @@ class LinkBed:
         self.client = self.bed.add_board("client", "pyboard")
         self.bridge = self.bed.add_board("bridge", "esp8266")
         self.nets = {}
-        for name, (client_pin, gpio, pull_up) in WIRING.items():
-            ends = [(self.client, client_pin)] + ([(self.bridge, gpio)] if gpio else [])
+        for name, (client_pin, gpio, pull_up) in wiring.items():
+            ends = [(self.client, client_pin)] if client_pin else []
+            ends += [(self.bridge, gpio)] if gpio else []
             self.nets[name] = self.bed.wire(Net(name, pull_up=pull_up), *ends)
         self.client.on_line = lambda line: on_line("client", line)
         self.bridge.on_line = lambda line: on_line("bridge", line)
         self._client_file = client_file
         self._client_cwd = client_cwd
+        self._client_lib = client_lib
         self._interpreter = interpreter
         self._arguments = arguments
         self.client.extras[frames.RESET_CAUSE] = lambda frame: self.client.link.reply(frame, 1)
@@ -61,6 +81,8 @@ class LinkBed:
         frozen = bridge_interpreter is not None
 
         def bridge_command(fd):
+            if flash is not None:
+                return interpreters.flash_command(bridge_interpreter, fd, flash, BRIDGE_HEAP)
             heap = BRIDGE_HEAP if frozen else BRIDGE_SOURCE_HEAP
             return interpreters.bridge_command(bridge_interpreter or interpreter, fd, frozen=frozen, heap=heap)
 
@@ -91,7 +113,7 @@ class LinkBed:
 
     async def start_client(self):
         def command(fd):
-            folders = (interpreters.ROOT,)
+            folders = (self._client_lib,)
             return interpreters.board_command(
                 self._interpreter, "pyboard", fd, self._client_file, self._arguments, CLIENT_HEAP, folders
             )

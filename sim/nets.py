@@ -12,6 +12,7 @@ class Net:
         self.name = name
         self.level = 1 if pull_up else 0
         self.contentions = 0  # times that it was driven high and low at once
+        self._stuck = None
         self._drives = {}
         self._pulls = {"external": 1} if pull_up else {}
         self._listeners = []
@@ -45,6 +46,11 @@ class Net:
             self._pulls[owner] = level
         self._settle()
 
+    def stick(self, level):
+        """A short circuit to ground or to the supply: no driver changes the level. None: repaired."""
+        self._stuck = level
+        self._settle()
+
     def driven_low_by(self):
         """Owners that hold the net low."""
         return [owner for owner, level in self._drives.items() if level == 0]
@@ -59,6 +65,8 @@ class Net:
             level = max(self._pulls.values())
         else:
             level = self.level
+        if self._stuck is not None:
+            level = self._stuck
         if level != self.level:
             self.level = level
             for on_change in list(self._listeners):

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import sys
+import tempfile
 
-from sim import interpreters, wifi
+from sim import interpreters, link_bed, wifi
 from sim.link_bed import LinkBed
 
 
@@ -36,14 +37,19 @@ def network_of(options):
 
 async def up(options):
     interpreter = interpreters.find()
-    bridge_interpreter = None if options.bridge_source else interpreters.find(bridge=True)
+    with tempfile.TemporaryDirectory(prefix="pb_link_up_") as folder:
+        return await _up(options, interpreter, link_bed.bridge_of(options, folder))
+
+
+async def _up(options, interpreter, bridge):
     if options.bridge_source:
         log("sim", "the bridge runs from source, in a larger heap than the chip's")
     bed = LinkBed(
         options.client,
         client_cwd=os.getcwd(),
+        client_lib=options.client_lib,
         interpreter=interpreter,
-        bridge_interpreter=bridge_interpreter,
+        **bridge,
         on_line=show,
         log=log,
         network=network_of(options),

@@ -60,6 +60,12 @@ def micropython_bridge(missing_tool):
 
 
 @pytest.fixture(scope="session")
+def micropython_chip(missing_tool):
+    """The path of the 32-bit MicroPython with the ESP8266's modules and no bridge, as the official firmware."""
+    return _found(micropython.chip, missing_tool)
+
+
+@pytest.fixture(scope="session")
 def mpy_cross(missing_tool):
     """The path of the compiler to .mpy files."""
     return _found(micropython.mpy_cross, missing_tool)

@@ -1,4 +1,4 @@
-"""The bridge's image, and the package of I2C devices, carry what is imported, and nothing else."""
+"""The package of I2C devices carries what is imported, and nothing else."""
 
 import json
 import os
@@ -8,27 +8,11 @@ import subprocess
 from tests.build.imports import ROOT, imported
 
 
-def frozen():
-    """The files that build/manifest.py names, by running it with a `package` of our own."""
-    named = set()
-
-    def package(folder, files, base_path):
-        assert base_path == ".."
-        named.update(f"{folder}/{name}" for name in files)
-
-    exec((ROOT / "build" / "manifest.py").read_text(), {"package": package})
-    return named
-
-
 def listed():
     """The files of the package i2c_devices.json."""
     urls = json.loads((ROOT / "i2c_devices.json").read_text())["urls"]
     assert all(source == target for source, target in urls)
     return {source for source, _ in urls}
-
-
-def test_image_carries_exactly_what_the_bridge_imports():
-    assert frozen() == imported("esp_link/main.py")
 
 
 def test_package_of_devices_lists_them_and_what_they_import():

@@ -100,7 +100,8 @@ class FakeClient:
         self.box = MailboxTarget(TargetPort(bus.open_target), random.randrange(1, 65536), self._wake.set)
         ack.irq(self._on_ack)
         self.acks = 0
-        self.controls = []
+        self.controls = []  # records that tell what happens
+        self.releases = []  # what RELEASE says, once a CONFIG
         self.stream = []  # (connection, bytes)
         self._offers = []
         self.beating = True
@@ -139,7 +140,8 @@ class FakeClient:
                 self.lives += 1
             for kind, connection, payload in self.box.transfers():
                 if kind & KIND == CONTROL:
-                    self.controls.append(bytes(payload))
+                    told = self.releases if payload[0] == control.RELEASE else self.controls
+                    told.append(bytes(payload))
                 else:
                     self.stream.append((connection, bytes(payload)))
             self._offer()

@@ -7,6 +7,7 @@ import pytest
 from primitives import timeout
 from protocol import control
 from protocol.framing import KEEPALIVE, PREAMBLE
+from protocol.version import RELEASE
 from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
 from tests.link.virtual import now_ms, run
 
@@ -106,6 +107,15 @@ def test_first_refusal_is_told_once_and_attempts_go_on_with_growing_pauses():
             assert gaps[:4] == [250, 500, 1000, 2000] and set(gaps[4:]) == {4000}
             bench.answer = "accept"
             await bench.until(lambda: UP in bench.client.kinds())
+
+    run(main())
+
+
+def test_client_is_told_the_release_of_the_firmware_with_each_new_configuration():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected()
+            assert bench.client.releases == [bytes((control.RELEASE, *RELEASE))]
 
     run(main())
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from pb_link.settings import DEFAULTS, NAMES, Settings, read, read_or_create
+from pb_link.settings import DEFAULTS, NAMES, PINS, Settings, pins_of, read, read_or_create
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest"
@@ -143,3 +143,22 @@ def test_file_is_made_once_with_a_key_of_its_own(tmp_path):
     assert read_or_create(other)[0]["key"] != made["key"]
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert Settings({name: made[name] for name in NAMES}).port == 8123
+
+
+def test_pins_are_those_of_the_settings_or_of_the_platform():
+    own = {"i2c": 1, "scl": 7, "sda": 6, "syn": 2, "ack": 3, "rst": None}
+    assert pins_of({"pins": own}, "pyboard") == own
+    assert pins_of({}, "rp2") == PINS["rp2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "platform", "said"),
+    [
+        ({}, "esp32", "none known for a board esp32"),
+        ({"pins": ["X"]}, "pyboard", "must be an object"),
+        ({"pins": {"i2c": "X", "syn": "X11", "ack": "Y8"}}, "pyboard", "has no rst"),
+    ],
+)
+def test_pins_that_cannot_be_used_are_named(settings, platform, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        pins_of(settings, platform)

@@ -1,6 +1,7 @@
 # The ESP8266's own modules for the bridge's interpreter, as a user module of MicroPython's unix port. It wants the
 # configuration in variant/ (VARIANT_DIR).
-SRC_USERMOD_C += $(USERMOD_DIR)/simchip.c $(USERMOD_DIR)/simmachine.c $(USERMOD_DIR)/simnet.c
+SRC_USERMOD_C += $(USERMOD_DIR)/simchip.c $(USERMOD_DIR)/simmachine.c $(USERMOD_DIR)/simnet.c \
+	$(USERMOD_DIR)/simflash.c
 CFLAGS_USERMOD += -I$(USERMOD_DIR)
 # The interpreter's socket module and delays call these functions of the C library: simnet.c and simchip.c stand before.
 LDFLAGS_USERMOD += -Wl,--wrap=connect -Wl,--wrap=getaddrinfo -Wl,--wrap=usleep -lrt

@@ -216,6 +216,8 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR(attach_obj, 1, attach);
 static const mp_rom_map_elem_t simchip_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_simchip) },
     { MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&attach_obj) },
+    { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&simchip_flash_obj) },
+    { MP_ROM_QSTR(MP_QSTR_rom), MP_ROM_PTR(&simchip_rom_obj) },
 };
 static MP_DEFINE_CONST_DICT(simchip_globals, simchip_globals_table);
 

@@ -32,3 +32,12 @@ void simchip_kick(void);
 
 // simmachine.c: the wire process has seen an edge on a pin that has an interrupt.
 void simchip_edge(unsigned gpio);
+
+// simflash.c: simchip.flash(), simchip.rom(), esp.flash_*()
+MP_DECLARE_CONST_FUN_OBJ_1(simchip_flash_obj);
+MP_DECLARE_CONST_FUN_OBJ_0(simchip_rom_obj);
+MP_DECLARE_CONST_FUN_OBJ_0(simchip_flash_size_obj);
+MP_DECLARE_CONST_FUN_OBJ_0(simchip_flash_user_start_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(simchip_flash_read_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(simchip_flash_write_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(simchip_flash_erase_obj);

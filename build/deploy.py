@@ -1,0 +1,130 @@
+"""Put the client on its board: code, settings, and a main.py that starts the demo, over the board's USB serial port.
+
+    python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
+
+Makes pb_settings.json here if there is none: a fresh key, this computer's address as the server's, the Wi-Fi network
+as asked for; the server demo reads the same file. Code on the board is replaced; a pb_settings.json or main.py
+that is there already is left alone. mpremote does the talking (`make tools`).
+"""
+
+import argparse
+import getpass
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from build import client
+from build.cache import ROOT
+from build.shell import BuildError, MissingTool, say
+from pb_link.settings import FILE, read_or_create
+
+MAIN = "import pb_link.pb_client\n"
+OLDEST = (1, 26)  # has machine.I2CTarget
+PROBE = (
+    "import os, sys\ntry:\n import machine\n machine.I2CTarget\n target = True\n"
+    "except (ImportError, AttributeError):\n target = False\n"
+    "print(list(sys.implementation.version[:2]), target, os.listdir())"
+)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Put the client, its settings and the demo on its board.")
+    parser.add_argument("--port", required=True, help="serial port of the client's board, e.g. /dev/ttyACM0")
+    parser.add_argument("--ssid", help="Wi-Fi network (asked for if it is needed); empty: what the ESP8266 has stored")
+    parser.add_argument("--server", help="address of the server (default: this computer's)")
+    parser.add_argument("--source", action="store_true", help="copy .py files, not compiled ones")
+    options = parser.parse_args(arguments)
+    try:
+        _need_mpremote()
+        there = _look(options.port)
+        settings = Path(FILE)
+        if FILE not in there and not settings.exists():
+            _make_settings(options)
+        _install(options, [name for name in (FILE, "main.py") if name not in there])
+    except BuildError as error:
+        say(f"build/deploy.py: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _need_mpremote():
+    try:
+        import mpremote  # noqa: F401
+    except ImportError:
+        ours = ROOT / ".venv" / "bin" / "python"
+        if ours.exists() and Path(sys.prefix) != ROOT / ".venv" and __name__ == "__main__":
+            os.execv(ours, [str(ours), str(Path(__file__).resolve()), *sys.argv[1:]])
+        raise MissingTool("mpremote is missing. Install with:  make tools") from None
+
+
+def _mpremote(port, *words):
+    """Returns what it printed. Raises: BuildError."""
+    command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise BuildError(
+            f"The board on {port} cannot be reached: {said[-1] if said else 'mpremote failed'}. Is it the right port, "
+            "is no other program using it, and may you open it (group dialout)?"
+        )
+    return done.stdout
+
+
+def _look(port):
+    """Returns the names of the files on the board. Raises: BuildError if it cannot be a client."""
+    shown = _mpremote(port, "exec", PROBE).strip().splitlines()[-1]
+    version, _, rest = shown.partition("] ")
+    target, _, names = rest.partition(" ")
+    if tuple(json.loads(version + "]")) < OLDEST or target != "True":
+        raise BuildError(
+            f"The board on {port} has MicroPython {version.strip('[]').replace(', ', '.')} "
+            f"{'with' if target == 'True' else 'without'} machine.I2CTarget, and the client needs "
+            f"{'.'.join(map(str, OLDEST))} or newer with it: docs/hardware.md lists boards."
+        )
+    return json.loads(names.replace("'", '"'))
+
+
+def _make_settings(options):
+    ssid = options.ssid if options.ssid is not None else input("Wi-Fi network (empty: what the ESP8266 has stored): ")
+    password = getpass.getpass("Its password: ") if ssid else ""
+    settings, _ = read_or_create()
+    settings.update(server=options.server or _own_address(), ssid=ssid, password=password)
+    Path(FILE).write_text(json.dumps(settings, indent=1) + "\n")
+    print(f"made {FILE}: server {settings['server']}, port {settings['port']}, a fresh key")
+
+
+def _own_address():
+    """This computer's address in its network. Nothing is sent. Raises: BuildError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # an address of the documentation, RFC 5737
+        except OSError:
+            raise BuildError("This computer is in no network. Name the server's address with --server.") from None
+        return sock.getsockname()[0]
+
+
+def _install(options, absent):
+    with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
+        folder = Path(scratch)
+        client.tree(folder / "client", compiled=not options.source)
+        _mpremote(options.port, "mip", "install", folder / "client" / "package.json")
+        (folder / "main.py").write_text(MAIN)
+        if "main.py" in absent:
+            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py")
+        if FILE in absent:
+            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}")
+    kept = [name for name in (FILE, "main.py") if name not in absent]
+    print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

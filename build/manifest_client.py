@@ -1,0 +1,30 @@
+# The client, in MicroPython's manifest language: to be included in the manifest of a board whose firmware is to have
+# it frozen in. All that `import pb_link.pb_client` and `import pb_link.selftest` reach, and no more
+# (tests/build/test_client.py looks). The lists of files that mip installs are made of it: client.py.
+package(
+    "i2c_devices",
+    ("__init__.py", "byte_engine.py", "mailbox_target.py", "memory_engine.py", "memory_target.py", "ports.py"),
+    base_path="..",
+)
+package(
+    "pb_link",
+    (
+        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "hooks.py", "limits.py", "link.py",
+        "pb_client.py", "releases.py", "selftest.py", "settings.py",
+    ),
+    base_path="..",
+)  # fmt: skip
+package(
+    "primitives",
+    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py"),
+    base_path="..",
+)
+package(
+    "protocol",
+    (
+        "__init__.py", "control.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_reader.py",
+        "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "receiver.py", "selftest.py", "sender.py",
+        "serial.py", "session.py", "version.py",
+    ),
+    base_path="..",
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""The client as boards install it: the lists are complete, and mpremote's mip brings it from a local index into a real
+MicroPython, which runs it from there. An upgrade leaves the settings alone."""
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import tty
+from pathlib import Path
+
+import pytest
+
+from build import client
+from tests.build.imports import imported
+from tests.peers.processes import running, up, write_settings
+
+STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
+REPL = Path(__file__).with_name("raw_repl.py")
+INSTALL_S = 60
+
+# From what is installed, not from the source: says where from, then runs the demo, as if of an older release.
+PROGRAM = """
+import protocol.version
+protocol.version.RELEASE = (0, 0, 9)
+import pb_link.link
+print("from", pb_link.link.__file__)
+import pb_link.pb_client
+"""
+
+
+def test_lists_for_mip_are_what_the_manifest_says():
+    assert client.differing() == [], "run `make firmware` and commit what it writes"
+
+
+def test_client_is_all_that_it_imports_and_no_more():
+    reached = set()
+    for start in STARTS:
+        imported(start, reached)
+    assert reached == set(client.files())
+
+
+def test_lists_hold_relative_paths_and_no_settings():
+    for name, text in client.packages().items():
+        for target, source in json.loads(text)["urls"]:
+            assert ((client.ROOT / name).parent / source).is_file() and ":" not in source and ".." not in source
+            assert target.endswith(".py") and "pb_settings" not in target
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The folder as an HTTP server's; gives its address."""
+    handler = functools.partial(Index, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def board(interpreter, folder):
+    """A real MicroPython whose raw REPL is behind a pseudo-terminal, as a board's behind a serial port."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{folder / 'lib'}")
+    command = [interpreter, REPL]
+    process = subprocess.Popen(command, cwd=folder, stdin=ours, stdout=ours, stderr=ours, env=environment)
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.fixture
+def install(micropython64, tmp_path, missing_tool):
+    """install(address): `mpremote mip install` of it onto a board whose file system is tmp_path."""
+    try:
+        import mpremote  # noqa: F401
+    except ImportError:
+        missing_tool("mpremote is not installed: make tools")
+
+    def run(address):
+        with board(micropython64, tmp_path) as port:
+            command = [sys.executable, "-m", "mpremote", "connect", port, "mip", "install", address]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython64, micropython_chip):
+    with served(client.ROOT) as address:
+        install(f"{address}/package.json")
+        settings = write_settings(tmp_path)
+        (tmp_path / "lib/primitives/timeout.py").write_text("old")
+        install(f"{address}/primitives/package.json")  # an upgrade, of one package
+    assert json.loads((tmp_path / "pb_settings.json").read_text()) == settings
+    new = (tmp_path / "lib/primitives/timeout.py").read_text()
+    assert new == (client.ROOT / "primitives/timeout.py").read_text()
+    program = tmp_path / "main.py"
+    program.write_text(PROGRAM)
+    boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
+    with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("listening on port")
+        options = ("--client-lib", tmp_path / "lib", "--bridge-image")
+        with running(up(program, *options), tmp_path, **boards) as link:
+            assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/link.py")
+            link.wait_for("firmware is of release 0.1.0, this client of 0.0.9. Flash the ESP8266")
+            link.wait_for("received [1, 1]")
+
+
+def test_compiled_client_is_installed_from_a_folder(install, tmp_path, micropython64):
+    made = tmp_path / "made"
+    assert client.main(["tree", str(made), "--mpy"]) == 0
+    install(str(made / "package.json"))
+    shown = subprocess.check_output(
+        [micropython64, "-c", "import pb_link.app_base as a; print(a.__file__)"],
+        env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"), cwd=tmp_path, text=True,
+    )  # fmt: skip
+    assert shown == f"{tmp_path}/lib/pb_link/app_base.mpy\n"
+
+
+def test_client_runs_from_romfs(tmp_path, micropython64):
+    image = tmp_path / "client.romfs"
+    assert client.main(["romfs", str(image)]) == 0
+    program = (
+        "import sys, vfs\n"
+        "vfs.mount(vfs.VfsRom(open(sys.argv[1], 'rb').read()), '/rom')\n"
+        "sys.path[:] = ['.frozen', '/rom']\n"
+        "import pb_link.app_base as a; print(a.__file__)\n"
+    )
+    shown = subprocess.check_output([micropython64, "-c", program, image], text=True)
+    assert shown == "/rom/pb_link/app_base.mpy\n"

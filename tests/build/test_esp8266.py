@@ -1,0 +1,106 @@
+"""build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here: what
+is frozen runs in tests/sim/test_images.py and tests/peers/test_bridge_heap.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from build import cache, esp8266, micropython
+from build.shell import BuildError, MissingTool
+
+# Leaves what the port leaves, and the manifest that it was given.
+MAKE = """#!/bin/sh
+for word in "$@"; do case "$word" in
+    BUILD=*) mkdir -p "${word#BUILD=}"; echo firmware > "${word#BUILD=}/PRODUCT";;
+    FROZEN_MANIFEST=*) cp "${word#FROZEN_MANIFEST=}" "$RECORD";;
+esac; done
+"""
+
+
+def tool(folder, name, text="#!/bin/sh\necho \"$@\" >> \"$RECORD\"\n"):
+    path = folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def source(tmp_path, micropython32):
+    """A folder that looks like a clone, with the real reader of manifests and the real files that are frozen."""
+    if not str(micropython32).startswith(str(cache.cache_folder())):
+        pytest.skip("the interpreter was not built here, so there is no source of MicroPython")
+    real = Path(micropython._Builder(cache.cache_folder(), False)._source())
+    clone = tmp_path / "clone"
+    for name in ("tools", "extmod", "ports/esp8266"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).symlink_to(real / name)
+    for name in ("lib/berkeley-db-1.xx/README", "lib/micropython-lib/README.md"):
+        (clone / name).parent.mkdir(parents=True)
+        (clone / name).touch()
+    return clone
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """A folder, first on PATH, with stand-ins for all that is needed."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("gcc", "xtensa-lx106-elf-gcc", "esptool"):
+        tool(folder, name)
+    tool(folder, "make", MAKE.replace("PRODUCT", "firmware.bin"))
+    for name in ("sh", "mkdir", "cp"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("RECORD", str(tmp_path / "record"))
+    return folder
+
+
+@pytest.mark.parametrize("product", esp8266.PRODUCTS)
+def test_firmware_of_older_and_newer_micropython_is_copied(source, tools, tmp_path, product):
+    tool(tools, "make", MAKE.replace("PRODUCT", product))
+    esp8266.build(source, tmp_path / "result.bin")
+    assert (tmp_path / "result.bin").read_text() == "firmware\n"
+    frozen = (tmp_path / "record").read_text()
+    for name in ("esp_link/main.py", "protocol/mailbox.py", "_boot.py", "inisetup.py", "flashbdev.py"):
+        assert f"'{name}'" in frozen
+
+
+@pytest.mark.parametrize("name", ["make", "gcc", "xtensa-lx106-elf-gcc", "esptool"])
+def test_missing_tool_is_named_with_its_remedy(source, tools, name):
+    (tools / name).unlink()
+    with pytest.raises(MissingTool, match=rf"{name}.* is not on PATH\. \w+"):
+        esp8266.build(source)
+
+
+@pytest.mark.parametrize("path", esp8266.IN_SOURCE)
+def test_missing_part_of_the_source_is_named_with_its_remedy(source, tools, path):
+    linked = [part for part in (source / path).parents if part.is_symlink()]  # MicroPython's own stay as they are
+    (linked[0] if linked else source / path).unlink()
+    with pytest.raises(MissingTool, match=f"{path} is missing"):
+        esp8266.build(source)
+
+
+def test_a_make_that_leaves_nothing_is_an_error(source, tools):
+    tool(tools, "make", MAKE.replace("PRODUCT", "other.bin"))
+    with pytest.raises(BuildError, match="Which MicroPython"):
+        esp8266.build(source)
+
+
+def test_it_is_flashed_after_erasing(tools, tmp_path):
+    image = tmp_path / "image.bin"
+    esp8266.flash("/dev/ttyUSB0", image)
+    erase, write = (tmp_path / "record").read_text().splitlines()
+    assert erase.endswith("erase-flash") and f"--flash-mode dio 0 {image}" in write
+    tool(tools, "esptool", "#!/bin/sh\nexit 2\n")
+    with pytest.raises(BuildError, match="GPIO0 low"):
+        esp8266.flash("/dev/ttyUSB0", image)
+
+
+def test_command_says_what_is_missing(tmp_path, capsys):
+    assert esp8266.main(["--micropython-dir", str(tmp_path)]) == 1
+    assert "must be a clone" in capsys.readouterr().err
+
+
+def test_result_is_not_kept_in_git():
+    ignored = (cache.ROOT / ".gitignore").read_text().splitlines()
+    assert "/" + os.fspath(esp8266.RESULT.relative_to(cache.ROOT)) in ignored

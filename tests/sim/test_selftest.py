@@ -1,0 +1,137 @@
+"""pb_link/selftest.py on the simulated boards, the bridge booted from the images: each fault of the wiring is named.
+
+The boards mostly wait, so several tests run at once.
+"""
+
+import asyncio
+import json
+import secrets
+
+import pytest
+
+from protocol.version import RELEASE
+from sim import flash_image, wifi
+from sim.link_bed import WIRING, LinkBed
+
+AT_ONCE = 8
+LIMIT_S = 120
+OLD_CLIENT = "old client"
+
+# The simulated chip boots in 0.3 s, so less patience does.
+PROGRAM = """
+import time
+import protocol.version
+protocol.version.RELEASE = CLIENT_RELEASE
+from pb_link import selftest
+selftest._SHOW_MS = selftest._USE_MS = 3000
+selftest._BOOT_MS = 1000
+print("faults", selftest.run())
+while True:
+    time.sleep(1)
+"""
+
+
+def swapped(one, other):
+    """The wiring with two wires of the client at each other's place."""
+    ends = {one: other, other: one}
+    return {name: (WIRING[ends.get(name, name)][0], gpio, pull) for name, (_, gpio, pull) in WIRING.items()}
+
+
+def broken(name):
+    client, gpio, pull_up = WIRING[name]
+    return {**WIRING, name: (None, gpio, pull_up), "cut": (client, None, False)}
+
+
+def stuck(name, level):
+    return lambda bed: bed.nets[name].stick(level)
+
+
+def joined(bed):
+    """scl and sda touch: they are one net."""
+    bed.bed.wire(bed.nets["scl"], (bed.client, WIRING["sda"][0]), (bed.bridge, WIRING["sda"][1]))
+
+
+def noisy(bed):
+    """One byte of each long read arrives otherwise."""
+    bed.bed.bus(bed.nets["scl"], bed.nets["sda"]).tap = (
+        lambda address, read, index, value: value ^ 1 if read and index == 100 else value
+    )
+
+
+CASES = {
+    "noise": (WIRING, noisy, ["bus: 0 failures, 20 wrong bytes"]),
+    OLD_CLIENT: (WIRING, None, ["release: the ESP8266 has 0.1.0, this board 0.0.9"]),
+    "good": (WIRING, None, []),
+    "no power": (WIRING, lambda bed: setattr(bed.esp8266, "power_on", lambda: None), ["nothing"]),
+    "touching": (WIRING, joined, ["scl and sda are connected to each other"]),
+}
+for _name in WIRING:
+    CASES[f"{_name} broken"] = (broken(_name), None, [f"{_name} is broken"])
+    for _level, _text in ((0, "low"), (1, "high")):
+        CASES[f"{_name} stuck {_text}"] = (WIRING, stuck(_name, _level), [f"{_name} is stuck {_text}"])
+for _pair in ("ack sda", "ack scl", "scl sda", "ack syn", "scl syn", "sda syn", "rst syn", "ack rst"):
+    CASES[f"{_pair} swapped"] = (swapped(*_pair.split()), None, [f"{_pair.replace(' ', ' and ')} are swapped"])
+
+
+async def run_case(name, folder, interpreter, chip):
+    """Returns (faults that the self test names, the lines of its report)."""
+    wiring, change, _ = CASES[name]
+    release = (0, 0, 9) if name == OLD_CLIENT else RELEASE
+    settings = {"key": secrets.token_hex(32)}
+    (folder / "pb_settings.json").write_text(json.dumps(settings))
+    (folder / "main.py").write_text(PROGRAM.replace("CLIENT_RELEASE", repr(release)))
+    lines, ended = [], asyncio.Event()
+
+    def on_line(who, line):
+        lines.append(f"{who} {line}")
+        if who == "client" and (line.startswith("faults") or "Error" in line):
+            ended.set()
+
+    bed = LinkBed(
+        folder / "main.py", client_cwd=folder, interpreter=interpreter, bridge_interpreter=chip,
+        flash=flash_image.write(folder / "flash.bin"), wiring=wiring, on_line=on_line, log=lambda who, text: None,
+        network=wifi.Network(), boot_s=0.3,
+    )  # fmt: skip
+    if change:
+        change(bed)
+    try:
+        await bed.power_on()
+        await asyncio.wait_for(ended.wait(), LIMIT_S)
+    except asyncio.TimeoutError:
+        pass
+    finally:
+        await bed.close()
+    return [line[14:] for line in lines if line.startswith("client faults")], lines
+
+
+@pytest.fixture(scope="module")
+def results(micropython64, micropython_chip, tmp_path_factory):
+    """name of the case -> (faults, lines)"""
+
+    async def main():
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name):
+            async with places:
+                return await run_case(name, tmp_path_factory.mktemp("case"), micropython64, micropython_chip)
+
+        return dict(zip(CASES, await asyncio.gather(*map(one, CASES))))
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fault_is_named(results, name):
+    faults, lines = results[name]
+    wanted = CASES[name][2]
+    assert faults, lines
+    found = [fault for fault in eval(faults[0]) if fault]
+    assert len(found) == len(wanted), lines
+    assert all(fault.startswith(text) for fault, text in zip(sorted(found), sorted(wanted))), lines
+
+
+def test_good_wiring_is_measured(results):
+    _, lines = results["good"]
+    assert "client all is well" in lines
+    assert any(line.startswith("client bus ") and "10240 bytes, 0 errors" in line for line in lines), lines
+    assert sum("release 0.1.0" in line for line in lines if line.startswith("client")) == 2
