@@ -10,6 +10,7 @@ from hashlib import sha256
 import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
 import pb_link.app_base  # noqa: F401
 import server
+from pb_link.settings import PINS
 from primitives import platform
 from server.registry import Registry
 from sim import wifi
@@ -94,7 +95,8 @@ class VirtualLink:
         life = chips.Life(board)
         settings = {"id": "virtual", **self.settings}
         modules = chips.client_modules(life, self.bus, "X9", "X10")
-        modules["pb_link.settings"] = chips.module("settings", read=lambda: settings)
+        pins = PINS["pyboard"]
+        modules["pb_link.settings"] = chips.module("settings", read=lambda: settings, pins_of=lambda *_: pins)
         modules["asyncio"] = ASYNCIO
         config = board.execute("pb_link/config.py", modules, "pb_link.config")
         ASYNCIO.run(self._client_main(config))
