@@ -27,7 +27,7 @@ from protocol.session import OPEN, RESUMING, Session
 from server.reading import Lines, Reading
 from server.welcome import Welcome
 
-_MAX_WAIT_MS = 1000  # bound on how long the writing task sleeps
+_MAX_WAIT_MS = 60000  # bound on how long the writing task sleeps; an idle client wakes it for keepalives only
 
 
 class Connection:
@@ -284,40 +284,39 @@ class Connection:
 
     async def _store_some(self):
         """Do once what there is to do. Returns True if there was something."""
-        received = await self._store_received()
-        acknowledged = await self._store_acknowledged()
-        written = await self._store_written()
-        read = not self._store.immediate and await self._reading.step()
-        if received or acknowledged or written:
+        steps = []
+        if self._session.receiver.lines and self._store.inbox_room(self.client_id):
+            steps.append(self._store_received)
+        if self._session.sender.base != self._base:
+            steps.append(self._store_acknowledged)
+        if self._unstored is not None:
+            steps.append(self._store_written)
+        if not self._store.immediate:
+            steps.append(self._reading.step)
+        done = True in await self._store.together(steps)
+        if done:
             self._wake_sender()
-        return received or acknowledged or written or read
+        return done
 
     async def _store_received(self):
         session = self._session
-        count = len(session.receiver.lines)
-        if not count or not self._store.inbox_room(self.client_id):
-            return False
-        lines, ack = session.receiver.lines[:count], session.receiver.ack_after(count)
+        lines = session.receiver.lines[:]
+        ack = session.receiver.ack_after(len(lines))
         await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
-        session.accepted(count, ticks_ms())
+        session.accepted(len(lines), ticks_ms())
         self._registry.tell("received", self.client_id, lines=lines)
         return True
 
     async def _store_acknowledged(self):
         base = self._session.sender.base
-        if base == self._base:
-            return False
         await self._store.acknowledge(self.client_id, self._state.owner, base)
         self._registry.tell("acknowledged", self.client_id, count=(base - self._base) & 0xFFFF)
         self._base = base
         return True
 
     async def _store_written(self):
-        data = self._unstored
-        if data is None:
-            return False
-        await self._store.put(self.client_id, self._state.owner, data)
-        self._queue.append((data, True))
+        await self._store.put(self.client_id, self._state.owner, self._unstored)
+        self._queue.append((self._unstored, True))
         self._written += 1
         self._unstored = None
         return True
@@ -397,14 +396,17 @@ class Connection:
             frames = await transport.receive()
             if self._transport is not transport:
                 return
+            heard = False
             for frame in frames:
+                heard = True
                 fault = self._session.receive(frame, ticks_ms())
                 if fault:
                     raise RemoteProtocolError(fault)
             transport.check()
-            self._storing.set()
-            transport.wake.set()
-            self._changed.pulse()
+            if heard:  # a keepalive wakes nobody
+                self._storing.set()
+                transport.wake.set()
+                self._changed.pulse()
 
     async def _send(self, transport):
         resuming = Timeout(HANDSHAKE_MS)

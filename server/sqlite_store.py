@@ -126,6 +126,12 @@ class SQLiteStore:
         self._forget(before - record.outbox_cost)
         await self._commit(record)
 
+    async def together(self, steps):
+        """At once: all of it is in one transaction, and takes the time of one."""
+        if len(steps) == 1:
+            return [await steps[0]()]
+        return await asyncio.gather(*(step() for step in steps))
+
     def close(self):
         """Finish what has been begun, and let go of the file. May be called twice."""
         if self._file is None:

@@ -16,7 +16,8 @@ client is claimed when it has proved who it is, never for a mere HELLO
 (`peek` tells what WELCOME needs), or when the application first writes to or
 reads from it; not when a server starts, so that one may stand by. The server
 that the client is connected to gets it back with the next connection. A call
-for one client waits for the one before; `peek` and `look` may come beside it.
+for one client waits for the one before, but for what `together` runs at once;
+`peek` and `look` may come beside it.
 
 What a method has written is safe when it returns: that is what the
 acknowledgements rest on. Lines are bytes without newline. `immediate` is True
@@ -113,6 +114,14 @@ class MemoryStore:
     async def acknowledge(self, client_id, owner, base):
         """The client has accepted every line before number base: forget them."""
         self._owned(client_id, owner).acknowledge(base)
+
+    async def together(self, steps):
+        """Run these coroutine functions, each of which makes one call for the same client, in a manner that keeps the
+        order of the calls. Returns their results."""
+        results = []
+        for step in steps:  # MicroPython has no await in a comprehension
+            results.append(await step())
+        return results
 
     def _record(self, client_id):
         record = self._clients.get(client_id)

@@ -12,6 +12,8 @@ from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 
 _CHUNK = 2048  # bytes read at a time
+# For the frame that is being written: it is copied before anybody else writes one.
+_BUFFER = bytearray(MAX_FRAME)
 
 
 class Transport:
@@ -23,8 +25,7 @@ class Transport:
         self._first = b""  # of the preamble, if it has been read
         self._frames = FrameReader()
         self._rest = None  # frames that came in one chunk with the last one of the handshake
-        self.buffer = bytearray(MAX_FRAME)  # for the frame that is being written
-        self._view = memoryview(self.buffer)
+        self.buffer = _BUFFER
         self.silence = Timeout(timeout_ms)
         self._keepalive = Timeout(timeout_ms // 4)
         self.wake = TaskFlag()  # for the one task that sends
@@ -86,9 +87,9 @@ class Transport:
             raise RemoteProtocolError(self._frames.fault)
 
     async def send(self, end):
-        """Send buffer[:end], one frame with its prefix."""
+        """Send buffer[:end], one frame with its prefix. Call it in the step that has written the frame."""
         self._keepalive.restart()
-        self.writer.write(bytes(self._view[:end]))
+        self.writer.write(bytes(memoryview(self.buffer)[:end]))
         await self.writer.drain()
 
     async def send_frame(self, frame):

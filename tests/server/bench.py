@@ -1,0 +1,306 @@
+"""What the server does in a second on this machine, beside Mosquitto: `make bench-server`. It only prints.
+
+The server has one core of its own where there are two, the load has the other. "busy" is the share of its core that
+the server used: where that is well below 100 %, the load was the limit.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from protocol.framing import KEEPALIVE
+from tests.server.bench_mqtt import CONFIG, STATED, Publisher, Subscriber
+from tests.server.bench_program import KEY, names
+from tests.server.peer import Client, free_port, open_stream
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE = b"temperature 21.4 humidity 48 pressure 1013"  # 42 bytes
+WINDOW = 64  # lines of a client in flight: SEND_LINES
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """A process on the first core. Use: `with Process(command, folder) as process`."""
+
+    def __init__(self, command, folder):
+        cores = sorted(os.sched_getaffinity(0))
+        self._core = cores[0]
+        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        self._process = subprocess.Popen(
+            [str(word) for word in command], cwd=folder, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=self._settle,
+        )  # fmt: skip
+
+    def _settle(self):
+        os.sched_setaffinity(0, {self._core})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def cpu_s(self):
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def memory_kib(self):
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    async def read(self, count):
+        """Return when the server's application has read so many lines in all."""
+        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.flush()
+        while not (await asyncio.to_thread(self._process.stdout.readline)).startswith("reading"):
+            pass  # the server's log
+
+
+def server_process(folder, port, count, timeout_ms, store, how):
+    program = ROOT / "tests" / "server" / "bench_program.py"
+    return Process([sys.executable, program, port, count, timeout_ms, store, how], folder)
+
+
+class Loader(Client):
+    """Writes lines as fast as they are acknowledged."""
+
+    async def load(self, count):
+        sender = self.session.sender
+        end = sender.acknowledged + count
+        left = count
+        while sender.acknowledged < end:
+            while left and sender.room_for(len(LINE)):
+                sender.append(LINE, True)
+                left -= 1
+            self._flush()
+            await self.changed.wait()
+
+    async def paced(self, count, interval_s, took_s):
+        """One line at a time; the times from write to acknowledgement are appended to took_s."""
+        sender = self.session.sender
+        for _ in range(count):
+            begin = time.perf_counter()
+            end = sender.acknowledged + 1
+            sender.append(LINE, True)
+            self._flush()
+            while sender.acknowledged < end:
+                await self.changed.wait()
+            took_s.append(time.perf_counter() - begin)
+            await asyncio.sleep(max(0, interval_s - took_s[-1]))
+
+
+async def connected(port, count, kind=Loader, clients=None):
+    """Clients, and seconds until the last one was connected. clients: list that they go into one by one."""
+    (await open_stream(port))[1].close()
+    begin = time.perf_counter()
+    clients = [] if clients is None else clients
+    for at in range(0, count, 50):
+        some = [kind(port, name, bytes.fromhex(KEY)) for name in names(count)[at : at + 50]]
+        await asyncio.gather(*(client.connect() for client in some))
+        clients += some
+    return clients, time.perf_counter() - begin
+
+
+async def lines_per_second(folder, count, lines, store, how):
+    port = free_port()
+    with server_process(folder, port, count, 30000, store, how) as process:
+        clients, _ = await connected(port, count)
+        cpu_s, begin = process.cpu_s, time.perf_counter()
+        each = max(1, lines // count)
+        await asyncio.gather(*(client.load(each) for client in clients))
+        await process.read(each * count)
+        took_s = time.perf_counter() - begin
+        cpu_s = process.cpu_s - cpu_s
+        for client in clients:
+            client.cut()
+    return each * count / took_s, cpu_s / took_s
+
+
+async def mqtt_lines_per_second(folder, count, lines, qos):
+    port = free_port()
+    config = Path(folder) / "mosquitto.conf"
+    config.write_text(CONFIG.format(port=port, folder=folder, window=WINDOW))
+    with Process([shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", config], folder) as process:
+        (await open_stream(port))[1].close()
+        subscriber = Subscriber(qos)
+        await subscriber.connect(port)
+        await subscriber.subscribe()
+        publishers = [Publisher(name, qos, WINDOW) for name in names(count)]
+        for publisher in publishers:
+            await publisher.connect(port)
+        cpu_s, begin = process.cpu_s, time.perf_counter()
+        each = max(1, lines // count)
+        work = (publisher.publish(each, LINE) for publisher in publishers)
+        await asyncio.gather(subscriber.receive(each * count), *work)
+        took_s = time.perf_counter() - begin
+        cpu_s = process.cpu_s - cpu_s
+    return each * count / took_s, cpu_s / took_s
+
+
+async def idle(folder, count, timeout_ms, seconds):
+    """KiB a client, share of a core, connections accepted a second."""
+    port = free_port()
+    with server_process(folder, port, count, timeout_ms, "durable", "none") as process:
+        (await open_stream(port))[1].close()
+        before = process.memory_kib
+        clients = []
+        ticking = asyncio.create_task(tick(clients, timeout_ms))
+        took_s = (await connected(port, count, Idle, clients))[1]
+        await asyncio.sleep(2)
+        memory = (process.memory_kib - before) / count
+        cpu_s, begin = process.cpu_s, time.perf_counter()
+        await asyncio.sleep(seconds)
+        share = (process.cpu_s - cpu_s) / (time.perf_counter() - begin)
+        ticking.cancel()
+        lost = sum(client.ended for client in clients)
+        for client in clients:
+            client.cut()
+    return memory, share, count / took_s, lost
+
+
+class Idle(Client):
+    """Connects, and is then a socket to which somebody writes keepalives."""
+
+    async def connect(self):
+        await super().connect()
+        await asyncio.sleep(0)
+        writer, self._writer = self._writer, None
+        self._half_open.append(writer)  # keeps `_run` from closing it
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self.writer = writer
+
+    @property
+    def ended(self):
+        return self.writer.is_closing()
+
+    def cut(self):
+        self.writer.transport.abort()
+
+
+async def tick(clients, timeout_ms):
+    while True:
+        begin = time.perf_counter()
+        for number, client in enumerate(list(clients)):
+            if not client.ended:
+                client.writer.write(KEEPALIVE)
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(max(0, timeout_ms / 4000 - (time.perf_counter() - begin)))
+
+
+async def latency(folder, count, seconds):
+    port = free_port()
+    took_s = []
+    with server_process(folder, port, count, 30000, "durable", "lines") as process:
+        clients, _ = await connected(port, count)
+        work = []
+        for client in clients:
+            work.append(asyncio.create_task(client.paced(int(seconds * 10), 0.1, took_s)))
+            await asyncio.sleep(0.1 / count)
+        await asyncio.gather(*work)
+        assert process.memory_kib
+        for client in clients:
+            client.cut()
+    return percentiles(took_s)
+
+
+def fsyncs(folder, count=300):
+    took_s = []
+    with open(Path(folder) / "sync", "wb", buffering=0) as file:
+        for _ in range(count):
+            file.write(bytes(8192))
+            begin = time.perf_counter()
+            os.fsync(file.fileno())
+            took_s.append(time.perf_counter() - begin)
+    return percentiles(took_s)
+
+
+def percentiles(took_s):
+    """Median and 99th percentile, ms."""
+    ordered = sorted(took_s)
+    return ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000
+
+
+def raise_limit(needed):
+    """Raises: SystemExit if so many files cannot be open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        with contextlib.suppress(ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < needed:
+            raise SystemExit(f"bench: {needed} open files are needed, {hard} allowed: raise it with ulimit -n")
+
+
+def fresh():
+    return tempfile.TemporaryDirectory(prefix="pb_link-bench-", ignore_cleanup_errors=True)
+
+
+def measure(options):
+    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
+        os.sched_setaffinity(0, cores[1:])  # the server's processes take the first one
+    result = {}
+
+    def show(name, text, **values):
+        print(f"{name:<44} {text}", flush=True)
+        result[name] = {key: round(value, 3) for key, value in values.items()}
+
+    for store, how in (("memory", "lines"), ("durable", "lines"), ("durable", "ahead"), ("durable", "readline")):
+        for count in (1, 100, 1000):
+            if how == "readline" and count == 1000:
+                continue
+            lines = options.lines // (10 if count == 1 and store == "durable" else 1)
+            with fresh() as folder:
+                rate, busy = asyncio.run(lines_per_second(folder, count, lines, store, how))
+            text = f"{rate:9,.0f} lines/s, busy {busy:4.0%}"
+            show(f"{store}, {how}, {count} clients", text, lines_per_s=rate, busy=busy)
+    if shutil.which("mosquitto") or os.path.exists("/usr/sbin/mosquitto"):
+        for qos in (1, 2):
+            for count in (1, 100, 1000):
+                with fresh() as folder:
+                    rate, busy = asyncio.run(mqtt_lines_per_second(folder, count, options.lines, qos))
+                text = f"{rate:9,.0f} lines/s, busy {busy:4.0%}"
+                show(f"Mosquitto, QoS {qos}, {count} clients", text, lines_per_s=rate, busy=busy)
+        print(f"  Mosquitto: {STATED}")
+    else:
+        print("  mosquitto is not installed (apt-get install mosquitto): no comparison")
+    with fresh() as folder:
+        median, p99 = fsyncs(folder)
+        show("fsync alone", f"median {median:.1f} ms, p99 {p99:.1f} ms", median_ms=median, p99_ms=p99)
+        limit = 20 + 3 * p99
+        median, p99 = asyncio.run(latency(folder, 100, options.seconds))
+        text = f"median {median:.1f} ms, p99 {p99:.1f} ms (bar {limit:.1f} ms)"
+        show("write to acknowledged, 100 clients at 10/s", text, median_ms=median, p99_ms=p99)
+    for timeout_ms in (30000, 1500):
+        with fresh() as folder:
+            memory, share, rate, lost = asyncio.run(idle(folder, options.idle, timeout_ms, options.seconds))
+        text = f"{memory:.1f} KiB a client, {share:.1%} of a core, {rate:,.0f} connections/s, {lost} lost"
+        name = f"{options.idle} idle clients, timeout {timeout_ms} ms"
+        show(name, text, kib=memory, share=share, connections_per_s=rate)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=20000, help="for each figure")
+    parser.add_argument("--idle", type=int, default=5000, help="clients")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    options = parser.parse_args()
+    raise_limit(2 * options.idle + 100)
+    print(json.dumps(measure(options)))
+
+
+if __name__ == "__main__":
+    main()
