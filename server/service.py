@@ -14,6 +14,7 @@ from server.keys import Keys
 from server.legacy import Legacy
 from server.listener import Listener
 from server.log import QUIET, Log
+from server.metrics import Metrics
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
 from server.status import Status
@@ -48,7 +49,8 @@ class Service:
         settings, registry = self.settings, self.registry
         registry.on_event = self._on_event
         registry.use(self.store)
-        listener = Listener(registry, self.keys, self.store, settings.timeout_ms, Guard())
+        guard = Guard()
+        listener = Listener(registry, self.keys, self.store, settings.timeout_ms, guard)
         if settings.allow_legacy:
             listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms)
         registry.expect({*settings.clients, *settings.allow_legacy, *self.keys})
@@ -59,6 +61,8 @@ class Service:
         try:
             await self._admin.start()
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            if settings.metrics:
+                work.append(Metrics(settings.metrics, self.status, self.store, guard).serve())
             if self._app is not None:
                 work.append(self._app().run())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]

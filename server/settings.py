@@ -27,6 +27,11 @@ def _text(value):
     return isinstance(value, str) and value != ""
 
 
+def _address(value):
+    host, colon, port = value.rpartition(":")
+    return value == "" or bool(host and colon and port.isdecimal() and 1 <= int(port) <= 65535)
+
+
 def _ids(value):
     try:
         return all(parse_id(one) == one for one in value)
@@ -53,6 +58,7 @@ SETTINGS = {
     "app": Setting("", str, None, "MODULE:Class, or nothing"),
     "allow_legacy": Setting([], list, _ids, "a list of the ids that are served without a key"),
     "admin_socket": Setting("pb_link.sock", str, _text, "the path of the socket for pb-link clients, tail and send"),
+    "metrics": Setting("", str, _address, 'HOST:PORT, such as "127.0.0.1:9123", or "" for none'),
     "log": Setting("text", str, lambda value: value in ("text", "json"), '"text" or "json"'),
 }
 

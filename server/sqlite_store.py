@@ -18,6 +18,7 @@ Others may read it, for a back-up say.
 
 import asyncio
 import json
+import time
 
 from protocol.errors import StoreError
 from server.sqlite_file import Rows, SQLiteFile
@@ -47,6 +48,7 @@ class SQLiteStore:
         self.path = str(path)
         self.on_room = None  # function (): a store that was full takes lines again
         self.commits = 0
+        self.commit_s = 0.0  # that they took, together
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
         self._total_bytes = total_bytes
@@ -131,6 +133,11 @@ class SQLiteStore:
         if len(steps) == 1:
             return [await steps[0]()]
         return await asyncio.gather(*(step() for step in steps))
+
+    @property
+    def total(self):
+        """What all lines count for total_bytes."""
+        return self._total
 
     def close(self):
         """Finish what has been begun, and let go of the file. May be called twice."""
@@ -222,8 +229,10 @@ class SQLiteStore:
 
     def _work(self, batch):
         """In the worker."""
+        begin = time.perf_counter()
         try:
             self._file.commit(batch.rows, batch.clients)
+            self.commit_s += time.perf_counter() - begin
         except Exception as error:  # whatever it is, nothing of the batch is safe
             batch.error = error
 

@@ -123,6 +123,7 @@ def test_help_has_examples(capsys):
         ("port = true", r"line 1: port = True must be a port"),
         ('clients = ["a\\nb"]', r"line 1: clients = .* must be a list of client ids"),
         ("[port]\nx = 1", r"line 1: port = .* must be a port"),
+        ("metrics = \"9123\"", r"line 1: metrics = .9123. must be HOST:PORT"),
         ("port = = 1", r"not valid TOML: .*line 1"),
     ],
 )
@@ -239,6 +240,33 @@ def test_keys_change_while_the_server_runs():
 
     with Server() as server:
         asyncio.run(change(server))
+
+
+def test_metrics_are_served_when_they_are_asked_for():
+    async def look(server):
+        client = server.client()
+        await within(client.connect())
+        await client.write("x" * 10)
+        await within(client.acknowledged())
+        found = []
+        for request in (b"GET /metrics HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 9000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            try:
+                found.append((await within(reader.read(-1))).decode())
+            except OSError:
+                found.append("")
+            writer.close()
+        client.cut()
+        return found
+
+    port = free_port()
+    Path("x.toml").write_text(f'metrics = "127.0.0.1:{port}"')
+    with Server("--config", "x.toml") as server:
+        good, *bad = asyncio.run(look(server))
+    assert 'pb_link_connected{client="pump"} 1\n' in good and 'pb_link_bytes_received_total{client="pump"} 10\n' in good
+    assert re.search(r"^pb_link_store_commit_seconds_total 0\.\d+$", good, re.MULTILINE)
+    assert all("200 OK" not in text for text in bad)
 
 
 def test_check_says_what_is_wrong(capsys):
