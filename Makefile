@@ -18,7 +18,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo firmware tools test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence \
-	kill-server bench-server micropython python clean
+	kill-server bench-server fuzz-server micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 c
 
 bench-server: $(INSTALLED) ## Measure the server beside Mosquitto: lines/s, latency, idle clients. Some minutes.
 	@$(VENV_PYTHON) -m tests.server.bench
+
+fuzz-server: $(INSTALLED) ## Feed a million inputs that nobody means to what reads the network: two minutes.
+	@$(VENV_PYTHON) -m tests.server.fuzz
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)

@@ -1,0 +1,175 @@
+"""Bytes that nobody means, into everything of the server that reads from the network: `make fuzz-server`.
+
+Usage: python3 -m tests.server.fuzz [--inputs 1000000] [--seed N]
+
+Inputs are chance, or good ones with changes, for: the framing, the handshake, an open session, the connection of a
+micropython-iot client. Any exception but those that the modules promise ends the run, with the seed and the input; so
+does memory that grows.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import sys
+import time
+
+from primitives.platform import ticks_diff
+from protocol.errors import LinkError
+from protocol.frame import Channel
+from protocol.frame_reader import FrameReader
+from protocol.framing import MAX_FRAME
+from protocol.handshake import Initiator, Responder
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import Session
+from server.legacy import LegacyClient
+from server.registry import Registry
+from server.store import MemoryStore
+
+KEY = bytes(range(32))
+GROWTH_KIB = 40000  # from a tenth of the run on
+
+
+class Sink:
+    """Takes what is written."""
+
+    def __init__(self):
+        self.transport = self
+
+    def write(self, data):
+        pass
+
+    async def drain(self):
+        pass
+
+
+class Fuzz:
+    def __init__(self, chance):
+        self.random = chance
+
+    def bytes(self, longest=64):
+        return self.random.randbytes(self.random.randrange(longest))
+
+    def changed(self, data):
+        """A good input with some bytes altered, removed or added."""
+        data = bytearray(data)
+        for _ in range(self.random.choice((0, 1, 1, 2, 5))):
+            at = self.random.randrange(len(data) + 1)
+            what = self.random.randrange(3)
+            if what == 0 and at < len(data):
+                data[at] = self.random.choice((0, 0xFF, self.random.randrange(256), data[at] ^ 1 << at % 8))
+            elif what == 1:
+                del data[at : at + self.random.randrange(1, 4)]
+            else:
+                data[at:at] = self.bytes(8)
+        return bytes(data)
+
+    # What is fed. Each returns its input, and raises nothing.
+
+    def framing(self):
+        data = self.random.choice((self.bytes(400), self.changed(b"\0\0\0\5abcde\0\0" * 5)))
+        reader = FrameReader()
+        at = 0
+        while at < len(data):
+            size = self.random.randrange(1, 60)
+            for frame in reader.feed(memoryview(data)[at : at + size]):
+                bytes(frame)
+            at += size
+        return data
+
+    def handshake(self):
+        initiator = Initiator("client", KEY, b"e" * 8, b"n" * 16)
+        responder = Responder()
+        hello = self.changed(initiator.hello())
+        if responder.hello(hello):
+            return hello
+        welcome = responder.challenge(KEY, b"s" * 8, b"m" * 16)
+        proof = initiator.receive(welcome)[0] or self.bytes(40)
+        proof = self.changed(proof)
+        responder.proof(proof)
+        return hello + proof
+
+    def session(self):
+        """Frames with a good MAC and any content, as only a client with the key could send them."""
+        near, far = Channel(b"1" * 32, b"2" * 32), Channel(b"2" * 32, b"1" * 32)
+        session = Session(Sender(), Receiver(), ticks_diff)
+        for line in (b"x", b"y" * 100):
+            session.sender.append(line, True)
+        session.attach(near, b"e" * 8, MAX_FRAME)
+        out = bytearray(MAX_FRAME)
+        fed = []
+        resume = bytes((0x10, self.random.randrange(2), 0, 0, 0, 0, 0, 0, 255))
+        for number in range(self.random.randrange(1, 6)):
+            content = resume if number == 0 and self.random.random() < 0.9 else self.content()
+            frame = bytearray(content[: MAX_FRAME - 20] + bytes(8))
+            far.seal(frame, 0, len(frame) - 8)
+            fed.append(bytes(frame))
+            if session.receive(memoryview(frame), number * 7):
+                break
+            if session.receiver.lines and self.random.random() < 0.5:
+                session.accepted(1, number * 7)
+            while session.encode_into(out, 0, number * 7):
+                pass
+        return b"|".join(fed)
+
+    def content(self):
+        data = bytes((0x11, 0, 0, 0, 0, 0, 0, 200)) + b"\0\3abc\x40\2de\x80\1f\0\1g"
+        return self.random.choice((self.changed(data), self.changed(data), self.bytes(200) or b"\x11"))
+
+    async def legacy(self):
+        client = LegacyClient("old", Registry(), MemoryStore(), 1000)
+        client._writer = client._inside = Sink()
+        client._inside.put = lambda frame: None
+        client._zero_seen = False
+        lines = self.changed(b"00first\n01a\n\n01\n02b\n\xff\n" * 2)
+        try:
+            for line in lines.split(b"\n"):
+                if line:
+                    await client._received(line)
+        except LinkError:
+            pass  # the connection ends
+        return lines
+
+    async def one(self):
+        what = self.random.randrange(4)
+        if what == 3:
+            await self.legacy()
+        else:
+            (self.framing, self.handshake, self.session)[what]()
+
+
+async def run(inputs, seed, show=None):
+    """Returns growth of memory in KiB. Raises: what got through."""
+    begin_kib = None
+    for number in range(inputs):
+        chance = random.Random(seed + number)
+        try:
+            await Fuzz(chance).one()
+        except Exception:
+            print(f"fuzz: an exception with --seed {seed + number} --inputs 1", file=sys.stderr)
+            raise
+        if number == inputs // 10:
+            begin_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if show is not None and number % 10000 == 0:
+            show(number)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin_kib
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--inputs", type=int, default=1000000)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(5), "big"))
+    options = parser.parse_args()
+    begin = time.monotonic()
+    print(f"seed {options.seed}", file=sys.stderr)
+    grown = asyncio.run(run(options.inputs, options.seed, lambda n: print(f"\r{n} ", end="", file=sys.stderr)))
+    result = {"inputs": options.inputs, "grown_kib": grown, "seconds": round(time.monotonic() - begin, 1)}
+    print(json.dumps(result))
+    return 1 if grown > GROWTH_KIB else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

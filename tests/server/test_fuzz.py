@@ -1,0 +1,34 @@
+"""A little of `make fuzz-server`, and that its inputs get as far as they are meant to."""
+
+import asyncio
+import collections
+import random
+
+from protocol import session
+from tests.server import fuzz
+
+
+def test_no_input_gets_an_exception_out_of_what_reads_the_network(report_line):
+    seed = random.SystemRandom().randrange(1 << 40)
+    asyncio.run(fuzz.run(4000, seed))
+    report_line(f"fuzz: 4,000 inputs from seed {seed}")
+
+
+def test_inputs_reach_open_sessions_and_finished_handshakes(monkeypatch):
+    reached = collections.Counter()
+
+    class Session(session.Session):
+        def _data(self, *args):
+            reached["data"] += 1
+            return super()._data(*args)
+
+    class Responder(fuzz.Responder):
+        def proof(self, data):
+            fault = super().proof(data)
+            reached["proven"] += fault is None
+            return fault
+
+    monkeypatch.setattr(fuzz, "Session", Session)
+    monkeypatch.setattr(fuzz, "Responder", Responder)
+    asyncio.run(fuzz.run(2000, 1))
+    assert reached["data"] > 100 and reached["proven"] > 10, reached
