@@ -36,6 +36,8 @@ class AdminServer:
             os.umask(mask)
 
     def close(self):
+        if self._server is None:
+            return
         self._server.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)

@@ -46,6 +46,7 @@ class Listener:
     async def serve(self, host, port):
         """Serve until cancelled; then close every connection."""
         server = await asyncio.start_server(self._accept, host, port, backlog=BACKLOG)
+        self._registry.tell("listening", host=host, port=port)
         try:
             while True:
                 await asyncio.sleep(_LOOK_S)

@@ -1,6 +1,7 @@
 """`pb-link serve`: the server as a program, from its settings to its end. CPython only."""
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -20,6 +21,8 @@ from server.sqlite_store import SQLiteStore
 from server.status import Status
 
 _LOOK_S = 1.0  # how often the key file is looked at
+_FILES = 100  # open ones besides a connection for each client: connections without proof, the store
+_SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
 
 
 class Service:
@@ -57,6 +60,9 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        limit = open_file_limit()
+        if limit is not None and limit < len([*self.keys]) + _FILES:
+            self.log("few_files", limit=limit, needed=len([*self.keys]) + _FILES)
         tasks = []
         try:
             await self._admin.start()
@@ -66,14 +72,15 @@ class Service:
             if self._app is not None:
                 work.append(self._app().run())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
-            self.log("started", port=settings.port, store=os.path.abspath(settings.store), clients=len([*self.keys]))
             await self._stop.wait()
         finally:
             # The application first: what it has written and taken is in the store when that is closed.
             for task in reversed(tasks):
                 task.cancel()
                 await asyncio.wait([task])
-            await registry.settle()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_S):
+                    await registry.settle()
             self._admin.close()
             self.store.close()
             self.log("stopped")
@@ -91,7 +98,9 @@ class Service:
         self.status.note(event, client_id, details)
         if event == "received":
             self._admin.received(client_id, details["lines"])
-        if event not in QUIET:
+        if event == "listening":
+            self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
+        elif event not in QUIET:
             self.log(event, client_id, **details)
 
     async def _follow_keys(self):
@@ -133,6 +142,19 @@ def load_app(name):
     if not hasattr(found, "run"):
         raise SettingsError(f"app {name!r} has no method `async def run(self)`")
     return found
+
+
+def open_file_limit():
+    """Raise the bound on open files as far as it goes. Returns it, or None where there is none."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def serve(settings):

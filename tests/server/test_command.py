@@ -269,6 +269,33 @@ def test_metrics_are_served_when_they_are_asked_for():
     assert all("200 OK" not in text for text in bad)
 
 
+def test_port_that_is_taken_is_an_error_and_nothing_has_started():
+    with Server() as server:
+        log = Path("log.txt").read_text()
+        Path("other.toml").write_text('admin_socket = "other.sock"')
+        second = subprocess.run(
+            [sys.executable, "-m", "server", "serve", "--port", str(server.port), "--store", "other.db"],
+            env=dict(os.environ, PYTHONPATH=str(ROOT), PB_LINK_CONFIG="other.toml"), capture_output=True, text=True,
+        )  # fmt: skip
+        assert "started" in log and second.returncode == 1
+        assert "failed" in second.stdout and "started" not in second.stdout, second.stdout + second.stderr
+
+
+def test_too_few_open_files_are_told():
+    KeyFile("keys.json").add("a")
+    command = [sys.executable, "-m", "server", "serve", "--port", str(free_port())]
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *command]
+    with open("log.txt", "w") as log:
+        process = subprocess.Popen(limited, env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=log)
+        for _ in range(1000):
+            if "started" in Path("log.txt").read_text():
+                break
+            time.sleep(0.01)
+        process.terminate()
+        process.wait(20)
+    assert " few_files limit=64 needed=101\n" in Path("log.txt").read_text()
+
+
 def test_check_says_what_is_wrong(capsys):
     status, out, _ = words("check", capsys)
     assert status == 1 and "keys: nobody has a key" in out and "store: good" in out
