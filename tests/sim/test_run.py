@@ -129,7 +129,7 @@ def test_up_runs_a_users_client_against_a_users_server(sim, tmp_path):
 
     port = free_port()
     environment = {**sim.environment, "PYTHONPATH": os.getcwd()}
-    server = subprocess.Popen([sys.executable, tmp_path / "own_server.py", str(port)], env=environment)
+    server = subprocess.Popen([sys.executable, tmp_path / "own_server.py", str(port)], env=environment, cwd=tmp_path)
     try:
         client = ("--client", tmp_path / "client.py", "--bridge-source")
         result = sim("up", *client, "--server", f"127.0.0.1:{port}", cwd=tmp_path)
