@@ -1,10 +1,9 @@
 """A client as the application sees it: `Connection`, one for an id for ever.
 
-Three tasks serve it. While a TCP connection is there: one reads frames into
-the session, one writes what the session has to say. And for as long as the
-server lives, one alone uses the store: it moves received lines into it and
-only then accepts them, takes lines out for readers, puts the lines of writers
-in, and clears acknowledged ones. Neither the end of a connection nor the
+While a TCP connection is there, the `Carrier` moves frames between it and the
+session. For as long as the server lives one task alone uses the store: it
+moves received lines into it and only then accepts them, takes lines out for
+readers, puts the lines of writers in, and clears acknowledged ones. Neither the end of a connection nor the
 cancellation of a reader or writer interrupts it, so that no line is stored
 twice, and none is lost on the way. (A store that is `immediate` cannot be
 interrupted: readers and writers use it themselves.)
@@ -13,21 +12,17 @@ interrupted: readers and writers use it themselves.)
 import asyncio
 
 from primitives.broadcast import Broadcast
-from primitives.platform import ticks_diff, ticks_ms, wait_for_ms
-from primitives.supervisor import Supervisor
+from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
-from primitives.timeout import Timeout
 from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
-from protocol.limits import HANDSHAKE_MS, SEND_BYTES
 from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
-from protocol.session import OPEN, RESUMING, Session
+from protocol.session import Session
+from server.carrier import Carrier
 from server.reading import Lines, Reading
 from server.welcome import Welcome
-
-_MAX_WAIT_MS = 60000  # bound on how long the writing task sleeps; an idle client wakes it for keepalives only
 
 
 class Connection:
@@ -38,11 +33,8 @@ class Connection:
         self._store = None
         self._state = None  # ClientState: what the store gave us
         self._session = None
-        self._transport = None
         self._welcomes = 0  # WELCOMEs given, proven or not
         self._attached = 0  # serial number of the one of the connection attached last
-        self._queue = []  # (bytes, numbered): in the store or qos 0, not yet in the session
-        self._queued = 0  # bytes of the qos 0 lines in it
         self._written = 0  # numbered lines ever put into the store here
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # what the store was told last
@@ -51,6 +43,7 @@ class Connection:
         self._reading = Reading(client_id)
         self._changed = Broadcast()
         self._storing = TaskFlag()
+        self._carrier = Carrier(self._changed, self._storing)
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -59,7 +52,7 @@ class Connection:
 
     def status(self):
         """True while the client is connected."""
-        return self._transport is not None and self._session.state == OPEN
+        return self._carrier.up
 
     def __call__(self):
         return self.status()
@@ -185,15 +178,11 @@ class Connection:
 
     async def _write_unnumbered(self, ticket, data):
         """Queue a line, unless the client is or becomes absent."""
-        while self.status() and not (self._is_next(ticket) and self._queue_takes(len(data))):
+        while self.status() and not (self._is_next(ticket) and self._carrier.takes(len(data))):
             await self._changed.wait()
         if self.status():
-            self._queue.append((data, False))
-            self._queued += len(data)
-            self._transport.wake.set()
-
-    def _queue_takes(self, size):
-        return not self._queued or self._queued + size <= SEND_BYTES
+            self._carrier.add(data, False)
+            self._carrier.wake()
 
     def _check(self, session):
         if self.fault:
@@ -220,14 +209,13 @@ class Connection:
                 self._begin(store, state)
 
     def _begin(self, store, state):
-        self.disconnect()
         session = Session(Sender(), Receiver(), ticks_diff)
         session.peer_epoch = state.peer_epoch
         session.receiver.start_at(state.next_number)
         session.sender.start_at(state.base)
         for line in state.outbox:  # all at once: RESUME may acknowledge any number of them
             session.sender.append(line, True)
-        self._queue = []
+        self._carrier.begin(session)
         self._old = len(state.outbox)
         self._written = 0
         self._unstored = None
@@ -269,7 +257,7 @@ class Connection:
         """Have an immediate store do something for a reader or writer. Raises: StoreError."""
         try:
             if await operation:
-                self._wake_sender()
+                self._carrier.wake()
         except Exception as error:  # as above
             self._fail(error)
             raise self.fault
@@ -295,7 +283,7 @@ class Connection:
             steps.append(self._reading.step)
         done = True in await self._store.together(steps)
         if done:
-            self._wake_sender()
+            self._carrier.wake()
         return done
 
     async def _store_received(self):
@@ -316,7 +304,7 @@ class Connection:
 
     async def _store_written(self):
         await self._store.put(self.client_id, self._state.owner, self._unstored)
-        self._queue.append((self._unstored, True))
+        self._carrier.add(self._unstored, True)
         self._written += 1
         self._unstored = None
         return True
@@ -329,10 +317,6 @@ class Connection:
         """The store may have room that it did not have."""
         self._storing.set()
         self._changed.pulse()
-
-    def _wake_sender(self):
-        if self._transport is not None:
-            self._transport.wake.set()
 
     # TCP connections
 
@@ -360,91 +344,14 @@ class Connection:
             raise self.fault
         if self._state.epoch != welcome.epoch:
             raise StoreError("the store has another epoch than WELCOME told")
-        self.disconnect()
         self._attached = welcome.serial
-        self._transport = transport
         self.nconns += 1
-        self._session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame)
+        self._carrier.attach(transport, responder)
 
     def disconnect(self):
         """End the present TCP connection, if there is one."""
-        if self._transport is None:
-            return
-        self._transport.close()
-        self._transport = None
-        self._session.detach()
-        self._queue = [entry for entry in self._queue if entry[1]]
-        self._queued = 0
-        self._changed.pulse()
+        self._carrier.disconnect()
 
     async def serve(self, transport):
         """Serve the attached transport until it ends. Raises why, unless it was closed here."""
-        tasks = Supervisor(transport.close)
-        running = (tasks.start(self._receive(transport)), tasks.start(self._send(transport)))
-        try:
-            await transport.wait_ended()
-        finally:
-            for task in running:
-                task.cancel()
-            if self._transport is transport:
-                self.disconnect()
-        if tasks.fault:
-            raise tasks.fault
-
-    async def _receive(self, transport):
-        while self._transport is transport:
-            frames = await transport.receive()
-            if self._transport is not transport:
-                return
-            heard = False
-            for frame in frames:
-                heard = True
-                fault = self._session.receive(frame, ticks_ms())
-                if fault:
-                    raise RemoteProtocolError(fault)
-            transport.check()
-            if heard:  # a keepalive wakes nobody
-                self._storing.set()
-                transport.wake.set()
-                self._changed.pulse()
-
-    async def _send(self, transport):
-        resuming = Timeout(HANDSHAKE_MS)
-        while self._transport is transport:
-            await self._send_frames(transport)
-            await transport.keep_alive()
-            wait = self._wait_ms(transport)
-            if self._session.state == RESUMING:
-                if resuming.expired():
-                    raise RemoteProtocolError("no RESUME in %d ms" % resuming.ms)
-                wait = min(wait, resuming.left())
-            try:
-                await wait_for_ms(transport.wake.wait(), wait)
-            except asyncio.TimeoutError:
-                pass
-
-    async def _send_frames(self, transport):
-        while self._transport is transport:
-            self._fill_session()
-            now = ticks_ms()
-            fault = self._session.fault(now)
-            if fault:
-                raise RemoteProtocolError(fault)
-            end = self._session.encode_into(transport.buffer, 0, now)
-            if end == 0:
-                return
-            await transport.send(end)
-
-    def _fill_session(self):
-        sender = self._session.sender
-        while self._queue and sender.room_for(len(self._queue[0][0])):
-            data, numbered = self._queue.pop(0)
-            sender.append(data, numbered)
-            if not numbered:
-                self._queued -= len(data)
-                self._changed.pulse()
-
-    def _wait_ms(self, transport):
-        timeout = self._session.next_timeout(ticks_ms())
-        wait = min(transport.wait_ms, _MAX_WAIT_MS)
-        return wait if timeout is None else min(wait, timeout)
+        await self._carrier.serve(transport)

@@ -96,14 +96,17 @@ class LegacyClient:
         welcome = await connection.welcome(self._store)
         await connection.load(self._store, welcome.owner)
         keys = os.urandom(32), os.urandom(32)
-        inside = self._inside = _Inside(transport, self._timeout_ms, self._take)
+        inside = self._inside = _Inside(transport, self._take)
         connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._epoch), welcome)
         self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME)
         self._zero_seen = False
         self._heard = asyncio.Event()
+        self._transport = transport
         self._writer = transport.writer
+        transport.keepalive = b"\n"
+        transport.put(b"\n")
         self._flush()
-        work = (connection.serve(inside), self._read(transport.reader, inside), self._write_lines(), self._keep_alive())
+        work = (connection.serve(inside), self._read(transport), self._write_lines())
         tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -118,10 +121,11 @@ class LegacyClient:
 
     # From the client
 
-    async def _read(self, reader, inside):
+    async def _read(self, transport):
         while True:
-            line = (await _line(reader))[:-1]
-            inside.silence.restart()
+            line = await _line(transport.reader)
+            transport.heard(len(line))
+            line = line[:-1]
             self._heard.set()
             if line:
                 await self._received(line)
@@ -210,14 +214,8 @@ class LegacyClient:
             self._waiting = None
             self._told.set()
 
-    async def _keep_alive(self):
-        while True:
-            self._write(b"\n")
-            await self._writer.drain()
-            await asyncio.sleep(self._timeout_ms / 4000)
-
     def _write(self, data):
-        self._writer.write(data)
+        self._transport.put(data)
 
     # The session's other half, in this process
 
@@ -264,11 +262,10 @@ class _Introduction:
 class _Inside:
     """What Connection takes for a Transport: frames go to take(frame), and come from `put`."""
 
-    def __init__(self, transport, timeout_ms, take):
+    def __init__(self, transport, take):
         self.buffer = bytearray(MAX_FRAME)
         self.wake = TaskFlag()
         self.peer = transport.peer
-        self.silence = Timeout(timeout_ms)
         self._transport = transport
         self._take = take
         self._frames = []
@@ -278,6 +275,10 @@ class _Inside:
     @property
     def closed(self):
         return self._ended.is_set()
+
+    @property
+    def fault(self):
+        return self._transport.fault
 
     def put(self, frame):
         self._frames.append(memoryview(frame))
@@ -294,14 +295,6 @@ class _Inside:
 
     async def send(self, end):
         self._take(memoryview(bytes(self.buffer[PREFIX:end])))
-
-    async def keep_alive(self):
-        if self.silence.expired():
-            raise OSError("nothing heard for %d ms" % self.silence.ms)
-
-    @property
-    def wait_ms(self):
-        return self.silence.left()
 
     def close(self):
         self._ended.set()

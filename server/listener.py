@@ -1,30 +1,37 @@
 """Accepts TCP connections, and lets a client in once its proof verifies.
 
-Until then a connection costs at most one place of MAX_UNPROVEN, HELLO_MS and
-HANDSHAKE_MS of time, three frames and two HMACs, and changes nothing. Those
-who say nothing keep nobody out: when all places are taken, they give way.
+Until then a connection costs at most one place of MAX_SILENT for HELLO_MS and
+one of MAX_GREETED for HANDSHAKE_MS, UNPROVEN_BYTES (transport.py), three
+frames and two HMACs, and changes nothing. When all places of a kind are taken,
+those who have most of them give way: see places.py.
 """
 
 import asyncio
 import os
 
-from primitives.platform import wait_for_ms
+from primitives.platform import sleep_ms, wait_for_ms
+from primitives.timeout import Timeout
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
-from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
+from protocol.limits import HANDSHAKE_MS, MAX_LINE, NONCE_BYTES, VERSION
 from server.keys import Keys
-from server.transport import Transport
+from server.places import Places
+from server.streams import start_server
+from server.ticker import Ticker
+from server.transport import LOOKS, Transport
 
-# Connections that have not proved who they are, at the same time.
-MAX_UNPROVEN = 64
+# Connections at the same time that have not said HELLO, and that have said HELLO for a client that has a key but have
+# not proved to be it. Apart, because ids are no secret, but to know one takes more than to open a connection.
+MAX_SILENT = 128
+MAX_GREETED = 128
 # Preamble and HELLO come by then: the client sends them as soon as it has the
 # connection. The rest of the handshake has HANDSHAKE_MS.
 HELLO_MS = 2000
 BACKLOG = 64
-# How often the registry is asked for refusals that were not logged.
-_LOOK_S = 60
+# What asyncio's reader may hold, and twice that for a moment: the longest line of the old protocol (legacy.py).
+_READER_BYTES = MAX_LINE + 8
 
 
 class Listener:
@@ -40,16 +47,19 @@ class Listener:
         self.legacy = None  # see legacy.py: who serves those that do not begin with our preamble
         self._store = store
         self._timeout_ms = timeout_ms
-        self._unproven = []  # places taken, oldest first
+        self._silent = Places(MAX_SILENT)
+        self._greeted = Places(MAX_GREETED)
+        self._ticker = Ticker(timeout_ms // LOOKS)
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
         """Serve until cancelled; then close every connection."""
-        server = await asyncio.start_server(self._accept, host, port, backlog=BACKLOG)
+        server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.tell("listening", host=host, port=port)
         try:
             while True:
-                await asyncio.sleep(_LOOK_S)
+                await sleep_ms(self._ticker.wait_ms)
+                self._ticker.tick()
                 self._registry.end_period()
         finally:
             server.close()
@@ -74,22 +84,26 @@ class Listener:
 
     async def _serve(self, connection, transport):
         why = "closed by the server"
+        self._ticker.add(transport)
         try:
             await connection.serve(transport)
         except (OSError, EOFError, LinkError) as error:
-            why = str(error)
+            why = str(transport.fault or error)
             self._registry.log("! %s: %s" % (transport.peer, why))
         finally:
+            self._ticker.remove(transport)
             self._registry.tell("disconnected", connection.client_id, peer=transport.peer, reason=why)
 
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
-        place = self._take_place(transport)
+        place = _Place(transport)
+        self._take(self._silent, place)
         responder = Responder()
         try:
-            connection = await self._maybe_legacy(transport)
+            limit = Timeout(HELLO_MS)
+            connection = await self._maybe_legacy(transport, limit)
             if connection is None:
-                connection, welcome = await self._handshake(place, responder)
+                connection, welcome = await self._handshake(place, responder, limit)
                 if transport.closed:
                     return None
                 connection.attach(transport, responder, welcome)
@@ -102,13 +116,13 @@ class Listener:
                 return None  # not refused: the listener ends
             if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
                 self._guard.failed(transport.address)
-            self._leave_place(place)
+            self._leave(place)
             self._registry.refused(transport.peer, _reason(responder, error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
             return None
         finally:
-            self._leave_place(place)
+            self._leave(place)
         if self._guard is not None:
             self._guard.succeeded(transport.address)
         client_id = connection.client_id
@@ -120,51 +134,48 @@ class Listener:
         self._registry.changed.pulse()
         return connection
 
-    async def _maybe_legacy(self, transport):
+    async def _maybe_legacy(self, transport, limit):
         """Returns the LegacyClient that this is, or None for a client of ours."""
         if self.legacy is None:
             return None
-        first = await _within(HELLO_MS, "first byte", transport.first_byte())
+        first = await _within(limit, "first byte", transport.first_byte())
         if first == PREAMBLE[:1]:
             return None
-        return await _within(HELLO_MS, "id", self.legacy.admit(transport, first))
+        return await _within(limit, "id", self.legacy.admit(transport, first))
 
-    def _take_place(self, transport):
-        """Returns the newcomer's place. If there is none left, the oldest connection
-        that has not said HELLO gives way, or else the oldest."""
-        if len(self._unproven) >= MAX_UNPROVEN:
-            silent = [place for place in self._unproven if not place.greeted]
-            self._clear((silent or self._unproven)[0])
-        place = _Place(transport)
-        self._unproven.append(place)
-        return place
+    def _take(self, places, place):
+        """A connection gets a place of one kind; another one may have to go for it."""
+        self._leave(place)
+        leaving = places.take(place)
+        if leaving is not None:
+            self._clear(leaving)
 
-    def _leave_place(self, place):
-        if place in self._unproven:
-            self._unproven.remove(place)
+    def _leave(self, place):
+        self._silent.leave(place)
+        self._greeted.leave(place)
 
     def _clear(self, place):
         place.cleared = True
-        self._unproven.remove(place)
         self._registry.refused(place.transport.peer, "too many connections without proof")
         place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
         place.task.cancel()
 
-    async def _handshake(self, place, responder):
+    async def _handshake(self, place, responder, limit):
         """Returns the Connection of the client that this is, proven and loaded, and its Welcome."""
         transport = place.transport
-        key = await _within(HELLO_MS, "HELLO", self._hello(transport, responder))
-        place.greeted = True
+        key = await _within(limit, "HELLO", self._hello(transport, responder))
+        self._take(self._greeted, place)
         connection = self._registry.get(responder.client_id)
         proof = self._proof(transport, responder, connection, key)
         try:
-            welcome = await _within(HANDSHAKE_MS, "PROOF", proof)
+            welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
         except (OSError, EOFError, LinkError):
             self._keys.failed(responder.client_id)
             raise
         self._keys.proved(responder.client_id, key)
-        self._leave_place(place)
-        await _within(HANDSHAKE_MS, "answer of the store", connection.load(self._store, welcome.owner))
+        self._leave(place)
+        loading = connection.load(self._store, welcome.owner)
+        await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
         return connection, welcome
 
     async def _hello(self, transport, responder):
@@ -191,20 +202,21 @@ class Listener:
 
 
 class _Place:
-    """One of MAX_UNPROVEN, for the connection that the running task serves."""
+    """For the connection that the running task serves."""
 
     def __init__(self, transport):
         self.transport = transport
+        self.address = transport.address
         self.task = asyncio.current_task()
-        self.greeted = False  # it has sent a HELLO of a client that has a key
         self.cleared = False  # for a newcomer: the task is cancelled
 
 
-async def _within(limit_ms, what, awaitable):
+async def _within(limit, what, awaitable):
+    """limit: Timeout."""
     try:
-        return await wait_for_ms(awaitable, limit_ms)
+        return await wait_for_ms(awaitable, limit.left())
     except asyncio.TimeoutError:  # in CPython it is an OSError
-        raise RemoteProtocolError("no %s in %d ms" % (what, limit_ms))
+        raise RemoteProtocolError("no %s in %d ms" % (what, limit.ms))
 
 
 def _reason(responder, error):

@@ -10,24 +10,38 @@ from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
+from protocol.limits import STALL_MS
+from server.streams import bound, unsent
 
 _CHUNK = 2048  # bytes read at a time
+# Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
+UNPROVEN_BYTES = 2048
+# Calls of `look` in the timeout: so much later is silence noticed. A keepalive is due after two.
+LOOKS = 8
 # For the frame that is being written: it is copied before anybody else writes one.
 _BUFFER = bytearray(MAX_FRAME)
 
 
 class Transport:
-    """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it."""
+    """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
 
     def __init__(self, reader, writer, timeout_ms):
+        bound(writer)
         self.reader = reader
         self.writer = writer
+        self.keepalive = KEEPALIVE
+        self.received = 0  # bytes
+        self.sent = 0
+        self.fault = None  # why it was closed, if that is its own finding
         self._first = b""  # of the preamble, if it has been read
         self._frames = FrameReader()
         self._rest = None  # frames that came in one chunk with the last one of the handshake
         self.buffer = _BUFFER
-        self.silence = Timeout(timeout_ms)
-        self._keepalive = Timeout(timeout_ms // 4)
+        self._timeout_ms = timeout_ms
+        self._unheard = 0  # calls of `look` since the bridge was heard
+        self._quiet = 1  # since something was sent
+        self._taken = None  # bytes that the bridge's side had taken when some had to wait
+        self._stuck = Timeout(STALL_MS)
         self.wake = TaskFlag()  # for the one task that sends
         self.closed = False
         self._ended = asyncio.Event()
@@ -69,13 +83,21 @@ class Transport:
         data = await self.reader.read(_CHUNK)
         if not data:
             raise EOFError("closed by the bridge")
-        self.silence.restart()
+        self._unheard = 0
+        self.received += len(data)
         return self._frames.feed(memoryview(data))
 
+    def heard(self, size):
+        """Bytes of another protocol have been read, and count as a sign of life."""
+        self._unheard = 0
+        self.received += size
+
     async def next_frame(self):
-        """Wait for one frame, bytes; `receive` begins behind it. Raises: as receive and check."""
+        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as receive and check."""
         while True:
             frames = await self.receive()
+            if self.received > UNPROVEN_BYTES:
+                raise RemoteProtocolError("more than %d bytes without a proof" % UNPROVEN_BYTES)
             for data in frames:
                 self._rest = frames
                 return bytes(data)
@@ -88,28 +110,48 @@ class Transport:
 
     async def send(self, end):
         """Send buffer[:end], one frame with its prefix. Call it in the step that has written the frame."""
-        self._keepalive.restart()
-        self.writer.write(bytes(memoryview(self.buffer)[:end]))
+        self.put(bytes(memoryview(self.buffer)[:end]))
         await self.writer.drain()
 
     async def send_frame(self, frame):
         """Send a frame, bytes, with its prefix."""
-        self.writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        self.put(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
         await self.writer.drain()
 
-    async def keep_alive(self):
-        """Send a keepalive if one is due. Raises: OSError if the bridge has been silent for too long."""
-        if self.silence.expired():
-            raise OSError("nothing heard for %d ms" % self.silence.ms)
-        if self._keepalive.expired():
-            self._keepalive.restart()
-            self.writer.write(KEEPALIVE)
-            await self.writer.drain()
+    def put(self, data):
+        """Send bytes without waiting. Raises: OSError (under MicroPython)."""
+        self._quiet = 0
+        self.sent += len(data)
+        self.writer.write(data)
 
-    @property
-    def wait_ms(self):
-        """Milliseconds until `keep_alive` has something to do."""
-        return min(self.silence.left(), self._keepalive.left())
+    def look(self):
+        """Send a keepalive if one is due; end the connection if the bridge is silent, or takes nothing."""
+        if self.closed:
+            return
+        self._unheard += 1
+        self._quiet += 1
+        waiting = unsent(self.writer)
+        if self._unheard > LOOKS:
+            self._end("nothing heard for %d ms" % self._timeout_ms)
+        elif waiting:
+            self._look_at_waiting(self.sent - waiting)
+        elif self._quiet >= LOOKS // 4:
+            try:
+                self.put(self.keepalive)
+            except OSError as error:
+                self._end(str(error))
+
+    def _look_at_waiting(self, taken):
+        """taken: of all bytes, those that the bridge's side has room for: it may be slow, but not stand still."""
+        if taken != self._taken:
+            self._taken = taken
+            self._stuck.restart()
+        elif self._stuck.expired():
+            self._end("the bridge has taken nothing for %d ms" % STALL_MS)
+
+    def _end(self, why):
+        self.fault = OSError(why)
+        self.close()
 
     def close(self):
         """Close at once; what is still to be sent may be lost. May be called twice."""

@@ -288,8 +288,8 @@ def test_lines_of_qos_0_wait_for_a_slow_client_in_bounded_space():
                     await conn.write(line, qos=False)
 
             writing = asyncio.create_task(writer())
-            await settled(lambda: conn._queued)
-            assert conn._queued <= SEND_BYTES and not writing.done()
+            await settled(lambda: conn._carrier.queued)
+            assert conn._carrier.queued <= SEND_BYTES and not writing.done()
             client.read_again()
             assert await within(client.expect(len(lines))) == lines
             await within(writing)

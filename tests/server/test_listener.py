@@ -180,7 +180,7 @@ def test_take_over_does_not_wait_for_a_dead_peer_that_reads_nothing():
             old = Client(service.port)
             await old.connect()
             conn = await within(client_conn("a"))
-            transport = conn._transport
+            transport = conn._carrier.transport
             transport.writer.write(bytes(8 << 20))  # far more than the kernel's buffers hold
             old._task.cancel()
             old._writer.transport.pause_reading()
@@ -320,7 +320,7 @@ def test_silent_connections_give_way_to_clients(capsys, patience):
             client = Client(service.port)
             await client.connect()
             conn = await within(client_conn("a"))
-            streams = await crowd(service, [b""] * (2 * server.listener.MAX_UNPROVEN))
+            streams = await crowd(service, [b""] * (2 * server.listener.MAX_SILENT))
             others = [Client(service.port, "b", OTHER_KEY) for _ in range(3)]
             for other in others:
                 await within(other.connect())
@@ -329,22 +329,23 @@ def test_silent_connections_give_way_to_clients(capsys, patience):
             assert await within(conn.readline()) == "undisturbed\n"
             over = [await ended(reader) for reader, _ in streams]
             assert over == sorted(over, reverse=True)  # the oldest
-            assert 64 <= sum(over) <= 67 and not faults
+            assert 128 <= sum(over) <= 131 and not faults
 
     asyncio.run(main())
     out, err = capsys.readouterr()
     assert "too many connections without proof" in out and err == ""
 
 
-def test_connection_that_said_hello_gives_way_after_those_that_did_not(monkeypatch, patience):
-    monkeypatch.setattr(server.listener, "MAX_UNPROVEN", 4)
+def test_silent_connections_take_no_place_of_those_that_said_hello(monkeypatch, patience):
+    monkeypatch.setattr(server.listener, "MAX_SILENT", 2)
+    monkeypatch.setattr(server.listener, "MAX_GREETED", 2)
 
     async def main():
         async with Service() as service:
-            streams = await crowd(service, [HELLO_OF_A, b"", HELLO_OF_A, PREAMBLE])
-            for expected in ([1], [1, 3], [1, 3, 0], [1, 3, 0, 2]):
-                streams += await crowd(service, [HELLO_OF_A])
-                assert [i for i in (1, 3, 0, 2) if await ended(streams[i][0])] == expected
+            streams = await crowd(service, [HELLO_OF_A, b"", HELLO_OF_A, PREAMBLE, b"", b""])
+            assert [await ended(reader) for reader, _ in streams] == [False, True, False, True, False, False]
+            streams += await crowd(service, [HELLO_OF_A])
+            assert [await ended(reader) for reader, _ in streams] == [True, True, False, True, True, False, False]
             client = Client(service.port)
             await within(client.connect())
 
@@ -352,7 +353,8 @@ def test_connection_that_said_hello_gives_way_after_those_that_did_not(monkeypat
 
 
 def test_places_of_unproven_connections_are_given_back(monkeypatch):
-    monkeypatch.setattr(server.listener, "MAX_UNPROVEN", 2)
+    monkeypatch.setattr(server.listener, "MAX_SILENT", 2)
+    monkeypatch.setattr(server.listener, "MAX_GREETED", 2)
 
     async def main():
         async with Service() as service:
@@ -403,7 +405,7 @@ def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
 
     async def main():
         registry = Registry()
-        listening = asyncio.create_task(Listener(registry, KEYS, None, 1500).serve(HOST, 0))
+        listening = asyncio.create_task(Listener(registry, KEYS, None, 600000).serve(HOST, 0))
         for _ in range(15):
             registry.refused("here", "the first")
         await asyncio.sleep(days * 86400)
@@ -425,7 +427,8 @@ def test_keys_are_never_shown(capsys):
             await Client(service.port, key=OTHER_KEY).refused()
             await Client(service.port, "unknown").refused()
             conn = await within(client_conn("a"))
-            seen = [repr(thing) for thing in (conn, service.registry, conn._session, conn._transport, conn._state)]
+            things = (conn, service.registry, conn._session, conn._carrier, conn._carrier.transport, conn._state)
+            seen = [repr(thing) for thing in things]
             for task in asyncio.all_tasks():
                 seen.append(repr(task))
                 task.print_stack()

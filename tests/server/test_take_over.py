@@ -2,7 +2,7 @@
 
 import asyncio
 
-import server.connection
+import server.carrier
 from protocol.frame import PROOF
 from protocol.session import RESUMING
 from server import client_conn
@@ -17,7 +17,7 @@ class Mute(Client):
 
 
 def test_proven_client_that_does_not_resume_is_given_up(monkeypatch, capsys):
-    monkeypatch.setattr(server.connection, "HANDSHAKE_MS", 1000)
+    monkeypatch.setattr(server.carrier, "HANDSHAKE_MS", 1000)
 
     async def main():
         async with Service(verbose=True) as service:
