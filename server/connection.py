@@ -256,8 +256,7 @@ class Connection:
     async def _directly(self, operation):
         """Have an immediate store do something for a reader or writer. Raises: StoreError."""
         try:
-            if await operation:
-                self._carrier.wake()
+            await operation
         except Exception as error:  # as above
             self._fail(error)
             raise self.fault
@@ -279,12 +278,9 @@ class Connection:
             steps.append(self._store_acknowledged)
         if self._unstored is not None:
             steps.append(self._store_written)
-        if not self._store.immediate:
+        if not self._store.immediate and self._reading.wants:
             steps.append(self._reading.step)
-        done = True in await self._store.together(steps)
-        if done:
-            self._carrier.wake()
-        return done
+        return bool(steps) and True in await self._store.together(steps)
 
     async def _store_received(self):
         session = self._session
@@ -292,6 +288,7 @@ class Connection:
         ack = session.receiver.ack_after(len(lines))
         await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
         session.accepted(len(lines), ticks_ms())
+        self._carrier.wake()
         self._registry.tell("received", self.client_id, lines=lines)
         return True
 
@@ -305,6 +302,7 @@ class Connection:
     async def _store_written(self):
         await self._store.put(self.client_id, self._state.owner, self._unstored)
         self._carrier.add(self._unstored, True)
+        self._carrier.wake()
         self._written += 1
         self._unstored = None
         return True

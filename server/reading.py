@@ -39,6 +39,11 @@ class Reading:
         return self.finished - self._dropped
 
     @property
+    def wants(self):
+        """True if there may be something for `step` to do."""
+        return self._dropped != self.finished or len(self.taken) != self.readers
+
+    @property
     def settled(self):
         """True if no line is on its way."""
         return not (self.taken or self.unsafe or self._at_work)
