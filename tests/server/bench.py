@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINE = b"temperature 21.4 humidity 48 pressure 1013"  # 42 bytes
 WINDOW = 64  # lines of a client in flight: SEND_LINES
 TICKS = os.sysconf("SC_CLK_TCK")
+ROUNDS = 5  # of the latency
 
 
 class Process:
@@ -54,6 +55,10 @@ class Process:
     def cpu_s(self):
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def waited_ms(self):
+        return waited_ms_of(self._process.pid)
 
     @property
     def memory_kib(self):
@@ -202,19 +207,44 @@ async def tick(clients, timeout_ms):
 
 
 async def latency(folder, count, seconds):
+    """Of ROUNDS rounds: percentiles, share of its core that the server used, ms that it and the load waited for one."""
     port = free_port()
-    took_s = []
+    rounds = []
     with server_process(folder, port, count, 30000, "durable", "lines") as process:
         clients, _ = await connected(port, count)
-        work = []
-        for client in clients:
-            work.append(asyncio.create_task(client.paced(int(seconds * 10), 0.1, took_s)))
-            await asyncio.sleep(0.1 / count)
-        await asyncio.gather(*work)
-        assert process.memory_kib
+        await asyncio.sleep(1)
+        for _ in range(ROUNDS):
+            took_s, work = [], []
+            cpu_s, begin = process.cpu_s, time.perf_counter()
+            waited_ms = process.waited_ms, waited_ms_of("self")
+            for client in clients:
+                work.append(asyncio.create_task(client.paced(int(seconds * 10), 0.1, took_s)))
+                await asyncio.sleep(0.1 / count)
+            await asyncio.gather(*work)
+            busy = (process.cpu_s - cpu_s) / (time.perf_counter() - begin)
+            waits = process.waited_ms - waited_ms[0], waited_ms_of("self") - waited_ms[1]
+            rounds.append((*percentiles(took_s), busy, *waits))
         for client in clients:
             client.cut()
-    return percentiles(took_s)
+    return rounds
+
+
+def waited_ms_of(process):
+    """How long this process has been ready to run while others had its core."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e6
+
+
+def show_latency(show, rounds, limit):
+    """The round with the median p99 is the figure: an episode of other work on the machine spoils one or two."""
+    for median, p99, busy, server_ms, load_ms in rounds:
+        print(
+            f"  a round: median {median:.1f} ms, p99 {p99:.1f} ms, the server busy {busy:.0%}; "
+            f"it waited {server_ms:.0f} ms for its core, the load {load_ms:.0f} ms"
+        )
+    median, p99 = sorted(rounds, key=lambda one: one[1])[len(rounds) // 2][:2]
+    text = f"median {median:.1f} ms, p99 {p99:.1f} ms (bar {limit:.1f} ms)"
+    worst = max(one[1] for one in rounds)
+    show("write to acknowledged, 100 clients at 10/s", text, median_ms=median, p99_ms=p99, worst_ms=worst)
 
 
 def fsyncs(folder, count=300):
@@ -280,9 +310,7 @@ def measure(options):
         median, p99 = fsyncs(folder)
         show("fsync alone", f"median {median:.1f} ms, p99 {p99:.1f} ms", median_ms=median, p99_ms=p99)
         limit = 20 + 3 * p99
-        median, p99 = asyncio.run(latency(folder, 100, options.seconds))
-        text = f"median {median:.1f} ms, p99 {p99:.1f} ms (bar {limit:.1f} ms)"
-        show("write to acknowledged, 100 clients at 10/s", text, median_ms=median, p99_ms=p99)
+        show_latency(show, asyncio.run(latency(folder, 100, options.seconds)), limit)
     for timeout_ms in (30000, 1500):
         with fresh() as folder:
             memory, share, rate, lost = asyncio.run(idle(folder, options.idle, timeout_ms, options.seconds))
