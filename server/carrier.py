@@ -7,11 +7,11 @@ Knows nothing of stores.
 
 import asyncio
 
-from primitives.platform import ticks_ms, wait_for_ms
+from primitives.platform import ticks_add, ticks_ms, wait_for_ms
 from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
-from protocol.limits import HANDSHAKE_MS, SEND_BYTES
+from protocol.limits import ACK_DELAY_MS, HANDSHAKE_MS, SEND_BYTES
 from protocol.session import OPEN, RESUMING
 
 
@@ -68,6 +68,14 @@ class Carrier:
         self._queue = [entry for entry in self._queue if entry[1]]
         self.queued = 0
         self._changed.pulse()
+
+    def finish(self):
+        """Say all that there is to say, acknowledgements that wait for company too, and that nothing follows."""
+        if self.transport is not None:
+            later = ticks_add(ticks_ms(), ACK_DELAY_MS)
+            while end := self._session.encode_into(self.transport.buffer, 0, later):
+                self.transport.put_frame(end)
+            self.transport.finish()
 
     async def serve(self, transport):
         """Serve the attached transport until it ends. Raises why, unless it was closed here."""

@@ -350,6 +350,10 @@ class Connection:
         """End the present TCP connection, if there is one."""
         self._carrier.disconnect()
 
+    def finish(self):
+        """As disconnect, so that the client gets what was for it, and knows at once."""
+        self._carrier.finish()
+
     async def serve(self, transport):
         """Serve the attached transport until it ends. Raises why, unless it was closed here."""
         await self._carrier.serve(transport)

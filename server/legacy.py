@@ -294,7 +294,13 @@ class _Inside:
         pass  # whole frames come
 
     async def send(self, end):
+        self.put_frame(end)
+
+    def put_frame(self, end):
         self._take(memoryview(bytes(self.buffer[PREFIX:end])))
+
+    def finish(self):
+        self._transport.finish()
 
     def close(self):
         self._ended.set()

@@ -15,7 +15,7 @@ from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
-from protocol.limits import HANDSHAKE_MS, MAX_LINE, NONCE_BYTES, VERSION
+from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
 from server.keys import Keys
 from server.places import Places
 from server.streams import start_server
@@ -30,8 +30,10 @@ MAX_GREETED = 128
 # connection. The rest of the handshake has HANDSHAKE_MS.
 HELLO_MS = 2000
 BACKLOG = 64
-# What asyncio's reader may hold, and twice that for a moment: the longest line of the old protocol (legacy.py).
-_READER_BYTES = MAX_LINE + 8
+# At the end, for the bridges to take what is for them and to close their side.
+FAREWELL_MS = 1000
+# What asyncio's reader may hold, and twice that for a moment: MAX_LINE with what the old protocol adds (legacy.py).
+_READER_BYTES = 8200
 
 
 class Listener:
@@ -63,9 +65,19 @@ class Listener:
                 self._registry.end_period()
         finally:
             server.close()
+            await self._say_farewell()
             self._registry.close_all()
-            for transport in self._open:
+
+    async def _say_farewell(self):
+        self._registry.finish_all()
+        for transport in self._open:
+            if not transport.finished:
                 transport.close()
+        limit = Timeout(FAREWELL_MS)
+        while self._open and not limit.expired():
+            await sleep_ms(10)
+        for transport in self._open:
+            transport.close()
 
     async def _accept(self, reader, writer):
         transport = Transport(reader, writer, self._timeout_ms)

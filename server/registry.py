@@ -57,6 +57,10 @@ class Registry:
         while not all(connection.settled() for connection in self):
             await asyncio.sleep(0.01)
 
+    def finish_all(self):
+        for connection in self._connections.values():
+            connection.finish()
+
     def close_all(self):
         for connection in self._connections.values():
             connection.disconnect()

@@ -18,6 +18,9 @@ if sys.implementation.name == "micropython":
         """Bytes that have been written and that the kernel has not taken."""
         return len(writer.out_buf)
 
+    def end_of(writer):
+        """Tell the other end that nothing follows what has been written. Here the close that comes next does."""
+
 else:
 
     async def start_server(serve, host, port, backlog, limit):
@@ -29,3 +32,9 @@ else:
 
     def unsent(writer):
         return writer.transport.get_write_buffer_size()
+
+    def end_of(writer):
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()

@@ -11,7 +11,7 @@ from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.limits import STALL_MS
-from server.streams import bound, unsent
+from server.streams import bound, end_of, unsent
 
 _CHUNK = 2048  # bytes read at a time
 # Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
@@ -44,6 +44,7 @@ class Transport:
         self._stuck = Timeout(STALL_MS)
         self.wake = TaskFlag()  # for the one task that sends
         self.closed = False
+        self.finished = False  # nothing is sent any more
         self._ended = asyncio.Event()
 
     @property
@@ -110,8 +111,12 @@ class Transport:
 
     async def send(self, end):
         """Send buffer[:end], one frame with its prefix. Call it in the step that has written the frame."""
-        self.put(bytes(memoryview(self.buffer)[:end]))
+        self.put_frame(end)
         await self.writer.drain()
+
+    def put_frame(self, end):
+        """As `send`, without waiting."""
+        self.put(bytes(memoryview(self.buffer)[:end]))
 
     async def send_frame(self, frame):
         """Send a frame, bytes, with its prefix."""
@@ -120,13 +125,15 @@ class Transport:
 
     def put(self, data):
         """Send bytes without waiting. Raises: OSError (under MicroPython)."""
+        if self.finished:
+            return
         self._quiet = 0
         self.sent += len(data)
         self.writer.write(data)
 
     def look(self):
         """Send a keepalive if one is due; end the connection if the bridge is silent, or takes nothing."""
-        if self.closed:
+        if self.closed or self.finished:
             return
         self._unheard += 1
         self._quiet += 1
@@ -152,6 +159,15 @@ class Transport:
     def _end(self, why):
         self.fault = OSError(why)
         self.close()
+
+    def finish(self):
+        """Tell the other end that nothing follows. It closes then, which is for the reader to notice."""
+        if not self.closed and not self.finished:
+            self.finished = True
+            try:
+                end_of(self.writer)
+            except OSError:
+                pass  # it was broken already
 
     def close(self):
         """Close at once; what is still to be sent may be lost. May be called twice."""

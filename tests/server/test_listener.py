@@ -16,6 +16,7 @@ from server.listener import Listener
 from server.registry import Registry
 from tests.link import virtual
 from tests.server.peer import HOST, KEY, KEYS, OTHER_KEY, Client, Service, open_stream, until, within
+from tests.server.stores import TemporaryStore
 
 
 def refusals(capsys):
@@ -224,6 +225,45 @@ def test_unproven_newcomer_does_not_disturb_the_live_connection():
             assert await within(conn.readline()) == "still here\n"
             assert conn.nconns == 1 and client.up
             writer.transport.abort()
+
+    asyncio.run(main())
+
+
+# The end
+
+
+@pytest.mark.parametrize("kind", [server.MemoryStore, TemporaryStore])
+def test_server_that_ends_still_acknowledges_what_is_stored_and_says_so(kind):
+    async def main():
+        async with Service(store=kind()) as service:
+            client = Client(service.port)
+            await within(client.connect())
+            conn = await within(client_conn("a"))
+            await client.write("stored")
+            await until(lambda: conn._session.receiver.ack == 1, "the line in the store", 20)
+            silent = await open_stream(service.port)
+            await service.stop()
+            await client.ended()
+            assert client.fault == "closed by the server" and client.session.sender.idle
+            assert await within(silent[0].read(-1)) == b""
+            assert not conn.status()
+
+    asyncio.run(main())
+
+
+def test_server_that_ends_does_not_wait_for_those_who_do_not_close(monkeypatch):
+    monkeypatch.setattr(server.listener, "FAREWELL_MS", 200)
+
+    async def main():
+        async with Service() as service:
+            client = Client(service.port)
+            await within(client.connect())
+            client._task.cancel()
+            client._half_open.append(client._writer)
+            client._writer.transport.pause_reading()
+            await service.stop()
+            assert not service.connection().status()
+            client._writer.transport.abort()
 
     asyncio.run(main())
 
