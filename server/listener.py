@@ -182,9 +182,9 @@ class Listener:
         try:
             welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
         except (OSError, EOFError, LinkError):
-            self._keys.failed(responder.client_id)
+            self._keys.failed(responder.client_id, key, responder.peer_epoch)
             raise
-        self._keys.proved(responder.client_id, key)
+        self._keys.proved(responder.client_id, key, responder.peer_epoch)
         self._leave(place)
         loading = connection.load(self._store, welcome.owner)
         await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
@@ -196,7 +196,7 @@ class Listener:
         fault = responder.hello(await transport.next_frame())
         if fault:
             raise RemoteProtocolError(fault)
-        key = self._keys.choose(responder.client_id)
+        key = self._keys.choose(responder.client_id, responder.peer_epoch)
         if key is None:
             responder.refuse = REFUSED_IDENTITY
             raise AuthenticationError("unknown id")

@@ -7,7 +7,7 @@ import pytest
 
 from server.guard import FIRST_S, FREE, LONGEST_S, Guard
 from server.key_file import KeyFile, fingerprint
-from server.keys import Keys
+from server.keys import LIVES, Keys
 from tests.server.peer import KEY, OTHER_KEY, Client, Service, within
 
 
@@ -59,11 +59,68 @@ def test_old_key_is_good_until_the_new_one_has_been_used():
             new = Client(service.port, key=OTHER_KEY)
             assert "another key" in await new.refused()  # whose turn it was not
             await within(new.connect())
-            assert used == ["a"] and keys.choose("a") == OTHER_KEY
+            assert used == ["a"] and keys.choose("a", b"any") == OTHER_KEY
             for _ in range(2):
                 assert "another key" in await Client(service.port).refused()
 
     asyncio.run(main())
+
+
+def rotated():
+    return Keys({"a": [KEY, OTHER_KEY]})
+
+
+def tried(keys, life, key):
+    """Returns how often a client of this life that has this key is refused before it is let in."""
+    for count in range(10):
+        if keys.choose("a", life) == key:
+            keys.proved("a", key, life)
+            return count
+        keys.failed("a", keys.choose("a", life), life)
+
+
+@pytest.mark.parametrize("others", [0, 1, 2, 7, 14])
+@pytest.mark.parametrize("key", [KEY, OTHER_KEY], ids=["old", "new"])
+def test_life_is_refused_once_at_most_whatever_others_do_in_its_name(others, key):
+    for before in range(4):
+        keys = rotated()
+        for number in range(before):
+            keys.failed("a", keys.choose("a", b"%d" % number), b"%d" % number)
+        refusals = 0
+        while keys.choose("a", b"life") != key:
+            refusals += 1
+            keys.failed("a", keys.choose("a", b"life"), b"life")
+            for number in range(others):
+                keys.failed("a", keys.choose("a", b"other %d" % number), b"other %d" % number)
+        assert refusals <= 1
+
+
+def test_life_that_has_proved_the_old_key_is_never_refused():
+    keys = rotated()
+    assert tried(keys, b"life", KEY) == 0
+    for number in range(1000):
+        keys.failed("a", keys.choose("a", b"%d" % number), b"%d" % number)
+        assert keys.choose("a", b"life") == KEY
+    keys.replace({"a": [KEY, OTHER_KEY], "b": KEY})
+    assert keys.choose("a", b"life") == KEY
+
+
+def test_client_that_is_another_life_each_time_is_refused_once():
+    keys = rotated()
+    for number in range(5):
+        tried(keys, b"life", KEY)
+        assert keys.choose("a", b"%d" % number) == KEY
+        keys.failed("a", KEY, b"%d" % number)
+        assert keys.choose("a", b"next %d" % number) == OTHER_KEY
+
+
+def test_what_is_remembered_of_lives_is_bounded():
+    keys = rotated()
+    for number in range(1000):
+        keys.failed("a", KEY, b"%d" % number)
+    assert len(keys._turns["a"]._lives) == LIVES
+    keys.proved("a", OTHER_KEY, b"x")
+    assert not keys._turns and keys.choose("a", b"any") == OTHER_KEY
 
 
 def test_keys_that_are_replaced_say_whose_connections_end():
