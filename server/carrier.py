@@ -13,6 +13,7 @@ from primitives.timeout import Timeout
 from protocol.errors import RemoteProtocolError
 from protocol.limits import ACK_DELAY_MS, HANDSHAKE_MS, SEND_BYTES
 from protocol.session import OPEN, RESUMING
+from server.traffic import Traffic
 
 
 class Carrier:
@@ -20,6 +21,7 @@ class Carrier:
 
     def __init__(self, changed, storing):
         self.transport = None
+        self.traffic = Traffic()
         self.queued = 0  # bytes of the qos 0 lines in the queue
         self._queue = []  # (bytes, numbered): in the store or qos 0, not yet in the session
         self._session = None
@@ -29,6 +31,7 @@ class Carrier:
     def begin(self, session):
         """Carry another session from now on."""
         self.disconnect()
+        self.traffic.begin()
         self._session = session
         self._queue = []
 
@@ -63,6 +66,7 @@ class Carrier:
         if self.transport is None:
             return
         self.transport.close()
+        self.traffic.ended(self._session.sender, self.transport)
         self.transport = None
         self._session.detach()
         self._queue = [entry for entry in self._queue if entry[1]]
@@ -96,14 +100,19 @@ class Carrier:
             frames = await transport.receive()
             if self.transport is not transport:
                 return
-            heard = False
+            session = self._session
+            resumes, heard = session.resumes, False
             for frame in frames:
                 heard = True
-                fault = self._session.receive(frame, ticks_ms())
+                fault = session.receive(frame, ticks_ms())
                 if fault:
                     raise RemoteProtocolError(fault)
+                if session.resumes != resumes:
+                    resumes = session.resumes
+                    self.traffic.resumed(session.sender)
             transport.check()
             if heard:  # a keepalive wakes nobody
+                self.traffic.acknowledged(session.sender, ticks_ms())
                 self._storing.set()
                 transport.wake.set()
                 self._changed.pulse()
@@ -135,6 +144,7 @@ class Carrier:
             end = self._session.encode_into(transport.buffer, 0, now)
             if end == 0:
                 return
+            self.traffic.sent(self._session.sender, now)
             await transport.send(end)
 
     def _fill_session(self):

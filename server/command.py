@@ -13,7 +13,8 @@ import time
 from protocol.errors import LinkError
 from server import settings as settings_file
 from server.admin import ask
-from server.key_file import KeyFile, fingerprint
+from server.environment import Secrets, key_source
+from server.key_file import fingerprint
 from server.service import load_app, serve
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
@@ -92,7 +93,7 @@ def _settings(options):
 def _serve(options, settings):
     if options.json:
         settings.log = "json"
-    return serve(settings)
+    return serve(settings, Secrets())
 
 
 def _clients(options, settings):
@@ -147,7 +148,7 @@ def _answers(settings, request):
 
 
 def _keys(options, settings):
-    file = KeyFile(settings.keys)
+    file = key_source(settings, Secrets())
     if options.what == "list":
         return _list_keys(options, file)
     if options.id is None:
@@ -197,7 +198,7 @@ def _looked_at(what, look, settings):
 
 
 def _check_keys(settings):
-    keys = KeyFile(settings.keys).read()
+    keys = key_source(settings, Secrets()).read()
     return None if keys else f"nobody has a key in {settings.keys}: pb-link keys add ID"
 
 

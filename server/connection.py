@@ -195,6 +195,17 @@ class Connection:
         """Close the TCP connections of all clients. They may come back."""
         cls.registry.close_all()
 
+    @property
+    def traffic(self):
+        """Traffic: counts."""
+        return self._carrier.traffic
+
+    @property
+    def wire_bytes(self):
+        """(received, sent) on all TCP connections so far."""
+        traffic, now = self._carrier.traffic, self._carrier.transport
+        return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
+
     # State
 
     async def load(self, store, owner=0):

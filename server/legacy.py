@@ -280,6 +280,14 @@ class _Inside:
     def fault(self):
         return self._transport.fault
 
+    @property
+    def received(self):
+        return self._transport.received
+
+    @property
+    def sent(self):
+        return self._transport.sent
+
     def put(self, frame):
         self._frames.append(memoryview(frame))
         self._come.set()

@@ -129,7 +129,7 @@ class Listener:
             if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
                 self._guard.failed(transport.address)
             self._leave(place)
-            self._registry.refused(transport.peer, _reason(responder, error))
+            self._registry.refused(transport.peer, _reason(responder, error), _kind(error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
             return None
@@ -168,7 +168,7 @@ class Listener:
 
     def _clear(self, place):
         place.cleared = True
-        self._registry.refused(place.transport.peer, "too many connections without proof")
+        self._registry.refused(place.transport.peer, "too many connections without proof", "flood")
         place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
         place.task.cancel()
 
@@ -228,7 +228,27 @@ async def _within(limit, what, awaitable):
     try:
         return await wait_for_ms(awaitable, limit.left())
     except asyncio.TimeoutError:  # in CPython it is an OSError
-        raise RemoteProtocolError("no %s in %d ms" % (what, limit.ms))
+        raise _TooSlow("no %s in %d ms" % (what, limit.ms))
+
+
+class _TooSlow(RemoteProtocolError):
+    pass
+
+
+def _kind(error):
+    """Of registry.REFUSALS."""
+    for kind, errors in _KINDS:
+        if isinstance(error, errors):
+            return kind
+
+
+_KINDS = (
+    ("identity", AuthenticationError),
+    ("time", _TooSlow),
+    ("protocol", RemoteProtocolError),
+    ("store", LinkError),
+    ("gone", (OSError, EOFError)),
+)
 
 
 def _reason(responder, error):

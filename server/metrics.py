@@ -1,72 +1,127 @@
 """Counters for Prometheus, over HTTP, if the settings ask for them. CPython only.
 
-The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4).
+The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). docs/operations.md has
+a table of all of them.
 """
 
 import asyncio
+import hmac
 
-_LIMIT_S = 5.0  # for a request
-_HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: close\r\n\r\n"
-_BAD = b"HTTP/1.0 404 Not Found\r\nConnection: close\r\n\r\n"
+LIMIT_S = 5.0  # for a request
+MAX_REQUESTS = 16  # at a time; more are closed at once
+_HEADER_BYTES = 4096  # of a line of a request
+_HEADERS = 64
+
+_OK = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: close\r\n\r\n"
+_NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nConnection: close\r\n\r\n"
+_UNAUTHORIZED = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nConnection: close\r\n\r\n"
 
 # (name without pb_link_, type, help, key of Status.clients)
-_OF_CLIENTS = (
+OF_CLIENTS = (
     ("connected", "gauge", "1 while the client is connected", "connected"),
-    ("connections_total", "counter", "Connections of the client, each but the first after an outage", "connections"),
+    ("connections_total", "counter", "Connections of the client", "connections"),
+    ("outages_total", "counter", "Times that the client went away", "outages"),
+    ("outage_seconds_total", "counter", "For how long it was away, the present outage included", "outage_s"),
     ("lines_received_total", "counter", "Lines stored that the client has sent", "lines_received"),
     ("bytes_received_total", "counter", "Bytes of these lines", "bytes_received"),
     ("lines_delivered_total", "counter", "Lines that the client has acknowledged", "lines_acknowledged"),
+    ("lines_sent_again_total", "counter", "Lines sent again on a new connection", "lines_sent_again"),
+    ("wire_bytes_received_total", "counter", "Bytes that came by TCP, keepalives and all", "wire_bytes_received"),
+    ("wire_bytes_sent_total", "counter", "Bytes that were sent by TCP", "wire_bytes_sent"),
+    ("longest_round_trip_seconds", "gauge", "The longest round trip so far", "longest_round_trip_s"),
 )
+_ROUND_TRIP = "From sending a line to its acknowledgement by the client's application; one line at a time is timed"
 
 
 class Metrics:
-    """Args: address: "host:port"; status: Status; store: SQLiteStore; guard: Guard."""
+    """Args: address: "host:port"; token: to be shown by who asks, or None; status: Status; registry: Registry;
+    store: SQLiteStore; guard: Guard."""
 
-    def __init__(self, address, status, store, guard):
+    def __init__(self, address, token, *, status, registry, store, guard):
         self._host, _, self._port = address.rpartition(":")
+        self._token = token
         self._status = status
+        self._registry = registry
         self._store = store
         self._guard = guard
+        self._requests = 0
 
     async def serve(self):
         """Serve until cancelled. Raises: OSError."""
-        async with await asyncio.start_server(self._answer, self._host, int(self._port), limit=4096) as server:
-            await server.serve_forever()
+        serving = await asyncio.start_server(self._answer, self._host, int(self._port), limit=_HEADER_BYTES)
+        async with serving:
+            await serving.serve_forever()
 
     async def _answer(self, reader, writer):
+        self._requests += 1
         try:
-            async with asyncio.timeout(_LIMIT_S):
-                request = await reader.readline()
-                found = request.split()[:2] == [b"GET", b"/metrics"]
-                writer.write(_HEAD + self.text().encode() if found else _BAD)
-                await writer.drain()
+            if self._requests <= MAX_REQUESTS:
+                async with asyncio.timeout(LIMIT_S):
+                    writer.write(self._answer_to(await _request(reader)))
+                    await writer.drain()
         except (OSError, ValueError):  # TimeoutError is an OSError, a line that is too long a ValueError
             pass
         finally:
+            self._requests -= 1
             writer.close()
+
+    def _answer_to(self, lines):
+        if lines[0].split()[:2] != [b"GET", b"/metrics"]:
+            return _NOT_FOUND
+        if self._token is not None and not any(map(self._shows_token, lines[1:])):
+            return _UNAUTHORIZED
+        return _OK + self.text().encode()
+
+    def _shows_token(self, header):
+        name, _, value = header.partition(b":")
+        scheme, _, token = value.strip().partition(b" ")
+        right = name.lower() == b"authorization" and scheme.lower() == b"bearer"
+        return right and hmac.compare_digest(token.strip(), self._token.encode())
 
     def text(self):
         clients = self._status.clients()
         lines = []
-        for name, kind, text, key in _OF_CLIENTS:
+        for name, kind, text, key in OF_CLIENTS:
             _describe(lines, name, kind, text)
-            lines += [f"pb_link_{name}{{client={_quoted(client['id'])}}} {int(client[key])}" for client in clients]
+            lines += [f"pb_link_{name}{_of(client)} {float(client[key]):.10g}" for client in clients]
+        _describe(lines, "round_trip_seconds", "summary", _ROUND_TRIP)
+        for client in clients:
+            lines.append(f"pb_link_round_trip_seconds_sum{_of(client)} {client['round_trip_s']:.10g}")
+            lines.append(f"pb_link_round_trip_seconds_count{_of(client)} {client['round_trips']}")
+        _describe(lines, "refused_total", "counter", "Connections that were not let in")
+        lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in self._registry.refusals.items()]
+        self._add_latency(lines)
         for name, kind, text, value in (
-            ("refused_total", "counter", "Connections without a good proof", self._status.refused),
             ("kept_out_total", "counter", "Connections of addresses that failed too often", self._guard.kept_out),
-            ("store_commits_total", "counter", "Transactions of the store", self._store.commits),
-            ("store_commit_seconds_total", "counter", "Time that they took", round(self._store.commit_s, 6)),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),
         ):
             _describe(lines, name, kind, text)
             lines.append(f"pb_link_{name} {value}")
         return "\n".join(lines) + "\n"
 
+    def _add_latency(self, lines):
+        latency, name, count = self._store.latency, "pb_link_store_commit_seconds", 0
+        _describe(lines, "store_commit_seconds", "histogram", "What a transaction of the store took")
+        for bound, more in zip((*latency.bounds, "+Inf"), latency.counts):
+            count += more
+            lines.append(f'{name}_bucket{{le="{bound}"}} {count}')
+        lines += [f"{name}_sum {latency.sum_s:.10g}", f"{name}_count {count}"]
+
+
+async def _request(reader):
+    """The lines of a request, bytes, up to the empty one. Raises: ValueError, OSError."""
+    lines = [await reader.readline()]
+    while (line := await reader.readline()).strip():
+        lines.append(line)
+        if len(lines) > _HEADERS:
+            raise ValueError("too many headers")
+    return lines
+
 
 def _describe(lines, name, kind, text):
     lines += [f"# HELP pb_link_{name} {text}", f"# TYPE pb_link_{name} {kind}"]
 
 
-def _quoted(text):
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def _of(client):
+    escaped = client["id"].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{client="{escaped}"}}'

@@ -7,6 +7,9 @@ from primitives.timeout import Timeout
 from server.connection import Connection
 from server.default_store import default_store
 
+# Why connections are refused: no proof of who it is; bytes that break the protocol; not in time; gone in the middle; a
+# flood; the store has failed.
+REFUSALS = ("identity", "protocol", "time", "gone", "flood", "store")
 # At most this many refusals are logged in a period; the rest is counted.
 _REFUSALS = 10
 _PERIOD_MS = 10000
@@ -23,6 +26,7 @@ class Registry:
         self._own = None  # store for those who bring none: as long as their Connections
         self._period = Timeout(_PERIOD_MS)
         self._refused = 0
+        self.refusals = {kind: 0 for kind in REFUSALS}
 
     def get(self, client_id):
         """The Connection of this id, made if there is none."""
@@ -82,8 +86,9 @@ class Registry:
         if self.on_event is None:
             print("server:", text)
 
-    def refused(self, peer, reason):
-        """One line for a refused connection, however many there are."""
+    def refused(self, peer, reason, kind):
+        """One line for a refused connection, however many there are. kind: of REFUSALS."""
+        self.refusals[kind] += 1
         self.end_period()
         if self._refused == 0:
             self._period.restart()

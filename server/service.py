@@ -9,8 +9,8 @@ import sys
 
 import server
 from server.admin import AdminServer
+from server.environment import key_source
 from server.guard import Guard
-from server.key_file import KeyFile
 from server.keys import Keys
 from server.legacy import Legacy
 from server.listener import Listener
@@ -26,12 +26,16 @@ _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application t
 
 
 class Service:
-    """Args: settings: see settings.py. Raises: SettingsError, StoreError, ValueError, OSError."""
+    """Args: settings, secrets: see settings.py and environment.py.
 
-    def __init__(self, settings, log=None):
+    Raises: SettingsError, StoreError, ValueError, OSError.
+    """
+
+    def __init__(self, settings, secrets, log=None):
         self.settings = settings
         self.log = log or Log(settings.log)
-        self._file = KeyFile(settings.keys)
+        self._metrics_token = secrets.metrics_token
+        self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
         self.keys.on_used = self._key_used
@@ -68,7 +72,7 @@ class Service:
             await self._admin.start()
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.metrics:
-                work.append(Metrics(settings.metrics, self.status, self.store, guard).serve())
+                work.append(self._metrics(guard).serve())
             if self._app is not None:
                 work.append(self._app().run())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
@@ -85,6 +89,12 @@ class Service:
             self.store.close()
             self.log("stopped")
         return 1 if self._failed else 0
+
+    def _metrics(self, guard):
+        return Metrics(
+            self.settings.metrics, self._metrics_token,
+            status=self.status, registry=self.registry, store=self.store, guard=guard,
+        )  # fmt: skip
 
     async def _guarded(self, work):
         try:
@@ -157,10 +167,10 @@ def open_file_limit():
     return hard
 
 
-def serve(settings):
+def serve(settings, secrets):
     """Returns the exit status."""
 
     async def main():
-        return await Service(settings).run()
+        return await Service(settings, secrets).run()
 
     return asyncio.run(main())

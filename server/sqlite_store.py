@@ -21,11 +21,13 @@ import json
 import time
 
 from protocol.errors import StoreError
+from server.histogram import Histogram
 from server.sqlite_file import Rows, SQLiteFile
 from server.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Record, cost
 from server.worker import ThreadWorker
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
+LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class SQLiteStore:
@@ -48,7 +50,7 @@ class SQLiteStore:
         self.path = str(path)
         self.on_room = None  # function (): a store that was full takes lines again
         self.commits = 0
-        self.commit_s = 0.0  # that they took, together
+        self.latency = Histogram(LATENCIES_S)  # of the commits
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
         self._total_bytes = total_bytes
@@ -232,7 +234,7 @@ class SQLiteStore:
         begin = time.perf_counter()
         try:
             self._file.commit(batch.rows, batch.clients)
-            self.commit_s += time.perf_counter() - begin
+            self.latency.add(time.perf_counter() - begin)
         except Exception as error:  # whatever it is, nothing of the batch is safe
             batch.error = error
 

@@ -11,20 +11,21 @@ class Status:
         self._keys = keys
         self._legacy = legacy
         self._clients = {}
-        self.refused = 0
 
     def note(self, event, client_id, details):
         """An event of the registry."""
-        if event == "refused":
-            self.refused += 1
         if client_id is None:
             return
         client = self._clients.setdefault(client_id, _Client())
         if event == "connected":
             client.since = time.time()
             client.peer = details["peer"]
+            client.outage_s = client.outages_s()
+            client.away_since = None
         elif event == "disconnected" and not self._registry.get(client_id).status():
             client.since = client.peer = None
+            client.away_since = time.time()
+            client.outages += 1
         elif event == "received":
             client.received += len(details["lines"])
             client.received_bytes += sum(map(len, details["lines"]))
@@ -44,6 +45,7 @@ class Status:
 
     def _of(self, name, client):
         connection = self._registry.get(name)
+        traffic = connection.traffic
         return {
             "id": name,
             "connected": connection.status(),
@@ -53,6 +55,14 @@ class Status:
             "lines_received": client.received,
             "bytes_received": client.received_bytes,
             "lines_acknowledged": client.acknowledged,
+            "lines_sent_again": traffic.sent_again,
+            "wire_bytes_received": connection.wire_bytes[0],
+            "wire_bytes_sent": connection.wire_bytes[1],
+            "outages": client.outages,
+            "outage_s": round(client.outages_s(), 3),
+            "round_trips": traffic.round_trips,
+            "round_trip_s": traffic.round_trip_ms / 1000,
+            "longest_round_trip_s": traffic.longest_round_trip_ms / 1000,
         }
 
 
@@ -65,3 +75,9 @@ class _Client:
         self.received = 0
         self.received_bytes = 0
         self.acknowledged = 0
+        self.outages = 0
+        self.outage_s = 0.0  # of outages that are over
+        self.away_since = None
+
+    def outages_s(self):
+        return self.outage_s + (time.time() - self.away_since if self.away_since else 0.0)

@@ -64,11 +64,14 @@ class Transport:
     async def first_byte(self):
         """What tells the protocols on this port apart. Raises: EOFError, OSError."""
         self._first = await self.reader.readexactly(1)
+        self.received += 1
         return self._first
 
     async def expect_preamble(self):
         """Raises: RemoteProtocolError, EOFError, OSError."""
-        preamble = self._first + await self.reader.readexactly(len(PREAMBLE) - len(self._first))
+        rest = await self.reader.readexactly(len(PREAMBLE) - len(self._first))
+        self.received += len(rest)
+        preamble = self._first + rest
         if preamble != PREAMBLE:
             raise RemoteProtocolError("not the pb_link protocol, or another version of it")
 

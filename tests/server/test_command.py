@@ -44,16 +44,17 @@ def words(text, capsys):
 
 
 class Server:
-    """`pb-link serve` as a process in the current folder."""
+    """`pb-link serve` as a process in the current folder. variables: of its environment."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, **variables):
+        self._variables = variables
         self.port = free_port()
         self.key = bytes.fromhex(KeyFile("keys.json").add("pump"))
         self._command = [sys.executable, "-m", "server", "serve", "--port", str(self.port), *options]
 
     def __enter__(self):
         self.log = open("log.txt", "w")
-        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        environment = dict(os.environ, PYTHONPATH=str(ROOT), **self._variables)
         self.process = subprocess.Popen(self._command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
         for _ in range(1000):
             if "started" in Path("log.txt").read_text() or self.process.poll() is not None:
@@ -240,33 +241,6 @@ def test_keys_change_while_the_server_runs():
 
     with Server() as server:
         asyncio.run(change(server))
-
-
-def test_metrics_are_served_when_they_are_asked_for():
-    async def look(server):
-        client = server.client()
-        await within(client.connect())
-        await client.write("x" * 10)
-        await within(client.acknowledged())
-        found = []
-        for request in (b"GET /metrics HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 9000):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(request)
-            try:
-                found.append((await within(reader.read(-1))).decode())
-            except OSError:
-                found.append("")
-            writer.close()
-        client.cut()
-        return found
-
-    port = free_port()
-    Path("x.toml").write_text(f'metrics = "127.0.0.1:{port}"')
-    with Server("--config", "x.toml") as server:
-        good, *bad = asyncio.run(look(server))
-    assert 'pb_link_connected{client="pump"} 1\n' in good and 'pb_link_bytes_received_total{client="pump"} 10\n' in good
-    assert re.search(r"^pb_link_store_commit_seconds_total 0\.\d+$", good, re.MULTILINE)
-    assert all("200 OK" not in text for text in bad)
 
 
 def test_port_that_is_taken_is_an_error_and_nothing_has_started():

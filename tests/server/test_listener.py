@@ -447,9 +447,9 @@ def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
         registry = Registry()
         listening = asyncio.create_task(Listener(registry, KEYS, None, 600000).serve(HOST, 0))
         for _ in range(15):
-            registry.refused("here", "the first")
+            registry.refused("here", "the first", "protocol")
         await asyncio.sleep(days * 86400)
-        registry.refused("here", "a later one")
+        registry.refused("here", "a later one", "protocol")
         listening.cancel()
 
     monkeypatch.setattr(asyncio, "start_server", listen)

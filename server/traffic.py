@@ -1,0 +1,48 @@
+"""What one client's connections have carried since the server began: counts for whoever asks."""
+
+from primitives.platform import ticks_diff
+from protocol.serial import diff16
+
+
+class Traffic:
+    def __init__(self):
+        self.bytes_received = 0  # of TCP, keepalives and all, of connections that have ended
+        self.bytes_sent = 0
+        self.sent_again = 0  # lines that an earlier connection had carried, to no avail or not
+        self.round_trips = 0  # of lines: from sending one to its acknowledgement by the client's application
+        self.round_trip_ms = 0  # all together
+        self.longest_round_trip_ms = 0
+        self._sent_to = None  # number of the first line that no connection has carried
+        self._timed = None  # (number behind the line whose time is taken, when it was sent)
+
+    def begin(self):
+        """Another session: what its lines went through is not known."""
+        self._sent_to = self._timed = None
+
+    def sent(self, sender, now):
+        """A frame has been filled."""
+        if self._timed is None and sender.number != sender.base:
+            self._timed = (sender.number, now)
+
+    def acknowledged(self, sender, now):
+        """A frame has come."""
+        if self._timed is None or diff16(sender.base, self._timed[0]) < 0:
+            return
+        took_ms = ticks_diff(now, self._timed[1])
+        self._timed = None
+        self.round_trips += 1
+        self.round_trip_ms += took_ms
+        self.longest_round_trip_ms = max(self.longest_round_trip_ms, took_ms)
+
+    def resumed(self, sender):
+        """The client has said what it has of the lines."""
+        if self._sent_to is not None:
+            self.sent_again += max(0, diff16(self._sent_to, sender.number))
+
+    def ended(self, sender, transport):
+        """The connection ends; call it before the session is detached."""
+        self.bytes_received += transport.received
+        self.bytes_sent += transport.sent
+        if self._sent_to is None or diff16(sender.number, self._sent_to) > 0:
+            self._sent_to = sender.number
+        self._timed = None
