@@ -1,4 +1,4 @@
-"""The socket on which `pb-link clients`, `tail` and `send` talk to the server. CPython only.
+"""The socket on which `pb-link clients`, `tail`, `send` and others talk to the server. CPython only.
 
 A file with permissions for its owner alone. A request is a line of JSON, {"do": "clients"}, so is each answer:
 {"error": ..} or what was asked for. `tail` is answered by a line for each line of the client, until the caller goes.
@@ -16,12 +16,13 @@ MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut o
 
 
 class AdminServer:
-    """Args: path; status: Status; registry: Registry."""
+    """Args: path; status: Status; registry: Registry; store: SQLiteStore."""
 
-    def __init__(self, path, status, registry):
+    def __init__(self, path, status, registry, store):
         self.path = path
         self._status = status
         self._registry = registry
+        self._store = store
         self._tails = {}  # id -> set of queues
         self._server = None
 
@@ -69,11 +70,21 @@ class AdminServer:
             connection = self._registry.get(self._status.known(request["id"]))
             await connection.write(request["line"], wait=bool(request.get("wait")))
             yield {"delivered" if request.get("wait") else "stored": True}
+        elif what == "backlog":
+            yield {"backlogs": await self._store.backlogs()}
+        elif what == "discard":
+            yield {"discarded": await self._registry.get(await self._with_backlog(request["id"])).discard()}
         elif what == "tail":
             async for line in self._tail(self._status.known(request["id"]), reader):
                 yield {"line": line}
         else:
             raise ValueError(f"unknown request {what!r}")
+
+    async def _with_backlog(self, client_id):
+        """The id. Raises: ValueError if no line waits for a client of that name, be it known or not."""
+        if client_id not in {one["id"] for one in await self._store.backlogs()}:
+            raise ValueError(f"no line waits for {client_id!r}: pb-link backlog shows for whom one does")
+        return client_id
 
     async def _tail(self, client_id, reader):
         queue = asyncio.Queue()

@@ -70,6 +70,10 @@ def _parser():
     one.add_argument("--store", metavar="FILE")
     one.add_argument("--allow-legacy", metavar="ID,..", type=lambda text: text.split(","))
     command("clients", _clients, "Show the clients of the running server.")
+    command("backlog", _backlog, "Show for which clients lines wait that they have not acknowledged.")
+    one = command("discard", _discard, "Forget the lines that wait for a client: it will never get them.")
+    one.add_argument("id")
+    one.add_argument("--yes", action="store_true", help="do it; without, only say what would be gone")
     one = command("tail", _tail, "Show the lines of a client as they come; the application gets them all the same.")
     one.add_argument("id")
     one = command("send", _send, "Send a line to a client, through the running server.")
@@ -108,6 +112,28 @@ def _clients(options, settings):
         peer = client["peer"] if client["connected"] else "-"
         counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
         print(form.format(client["id"], peer or "-", since or "-", *counts))
+    return 0
+
+
+def _backlog(options, settings):
+    backlogs = _ask(settings, {"do": "backlog"})["backlogs"]
+    if options.json:
+        print(json.dumps(backlogs))
+        return 0
+    form = "{:<20} {:>9} {:>11} {:>10}"
+    print(form.format("client", "lines", "bytes", "days away"))
+    for one in backlogs:
+        print(form.format(one["id"], one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
+    return 0
+
+
+def _discard(options, settings):
+    if not options.yes:
+        waiting = {one["id"]: one for one in _ask(settings, {"do": "backlog"})["backlogs"]}.get(options.id)
+        lines = waiting["lines"] if waiting else 0
+        raise ValueError(f"{lines} lines that wait for {options.id} would be gone for good: --yes does it")
+    answer = _ask(settings, {"do": "discard", "id": options.id})
+    print(json.dumps(answer) if options.json else f"{answer['discarded']} lines for {options.id} are gone")
     return 0
 
 

@@ -206,6 +206,38 @@ class Connection:
         traffic, now = self._carrier.traffic, self._carrier.transport
         return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
 
+    async def discard(self):
+        """Forget the lines to the client that it has not acknowledged: it will never get them. Returns how many it was.
+
+        Calls of write that wait for one of them raise StoreError. A connected client is disconnected, and resumes.
+        """
+        await self._loaded()
+        async with self._loading:
+            self._task.cancel()
+            self.disconnect()
+            try:
+                state, count = await self._store.discard(self.client_id, self._state.owner)
+            except Exception as error:  # a store's errors are its own
+                self._fail(error)
+                raise self.fault
+            self._begin(self._store, state)
+        self._registry.tell("discarded", self.client_id, lines=count)
+        return count
+
+    async def away(self, seconds):
+        """Note for how long lines have waited for the client: see retention.py."""
+        await self._loaded()
+        await self._store.away(self.client_id, self._state.owner, seconds)
+
+    @property
+    def state(self):
+        """What the store gave us, for adapters: None before `load`."""
+        return self._state
+
+    def note(self, text):
+        """For adapters: see the store's."""
+        self._store.note(self.client_id, self._state.owner, text)
+
     # State
 
     async def load(self, store, owner=0):

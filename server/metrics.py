@@ -25,6 +25,7 @@ OF_CLIENTS = (
     ("lines_received_total", "counter", "Lines stored that the client has sent", "lines_received"),
     ("bytes_received_total", "counter", "Bytes of these lines", "bytes_received"),
     ("lines_delivered_total", "counter", "Lines that the client has acknowledged", "lines_acknowledged"),
+    ("lines_discarded_total", "counter", "Lines to the client that were discarded", "lines_discarded"),
     ("lines_sent_again_total", "counter", "Lines sent again on a new connection", "lines_sent_again"),
     ("wire_bytes_received_total", "counter", "Bytes that came by TCP, keepalives and all", "wire_bytes_received"),
     ("wire_bytes_sent_total", "counter", "Bytes that were sent by TCP", "wire_bytes_sent"),

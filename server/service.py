@@ -16,6 +16,7 @@ from server.legacy import Legacy
 from server.listener import Listener
 from server.log import QUIET, Log
 from server.metrics import Metrics
+from server.retention import Retention
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
 from server.status import Status
@@ -47,7 +48,7 @@ class Service:
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
         self.registry = server._registry
         self.status = Status(self.registry, self.keys, settings.allow_legacy)
-        self._admin = AdminServer(settings.admin_socket, self.status, self.registry)
+        self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
         self._stop = asyncio.Event()
         self._failed = False
 
@@ -71,6 +72,8 @@ class Service:
         try:
             await self._admin.start()
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            if settings.discard_after_days:
+                work.append(Retention(settings.discard_after_days, registry, self.store).run())
             if settings.metrics:
                 work.append(self._metrics(guard).serve())
             if self._app is not None:

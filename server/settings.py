@@ -55,6 +55,7 @@ SETTINGS = {
     "inbox_bytes": Setting(65536, int, _between(1, 1 << 30), "1 to 1073741824"),
     "outbox_bytes": Setting(65536, int, _between(1, 1 << 30), "1 to 1073741824"),
     "total_bytes": Setting(1 << 30, int, _between(1 << 20, 1 << 40), "1048576 or more"),
+    "discard_after_days": Setting(0, int, _between(0, 36500), "0, for never, to 36500"),
     "app": Setting("", str, None, "MODULE:Class, or nothing"),
     "allow_legacy": Setting([], list, _ids, "a list of the ids that are served without a key"),
     "admin_socket": Setting("pb_link.sock", str, _text, "the path of the socket for pb-link clients, tail and send"),

@@ -3,7 +3,7 @@ them. Knows nothing of loops, batches or owners. CPython only.
 
     client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
             base, outbox_first: what ClientState has, and the numbers of the
-            first lines below
+            first lines below; note, away_s: see sqlite_store.py
     inbox   client (its key), number, line
     outbox  client (its key), number, line; these numbers only count, `base`
             is that of the protocol
@@ -21,25 +21,34 @@ from protocol.errors import StoreError
 from server.store import LINE_COST
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE client (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL, epoch TEXT NOT NULL, peer_epoch TEXT,
-    next_number INTEGER NOT NULL, inbox_first INTEGER NOT NULL, base INTEGER NOT NULL, outbox_first INTEGER NOT NULL);
+    next_number INTEGER NOT NULL, inbox_first INTEGER NOT NULL, base INTEGER NOT NULL, outbox_first INTEGER NOT NULL,
+    note TEXT NOT NULL DEFAULT '', away_s INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE inbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
 CREATE TABLE outbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first"
+# From version 1, of before the first release.
+_UPGRADE = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE client ADD COLUMN note TEXT NOT NULL DEFAULT '';
+ALTER TABLE client ADD COLUMN away_s INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first, note, away_s"
 _WRITE_CLIENTS = f"""
 INSERT INTO client ({_COLUMNS})
-SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(9))} FROM json_each(?) WHERE true
+SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(11))} FROM json_each(?) WHERE true
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch, peer_epoch = excluded.peer_epoch,
     next_number = excluded.next_number, inbox_first = excluded.inbox_first, base = excluded.base,
-    outbox_first = excluded.outbox_first
+    outbox_first = excluded.outbox_first, note = excluded.note, away_s = excluded.away_s
 """
 _INSERT = """
 INSERT OR REPLACE INTO {} (client, number, line)
@@ -142,6 +151,8 @@ class SQLiteFile:
         found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise _damaged(self.path, found.splitlines()[-1])
+        if version == 1:
+            database.executescript(_UPGRADE)
 
     def load(self, client_id):
         """What is known of a client, as the attributes of a Record; of an unknown one a new key."""
@@ -186,6 +197,14 @@ class SQLiteFile:
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
+
+    def backlogs(self):
+        """A dict for each client with lines in its outbox."""
+        found = self._database.execute(
+            "SELECT id, count(*), sum(length(line)), away_s FROM outbox JOIN client ON client.key = outbox.client "
+            "GROUP BY client.key ORDER BY id"
+        )
+        return [dict(zip(("id", "lines", "bytes", "away_s"), row)) for row in found]
 
     def total_cost(self):
         """What all lines count, as `cost` counts them."""

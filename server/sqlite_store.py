@@ -130,6 +130,31 @@ class SQLiteStore:
         self._forget(before - record.outbox_cost)
         await self._commit(record)
 
+    async def discard(self, client_id, owner):
+        record = self._owned(client_id, owner)
+        before, first = record.outbox_cost, record.outbox_first
+        state, count = record.discard()
+        record.outbox_first += count
+        record.away_s = 0
+        self._next.rows.delete("outbox", record.key, first, count)
+        self._forget(before)
+        return await self._commit(record, (state, count))
+
+    def note(self, client_id, owner, text):
+        self._owned(client_id, owner).note = text  # the row goes with the next thing that is written
+
+    # For those who look after what waits: see retention.py
+
+    async def backlogs(self):
+        """A dict for each client for which lines wait: id, lines, bytes, away_s."""
+        return await self._call(self._file.backlogs)
+
+    async def away(self, client_id, owner, seconds):
+        """For so long has the server waited for the client, with lines for it."""
+        record = self._owned(client_id, owner)
+        record.away_s = seconds
+        await self._commit(record)
+
     async def together(self, steps):
         """At once: all of it is in one transaction, and takes the time of one."""
         if len(steps) == 1:
@@ -276,6 +301,7 @@ class _Record(Record):
     def __init__(self, client_id):
         super().__init__(client_id)
         self.key = None  # of its row
+        self.away_s = 0  # that the server has waited for the client, with lines for it
         self.outbox_first = 0  # counts the lines of the outbox, as inbox_first those of the inbox
         self.safe = 0  # the lines of the inbox before this number are in the file
         self.broken = False  # it is not what the file has
@@ -332,6 +358,8 @@ def _row(record):
         record.inbox_first,
         record.base,
         record.outbox_first,
+        record.note,
+        record.away_s,
     )
 
 

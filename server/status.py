@@ -31,6 +31,8 @@ class Status:
             client.received_bytes += sum(map(len, details["lines"]))
         elif event == "acknowledged":
             client.acknowledged += details["count"]
+        elif event == "discarded":
+            client.discarded += details["lines"]
 
     def known(self, client_id):
         """The id. Raises: ValueError if nobody of that name may connect."""
@@ -55,6 +57,7 @@ class Status:
             "lines_received": client.received,
             "bytes_received": client.received_bytes,
             "lines_acknowledged": client.acknowledged,
+            "lines_discarded": client.discarded,
             "lines_sent_again": traffic.sent_again,
             "wire_bytes_received": connection.wire_bytes[0],
             "wire_bytes_sent": connection.wire_bytes[1],
@@ -75,6 +78,7 @@ class _Client:
         self.received = 0
         self.received_bytes = 0
         self.acknowledged = 0
+        self.discarded = 0
         self.outages = 0
         self.outage_s = 0.0  # of outages that are over
         self.away_since = None

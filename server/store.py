@@ -40,15 +40,17 @@ LINE_COST = 32  # what a line counts beyond its bytes: an object has a size too
 
 class ClientState:
     """What `claim` returns: owner, epoch, peer_epoch (None before the first
-    line), next_number, base (number of the first line of outbox), outbox."""
+    line), next_number, base (number of the first line of outbox), outbox,
+    note (see `note`)."""
 
-    def __init__(self, owner, epoch, peer_epoch, next_number, base, outbox):
+    def __init__(self, owner, epoch, peer_epoch, next_number, base, outbox, note):
         self.owner = owner
         self.epoch = epoch
         self.peer_epoch = peer_epoch
         self.next_number = next_number
         self.base = base
         self.outbox = outbox
+        self.note = note
 
 
 class MemoryStore:
@@ -115,6 +117,15 @@ class MemoryStore:
         """The client has accepted every line before number base: forget them."""
         self._owned(client_id, owner).acknowledge(base)
 
+    async def discard(self, client_id, owner):
+        """Forget the outbox, whose lines the client will never get, and become the owner anew. The session gets another
+        epoch: the client may know some of the lines' numbers. Returns (ClientState, how many lines it was)."""
+        return self._owned(client_id, owner).discard()
+
+    def note(self, client_id, owner, text):
+        """Keep a text (str) that an adapter wants back after a `claim`: safe no later than what is given after it."""
+        self._owned(client_id, owner).note = text
+
     async def together(self, steps):
         """Run these coroutine functions, each of which makes one call for the same client, in a manner that keeps the
         order of the calls. Returns their results."""
@@ -148,6 +159,7 @@ class Record:
         self.inbox_cost = 0
         self.outbox = []
         self.outbox_cost = 0
+        self.note = ""
 
     def owned(self, owner):
         if self.owner != owner:
@@ -156,7 +168,16 @@ class Record:
 
     def claim(self):
         self.owner += 1
-        return ClientState(self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox))
+        return ClientState(
+            self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox), self.note
+        )
+
+    def discard(self):
+        count = len(self.outbox)
+        self.outbox = []
+        self.outbox_cost = 0
+        self.epoch = os.urandom(EPOCH_BYTES)
+        return self.claim(), count
 
     def receive(self, peer_epoch, next_number, lines):
         self.peer_epoch = peer_epoch
