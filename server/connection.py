@@ -234,9 +234,9 @@ class Connection:
         """What the store gave us, for adapters: None before `load`."""
         return self._state
 
-    def note(self, text):
+    def note(self, text, at_once=False):
         """For adapters: see the store's."""
-        self._store.note(self.client_id, self._state.owner, text)
+        self._store.note(self.client_id, self._state.owner, text, at_once)
 
     # State
 

@@ -21,26 +21,24 @@ one that lived on for long enough, is another life.
 
 There are no keys: whoever reaches the port can say to be such a client. They
 are served by name only, and never under an id that has a key. What has been
-received is remembered as long as the process lives; a line of no bytes cannot
-be told from an acknowledgement, and is not sent.
+received is remembered in the store: see legacy_memory.py. A line of no bytes
+cannot be told from an acknowledgement, and is not sent.
 """
 
 import asyncio
 import os
-from collections import deque
 
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
-from primitives.timeout import Timeout
-from protocol.errors import AuthenticationError, RemoteProtocolError
+from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.limits import EPOCH_BYTES, MAX_ID, MAX_LINE
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
+from server.legacy_memory import Memory, digest
 
-REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
 PAUSE_S = 0.2  # what the original leaves a client after its first byte, before it sends a line
 
 
@@ -63,7 +61,10 @@ class Legacy:
 
 
 class LegacyClient:
-    """One client, over all of its connections: the client's half of a session, in this process."""
+    """One client, over all of its connections: the client's half of a session, in this process.
+
+    What it may never have heard of is in `_unacknowledged`; what the memory has besides is in the store.
+    """
 
     def __init__(self, client_id, registry, store, timeout_ms):
         self.client_id = client_id
@@ -71,11 +72,10 @@ class LegacyClient:
         self._registry = registry
         self._store = store
         self._timeout_ms = timeout_ms
-        self._epoch = os.urandom(EPOCH_BYTES)
+        self._memory = Memory(os.urandom(EPOCH_BYTES))
+        self._restored = False
         self._session = Session(Sender(), Receiver(), ticks_diff)
-        self._had = deque(maxlen=REMEMBERED_IDS)  # (message id, lines acknowledged when this one is)
-        self._first = None  # text of message 0, as long as it may come again on the next connection
-        self._first_told = None  # Timeout since its acknowledgement, after which it would have come again on this one
+        self._unacknowledged = []  # (message id, lines acknowledged when this one is)
         self._next_id = 0  # of our messages
         self._waiting = None  # id of the one that has been sent and not acknowledged
         self._room = TaskFlag()
@@ -88,16 +88,20 @@ class LegacyClient:
         finally:
             self._session.detach()
             self.served = False
-            if self._first_told is not None and self._first_told.expired():
-                self._first = None
 
     async def _serve(self, transport):
         connection = self._registry.get(self.client_id)
         welcome = await connection.welcome(self._store)
         await connection.load(self._store, welcome.owner)
+        self._connection = connection
+        if not self._restored:
+            self._restored = True
+            if self._memory.restore(connection.state):
+                self._session.sender.start_at(self._memory.number)
+        connection.note(self._memory.note())  # what has not come into the store may have been lost there, note and line
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)
-        connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._epoch), welcome)
+        connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._memory.epoch), welcome)
         self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME)
         self._zero_seen = False
         self._heard = asyncio.Event()
@@ -146,42 +150,45 @@ class LegacyClient:
             sender = self._session.sender
             while not sender.room_for(len(line)):
                 await self._room.wait()
-            count = sender.append(line[2:], True)
-            self._had.append([number, count, False])
+            self._connection.note(self._memory.note(number))
+            self._memory.add(number)
+            self._unacknowledged.append((number, sender.append(line[2:], True)))
             self._flush()
 
     def _is_new(self, number, text):
+        memory = self._memory
         if number == 0:
-            if self._zero_seen or self._first == text:
-                self._zero_seen = True
-                self._send_again(0)
-                return False
+            again = self._zero_seen or memory.first == digest(text) and 0 in memory
             self._zero_seen = True
-            self._had.clear()
-            self._first = text
-            self._first_told = None
-            return True
-        self._first = None  # the life has gone on
-        if any(entry[0] == number for entry in self._had):
-            self._send_again(number)
-            return False
-        return True
-
-    def _send_again(self, number):
-        """The acknowledgement of this message, if it has been sent."""
-        for entry in self._had:
-            if entry[0] == number:
-                entry[2] = False
+            if not again:
+                memory.begin_life(text)
+                self._unacknowledged = []
+        else:
+            again = number in memory
+            memory.first = None  # the life has gone on
+        if again and all(number != waiting for waiting, _ in self._unacknowledged):
+            self._unacknowledged.append((number, 0))
+        return not again
 
     def _acknowledge(self):
         """Acknowledge what the store has."""
-        for entry in self._had:
-            number, count, done = entry
-            if not done and count <= self._session.sender.acknowledged:
-                entry[2] = True
-                self._write(b"%02x\n" % number)
-                if number == 0:
-                    self._first_told = Timeout(2 * self._timeout_ms)
+        done = self._session.sender.acknowledged
+        stored = [number for number, count in self._unacknowledged if count <= done]
+        self._unacknowledged = [entry for entry in self._unacknowledged if entry[1] > done]
+        for number in stored:
+            self._write(b"%02x\n" % number)
+            if number == 0 and self._memory.first:
+                later = 2 * self._timeout_ms / 1000
+                asyncio.get_running_loop().call_later(later, self._lived_on, self._inside, self._memory.first)
+
+    def _lived_on(self, inside, first):
+        """The connection has had message 0 acknowledged for so long that it would have come again on it if need be."""
+        if inside is self._inside and not inside.closed and self._memory.first == first:
+            self._memory.first = None
+            try:
+                self._connection.note(self._memory.note(), at_once=True)
+            except LinkError:
+                pass  # the store has failed, which ends the connection: the next one begins with a note
 
     # To the client
 

@@ -140,8 +140,14 @@ class SQLiteStore:
         self._forget(before)
         return await self._commit(record, (state, count))
 
-    def note(self, client_id, owner, text):
-        self._owned(client_id, owner).note = text  # the row goes with the next thing that is written
+    def note(self, client_id, owner, text, at_once=False):
+        record = self._owned(client_id, owner)
+        record.note = text  # its row goes with the next thing that is written of it
+        if at_once:
+            self._usable()
+            self._next.records.add(record)
+            self._next.waiting.append((None, None, None))
+            self._fly()
 
     # For those who look after what waits: see retention.py
 

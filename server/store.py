@@ -122,8 +122,11 @@ class MemoryStore:
         epoch: the client may know some of the lines' numbers. Returns (ClientState, how many lines it was)."""
         return self._owned(client_id, owner).discard()
 
-    def note(self, client_id, owner, text):
-        """Keep a text (str) that an adapter wants back after a `claim`: safe no later than what is given after it."""
+    def note(self, client_id, owner, text, at_once=False):
+        """Keep a text (str) that an adapter wants back after a `claim`: safe no later than what is given after it.
+
+        at_once: do not wait for something else that is to be written.
+        """
         self._owned(client_id, owner).note = text
 
     async def together(self, steps):

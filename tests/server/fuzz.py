@@ -42,6 +42,12 @@ class Sink:
     def write(self, data):
         pass
 
+    def put(self, data):
+        pass
+
+    def note(self, text):
+        pass
+
     async def drain(self):
         pass
 
@@ -121,8 +127,7 @@ class Fuzz:
 
     async def legacy(self):
         client = LegacyClient("old", Registry(), MemoryStore(), 1000)
-        client._writer = client._inside = Sink()
-        client._inside.put = lambda frame: None
+        client._writer = client._inside = client._transport = client._connection = Sink()
         client._zero_seen = False
         lines = self.changed(b"00first\n01a\n\n01\n02b\n\xff\n" * 2)
         try:

@@ -6,9 +6,12 @@ import contextlib
 import pytest
 
 import server
+from protocol.errors import StoreError
 from server import client_conn
 from server.legacy import Legacy
+from server.legacy_memory import Memory
 from server.listener import Listener
+from server.sqlite_store import SQLiteStore
 from tests.server.peer import KEYS, Client, open_stream, until, within
 from tests.server.stores import TemporaryStore
 from tests.server.test_two_servers import Node
@@ -283,3 +286,141 @@ def test_id_with_a_key_is_not_served_without_it():
         assert node.registry.get("a").nconns == 0
 
     played(play)
+
+
+# Restarts of the server
+
+def restarted(*plays):
+    """Play one after the other, each with a server of its own on the same file."""
+
+    async def main():
+        for play in plays:
+            store = SQLiteStore("store.db")
+            async with OldNode(store) as node:
+                await play(node)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            await asyncio.sleep(0)
+            store.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("texts", [["booted"], ["booted", "a", "b"], [f"{number}" for number in range(60)]], ids=len)
+def test_messages_that_come_again_after_a_restart_of_the_server_are_delivered_once(texts):
+    client = OldClient(None)
+
+    async def before(node):
+        client.port = node.port
+        await client.connect()
+        await within(client_conn("old"))
+        if len(texts) > 1:  # it sends no second message before it knows of the first
+            client.send(texts[0])
+            await client.acknowledged()
+        client.deaf = True
+        for text in texts[len(texts) > 1 :]:
+            client.send(text)
+        await until(lambda: stored(node) == len(texts), "the lines in the store")
+        await client.cut()
+
+    def stored(node):
+        return node.registry.get("old")._session.receiver.ack
+
+    async def after(node):
+        client.port = node.port
+        client.deaf = False
+        await client.connect()
+        await client.acknowledged()
+        client.send("last")
+        conn = await within(client_conn("old"))
+        assert await read(conn, len(texts) + 1) == [f"{text}\n" for text in [*texts, "last"]]
+        await client.acknowledged()
+        await client.cut()
+
+    restarted(before, after)
+
+
+@pytest.mark.parametrize("how", ["other words", "it said more", "it lived on"])
+def test_next_life_after_a_restart_of_the_server_is_another_one(how):
+    async def before(node):
+        client = OldClient(node.port)
+        await client.connect()
+        await within(client_conn("old"))
+        client.send("booted")
+        if how == "it said more":
+            client.send("more")
+        await client.acknowledged()
+        if how == "it lived on":
+            await asyncio.sleep(2.3 * TIMEOUT_MS / 1000)
+        await client.cut()
+
+    async def after(node):
+        client = OldClient(node.port)
+        await client.connect()
+        text = "again" if how == "other words" else "booted"
+        client.send(text)
+        await client.acknowledged()
+        expected = ["booted\n", *["more\n"] * (how == "it said more"), text + "\n"]
+        assert await read(await within(client_conn("old")), len(expected)) == expected
+        await client.cut()
+
+    restarted(before, after)
+
+
+class State:
+    def __init__(self, memory, next_number, epoch=None):
+        self.note = memory.note()
+        self.peer_epoch = epoch or memory.epoch
+        self.next_number = next_number
+
+
+@pytest.mark.parametrize("start", [0, 65530])
+@pytest.mark.parametrize("count", [1, 10, 150])
+def test_messages_that_had_not_come_into_the_store_are_new(start, count):
+    for missing in range(min(count, 100) + 1):
+        memory = Memory(b"12345678")
+        memory.number = start
+        memory.begin_life(b"booted")
+        for number in range(count):
+            memory.add(number)
+        again = Memory(b"another.")
+        assert again.restore(State(memory, (start + count - missing) & 0xFFFF))
+        known = [number for number in range(count) if number in again]
+        assert known == list(range(max(0, count - 100), count - missing))
+        assert again.number == (start + count - missing) & 0xFFFF and again.epoch == b"12345678"
+        assert (again.first is not None) == (0 in known)
+
+
+def test_note_of_a_life_of_which_nothing_is_in_the_store_is_no_use():
+    memory, again = Memory(b"12345678"), Memory(b"another.")
+    memory.add(5)
+    assert not again.restore(State(memory, 9, b"earlier."))
+    assert 5 not in again and again.epoch == b"another."
+
+
+def test_message_whose_note_the_store_refused_is_new_when_it_comes_again():
+    class Refusing(server.MemoryStore):
+        refusing = False
+
+        def note(self, *args):
+            if self.refusing:
+                raise StoreError("disk full")
+            super().note(*args)
+
+    store = Refusing()
+
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        store.refusing = True
+        client.send("booted")
+        await until(lambda: not conn.status(), "the end of the connection")
+        store.refusing = False
+        await client.cut()
+        await client.connect()
+        await client.acknowledged()
+        assert await read(conn, 1) == ["booted\n"]
+        await client.cut()
+
+    played(play, store=store)

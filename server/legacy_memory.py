@@ -1,0 +1,71 @@
+"""What is remembered of a micropython-iot client, so that a message that it repeats is delivered once: also by the next
+process. CPython only.
+
+The ids of its messages go into the store as a note (store.py), with the number
+that each has as a line of the session, before the line itself does. So after
+a crash it is known of every id whether its line is in the store: those from
+the store's receive cursor on are not, and are forgotten.
+"""
+
+import json
+from collections import deque
+from hashlib import sha256
+
+from protocol.serial import diff16
+
+REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
+
+
+class Memory:
+    """The ids that a client's present life has used, the newest last."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch  # of the session that the adapter has in the place of the client
+        self.number = 0  # of the line that comes next
+        self.first = None  # digest of message 0, as long as it may come again on the next connection
+        self._ids = deque(maxlen=REMEMBERED_IDS)
+
+    def __contains__(self, message_id):
+        return message_id in self._ids
+
+    def add(self, message_id):
+        """It has become the next line."""
+        self._ids.append(message_id)
+        self.number = (self.number + 1) & 0xFFFF
+
+    def begin_life(self, text):
+        """Message 0 with this text has come."""
+        self._ids.clear()
+        self.first = digest(text)
+
+    def note(self, *adding):
+        """For the store. adding: the id that will be added once the store has this."""
+        return json.dumps({
+            "epoch": self.epoch.hex(),
+            "number": (self.number + len(adding)) & 0xFFFF,
+            "ids": [*self._ids, *adding][-REMEMBERED_IDS:],
+            "first": self.first and self.first.hex(),
+        })  # fmt: skip
+
+    def restore(self, state):
+        """Be what the note in a ClientState says, but for the messages that are not in the store.
+
+        Returns False if there is nothing to go on from: then the epoch is a new one.
+        """
+        if not state.note:
+            return False
+        noted = json.loads(state.note)
+        if state.peer_epoch is None or bytes.fromhex(noted["epoch"]) != state.peer_epoch:
+            return False  # not one of its lines has come into the store
+        missing = diff16(noted["number"], state.next_number)
+        ids = noted["ids"][: max(0, len(noted["ids"]) - missing)]
+        self.epoch = state.peer_epoch
+        self.number = state.next_number
+        self.first = bytes.fromhex(noted["first"]) if noted["first"] and 0 in ids else None
+        self._ids.extend(ids)
+        return True
+
+
+def digest(text):
+    """Of a message: it is compared with another one, and may be long."""
+    return sha256(text).digest()[:16]
