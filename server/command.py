@@ -26,6 +26,7 @@ _EXAMPLES = """examples:
   pb-link clients                              who is connected
   pb-link send pump "valve open" --wait        a line for pump; return when it has it
   pb-link tail pump                            show the lines of pump as they come, and leave them to the application
+  pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
 """
 

@@ -26,6 +26,8 @@ from server.transport import LOOKS, Transport
 # not proved to be it. Apart, because ids are no secret, but to know one takes more than to open a connection.
 MAX_SILENT = 128
 MAX_GREETED = 128
+# So long a place is not taken from a peer for one whose address has as many: a handshake over a bridge takes less.
+GRACE_MS = 500
 # Preamble and HELLO come by then: the client sends them as soon as it has the
 # connection. The rest of the handshake has HANDSHAKE_MS.
 HELLO_MS = 2000
@@ -49,13 +51,15 @@ class Listener:
         self.legacy = None  # see legacy.py: who serves those that do not begin with our preamble
         self._store = store
         self._timeout_ms = timeout_ms
-        self._silent = Places(MAX_SILENT)
-        self._greeted = Places(MAX_GREETED)
+        self._silent = Places(MAX_SILENT, GRACE_MS)
+        self._greeted = Places(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
+        self._ended = False
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
         """Serve until cancelled; then close every connection."""
+        self._ended = False
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.tell("listening", host=host, port=port)
         try:
@@ -65,6 +69,7 @@ class Listener:
                 self._registry.end_period()
         finally:
             server.close()
+            self._ended = True  # for those that have been accepted, and have not begun
             await self._say_farewell()
             self._registry.close_all()
 
@@ -81,7 +86,7 @@ class Listener:
 
     async def _accept(self, reader, writer):
         transport = Transport(reader, writer, self._timeout_ms)
-        if self._guard is not None and self._guard.keeps_out(transport.address):
+        if self._ended or self._guard is not None and self._guard.keeps_out(transport.address):
             transport.close()
             return
         self._open.append(transport)
@@ -109,9 +114,9 @@ class Listener:
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
         place = _Place(transport)
-        self._take(self._silent, place)
         responder = Responder()
         try:
+            self._take(self._silent, place, responder)
             limit = Timeout(HELLO_MS)
             connection = await self._maybe_legacy(transport, limit)
             if connection is None:
@@ -155,10 +160,13 @@ class Listener:
             return None
         return await _within(limit, "id", self.legacy.admit(transport, first))
 
-    def _take(self, places, place):
-        """A connection gets a place of one kind; another one may have to go for it."""
+    def _take(self, places, place, responder):
+        """A connection gets a place of one kind; another one may have to go for it. Raises: _Full."""
         self._leave(place)
         leaving = places.take(place)
+        if leaving is place:
+            responder.refuse = REFUSED_BUSY
+            raise _Full(_TOO_MANY)
         if leaving is not None:
             self._clear(leaving)
 
@@ -168,7 +176,7 @@ class Listener:
 
     def _clear(self, place):
         place.cleared = True
-        self._registry.refused(place.transport.peer, "too many connections without proof", "flood")
+        self._registry.refused(place.transport.peer, _TOO_MANY, "flood")
         place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
         place.task.cancel()
 
@@ -176,7 +184,7 @@ class Listener:
         """Returns the Connection of the client that this is, proven and loaded, and its Welcome."""
         transport = place.transport
         key = await _within(limit, "HELLO", self._hello(transport, responder))
-        self._take(self._greeted, place)
+        self._take(self._greeted, place, responder)
         connection = self._registry.get(responder.client_id)
         proof = self._proof(transport, responder, connection, key)
         try:
@@ -235,6 +243,13 @@ class _TooSlow(RemoteProtocolError):
     pass
 
 
+class _Full(RemoteProtocolError):
+    pass
+
+
+_TOO_MANY = "too many connections without proof"
+
+
 def _kind(error):
     """Of registry.REFUSALS."""
     for kind, errors in _KINDS:
@@ -245,6 +260,7 @@ def _kind(error):
 _KINDS = (
     ("identity", AuthenticationError),
     ("time", _TooSlow),
+    ("flood", _Full),
     ("protocol", RemoteProtocolError),
     ("store", LinkError),
     ("gone", (OSError, EOFError)),

@@ -13,7 +13,7 @@ from server.environment import key_source
 from server.guard import Guard
 from server.keys import Keys
 from server.legacy import Legacy
-from server.listener import Listener
+from server.listener import MAX_GREETED, MAX_SILENT, Listener
 from server.log import QUIET, Log
 from server.metrics import Metrics
 from server.retention import Retention
@@ -22,7 +22,7 @@ from server.sqlite_store import SQLiteStore
 from server.status import Status
 
 _LOOK_S = 1.0  # how often the key file is looked at
-_FILES = 100  # open ones besides a connection for each client: connections without proof, the store
+_FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
 _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
 
 

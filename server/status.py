@@ -22,7 +22,7 @@ class Status:
             client.peer = details["peer"]
             client.outage_s = client.outages_s()
             client.away_since = None
-        elif event == "disconnected" and not self._registry.get(client_id).status():
+        elif event == "disconnected" and client.peer == details["peer"]:  # else another one has taken over
             client.since = client.peer = None
             client.away_since = time.time()
             client.outages += 1

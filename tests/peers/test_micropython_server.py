@@ -51,6 +51,7 @@ def test_silent_connections_give_way_and_lines_keep_their_order(server):
     async def main():
         server.wait_for("early")  # no client has connected
         crowd = [await open_stream(server.port) for _ in range(150)]
+        await asyncio.sleep(0.6)  # GRACE_MS: then they give way
         client = Client(server.port)
         await within(client.connect())
         assert await within(client.expect(3)) == [f"early {i}\n" for i in range(3)]

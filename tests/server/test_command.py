@@ -267,7 +267,7 @@ def test_too_few_open_files_are_told():
             time.sleep(0.01)
         process.terminate()
         process.wait(20)
-    assert " few_files limit=64 needed=101\n" in Path("log.txt").read_text()
+    assert " few_files limit=64 needed=307\n" in Path("log.txt").read_text()
 
 
 def test_check_says_what_is_wrong(capsys):

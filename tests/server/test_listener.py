@@ -324,7 +324,8 @@ BUSY = bytes((0, 3, 4, 3, 1))  # REFUSED: too many connections
 
 @pytest.fixture
 def patience(monkeypatch):
-    """Silent connections are not given up by time."""
+    """Silent connections are not given up by time, and there is no grace."""
+    monkeypatch.setattr(server.listener, "GRACE_MS", 0)
     monkeypatch.setattr(server.listener, "HELLO_MS", 60000)
     monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 60000)
 
@@ -390,6 +391,25 @@ def test_silent_connections_take_no_place_of_those_that_said_hello(monkeypatch, 
             await within(client.connect())
 
     asyncio.run(main())
+
+
+def test_newcomer_is_told_to_come_again_when_others_are_at_their_handshakes(monkeypatch, capsys):
+    monkeypatch.setattr(server.listener, "MAX_SILENT", 2)
+    monkeypatch.setattr(server.listener, "MAX_GREETED", 2)
+
+    async def main():
+        async with Service() as service:
+            streams = await crowd(service, [HELLO_OF_A, HELLO_OF_A])
+            assert "too many connections" in await Client(service.port).refused()
+            silent = await crowd(service, [b"", b"", b""])
+            assert (await within(silent[2][0].read(-1)))[-5:] == BUSY
+            assert not await ended(streams[0][0]) and not await ended(silent[0][0])
+            await asyncio.sleep(server.listener.GRACE_MS / 1000 + 0.1)
+            await within(Client(service.port).connect())
+            assert await ended(streams[0][0]) and await ended(silent[0][0])
+
+    asyncio.run(main())
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_places_of_unproven_connections_are_given_back(monkeypatch):

@@ -110,6 +110,23 @@ def test_outages_and_lines_that_are_sent_again_are_counted():
     asyncio.run(main())
 
 
+def test_connection_that_is_taken_over_is_no_outage():
+    async def main():
+        async with Observed() as service:
+            old, new = Client(service.port), Client(service.port)
+            await within(old.connect())
+            await within(new.connect())
+            await old.ended()
+            await asyncio.sleep(0.05)
+            found = service.read()
+            assert found["outages_total", "a"] == 0 and found["connections_total", "a"] == 2
+            assert found["outage_seconds_total", "a"] == 0 and service.status.clients()[0]["since"]
+            new.cut()
+            await until(lambda: service.read()["outages_total", "a"] == 1, "the outage")
+
+    asyncio.run(main())
+
+
 def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
     monkeypatch.setattr(server.listener, "HELLO_MS", 200)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import primitives.timeout
 from server.places import Places
 from server.ticker import SLOTS, Ticker
 
@@ -12,13 +13,21 @@ class One:
         self.name = name
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The milliseconds that have passed: a list of one."""
+    now = [0]
+    monkeypatch.setattr(primitives.timeout, "ticks_ms", lambda: now[0])
+    return now
+
+
 def test_there_is_room_for_so_many():
-    places = Places(3)
+    places = Places(3, 0)
     assert [places.take(One("x")) for _ in range(3)] == [None] * 3 and len(places) == 3
 
 
 def test_who_has_left_needs_no_place():
-    places = Places(1)
+    places = Places(1, 500)
     one = One("x")
     places.take(one)
     places.leave(one)
@@ -26,30 +35,47 @@ def test_who_has_left_needs_no_place():
     assert places.take(One("y")) is None and len(places) == 1
 
 
-def test_oldest_of_the_greediest_address_gives_way():
-    places = Places(4)
-    everybody = [One("client"), One("flood", "first"), One("flood", "second"), One("other")]
+def test_oldest_of_the_greediest_address_gives_way_to_a_poorer_one_at_once(clock):
+    places = Places(4, 500)
+    everybody = [One("client"), One("flood", "first"), One("flood", "second"), One("flood", "third")]
     for one in everybody:
         places.take(one)
-    assert places.take(One("flood")) is everybody[1]
-    assert places.take(One("new")) is everybody[2]
+    assert places.take(One("new")) is everybody[1] and len(places) == 4
 
 
-def test_flood_from_one_address_keeps_nobody_out():
-    places = Places(64)
+def test_newcomer_that_is_not_poorer_waits_for_the_end_of_the_grace(clock):
+    places = Places(4, 500)
+    everybody = [One(address) for address in ("client", "flood", "flood", "other")]
+    for one in everybody:
+        places.take(one)
+    for address in ("flood", "other"):
+        newcomer = One(address)
+        assert places.take(newcomer) is newcomer
+    clock[0] = 500
+    assert places.take(One("flood")) is everybody[1] and len(places) == 4
+
+
+def test_flood_from_one_address_keeps_nobody_out(clock):
+    places = Places(64, 500)
     client = One("client")
-    gone = [places.take(client if number == 500 else One("flood")) for number in range(5000)]
+    gone = []
+    for number in range(5000):
+        clock[0] += 1
+        gone.append(places.take(client if number == 500 else One("flood")))
     assert client not in gone and len(places) == 64
 
 
-@pytest.mark.parametrize("addresses", [64, 1000])
-def test_flood_from_many_addresses_leaves_a_newcomer_the_time_of_a_whole_round(addresses):
-    places = Places(64)
-    for number in range(200):
-        places.take(One(number % addresses))
-    client = One("client")
-    places.take(client)
-    assert client not in [places.take(One(number % addresses)) for number in range(63)]
+def test_flood_from_many_addresses_lets_some_newcomers_in_and_these_finish(clock):
+    places = Places(64, 500)
+    let_in = 0
+    for number in range(20000):  # ten in a millisecond
+        clock[0] += number % 10 == 0
+        newcomer = One(number)
+        leaving = places.take(newcomer)
+        let_in += leaving is not newcomer
+        newcomer.since = clock[0]
+        assert leaving in (None, newcomer) or clock[0] - leaving.since >= 500
+    assert 64 * 2000 / 500 * 0.9 <= let_in <= 64 * 2000 / 500 * 1.3
 
 
 class Seen:
