@@ -141,10 +141,11 @@ class Carrier:
             fault = self._session.fault(now)
             if fault:
                 raise RemoteProtocolError(fault)
+            before = self._session.sender.number
             end = self._session.encode_into(transport.buffer, 0, now)
             if end == 0:
                 return
-            self.traffic.sent(self._session.sender, now)
+            self.traffic.sent(self._session.sender, before, now)
             await transport.send(end)
 
     def _fill_session(self):

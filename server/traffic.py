@@ -19,9 +19,9 @@ class Traffic:
         """Another session: what its lines went through is not known."""
         self._sent_to = self._timed = None
 
-    def sent(self, sender, now):
-        """A frame has been filled."""
-        if self._timed is None and sender.number != sender.base:
+    def sent(self, sender, before, now):
+        """A frame has been filled. before: what sender.number was."""
+        if self._timed is None and sender.number != before:
             self._timed = (sender.number, now)
 
     def acknowledged(self, sender, now):
