@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from build import cache, client, frozen, micropython
+from build import client, frozen
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
@@ -43,11 +43,9 @@ def test_client_is_all_that_it_imports_and_no_more():
     assert reached == set(client.files())
 
 
-def test_manifest_can_be_frozen_by_micropythons_own_reader(micropython32):
-    if not str(micropython32).startswith(str(cache.cache_folder())):
-        pytest.skip("the interpreter was not built here, so there is no source of MicroPython")
-    source = micropython._Builder(cache.cache_folder(), False)._source()
-    assert {target for _, target, _, _ in frozen.frozen_files(source, client.MANIFEST)} == set(client.files())
+def test_manifest_can_be_frozen_by_micropythons_own_reader(micropython_source):
+    listed = frozen.frozen_files(micropython_source, client.MANIFEST)
+    assert {target for _, target, _, _ in listed} == set(client.files())
 
 
 def test_lists_hold_relative_paths_and_no_settings():
