@@ -22,6 +22,19 @@ STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
 
+# mpremote as it is, but for GitHub's files of one repository, which come from the address in the first argument.
+FROM_GITHUB = """
+import sys, urllib.request
+ours, there = sys.argv.pop(1), "https://raw.githubusercontent.com/someone/pb_link/HEAD/"
+urlopen = urllib.request.urlopen
+def instead(url):
+    assert url.startswith(there), url
+    return urlopen(ours + "/" + url.removeprefix(there))
+urllib.request.urlopen = instead
+from mpremote.main import main
+sys.exit(main())
+"""
+
 # From what is installed, not from the source: says where from, then runs the demo, as if of an older release.
 PROGRAM = """
 import protocol.version
@@ -88,16 +101,18 @@ def board(interpreter, folder):
 
 
 @pytest.fixture
-def install(micropython64, tmp_path, missing_tool):
-    """install(address): `mpremote mip install` of it onto a board whose file system is tmp_path."""
+def mpremote(micropython64, tmp_path, missing_tool):
+    """mpremote(*words, github=) runs it with a board whose file system is tmp_path; github: the address that takes its
+    place."""
     try:
         import mpremote  # noqa: F401
     except ImportError:
         missing_tool("mpremote is not installed: make tools")
 
-    def run(address):
+    def run(*words, github=None):
         with board(micropython64, tmp_path) as port:
-            command = [sys.executable, "-m", "mpremote", "connect", port, "mip", "install", address]
+            program = ["-c", FROM_GITHUB, github] if github else ["-m", "mpremote"]
+            command = [sys.executable, *program, "connect", port, *words]
             done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -105,12 +120,12 @@ def install(micropython64, tmp_path, missing_tool):
     return run
 
 
-def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython64, micropython_chip):
+def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython64, micropython_chip):
     with served(client.ROOT) as address:
-        install(f"{address}/package.json")
+        mpremote("mip", "install", f"{address}/package.json")
         settings = write_settings(tmp_path)
         (tmp_path / "lib/primitives/timeout.py").write_text("old")
-        install(f"{address}/primitives/package.json")  # an upgrade, of one package
+        mpremote("mip", "install", f"{address}/primitives/package.json")  # an upgrade, of one package
     assert json.loads((tmp_path / "pb_settings.json").read_text()) == settings
     new = (tmp_path / "lib/primitives/timeout.py").read_text()
     assert new == (client.ROOT / "primitives/timeout.py").read_text()
@@ -126,10 +141,22 @@ def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython6
             link.wait_for("received [1, 1]")
 
 
-def test_compiled_client_is_installed_from_a_folder(install, tmp_path, micropython64):
-    made = tmp_path / "made"
-    assert client.main(["tree", str(made), "--mpy"]) == 0
-    install(str(made / "package.json"))
+def test_client_is_installed_from_github(mpremote, tmp_path):
+    """The forms of the address that docs/hardware.md has, up to what mpremote asks GitHub for."""
+    with served(client.ROOT) as address:
+        mpremote("mip", "install", "github:someone/pb_link", github=address)
+        found = {str(path.relative_to(tmp_path / "lib")) for path in (tmp_path / "lib").rglob("*.py")}
+        assert found == set(client.files())
+        (tmp_path / "lib/protocol/frame.py").write_text("old")
+        mpremote("mip", "install", "github:someone/pb_link/protocol", github=address)
+    for name, path in client.files().items():
+        assert (tmp_path / "lib" / name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("words", [("mip", "install", "made/package.json"), ("cp", "-r", "made/.", ":lib/")])
+def test_compiled_client_is_installed_from_a_folder(mpremote, tmp_path, micropython64, words):
+    assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    mpremote(*words)
     shown = subprocess.check_output(
         [micropython64, "-c", "import pb_link.app_base as a; print(a.__file__)"],
         env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"), cwd=tmp_path, text=True,
