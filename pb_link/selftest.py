@@ -27,6 +27,7 @@ from protocol.version import RELEASE, release_text
 WIRES = ("scl", "sda", "syn", "ack", "rst")
 _RESET_MS = 200
 _SETTLE_MS = 2
+_RISE_MS = 10  # the chip may move a wire as it starts, shorter than that
 # From reset to the first pulse: boot takes a second or two. And twice that to the last.
 _SHOW_MS = 5000
 _SAMPLE_MS = 5
@@ -122,13 +123,27 @@ class SelfTest:
         time.sleep_ms(_RESET_MS)
         if self._pins["rst"]():
             self._fault("rst is stuck high: connected to 3.3 V")
-        for name in WIRES:
-            if name != "rst" and not self._pins[name]():
+        low = [name for name in WIRES[:-1] if not self._pins[name]()]
+        self._release("rst")
+        for name in low:
+            if self._rises(name):
+                self._fault("%s and %s are connected to each other" % tuple(sorted((name, "rst"))))
+            else:
                 self._fault("%s is stuck low: connected to ground, or something holds it" % name)
         if not self.faults:
+            self._low("rst")
+            time.sleep_ms(_SETTLE_MS)
             for name in WIRES[:-1]:
                 self._check_alone(name)
-        self._release("rst")
+            self._release("rst")
+
+    def _rises(self, name):
+        """True if the wire is high now, or soon."""
+        for _ in range(_RISE_MS):
+            if self._pins[name]():
+                return True
+            time.sleep_ms(1)
+        return False
 
     def _check_alone(self, name):
         self._low(name)

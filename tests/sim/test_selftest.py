@@ -4,6 +4,7 @@ The boards mostly wait, so several tests run at once.
 """
 
 import asyncio
+import itertools
 import json
 import secrets
 
@@ -37,18 +38,28 @@ def swapped(one, other):
     return {name: (WIRING[ends.get(name, name)][0], gpio, pull) for name, (_, gpio, pull) in WIRING.items()}
 
 
-def broken(name):
-    client, gpio, pull_up = WIRING[name]
-    return {**WIRING, name: (None, gpio, pull_up), "cut": (client, None, False)}
+def broken(*names):
+    """The client's ends of the wires lead nowhere."""
+    wiring = dict(WIRING)
+    for name in names:
+        client, gpio, pull_up = WIRING[name]
+        wiring.update({name: (None, gpio, pull_up), f"{name} cut": (client, None, False)})
+    return wiring
 
 
 def stuck(name, level):
     return lambda bed: bed.nets[name].stick(level)
 
 
-def joined(bed):
-    """scl and sda touch: they are one net."""
-    bed.bed.wire(bed.nets["scl"], (bed.client, WIRING["sda"][0]), (bed.bridge, WIRING["sda"][1]))
+def joined(one, other):
+    """Two wires touch: they are one net, that of the reset pin if it takes part."""
+
+    def change(bed):
+        net, end = (other, one) if other == "rst" else (one, other)
+        client, gpio, _ = WIRING[end]
+        bed.bed.wire(bed.nets[net], (bed.client, client), *([(bed.bridge, gpio)] if gpio else []))
+
+    return change
 
 
 def noisy(bed):
@@ -63,14 +74,17 @@ CASES = {
     OLD_CLIENT: (WIRING, None, ["release: the ESP8266 has 0.1.0, this board 0.0.9"]),
     "good": (WIRING, None, []),
     "no power": (WIRING, lambda bed: setattr(bed.esp8266, "power_on", lambda: None), ["nothing"]),
-    "touching": (WIRING, joined, ["scl and sda are connected to each other"]),
+    "bus broken": (broken("scl", "sda"), None, ["scl is broken", "sda is broken"]),
+    "all but syn and rst broken": (broken("scl", "sda", "ack"), None, ["nothing"]),
 }
 for _name in WIRING:
     CASES[f"{_name} broken"] = (broken(_name), None, [f"{_name} is broken"])
     for _level, _text in ((0, "low"), (1, "high")):
         CASES[f"{_name} stuck {_text}"] = (WIRING, stuck(_name, _level), [f"{_name} is stuck {_text}"])
-for _pair in ("ack sda", "ack scl", "scl sda", "ack syn", "scl syn", "sda syn", "rst syn", "ack rst"):
-    CASES[f"{_pair} swapped"] = (swapped(*_pair.split()), None, [f"{_pair.replace(' ', ' and ')} are swapped"])
+for _one, _other in itertools.combinations(sorted(WIRING), 2):
+    _both = f"{_one} and {_other} are"
+    CASES[f"{_one} {_other} swapped"] = (swapped(_one, _other), None, [f"{_both} swapped"])
+    CASES[f"{_one} {_other} touch"] = (WIRING, joined(_one, _other), [f"{_both} connected to each other"])
 
 
 async def run_case(name, folder, interpreter, chip):
