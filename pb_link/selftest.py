@@ -5,7 +5,7 @@
 
 Checks scl, sda, syn, ack and rst, and names the one that is broken, swapped or
 stuck; then measures clock and errors of the bus, and compares the releases.
-It takes 5 seconds if all is well, a minute at worst. How it works:
+It takes 9 seconds if all is well, about a minute if not. How it works:
 
 1. With the ESP8266 held in reset, each wire is pulled up and must be high, is
    pulled low and must follow, alone.
@@ -75,6 +75,7 @@ class SelfTest:
 
     def run(self):
         """Print the report. Returns the faults, each a str that begins with the wire or the thing."""
+        self._say("testing: some seconds if all is well, about a minute if not")
         try:
             self._check_levels()
             if not self.faults:

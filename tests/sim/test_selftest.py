@@ -147,5 +147,6 @@ def test_fault_is_named(results, name):
 def test_good_wiring_is_measured(results):
     _, lines = results["good"]
     assert "client all is well" in lines
+    assert any(line.startswith("client testing") for line in lines)  # at once: a minute of silence would look dead
     assert any(line.startswith("client bus ") and "10240 bytes, 0 errors" in line for line in lines), lines
     assert sum("release 0.1.0" in line for line in lines if line.startswith("client")) == 2
