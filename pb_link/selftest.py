@@ -71,6 +71,7 @@ class SelfTest:
         self._port = port
         self._say = say
         self.faults = []
+        self._rst_is_high = False  # against this board's pulling it low
         self.result = None  # what the bridge has measured
 
     def run(self):
@@ -107,9 +108,11 @@ class SelfTest:
 
     def _restore(self):
         """Let the bridge boot as usual, with the pins as `pb_link.config` has them."""
-        self._release("scl", "sda", "ack")
-        self._pins["syn"].init(self._class.OUT, value=1)
-        self._reset()
+        self._release()
+        if not self.faults:  # else syn may be driven against a short circuit
+            self._pins["syn"].init(self._class.OUT, value=1)
+        if not self._rst_is_high:
+            self._reset()
         self._pins["rst"].init(self._class.OPEN_DRAIN, value=1)
 
     # 1: levels
@@ -121,9 +124,13 @@ class SelfTest:
             self._fault("rst is stuck low: connected to ground, or something holds it")
             return
         self._low("rst")
-        time.sleep_ms(_RESET_MS)
+        time.sleep_ms(_SETTLE_MS)  # no longer, if it is at 3.3 V
         if self._pins["rst"]():
+            self._release("rst")
+            self._rst_is_high = True
             self._fault("rst is stuck high: connected to 3.3 V")
+            return
+        time.sleep_ms(_RESET_MS)
         low = [name for name in WIRES[:-1] if not self._pins[name]()]
         self._release("rst")
         for name in low:

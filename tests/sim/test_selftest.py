@@ -13,6 +13,7 @@ import pytest
 from protocol.version import RELEASE
 from sim import flash_image, wifi
 from sim.link_bed import WIRING, LinkBed
+from sim.nets import OUT
 
 AT_ONCE = 8
 LIMIT_S = 120
@@ -88,7 +89,7 @@ for _one, _other in itertools.combinations(sorted(WIRING), 2):
 
 
 async def run_case(name, folder, interpreter, chip):
-    """Returns (faults that the self test names, the lines of its report)."""
+    """Returns (faults that the self test names, the lines of its report, the client's pins that it left driven)."""
     wiring, change, _ = CASES[name]
     release = (0, 0, 9) if name == OLD_CLIENT else RELEASE
     settings = {"key": secrets.token_hex(32)}
@@ -114,13 +115,14 @@ async def run_case(name, folder, interpreter, chip):
     except asyncio.TimeoutError:
         pass
     finally:
+        driven = [name for name, pin in bed.client.pins.items() if pin.mode == OUT]
         await bed.close()
-    return [line[14:] for line in lines if line.startswith("client faults")], lines
+    return [line[14:] for line in lines if line.startswith("client faults")], lines, driven
 
 
 @pytest.fixture(scope="module")
 def results(micropython64, micropython_chip, tmp_path_factory):
-    """name of the case -> (faults, lines)"""
+    """name of the case -> (faults, lines, driven pins)"""
 
     async def main():
         places = asyncio.Semaphore(AT_ONCE)
@@ -136,8 +138,9 @@ def results(micropython64, micropython_chip, tmp_path_factory):
 
 @pytest.mark.parametrize("name", CASES)
 def test_fault_is_named(results, name):
-    faults, lines = results[name]
+    faults, lines, driven = results[name]
     wanted = CASES[name][2]
+    assert driven == ([] if wanted else ["X11"])  # only syn, and not where it may be against a short circuit
     assert faults, lines
     found = [fault for fault in eval(faults[0]) if fault]
     assert len(found) == len(wanted), lines
@@ -145,7 +148,7 @@ def test_fault_is_named(results, name):
 
 
 def test_good_wiring_is_measured(results):
-    _, lines = results["good"]
+    _, lines, _ = results["good"]
     assert "client all is well" in lines
     assert any(line.startswith("client testing") for line in lines)  # at once: a minute of silence would look dead
     assert any(line.startswith("client bus ") and "10240 bytes, 0 errors" in line for line in lines), lines
