@@ -61,6 +61,9 @@ def main(arguments=None):
         micropython = flash_plan.read_micropython(options.micropython)
         version = flash_plan.check_micropython(micropython, manifest)
         say(f"MicroPython {'.'.join(map(str, version))}, pb_link {manifest.facts['release']}")
+        doubt = flash_plan.doubt(version, manifest)
+        if doubt:
+            say(doubt)
         if options.dry_run:
             _show_plans(options, micropython, manifest)
             return 0

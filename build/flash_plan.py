@@ -120,6 +120,14 @@ def check_micropython(data, manifest):
     return version
 
 
+def doubt(version, manifest):
+    """Returns what is to be said of a MicroPython that is newer than what the images were compared with, or None."""
+    newest = manifest.facts["micropython"]["same_bytecode"][-1]
+    if version[:2] > tuple(map(int, newest.split(".")))[:2]:
+        return f"That is newer than what these images are known to fit. If the bridge does not start, take {newest}."
+    return None
+
+
 def _is_whole(data):
     """Is the firmware as long as it says, and of the sum that it says?"""
     if len(data) < LENGTH_AT + 4:

@@ -93,6 +93,14 @@ def test_dry_run_touches_nothing(firmware_file, capsys):
         assert text in shown
 
 
+@pytest.mark.parametrize(("version", "doubted"), [(b"1.25.0", False), (b"1.29.3", False), (b"1.99.0", True)])
+def test_micropython_that_no_image_was_compared_with_is_doubted(tmp_path, capsys, version, doubted):
+    path = tmp_path / "micropython.bin"
+    path.write_bytes(micropython(b"MicroPython v" + version + b" on 2025-04-15"))
+    assert flash.main(["--dry-run", "--micropython", str(path)]) == 0
+    assert ("If the bridge does not start, take 1.29.0" in capsys.readouterr().err) == doubted
+
+
 def test_without_micropython_the_file_to_get_is_named(capsys):
     assert flash.main(["--port", "/dev/null"]) == 2
     said = capsys.readouterr().err
