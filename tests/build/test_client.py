@@ -21,6 +21,7 @@ from tests.peers.processes import running, up, write_settings
 STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
+LEAST_FREE = 30000  # bytes: the link's buffers want about 15 KB of that, the rest is the application's
 
 # mpremote as it is, but for GitHub's files of one repository, which come from the address in the first argument.
 FROM_GITHUB = """
@@ -162,6 +163,17 @@ def test_compiled_client_is_installed_from_a_folder(mpremote, tmp_path, micropyt
         env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"), cwd=tmp_path, text=True,
     )  # fmt: skip
     assert shown == f"{tmp_path}/lib/pb_link/app_base.mpy\n"
+
+
+def test_compiled_client_leaves_a_pyboard_room_for_an_application(tmp_path, micropython32, report_line):
+    """In the heap of a Pyboard v1.x. The .py files want 110 KB to be compiled on the board."""
+    assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    program = "import gc, asyncio, pb_link.app_base, pb_link.settings\ngc.collect(); print(gc.mem_free())"
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
+    command = [micropython32, "-X", "heapsize=100k", "-c", program]
+    free = int(subprocess.check_output(command, env=environment, cwd=tmp_path, text=True))
+    report_line(f"client, compiled and imported: {free} bytes free of a 100 KB heap")
+    assert free >= LEAST_FREE
 
 
 def test_client_runs_from_romfs(tmp_path, micropython64):
