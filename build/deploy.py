@@ -35,6 +35,14 @@ PROBE = (
 )
 
 
+UNREACHED = (
+    "The board on {port} cannot be reached: {said}. Is it the right port, is no other program using it, and may you "
+    "open it (group dialout)?"
+)
+UNCOPIED = (
+    "Copying to the board on {port} failed: {said}. Was it unplugged, or is its file system full? The client takes "
+    "50 KB there, 150 KB with --source. Then try again."
+)
 # What mip has brought is in the first folder of sys.path that ends so.
 REMOVE = (
     "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
@@ -83,16 +91,13 @@ def _need_mpremote():
         raise MissingTool("mpremote is missing. Install with:  make tools") from None
 
 
-def _mpremote(port, *words):
-    """Returns what it printed. Raises: BuildError."""
+def _mpremote(port, *words, failure=UNREACHED):
+    """Returns what it printed. Raises: BuildError, whose text is `failure` with the port and what mpremote said."""
     command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise BuildError(
-            f"The board on {port} cannot be reached: {said[-1] if said else 'mpremote failed'}. Is it the right port, "
-            "is no other program using it, and may you open it (group dialout)?"
-        )
+        raise BuildError(failure.format(port=port, said=said[-1] if said else "mpremote failed"))
     return done.stdout
 
 
@@ -157,13 +162,14 @@ def _install(options, absent):
     with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
         folder = Path(scratch)
         client.tree(folder / "client", compiled=not options.source)
-        _mpremote(options.port, "mip", "install", folder / "client" / "package.json")
-        _mpremote(options.port, "exec", REMOVE % [str(name) for name in _other_forms(options.source)])
+        _mpremote(options.port, "mip", "install", folder / "client" / "package.json", failure=UNCOPIED)
+        remove = REMOVE % [str(name) for name in _other_forms(options.source)]
+        _mpremote(options.port, "exec", remove, failure=UNCOPIED)
         (folder / "main.py").write_text(MAIN)
         if "main.py" in absent:
-            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py")
+            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
         if FILE in absent:
-            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}")
+            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
     kept = [name for name in (FILE, "main.py") if name not in absent]
     print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
 

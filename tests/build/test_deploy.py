@@ -120,6 +120,13 @@ def test_board_that_cannot_be_a_client_is_refused(port, capsys, tmp_path):
     assert list((tmp_path / "computer").iterdir()) == []
 
 
+def test_copying_that_fails_is_told_from_a_board_that_is_not_there(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "board/lib/pb_link").write_text("in the way of a folder")
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 1
+    assert "Copying to the board" in capsys.readouterr().err
+
+
 def test_port_without_a_board_is_named(port, capsys):
     assert deploy.main(["--port", "/dev/gone"]) == 1
     assert "The board on /dev/gone cannot be reached" in capsys.readouterr().err
