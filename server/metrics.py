@@ -20,13 +20,15 @@ _OF_CLIENTS = (
 
 
 class Metrics:
-    """Args: address: "host:port"; status: Status; store: SQLiteStore; guard: Guard."""
+    """Args: address: "host:port"; status: Status; store: SQLiteStore; guard: Guard; more: function () that returns
+    (name, type, help, value) of others."""
 
-    def __init__(self, address, status, store, guard):
+    def __init__(self, address, status, store, guard, more=list):
         self._host, _, self._port = address.rpartition(":")
         self._status = status
         self._store = store
         self._guard = guard
+        self._more = more
 
     async def serve(self):
         """Serve until cancelled. Raises: OSError."""
@@ -57,6 +59,7 @@ class Metrics:
             ("store_commits_total", "counter", "Transactions of the store", self._store.commits),
             ("store_commit_seconds_total", "counter", "Time that they took", round(self._store.commit_s, 6)),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),
+            *self._more(),
         ):
             _describe(lines, name, kind, text)
             lines.append(f"pb_link_{name} {value}")

@@ -44,6 +44,7 @@ class Service:
         self.registry = server._registry
         self.status = Status(self.registry, self.keys, settings.allow_legacy)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry)
+        self._gateway = None
         self._stop = asyncio.Event()
         self._failed = False
 
@@ -61,14 +62,19 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         limit = open_file_limit()
-        if limit is not None and limit < len([*self.keys]) + _FILES:
-            self.log("few_files", limit=limit, needed=len([*self.keys]) + _FILES)
+        needed = len([*self.keys]) * (2 if settings.mqtt else 1) + _FILES
+        if limit is not None and limit < needed:
+            self.log("few_files", limit=limit, needed=needed)
         tasks = []
         try:
             await self._admin.start()
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            if settings.mqtt:
+                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
+                work.append(self._gateway.run())
             if settings.metrics:
-                work.append(Metrics(settings.metrics, self.status, self.store, guard).serve())
+                more = self._gateway.metrics if self._gateway else list
+                work.append(Metrics(settings.metrics, self.status, self.store, guard, more).serve())
             if self._app is not None:
                 work.append(self._app().run())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
@@ -98,6 +104,8 @@ class Service:
         self.status.note(event, client_id, details)
         if event == "received":
             self._admin.received(client_id, details["lines"])
+        if self._gateway is not None:
+            self._gateway.note(event, client_id)
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif event not in QUIET:
@@ -121,6 +129,12 @@ class Service:
         self.log("keys_read", clients=len(keys))
         for client_id in gone:
             self.registry.get(client_id).disconnect()
+        if self._gateway is not None:
+            self._gateway.follow()
+
+    def _served(self):
+        """The ids of those who may connect."""
+        return {*self.keys, *self.settings.allow_legacy}
 
     def _key_used(self, client_id):
         self._file.used(client_id)
@@ -142,6 +156,14 @@ def load_app(name):
     if not hasattr(found, "run"):
         raise SettingsError(f"app {name!r} has no method `async def run(self)`")
     return found
+
+
+def mqtt_gateway():
+    """Returns the class Gateway. Raises: SettingsError if what it needs is not installed."""
+    try:
+        return importlib.import_module("server.mqtt").Gateway
+    except ImportError as error:
+        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install 'pb-link[mqtt]'")
 
 
 def open_file_limit():
