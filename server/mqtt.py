@@ -26,7 +26,7 @@ from server.settings import SettingsError
 CONNECTING = 4  # attempts to connect at the same time
 FIRST_S = 0.5  # before the second attempt; each further one waits twice as long, less a random half
 LONGEST_S = 60.0
-STABLE_S = 10.0  # a connection that lived for so long ends the back-off
+STABLE_S = 10.0  # a connection that lived for so long ends the back-off, as does one that moved a line
 LEAVE_S = 3.0  # at the end, to say that the client is offline
 READER = "the MQTT gateway"
 
@@ -134,6 +134,7 @@ class Channel:
         self._counts = gateway.counts
         self._connection = gateway.registry.get(client_id)
         self._since = None  # when the present connection to the broker began
+        self._moved = False  # a line has, either way, over the present connection
         self._entities = set()  # topics that the client has announced
         self._ending = self._forget = False
 
@@ -147,13 +148,14 @@ class Channel:
         pause_s = FIRST_S
         while not self._ending:
             fault = self._since = None
+            self._moved = False
             try:
                 await self._live()
             except* _FAULTS as faults:
                 fault = _first(faults)
             if self._ending:
                 break
-            if self._since is not None and time.monotonic() - self._since >= STABLE_S:
+            if self._moved or self._since is not None and time.monotonic() - self._since >= STABLE_S:
                 pause_s = FIRST_S
             wait_s = random.uniform(0.5, 1) * pause_s
             pause_s = min(2 * pause_s, LONGEST_S)
@@ -231,6 +233,7 @@ class Channel:
         while True:
             done, task = await sent.get()
             await task
+            self._moved = True
             self._counts["published_total"] += 1
             await self._connection.done_with(done)
 
@@ -258,6 +261,7 @@ class Channel:
                 self._refuse("message", error)
             else:
                 await self._connection.write(line, wait=False)
+                self._moved = True
                 self._counts["received_total"] += 1
             broker.ack(message)
 

@@ -24,7 +24,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from protocol.limits import MAX_LINE
 from server.settings import MQTT_PASSWORD, SettingsError
 
-RECEIVE_MAXIMUM = 16  # messages that the broker may have sent and that are not acknowledged
+RECEIVE_MAXIMUM = 16  # messages that the broker is asked to have sent at most without their acknowledgement
+MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 forgets what it was asked
+MESSAGE_COST = 256  # what a message counts beyond its payload
 MAX_PACKET = 4 * MAX_LINE  # bytes; the broker keeps larger messages away from us
 ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
 ACK_S = 30.0  # for its acknowledgement of a publication
@@ -54,6 +56,8 @@ class Broker(aiomqtt.Client):
         )  # fmt: skip
         self.repeated = 0  # messages that the broker says to have sent before
         self.overrun = 0  # messages with QoS 0 that were dropped
+        self._waiting = 0  # bytes
+        self._full = False  # a message did not fit, which the broker is to send again
         self._places = None
         self._in_flight = settings.in_flight
         self._look_s = settings.keepalive_s / _LOOKS
@@ -81,8 +85,11 @@ class Broker(aiomqtt.Client):
                 raise aiomqtt.MqttError(f"the broker refused the subscription of {topic}: {code}")
 
     def ack(self, message):
-        """It is safe: the broker may forget it."""
+        """It is safe: the broker may forget it. To be called for every message, in their order."""
         self._client.ack(message.mid, message.qos)
+        self._waiting -= len(message.payload) + MESSAGE_COST
+        if self._full and not self._waiting:  # what is not acknowledged comes again with the next connection
+            self._fail("the broker has sent more than can be held, and is to send the rest again")
 
     async def ended(self):
         """Wait until the connection has ended, and raise why: MqttError or another fault of paho's."""
@@ -113,18 +120,24 @@ class Broker(aiomqtt.Client):
         self._places = asyncio.Semaphore(min(self._in_flight, allowed))
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_disconnect(self, client, userdata, flags, reason_code, properties=None):
+        if not self._connected.done():  # aiomqtt would wait for its time to be up
+            self._connected.set_exception(aiomqtt.MqttError("the broker has closed the connection before it began"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
     def _on_publish(self, client, userdata, mid, reason_code, properties):
         if reason_code.is_failure:
             return self._fail(f"the broker refused a publication: {reason_code}")
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
     def _on_message(self, client, userdata, message):
-        waiting = self._queue.qsize()
-        if message.qos == 0 and waiting >= RECEIVE_MAXIMUM:
+        size = len(message.payload) + MESSAGE_COST
+        if message.qos == 0 and self._waiting >= RECEIVE_MAXIMUM * MESSAGE_COST:
             self.overrun += 1
-        elif waiting >= 2 * RECEIVE_MAXIMUM:
-            self._fail("the broker sends more than it may (Receive Maximum)")
+        elif self._full or self._waiting + size > MAX_WAITING:
+            self._full = True  # from now on all of them, or their order would be another one
         else:
+            self._waiting += size
             self.repeated += message.dup
             super()._on_message(client, userdata, message)
 

@@ -66,7 +66,7 @@ class ScriptedBroker:
     async def _serve(self, reader, writer):
         try:
             while True:
-                head, body = await _packet(reader)
+                head, body = await read_packet(reader)
                 if head == CONNECT:
                     self.connections += 1
                     self._writers.append(writer)
@@ -97,7 +97,8 @@ class ScriptedBroker:
             self._send(PUBACK, self.unanswered.pop().to_bytes(2, "big") + (bytes((code, 0)) if code else b""))
 
 
-async def _packet(reader):
+async def read_packet(reader):
+    """Returns (first byte, what follows the length)."""
     head = (await reader.readexactly(1))[0]
     size = shift = 0
     while True:

@@ -186,15 +186,28 @@ def test_messages_wait_at_the_broker_when_the_client_takes_none(mqtt):
     asyncio.run(main())
 
 
-def test_broker_that_sends_more_than_it_may_is_given_up(mqtt):
+def test_broker_that_sends_more_than_can_be_held_sends_the_rest_again(mqtt, monkeypatch):
+    from server import mqtt_broker
+
+    monkeypatch.setattr(mqtt_broker, "MAX_WAITING", 20 * 258)
+
     async def main():
         store = MemoryStore(outbox_bytes=1)
         async with ScriptedBroker() as broker, Service(store=store) as service, gateway(mqtt, broker, service) as found:
             await broker.has(STATUS, ["offline"])
-            for packet_id in range(1, 60):
-                broker.publish(packet_id, DOWN, b"x")
-            await until(lambda: found._log.of("mqtt_lost"), "the end")
-            assert "Receive Maximum" in found._log.of("mqtt_lost")[0]["error"]
+            for number in range(10, 60):
+                broker.publish(number, DOWN, b"%d" % number)
+            await asyncio.sleep(0.1)
+            assert broker.connections == 1  # as long as there is something to do on this one
+            client = await connected(service)
+            await until(lambda: len(client.lines) == 21, "the line that was stored, and those held")
+            await until(lambda: broker.connections == 2, "another connection")
+            assert "send the rest again" in found._log.of("mqtt_lost")[0]["error"]
+            for number in range(31, 40):
+                broker.publish(number, DOWN, b"%d" % number, flags=0xA)
+            await until(lambda: len(client.lines) == 30, "more lines")
+            assert client.lines == [f"{number}\n" for number in range(10, 40)]
+            client.cut()
 
     asyncio.run(main())
 
@@ -243,6 +256,21 @@ def test_broker_that_does_not_answer_leaves_no_connection_open(mqtt, monkeypatch
             async with gateway(mqtt, broker, service) as found:
                 await until(lambda: len(ended) >= 2, "the ends")
                 assert found._log.of("mqtt_lost")[0]["error"] == "Operation timed out"
+
+    asyncio.run(main())
+
+
+def test_connection_that_ends_at_once_is_noticed_at_once(mqtt):
+    async def close(reader, writer):
+        await reader.readexactly(2)
+        writer.transport.abort()
+
+    async def main():
+        broker = ScriptedBroker()
+        async with await asyncio.start_server(close, HOST, broker.port), Service() as service:
+            async with gateway(mqtt, broker, service) as found:
+                await until(lambda: found._log.of("mqtt_lost"), "the end", 5)  # half of ANSWER_S
+                assert "before it began" in found._log.of("mqtt_lost")[0]["error"]
 
     asyncio.run(main())
 
