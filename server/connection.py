@@ -112,10 +112,7 @@ class Connection:
         reading = self._reading
         await self._loaded()
         if done is not None:
-            await self.done_with(done)
-            while reading.unsafe > ahead:
-                await self._changed.wait()
-                await self._loaded()
+            await self.done_with(done, ahead)
         while True:
             store = self._store
             found = await store.look(self.client_id, self._state.owner, max(reading.finished, start))
@@ -124,11 +121,15 @@ class Connection:
             await self._changed.wait()
             await self._loaded()
 
-    async def done_with(self, done):
-        """The reader is done with the line (store, number), and those before: they may leave the store."""
+    async def done_with(self, done, ahead):
+        """The reader is done with the line (store, number), and those before. Returns when all but `ahead` of them
+        have left the store."""
         if done[0] is self._store:
             self._reading.finish(done[1])
             await self._read_directly()
+            while self._reading.unsafe > ahead:
+                await self._changed.wait()
+                await self._loaded()
 
     async def _read_directly(self):
         """An immediate store does in the reader's own step what it wants done; another one is asked to."""

@@ -42,8 +42,8 @@ class Gateway:
 
     def __init__(self, settings, registry, ids, log):
         read_password(settings)
-        tls_context(settings)
         self.settings = settings
+        self.tls = tls_context(settings)
         self.registry = registry
         self.connecting = asyncio.Semaphore(CONNECTING)
         self.counts = collections.Counter()
@@ -166,7 +166,7 @@ class Channel:
     async def _live(self):
         """One connection to the broker, until it ends: raises why."""
         will = (f"{self.base}/status", "offline")
-        async with connection(self._settings, self.base, will, self._gateway.connecting) as broker:
+        async with connection(self._settings, self._gateway.tls, self.base, will, self._gateway.connecting) as broker:
             self._since = time.monotonic()
             self._counts["connected"] += 1
             self._gateway.tell("mqtt_connected", self.client_id, host=self._settings.host, port=self._settings.port)
@@ -235,7 +235,7 @@ class Channel:
             await task
             self._moved = True
             self._counts["published_total"] += 1
-            await self._connection.done_with(done)
+            await self._connection.done_with(done, self._settings.in_flight)
 
     def _publication(self, line):
         """Returns (topic, payload, retain) for a line of the client's."""
@@ -304,7 +304,7 @@ async def _until_end(broker):
 async def try_broker(settings):
     """For `pb-link check`: connect, as nobody who is known, and leave no trace. Raises: MqttError, OSError, ..."""
     name = f"{settings.prefix}/check-{random.randbytes(4).hex()}"
-    async with connection(settings, name, (f"{name}/status", "")) as broker:
+    async with connection(settings, tls_context(settings), name, (f"{name}/status", "")) as broker:
         await broker.leave(forget=True)
 
 

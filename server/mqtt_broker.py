@@ -41,13 +41,14 @@ _LOGGER.propagate = False
 
 
 class Broker(aiomqtt.Client):
-    """Use `connection`. Args: settings: those of [mqtt]; name: the MQTT client id; will: topic, payload."""
+    """Use `connection`. Args: settings: those of [mqtt]; tls: see tls_context, one for all connections; name: the MQTT
+    client id; will: topic, payload."""
 
-    def __init__(self, settings, name, will):
+    def __init__(self, settings, tls, name, will):
         password = read_password(settings)
         super().__init__(
             settings.host, settings.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5, clean_start=False,
-            username=settings.username or None, password=password, tls_context=tls_context(settings),
+            username=settings.username or None, password=password, tls_context=tls,
             will=aiomqtt.Will(*will, qos=1, retain=True), keepalive=settings.keepalive_s, timeout=ANSWER_S,
             properties=_properties(
                 PacketTypes.CONNECT, SessionExpiryInterval=settings.session_s, ReceiveMaximum=RECEIVE_MAXIMUM,
@@ -115,6 +116,21 @@ class Broker(aiomqtt.Client):
 
     # paho's callbacks
 
+    def _on_socket_register_write(self, client, userdata, sock):
+        """At once: aiomqtt does it in the loop's next round, when the socket may be another one's."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # the thread that connects
+            super()._on_socket_register_write(client, userdata, sock)
+        else:
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self):
+        try:
+            self._client.loop_write()
+        except Exception as error:  # as aiomqtt: whatever it is, the connection has ended
+            self._fail(f"{type(error).__name__}: {error}")
+
     def _on_connect(self, client, userdata, flags, reason_code, properties=None):
         allowed = getattr(properties, "ReceiveMaximum", 65535)  # MQTT 5, 3.2.2.3.3: the value if it is absent
         self._places = asyncio.Semaphore(min(self._in_flight, allowed))
@@ -147,13 +163,13 @@ class Broker(aiomqtt.Client):
 
 
 @contextlib.asynccontextmanager
-async def connection(settings, name, will, connecting=None):
+async def connection(settings, tls, name, will, connecting=None):
     """A Broker that is connected. connecting: asyncio.Semaphore, a bound on attempts at the same time, or None.
 
     Raises: MqttError, OSError, SettingsError.
     """
     async with connecting or contextlib.nullcontext():
-        broker = Broker(settings, name, will)
+        broker = Broker(settings, tls, name, will)
         entering = asyncio.ensure_future(broker.__aenter__())  # a thread connects, and cannot be cancelled
         try:
             await asyncio.shield(entering)

@@ -163,7 +163,7 @@ def mqtt_gateway():
     try:
         return importlib.import_module("server.mqtt").Gateway
     except ImportError as error:
-        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install 'pb-link[mqtt]'")
+        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install '.[mqtt]' in the checkout")
 
 
 def open_file_limit():

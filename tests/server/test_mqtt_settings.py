@@ -126,5 +126,5 @@ def test_extra_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "aiomqtt", None)
     for name in ("server.mqtt", "server.mqtt_broker"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    with pytest.raises(SettingsError, match=r"pip install 'pb-link\[mqtt\]'"):
+    with pytest.raises(SettingsError, match=r"pip install '\.\[mqtt\]'"):
         mqtt_gateway()
