@@ -134,6 +134,7 @@ class Channel:
         self._counts = gateway.counts
         self._connection = gateway.registry.get(client_id)
         self._since = None  # when the present connection to the broker began
+        self._oldest = None  # ((store, number), task) of the oldest line in flight, if it has been looked at
         self._moved = False  # a line has, either way, over the present connection
         self._entities = set()  # topics that the client has announced
         self._ending = self._forget = False
@@ -170,41 +171,43 @@ class Channel:
             self._since = time.monotonic()
             self._counts["connected"] += 1
             self._gateway.tell("mqtt_connected", self.client_id, host=self._settings.host, port=self._settings.port)
+            sent = asyncio.Queue(self._settings.in_flight)
+            self._oldest = None
             try:
-                await self._work(broker)
+                await self._work(broker, sent)
             finally:
                 self._counts["connected"] -= 1
                 self._counts["repeated_total"] += broker.repeated
                 self._counts["refused_total"] += broker.overrun
                 if self._ending:
-                    await self._leave(broker)
+                    await self._leave(broker, sent)
 
-    async def _leave(self, broker):
+    async def _leave(self, broker, sent):
         try:
             async with asyncio.timeout(LEAVE_S):
+                await self._commit_lines(sent, lambda: self._oldest is None and sent.empty())
                 await broker.publish(f"{self.base}/status", "offline", 1, True)
                 await broker.leave(self._forget)
-        except (MqttError, TimeoutError) as error:  # then the broker publishes the will
+        except (MqttError, StoreError, TimeoutError) as error:  # then the broker publishes the will
             self._gateway.tell("mqtt_lost", self.client_id, error=_reason(error))
 
-    async def _work(self, broker):
+    async def _work(self, broker, sent):
         await broker.subscribe_for_good(f"{self.base}/down")
-        sent = asyncio.Queue(self._settings.in_flight)
         async with asyncio.TaskGroup() as group:
             group.create_task(_until_end(broker))
-            group.create_task(self._tell_status(broker, group))
+            group.create_task(self._tell_status(broker))
             group.create_task(self._take_messages(broker))
-            group.create_task(self._publish_lines(broker, group, sent))
+            group.create_task(self._publish_lines(broker, sent))
             group.create_task(self._commit_lines(sent))
 
-    async def _tell_status(self, broker, group):
+    async def _tell_status(self, broker):
         told = None
         while True:
             self.changed.clear()
             online = self._connection.status()
             if online != told:
                 state = "online" if online else "offline"
-                await (await broker.start_publish(group, f"{self.base}/status", state, retain=True))
+                await (await broker.start_publish(f"{self.base}/status", state, retain=True))
                 told = online
             elif online:
                 await self.changed.wait()
@@ -213,14 +216,14 @@ class Channel:
 
     # From the client
 
-    async def _publish_lines(self, broker, group, sent):
+    async def _publish_lines(self, broker, sent):
         """Publish line after line, and put ((store, number), task that ends with the acknowledgement) into `sent`."""
         start = 0
         while True:
             store, number, line = await self._connection.next_after(None, 0, start, READER)
             start = number + 1
             topic, payload, retain = self._publication(line)
-            task = await broker.start_publish(group, topic, payload, retain=retain, number=number)
+            task = await broker.start_publish(topic, payload, retain=retain, number=number)
             self._counts["in_flight"] += 1
             task.add_done_callback(self._landed)
             await sent.put(((store, number), task))
@@ -228,14 +231,18 @@ class Channel:
     def _landed(self, task):
         self._counts["in_flight"] -= 1
 
-    async def _commit_lines(self, sent):
-        """In the order of the lines: the store forgets those before, too."""
-        while True:
-            done, task = await sent.get()
-            await task
+    async def _commit_lines(self, sent, all_done=lambda: False):
+        """In the order of the lines: the store forgets those before, too. What a cancelled call was about is done by
+        the next one."""
+        while not all_done():
+            if self._oldest is None:
+                self._oldest = await sent.get()
+            done, task = self._oldest
+            await asyncio.shield(task)
             self._moved = True
             self._counts["published_total"] += 1
             await self._connection.done_with(done, self._settings.in_flight)
+            self._oldest = None
 
     def _publication(self, line):
         """Returns (topic, payload, retain) for a line of the client's."""

@@ -60,6 +60,7 @@ class Broker(aiomqtt.Client):
         self._waiting = 0  # bytes
         self._full = False  # a message did not fit, which the broker is to send again
         self._places = None
+        self._publishing = set()  # tasks
         self._in_flight = settings.in_flight
         self._look_s = settings.keepalive_s / _LOOKS
         self.pending_calls_threshold = settings.in_flight
@@ -67,16 +68,22 @@ class Broker(aiomqtt.Client):
         for future in (self._connected, self._disconnected):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())  # it has been seen
 
-    async def start_publish(self, group, topic, payload, *, retain=False, number=None):
-        """Returns a task of the group that ends when the broker has acknowledged; waits for a place in flight.
+    async def start_publish(self, topic, payload, *, retain=False, number=None):
+        """Returns a task that ends when the broker has acknowledged; waits for a place in flight.
 
         number: goes along as the user property `number`. Raises: MqttError, also in the task.
         """
         await self._places.acquire()
         properties = None if number is None else _properties(PacketTypes.PUBLISH, UserProperty=("number", str(number)))
-        task = group.create_task(self.publish(topic, payload, 1, retain, properties, timeout=ACK_S))
-        task.add_done_callback(lambda _: self._places.release())
+        task = asyncio.create_task(self.publish(topic, payload, 1, retain, properties, timeout=ACK_S))
+        self._publishing.add(task)
+        task.add_done_callback(self._published)
         return task
+
+    def _published(self, task):
+        self._places.release()
+        self._publishing.discard(task)
+        task.cancelled() or task.exception()  # whoever waits for it has it
 
     async def subscribe_for_good(self, topic):
         """With QoS 1, and without a retained message: what is for now is not for every restart. Raises: MqttError."""
@@ -104,7 +111,9 @@ class Broker(aiomqtt.Client):
         await self._wait_for(asyncio.shield(self._disconnected), timeout=None)
 
     def drop(self):
-        """End the connection at once, if there still is one."""
+        """End the connection at once, if there still is one, and all that was to be published."""
+        for task in list(self._publishing):
+            task.cancel()
         sock = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):

@@ -275,7 +275,7 @@ def test_wrong_password_is_told_without_it(folder):
         assert "wrong horse" not in (folder / "log.txt").read_text() + checked.stdout + checked.stderr
 
 
-def test_tls_verifies_the_broker(folder, missing_tool):
+def test_tls_verifies_the_broker_and_shows_our_certificate(folder, missing_tool):
     if mosquitto.tool("openssl") is None:
         missing_tool("no openssl: sudo apt-get install -y openssl")
     certificate, key = folder / "cert.pem", folder / "key.pem"
@@ -285,6 +285,7 @@ def test_tls_verifies_the_broker(folder, missing_tool):
         check=True, capture_output=True,
     )  # fmt: skip
     more = f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}"
+    more += f"\ncafile {certificate}\nrequire_certificate true"
 
     async def talk(server, broker):
         client = server.client()
@@ -295,8 +296,10 @@ def test_tls_verifies_the_broker(folder, missing_tool):
         await until_async(lambda: server.metric("mqtt_published_total"), 1)
         client.cut()
 
-    with Mosquitto(folder / "broker", more, ["--cafile", str(certificate)]) as broker:
-        with GatewayServer(folder, broker.port, "pump", more='tls = true\nca_file = "cert.pem"') as server:
+    ours = 'tls = true\nca_file = "cert.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"'
+    options = ["--cafile", certificate, "--cert", certificate, "--key", key]
+    with Mosquitto(folder / "broker", more, options) as broker:
+        with GatewayServer(folder, broker.port, "pump", more=ours) as server:
             server.wait_for_log("mqtt_connected")
             asyncio.run(talk(server, broker))
             assert server.end() == 0

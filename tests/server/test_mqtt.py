@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -239,6 +240,41 @@ def test_end_says_that_the_client_is_offline_and_takes_leave(mqtt):
     asyncio.run(main())
 
 
+def test_end_waits_for_what_is_in_flight(mqtt):
+    async def main():
+        store = MemoryStore()
+        answers = {STATUS: 0, UP: None}
+        async with ScriptedBroker(answer=answers.get) as broker, Service(store=store) as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                for number in range(5):
+                    await client.write(str(number))
+                await broker.has(UP, ["0", "1", "2", "3", "4"])
+                asyncio.get_running_loop().call_later(0.3, broker.acknowledge)
+            assert found.counts["published_total"] == 5 and not store._record("a").inbox and broker.left
+            client.cut()
+
+    asyncio.run(main())
+
+
+def test_end_does_not_wait_for_ever(mqtt, monkeypatch):
+    monkeypatch.setattr(mqtt, "LEAVE_S", 0.2)
+
+    async def main():
+        store = MemoryStore()
+        answers = {STATUS: 0, UP: None}
+        async with ScriptedBroker(answer=answers.get) as broker, Service(store=store) as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write("kept")
+                await broker.has(UP, ["kept"])
+            assert store._record("a").inbox == [b"kept"]
+            await until(lambda: found.counts["in_flight"] == 0, "the end of the publication")
+            client.cut()
+
+    asyncio.run(main())
+
+
 def test_broker_that_does_not_answer_leaves_no_connection_open(mqtt, monkeypatch):
     from server import mqtt_broker
 
@@ -298,6 +334,27 @@ def test_another_reader_of_the_gateways_lines_is_told(mqtt, reader):
                 await (connection.readline() if reader == "readline" else anext(connection.lines()))
 
     asyncio.run(main())
+
+
+def test_whatever_is_published_is_a_line_or_refused_with_a_reason(mqtt):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    for _ in range(2000):
+        payload = rng.randbytes(rng.randrange(4)) + rng.choice([b"", b"a\nb", "\u00e9\U0001f600".encode(), b"x" * 8190])
+        try:
+            line = mqtt.message_line(payload)
+        except ValueError as error:
+            assert str(error)
+        else:
+            assert line.encode() == payload and "\n" not in line[:-1] and len(payload) <= 8193
+
+
+def test_topics_of_different_ids_are_different_and_have_one_level(mqtt):
+    ids = ["a", "A", "a/b", "a%2Fb", "a%2fb", "+", "#", "%", "%25", " ", "\x00", "\u00e9", "e\u0301", "\u2028", "a\t"]
+    levels = [mqtt.base_topic("x", one).removeprefix("x/") for one in ids]
+    assert len(set(levels)) == len(ids)
+    assert not any(set(level) & set("/+#\0\t\u2028") for level in levels)
 
 
 def test_log_of_many_is_bounded(mqtt):
