@@ -183,13 +183,22 @@ class Channel:
                     await self._leave(broker, sent)
 
     async def _leave(self, broker, sent):
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                await self._commit_lines(sent, lambda: self._oldest is None and sent.empty())
-                await broker.publish(f"{self.base}/status", "offline", 1, True)
-                await broker.leave(self._forget)
-        except (MqttError, StoreError, TimeoutError) as error:  # then the broker publishes the will
-            self._gateway.tell("mqtt_lost", self.client_id, error=_reason(error))
+        """Take leave within LEAVE_S; otherwise the broker publishes the will."""
+        leaving = asyncio.create_task(self._take_leave(broker, sent))
+        ended = asyncio.create_task(_until_end(broker))
+        await asyncio.wait((leaving, ended), timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
+        if not broker.left:
+            self._gateway.tell("mqtt_lost", self.client_id, error="no leave could be taken of the broker")
+        leaving.cancel()
+        ended.cancel()
+        await asyncio.wait((leaving, ended))
+        for task in (leaving, ended):
+            task.cancelled() or task.exception()  # it has been told
+
+    async def _take_leave(self, broker, sent):
+        await self._commit_lines(sent, lambda: self._oldest is None and sent.empty())
+        await broker.publish(f"{self.base}/status", "offline", 1, True)
+        await broker.leave(self._forget)
 
     async def _work(self, broker, sent):
         await broker.subscribe_for_good(f"{self.base}/down")
@@ -207,7 +216,7 @@ class Channel:
             online = self._connection.status()
             if online != told:
                 state = "online" if online else "offline"
-                await (await broker.start_publish(f"{self.base}/status", state, retain=True))
+                await asyncio.shield(await broker.start_publish(f"{self.base}/status", state, retain=True))
                 told = online
             elif online:
                 await self.changed.wait()

@@ -59,6 +59,7 @@ class Broker(aiomqtt.Client):
         self.overrun = 0  # messages with QoS 0 that were dropped
         self._waiting = 0  # bytes
         self._full = False  # a message did not fit, which the broker is to send again
+        self.left = False
         self._places = None
         self._publishing = set()  # tasks
         self._in_flight = settings.in_flight
@@ -71,6 +72,7 @@ class Broker(aiomqtt.Client):
     async def start_publish(self, topic, payload, *, retain=False, number=None):
         """Returns a task that ends when the broker has acknowledged; waits for a place in flight.
 
+        To be awaited in asyncio.shield: aiomqtt waits with asyncio.wait_for, which may swallow a cancellation.
         number: goes along as the user property `number`. Raises: MqttError, also in the task.
         """
         await self._places.acquire()
@@ -88,7 +90,7 @@ class Broker(aiomqtt.Client):
     async def subscribe_for_good(self, topic):
         """With QoS 1, and without a retained message: what is for now is not for every restart. Raises: MqttError."""
         options = SubscribeOptions(qos=1, retainHandling=_NEVER_RETAINED)
-        for code in await self.subscribe(topic, options=options):
+        for code in await asyncio.shield(self.subscribe(topic, options=options)):  # as publications
             if code.is_failure:
                 raise aiomqtt.MqttError(f"the broker refused the subscription of {topic}: {code}")
 
@@ -108,6 +110,7 @@ class Broker(aiomqtt.Client):
         """End the connection without the will. forget: the session at the broker, too. Raises: MqttError."""
         properties = _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0) if forget else None
         self._client.disconnect(properties=properties)
+        self.left = True
         await self._wait_for(asyncio.shield(self._disconnected), timeout=None)
 
     def drop(self):

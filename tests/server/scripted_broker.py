@@ -19,7 +19,7 @@ class ScriptedBroker:
         self.answer = answer
         self.connections = 0
         self.published = []  # (topic, payload, retain, dup)
-        self.unanswered = []  # packet ids
+        self.unanswered = []  # (writer, packet id)
         self.most_unanswered = 0
         self.acknowledged = []  # packet ids, by the client
         self.left = False  # the client has sent DISCONNECT
@@ -43,7 +43,8 @@ class ScriptedBroker:
     def acknowledge(self):
         """Answer what has not been answered."""
         while self.unanswered:
-            self._send(PUBACK, self.unanswered.pop(0).to_bytes(2, "big"))
+            writer, packet_id = self.unanswered.pop(0)
+            self._send(PUBACK, packet_id.to_bytes(2, "big"), writer)
 
     def publish(self, packet_id, topic, payload, flags=2):
         encoded = topic.encode()
@@ -56,12 +57,12 @@ class ScriptedBroker:
     async def has(self, topic, texts):
         await until(lambda: self.texts(topic) == texts, f"{texts} in {topic}")
 
-    def _send(self, head, body):
+    def _send(self, head, body, writer=None):
         size, encoded = len(body), b""
         while not encoded or size:
             size, low = size >> 7, size & 0x7F
             encoded += bytes((low | 0x80 if size else low,))
-        self._writers[-1].write(bytes((head,)) + encoded + body)
+        (writer or self._writers[-1]).write(bytes((head,)) + encoded + body)
 
     async def _serve(self, reader, writer):
         try:
@@ -70,11 +71,11 @@ class ScriptedBroker:
                 if head == CONNECT:
                     self.connections += 1
                     self._writers.append(writer)
-                    self._send(0x20, bytes((0, 0, len(self._connack))) + self._connack)
+                    self._send(0x20, bytes((0, 0, len(self._connack))) + self._connack, writer)
                 elif head == SUBSCRIBE:
-                    self._send(0x90, body[:2] + b"\0\1")
+                    self._send(0x90, body[:2] + b"\0\1", writer)
                 elif head & 0xF0 == PUBLISH:
-                    self._take(head, body)
+                    self._take(head, body, writer)
                 elif head == PUBACK:
                     self.acknowledged.append(int.from_bytes(body[:2], "big"))
                 elif head == DISCONNECT:
@@ -85,16 +86,17 @@ class ScriptedBroker:
         finally:
             writer.close()
 
-    def _take(self, head, body):
+    def _take(self, head, body, writer):
         end = 2 + int.from_bytes(body[:2], "big")
         topic = body[2:end].decode()
         properties = body[end + 2]  # their length, below 128 here
         self.published.append((topic, body[end + 3 + properties :], bool(head & 1), bool(head & 8)))
-        self.unanswered.append(int.from_bytes(body[end : end + 2], "big"))
+        self.unanswered.append((writer, int.from_bytes(body[end : end + 2], "big")))
         self.most_unanswered = max(self.most_unanswered, len(self.unanswered))
         code = self.answer(topic)
         if code is not None:
-            self._send(PUBACK, self.unanswered.pop().to_bytes(2, "big") + (bytes((code, 0)) if code else b""))
+            packet_id = self.unanswered.pop()[1].to_bytes(2, "big")
+            self._send(PUBACK, packet_id + (bytes((code, 0)) if code else b""), writer)
 
 
 async def read_packet(reader):

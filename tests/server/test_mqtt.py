@@ -257,6 +257,28 @@ def test_end_waits_for_what_is_in_flight(mqtt):
     asyncio.run(main())
 
 
+def test_end_comes_whenever_it_is_asked_for(mqtt):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service:
+            client = await connected(service)
+            for number in range(100):
+                async with gateway(mqtt, broker, service) as found:
+                    await client.write(str(number))
+                    await asyncio.sleep(rng.uniform(0, 0.01))
+                    if rng.random() < 0.3:
+                        broker.cut()
+                assert found.counts["connected"] == 0
+                await until(lambda found=found: found.counts["in_flight"] == 0, "the end of the publications")
+            client.cut()
+        assert list(dict.fromkeys(broker.texts(UP))) == [str(number) for number in range(len(set(broker.texts(UP))))]
+
+    asyncio.run(main())
+
+
 def test_end_does_not_wait_for_ever(mqtt, monkeypatch):
     monkeypatch.setattr(mqtt, "LEAVE_S", 0.2)
 
