@@ -18,7 +18,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo firmware tools test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence \
-	kill-server bench-server fuzz-server micropython python clean
+	kill-server kill-mqtt bench-server fuzz-server micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ soak-silence: python ## 7 and 13 days without a line, or without Wi-Fi, server, 
 
 kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 clients: some minutes.
 	@$(VENV_PYTHON) -m tests.peers.kill_server
+
+kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 times each, under traffic: some minutes.
+	@$(VENV_PYTHON) -m tests.peers.kill_mqtt
 
 bench-server: $(INSTALLED) ## Measure the server beside Mosquitto: lines/s, latency, idle clients. Some minutes.
 	@$(VENV_PYTHON) -m tests.server.bench

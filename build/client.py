@@ -62,7 +62,7 @@ def write_packages():
 
 
 def tree(folder, compiled):
-    """Make the folder hold the client, ready for `mpremote cp -r` or mip. Raises: BuildError."""
+    """Make the folder hold the client, ready for `mpremote cp -r` or mip. Returns the names. Raises: BuildError."""
     found = files()
     if compiled:
         firmware.compile_into(folder, found)
@@ -73,8 +73,7 @@ def tree(folder, compiled):
             shutil.copyfile(path, folder / name)
         names = sorted(found)
     (folder / "package.json").write_text(_package(names, ""))
-    size = sum((folder / name).stat().st_size for name in names)
-    print(f"{folder}: {len(names)} files, {size:,} bytes. Install it:  mpremote mip install {folder}/package.json")
+    return names
 
 
 def main(arguments=None):
@@ -90,7 +89,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         if options.command == "tree":
-            tree(options.folder, options.mpy)
+            folder = options.folder
+            names = tree(folder, options.mpy)
+            size = sum((folder / name).stat().st_size for name in names)
+            print(f"{folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {folder}/package.json")
         elif options.command == "romfs":
             options.file.write_bytes(firmware.romfs_of(files()))
             size = options.file.stat().st_size

@@ -24,8 +24,23 @@ WITHOUT_DEBIAN = (
 )
 
 
+def program(name, package, what_for):
+    """Returns the path of a program that the Debian package has, which is installed if it is not on PATH.
+
+    Raises: MissingTool as `install`.
+    """
+    if not shutil.which(name):
+        if not shutil.which("apt-get"):
+            raise MissingTool(f"{what_for} needs {name}: install it, and have it on PATH.")
+        install([package], what_for)
+    found = shutil.which(name)
+    if not found:
+        raise MissingTool(f"{package} is installed, but {name} is not on PATH. Add its folder, /usr/bin perhaps.")
+    return found
+
+
 def install(packages, what_for):
-    """Install Debian packages without asking, if root.
+    """Install Debian packages without asking, if root, or in CI where sudo asks for no password.
 
     Raises: MissingTool that names the one command that installs them, if not root or not Debian.
     """
@@ -33,14 +48,29 @@ def install(packages, what_for):
     if not shutil.which("apt-get"):
         raise MissingTool(f"{what_for} needs {names} (Debian's names), and this is no Debian. {WITHOUT_DEBIAN}")
     by_hand = f"apt-get install -y {names}"
-    if os.geteuid() or os.environ.get("PB_LINK_NO_INSTALL"):
+    rights = None if os.environ.get("PB_LINK_NO_INSTALL") else _rights()
+    if rights is None:
         raise MissingTool(f"{what_for} needs {names}. Install with:  sudo {by_hand}")
     say(f"Installing {names} ({what_for}) ..")
-    command = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends", "install", *packages]
+    apt = [*rights, "apt-get", "-y"]
+    command = [*apt, "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends", "install", *packages]
     if not _quietly(command):
         say("Updating the package lists ..")
-        if not (_quietly(["apt-get", "-y", "update"]) and _quietly(command)):
+        if not (_quietly([*apt, "update"]) and _quietly(command)):
             raise MissingTool(f"{names} could not be installed. Is the network up? Try:  apt-get update && {by_hand}")
+
+
+def in_ci():
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def _rights():
+    """Returns the words before a command that make it root's, or None if there are none without asking."""
+    if os.geteuid() == 0:
+        return []
+    if in_ci() and output_of(["sudo", "-n", "true"]) is not None:
+        return ["sudo", "-n"]
+    return None
 
 
 def _quietly(command):

@@ -2,12 +2,13 @@
 
     python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
 
-Makes pb_settings.json here if there is none: a fresh key, this computer's address as the server's, the Wi-Fi network
-as asked for; the server demo reads the same file. Code on the board is replaced; a pb_settings.json or main.py
-that is there already is left alone. mpremote does the talking (`make tools`).
+Makes pb_settings.json here if there is none, or completes that of the server's demo: a fresh key, this computer's
+address as the server's, the Wi-Fi network as asked for; the server's demo reads the same file. Code on the board is
+replaced; a pb_settings.json or main.py that is there already is left alone. mpremote does the talking (`make tools`).
 """
 
 import argparse
+import ast
 import getpass
 import json
 import os
@@ -23,7 +24,7 @@ if __name__ == "__main__":
 from build import client
 from build.cache import ROOT
 from build.shell import BuildError, MissingTool, say
-from pb_link.settings import FILE, read_or_create
+from pb_link.settings import DEFAULTS, FILE, read_or_create
 
 MAIN = "import pb_link.pb_client\n"
 OLDEST = (1, 26)  # has machine.I2CTarget
@@ -31,6 +32,21 @@ PROBE = (
     "import os, sys\ntry:\n import machine\n machine.I2CTarget\n target = True\n"
     "except (ImportError, AttributeError):\n target = False\n"
     "print(list(sys.implementation.version[:2]), target, os.listdir())"
+)
+
+
+UNREACHED = (
+    "The board on {port} cannot be reached: {said}. Is it the right port, is no other program using it, and may you "
+    "open it (group dialout)?"
+)
+UNCOPIED = (
+    "Copying to the board on {port} failed: {said}. Was it unplugged, or is its file system full? The client takes "
+    "50 KB there, 150 KB with --source. Then try again."
+)
+# What mip has brought is in the first folder of sys.path that ends so.
+REMOVE = (
+    "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
+    "for name in %r:\n try:\n  os.remove(lib + '/' + name)\n except OSError:\n  pass\n"
 )
 
 
@@ -44,10 +60,19 @@ def main(arguments=None):
     try:
         _need_mpremote()
         there = _look(options.port)
-        settings = Path(FILE)
-        if FILE not in there and not settings.exists():
-            _make_settings(options)
+        if FILE not in there:
+            _complete_settings(options)
+        elif options.ssid is not None or options.server is not None:
+            raise BuildError(
+                f"The board has a {FILE}, which is left alone. To have it made anew:  "
+                f"mpremote connect {options.port} rm :{FILE}"
+            )
         _install(options, [name for name in (FILE, "main.py") if name not in there])
+        if not Path(FILE).exists():
+            print(
+                f"The server needs that key as well. To have the board's settings here:  "
+                f"mpremote connect {options.port} cp :{FILE} {FILE}"
+            )
     except BuildError as error:
         say(f"build/deploy.py: {error}")
         return 1
@@ -66,16 +91,13 @@ def _need_mpremote():
         raise MissingTool("mpremote is missing. Install with:  make tools") from None
 
 
-def _mpremote(port, *words):
-    """Returns what it printed. Raises: BuildError."""
+def _mpremote(port, *words, failure=UNREACHED):
+    """Returns what it printed. Raises: BuildError, whose text is `failure` with the port and what mpremote said."""
     command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise BuildError(
-            f"The board on {port} cannot be reached: {said[-1] if said else 'mpremote failed'}. Is it the right port, "
-            "is no other program using it, and may you open it (group dialout)?"
-        )
+        raise BuildError(failure.format(port=port, said=said[-1] if said else "mpremote failed"))
     return done.stdout
 
 
@@ -90,16 +112,35 @@ def _look(port):
             f"{'with' if target == 'True' else 'without'} machine.I2CTarget, and the client needs "
             f"{'.'.join(map(str, OLDEST))} or newer with it: docs/hardware.md lists boards."
         )
-    return json.loads(names.replace("'", '"'))
+    return ast.literal_eval(names)
 
 
-def _make_settings(options):
-    ssid = options.ssid if options.ssid is not None else input("Wi-Fi network (empty: what the ESP8266 has stored): ")
-    password = getpass.getpass("Its password: ") if ssid else ""
-    settings, _ = read_or_create()
-    settings.update(server=options.server or _own_address(), ssid=ssid, password=password)
-    Path(FILE).write_text(json.dumps(settings, indent=1) + "\n")
-    print(f"made {FILE}: server {settings['server']}, port {settings['port']}, a fresh key")
+def _complete_settings(options):
+    """Make the file, or put into the one that is here what the options say, and what the server's demo left out."""
+    try:
+        settings, made = read_or_create()
+    except ValueError as error:
+        raise BuildError(f"{error}. Mend the file, or move it away and have it made anew.") from None
+    before = dict(settings)
+    blank = settings["server"] == DEFAULTS["server"]  # the board itself, for a board
+    if blank or options.server is not None:
+        settings["server"] = options.server or _own_address()
+    if blank or options.ssid is not None:
+        settings["ssid"], settings["password"] = _network(options.ssid)
+    if settings != before:
+        Path(FILE).write_text(json.dumps(settings, indent=1) + "\n")
+        what = "made" if made else "changed"
+        print(f"{what} {FILE}: server {settings['server']}, port {settings['port']}{', a fresh key' if made else ''}")
+
+
+def _network(ssid):
+    """Returns (ssid, password), asked for. Raises: BuildError if nobody answers."""
+    try:
+        if ssid is None:
+            ssid = input("Wi-Fi network (empty: what the ESP8266 has stored): ")
+        return ssid, getpass.getpass("Its password: ") if ssid else ""
+    except EOFError:
+        raise BuildError("Nobody answers here. Name the network with --ssid; its password is asked for.") from None
 
 
 def _own_address():
@@ -112,16 +153,23 @@ def _own_address():
         return sock.getsockname()[0]
 
 
+def _other_forms(source):
+    """The client's files in the form that is not installed: an old .py would be imported before its .mpy."""
+    return [Path(name).with_suffix(".mpy" if source else ".py") for name in sorted(client.files())]
+
+
 def _install(options, absent):
     with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
         folder = Path(scratch)
         client.tree(folder / "client", compiled=not options.source)
-        _mpremote(options.port, "mip", "install", folder / "client" / "package.json")
+        _mpremote(options.port, "mip", "install", folder / "client" / "package.json", failure=UNCOPIED)
+        remove = REMOVE % [str(name) for name in _other_forms(options.source)]
+        _mpremote(options.port, "exec", remove, failure=UNCOPIED)
         (folder / "main.py").write_text(MAIN)
         if "main.py" in absent:
-            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py")
+            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
         if FILE in absent:
-            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}")
+            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
     kept = [name for name in (FILE, "main.py") if name not in absent]
     print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
 

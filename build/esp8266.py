@@ -2,10 +2,11 @@
 
     python3 build/esp8266.py --micropython-dir DIR [--port /dev/ttyUSB0]
 
-DIR is a clone of MicroPython with its submodules. The tool chain (xtensa-lx106-elf-gcc) and esptool must be on PATH.
-What is frozen: build/manifest.py. The firmware is copied to firmware/esp_link-classic.bin, which is not kept in git;
-with --port it is flashed, erasing first. It leaves the bridge 9 KB more heap than the ROMFS image
-(docs/measurements.md).
+It has not been run with the real tool chain; the port's Makefile has only said what it would do. If it fails, the ready
+images (build/flash.py) need none of this. DIR is a clone of MicroPython with its submodules. The tool chain
+(xtensa-lx106-elf-gcc) and esptool must be on PATH. What is frozen: build/manifest.py. The firmware is copied to
+firmware/esp_link-classic.bin, which is not kept in git; with --port it is flashed, erasing first. It leaves the bridge
+8 KB more heap than the ROMFS image (docs/measurements.md).
 """
 
 import argparse
@@ -84,8 +85,8 @@ def flash(port, image=RESULT):
     esptool = shutil.which("esptool") or shutil.which("esptool.py")
     remedy = f"Is the ESP8266 on {port}, may you open it, and is it in its boot loader? (GPIO0 low at reset)"
     with tempfile.TemporaryDirectory(prefix="pb_link_classic_") as scratch:
-        write = ["write-flash", "--flash-size", "detect", "--flash-mode", "dio", "0", str(image)]
-        for words in (["erase-flash"], write):
+        write = ["write_flash", "-fs", "detect", "-fm", "dio", "0", str(image)]  # names that esptool 4 and 5 both know
+        for words in (["erase_flash"], write):
             say(f"esptool {words[0]} ..")
             run_logged([esptool, "--port", port, "--baud", "115200", *words], Path(scratch, "log"), remedy)
 

@@ -61,6 +61,9 @@ def main(arguments=None):
         micropython = flash_plan.read_micropython(options.micropython)
         version = flash_plan.check_micropython(micropython, manifest)
         say(f"MicroPython {'.'.join(map(str, version))}, pb_link {manifest.facts['release']}")
+        doubt = flash_plan.doubt(version, manifest)
+        if doubt:
+            say(doubt)
         if options.dry_run:
             _show_plans(options, micropython, manifest)
             return 0
@@ -71,7 +74,8 @@ def main(arguments=None):
         say(f"build/flash.py: {error}")
         return 1
     except KeyboardInterrupt:
-        say("Interrupted. The flash may be half written: start again.")
+        left = "The flash may be half written: start again." if options.begun else "Nothing was written."
+        say(f"Interrupted. {left}")
         return 130
     print(NEXT)
     return 0
@@ -84,6 +88,7 @@ def _options(arguments):
     parser.add_argument("--no-erase", action="store_true", help="leave alone what is not overwritten")
     parser.add_argument("--no-verify", action="store_true", help="do not compare the whole flash at the end")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and touch nothing")
+    parser.set_defaults(begun=False)  # True from when the flash is changed
     return parser.parse_args(arguments)
 
 
@@ -111,7 +116,8 @@ def _flash(esptool, options, micropython, manifest):
         _write(esptool, esp, parts, options)
         with _Step(esptool, "The reset failed", options.port):
             _start(esptool, esp)
-        _await_banner(esp._port)
+        with _Step(esptool, "All is written, but the bridge could not be heard", options.port):
+            _await_banner(esp._port)
     finally:
         esp._port.close()
 
@@ -188,6 +194,7 @@ class _Step:
 def _write(esptool, esp, parts, options):
     data = [(part.offset, part.data) for part in parts]
     as_detected = {"flash_mode": "dio", "flash_size": "detect"}
+    options.begun = True
     if not options.no_erase:
         say(ERASE_REASON)
         with _Step(esptool, "Erasing failed", options.port):

@@ -4,22 +4,29 @@ The layout comes from firmware/manifest.json. Every refusal says what is wrong a
 """
 
 import hashlib
+import http.client
 import json
 import re
+import struct
 import urllib.error
 import urllib.request
 from collections import namedtuple
-from pathlib import Path
 
 from build.cache import ROOT
-from build.shell import BuildError
+from build.shell import BuildError, say
 
 FIRMWARE = ROOT / "firmware"
 DOWNLOADS = "https://micropython.org/download/ESP8266_GENERIC/"
-DOWNLOAD_S = 60
+DOWNLOAD_S = 60  # without a byte
+READ_BYTES = 16 * 1024 * 1024  # no flash of this chip is larger; what follows is not read
 
 ESP_IMAGE = 0xE9  # first byte of a program for the chip; esptool calls it ESP_IMAGE_MAGIC
 VERSION = re.compile(rb"v(\d+)\.(\d+)\.(\d+)[\w.-]* on 20\d\d-")  # in MicroPython's banner: v1.25.0 on 2025-04-15
+# MicroPython's firmware says how long it is, at the end of what the boot loader copies into RAM, and ends with the MD5
+# of all but its first four bytes, which esptool changes. Source: MicroPython, ports/esp8266/makeimg.py; esp.check_fw().
+LENGTH_AT = 0x9000 - 4
+HEADER_BYTES = 4
+MD5_BYTES = 16
 
 Part = namedtuple("Part", "name offset data what")
 
@@ -59,23 +66,28 @@ class Manifest:
 
 
 def read_micropython(source):
-    """Returns the bytes of a file, or of what an address of http names. Raises: BuildError."""
+    """Returns the bytes of a file, or of what an address of http names, READ_BYTES at most. Raises: BuildError."""
     if re.match(r"https?://", source):
         return _download(source)
     try:
-        return Path(source).read_bytes()
+        with open(source, "rb") as file:
+            return file.read(READ_BYTES)
     except OSError as error:
         raise BuildError(f"--micropython {source}: {error.strerror}. Get the file from {DOWNLOADS}") from None
 
 
 def _download(address):
+    say(f"Fetching {address} ..")
     try:
         with urllib.request.urlopen(address, timeout=DOWNLOAD_S) as reply:
-            return reply.read()
+            data = reply.read(READ_BYTES)
+            if reply.length and len(data) < READ_BYTES:  # what is still to come, if the server has said it
+                raise OSError(f"the connection ended {reply.length:,} bytes before its end")
+            return data
     except urllib.error.HTTPError as error:
         said = f"{error.code} {error.reason}"
         raise BuildError(f"{address}: the server says {said}. Is it the link of a file on {DOWNLOADS}?") from None
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise BuildError(
             f"{address} cannot be fetched: {reason}. Is the network up? Or fetch it with a browser, and name the file."
@@ -88,9 +100,13 @@ def check_micropython(data, manifest):
     wanted = f"Get the file {manifest.build}-..bin, {facts['oldest']} or newer, from {DOWNLOADS}"
     if data[:1] != bytes((ESP_IMAGE,)):
         raise BuildError(f"This is no firmware of an ESP8266: it does not begin with E9 hex. {wanted}")
+    if len(data) > facts["max_bytes"]:
+        raise BuildError(
+            f"This file has {len(data):,} bytes and would reach into the ROMFS: a copy of a whole flash? {wanted}"
+        )
     found = VERSION.search(data)
     if found is None:
-        raise BuildError(f"This firmware does not look like MicroPython's. {wanted}")
+        raise BuildError(f"This firmware does not look like MicroPython's, or is not whole. {wanted}")
     version = tuple(map(int, found.groups()))
     shown = ".".join(map(str, version))
     if version < tuple(map(int, facts["oldest"].split("."))):
@@ -99,9 +115,25 @@ def check_micropython(data, manifest):
         raise BuildError(
             f"This is MicroPython {shown}, but another variant or board: it would not look for our ROMFS. {wanted}"
         )
-    if len(data) > facts["max_bytes"]:
-        raise BuildError(f"This firmware has {len(data):,} bytes and would reach into the ROMFS. {wanted}")
+    if not _is_whole(data):
+        raise BuildError(f"This file of {len(data):,} bytes is not whole: cut short or damaged on its way. {wanted}")
     return version
+
+
+def doubt(version, manifest):
+    """Returns what is to be said of a MicroPython that is newer than what the images were compared with, or None."""
+    newest = manifest.facts["micropython"]["same_bytecode"][-1]
+    if version[:2] > tuple(map(int, newest.split(".")))[:2]:
+        return f"That is newer than what these images are known to fit. If the bridge does not start, take {newest}."
+    return None
+
+
+def _is_whole(data):
+    """Is the firmware as long as it says, and of the sum that it says?"""
+    if len(data) < LENGTH_AT + 4:
+        return False
+    (length,) = struct.unpack_from("<I", data, LENGTH_AT)
+    return data[length:] == hashlib.md5(data[HEADER_BYTES:length]).digest() and len(data) == length + MD5_BYTES
 
 
 def plan(micropython, manifest, size):

@@ -84,6 +84,11 @@ def mpy_cross(*, force=False):
     return _Builder(cache.cache_folder(), force).mpy_cross()
 
 
+def source():
+    """Returns the folder of the source that the interpreters are built from, downloaded if need be."""
+    return _Builder(cache.cache_folder(), False).source()
+
+
 def why_unfit(interpreter, bits):
     """Returns why the program cannot serve, or None. It is run to find out."""
     printed = re.match(r"(\w+) (\d+) (\d+) (\d+)\n", output_of([str(interpreter), "-c", _PROBE], timeout=20) or "")
@@ -224,6 +229,10 @@ class _Builder:
         except BuildError:
             (objects / "unfinished").unlink()  # make itself leaves no half-made file; only a killed one does
             raise
+
+    def source(self):
+        with cache.locked(self._folder):
+            return self._source()
 
     def _install_what_is_missing(self, bits):
         machine = platform.machine()

@@ -1,6 +1,7 @@
 """The client's demo: `import pb_link.pb_client` on the board.
 
 Sends a counter as JSON and prints what the server demo (`s_app.py`) answers.
+The server may be started later.
 """
 
 import asyncio
@@ -17,6 +18,9 @@ class App(AppBase):
     def start(self):
         asyncio.create_task(self.sender())
         asyncio.create_task(self.receiver())
+
+    async def bad_server(self):
+        print("No initial server connection: waiting for one")
 
     async def sender(self):
         count = 0

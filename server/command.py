@@ -15,7 +15,7 @@ from server import settings as settings_file
 from server.admin import ask
 from server.environment import Secrets, key_source
 from server.key_file import fingerprint
-from server.service import load_app, serve
+from server.service import load_app, mqtt_gateway, serve
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
 
@@ -208,6 +208,8 @@ def _list_keys(options, file):
 def _check(options, settings):
     """Each thing on a line of its own; status 1 if one is not in order."""
     results = [_looked_at(what, look, settings) for what, look in CHECKS]
+    if settings.mqtt:
+        results.append(_looked_at("mqtt", _check_mqtt, settings))
     for what, fault in results:
         if options.json:
             continue
@@ -224,9 +226,27 @@ def _looked_at(what, look, settings):
         return what, str(error)
 
 
+def _ids_with_keys(settings):
+    if not hasattr(settings, "ids_with_keys"):  # secrets can be taken out of the environment once
+        settings.ids_with_keys = set(key_source(settings, Secrets()).read())
+    return settings.ids_with_keys
+
+
 def _check_keys(settings):
-    keys = key_source(settings, Secrets()).read()
-    return None if keys else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+    return None if _ids_with_keys(settings) else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+
+
+def _check_mqtt(settings):
+    mqtt_gateway()
+    from server.mqtt import MqttError, try_broker  # of an extra
+
+    unknown = set(settings.mqtt.clients) - {*_ids_with_keys(settings), *settings.allow_legacy}
+    if unknown:
+        return f"clients of [mqtt] has {', '.join(sorted(unknown))}, which has no key: pb-link keys add ID"
+    try:
+        asyncio.run(try_broker(settings.mqtt))
+    except (MqttError, OSError) as error:
+        return f"{settings.mqtt.host}:{settings.mqtt.port} takes no connection: {error}"
 
 
 def _check_port(settings):

@@ -79,10 +79,11 @@ class Connection:
 
         timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may lose a line.
         Like `write` with qos it claims the state of a client that has not yet connected in the store.
-        Raises: StoreError if the store failed; asyncio.TimeoutError; ValueError.
+        Raises: StoreError; asyncio.TimeoutError; ValueError; LocalProtocolError if the lines are another reader's.
         """
         limit = wait_limit(timeout_ms)
         reading = self._reading
+        self._registry.admit_reader(self.client_id)
         await self._loaded()
         reading.readers += 1
         try:
@@ -97,30 +98,34 @@ class Connection:
         return decode_line(reading.taken.pop(0))
 
     def lines(self, commit="after", ahead=0):
-        """An async iterator over the client's lines: see `Lines` in reading.py.
-
-        commit: "after": a line leaves the store when the next one is asked for; "before": as with readline.
-        """
+        """An async iterator over the client's lines: see `Lines` in reading.py."""
         return Lines(self, commit, ahead)
 
-    async def next_after(self, done, ahead):
-        """For Lines. done: (store, number) of the line that the application is done with, or None.
-        Returns (store, number, bytes) of the first that it is not done with."""
+    async def next_after(self, done, ahead, start=0, reader=None):
+        """For Lines, and readers like it. done: (store, number) of the line that the application is done with, or None.
+        Returns (store, number, bytes) of the first that it is not done with and that is not before `start`."""
+        self._registry.admit_reader(self.client_id, reader)
         reading = self._reading
         await self._loaded()
-        if done is not None and done[0] is self._store:
-            reading.finish(done[1])
-            await self._read_directly()
-            while reading.unsafe > ahead:
-                await self._changed.wait()
-                await self._loaded()
+        if done is not None:
+            await self.done_with(done, ahead)
         while True:
             store = self._store
-            found = await store.look(self.client_id, self._state.owner, reading.finished)
+            found = await store.look(self.client_id, self._state.owner, max(reading.finished, start))
             if found:
                 return store, found[0], found[1]
             await self._changed.wait()
             await self._loaded()
+
+    async def done_with(self, done, ahead):
+        """The reader is done with the line (store, number), and those before. Returns when all but `ahead` of them
+        have left the store."""
+        if done[0] is self._store:
+            self._reading.finish(done[1])
+            await self._read_directly()
+            while self._reading.unsafe > ahead:
+                await self._changed.wait()
+                await self._loaded()
 
     async def _read_directly(self):
         """An immediate store does in the reader's own step what it wants done; another one is asked to."""
@@ -134,10 +139,8 @@ class Connection:
         Args: as AppBase.write. With qos, a line for an absent client waits in the store; without,
             it is lost unless the client is connected, and the call returns as soon as it is not.
 
-        Lines have the order of the calls. Cancelling a call once its line has
-        its place does not take the line back, and leaves it there.
-        Raises: TypeError, ValueError for a bad line; StoreError: the store
-        has failed, and may or may not have the line.
+        Lines have the order of the calls. Cancelling a call once its line has its place does not take the line back.
+        Raises: TypeError, ValueError for a bad line; StoreError: the store has failed, and may or may not have it.
         """
         data = encode_line(line)
         ticket = object()  # the locks and events of MicroPython do not keep the order of those who wait

@@ -36,9 +36,9 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 
 class Metrics:
     """Args: address: "host:port"; token: to be shown by who asks, or None; status: Status; registry: Registry;
-    store: SQLiteStore; guard: Guard."""
+    store: SQLiteStore; guard: Guard; more: function () that returns (name, type, help, value) of others."""
 
-    def __init__(self, address, token, *, status, registry, store, guard):
+    def __init__(self, address, token, *, status, registry, store, guard, more=list):
         self._host, _, self._port = address.rpartition(":")
         self._token = token
         self._status = status
@@ -46,6 +46,7 @@ class Metrics:
         self._store = store
         self._guard = guard
         self._requests = 0
+        self._more = more
 
     async def serve(self):
         """Serve until cancelled. Raises: OSError."""
@@ -95,6 +96,7 @@ class Metrics:
         for name, kind, text, value in (
             ("kept_out_total", "counter", "Connections of addresses that failed too often", self._guard.kept_out),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),
+            *self._more(),
         ):
             _describe(lines, name, kind, text)
             lines.append(f"pb_link_{name} {value}")

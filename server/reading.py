@@ -97,6 +97,8 @@ class Lines:
     want more lines of one client than there are commits a second.
 
     One reader at a time: of a second one, both may see a line.
+
+    commit: "after", or "before": as with readline.
     """
 
     def __init__(self, connection, commit, ahead):

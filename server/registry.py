@@ -4,6 +4,7 @@ import asyncio
 
 from primitives.broadcast import Broadcast
 from primitives.timeout import Timeout
+from protocol.errors import LocalProtocolError
 from server.connection import Connection
 from server.default_store import default_store
 
@@ -22,6 +23,7 @@ class Registry:
         self.verbose = False
         self.on_event = None  # function (name, id or None, dict of details) that is told everything instead of the log
         self.changed = Broadcast()
+        self._reserved = None  # (reader, function (id): True if that reader alone may read the client's lines)
         self._connections = {}
         self._own = None  # store for those who bring none: as long as their Connections
         self._period = Timeout(_PERIOD_MS)
@@ -45,6 +47,17 @@ class Registry:
         self.store = store
         store.on_room = self._on_room
         return store
+
+    def reserve(self, reader, takes):
+        """From now on the lines of the clients for which takes(id) is true are for this reader (str) alone."""
+        self._reserved = (reader, takes)
+
+    def admit_reader(self, client_id, reader=None):
+        """Raises: LocalProtocolError if these lines are for somebody else: of two readers, each would have some."""
+        if self._reserved is None or self._reserved[0] == reader or not self._reserved[1](client_id):
+            return
+        raise LocalProtocolError("the lines of %s are read by %s: an application may only write to it"
+                                 % (client_id, self._reserved[0]))
 
     def _on_room(self):
         for connection in self._connections.values():

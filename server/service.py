@@ -49,6 +49,7 @@ class Service:
         self.registry = server._registry
         self.status = Status(self.registry, self.keys, settings.allow_legacy)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
+        self._gateway = None
         self._stop = asyncio.Event()
         self._failed = False
 
@@ -66,14 +67,18 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         limit = open_file_limit()
-        if limit is not None and limit < len([*self.keys]) + _FILES:
-            self.log("few_files", limit=limit, needed=len([*self.keys]) + _FILES)
+        needed = len([*self.keys]) * (2 if settings.mqtt else 1) + _FILES
+        if limit is not None and limit < needed:
+            self.log("few_files", limit=limit, needed=needed)
         tasks = []
         try:
             await self._admin.start()
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:
                 work.append(Retention(settings.discard_after_days, registry, self.store).run())
+            if settings.mqtt:
+                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
+                work.append(self._gateway.run())
             if settings.metrics:
                 work.append(self._metrics(guard).serve())
             if self._app is not None:
@@ -97,6 +102,7 @@ class Service:
         return Metrics(
             self.settings.metrics, self._metrics_token,
             status=self.status, registry=self.registry, store=self.store, guard=guard,
+            more=self._gateway.metrics if self._gateway else list,
         )  # fmt: skip
 
     async def _guarded(self, work):
@@ -111,6 +117,8 @@ class Service:
         self.status.note(event, client_id, details)
         if event == "received":
             self._admin.received(client_id, details["lines"])
+        if self._gateway is not None:
+            self._gateway.note(event, client_id)
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif event not in QUIET:
@@ -134,6 +142,12 @@ class Service:
         self.log("keys_read", clients=len(keys))
         for client_id in gone:
             self.registry.get(client_id).disconnect()
+        if self._gateway is not None:
+            self._gateway.follow()
+
+    def _served(self):
+        """The ids of those who may connect."""
+        return {*self.keys, *self.settings.allow_legacy}
 
     def _key_used(self, client_id):
         self._file.used(client_id)
@@ -155,6 +169,14 @@ def load_app(name):
     if not hasattr(found, "run"):
         raise SettingsError(f"app {name!r} has no method `async def run(self)`")
     return found
+
+
+def mqtt_gateway():
+    """Returns the class Gateway. Raises: SettingsError if what it needs is not installed."""
+    try:
+        return importlib.import_module("server.mqtt").Gateway
+    except ImportError as error:
+        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install '.[mqtt]' in the checkout")
 
 
 def open_file_limit():

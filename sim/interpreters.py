@@ -38,6 +38,11 @@ def find(which=None):
             raise NoInterpreter(f"{named} is not a program that can be run (it is named in the environment)")
         return named
     finder = ROOT / "build" / "micropython.py"
+    if not finder.exists():
+        raise NoInterpreter(
+            f"no MicroPython is named in the environment variable {_VARIABLES[which]}, and it is built in the checkout "
+            "only: run this there, or `sim run --bed virtual`, which needs none"
+        )
     command = [sys.executable, str(finder)] + ([f"--{which}"] if which else ["--bits", "64"])
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     lines = result.stdout.strip().splitlines()

@@ -1,15 +1,9 @@
 """What tests of all levels share: the interpreters, skipping with a reason, and lines that report a measurement."""
 
-import os
-
 import pytest
 
-from build import micropython
+from build import debian, micropython
 from build.shell import MissingTool
-
-
-def in_ci():
-    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +11,7 @@ def missing_tool():
     """A function to call with a reason where an optional tool is missing: skips, but fails if CI is set."""
 
     def give_up(reason):
-        if in_ci():
+        if debian.in_ci():
             pytest.fail(f"{reason} (CI is set: nothing is skipped)", pytrace=False)
         pytest.skip(reason)
 
@@ -69,6 +63,18 @@ def micropython_chip(missing_tool):
 def mpy_cross(missing_tool):
     """The path of the compiler to .mpy files."""
     return _found(micropython.mpy_cross, missing_tool)
+
+
+@pytest.fixture(scope="session")
+def micropython_source(missing_tool):
+    """The path of MicroPython's source, which is had even where the interpreters are not built here."""
+    return _found(micropython.source, missing_tool)
+
+
+@pytest.fixture(scope="session")
+def sigrok(missing_tool):
+    """The path of sigrok-cli, which decodes what a logic analyser has seen."""
+    return _found(lambda: debian.program("sigrok-cli", "sigrok-cli", "Decoding the wires"), missing_tool)
 
 
 def pytest_terminal_summary(terminalreporter):

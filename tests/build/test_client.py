@@ -14,13 +14,27 @@ from pathlib import Path
 
 import pytest
 
-from build import cache, client, frozen, micropython
+from build import client, frozen
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
 STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
+LEAST_FREE = 30000  # bytes: the link's buffers want about 15 KB of that, the rest is the application's
+
+# mpremote as it is, but for GitHub's files of one repository, which come from the address in the first argument.
+FROM_GITHUB = """
+import sys, urllib.request
+ours, there = sys.argv.pop(1), "https://raw.githubusercontent.com/someone/pb_link/HEAD/"
+urlopen = urllib.request.urlopen
+def instead(url):
+    assert url.startswith(there), url
+    return urlopen(ours + "/" + url.removeprefix(there))
+urllib.request.urlopen = instead
+from mpremote.main import main
+sys.exit(main())
+"""
 
 # From what is installed, not from the source: says where from, then runs the demo, as if of an older release.
 PROGRAM = """
@@ -43,11 +57,9 @@ def test_client_is_all_that_it_imports_and_no_more():
     assert reached == set(client.files())
 
 
-def test_manifest_can_be_frozen_by_micropythons_own_reader(micropython32):
-    if not str(micropython32).startswith(str(cache.cache_folder())):
-        pytest.skip("the interpreter was not built here, so there is no source of MicroPython")
-    source = micropython._Builder(cache.cache_folder(), False)._source()
-    assert {target for _, target, _, _ in frozen.frozen_files(source, client.MANIFEST)} == set(client.files())
+def test_manifest_can_be_frozen_by_micropythons_own_reader(micropython_source):
+    listed = frozen.frozen_files(micropython_source, client.MANIFEST)
+    assert {target for _, target, _, _ in listed} == set(client.files())
 
 
 def test_lists_hold_relative_paths_and_no_settings():
@@ -90,16 +102,18 @@ def board(interpreter, folder):
 
 
 @pytest.fixture
-def install(micropython64, tmp_path, missing_tool):
-    """install(address): `mpremote mip install` of it onto a board whose file system is tmp_path."""
+def mpremote(micropython64, tmp_path, missing_tool):
+    """mpremote(*words, github=) runs it with a board whose file system is tmp_path; github: the address that takes its
+    place."""
     try:
         import mpremote  # noqa: F401
     except ImportError:
         missing_tool("mpremote is not installed: make tools")
 
-    def run(address):
+    def run(*words, github=None):
         with board(micropython64, tmp_path) as port:
-            command = [sys.executable, "-m", "mpremote", "connect", port, "mip", "install", address]
+            program = ["-c", FROM_GITHUB, github] if github else ["-m", "mpremote"]
+            command = [sys.executable, *program, "connect", port, *words]
             done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -107,12 +121,12 @@ def install(micropython64, tmp_path, missing_tool):
     return run
 
 
-def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython64, micropython_chip):
+def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython64, micropython_chip):
     with served(client.ROOT) as address:
-        install(f"{address}/package.json")
+        mpremote("mip", "install", f"{address}/package.json")
         settings = write_settings(tmp_path)
         (tmp_path / "lib/primitives/timeout.py").write_text("old")
-        install(f"{address}/primitives/package.json")  # an upgrade, of one package
+        mpremote("mip", "install", f"{address}/primitives/package.json")  # an upgrade, of one package
     assert json.loads((tmp_path / "pb_settings.json").read_text()) == settings
     new = (tmp_path / "lib/primitives/timeout.py").read_text()
     assert new == (client.ROOT / "primitives/timeout.py").read_text()
@@ -128,15 +142,38 @@ def test_client_installed_by_mip_runs_from_there(install, tmp_path, micropython6
             link.wait_for("received [1, 1]")
 
 
-def test_compiled_client_is_installed_from_a_folder(install, tmp_path, micropython64):
-    made = tmp_path / "made"
-    assert client.main(["tree", str(made), "--mpy"]) == 0
-    install(str(made / "package.json"))
+def test_client_is_installed_from_github(mpremote, tmp_path):
+    """The forms of the address that docs/hardware.md has, up to what mpremote asks GitHub for."""
+    with served(client.ROOT) as address:
+        mpremote("mip", "install", "github:someone/pb_link", github=address)
+        found = {str(path.relative_to(tmp_path / "lib")) for path in (tmp_path / "lib").rglob("*.py")}
+        assert found == set(client.files())
+        (tmp_path / "lib/protocol/frame.py").write_text("old")
+        mpremote("mip", "install", "github:someone/pb_link/protocol", github=address)
+    for name, path in client.files().items():
+        assert (tmp_path / "lib" / name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("words", [("mip", "install", "made/package.json"), ("cp", "-r", "made/.", ":lib/")])
+def test_compiled_client_is_installed_from_a_folder(mpremote, tmp_path, micropython64, words):
+    assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    mpremote(*words)
     shown = subprocess.check_output(
         [micropython64, "-c", "import pb_link.app_base as a; print(a.__file__)"],
         env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"), cwd=tmp_path, text=True,
     )  # fmt: skip
     assert shown == f"{tmp_path}/lib/pb_link/app_base.mpy\n"
+
+
+def test_compiled_client_leaves_a_pyboard_room_for_an_application(tmp_path, micropython32, report_line):
+    """In the heap of a Pyboard v1.x. The .py files want 110 KB to be compiled on the board."""
+    assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    program = "import gc, asyncio, pb_link.app_base, pb_link.settings\ngc.collect(); print(gc.mem_free())"
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
+    command = [micropython32, "-X", "heapsize=100k", "-c", program]
+    free = int(subprocess.check_output(command, env=environment, cwd=tmp_path, text=True))
+    report_line(f"client, compiled and imported: {free} bytes free of a 100 KB heap")
+    assert free >= LEAST_FREE
 
 
 def test_client_runs_from_romfs(tmp_path, micropython64):

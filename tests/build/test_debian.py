@@ -95,6 +95,37 @@ def test_root_installs_and_updates_the_lists_only_when_needed(only_on_path, monk
     assert "Updating the package lists" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("ci", "sudo", "installs"), [("true", 0, True), ("", 0, False), ("true", 1, False)])
+def test_sudo_is_used_in_ci_if_it_asks_for_no_password(only_on_path, monkeypatch, ci, sudo, installs):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("PB_LINK_NO_INSTALL", raising=False)
+    monkeypatch.setenv("CI", ci)
+    folder = only_on_path(sudo=f'[ "$1" = -n ] && shift && [ {sudo} = 0 ] && "$@"', true="exit 0", apt_get="exit 1")
+    only_on_path(apt_get=f'echo "$@" >>{folder}/asked')
+    if installs:
+        debian.install(["gcc"], "A test")
+        assert "install gcc" in (folder / "asked").read_text()
+    else:
+        with pytest.raises(MissingTool, match="sudo apt-get install"):
+            debian.install(["gcc"], "A test")
+        assert not (folder / "asked").exists()
+
+
+def test_program_is_installed_if_it_is_missing(only_on_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.delenv("PB_LINK_NO_INSTALL", raising=False)
+    only_on_path()
+    with pytest.raises(MissingTool, match="A test needs analyse: install it"):
+        debian.program("analyse", "analyser", "A test")
+    folder = only_on_path(apt_get="exit 0")
+    with pytest.raises(MissingTool, match="analyse is not on PATH"):
+        debian.program("analyse", "analyser", "A test")
+    only_on_path(apt_get=f"printf '#!/bin/sh\\n' >{folder}/analyse && /bin/chmod +x {folder}/analyse")
+    assert debian.program("analyse", "analyser", "A test") == f"{folder}/analyse"
+    only_on_path(apt_get="exit 100")
+    assert debian.program("analyse", "analyser", "A test") == f"{folder}/analyse"
+
+
 def test_failed_installation_is_reported(only_on_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.delenv("PB_LINK_NO_INSTALL", raising=False)

@@ -1,11 +1,12 @@
 """build/deploy.py with the real mpremote, onto a real MicroPython behind a pseudo-terminal."""
 
+import io
 import json
 
 import pytest
 
 from build import deploy
-from pb_link.settings import Settings
+from pb_link.settings import Settings, read_or_create
 from tests.build.test_client import board
 
 
@@ -48,10 +49,82 @@ def test_client_settings_and_demo_are_on_the_board(port, tmp_path, capsys):
     assert (there / "lib/pb_link/link.mpy").read_bytes() != b"old"
 
 
+def test_other_form_of_a_module_does_not_take_the_place_of_the_new_one(port, tmp_path):
+    """MicroPython imports link.py, however old, before link.mpy; what is the user's own stays."""
+    with_target(tmp_path / "board")
+    lib = tmp_path / "board" / "lib"
+    assert deploy.main(["--port", port, "--source", "--ssid", "net", "--server", "192.0.2.7"]) == 0
+    assert (lib / "pb_link/link.py").is_file()
+    (lib / "pb_link/mine.py").touch()
+    (lib / "other.py").touch()
+    assert deploy.main(["--port", port]) == 0
+    assert (lib / "pb_link/link.mpy").is_file() and not (lib / "pb_link/link.py").exists()
+    assert (lib / "pb_link/mine.py").exists() and (lib / "other.py").exists()
+    assert deploy.main(["--port", port, "--source"]) == 0
+    assert (lib / "pb_link/link.py").is_file() and not (lib / "pb_link/link.mpy").exists()
+
+
+def test_settings_that_the_server_made_are_completed(port, tmp_path, capsys):
+    """The server's demo, started first, makes a file with a key, and with its own address as seen from itself."""
+    with_target(tmp_path / "board")
+    made, _ = read_or_create()
+    assert deploy.main(["--port", port, "--ssid", "net", "--server", "192.0.2.7"]) == 0
+    settings = json.loads((tmp_path / "board/pb_settings.json").read_text())
+    assert settings == {**made, "server": "192.0.2.7", "ssid": "net", "password": "a password"}
+    assert settings == json.loads((tmp_path / "computer/pb_settings.json").read_text())
+    assert (tmp_path / "computer/pb_settings.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_complete_settings_are_taken_as_they_are(port, tmp_path):
+    with_target(tmp_path / "board")
+    file = tmp_path / "computer/pb_settings.json"
+    file.write_text(json.dumps({"server": "192.0.2.8", "ssid": "", "key": "00" * 32}))
+    before = file.read_text()
+    assert deploy.main(["--port", port]) == 0
+    assert (tmp_path / "board/pb_settings.json").read_text() == before == file.read_text()
+
+
+def test_settings_that_cannot_be_read_are_an_error(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "computer/pb_settings.json").write_text("{")
+    assert deploy.main(["--port", port]) == 1
+    assert "pb_settings.json is not valid JSON. Mend" in capsys.readouterr().err
+
+
+def test_settings_on_the_board_are_not_thought_to_be_changed(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "board/pb_settings.json").write_text("{}")
+    assert deploy.main(["--port", port, "--server", "192.0.2.9"]) == 1
+    assert "has a pb_settings.json" in capsys.readouterr().err and not (tmp_path / "board/main.py").exists()
+    assert deploy.main(["--port", port]) == 0
+    assert "The server needs that key" in capsys.readouterr().out  # none is on this computer
+
+
+def test_question_without_anybody_to_answer_is_an_error(port, tmp_path, capsys, monkeypatch):
+    with_target(tmp_path / "board")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert deploy.main(["--port", port, "--server", "192.0.2.7"]) == 1
+    assert "--ssid" in capsys.readouterr().err
+
+
+def test_any_name_of_a_file_on_the_board_will_do(port, tmp_path):
+    with_target(tmp_path / "board")
+    for name in ("it's", 'a "name"', "\u00e9"):
+        (tmp_path / "board" / name).touch()
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 0
+
+
 def test_board_that_cannot_be_a_client_is_refused(port, capsys, tmp_path):
     assert deploy.main(["--port", port]) == 1
     assert "without machine.I2CTarget" in capsys.readouterr().err
     assert list((tmp_path / "computer").iterdir()) == []
+
+
+def test_copying_that_fails_is_told_from_a_board_that_is_not_there(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "board/lib/pb_link").write_text("in the way of a folder")
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 1
+    assert "Copying to the board" in capsys.readouterr().err
 
 
 def test_port_without_a_board_is_named(port, capsys):

@@ -1,13 +1,20 @@
-"""build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here: what
-is frozen runs in tests/sim/test_images.py and tests/peers/test_bridge_heap.py."""
+"""build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here, and
+the port's own Makefile only says what it would do: no compiler for the chip was at hand. What is frozen runs in
+tests/sim/test_images.py and tests/peers/test_bridge_heap.py."""
 
 import os
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from build import cache, esp8266, micropython
+from build import cache, esp8266
 from build.shell import BuildError, MissingTool
+from sim import flash_image
+from sim.boot_loader import BootLoader, SerialPort
+from tests.build.test_flash import micropython
 
 # Leaves what the port leaves, and the manifest that it was given.
 MAKE = """#!/bin/sh
@@ -25,11 +32,9 @@ def tool(folder, name, text="#!/bin/sh\necho \"$@\" >> \"$RECORD\"\n"):
 
 
 @pytest.fixture
-def source(tmp_path, micropython32):
+def source(tmp_path, micropython_source):
     """A folder that looks like a clone, with the real reader of manifests and the real files that are frozen."""
-    if not str(micropython32).startswith(str(cache.cache_folder())):
-        pytest.skip("the interpreter was not built here, so there is no source of MicroPython")
-    real = Path(micropython._Builder(cache.cache_folder(), False)._source())
+    real = Path(micropython_source)
     clone = tmp_path / "clone"
     for name in ("tools", "extmod", "ports/esp8266"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +70,21 @@ def test_firmware_of_older_and_newer_micropython_is_copied(source, tools, tmp_pa
         assert f"'{name}'" in frozen
 
 
+def test_the_ports_own_makefile_would_make_the_firmware_of_our_manifest(
+    tools, tmp_path, monkeypatch, micropython_source
+):
+    record = tmp_path / "record"
+    dry_run = f'{shutil.which("make", path=os.defpath)} -n "$@" >>{tmp_path}/would 2>&1 || exit 2'
+    tool(tools, "make", MAKE.replace("PRODUCT", "firmware.bin").replace("\n", f"\n{dry_run}\n", 1))
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.defpath}")
+    monkeypatch.setattr(esp8266, "IN_SOURCE", {})  # Debian's source has no submodules
+    esp8266.build(Path(micropython_source), tmp_path / "result.bin")
+    would = (tmp_path / "would").read_text()
+    assert re.search(r"makemanifest\.py .*/stage/manifest\.py", would) and "'esp_link/main.py'" in record.read_text()
+    assert re.search(r"xtensa-lx106-elf-ld .*esp8266_2MiB\.ld", would)
+    assert re.search(r"makeimg\.py .*/build/firmware\.bin", would)
+
+
 @pytest.mark.parametrize("name", ["make", "gcc", "xtensa-lx106-elf-gcc", "esptool"])
 def test_missing_tool_is_named_with_its_remedy(source, tools, name):
     (tools / name).unlink()
@@ -86,14 +106,25 @@ def test_a_make_that_leaves_nothing_is_an_error(source, tools):
         esp8266.build(source)
 
 
-def test_it_is_flashed_after_erasing(tools, tmp_path):
+def test_it_is_flashed_after_erasing(monkeypatch, tmp_path, missing_tool):
+    """With the real esptool and a simulated boot loader."""
+    folder = Path(sys.executable).parent
+    if not (folder / "esptool").exists():
+        missing_tool("esptool is not installed: make tools")
+    monkeypatch.setenv("PATH", str(folder))
     image = tmp_path / "image.bin"
-    esp8266.flash("/dev/ttyUSB0", image)
-    erase, write = (tmp_path / "record").read_text().splitlines()
-    assert erase.endswith("erase-flash") and f"--flash-mode dio 0 {image}" in write
+    image.write_bytes(micropython())
+    loader = BootLoader(4 * flash_image.MIB)
+    with SerialPort(loader) as port:
+        esp8266.flash(port.path, image)
+    assert loader.erased and loader.flash[4 : image.stat().st_size] == micropython()[4:]
+    assert loader.flash[2:4] == bytes((2, 0x40)) and set(loader.flash[image.stat().st_size :]) == {0xFF}  # dio, 4 MiB
+
+
+def test_failure_to_flash_says_what_to_look_at(tools, tmp_path):
     tool(tools, "esptool", "#!/bin/sh\nexit 2\n")
     with pytest.raises(BuildError, match="GPIO0 low"):
-        esp8266.flash("/dev/ttyUSB0", image)
+        esp8266.flash("/dev/ttyUSB0", tmp_path / "image.bin")
 
 
 def test_command_says_what_is_missing(tmp_path, capsys):

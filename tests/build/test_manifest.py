@@ -5,12 +5,15 @@ import os
 import shutil
 import subprocess
 
+from protocol.version import RELEASE, release_text
 from tests.build.imports import ROOT, imported
 
 
 def listed():
     """The files of the package i2c_devices.json."""
-    urls = json.loads((ROOT / "i2c_devices.json").read_text())["urls"]
+    package = json.loads((ROOT / "i2c_devices.json").read_text())
+    urls = package["urls"]
+    assert package["version"] == release_text(RELEASE)
     assert all(source == target for source, target in urls)
     return {source for source, _ in urls}
 

@@ -27,8 +27,17 @@ def test_demo_server_serves_the_demo_client(interpreter, tmp_path, micropython64
         server.wait_for("listening on port")
         with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
             client.wait_for("received [4, 4]")
-        assert [line for line in server.lines if line.startswith("received")][:2] != []
-        assert "sent [4, 4]" in server.lines
+        server.wait_for("received", 2)
+        server.wait_for("sent [4, 4]")
+
+
+def test_demo_client_waits_for_a_server_that_is_started_later(tmp_path, boards):
+    """As README has it: the client's board is reset, then the server is started."""
+    write_settings(tmp_path)
+    with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
+        client.wait_for("No initial server connection: waiting for one")
+        with running([sys.executable, "-m", "pb_link.s_app"], tmp_path):
+            client.wait_for("received [1, 1]")
 
 
 def test_examples_serve_each_other(tmp_path, boards):

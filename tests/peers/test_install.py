@@ -23,16 +23,30 @@ def run(*words, **how):
     return done.stdout
 
 
+def from_index(missing_tool, *words):
+    """Run a command that needs what PyPI has."""
+    try:
+        run(*words)
+    except AssertionError as error:
+        if not any(name in str(error) for name in ("hatchling", "aiomqtt", "paho")):
+            raise
+        missing_tool(f"a package cannot be had: {str(error)[-200:]}")
+
+
+@pytest.fixture(scope="module")
+def with_extras(tmp_path_factory, missing_tool):
+    """A fresh environment as `pip install '.[mqtt,sim]'` in the checkout makes it."""
+    folder = tmp_path_factory.mktemp("extras")
+    run(sys.executable, "-m", "venv", folder)
+    from_index(missing_tool, folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{ROOT}[mqtt,sim]")
+    return folder / "bin"
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory, missing_tool):
     """A fresh environment with the wheel in it, and the wheel."""
     folder = tmp_path_factory.mktemp("installed")
-    try:
-        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
-    except AssertionError as error:
-        if "hatchling" not in str(error):
-            raise
-        missing_tool(f"the build backend cannot be had: {str(error)[-200:]}")
+    from_index(missing_tool, sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
     wheel = next(folder.glob("*.whl"))
     run(sys.executable, "-m", "venv", folder / "venv")
     run(folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-index", wheel)
@@ -49,6 +63,37 @@ def test_command_works_where_it_is_installed(installed, tmp_path):
     key = json.loads(run(command, "keys", "add", "pump", "--json", cwd=tmp_path))["key"]
     assert len(key) == 64 and "pump" in run(command, "keys", "list", cwd=tmp_path)
     assert "pb-link serve" in run(installed[0] / "python", "-m", "server", "--help", cwd=tmp_path)
+
+
+def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
+    python = with_extras / "python"
+    words = ("-m", "sim", "run", "--bed", "virtual", "--lines", "40", "--faults", "bridge-kill=1", "--json")
+    result = json.loads(run(python, *words, cwd=tmp_path).splitlines()[-1])
+    assert result["client_to_server"]["delivered"] == 40 and result["client_to_server"]["lost"] == 0
+    found = run(python, "-c", "import sim, esp_link, server; print(sim.__file__)", cwd=tmp_path)
+    assert found.startswith(str(with_extras.parent))
+    boards = subprocess.run(
+        [python, "-m", "sim", "run", "--lines", "1"], cwd=tmp_path, capture_output=True, text=True,
+        env={name: value for name, value in os.environ.items() if "PYTHON" not in name},
+    )  # fmt: skip
+    assert boards.returncode == 2 and "MICROPYTHON" in boards.stderr and "--bed virtual" in boards.stderr
+
+
+def test_simulator_and_its_parts_are_not_there_without_the_extra(installed, tmp_path):
+    for name in ("sim", "esp_link", "aiomqtt"):
+        code = f"import importlib.util; print(importlib.util.find_spec('{name}'))"
+        assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == "None\n"
+
+
+def test_gateway_says_which_extra_it_needs(installed, with_extras, tmp_path):
+    (tmp_path / "x.toml").write_text('store = "x.db"\n[mqtt]\nhost = "127.0.0.1"\nport = 9')
+    checked = []
+    for folder in (installed[0], with_extras):
+        checked.append(subprocess.run(
+            [folder / "pb-link", "check", "--config", "x.toml"], cwd=tmp_path, capture_output=True, text=True,
+        ))  # fmt: skip
+    assert "mqtt: [mqtt] needs the extra" in checked[0].stdout and "'.[mqtt]'" in checked[0].stdout
+    assert "mqtt: 127.0.0.1:9 takes no connection" in checked[1].stdout
 
 
 def test_build_leaves_nothing_in_the_checkout(installed):

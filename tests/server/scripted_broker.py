@@ -1,0 +1,111 @@
+"""A broker that does what a test tells it: as much of MQTT 5 (OASIS) as one client with QoS 1 needs.
+
+Unrealistic: it keeps nothing, and publishes only what the test says.
+"""
+
+import asyncio
+
+from tests.server.peer import HOST, free_port, until
+
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, DISCONNECT = 0x10, 0x30, 0x40, 0x82, 0xE0
+
+
+class ScriptedBroker:
+    """Use: `async with ScriptedBroker() as broker`. connack: properties of CONNACK; answer: function (topic) that
+    returns the reason code of PUBACK, or None for no answer yet: it waits in `unanswered`."""
+
+    def __init__(self, connack=b"", answer=lambda topic: 0):
+        self.port = free_port()
+        self.answer = answer
+        self.connections = 0
+        self.published = []  # (topic, payload, retain, dup)
+        self.unanswered = []  # (writer, packet id)
+        self.most_unanswered = 0
+        self.acknowledged = []  # packet ids, by the client
+        self.left = False  # the client has sent DISCONNECT
+        self._connack = connack
+        self._writers = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        return self
+
+    async def __aexit__(self, *error):
+        self._server.close()
+        self.cut()
+
+    def cut(self):
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+        self.unanswered.clear()
+
+    def acknowledge(self):
+        """Answer what has not been answered."""
+        while self.unanswered:
+            writer, packet_id = self.unanswered.pop(0)
+            self._send(PUBACK, packet_id.to_bytes(2, "big"), writer)
+
+    def publish(self, packet_id, topic, payload, flags=2):
+        encoded = topic.encode()
+        body = len(encoded).to_bytes(2, "big") + encoded + (packet_id.to_bytes(2, "big") if flags & 6 else b"") + b"\0"
+        self._send(PUBLISH | flags, body + payload)
+
+    def texts(self, topic):
+        return [payload.decode() for found, payload, _, _ in self.published if found == topic]
+
+    async def has(self, topic, texts):
+        await until(lambda: self.texts(topic) == texts, f"{texts} in {topic}")
+
+    def _send(self, head, body, writer=None):
+        size, encoded = len(body), b""
+        while not encoded or size:
+            size, low = size >> 7, size & 0x7F
+            encoded += bytes((low | 0x80 if size else low,))
+        (writer or self._writers[-1]).write(bytes((head,)) + encoded + body)
+
+    async def _serve(self, reader, writer):
+        try:
+            while True:
+                head, body = await read_packet(reader)
+                if head == CONNECT:
+                    self.connections += 1
+                    self._writers.append(writer)
+                    self._send(0x20, bytes((0, 0, len(self._connack))) + self._connack, writer)
+                elif head == SUBSCRIBE:
+                    self._send(0x90, body[:2] + b"\0\1", writer)
+                elif head & 0xF0 == PUBLISH:
+                    self._take(head, body, writer)
+                elif head == PUBACK:
+                    self.acknowledged.append(int.from_bytes(body[:2], "big"))
+                elif head == DISCONNECT:
+                    self.left = True
+                    return
+        except (EOFError, OSError):
+            pass
+        finally:
+            writer.close()
+
+    def _take(self, head, body, writer):
+        end = 2 + int.from_bytes(body[:2], "big")
+        topic = body[2:end].decode()
+        properties = body[end + 2]  # their length, below 128 here
+        self.published.append((topic, body[end + 3 + properties :], bool(head & 1), bool(head & 8)))
+        self.unanswered.append((writer, int.from_bytes(body[end : end + 2], "big")))
+        self.most_unanswered = max(self.most_unanswered, len(self.unanswered))
+        code = self.answer(topic)
+        if code is not None:
+            packet_id = self.unanswered.pop()[1].to_bytes(2, "big")
+            self._send(PUBACK, packet_id + (bytes((code, 0)) if code else b""), writer)
+
+
+async def read_packet(reader):
+    """Returns (first byte, what follows the length)."""
+    head = (await reader.readexactly(1))[0]
+    size = shift = 0
+    while True:
+        low = (await reader.readexactly(1))[0]
+        size |= (low & 0x7F) << shift
+        shift += 7
+        if not low & 0x80:
+            return head, await reader.readexactly(size)
