@@ -17,7 +17,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo firmware tools test test-unit test-mpy test-process soak lint exhaustive soak-month soak-silence \
+.PHONY: help demo firmware tools test test-unit test-mpy test-process soak bench lint exhaustive soak-month soak-silence \
 	kill-server kill-mqtt bench-server fuzz-server micropython python clean
 
 help: ## Show this list.
@@ -48,6 +48,9 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 	@$(VENV_PYTHON) build/diagrams.py $(FIRMWARE_ARGS)
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
+
+bench: python ## Measure speed and cost, write bench.json, fail on a missed bar; needs no .venv.
+	$(PYTHON) -m build.bench
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .

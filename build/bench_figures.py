@@ -1,0 +1,91 @@
+"""What a benchmark says: figures with their definition, limit and bar; the table, and the bars that are missed.
+
+    bar     what must be reached, or `make bench` fails: build/bench_bars.py
+    limit   what the wire, the layout or the costs would allow at most (or at least, of times)
+"""
+
+from collections import namedtuple
+
+from build.bench_bars import BARS
+
+# name: unique; value: number; unit; limit: number or None; section: key of DEFINITIONS.
+Figure = namedtuple("Figure", "section name value unit limit", defaults=(None,))
+
+DEFINITIONS = {
+    "wire": "Wire utilisation: bytes of lines delivered per second, newlines included, divided by 44,444: what 400 kHz "
+    "carries at 9 clocks a byte. Limit: the same of the layout (build/bench_ceiling.py). `zero`: computing and the "
+    "network cost nothing; `model`: the placeholders of docs/hardware.md. Lines follow each other without a pause "
+    "(`stream`, wait=False) or one waits for the acknowledgement of the other (`single`).",
+    "clocked": "Bytes clocked on the bus, addresses included, for each byte of a line.",
+    "transactions": "I2C transactions, from start to stop, for each line.",
+    "echo": "From the call of `write` on the client to the return of `readline` with the same line of 50 bytes, which "
+    "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
+    "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",
+    "recovery": "From the fault to the next line of the client at the server, in parts, the slowest of eight phases. "
+    "Ours: detection and resume.",
+    "bridge": "The bridge's program in the 32-bit interpreter with the heap of the ESP8266, frozen.",
+    "client": "The client's program in the 32-bit interpreter.",
+    "server": "Lines per second that one process takes and acknowledges, clients in another process, over real TCP. A "
+    "figure of this machine: only the ratios say something about the program.",
+}
+
+
+_SMALL_IS_GOOD = ("echo", "idle")
+
+
+def ratio(figure):
+    """How close the value comes to its limit, 1 at best; None without a limit."""
+    if not figure.limit or not figure.value:
+        return None
+    return figure.limit / figure.value if figure.section in _SMALL_IS_GOOD else figure.value / figure.limit
+
+
+def missed(figures):
+    """Returns a line for each bar that is missed; a bar whose figure was not measured is not one of them."""
+    values = {figure.name: figure.value for figure in figures}
+    for figure in figures:
+        if ratio(figure) is not None:
+            values[figure.name + ", of the limit"] = ratio(figure)
+    wrong = []
+    for name, (sense, bar) in BARS.items():
+        if name in values:
+            value = values[name]
+            if not (value >= bar if sense == ">=" else value <= bar):
+                wrong.append(f"{name}: {number(value)}, the bar is {sense} {number(bar)}")
+    return wrong
+
+
+def number(value):
+    if value is None:
+        return ""
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3f}"
+
+
+def table(figures):
+    """The figures as text, one table for each section."""
+    lines = []
+    section = None
+    for figure in figures:
+        if figure.section != section:
+            section = figure.section
+            lines += ["", DEFINITIONS[section], f"{'':58} {'value':>10} {'limit':>10} {'ratio':>6}  bar"]
+        bar = BARS.get(figure.name)
+        of_limit = BARS.get(figure.name + ", of the limit")
+        said = "" if bar is None else f"{bar[0]} {number(bar[1])}"
+        if of_limit:
+            said += f", of the limit {of_limit[0]} {number(of_limit[1])}"
+        name = f"{figure.name} [{figure.unit}]"
+        values = f"{number(figure.value):>10} {number(figure.limit):>10} {number(ratio(figure)):>6}"
+        lines.append(f"{name:58} {values}  {said}".rstrip())
+    return "\n".join(lines)
+
+
+def as_json(figures):
+    """What bench.json holds."""
+    return {
+        "definitions": DEFINITIONS,
+        "figures": [{**figure._asdict(), "ratio": ratio(figure), "bar": BARS.get(figure.name)} for figure in figures],
+        "missed": missed(figures),
+    }
