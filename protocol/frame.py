@@ -51,6 +51,9 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     PROBE    both ways: as DATA without records; asks for a DATA frame
     0   1   kind 12
 
+    DATA_MORE both ways: as DATA; more follows at once, so acknowledging has time
+    0   1   kind 13
+
     A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bits 10..0
     length of the payload), then the payload.
 """
@@ -68,6 +71,7 @@ REFUSED = 0x04
 RESUME = 0x10
 DATA = 0x11
 PROBE = 0x12
+DATA_MORE = 0x13
 
 REMEMBERED = 0x01  # RESUME flag
 RESUME_BYTES = 9  # without MAC

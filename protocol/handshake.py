@@ -25,10 +25,10 @@ from protocol.frame import Channel
 from protocol.limits import EPOCH_BYTES, MAX_FRAME, MAX_ID, MIN_FRAME, NONCE_BYTES, PROOF_BYTES, VERSION
 from protocol.serial import get16
 
-_SERVER_PROOF = b"pb_link 1 server proof"
-_CLIENT_PROOF = b"pb_link 1 client proof"
-_TO_SERVER = b"pb_link 1 client to server"
-_TO_CLIENT = b"pb_link 1 server to client"
+_SERVER_PROOF = b"pb_link 2 server proof"
+_CLIENT_PROOF = b"pb_link 2 client proof"
+_TO_SERVER = b"pb_link 2 client to server"
+_TO_CLIENT = b"pb_link 2 server to client"
 
 _EPOCH = 2
 _NONCE = _EPOCH + EPOCH_BYTES

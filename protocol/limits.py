@@ -35,8 +35,10 @@ ROOM_UNIT = const(64)
 RECEIVE_BYTES = const(10304)
 
 # Lines and bytes that the sender holds until they are acknowledged. One line
-# of any length is always admitted when nothing else is held.
-SEND_LINES = const(64)
+# of any length is always admitted when nothing else is held. Half of it is on
+# its way, or waits in the mailbox, while the acknowledgement of the other half
+# comes: eight full frames, also of lines of 50 bytes.
+SEND_LINES = const(160)
 SEND_BYTES = const(8192)
 
 # A fragment carries at least this many bytes unless the line ends with it.
@@ -45,6 +47,10 @@ MIN_FRAGMENT = const(64)
 # An acknowledgement waits this long for data or another acknowledgement to
 # travel with. Well below the 25 ms that one full I2C transfer takes.
 ACK_DELAY_MS = const(5)
+
+# And this long if the peer has said that more follows at once: it asks when it
+# has used half of its window, some 110 ms at 400 kHz.
+ACK_LATE_MS = const(250)
 
 # Frames sent but not seen by the peer for this long mean that something
 # between the ends swallows them: the connection is closed and resumed.

@@ -25,6 +25,9 @@ class Sender:
         self._numbered = 0  # numbered lines ever admitted
         self.sent = 0  # bytes charged on this connection, modulo 2**16
         self._credit = 0  # bytes that may still be sent on it
+        self._room = 0  # bytes that the peer had room for when it told last
+        self._asked = 0  # `sent` when an acknowledgement was asked for last
+        self._unasked_lines = 0  # numbered lines sent since
 
     def start_at(self, number):
         """The oldest line that is not acknowledged has this number: for a fresh Sender."""
@@ -74,6 +77,7 @@ class Sender:
     def grant(self, seen, room):
         """The peer has seen this many charged bytes and can take room more."""
         self._credit = room - ((self.sent - seen) & 0xFFFF)
+        self._room = room
 
     def in_flight(self, seen):
         """Charged bytes sent that the peer has not seen."""
@@ -83,7 +87,7 @@ class Sender:
         """The connection is gone: what it carried may be lost."""
         self._credit = 0
         self._offset = 0
-        self.sent = 0
+        self.sent = self._asked = self._unasked_lines = 0
         kept = [(data, True) for data in self._retained]
         kept.extend(entry for entry in self._waiting if entry[1])
         self._waiting = kept
@@ -135,10 +139,26 @@ class Sender:
                 self._finish_line(data, numbered)
         return at
 
+    def asks(self):
+        """Should the frame that was just filled have its acknowledgement soon? Once for each `fill`.
+
+        Yes if nothing follows it at once, or half of the window, or of the peer's room, is used since the last one.
+        """
+        if (
+            self.can_fill()
+            and 2 * self._unasked_lines < self.max_lines
+            and 2 * ((self.sent - self._asked) & 0xFFFF) < min(self.max_bytes, self._room)
+        ):
+            return False
+        self._asked = self.sent
+        self._unasked_lines = 0
+        return True
+
     def _finish_line(self, data, numbered):
         self._waiting.pop(0)
         self._offset = 0
         if numbered:
             self._retained.append(data)
+            self._unasked_lines += 1
         else:
             self._held -= len(data)

@@ -20,10 +20,11 @@ which is called after it was stored (server) or handed over (client).
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, PROBE, REMEMBERED, RESUME, RESUME_BYTES
+from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, RESUME_BYTES
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
+    ACK_LATE_MS,
     MAC_BYTES,
     MAX_FRAME,
     MIN_FRAGMENT,
@@ -74,6 +75,8 @@ class Session:
         self._greeted = False  # our RESUME has been sent
         self._peer_seen = 0
         self._ack_since = None  # time since which an acknowledgement is due
+        self._ack_soon = True  # the peer waits for it; or else more comes from there, and asks in its time
+        self._asked = True  # the last frame with records did not say that more follows at once
         self._ack_sent = self.receiver.ack
         self._room_sent = 0
         self._progress = None  # time of the last sign that our frames arrive
@@ -104,10 +107,10 @@ class Session:
         end = len(data) - MAC_BYTES
         if data[0] == RESUME and end == RESUME_BYTES and self.state == RESUMING:
             return self._resume(data, now)
-        if data[0] == DATA and end >= DATA_HEADER and self.state == OPEN:
+        if (data[0] == DATA or data[0] == DATA_MORE) and end >= DATA_HEADER and self.state == OPEN:
             return self._data(data, end, now)
         if data[0] == PROBE and end == DATA_HEADER and self.state == OPEN:
-            self._acknowledgement_due(now)
+            self._acknowledgement_due(now, True)
             return self._data(data, end, now)
         return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
 
@@ -124,7 +127,7 @@ class Session:
         self.state = OPEN
         self.resumes += 1
         if self._greeted and self._worth_telling():  # accepted since our RESUME went out
-            self._acknowledgement_due(now)
+            self._acknowledgement_due(now, True)
         return None
 
     def _data(self, data, end, now):
@@ -141,14 +144,15 @@ class Session:
         self.sender.grant(seen, data[7] * ROOM_UNIT)
         if end == DATA_HEADER:
             return None
-        self._acknowledgement_due(now)
+        self._asked = data[0] == DATA
+        self._acknowledgement_due(now, self._asked)
         return self.receiver.take(get16(data, 1), data[DATA_HEADER:end])
 
     def accepted(self, count, now):
         """The oldest count received lines are stored or handed over."""
         self.receiver.accept(count)
         if self.state == OPEN and self._worth_telling():
-            self._acknowledgement_due(now)
+            self._acknowledgement_due(now, self._asked or self._room_sent < _ROOM_BLOCKED)
 
     def _worth_telling(self):
         if self.receiver.ack != self._ack_sent:
@@ -158,9 +162,10 @@ class Session:
             return grown > 0
         return grown * _ROOM_SHARE >= min(self.receiver.max_bytes // ROOM_UNIT, MAX_ROOM)
 
-    def _acknowledgement_due(self, now):
-        if self._ack_since is None:
+    def _acknowledgement_due(self, now, soon):
+        if self._ack_since is None or soon and not self._ack_soon:
             self._ack_since = now
+            self._ack_soon = soon
 
     # Sending
 
@@ -188,6 +193,8 @@ class Session:
         frame.encode_data_header(
             buf, start, number, self.receiver.ack, self.receiver.seen, self._room_sent
         )
+        if end > body and not self.sender.asks():
+            buf[start] = DATA_MORE
         if probe:
             buf[start] = PROBE
             self._blocked = now
@@ -221,9 +228,12 @@ class Session:
         return end
 
     def _ack_is_due(self, now):
-        return (
-            self._ack_since is not None and self._diff(now, self._ack_since) >= self._ack_delay_ms
-        )
+        return self._ack_since is not None and self._ack_left(now) <= 0
+
+    def _ack_left(self, now):
+        """Milliseconds until the acknowledgement that is due leaves by itself."""
+        delay = self._ack_delay_ms if self._ack_soon else ACK_LATE_MS
+        return delay - self._diff(now, self._ack_since)
 
     def _probe_is_due(self, now):
         sender = self.sender
@@ -260,6 +270,6 @@ class Session:
             due = self._stall_ms if self._probed else PROBE_MS
             timeout = due - self._diff(now, self._blocked)
         if self._ack_since is not None:
-            due = self._ack_delay_ms - self._diff(now, self._ack_since)
+            due = self._ack_left(now)
             timeout = due if timeout is None else min(due, timeout)
         return timeout if timeout is None else max(0, timeout)

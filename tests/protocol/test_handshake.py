@@ -244,7 +244,7 @@ class TestRefusal(unittest.TestCase):
         client = initiator()
         _, welcome = begun(client.hello())
         reply, fault = client.receive(b"\x02\x09" + welcome[2:])
-        self.assertEqual(fault, "the server speaks protocol version 9, this is 1")
+        self.assertEqual(fault, "the server speaks protocol version 9, this is 2")
 
     def test_nothing_is_taken_before_hello(self):
         client = initiator()

@@ -92,7 +92,7 @@ def frames():
         "REFUSED",
         "RESUME of the client",
         "RESUME of the server",
-        "DATA with three records",
+        "DATA_MORE with three records",
         "DATA with the end of the third line",
         "DATA that only acknowledges",
         "PROBE",

@@ -30,6 +30,32 @@ def records(sender, space=1000):
     return found
 
 
+class TestAsks(unittest.TestCase):
+    def asks(self, sender, space=500):
+        records(sender, space)
+        return sender.asks()
+
+    def test_frame_that_nothing_follows_asks(self):
+        self.assertTrue(self.asks(sender_with(b"line")))
+        self.assertFalse(self.asks(sender_with(b"x" * 1000)))
+
+    def test_half_of_the_lines_ask(self):
+        sender = sender_with(*[b"x" * 100] * 10, max_lines=10)
+        self.assertEqual([self.asks(sender, 204) for _ in range(5)], [False, False, True, False, True])
+
+    def test_half_of_the_room_asks(self):
+        sender = sender_with(*[b"x" * 84] * 12)
+        sender.grant(0, 800)
+        self.assertEqual([self.asks(sender, 172) for _ in range(4)], [False, True, False, True])
+
+    def test_counting_begins_anew_with_a_connection(self):
+        sender = sender_with(*[b"x" * 100] * 10, max_lines=10)
+        self.assertFalse(self.asks(sender, 408))
+        sender.disconnect()
+        sender.grant(0, MUCH)
+        self.assertEqual([self.asks(sender, 204) for _ in range(3)], [False, False, True])
+
+
 class TestFill(unittest.TestCase):
     def test_lines_that_wait_share_a_frame_in_order(self):
         sender = sender_with(b"a", b"", b"ccc")

@@ -1,7 +1,7 @@
 import unittest
 
-from protocol.frame import DATA, MORE, Channel, encode_data_header, encode_resume
-from protocol.limits import ACK_DELAY_MS, MAC_BYTES, MAX_FRAME, STALL_MS
+from protocol.frame import DATA, DATA_MORE, MORE, Channel, encode_data_header, encode_resume
+from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.serial import get16
@@ -37,9 +37,10 @@ class Pair:
 
     def data(self, *lines, **fields):
         buf = bytearray(8)
-        head = {"number": 0, "ack": 0, "seen": 0, "room": 160}
+        head = {"number": 0, "ack": 0, "seen": 0, "room": 160, "kind": DATA}
         head.update(fields)
         encode_data_header(buf, 0, head["number"], head["ack"], head["seen"], head["room"])
+        buf[0] = head["kind"]
         for line in lines:
             buf += bytes((len(line) >> 8, len(line) & 0xFF)) + line
         return self.say(buf)
@@ -303,6 +304,59 @@ class TestAcknowledgements(unittest.TestCase):
         pair.session.accepted(1, pair.now)
         pair.later(ACK_DELAY_MS)
         self.assertEqual(pair.heard()[7], 161)
+
+
+class TestHurry(unittest.TestCase):
+    """DATA_MORE: more follows at once."""
+
+    def test_peer_with_more_to_come_is_acknowledged_late(self):
+        pair = Pair().open()
+        pair.data(b"line", kind=DATA_MORE)
+        pair.session.accepted(1, pair.now)
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_LATE_MS)
+        pair.later(ACK_LATE_MS - 1)
+        self.assertIsNone(pair.heard())
+        pair.later(1)
+        self.assertEqual(get16(pair.heard(), 3), 1)
+
+    def test_peer_with_nothing_more_to_come_is_acknowledged_soon(self):
+        pair = Pair().open()
+        pair.data(b"one", kind=DATA_MORE)
+        pair.later(ACK_DELAY_MS + 1)
+        pair.data(b"two", number=1)
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+        pair.data(b"three", number=2, kind=DATA_MORE)  # that of the two before is still due
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+
+    def test_what_is_accepted_while_more_comes_is_acknowledged_late(self):
+        pair = Pair().open()
+        pair.data(b"line", kind=DATA_MORE)
+        pair.later(ACK_LATE_MS)
+        pair.heard()
+        pair.session.accepted(1, pair.now)
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_LATE_MS)
+
+    def test_peer_without_room_hears_of_room_soon(self):
+        pair = Pair().open()
+        pair.data(*[b"x" * 1000] * 10, kind=DATA_MORE)
+        pair.later(ACK_LATE_MS)
+        self.assertLess(pair.heard()[7], 3)
+        pair.data(b"x" * 60, number=10, kind=DATA_MORE)
+        pair.later(ACK_LATE_MS)
+        self.assertLess(pair.heard()[7], 2)
+        pair.session.accepted(1, pair.now)
+        self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
+
+    def test_frame_says_if_more_follows(self):
+        pair = Pair().open()
+        pair.session.sender.append(b"x" * 1500, True)
+        self.assertEqual([pair.heard()[0] for _ in range(2)], [DATA_MORE, DATA])
+
+    def test_half_of_the_window_asks_for_an_acknowledgement(self):
+        pair = Pair().open()
+        pair.session.sender.append(b"x" * 8000, True)
+        kinds = [pair.heard()[0] for _ in range(8)]
+        self.assertEqual(kinds, [DATA_MORE] * 4 + [DATA] + [DATA_MORE] * 2 + [DATA])
 
 
 class TestTime(unittest.TestCase):

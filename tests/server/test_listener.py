@@ -9,7 +9,7 @@ import pytest
 import server.listener
 import server.registry
 from protocol.frame import WELCOME
-from protocol.framing import PREAMBLE
+from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
 from server import client_conn
 from server.listener import Listener
@@ -319,7 +319,7 @@ def test_silence_in_the_handshake_is_bounded(capsys, monkeypatch):
 # The places of unproven connections
 
 HELLO_OF_A = PREAMBLE + b"\0\x1e" + Initiator("a", bytes(32), bytes(8), bytes(16)).hello()
-BUSY = bytes((0, 3, 4, 3, 1))  # REFUSED: too many connections
+BUSY = bytes((0, 3, 4, 3, VERSION))  # REFUSED: too many connections
 
 
 @pytest.fixture
