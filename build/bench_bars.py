@@ -4,11 +4,11 @@ Only what is counted or is virtual time stands here: no figure that depends on t
 """
 
 BARS = {
-    "up 180 stream zero": (">=", 0.91),
-    "up 50 stream zero": (">=", 0.88),
-    "both 180 stream zero": (">=", 0.90),
-    "up 180 stream model": (">=", 0.77),
-    "up 50 stream model": (">=", 0.76),
+    "up 180 stream zero": (">=", 0.93),
+    "up 50 stream zero": (">=", 0.91),
+    "both 180 stream zero": (">=", 0.94),
+    "up 180 stream model": (">=", 0.80),
+    "up 50 stream model": (">=", 0.79),
     "both 180 stream model": (">=", 0.80),
     "echo zero median clocks": ("<=", 2200),
     "echo model median": ("<=", 14.0),

@@ -12,11 +12,11 @@ the chip. Nothing is lost by it.
 import asyncio
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, SENDING, MailboxController
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, MailboxController
 from primitives.platform import Flag, sleep_ms
 from primitives.timeout import Timeout
 from protocol import control
-from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND, PAYLOAD
 
 try:
     from micropython import const
@@ -52,6 +52,9 @@ _GOOD_CONNECTION_MS = const(5000)
 # Wi-Fi and connecting may take their time.
 _MAILBOX_HUNG_MS = const(5000)
 _CONNECTION_HUNG_MS = const(60000)
+# A payload of so many bytes for the client does not occupy the buffer until it
+# is confirmed: an acknowledgement of the session, most control records.
+_SMALL_PAYLOAD = const(22)
 # Control records that wait for the client; the oldest report gives way.
 _MAX_CONTROLS = const(8)
 
@@ -69,7 +72,8 @@ class Bridge:
     """
 
     def __init__(self, memory, syn, ack, wifi, connect, random16, mem_free, feed):
-        self._box = MailboxController(memory, random16)
+        self._box = MailboxController(memory, random16, small=_SMALL_PAYLOAD)
+        self._space = self._box.view[: PAYLOAD_AT + PAYLOAD]  # for what comes from the server
         self._ack_pin = ack
         self._wifi = wifi
         self._mem_free = mem_free
@@ -82,6 +86,7 @@ class Bridge:
         self._config = None
         self._untold = ()  # kinds of failure that the client would be told of, each once
         self._controls = []  # records for the client, oldest first
+        self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
         self._poll = Timeout(_ABSENT_POLL_MS)
         self._busy = Timeout(_BUSY_FOR_MS)
@@ -136,7 +141,7 @@ class Bridge:
         return self._box.synchronised and not self._silent.expired()
 
     def _unconfirmed(self):
-        return self._box.state == SENDING and self._rewrite.expired()
+        return self._box.sending and self._rewrite.expired()
 
     # Mailbox
 
@@ -157,7 +162,9 @@ class Bridge:
             self._send()
         if self._can_receive():
             self._received_last = True
-            if box.receive():
+            self._fetched = box.receive()
+            self._heed_status()
+            if self._fetched:
                 self._busy.restart()
                 self._silent.restart()  # as good as a beat, and after a reset half a second sooner
                 self._dispatch()
@@ -181,7 +188,7 @@ class Bridge:
     def _can_send(self):
         box = self._box
         there = self._controls or self._uplink.readable
-        return bool(there) and box.synchronised and box.state == FREE
+        return bool(there) and box.synchronised and box.state == FREE and not box.sending
 
     def _look(self):
         """Read STATUS if it is time or somebody asked."""
@@ -189,13 +196,27 @@ class Bridge:
         unconfirmed = self._unconfirmed()
         if not (self._asked or unconfirmed or self._poll.expired()):
             return
+        if self._fetched and self._can_receive() and not unconfirmed:
+            return  # the next STATUS comes with that
         self._asked = False
         if unconfirmed:
             self._rewrite.restart()
-        if box.poll() and unconfirmed and box.state == SENDING:
+        if box.poll() and unconfirmed and box.sending:
             box.send_again()
+        self._fetched = True
         self._poll.ms = self._poll_ms()
         self._poll.restart()
+        self._heed_status()
+
+    def _heed_status(self):
+        """What else STATUS says, which was polled or has come with a transfer."""
+        box = self._box
+        if box.stale:  # that one was damaged
+            self._asked = True
+            self._wake.set()
+        elif box.news:
+            self._asked = False  # this is what syn was for
+        box.stale = box.news = False
         if box.status.beat != self._beat:
             self._beat = box.status.beat
             self._silent.restart()
@@ -240,14 +261,14 @@ class Bridge:
     def _send(self):
         """Send the next control record, or what came from the server."""
         box, uplink = self._box, self._uplink
-        if box.state != FREE:
+        if box.state != FREE or box.sending:
             return
         if self._controls:
             record = self._controls.pop(0)
             box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
             box.send(CONTROL, 0, PAYLOAD_AT, len(record))
         elif uplink.readable:
-            start, length = uplink.read(box.buffer, box.view, PAYLOAD_AT)
+            start, length = uplink.read(box.buffer, self._space, PAYLOAD_AT)
             if not length:
                 return
             box.send(DATA, uplink.number, start, length)

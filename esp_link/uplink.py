@@ -112,7 +112,7 @@ class Uplink:
     # Server to client
 
     def read(self, buf, view, start):
-        """Read what has come into buf[start:], at most to its end; view is a memoryview of buf.
+        """Read what has come into buf[start:], at most to the end of view, a memoryview of buf.
 
         Returns: (start, length) of what is to be passed on; the start may be
         one more. length is 0 if there is nothing.

@@ -36,7 +36,7 @@ class DeviceController:
         self._interval_ms = interval_ms
         self._box = None  # once the device has said what it is
         self.window = self.capacity = 0
-        self._payload_at = Layout.STATUS_BYTES + HEADER
+        self._payload_at = HEADER
         self._life = 0  # of the device
         self._established = False
         self._broken = False

@@ -8,6 +8,9 @@ carries one thing at a time anyway. It is
     SENDING   a transfer to the client is not confirmed yet, may have to be
               written again, and frees the buffer when it is
 
+A small transfer to the client, an acknowledgement mostly, is kept in a place
+of its own until it is confirmed, so that the buffer is free meanwhile.
+
 Every method does at most one I2C exchange and never waits.
 """
 
@@ -18,9 +21,8 @@ FREE = 0
 RECEIVED = 1
 SENDING = 2
 
-# Where a payload of the link stands in the buffer, in both directions: what is
-# read from the client brings a STATUS along, what is sent needs only the header.
-PAYLOAD_AT = box.STATUS_BYTES + box.HEADER
+# Where a payload of the link stands in the buffer, in both directions.
+PAYLOAD_AT = box.HEADER
 
 
 class MailboxController:
@@ -29,9 +31,10 @@ class MailboxController:
     random16: function that returns a random number 1..65535.
     max_payload: longest payload that the client may offer, bytes.
     layout: protocol.mailbox, or what has its sizes and limits (protocol/device.py).
+    small: a payload to the client of up to so many bytes leaves the buffer free.
     """
 
-    def __init__(self, memory, random16, max_payload=box.PAYLOAD, layout=box):
+    def __init__(self, memory, random16, max_payload=box.PAYLOAD, layout=box, small=0):
         self._memory = memory
         self._layout = layout
         self._random16 = random16
@@ -39,7 +42,13 @@ class MailboxController:
         self._cell = bytearray(layout.STATUS_BYTES)
         self.buffer = bytearray(layout.TX_STRIDE)
         self.view = memoryview(self.buffer)
+        self._small = bytearray(box.HEADER + small) if small else b""
         self.state = FREE
+        self.sending = False  # a transfer to the client is not confirmed
+        self._sent = self.view  # its bytes
+        # About the STATUS that came with a transfer; the owner clears them.
+        self.news = False  # it was another than the one before
+        self.stale = False  # it was damaged: `poll`
         self.start = 0  # offset of the payload in the buffer, unless FREE
         self.length = 0  # its bytes
         self.status = layout.Status()
@@ -56,9 +65,10 @@ class MailboxController:
     def _reset_numbers(self):
         self.next = 0  # number of the transfer expected from the client
         self._refusals = 0  # times that it was fetched and found damaged
-        self._rewrites = 0  # times that the transfer SENDING was written again
+        self._rewrites = 0  # times that the transfer that is not confirmed was written again
         self._ack_due = False
-        self._out_number = 0  # of the transfer that is or will be SENDING
+        self._out_number = 0  # of the transfer that is or will be sent
+        self.sending = False
         if self.state == SENDING:
             self.state = FREE
 
@@ -66,9 +76,9 @@ class MailboxController:
 
     def poll(self):
         """Read STATUS; write SYNC when client or bridge has begun a new life."""
-        if not self._read(self._layout.TX, self._cell):
+        if not self._read(self._layout.STATUS, self._cell):
             return False
-        if not self._read_status(self._cell):
+        if not self._read_status(self._cell, 0):
             if box.other_layout(self._cell, len(self._cell)):
                 self._write_sync()  # it has ours in it: the client says what is the matter
             return False
@@ -85,16 +95,18 @@ class MailboxController:
             self._ack_due = True
         return True
 
-    def _read_status(self, buf):
-        if self.status.read(buf, 0):
+    def _read_status(self, buf, at):
+        if self.status.read(buf, at):
             return True
         self.damaged += 1
         return False
 
     def _confirm(self):
-        """The client's STATUS says whether it has the transfer that is SENDING."""
-        if self.state == SENDING and self.status.next == (self._out_number + 1) & 0xFF:
-            self.state = FREE
+        """The client's STATUS says whether it has the transfer that was sent."""
+        if self.sending and self.status.next == (self._out_number + 1) & 0xFF:
+            self.sending = False
+            if self.state == SENDING:
+                self.state = FREE
             self._out_number = self.status.next
 
     def _greet(self):
@@ -132,7 +144,7 @@ class MailboxController:
         )
 
     def receive(self):
-        """Fetch the next transfer into the buffer, and the STATUS that stands before it.
+        """Fetch the next transfer into the buffer, and the STATUS that stands behind it.
 
         Then `kind` and `connection` say what it is; `release` the buffer.
         """
@@ -142,30 +154,40 @@ class MailboxController:
         if length == 0 or length > layout.PAYLOAD:
             return self._end_life()
         buf = self.buffer
-        at = layout.STATUS_BYTES
-        start = at + box.HEADER
-        where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS)
-        if not self._read(where, self.view[: start + length]):
+        end = box.HEADER + length
+        where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
+        if not self._read(where, self.view[: end + layout.STATUS_BYTES]):
             return False
-        if not self._read_status(buf):
-            return self._refuse()
-        if self.status.client_life != self._client_life or self.status.bridge_life != self._life:
-            return self._end_life()
-        self._confirm()
+        self._take_status(end)
+        if not self._life:
+            return False
         if (
-            buf[at] != number
-            or box.transfer_length(buf, at) != length
-            or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, at)
+            buf[0] != number
+            or box.transfer_length(buf, 0) != length
+            or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, 0)
         ):
             self.damaged += 1
             return self._refuse()
         self._refusals = 0
         self.state = RECEIVED
-        self.start = start
+        self.start = box.HEADER
         self.length = length
         self.next = (number + 1) & 0xFF
         self._ack_due = True
         return True
+
+    def _take_status(self, at):
+        """The STATUS that came with a transfer, and what it changes. Damaged, it harms only itself."""
+        status = self.status
+        offered, taken = status.end, status.next
+        self.stale = not self._read_status(self.buffer, at)
+        if self.stale:
+            return
+        if status.client_life != self._client_life or status.bridge_life != self._life:
+            self._end_life()
+            return
+        self.news = offered != status.end or taken != status.next
+        self._confirm()
 
     def _refuse(self):
         self._refusals += 1
@@ -174,12 +196,12 @@ class MailboxController:
     @property
     def kind(self):
         """Kind of the transfer RECEIVED."""
-        return self.buffer[self._layout.STATUS_BYTES + 1]
+        return self.buffer[1]
 
     @property
     def connection(self):
         """Connection number of the transfer RECEIVED."""
-        return self.buffer[self._layout.STATUS_BYTES + 2]
+        return self.buffer[2]
 
     def release(self):
         """What was RECEIVED is no longer needed."""
@@ -197,14 +219,23 @@ class MailboxController:
 
     def send(self, kind, connection, start, length):
         """Send the payload that stands at buffer[start:], start at least HEADER."""
+        buf = self.buffer
         at = start - box.HEADER
-        self.state = SENDING
-        self.start = start
-        self.length = length
+        end = start + length
+        if box.HEADER + length <= len(self._small):
+            self._small[box.HEADER : box.HEADER + length] = self.view[start:end]
+            buf, at, end = self._small, 0, box.HEADER + length
+            self._sent = memoryview(buf)[:end]
+        else:
+            self.state = SENDING
+            self.start = start
+            self.length = length
+            self._sent = self.view[at:end]
+        self.sending = True
         box.seal_transfer(
             box.FROM_BRIDGE,
             self._lives,
-            self.buffer,
+            buf,
             at,
             self._out_number,
             kind,
@@ -217,7 +248,7 @@ class MailboxController:
         return self._write_transfer()
 
     def send_again(self):
-        """Write the transfer that is SENDING once more: harmless if the client has it already."""
+        """Write the transfer that is not confirmed once more: harmless if the client has it already."""
         self._rewrites += 1
         if self._rewrites > self._layout.MAX_REWRITES:
             return self._end_life()
@@ -225,7 +256,7 @@ class MailboxController:
 
     def _write_transfer(self):
         to = self._layout.RX + self._layout.SLOT * (self._out_number % box.SLOTS)
-        return self._write(to, self.view[self.start - box.HEADER : self.start + self.length])
+        return self._write(to, self._sent)
 
     def _read(self, at, buf):
         return self._exchange(self._memory.read_into, at, buf)

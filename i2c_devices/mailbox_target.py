@@ -33,6 +33,8 @@ class MailboxTarget:
         self._outgoing = bytearray(layout.SLOT)
         self._outgoing_view = memoryview(self._outgoing)
         self._status_cell = bytearray(layout.STATUS_BYTES)
+        behind = layout.TX + layout.SLOT
+        self._status_places = sorted({layout.STATUS, behind, behind + layout.TX_STRIDE})
         self._wake = wake
         # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
         # progress that is seen in memory, since events can be lost.
@@ -190,7 +192,7 @@ class MailboxTarget:
             box.FROM_CLIENT, self._lives, self._outgoing, 0, number, kind, connection, 0, length
         )
         layout = self._layout
-        at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.STATUS_BYTES
+        at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
         self.device.put(at, self._outgoing_view[: box.HEADER + length])
         if number & 1:
             status.length1 = length
@@ -227,8 +229,7 @@ class MailboxTarget:
         return changed
 
     def _publish_cells(self):
-        layout = self._layout
         cell = self._status_cell
         self.status.encode_into(cell, 0)
-        for at in (layout.TX, layout.TX + layout.TX_STRIDE):
+        for at in self._status_places:
             self.device.put(at, cell)

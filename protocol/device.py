@@ -9,11 +9,13 @@ and "bridge" the controller. The window W is the longest payload of a transfer.
     22          4     ACK     controller writes
     26          10+W  RX 0    controller writes: transfer with an even number
     36+W        10+W  RX 1    controller writes: transfer with an odd number
-    46+2W       19    STATUS  target writes
-    65+2W       10+W  TX 0    target writes: transfer with an even number
-    75+3W       19    STATUS  the same again, so that one read brings both
-    94+3W       10+W  TX 1    target writes: transfer with an odd number
+    46+2W       10+W  TX 0    target writes: transfer with an even number
+    56+3W       19    STATUS  target writes
+    75+3W       10+W  TX 1    target writes: transfer with an odd number
+    85+4W       19    STATUS  the same again, so that one read brings both
     104+4W            end
+
+A transfer in TX ends where its place does, so that STATUS follows it.
 
     DEVICE   0  1  layout version
              1  1  kind: S stream, P packet
@@ -42,7 +44,7 @@ The payload of a transfer is bytes of the stream, or one packet; its kind and co
 from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, Status, cell_ok, seal_cell
 from protocol.serial import get16, put16
 
-LAYOUT_VERSION = 0x61
+LAYOUT_VERSION = 0x62
 STREAM = 0x53  # "S"
 PACKET = 0x50  # "P"
 
@@ -111,7 +113,8 @@ class Layout:
         self.PAYLOAD = window
         self.SLOT = HEADER + window
         self.TX = self.RX + SLOTS * self.SLOT
-        self.TX_STRIDE = self.STATUS_BYTES + self.SLOT
+        self.TX_STRIDE = self.SLOT + self.STATUS_BYTES
+        self.STATUS = self.TX + self.SLOT
         self.MEMORY = self.TX + SLOTS * self.TX_STRIDE
         self.READ_ONLY = ((0, DEVICE_BYTES), (self.TX, self.MEMORY))
 

@@ -7,13 +7,17 @@ readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
     address  bytes
     0        10     SYNC    bridge writes: I am here, this is my life
     10       4      ACK     bridge writes: which transfers it has received
-    14       1066   RX 0    bridge writes: transfer with an even number
-    1080     1066   RX 1    bridge writes: transfer with an odd number
-    2146     16     STATUS  client writes
+    14       16     STATUS  client writes; its place in every layout from 52 hex on
+    30       1066   RX 0    bridge writes: transfer with an even number
+    1096     1066   RX 1    bridge writes: transfer with an odd number
     2162     1066   TX 0    client writes: transfer with an even number
     3228     16     STATUS  the same again, so that one read brings both
     3244     1066   TX 1    client writes: transfer with an odd number
-    4310            end
+    4310     16     STATUS  and again
+    4326            end
+
+A transfer in TX ends where its place does, so that STATUS follows it: a read
+brings the transfer, and then what the client offers by the time of its end.
 
     SYNC     0  1  layout version
              1  1  0
@@ -64,7 +68,7 @@ except ImportError:
         return value
 
 
-LAYOUT_VERSION = const(0x51)
+LAYOUT_VERSION = const(0x52)
 ADDRESS = const(0x12)  # of the target on the bus
 ADDRESS_BITS = const(16)  # of the memory address
 
@@ -78,10 +82,11 @@ SYNC = const(0)
 SYNC_BYTES = const(10)
 ACK = const(SYNC + SYNC_BYTES)
 ACK_BYTES = const(4)
-RX = const(ACK + ACK_BYTES)  # + SLOT * (number % SLOTS)
+STATUS = const(ACK + ACK_BYTES)
 STATUS_BYTES = const(16)
-TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): STATUS, then the transfer
-TX_STRIDE = const(STATUS_BYTES + SLOT)
+RX = const(STATUS + STATUS_BYTES)  # + SLOT * (number % SLOTS)
+TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): the transfer at its end, then STATUS
+TX_STRIDE = const(SLOT + STATUS_BYTES)
 MEMORY = const(TX + SLOTS * TX_STRIDE)
 
 # A transfer that is found damaged this often is damaged where it lies, in the
@@ -150,7 +155,7 @@ def decode_ack(buf, at, lives):
 def other_layout(buf, size):
     """The version of a SYNC or STATUS (by its size) that is whole, but not of this layout; else 0.
 
-    In every layout these two have their place, their size, the version in front and the check at the end.
+    In every layout from 52 hex on these two have their place, their size, the version in front and the check at the end.
     """
     if buf[0] == LAYOUT_VERSION:
         return 0

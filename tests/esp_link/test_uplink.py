@@ -9,7 +9,7 @@ from esp_link.uplink import Uplink
 from i2c_devices.mailbox_controller import PAYLOAD_AT
 from primitives.supervisor import Supervisor
 from protocol.framing import KEEPALIVE, PREAMBLE
-from protocol.mailbox import PAYLOAD, TX_STRIDE
+from protocol.mailbox import PAYLOAD
 from tests.esp_link.bench import FakeTcp
 from tests.link.virtual import now_ms, run
 
@@ -25,7 +25,7 @@ class Rig:
         self.tasks = Supervisor()
         self.uplink = Uplink(self._connect, lambda: None, self.tasks.start)
         self.client_present = True
-        self.buffer = bytearray(TX_STRIDE)
+        self.buffer = bytearray(PAYLOAD_AT + PAYLOAD)
 
     async def _connect(self, host, port):
         if self.answer == "refuse":

@@ -7,7 +7,7 @@ target's event comes at once unless a fault says otherwise.
 
 from errno import EIO, ENODEV
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING, MailboxController
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
@@ -125,7 +125,8 @@ def expected(name, life, count):
 class Rig:
     """Both sides, each with an adapter in small."""
 
-    def __init__(self, faults=None, count=6):
+    def __init__(self, faults=None, count=6, small=0):
+        self._small = small
         self.bus = FlakyBus(faults)
         self.client = Side("client", count)
         self.bridge = Side("bridge", count)
@@ -147,7 +148,7 @@ class Rig:
     def boot_bridge(self):
         """A new life of the bridge, as after reset."""
         memory = MemoryController(self.bus, ADDRESS, ADDRESS_BITS)
-        self.controller = MailboxController(memory, self.random16)
+        self.controller = MailboxController(memory, self.random16, small=self._small)
         self._synchronised = False
 
     def reset_bridge(self, bus):
@@ -174,7 +175,7 @@ class Rig:
         box = self.controller
         if slow or self._asked:
             self._asked = False
-            if box.poll() and slow and box.state == SENDING:
+            if box.poll() and slow and box.sending:
                 box.send_again()
         self._note_bridge_life()
         if box.can_receive() and box.receive():
@@ -182,7 +183,7 @@ class Rig:
             box.release()
         self._note_bridge_life()
         if box.synchronised:
-            if box.state == FREE and self.bridge.to_send:
+            if box.state == FREE and not box.sending and self.bridge.to_send:
                 payload = self.bridge.to_send.pop(0)
                 box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(payload)] = payload
                 box.send(CONTROL, 0, PAYLOAD_AT, len(payload))
@@ -219,6 +220,7 @@ class Rig:
             and all(len(side.received) == side._count for side in sides)
             and not self.target.pending
             and self.controller.state == FREE
+            and not self.controller.sending
         )
 
     def run(self, turns=400):

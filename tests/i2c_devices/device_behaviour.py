@@ -66,7 +66,7 @@ class DeviceBehaviour:
 
     def status(self, bed, controller):
         status = DeviceStatus()
-        self.assertTrue(status.read(self.read(bed, self.layout(controller).TX, Layout.STATUS_BYTES)))
+        self.assertTrue(status.read(self.read(bed, self.layout(controller).STATUS, Layout.STATUS_BYTES)))
         return status
 
     def exchange(self, bed, target, controller, to_target, to_controller):
@@ -112,8 +112,9 @@ class DeviceBehaviour:
         layout = self.layout(controller)
         length = self.status(bed, controller).length0
         size = Layout.STATUS_BYTES + HEADER + length
-        once = self.read(bed, layout.TX, size)
-        self.assertEqual(self.read(bed, layout.TX, size), once)
+        at = layout.TX + layout.PAYLOAD - length
+        once = self.read(bed, at, size)
+        self.assertEqual(self.read(bed, at, size), once)
         self.assertFalse(target.flush())
         self.assertTrue(self.until(bed, lambda: self.receive(controller), target.any))
         bed.settle()
@@ -138,7 +139,7 @@ class DeviceBehaviour:
     def test_address_only_writes_and_repeated_starts_change_nothing(self):
         for mode in MODES:
             bed, target, controller = self.start(mode)
-            head = self.layout(controller).TX.to_bytes(2, "big")
+            head = self.layout(controller).STATUS.to_bytes(2, "big")
             bed.i2c.writeto(ADDRESS, b"")
             bed.i2c.writeto(ADDRESS, head)
             bed.i2c.writeto(ADDRESS, head, False)

@@ -28,6 +28,67 @@ def offered():
     return rig
 
 
+class TestSmall(unittest.TestCase):
+    """A transfer to the client that is kept in a place of its own."""
+
+    def test_transfer_is_fetched_while_a_small_one_is_not_confirmed(self):
+        rig = Rig(count=0, small=3)
+        rig.run()
+        controller, target = rig.controller, rig.target
+        controller.buffer[PAYLOAD_AT : PAYLOAD_AT + 3] = b"abc"
+        self.assertTrue(controller.send(box.CONTROL, 0, PAYLOAD_AT, 3))
+        self.assertEqual((controller.state, controller.sending), (FREE, True))
+        buf, at = target.slot()
+        buf[at : at + 2] = b"de"
+        target.offer(box.CONTROL, 0, 2)
+        target.publish()
+        self.assertTrue(controller.poll() and controller.receive())
+        self.assertTrue(controller.sending)
+        controller.release()
+        self.assertTrue(controller.send_again())
+        self.assertEqual([bytes(payload) for _, _, payload in target.transfers()], [b"abc"])
+        target.publish()
+        controller.poll()
+        self.assertFalse(controller.sending)
+
+    def test_one_byte_more_keeps_the_buffer(self):
+        rig = Rig(count=0, small=3)
+        rig.run()
+        rig.controller.send(box.CONTROL, 0, PAYLOAD_AT, 4)
+        self.assertEqual((rig.controller.state, rig.controller.sending), (SENDING, True))
+
+
+class TestStatusBehindATransfer(unittest.TestCase):
+    def test_it_tells_of_what_was_offered_meanwhile_and_confirms(self):
+        rig = Rig(count=0)
+        rig.run()
+        controller, target = rig.controller, rig.target
+        for _ in range(2):
+            target.slot()
+            target.offer(box.CONTROL, 0, 1)
+            target.publish()
+            if not controller.can_receive():
+                controller.poll()
+        self.assertTrue(controller.receive() and controller.news)
+        controller.release()
+        self.assertTrue(controller.can_receive())
+
+    def test_damaged_it_harms_only_itself(self):
+        rig = offered()
+        rig.target._memory[box.TX + box.SLOT] ^= 1
+        self.assertTrue(rig.controller.receive())
+        self.assertEqual((rig.controller.stale, rig.controller.news, rig.controller.damaged), (True, False, 1))
+
+    def test_status_of_another_life_ends_this_one(self):
+        rig = offered()
+        controller, target = rig.controller, rig.target
+        target.status.client_life ^= 1
+        target.touch()
+        target.publish()
+        self.assertFalse(controller.receive())
+        self.assertFalse(controller.synchronised)
+
+
 class TestFaults(unittest.TestCase):
     def check(self, rig):
         self.assertEqual(rig.bridge.lives, [expected("client", 1, COUNT)])
@@ -46,6 +107,14 @@ class TestFaults(unittest.TestCase):
             for step in range(last):
                 with self.subTest(fault=fault, step=step):
                     rig = Rig({step: fault}, COUNT)
+                    rig.run()
+                    self.check(rig)
+
+    def test_one_fault_while_small_transfers_leave_the_buffer_free_loses_and_repeats_nothing(self):
+        for fault in FAULTS:
+            for step in range(steps()):
+                with self.subTest(fault=fault, step=step):
+                    rig = Rig({step: fault}, COUNT, small=40)
                     rig.run()
                     self.check(rig)
 
@@ -231,7 +300,7 @@ class TestGarbage(unittest.TestCase):
 
     def test_transfer_damaged_in_memory_is_given_up_after_a_bound(self):
         rig = offered()
-        rig.target._memory[box.TX + box.STATUS_BYTES + box.HEADER] ^= 1
+        rig.target._memory[box.TX + box.SLOT - 1] ^= 1
         refusals = 0
         while rig.controller.synchronised and refusals < 100:
             self.assertFalse(rig.controller.receive())

@@ -13,8 +13,8 @@ from protocol.device import (
     encode_device_into,
 )
 
-DEVICE = b"6150006400040009000066d8"
-STATUS = b"61031234abcd07fe000064002101f403e82912"
+DEVICE = b"625000640004000900008046"
+STATUS = b"62031234abcd07fe000064002101f403e8b2c7"
 
 
 class TestLayout(unittest.TestCase):
@@ -24,9 +24,9 @@ class TestLayout(unittest.TestCase):
             self.assertEqual((layout.SYNC, layout.ACK, layout.RX), (12, 22, 26))
             self.assertEqual(layout.RX + layout.SLOT, 36 + window)
             self.assertEqual(layout.TX, 46 + 2 * window)
-            self.assertEqual(layout.TX + layout.STATUS_BYTES, 65 + 2 * window)
+            self.assertEqual(layout.STATUS, 56 + 3 * window)
             self.assertEqual(layout.TX + layout.TX_STRIDE, 75 + 3 * window)
-            self.assertEqual(layout.TX + layout.TX_STRIDE + layout.STATUS_BYTES, 94 + 3 * window)
+            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 85 + 4 * window)
             self.assertEqual(layout.MEMORY, 104 + 4 * window)
 
     def test_what_the_target_writes_is_read_only(self):

@@ -23,11 +23,11 @@ def status(**fields):
 
 class TestLayout(unittest.TestCase):
     def test_parts_lie_as_the_table_says(self):
-        self.assertEqual((box.SYNC, box.ACK, box.RX, box.TX), (0, 10, 14, 2146))
-        self.assertEqual(box.RX + box.SLOT, 1080)
-        self.assertEqual(box.TX + box.STATUS_BYTES, 2162)
-        self.assertEqual(box.TX + box.TX_STRIDE, 3228)
-        self.assertEqual(box.MEMORY, 4310)
+        self.assertEqual((box.SYNC, box.ACK, box.STATUS, box.RX, box.TX), (0, 10, 14, 30, 2162))
+        self.assertEqual(box.RX + box.SLOT, 1096)
+        self.assertEqual(box.TX + box.SLOT, 3228)
+        self.assertEqual(box.TX + box.TX_STRIDE, 3244)
+        self.assertEqual(box.MEMORY, 4326)
 
     def test_transfer_takes_at_most_25_ms_at_400_khz(self):
         clocks = 9 * (1 + 2 + 1 + box.STATUS_BYTES + box.SLOT) + 3
