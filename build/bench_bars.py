@@ -6,10 +6,19 @@ Only what is counted or is virtual time stands here: no figure that depends on t
 BARS = {
     "up 180 stream zero": (">=", 0.93),
     "up 50 stream zero": (">=", 0.91),
-    "both 180 stream zero": (">=", 0.94),
+    "down 180 stream zero": (">=", 0.92),
+    "down 50 stream zero": (">=", 0.88),
+    "both 180 stream zero": (">=", 0.93),
     "up 180 stream model": (">=", 0.80),
-    "up 50 stream model": (">=", 0.79),
+    "up 50 stream model": (">=", 0.80),
+    "down 180 stream model": (">=", 0.80),
+    "down 50 stream model": (">=", 0.78),
     "both 180 stream model": (">=", 0.80),
+    **{
+        f"{direction} stream {cost}, of the limit": (">=", 0.98)
+        for direction in ("up 180", "up 50", "down 180", "down 50", "both 180")
+        for cost in ("zero", "model")
+    },
     "echo zero median clocks": ("<=", 2200),
     "echo model median": ("<=", 14.0),
     "idle transactions, connected": ("<=", 1.0),

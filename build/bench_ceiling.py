@@ -57,14 +57,13 @@ class Exchanges:
         """A transfer to the client."""
         return self._seconds(_WRITE + box.HEADER + payload, 2, _check_us(self._costs, payload))
 
-    def taken(self, payload):
-        """Until the client has a transfer: its interrupt, and the check."""
-        costs = self._costs
-        return (costs.irq_us + costs.switch_us + _check_us(costs, payload)) / 1e6
+    def taken(self):
+        """Until the client looks at a transfer. The bed lets its computing pass after the step that does it."""
+        return self._costs.irq_us / 1e6
 
-    def answer(self, payload):
-        """Until the client's STATUS and the edge on syn say so."""
-        return self.taken(payload) + (self._status_us() + self._costs.irq_us) / 1e6
+    def answer(self):
+        """Until the client's STATUS and the edge on syn say that it has been taken."""
+        return self.taken() + self._costs.irq_us / 1e6
 
 
 def payload_of_a_frame(size):
@@ -77,9 +76,9 @@ def stream(direction, size, costs):
     """Bytes of lines per second. Args: direction: "up" (to the server), "down" or "both"."""
     on = Exchanges(costs)
     payload = payload_of_a_frame(size)
-    frames = SEND_BYTES / 2 / (MAX_FRAME - _BARE_FRAME)  # that share an acknowledgement of the session
+    frames = -(-SEND_BYTES // (2 * MAX_FRAME))  # that share an acknowledgement of the session
     up = on.fetch(MAX_FRAME)
-    down = on.send(MAX_FRAME) + on.answer(MAX_FRAME) + on.poll()
+    down = on.send(MAX_FRAME) + on.answer() + on.poll()
     if direction == "up":
         return payload / (up + on.acknowledge() + on.send(_BARE_FRAME) / frames)
     if direction == "down":
@@ -94,9 +93,9 @@ def single(direction, size, costs):
     if direction == "up":
         seconds = on.poll() + on.fetch(record) + on.acknowledge() + on.send(_BARE_FRAME)
     elif direction == "down":
-        seconds = on.send(record) + on.answer(record) + on.poll() + on.fetch(_BARE_FRAME)
+        seconds = on.send(record) + on.answer() + on.poll() + on.fetch(_BARE_FRAME)
     else:  # the acknowledgements of one direction ride with the lines of the other
-        return 2 * size / (on.fetch(record) + on.send(record) + on.answer(record) + on.poll())
+        return 2 * size / (on.fetch(record) + on.send(record) + on.answer() + on.poll())
     return size / (seconds + 2 * costs.delay_s)
 
 
@@ -104,5 +103,5 @@ def echo(size, costs):
     """Seconds of one echo: the client's line is fetched, and the answer brings the acknowledgement along."""
     on = Exchanges(costs)
     record = _BARE_FRAME + RECORD_HEADER + size - 1
-    seconds = on.poll() + on.fetch(record) + on.send(record) + on.taken(record)
+    seconds = on.poll() + on.fetch(record) + on.send(record) + on.taken()
     return seconds + max(on.acknowledge(), 2 * costs.delay_s)  # the one while the other passes

@@ -12,7 +12,7 @@ the chip. Nothing is lost by it.
 import asyncio
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, RECEIVED, MailboxController
+from i2c_devices.mailbox_controller import DAMAGED, FREE, NEWS, PAYLOAD_AT, RECEIVED, MailboxController
 from primitives.platform import Flag, sleep_ms
 from primitives.timeout import Timeout
 from protocol import control
@@ -64,18 +64,17 @@ class Bridge:
     memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
-    wifi: esp_link.wifi.Wifi.
+    join: coroutine function (ssid, password) -> True when the network is joined: esp_link.wifi.join.
     connect: esp_link.tcp.connect, or its like.
     random16: function that returns a random number 1..65535.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.
     """
 
-    def __init__(self, memory, syn, ack, wifi, connect, random16, mem_free, feed):
+    def __init__(self, memory, syn, ack, join, connect, random16, mem_free, feed):
         self._box = MailboxController(memory, random16, small=_SMALL_PAYLOAD)
-        self._space = self._box.view[: PAYLOAD_AT + PAYLOAD]  # for what comes from the server
         self._ack_pin = ack
-        self._wifi = wifi
+        self._join = join
         self._mem_free = mem_free
         self._feed = feed
         self._wake = Flag()
@@ -211,12 +210,12 @@ class Bridge:
     def _heed_status(self):
         """What else STATUS says, which was polled or has come with a transfer."""
         box = self._box
-        if box.stale:  # that one was damaged
+        if box.told == DAMAGED:
             self._asked = True
             self._wake.set()
-        elif box.news:
+        elif box.told == NEWS:
             self._asked = False  # this is what syn was for
-        box.stale = box.news = False
+        box.told = 0
         if box.status.beat != self._beat:
             self._beat = box.status.beat
             self._silent.restart()
@@ -268,7 +267,7 @@ class Bridge:
             box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
             box.send(CONTROL, 0, PAYLOAD_AT, len(record))
         elif uplink.readable:
-            start, length = uplink.read(box.buffer, self._space, PAYLOAD_AT)
+            start, length = uplink.read(box.buffer, box.view, PAYLOAD_AT, PAYLOAD_AT + PAYLOAD)
             if not length:
                 return
             box.send(DATA, uplink.number, start, length)
@@ -312,7 +311,7 @@ class Bridge:
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
-            if not await self._wifi.join(config[4], config[5]):
+            if not await self._join(config[4], config[5]):
                 self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue

@@ -13,7 +13,7 @@ import network
 
 from esp_link.bridge import Bridge
 from esp_link.tcp import connect
-from esp_link.wifi import Wifi
+from esp_link.wifi import join
 from i2c_devices.memory_controller import MemoryController
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
@@ -52,7 +52,7 @@ def main():
         memory,
         syn,
         machine.Pin(ACK, machine.Pin.OUT, value=1),
-        Wifi(wlan, network.STAT_IDLE, network.STAT_CONNECTING),
+        lambda ssid, password: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, ssid, password),
         connect,
         random16,
         mem_free,

@@ -111,8 +111,8 @@ class Uplink:
 
     # Server to client
 
-    def read(self, buf, view, start):
-        """Read what has come into buf[start:], at most to the end of view, a memoryview of buf.
+    def read(self, buf, view, start, end):
+        """Read what has come into buf[start:end]; view is a memoryview of buf.
 
         Returns: (start, length) of what is to be passed on; the start may be
         one more. length is 0 if there is nothing.
@@ -120,7 +120,7 @@ class Uplink:
         self.readable = False
         start += 1  # what the relay has held back goes in front: it counts as well
         try:
-            n = self._socket.readinto(view[start:])
+            n = self._socket.readinto(view[start:end])
         except OSError:
             n = 0
         if n == 0:

@@ -21,6 +21,10 @@ FREE = 0
 RECEIVED = 1
 SENDING = 2
 
+# The STATUS that came with a transfer is another than the one before, or was damaged: `poll` then.
+NEWS = 1
+DAMAGED = 2
+
 # Where a payload of the link stands in the buffer, in both directions.
 PAYLOAD_AT = box.HEADER
 
@@ -46,9 +50,7 @@ class MailboxController:
         self.state = FREE
         self.sending = False  # a transfer to the client is not confirmed
         self._sent = self.view  # its bytes
-        # About the STATUS that came with a transfer; the owner clears them.
-        self.news = False  # it was another than the one before
-        self.stale = False  # it was damaged: `poll`
+        self.told = 0  # NEWS or DAMAGED: the STATUS that came with a transfer; the owner clears it
         self.start = 0  # offset of the payload in the buffer, unless FREE
         self.length = 0  # its bytes
         self.status = layout.Status()
@@ -180,13 +182,14 @@ class MailboxController:
         """The STATUS that came with a transfer, and what it changes. Damaged, it harms only itself."""
         status = self.status
         offered, taken = status.end, status.next
-        self.stale = not self._read_status(self.buffer, at)
-        if self.stale:
+        if not self._read_status(self.buffer, at):
+            self.told = DAMAGED
             return
         if status.client_life != self._client_life or status.bridge_life != self._life:
             self._end_life()
             return
-        self.news = offered != status.end or taken != status.next
+        if offered != status.end or taken != status.next:
+            self.told = NEWS
         self._confirm()
 
     def _refuse(self):

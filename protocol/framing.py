@@ -5,7 +5,7 @@ The ends read it with `frame_reader.py`.
     offset  bytes
     0       4      preamble, once, bridge to server: F5 'p' 'b' and the version
     then, for ever, in both directions:
-    0       2      length of the frame that follows, big-endian, 0 or 3..1022
+    0       2      length of the frame that follows, big-endian, 0 or 3..1066
     2       n      session frame
     A length of 0 is a keepalive. It belongs to this hop and ends here.
 
@@ -16,9 +16,10 @@ protocol from a line protocol on the same port.
 # Version of the session protocol; both ends must name the same.
 VERSION = 2
 
-# A session frame with its length prefix. 1 KiB fills an I2C transfer of 25 ms
-# at 400 kHz, so that Wi-Fi is served between two transfers.
-MAX_FRAME = 1024
+# A session frame with its length prefix. It fills an I2C transfer of 25 ms at
+# 400 kHz, so that Wi-Fi is served between two; with 1,068 bytes the check over
+# the transfer fills its last SHA-256 block as well.
+MAX_FRAME = 1068
 
 PREAMBLE = bytes((0xF5, 0x70, 0x62, VERSION))
 KEEPALIVE = b"\x00\x00"

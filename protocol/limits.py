@@ -30,9 +30,9 @@ RECORD_CHARGE = const(16)
 ROOM_UNIT = const(64)
 
 # Receive space of an endpoint: the longest line in fragments of the smallest
-# useful size (128 of 64 bytes, each charged RECORD_CHARGE), and one unit for
-# rounding down.
-RECEIVE_BYTES = const(10304)
+# size (one of 16 bytes and 128 of 64, each charged RECORD_CHARGE), and one unit
+# for rounding down.
+RECEIVE_BYTES = const(10320)
 
 # Lines and bytes that the sender holds until they are acknowledged. One line
 # of any length is always admitted when nothing else is held. Half of it is on
@@ -43,6 +43,8 @@ SEND_BYTES = const(8192)
 
 # A fragment carries at least this many bytes unless the line ends with it.
 MIN_FRAGMENT = const(64)
+# The first one may be smaller: it fills up a frame that other lines have begun.
+MIN_FIRST = const(16)
 
 # An acknowledgement waits this long for data or another acknowledgement to
 # travel with. Well below the 25 ms that one full I2C transfer takes.

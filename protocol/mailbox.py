@@ -8,13 +8,13 @@ readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
     0        10     SYNC    bridge writes: I am here, this is my life
     10       4      ACK     bridge writes: which transfers it has received
     14       16     STATUS  client writes; its place in every layout from 52 hex on
-    30       1066   RX 0    bridge writes: transfer with an even number
-    1096     1066   RX 1    bridge writes: transfer with an odd number
-    2162     1066   TX 0    client writes: transfer with an even number
-    3228     16     STATUS  the same again, so that one read brings both
-    3244     1066   TX 1    client writes: transfer with an odd number
-    4310     16     STATUS  and again
-    4326            end
+    30       1078   RX 0    bridge writes: transfer with an even number
+    1108     1078   RX 1    bridge writes: transfer with an odd number
+    2186     1078   TX 0    client writes: transfer with an even number
+    3264     16     STATUS  the same again, so that one read brings both
+    3280     1078   TX 1    client writes: transfer with an odd number
+    4358     16     STATUS  and again
+    4374            end
 
 A transfer in TX ends where its place does, so that STATUS follows it: a read
 brings the transfer, and then what the client offers by the time of its end.
@@ -45,7 +45,7 @@ brings the transfer, and then what the client offers by the time of its end.
              3  1  next, as in ACK (from the client: 0, its STATUS says it)
              4  2  payload bytes
              6  4  check
-             10 n  payload, at most 1056 bytes
+             10 n  payload, at most 1068 bytes
 
 A check is the beginning of the SHA-256 of one byte for the cell's kind, the
 lives of client and bridge (where the cell does not name them), and the cell.
@@ -72,7 +72,7 @@ LAYOUT_VERSION = const(0x52)
 ADDRESS = const(0x12)  # of the target on the bus
 ADDRESS_BITS = const(16)  # of the memory address
 
-PAYLOAD = const(1056)  # a frame of 1,024 bytes and a small one behind it
+PAYLOAD = const(1068)  # the longest frame
 SLOTS = const(2)  # transfers in flight, each way
 HEADER = const(10)
 _CHECK = const(6)  # offset of the check in a transfer's header

@@ -8,7 +8,7 @@ Knows nothing of frames' headers, MACs or time.
 """
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
-from protocol.limits import MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
+from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
 from protocol.serial import diff16, put16
 
 
@@ -124,7 +124,7 @@ class Sender:
             data, numbered = self._waiting[0]
             left = len(data) - self._offset
             n = min(left, end - at - RECORD_HEADER, self._credit - RECORD_CHARGE, LENGTH)
-            if n < left and n < MIN_FRAGMENT:
+            if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
                 break
             header = n if numbered else n | QOS0
             put16(buf, at, header | MORE if n < left else header)

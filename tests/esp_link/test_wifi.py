@@ -2,7 +2,7 @@
 
 import pytest
 
-from esp_link.wifi import Wifi
+from esp_link.wifi import join
 from tests.link.virtual import now_ms, run
 
 IDLE, CONNECTING, WRONG_PASSWORD, NO_AP, FAIL, GOT_IP = range(6)
@@ -45,7 +45,7 @@ class FakeWlan:
 def joined(wlan, ssid="net", password="secret"):
     async def main():
         begun = now_ms()
-        return await Wifi(wlan, IDLE, CONNECTING).join(ssid, password), now_ms() - begun
+        return await join(wlan, IDLE, CONNECTING, ssid, password), now_ms() - begun
 
     return run(main())
 
@@ -96,7 +96,7 @@ def test_network_that_is_joined_is_left_alone():
         wlan.connect()
         wlan.calls.clear()
         begun = now_ms()
-        assert await Wifi(wlan, IDLE, CONNECTING).join("net", "secret")
+        assert await join(wlan, IDLE, CONNECTING, "net", "secret")
         assert wlan.calls == [] and now_ms() == begun
 
     run(main())
@@ -107,7 +107,7 @@ def test_attempt_that_the_chip_has_begun_by_itself_is_not_disturbed():
         wlan = FakeWlan(GOT_IP)
         wlan.connect()
         wlan.calls.clear()
-        assert await Wifi(wlan, IDLE, CONNECTING).join("net", "secret")
+        assert await join(wlan, IDLE, CONNECTING, "net", "secret")
         assert wlan.calls == []
 
     run(main())

@@ -155,7 +155,7 @@ class TestRecordedBytes(unittest.TestCase):
 
     def test_decoders_read_the_documents_bytes(self):
         known = dict(documented())
-        self.assertEqual(box.decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1056))
+        self.assertEqual(box.decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1068))
         self.assertEqual(box.decode_ack(known["ACK"], 0, LIVES), 1)
         self.assertTrue(box.Status().read(known["STATUS"]))
         for name, direction in (("client", box.FROM_CLIENT), ("bridge", box.FROM_BRIDGE)):

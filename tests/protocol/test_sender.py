@@ -1,7 +1,7 @@
 import unittest
 
 from protocol.frame import LENGTH, MORE, QOS0
-from protocol.limits import MIN_FRAGMENT, RECORD_CHARGE
+from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.sender import Sender
 from protocol.serial import get16
 
@@ -79,8 +79,15 @@ class TestFill(unittest.TestCase):
 
     def test_fragment_is_not_smaller_than_the_least_useful(self):
         sender = sender_with(b"x" * 10, bytes(500))
-        self.assertEqual(records(sender, 12 + 2 + MIN_FRAGMENT - 1), [(0, b"x" * 10)])
+        self.assertEqual(records(sender, 12 + 2 + MIN_FIRST - 1), [(0, b"x" * 10)])
+        self.assertEqual(records(sender, 2 + MIN_FIRST), [(MORE, bytes(MIN_FIRST))])
+        self.assertEqual(records(sender, 2 + MIN_FRAGMENT - 1), [])
         self.assertEqual(records(sender, 2 + MIN_FRAGMENT), [(MORE, bytes(MIN_FRAGMENT))])
+
+    def test_smallest_fragments_of_the_longest_line_fit_the_receive_space(self):
+        rest = MAX_LINE - MIN_FIRST
+        fragments = 1 + (rest + MIN_FRAGMENT - 1) // MIN_FRAGMENT
+        self.assertLessEqual(MAX_LINE + fragments * RECORD_CHARGE + ROOM_UNIT, RECEIVE_BYTES)
 
     def test_record_never_exceeds_its_length_field(self):
         line = bytes(5000)

@@ -356,7 +356,7 @@ class TestHurry(unittest.TestCase):
         pair = Pair().open()
         pair.session.sender.append(b"x" * 8000, True)
         kinds = [pair.heard()[0] for _ in range(8)]
-        self.assertEqual(kinds, [DATA_MORE] * 4 + [DATA] + [DATA_MORE] * 2 + [DATA])
+        self.assertEqual(kinds, [DATA_MORE] * 3 + [DATA] + [DATA_MORE] * 3 + [DATA])
 
 
 class TestTime(unittest.TestCase):
