@@ -159,7 +159,7 @@ class Bridge:
             box.release()  # the server's socket has taken it
         if box.synchronised and (self._received_last or not self._can_receive()):
             self._send()
-        if self._can_receive():
+        if not box.used and self._can_receive():  # with another exchange it would take longer than Wi-Fi may wait
             self._received_last = True
             self._fetched = box.receive()
             self._heed_status()

@@ -118,7 +118,8 @@ class Uplink:
         one more. length is 0 if there is nothing.
         """
         self.readable = False
-        start += 1  # what the relay has held back goes in front: it counts as well
+        if self._relay.held >= 0:
+            start += 1  # what the relay has held back goes in front: it counts as well
         try:
             n = self._socket.readinto(view[start:end])
         except OSError:

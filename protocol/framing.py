@@ -44,7 +44,7 @@ class FrameRelay:
 
     def reset(self):
         self._left = 0  # bytes of the current frame that are still to come
-        self._high = -1  # first byte of a prefix whose second has not come yet
+        self.held = -1  # first byte of a prefix whose second has not come yet: the next chunk needs its place
         self.fault = False
 
     def strip(self, buf, start, end):
@@ -56,10 +56,10 @@ class FrameRelay:
         Returns: (start, end) of what is to be passed on; `fault` is set if
         the stream is broken.
         """
-        if self._high >= 0:
+        if self.held >= 0:
             start -= 1
-            buf[start] = self._high
-            self._high = -1
+            buf[start] = self.held
+            self.held = -1
         at = start
         while at < end:
             if self._left:
@@ -68,7 +68,7 @@ class FrameRelay:
                 at += n
                 continue
             if at + 1 == end:  # half a prefix
-                self._high = buf[at]
+                self.held = buf[at]
                 end = at
                 break
             length = buf[at] << 8 | buf[at + 1]
