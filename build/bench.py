@@ -2,7 +2,8 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, times (both exact, on the virtual bed). Without any all are measured. Prints a table, writes FILE
+Parts: wire, times (both exact, on the virtual bed), boards (counts of a 32-bit MicroPython). Without any all are
+measured. Prints a table, writes FILE
 (bench.json), and ends with status 1 if a bar of build/bench_bars.py is missed. docs/measurements.md has the method.
 """
 
@@ -12,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from build import bench_times, bench_wire
+from build import bench_boards, bench_times, bench_wire
 from build.bench_figures import as_json, missed, table
 
-PARTS = {"wire": bench_wire.measure, "times": bench_times.measure}
+PARTS = {"wire": bench_wire.measure, "times": bench_times.measure, "boards": bench_boards.measure}
 
 
 def measure(parts):

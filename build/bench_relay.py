@@ -100,6 +100,7 @@ class Client:
         """Returns True if the bridge should look."""
         box = self.box
         box.poll()
+        box.beat()
         for kind, _, payload in box.transfers():
             if kind & KIND == CONTROL:
                 self._connection = payload[1] if payload[0] == control.UP else 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from build import bench, bench_bars, bench_ceiling, bench_figures, bench_times, bench_wire
+from build import bench, bench_bars, bench_boards, bench_ceiling, bench_figures, bench_times, bench_wire
 from build.bench_bed import COSTS
 from build.bench_figures import Figure
 
@@ -27,8 +27,10 @@ def test_same_traffic_gives_the_same_figures():
     assert one == again
 
 
-def test_every_bar_belongs_to_a_figure(monkeypatch):
+def test_every_bar_belongs_to_a_figure(monkeypatch, micropython64, micropython32, micropython_bridge):
     """A figure that has got another name would never miss its bar."""
+    monkeypatch.setattr(bench_boards, "_LINES", 100)
+    monkeypatch.setattr(bench_boards, "_HEAP_LINES", 20)
     monkeypatch.setattr(bench_wire, "_SECONDS", 0.2)
     monkeypatch.setattr(bench_wire, "_ECHOES", 3)
     monkeypatch.setattr(bench_times, "_PHASES", 1)
