@@ -239,10 +239,9 @@ class Bridge:
         box = self._box
         if box.kind & KIND == DATA:
             if self._uplink.up and box.connection == self._uplink.number:
-                payload = box.view[box.start : box.start + box.length]
-                self._uplink.write(payload, bool(box.kind & FRAME_END))
+                self._uplink.write(box.payload, bool(box.kind & FRAME_END))
         else:
-            self._configure(box.view[box.start : box.start + box.length])
+            self._configure(box.payload)
         if not self._uplink.writing:
             box.release()
 

@@ -164,7 +164,7 @@ class DeviceController:
             self._rewrite.expire()
 
     def _fetch(self):
-        """Fetch the next transfer. True if it is there: a `memoryview` of it is `_payload()`, until `_done`."""
+        """Fetch the next transfer. True if it is there: `_payload()` is a memoryview of it, until `_done`."""
         box = self._box
         if box is None or not box.can_receive():
             if not self.poll():
@@ -175,8 +175,7 @@ class DeviceController:
         return box.receive()
 
     def _payload(self):
-        box = self._box
-        return box.view[box.start : box.start + box.length]
+        return self._box.payload
 
     def _done(self):
         self._box.release()

@@ -46,13 +46,17 @@ class MailboxController:
         self._cell = bytearray(layout.STATUS_BYTES)
         self.buffer = bytearray(layout.TX_STRIDE)
         self.view = memoryview(self.buffer)
-        self._small = bytearray(box.HEADER + small) if small else b""
+        self._small = memoryview(bytearray(box.HEADER + small)) if small else b""
         self.state = FREE
         self.sending = False  # a transfer to the client is not confirmed
-        self._sent = self.view  # its bytes
+        # Views of the buffers, kept because transfers of one place and length follow each other.
+        self._whole = self.view  # what is read from the client: a transfer and STATUS
+        self._in = box.parts(self.view, 0, 0)
+        self._out = self._in
+        self._out_view = self.view
+        self._out_at = 0
+        self._ack = memoryview(self._cell)[: box.ACK_BYTES]
         self.told = 0  # NEWS or DAMAGED: the STATUS that came with a transfer; the owner clears it
-        self.start = 0  # offset of the payload in the buffer, unless FREE
-        self.length = 0  # its bytes
         self.status = layout.Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
@@ -122,6 +126,8 @@ class MailboxController:
         self._life = life
         self._client_life = self.status.client_life
         self._lives = box.lives(self._client_life, self._life)
+        self._to_client = box.FROM_BRIDGE + self._lives
+        self._from_client = box.FROM_CLIENT + self._lives
         self._reset_numbers()
         return self._write_sync()
 
@@ -132,9 +138,8 @@ class MailboxController:
         return False
 
     def _write_sync(self):
-        cell = self._cell
-        box.encode_sync_into(cell, 0, self._life, self._client_life, self._max_payload)
-        self._write(self._layout.SYNC, memoryview(cell)[: box.SYNC_BYTES])
+        box.encode_sync_into(self._cell, 0, self._life, self._client_life, self._max_payload)
+        self._write(self._layout.SYNC, memoryview(self._cell)[: box.SYNC_BYTES])
         return False  # synchronised when the client's STATUS repeats our life
 
     def can_receive(self):
@@ -155,25 +160,21 @@ class MailboxController:
         layout = self._layout
         if length == 0 or length > layout.PAYLOAD:
             return self._end_life()
-        buf = self.buffer
         end = box.HEADER + length
+        if length != len(self.payload):
+            self._whole = self.view[: end + layout.STATUS_BYTES]
+            self._in = box.parts(self.view, 0, length)
         where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
-        if not self._read(where, self.view[: end + layout.STATUS_BYTES]):
+        if not self._read(where, self._whole):
             return False
         self._take_status(end)
         if not self._life:
             return False
-        if (
-            buf[0] != number
-            or box.transfer_length(buf, 0) != length
-            or not box.transfer_ok(box.FROM_CLIENT, self._lives, buf, 0)
-        ):
+        if self.buffer[0] != number or not box.transfer_ok(self._from_client, self._in):
             self.damaged += 1
             return self._refuse()
         self._refusals = 0
         self.state = RECEIVED
-        self.start = box.HEADER
-        self.length = length
         self.next = (number + 1) & 0xFF
         self._ack_due = True
         return True
@@ -197,6 +198,11 @@ class MailboxController:
         return self._end_life() if self._refusals >= self._layout.MAX_REFUSALS else False
 
     @property
+    def payload(self):
+        """Payload of the transfer RECEIVED: a memoryview, valid until `release`."""
+        return self._in[3]
+
+    @property
     def kind(self):
         """Kind of the transfer RECEIVED."""
         return self.buffer[1]
@@ -215,37 +221,23 @@ class MailboxController:
         """Tell the client which transfers have been received, if it does not know yet."""
         if not self._ack_due:
             return True
-        cell = self._cell
-        box.encode_ack_into(cell, 0, self._lives, self.next)
-        self._ack_due = not self._write(self._layout.ACK, memoryview(cell)[: box.ACK_BYTES])
+        box.encode_ack_into(self._cell, 0, self._lives, self.next)
+        self._ack_due = not self._write(self._layout.ACK, self._ack)
         return not self._ack_due
 
     def send(self, kind, connection, start, length):
         """Send the payload that stands at buffer[start:], start at least HEADER."""
-        buf = self.buffer
-        at = start - box.HEADER
-        end = start + length
+        view, at = self.view, start - box.HEADER
         if box.HEADER + length <= len(self._small):
-            self._small[box.HEADER : box.HEADER + length] = self.view[start:end]
-            buf, at, end = self._small, 0, box.HEADER + length
-            self._sent = memoryview(buf)[:end]
+            view, at = self._small, 0
+            view[box.HEADER : box.HEADER + length] = self.view[start : start + length]
         else:
             self.state = SENDING
-            self.start = start
-            self.length = length
-            self._sent = self.view[at:end]
         self.sending = True
-        box.seal_transfer(
-            box.FROM_BRIDGE,
-            self._lives,
-            buf,
-            at,
-            self._out_number,
-            kind,
-            connection,
-            self.next,
-            length,
-        )
+        if view is not self._out_view or at != self._out_at or length != len(self._out[3]):
+            self._out_view, self._out_at = view, at
+            self._out = box.parts(view, at, length)
+        box.seal_transfer(self._to_client, self._out, self._out_number, kind, connection, self.next)
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0
         return self._write_transfer()
@@ -259,20 +251,26 @@ class MailboxController:
 
     def _write_transfer(self):
         to = self._layout.RX + self._layout.SLOT * (self._out_number % box.SLOTS)
-        return self._write(to, self._sent)
+        return self._write(to, self._out[0])
 
     def _read(self, at, buf):
-        return self._exchange(self._memory.read_into, at, buf)
+        try:
+            self._memory.read_into(at, buf)
+        except OSError:
+            return self._exchanged(False)
+        return self._exchanged(True)
 
     def _write(self, at, buf):
-        return self._exchange(self._memory.write, at, buf)
-
-    def _exchange(self, transfer, at, buf):
         try:
-            transfer(at, buf)
+            self._memory.write(at, buf)
         except OSError:
+            return self._exchanged(False)
+        return self._exchanged(True)
+
+    def _exchanged(self, done):
+        self.answers = done
+        if done:
+            self.used = True
+        else:
             self.failures += 1
-            self.answers = False
-            return False
-        self.used = self.answers = True
-        return True
+        return done

@@ -46,6 +46,7 @@ class MailboxTarget:
         self.status = layout.Status()
         self.status.client_life = life
         self._lives = None
+        self._label = self._bridge_label = b""  # of the transfers to the bridge and from it
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
         self.publish()
@@ -78,7 +79,10 @@ class MailboxTarget:
         # No transfer of another life may look like the next one of this.
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
-        self._lives = box.lives(status.client_life, bridge_life) if bridge_life else None
+        self._lives = lives = box.lives(status.client_life, bridge_life) if bridge_life else None
+        if lives is not None:
+            self._label = box.FROM_CLIENT + lives
+            self._bridge_label = box.FROM_BRIDGE + lives
         self._changed = True
 
     # From the bridge
@@ -149,7 +153,7 @@ class MailboxTarget:
             return False
         end = box.HEADER + length
         buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if box.transfer_ok(box.FROM_BRIDGE, self._lives, buf, 0):
+        if box.transfer_ok(self._bridge_label, box.parts(self._received_view, 0, length)):
             return True
         if count and self._bad != buf[: box.HEADER]:
             self._bad = buf[: box.HEADER]
@@ -188,9 +192,7 @@ class MailboxTarget:
         """Offer the payload of length bytes that was written into `slot()`."""
         status = self.status
         number = status.end
-        box.seal_transfer(
-            box.FROM_CLIENT, self._lives, self._outgoing, 0, number, kind, connection, 0, length
-        )
+        box.seal_transfer(self._label, box.parts(self._outgoing_view, 0, length), number, kind, connection, 0)
         layout = self._layout
         at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
         self.device.put(at, self._outgoing_view[: box.HEADER + length])

@@ -10,10 +10,10 @@ and "bridge" the controller. The window W is the longest payload of a transfer.
     26          10+W  RX 0    controller writes: transfer with an even number
     36+W        10+W  RX 1    controller writes: transfer with an odd number
     46+2W       10+W  TX 0    target writes: transfer with an even number
-    56+3W       19    STATUS  target writes
-    75+3W       10+W  TX 1    target writes: transfer with an odd number
-    85+4W       19    STATUS  the same again, so that one read brings both
-    104+4W            end
+    56+3W       20    STATUS  target writes
+    76+3W       10+W  TX 1    target writes: transfer with an odd number
+    86+4W       20    STATUS  the same again, so that one read brings both
+    106+4W            end
 
 A transfer in TX ends where its place does, so that STATUS follows it.
 
@@ -35,7 +35,8 @@ A transfer in TX ends where its place does, so that STATUS follows it.
              11 2  payload bytes of the transfer in TX 1
              13 2  available: bytes or packets that wait for the controller
              15 2  room: bytes or packets that the controller may write
-             17 2  check
+             17 1  0
+             18 2  check
 
 The payload of a transfer is bytes of the stream, or one packet; its kind and connection are 0. SYNC's last field is
 65,535.
@@ -44,7 +45,7 @@ The payload of a transfer is bytes of the stream, or one packet; its kind and co
 from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, Status, cell_ok, seal_cell
 from protocol.serial import get16, put16
 
-LAYOUT_VERSION = 0x62
+LAYOUT_VERSION = 0x63
 STREAM = 0x53  # "S"
 PACKET = 0x50  # "P"
 
@@ -53,8 +54,8 @@ MAX_WINDOW = 1024  # 23 ms on the wire at 400 kHz
 MAX_CAPACITY = 0x7FFF
 MAX_PAYLOAD = 0xFFFF  # in SYNC: the controller reads whatever the window holds
 
-_DEVICE_LABEL = b"d"
-_STATUS_LABEL = b"u"
+_DEVICE_SEED = 0x64
+_STATUS_SEED = 0x75
 
 
 class DeviceStatus(Status):
@@ -78,11 +79,12 @@ class DeviceStatus(Status):
         put16(buf, at + 11, self.length1)
         put16(buf, at + 13, self.available)
         put16(buf, at + 15, self.room)
-        seal_cell(_STATUS_LABEL, b"", buf, at, Layout.STATUS_BYTES)
+        buf[at + 17] = 0
+        seal_cell(_STATUS_SEED, buf, at, Layout.STATUS_BYTES)
 
     def read(self, buf, at=0):
         """Take the fields from buf. False, and no change, if the cell is damaged."""
-        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_LABEL, b"", buf, at, Layout.STATUS_BYTES):
+        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_SEED, buf, at, Layout.STATUS_BYTES):
             return False
         self.faults = buf[at + 1]
         self.client_life = get16(buf, at + 2)
@@ -101,7 +103,7 @@ class Layout:
     """Offsets and limits for one window, under the names that they have in `mailbox.py`."""
 
     Status = DeviceStatus
-    STATUS_BYTES = 19
+    STATUS_BYTES = 20
     SYNC = DEVICE_BYTES
     ACK = SYNC + SYNC_BYTES
     RX = ACK + ACK_BYTES
@@ -126,12 +128,12 @@ def encode_device_into(buf, at, kind, window, to_target, to_controller):
     put16(buf, at + 4, to_target)
     put16(buf, at + 6, to_controller)
     put16(buf, at + 8, 0)
-    seal_cell(_DEVICE_LABEL, b"", buf, at, DEVICE_BYTES)
+    seal_cell(_DEVICE_SEED, buf, at, DEVICE_BYTES)
 
 
 def decode_device(buf, at=0):
     """(kind, window, capacity towards the target, towards the controller), or None."""
-    if buf[at] != LAYOUT_VERSION or not cell_ok(_DEVICE_LABEL, b"", buf, at, DEVICE_BYTES):
+    if buf[at] != LAYOUT_VERSION or not cell_ok(_DEVICE_SEED, buf, at, DEVICE_BYTES):
         return None
     window = get16(buf, at + 2)
     if not 1 <= window <= MAX_WINDOW:

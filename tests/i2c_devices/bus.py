@@ -179,7 +179,7 @@ class Rig:
                 box.send_again()
         self._note_bridge_life()
         if box.can_receive() and box.receive():
-            self.bridge.received.append(bytes(box.view[box.start : box.start + box.length]))
+            self.bridge.received.append(bytes(box.payload))
             box.release()
         self._note_bridge_life()
         if box.synchronised:

@@ -426,15 +426,19 @@ class TestTarget(unittest.TestCase):
         rig = self.ready()
         memory = rig.target._memory
         seals = (box.seal_transfer, box.seal_cell)
-        places = []
+        sealed = []
 
-        def seal_transfer(direction, lives, buf, *args):
-            places.append(buf)
-            seals[0](direction, lives, buf, *args)
+        def seal_transfer(label, parts, *args):
+            sealed.append(parts)
+            memory[:] = bytes(len(memory))
+            seals[0](label, parts, *args)
+            self.assertFalse(any(memory))
 
-        def seal_cell(label, lives, buf, *args):
-            places.append(buf)
-            seals[1](label, lives, buf, *args)
+        def seal_cell(seed, buf, *args):
+            sealed.append(buf)
+            memory[:] = bytes(len(memory))
+            seals[1](seed, buf, *args)
+            self.assertFalse(any(memory))
 
         box.seal_transfer, box.seal_cell = seal_transfer, seal_cell
         try:
@@ -444,8 +448,7 @@ class TestTarget(unittest.TestCase):
             rig.target.beat()
         finally:
             box.seal_transfer, box.seal_cell = seals
-        self.assertEqual(len(places), 3)
-        self.assertFalse(any(place is memory for place in places))
+        self.assertEqual(len(sealed), 3)
 
     def test_drop_request_is_seen_until_the_next_life(self):
         rig = self.ready()

@@ -106,8 +106,7 @@ class Board:
         for _ in range(1000):
             self.bridge.poll()
             if self.bridge.can_receive() and self.bridge.receive():
-                start = self.bridge.start
-                payload = bytes(self.bridge.buffer[start : start + self.bridge.length])
+                payload = bytes(self.bridge.payload)
                 self.bridge.release()
                 self.bridge.acknowledge()
                 return payload

@@ -13,6 +13,7 @@ from protocol.limits import MAX_FRAME
 from protocol.serial import put16
 from tests.link.virtual import run
 from tests.pb_link.board import KEY, Board
+from tests.protocol.transfers import sealed
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest and the virtual clock"
@@ -70,11 +71,8 @@ class HostileBridge:
         if payload is None:
             payload = self.record() if kind & box.KIND == box.CONTROL else self.stream()
         number = self.target.status.next
-        buf = bytearray(box.HEADER) + payload
         acknowledged = self.rng.randrange(256)
-        box.seal_transfer(
-            box.FROM_BRIDGE, self.target._lives, buf, 0, number, kind, connection, acknowledged, len(payload)
-        )
+        buf = sealed(box.FROM_BRIDGE, self.target._lives, payload, number, kind, connection, acknowledged)
         self.write(box.RX + box.SLOT * (number % box.SLOTS), buf)
 
     def welcome(self):

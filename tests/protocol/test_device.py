@@ -13,8 +13,8 @@ from protocol.device import (
     encode_device_into,
 )
 
-DEVICE = b"625000640004000900008046"
-STATUS = b"62031234abcd07fe000064002101f403e8b2c7"
+DEVICE = b"63500064000400090000f73d"
+STATUS = b"63031234abcd07fe000064002101f403e8000b3b"
 
 
 class TestLayout(unittest.TestCase):
@@ -25,12 +25,12 @@ class TestLayout(unittest.TestCase):
             self.assertEqual(layout.RX + layout.SLOT, 36 + window)
             self.assertEqual(layout.TX, 46 + 2 * window)
             self.assertEqual(layout.STATUS, 56 + 3 * window)
-            self.assertEqual(layout.TX + layout.TX_STRIDE, 75 + 3 * window)
-            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 85 + 4 * window)
-            self.assertEqual(layout.MEMORY, 104 + 4 * window)
+            self.assertEqual(layout.TX + layout.TX_STRIDE, 76 + 3 * window)
+            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 86 + 4 * window)
+            self.assertEqual(layout.MEMORY, 106 + 4 * window)
 
     def test_what_the_target_writes_is_read_only(self):
-        self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (246, 504)))
+        self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (246, 506)))
 
 
 class TestRecordedBytes(unittest.TestCase):

@@ -2,14 +2,17 @@ import unittest
 
 from protocol import mailbox as box
 from tests.protocol.noise import Noise, every_flip
+from tests.protocol.transfers import is_whole, sealed
 
 LIVES = box.lives(0x1234, 0xABCD)
 
 
 def transfer(payload=b"payload", direction=box.FROM_BRIDGE, lives=LIVES, number=7):
-    buf = bytearray(box.HEADER) + payload
-    box.seal_transfer(direction, lives, buf, 0, number, box.DATA, 3, 9, len(payload))
-    return buf
+    return sealed(direction, lives, payload, number, box.DATA, 3, 9)
+
+
+def whole(buf, direction=box.FROM_BRIDGE):
+    return is_whole(direction, LIVES, buf)
 
 
 def status(**fields):
@@ -103,11 +106,33 @@ class TestStatus(unittest.TestCase):
         self.assertFalse(box.Status().read(bytes(box.STATUS_BYTES)))
 
 
+class TestResidue(unittest.TestCase):
+    def test_no_three_flipped_bits_go_unseen_in_the_longest_cell(self):
+        """A flip adds or subtracts 2**bit times the weight of its word; no three such terms may cancel."""
+        weights = [1]  # of the check itself
+        for last in range(9):
+            unit = bytearray(2 * 9)
+            unit[2 * last + 1] = 1
+            weights.append(box.residue(0, unit, 0, 18))
+        terms = [weight * 2**bit % 65521 for weight in weights for bit in range(16)]
+        terms += [65521 - term for term in terms]
+        known = set(terms)
+        self.assertEqual(len(known), len(terms))  # nor do two cancel
+        half = len(terms) // 2
+        for i in range(half):
+            for j in range(i):
+                for other in (terms[j], terms[half + j]):
+                    third = (-terms[i] - other) % 65521
+                    if third in known:
+                        at = terms.index(third) % half
+                        self.assertIn(at, (i, j))  # the same bit cannot flip twice
+
+
 class TestTransfer(unittest.TestCase):
     def test_whole_transfer_is_ok(self):
         for payload in (b"x", bytes(box.PAYLOAD)):
             buf = transfer(payload)
-            self.assertTrue(box.transfer_ok(box.FROM_BRIDGE, LIVES, buf, 0))
+            self.assertTrue(whole(buf))
             self.assertEqual(box.transfer_length(buf, 0), len(payload))
 
     def test_header_is_as_the_table_says(self):
@@ -119,26 +144,26 @@ class TestTransfer(unittest.TestCase):
         for bit in range(8 * (box.HEADER + 7)):
             bad = bytearray(good)
             bad[bit // 8] ^= 1 << bit % 8
-            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, bad, 0))
+            self.assertFalse(whole(bad))
 
     def test_torn_transfer_is_refused(self):
         old, new = transfer(b"o" * 60, number=5), transfer(b"n" * 60, number=7)
         for at in range(1, len(new)):
             torn = new[:at] + old[at:]
-            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, torn, 0))
+            self.assertFalse(whole(torn))
 
     def test_transfer_of_the_other_direction_is_refused(self):
-        self.assertFalse(box.transfer_ok(box.FROM_CLIENT, LIVES, transfer(), 0))
+        self.assertFalse(whole(transfer(), box.FROM_CLIENT))
 
     def test_transfer_of_another_life_is_refused(self):
         buf = transfer(lives=box.lives(0x1234, 0xABCE))
-        self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, buf, 0))
+        self.assertFalse(whole(buf))
 
     def test_noise_is_refused(self):
         noise = Noise(7)
         for _ in range(60):
             data = bytearray(noise.data(box.SLOT))
-            self.assertFalse(box.transfer_ok(box.FROM_BRIDGE, LIVES, data, 0))
+            self.assertFalse(whole(data))
             self.assertFalse(box.Status().read(data))
             self.assertIsNone(box.decode_sync(data))
             self.assertIsNone(box.decode_ack(data, 0, LIVES))

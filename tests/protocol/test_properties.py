@@ -14,6 +14,7 @@ from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.serial import diff8, diff16, get16, put16
+from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import FAULTS, End, Wire
 
 MICROPYTHON = False
@@ -74,9 +75,8 @@ class TestCodecs(unittest.TestCase):
     @given(BYTE, BYTE, BYTE, BYTE, st.binary(min_size=1, max_size=box.PAYLOAD))
     def test_transfer_comes_back(self, number, kind, connection, next_number, payload):
         lives = box.lives(1, 2)
-        buf = bytearray(box.HEADER) + payload
-        box.seal_transfer(box.FROM_CLIENT, lives, buf, 0, number, kind, connection, next_number, len(payload))
-        self.assertTrue(box.transfer_ok(box.FROM_CLIENT, lives, buf, 0))
+        buf = sealed(box.FROM_CLIENT, lives, payload, number, kind, connection, next_number)
+        self.assertTrue(is_whole(box.FROM_CLIENT, lives, buf))
         self.assertEqual(bytes(buf[:4]), bytes((number, kind, connection, next_number)))
         self.assertEqual(bytes(buf[box.HEADER :]), payload)
 

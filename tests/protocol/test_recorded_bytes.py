@@ -16,6 +16,7 @@ from protocol.limits import PROBE_MS
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
+from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import ticks_diff
 
 DOCUMENT = __file__[: -len("tests/protocol/test_recorded_bytes.py")] + "docs/protocol.md"
@@ -38,9 +39,7 @@ def cells():
 
 
 def transfer(direction, kind, connection, next_number, payload):
-    buf = bytearray(box.HEADER) + payload
-    box.seal_transfer(direction, LIVES, buf, 0, 0, kind, connection, next_number, len(payload))
-    return buf
+    return sealed(direction, LIVES, payload, 0, kind, connection, next_number)
 
 
 def records():
@@ -160,7 +159,7 @@ class TestRecordedBytes(unittest.TestCase):
         self.assertTrue(box.Status().read(known["STATUS"]))
         for name, direction in (("client", box.FROM_CLIENT), ("bridge", box.FROM_BRIDGE)):
             buf = known["transfer from the " + name]
-            self.assertTrue(box.transfer_ok(direction, LIVES, buf, 0))
+            self.assertTrue(is_whole(direction, LIVES, buf))
         self.assertEqual(control.decode_config(known["CONFIG"])[1], "10.0.0.2")
         self.assertEqual(control.decode_report(known["REPORT"]), [2, 5, 24000])
 
