@@ -15,7 +15,6 @@ import gc  # noqa: E402
 import io  # noqa: E402
 
 from esp_link.bridge import Bridge  # noqa: E402
-from esp_link.tcp import TcpSocket  # noqa: E402
 from i2c_devices.mailbox_target import MailboxTarget  # noqa: E402
 from i2c_devices.ports import TargetPort  # noqa: E402
 from protocol import control  # noqa: E402
@@ -120,15 +119,15 @@ class Client:
         self._configured = True
 
 
-class Memory:
-    """i2c_devices.memory_controller.MemoryController of the client's mailbox."""
+class I2C:
+    """machine.I2C, with the client's mailbox on the bus."""
 
-    def read_into(self, at, buf):
+    def readfrom_mem_into(self, address, at, buf, addrsize):
         meter.pause()
         buf[:] = memoryview(bench.client.box.device.memory)[at : at + len(buf)]
         self._used(4 + len(buf))
 
-    def write(self, at, buf):
+    def writeto_mem(self, address, at, buf, addrsize):
         meter.pause()
         bench.client.box.device.memory[at : at + len(buf)] = buf
         self._used(3 + len(buf))
@@ -159,7 +158,7 @@ class Bench:
         self.done = asyncio.Event()
 
     async def run(self):
-        bridge = Watched(Memory(), self.syn, Pin(), join, connect, lambda: 7, lambda: 0, lambda: None)
+        bridge = Watched(I2C(), self.syn, Pin(), join, connect, lambda: 7, lambda: 0, lambda: None)
         asyncio.create_task(bridge.run())
         await self.done.wait()
         self.done.clear()
@@ -175,7 +174,7 @@ async def join(ssid, password):
 
 
 async def connect(host, port):
-    return TcpSocket(Socket())
+    return Socket()
 
 
 gc.disable()

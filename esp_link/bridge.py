@@ -13,10 +13,10 @@ import asyncio
 
 from esp_link.uplink import Uplink
 from i2c_devices.mailbox_controller import DAMAGED, FREE, NEWS, PAYLOAD_AT, RECEIVED, MailboxController
+from primitives.countdowns import Countdowns
 from primitives.platform import Flag, sleep_ms
-from primitives.timeout import Timeout
 from protocol import control
-from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND, PAYLOAD
+from protocol.mailbox import ADDRESS, CONTROL, DATA, FRAME_END, KIND, PAYLOAD
 
 try:
     from micropython import const
@@ -58,10 +58,21 @@ _SMALL_PAYLOAD = const(22)
 # Control records that wait for the client; the oldest report gives way.
 _MAX_CONTROLS = const(8)
 
+# The countdowns, behind the two of the uplink.
+_POLL = const(2)
+_BUSY = const(3)
+_REWRITE = const(4)
+_CLIENT_SILENT = const(5)
+_MAILBOX_HUNG = const(6)
+_CONNECTION_HUNG = const(7)
+_BRIEF = const(8)  # the connection has not lasted for _GOOD_CONNECTION_MS yet
+_REPORT = const(9)
+_COUNTDOWNS = const(10)
+
 
 class Bridge:
     """Args:
-    memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
+    i2c: machine.I2C or machine.SoftI2C: the controller of the bus that the client is on.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     join: coroutine function (ssid, password) -> True when the network is joined: esp_link.wifi.join.
@@ -71,8 +82,8 @@ class Bridge:
     feed: function of no arguments that feeds the watchdog.
     """
 
-    def __init__(self, memory, syn, ack, join, connect, random16, mem_free, feed):
-        self._box = MailboxController(memory, random16, small=_SMALL_PAYLOAD)
+    def __init__(self, i2c, syn, ack, join, connect, random16, mem_free, feed):
+        self._box = MailboxController(i2c, ADDRESS, random16, small=_SMALL_PAYLOAD)
         self._ack_pin = ack
         self._join = join
         self._mem_free = mem_free
@@ -80,23 +91,17 @@ class Bridge:
         self._wake = Flag()
         self._asked = True  # syn has asked, or there is another reason to poll
         syn.irq(self._on_syn, syn.IRQ_FALLING)
-        self._fault = None  # the exception that a task ended with
-        self._uplink = Uplink(connect, self._wake.set, self._start)
+        self._tasks = []  # that have not been seen to have ended
+        self._times = times = Countdowns(_COUNTDOWNS)
+        self._uplink = Uplink(connect, self._wake.set, self._start, times)
         self._config = None
         self._untold = ()  # kinds of failure that the client would be told of, each once
         self._controls = []  # records for the client, oldest first
         self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
-        self._poll = Timeout(_ABSENT_POLL_MS)
-        self._busy = Timeout(_BUSY_FOR_MS)
-        self._rewrite = Timeout(_REWRITE_MS)
-        self._silent = Timeout(_CLIENT_SILENT_MS)
-        self._silent.expire()
         self._beat = 0
-        self._mailbox_seen = Timeout(_MAILBOX_HUNG_MS)
-        self._connection_seen = Timeout(_CONNECTION_HUNG_MS)
-        self._good = Timeout(_GOOD_CONNECTION_MS)
-        self._report = None  # Timeout, if there are to be reports
+        times.start(_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
+        times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
         self._reports = 0
 
     def _on_syn(self, pin):
@@ -107,53 +112,63 @@ class Bridge:
         """Run until something fails. Raises what ended it."""
         self._start(self._serve_mailbox())
         self._start(self._keep_connected())
-        while self._fault is None:
+        while True:
             await sleep_ms(_HOUSEKEEPING_MS)
             self._housekeeping()
-        raise self._fault
+            for task in self._tasks:
+                if task.done():
+                    await self._bury(task)
+                    break
 
     def _start(self, coroutine):
         """Run the coroutine as a task whose exception ends the bridge. Returns the task."""
-        return asyncio.create_task(self._guard(coroutine))
+        task = asyncio.create_task(coroutine)
+        self._tasks.append(task)
+        return task
 
-    async def _guard(self, coroutine):  # primitives.supervisor, without the heap of a module
+    async def _bury(self, task):
+        """Raise what the task ended with, unless it was cancelled."""
+        self._tasks.remove(task)
         try:
-            await coroutine
-        except Exception as error:
-            self._fault = self._fault or error
+            await task
+        except asyncio.CancelledError:
+            pass
 
     def _housekeeping(self):
         self._feed()
+        times = self._times
+        times.tick()
         if self._uplink.up:
-            self._connection_seen.restart()
-            self._good.expired()  # it must be asked within 6 days
-        if self._mailbox_seen.expired() or self._connection_seen.expired():
+            times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
+        if times.over(_MAILBOX_HUNG) or times.over(_CONNECTION_HUNG):
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
-        if self._poll.expired() or self._unconfirmed():
+        if times.over(_POLL) or self._unconfirmed():
             self._wake.set()
-        if self._report and self._report.expired():
-            self._report.restart()
+        if self._config and self._config[3] and times.over(_REPORT):
+            times.start(_REPORT, self._config[3] * 1000)
             self._queue_report()
 
     def _client_present(self):
-        return self._box.synchronised and not self._silent.expired()
+        return self._box.synchronised and not self._times.over(_CLIENT_SILENT)
 
     def _unconfirmed(self):
-        return self._box.sending and self._rewrite.expired()
+        return self._box.sending and self._times.over(_REWRITE)
 
     # Mailbox
 
     async def _serve_mailbox(self):
         while True:
-            await self._wake.wait()
-            while self._serve():
-                await sleep_ms(0)
+            await self._wake
+            again = True
+            while again:
+                again = self._serve()
+                await sleep_ms(0)  # also when `_wake` is set already: Wi-Fi and the other tasks want the chip
 
     def _serve(self):
         """One pass over the mailbox. Returns True if another one makes sense at once."""
-        box = self._box
-        self._mailbox_seen.restart()
+        box, times = self._box, self._times
+        times.start(_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
         self._look()
         if box.state == RECEIVED and not self._uplink.writing:
             box.release()  # the server's socket has taken it
@@ -164,8 +179,9 @@ class Bridge:
             self._fetched = box.receive()
             self._heed_status()
             if self._fetched:
-                self._busy.restart()
-                self._silent.restart()  # as good as a beat, and after a reset half a second sooner
+                times.start(_BUSY, _BUSY_FOR_MS)
+                # As good as a beat, and after a reset half a second sooner.
+                times.start(_CLIENT_SILENT, _CLIENT_SILENT_MS)
                 self._dispatch()
         if box.new_life:
             self._forget_client()
@@ -176,7 +192,7 @@ class Bridge:
             self._ack_pin(0)
             self._ack_pin(1)
         if not box.answers:  # at the next look, not at once: the client is gone, or the bus is held
-            self._poll.ms = _ABSENT_POLL_MS
+            times.start(_POLL, _ABSENT_POLL_MS)
             return False
         return self._can_receive() or self._can_send()
 
@@ -193,18 +209,17 @@ class Bridge:
         """Read STATUS if it is time or somebody asked."""
         box = self._box
         unconfirmed = self._unconfirmed()
-        if not (self._asked or unconfirmed or self._poll.expired()):
+        if not (self._asked or unconfirmed or self._times.over(_POLL)):
             return
         if self._fetched and self._can_receive() and not unconfirmed:
             return  # the next STATUS comes with that
         self._asked = False
         if unconfirmed:
-            self._rewrite.restart()
+            self._times.start(_REWRITE, _REWRITE_MS)
         if box.poll() and unconfirmed and box.sending:
             box.send_again()
         self._fetched = True
-        self._poll.ms = self._poll_ms()
-        self._poll.restart()
+        self._times.start(_POLL, self._poll_ms())
         self._heed_status()
 
     def _heed_status(self):
@@ -218,14 +233,14 @@ class Bridge:
         box.told = 0
         if box.status.beat != self._beat:
             self._beat = box.status.beat
-            self._silent.restart()
+            self._times.start(_CLIENT_SILENT, _CLIENT_SILENT_MS)
         if box.synchronised and self._uplink.up and box.status.drop == self._uplink.number:
             self._uplink.end()
 
     def _poll_ms(self):
         if not self._box.synchronised:
             return _ABSENT_POLL_MS
-        return _IDLE_POLL_MS if self._busy.expired() else _BUSY_POLL_MS
+        return _IDLE_POLL_MS if self._times.over(_BUSY) else _BUSY_POLL_MS
 
     def _forget_client(self):
         """Client or bridge has begun a new life: what was agreed and sent belongs to the old one."""
@@ -250,8 +265,7 @@ class Bridge:
         if config is None or config == self._config:
             return
         self._config = config
-        report_s = config[3]
-        self._report = Timeout(report_s * 1000) if report_s else None
+        self._times.start(_REPORT, config[3] * 1000)
         self._untold = (control.BAD_WIFI, control.BAD_SERVER)
         self._uplink.end()
         self._queue(control.encode_release())
@@ -273,8 +287,8 @@ class Bridge:
         else:
             return
         self._received_last = False
-        self._rewrite.restart()
-        self._busy.restart()
+        self._times.start(_REWRITE, _REWRITE_MS)
+        self._times.start(_BUSY, _BUSY_FOR_MS)
 
     # Records for the client
 
@@ -305,7 +319,7 @@ class Bridge:
     async def _keep_connected(self):
         pause_ms = _RECONNECT_FIRST_MS
         while True:
-            self._connection_seen.restart()
+            self._times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
             config = self._config
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
@@ -314,25 +328,26 @@ class Bridge:
                 self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
-            self._good.restart()
-            await self._connection(config)
-            pause_ms = _RECONNECT_FIRST_MS if self._good.expired() else pause_ms
+            if await self._connected(config):
+                self._times.start(_BRIEF, _GOOD_CONNECTION_MS)
+                number = self._uplink.number
+                self._queue(bytes((control.UP, number)))
+                await self._uplink.serve(config[2])
+                self._queue(bytes((control.DOWN, number)))
+                pause_ms = _RECONNECT_FIRST_MS if self._times.over(_BRIEF) else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
-    async def _connection(self, config):
-        """One connection from its opening to its end."""
+    async def _connected(self, config):
+        """True when a connection to the server is open."""
         try:
             await self._uplink.open(config[1], config[0])
         except OSError:
             self._tell_once(control.BAD_SERVER)
-            return
+            return False
         if self._config == config:
             self._untold = ()
-        number = self._uplink.number
-        self._queue(bytes((control.UP, number)))
-        await self._uplink.serve(config[2])
-        self._queue(bytes((control.DOWN, number)))
+        return True
 
     def _tell_once(self, kind):
         """Tell the client of a failure, unless it has been told or has had a connection."""

@@ -14,8 +14,6 @@ import network
 from esp_link.bridge import Bridge
 from esp_link.tcp import connect
 from esp_link.wifi import join
-from i2c_devices.memory_controller import MemoryController
-from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
 SCL = 0  # boot strap: must be high when reset is released
 SDA = 2  # boot strap as well
@@ -40,16 +38,19 @@ def main():
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
     i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
-    memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
     watchdog = machine.WDT()
     # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
     syn = machine.Pin(SYN, machine.Pin.IN, machine.Pin.PULL_UP)
     if not syn():
-        from esp_link.selftest import run  # costs heap, so only when asked
+        # These cost heap, so only when asked.
+        from esp_link.selftest import run
+        from i2c_devices.memory_controller import MemoryController
+        from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
+        memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
         run(machine.Pin, (SCL, SDA, ACK), syn, memory, mem_free, watchdog.feed)
     bridge = Bridge(
-        memory,
+        i2c,
         syn,
         machine.Pin(ACK, machine.Pin.OUT, value=1),
         lambda ssid, password: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, ssid, password),

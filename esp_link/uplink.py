@@ -1,14 +1,13 @@
 """The bridge's TCP connection to the server, one at a time.
 
 It never holds up the mailbox: `read` and `write` return at once. A task waits
-for the socket to become readable, another one, when the send buffer is full,
-for it to become writable; `tick` does keepalives and time-outs.
+for the socket to become readable; when the send buffer is full, another one
+is started and waits for room; `tick` does keepalives and time-outs.
 """
 
 import asyncio
 
-from primitives.platform import Flag
-from primitives.timeout import Timeout
+from primitives.platform import Flag, readable, writable
 from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
 
 try:
@@ -22,21 +21,25 @@ except ImportError:
 # An attempt to connect is given up after this.
 _CONNECT_MS = const(8000)
 
+# Its countdowns, the first two of the bridge's: the server's silence, or how long connecting takes; the next keepalive.
+_SILENCE = const(0)
+_KEEPALIVE = const(1)
+
 
 class Uplink:
     """Args:
-    connect: coroutine function (host, port) -> esp_link.tcp.TcpSocket, or its like.
+    connect: esp_link.tcp.connect, or its like.
     wake: function of no arguments: the mailbox should be served.
     start_task: function that runs a coroutine as a task of the bridge and returns it.
+    times: primitives.countdowns.Countdowns, of which 0 and 1 are the uplink's.
     """
 
-    def __init__(self, connect, wake, start_task):
+    def __init__(self, connect, wake, start_task, times):
         self._connect = connect
         self._wake = wake
         self._start_task = start_task
         self._relay = FrameRelay()
         self._consumed = Flag()
-        self._full = Flag()
         self._ended = Flag()
         self._socket = None
         self._connecting = None  # the task that waits for a connection to open
@@ -47,14 +50,14 @@ class Uplink:
         self.count = 0  # connections since the bridge started
         self._rest = None  # memoryview: what is still to be written
         self._at_boundary = True  # what was written last ended a frame
-        self._silence = Timeout(0)
-        self._keepalive = Timeout(0)
+        self._times = times
+        self._timeout_ms = 0
+        self._finishing = None  # the task that waits until the rest can be written, after it was first needed
 
     async def open(self, host, port):
         """Open a connection. Raises OSError."""
         self._connecting = task = asyncio.current_task()
-        self._silence.ms = _CONNECT_MS
-        self._silence.restart()
+        self._times.start(_SILENCE, _CONNECT_MS)
         self._ended.clear()  # here, not in `serve`: `end` may come while the connection opens
         try:
             self._socket = await self._connect(host, port)
@@ -70,22 +73,22 @@ class Uplink:
     async def serve(self, timeout_ms):
         """Relay until the connection ends, for whatever reason; then close it."""
         self._relay.reset()
-        self._silence.ms = timeout_ms
-        self._silence.restart()
-        self._keepalive.ms = timeout_ms // 4
-        self._keepalive.restart()
-        self._full.clear()
+        self._timeout_ms = timeout_ms
+        self._times.start(_SILENCE, timeout_ms)
+        self._times.start(_KEEPALIVE, timeout_ms // 4)
         self._at_boundary = True
         self.up = True
-        tasks = (self._start_task(self._watch_reads()), self._start_task(self._finish_writes()))
+        self._finishing = None
+        watch = self._start_task(self._watch_reads())
         try:
             self.write(PREAMBLE, True)
-            await self._ended.wait()
+            await self._ended
         finally:
             self.up = self.readable = self.writing = False
             self._rest = None
-            for task in tasks:
-                task.cancel()
+            watch.cancel()
+            if self._finishing:
+                self._finishing.cancel()
             self._socket.close()
             self._socket = None
             self._wake()
@@ -95,18 +98,18 @@ class Uplink:
         self._ended.set()
 
     def tick(self, client_present):
-        """Keepalives and the server's silence: call it regularly."""
-        if self._connecting and self._silence.expired():
+        """Keepalives and the server's silence: call it after each tick of the countdowns."""
+        if self._connecting and self._times.over(_SILENCE):
             task, self._connecting = self._connecting, None
             task.cancel()
         if not self.up:
             return
         if self.readable:  # it has spoken: nobody has had time to read it
-            self._silence.restart()
-        if self._silence.expired() or not client_present:
+            self._times.start(_SILENCE, self._timeout_ms)
+        if self._times.over(_SILENCE) or not client_present:
             self.end()
-        elif self._keepalive.expired() and self._at_boundary and not self.writing:
-            self._keepalive.restart()
+        elif self._times.over(_KEEPALIVE) and self._at_boundary and not self.writing:
+            self._times.start(_KEEPALIVE, self._timeout_ms // 4)
             self.write(KEEPALIVE, True)
 
     # Server to client
@@ -117,7 +120,6 @@ class Uplink:
         Returns: (start, length) of what is to be passed on; the start may be
         one more. length is 0 if there is nothing.
         """
-        self.readable = False
         if self._relay.held >= 0:
             start += 1  # what the relay has held back goes in front: it counts as well
         try:
@@ -126,24 +128,26 @@ class Uplink:
             n = 0
         if n == 0:
             self.end()
-        if not n:
+        if n is None or n < end - start:  # that was all: the next read is worth it when more has come
+            self.readable = False
             self._consumed.set()
+        if not n:
             return start, 0
-        self._silence.restart()
+        self._times.start(_SILENCE, self._timeout_ms)
         start, end = self._relay.strip(buf, start, start + n)
         if self._relay.fault:
+            self.readable = False
             self.end()
             return start, 0
-        self._consumed.set()
         return start, end - start
 
     async def _watch_reads(self):
         while True:
-            await self._socket.readable()
+            await readable(self._socket)
             self._consumed.clear()
             self.readable = True
             self._wake()
-            await self._consumed.wait()
+            await self._consumed
 
     # Client to server
 
@@ -157,11 +161,11 @@ class Uplink:
         self.writing = True
         self._write_rest()
         if self.writing:
-            self._full.set()
+            self._finishing = self._start_task(self._finish_writes())
 
     def _write_rest(self):
         try:
-            n = self._socket.write(self._rest)
+            n = self._socket.write(self._rest) or 0
         except OSError:  # broken: the rest goes nowhere, and nobody may wait for it
             self.end()
             n = len(self._rest)
@@ -172,9 +176,7 @@ class Uplink:
             self.writing = False
 
     async def _finish_writes(self):
-        while True:
-            await self._full.wait()
-            while self.writing:
-                await self._socket.writable()
-                self._write_rest()
-            self._wake()
+        while self.writing:
+            await writable(self._socket)
+            self._write_rest()
+        self._wake()

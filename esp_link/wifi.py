@@ -1,7 +1,6 @@
 """Wi-Fi: joins the stored network first, then the configured one. Functions: a class costs the bridge heap."""
 
 from primitives.platform import sleep_ms
-from primitives.timeout import Timeout
 
 try:
     from micropython import const
@@ -49,13 +48,11 @@ def _connect(wlan, *credentials):
 
 
 async def _joined(wlan, idle, joining):
-    limit = Timeout(_JOIN_MS)
-    began = Timeout(_IDLE_MS)
-    while not limit.expired():
+    for passed in range(0, _JOIN_MS, _POLL_MS):
         await sleep_ms(_POLL_MS)
         if wlan.isconnected():
             return True
         status = wlan.status()
-        if status != joining and (status != idle or began.expired()):
+        if status != joining and (status != idle or passed >= _IDLE_MS):
             return False
     return False

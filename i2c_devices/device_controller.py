@@ -10,7 +10,6 @@ from errno import ECONNRESET
 
 from i2c_devices.life import random16
 from i2c_devices.mailbox_controller import FREE, SENDING, MailboxController
-from i2c_devices.memory_controller import MemoryController
 from primitives.platform import Flag, sleep_ms, wait_for_ms
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, MAX_PAYLOAD, Layout, decode_device
@@ -30,7 +29,8 @@ class DeviceController:
     """
 
     def __init__(self, i2c, address, kind, interval_ms):
-        self._memory = MemoryController(i2c, address, ADDRESS_BITS)
+        self._i2c = i2c
+        self._address = address
         self._kind = kind
         self._cell = bytearray(DEVICE_BYTES)
         self._interval_ms = interval_ms
@@ -94,7 +94,7 @@ class DeviceController:
 
     def _identify(self):
         try:
-            self._memory.read_into(0, self._cell)
+            self._i2c.readfrom_mem_into(self._address, 0, self._cell, addrsize=ADDRESS_BITS)
         except OSError:
             self._failures += 1
             return False
@@ -113,7 +113,7 @@ class DeviceController:
         self.window = window
         self.capacity = capacity
         if self._box is None:
-            self._box = MailboxController(self._memory, random16, MAX_PAYLOAD, Layout(window))
+            self._box = MailboxController(self._i2c, self._address, random16, MAX_PAYLOAD, Layout(window))
         return True
 
     def _end_life(self, sending):

@@ -31,15 +31,17 @@ PAYLOAD_AT = box.HEADER
 
 class MailboxController:
     """Args:
-    memory: i2c_devices.memory_controller.MemoryController of the client's mailbox.
+    i2c: machine.I2C or machine.SoftI2C: the controller of the bus.
+    address: of the target whose memory is the mailbox.
     random16: function that returns a random number 1..65535.
     max_payload: longest payload that the client may offer, bytes.
     layout: protocol.mailbox, or what has its sizes and limits (protocol/device.py).
     small: a payload to the client of up to so many bytes leaves the buffer free.
     """
 
-    def __init__(self, memory, random16, max_payload=box.PAYLOAD, layout=box, small=0):
-        self._memory = memory
+    def __init__(self, i2c, address, random16, max_payload=box.PAYLOAD, layout=box, small=0):
+        self._i2c = i2c
+        self._address = address
         self._layout = layout
         self._random16 = random16
         self._max_payload = max_payload
@@ -255,14 +257,14 @@ class MailboxController:
 
     def _read(self, at, buf):
         try:
-            self._memory.read_into(at, buf)
+            self._i2c.readfrom_mem_into(self._address, at, buf, addrsize=box.ADDRESS_BITS)
         except OSError:
             return self._exchanged(False)
         return self._exchanged(True)
 
     def _write(self, at, buf):
         try:
-            self._memory.write(at, buf)
+            self._i2c.writeto_mem(self._address, at, buf, addrsize=box.ADDRESS_BITS)
         except OSError:
             return self._exchanged(False)
         return self._exchanged(True)

@@ -17,10 +17,11 @@ try:
     from asyncio import core
 
     class Flag(io.IOBase):
-        """Wakes one task; set() may be called by any interrupt handler, wait() clears it.
+        """Wakes one task; set() may be called by any interrupt handler. `await flag` waits for it and clears it.
 
         What asyncio.ThreadSafeFlag does, without the rest of its module: 0.4 KB
-        of heap less on the bridge.
+        of heap less on the bridge. `wait` is the same as a coroutine, for those
+        who want one; without it nothing is allocated but a place in asyncio's queue.
         """
 
         def __init__(self):
@@ -35,10 +36,25 @@ try:
         def clear(self):
             self._state = 0
 
-        def wait(self):
+        def __iter__(self):
+            return self
+
+        def __next__(self):
             if not self._state:
-                yield core._io_queue.queue_read(self)
+                return core._io_queue.queue_read(self)
             self._state = 0
+            raise StopIteration
+
+        async def wait(self):
+            await self
+
+    def readable(sock):
+        """Awaitable: something can be read from the stream, or it is broken."""
+        yield core._io_queue.queue_read(sock)
+
+    def writable(sock):
+        """Awaitable: something can be written to the stream, or it is broken."""
+        yield core._io_queue.queue_write(sock)
 
     def wait_for_ms(awaitable, ms):
         # Looked up when it is called: asyncio loads it then, and the bridge never does.
@@ -65,6 +81,12 @@ except ImportError:  # CPython
     async def sleep_ms(ms):
         await asyncio.sleep(ms / 1000)
 
+    def readable(sock):  # one that is simulated knows by itself
+        return sock.readable()
+
+    def writable(sock):
+        return sock.writable()
+
     async def wait_for_ms(awaitable, ms):
         async with asyncio.timeout(ms / 1000):  # unlike wait_for, no task for it
             return await awaitable
@@ -81,6 +103,9 @@ except ImportError:  # CPython
         def clear(self):
             self._event.clear()
 
-        async def wait(self):
-            await self._event.wait()
+        def __await__(self):
+            yield from self._event.wait().__await__()
             self._event.clear()
+
+        async def wait(self):
+            await self

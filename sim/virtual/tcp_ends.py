@@ -1,4 +1,4 @@
-"""The two ends of a virtual TCP connection, as their programs know them: esp_link.tcp.TcpSocket, and a transport of
+"""The two ends of a virtual TCP connection, as their programs know them: the socket of esp_link.tcp, and a transport of
 asyncio."""
 
 import asyncio
@@ -6,7 +6,7 @@ from errno import ECONNRESET, ENOTCONN
 
 
 class BridgeSocket:
-    """esp_link.tcp.TcpSocket, in the virtual network."""
+    """What esp_link.tcp.connect returns, in the virtual network."""
 
     def __init__(self, connection, life):
         self._connection = connection

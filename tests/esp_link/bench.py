@@ -9,10 +9,9 @@ import random
 
 from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
 from protocol import control
-from protocol.mailbox import ADDRESS, CONTROL, DATA, FRAME_END, KIND
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from tests.link.harness import Bus, FakeWifi, wire
 from tests.link.virtual import now_ms
 
@@ -22,7 +21,7 @@ DOWN = control.DOWN
 
 
 class FakeTcp:
-    """As esp_link.tcp.TcpSocket. `space` bytes are still taken by `write`; None: any number."""
+    """What esp_link.tcp.connect returns. `space` bytes are still taken by `write`; None: any number."""
 
     def __init__(self):
         self.space = None
@@ -208,7 +207,7 @@ class Bench:
 
     async def __aenter__(self):
         self.bridge = Bridge(
-            MemoryController(self.bus, ADDRESS),
+            self.bus,
             *self._pins,
             lambda ssid, password: self.wifi.join(ssid, password),  # a test may put another one there
             self._connect,

@@ -511,6 +511,14 @@ def test_exception_in_any_task_ends_the_bridge(where):
     run(main())
 
 
+class HungFlag:
+    def set(self):
+        pass
+
+    def __await__(self):
+        yield from asyncio.Event().wait().__await__()
+
+
 @pytest.mark.parametrize(("hung", "seconds"), [("mailbox", 5), ("connection", 60)])
 def test_task_that_hangs_ends_the_bridge(hung, seconds):
     async def forever(*args):
@@ -520,7 +528,7 @@ def test_task_that_hangs_ends_the_bridge(hung, seconds):
         async with Bench() as bench:
             await bench.pause(500)
             if hung == "mailbox":
-                bench.bridge._wake.wait = forever
+                bench.bridge._wake = HungFlag()
             else:
                 bench.wifi.join = forever
             bench.client.configure()

@@ -7,6 +7,7 @@ import pytest
 
 from esp_link.uplink import Uplink
 from i2c_devices.mailbox_controller import PAYLOAD_AT
+from primitives.countdowns import Countdowns
 from primitives.supervisor import Supervisor
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.mailbox import PAYLOAD
@@ -23,7 +24,8 @@ class Rig:
         self.socket = FakeTcp()
         self.answer = "accept"
         self.tasks = Supervisor()
-        self.uplink = Uplink(self._connect, lambda: None, self.tasks.start)
+        self.times = Countdowns(2)
+        self.uplink = Uplink(self._connect, lambda: None, self.tasks.start, self.times)
         self.client_present = True
         self.buffer = bytearray(PAYLOAD_AT + PAYLOAD)
 
@@ -45,6 +47,7 @@ class Rig:
     async def _tick(self):
         while True:
             await asyncio.sleep(0.05)
+            self.times.tick()
             self.uplink.tick(self.client_present)
 
     async def serve(self):

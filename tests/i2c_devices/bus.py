@@ -9,9 +9,8 @@ from errno import EIO, ENODEV
 
 from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
-from protocol.mailbox import ADDRESS, ADDRESS_BITS, CONTROL
+from protocol.mailbox import ADDRESS, CONTROL
 from tests.protocol.noise import Noise
 
 # What may happen to an exchange, and what the promise is: all of it again.
@@ -147,8 +146,7 @@ class Rig:
 
     def boot_bridge(self):
         """A new life of the bridge, as after reset."""
-        memory = MemoryController(self.bus, ADDRESS, ADDRESS_BITS)
-        self.controller = MailboxController(memory, self.random16, small=self._small)
+        self.controller = MailboxController(self.bus, ADDRESS, self.random16, small=self._small)
         self._synchronised = False
 
     def reset_bridge(self, bus):

@@ -11,7 +11,6 @@ import random
 import socket
 
 from esp_link.bridge import Bridge
-from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
@@ -144,7 +143,7 @@ class FakeWifi:
 
 
 class FakeSocket:
-    """As esp_link.tcp.TcpSocket, over a real socket."""
+    """What esp_link.tcp.connect returns, over a real socket."""
 
     def __init__(self, sock, chip):
         self._sock = sock
@@ -234,7 +233,7 @@ class Chip:
         self.on = True
         self.boots += 1
         self.bridge = KillableBridge(
-            MemoryController(self.bus, ADDRESS, ADDRESS_BITS),
+            self.bus,
             self.syn,
             self.ack,
             lambda ssid, password: self.wifi.join(ssid, password),  # a test may put another one there

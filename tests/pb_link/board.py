@@ -8,7 +8,6 @@ import asyncio
 import random
 
 from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
-from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol.mailbox import ADDRESS, CONTROL
@@ -88,8 +87,7 @@ class Board:
 
     def power_bridge(self):
         """The bridge starts anew."""
-        memory = MemoryController(self.bus, ADDRESS)
-        self.bridge = MailboxController(memory, lambda: random.randrange(1, 65536))
+        self.bridge = MailboxController(self.bus, ADDRESS, lambda: random.randrange(1, 65536))
 
     async def pause(self, ms=1):
         await asyncio.sleep(ms / 1000)

@@ -4,7 +4,6 @@ import pytest
 
 from i2c_devices.mailbox_controller import MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.memory_controller import MemoryController
 from i2c_devices.ports import TargetPort
 from pb_link.releases import Releases, decode_release
 from protocol import control
@@ -45,7 +44,7 @@ def test_mailbox_of_another_layout_is_noticed_and_makes_no_link(monkeypatch, cap
     target = MailboxTarget(TargetPort(bus.target, box.ADDRESS), 77, lambda: None)
     target.open()
     monkeypatch.setattr(box, "LAYOUT_VERSION", ours)
-    controller = MailboxController(MemoryController(bus, box.ADDRESS, box.ADDRESS_BITS), lambda: 5)
+    controller = MailboxController(bus, box.ADDRESS, lambda: 5)
     assert not controller.poll() and not controller.synchronised
     monkeypatch.setattr(box, "LAYOUT_VERSION", newer)
     assert not target.poll() and not target.synchronised and target.other_layout == ours

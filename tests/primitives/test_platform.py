@@ -56,6 +56,10 @@ class TestFlag(unittest.TestCase):
             await wait_for_ms(flag.wait(), 1000)
             with self.assertRaises(asyncio.TimeoutError):
                 await wait_for_ms(flag.wait(), 20)
+            flag.set()
+            await flag
+            with self.assertRaises(asyncio.TimeoutError):
+                await wait_for_ms(flag.wait(), 20)
 
         asyncio.run(main())
 
