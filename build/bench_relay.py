@@ -18,6 +18,7 @@ from esp_link.bridge import Bridge  # noqa: E402
 from i2c_devices.mailbox_target import MailboxTarget  # noqa: E402
 from i2c_devices.ports import TargetPort  # noqa: E402
 from protocol import control  # noqa: E402
+from protocol.client_half import encode_config  # noqa: E402
 from protocol.framing import MAX_FRAME, PREFIX  # noqa: E402
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND  # noqa: E402
 
@@ -25,7 +26,7 @@ _DIRECTION = sys.argv[2]
 _FRAMES = int(sys.argv[3])
 _WARM_UP = 50  # frames
 _COLLECT_BELOW = 100000  # bytes free
-_CONFIG = control.encode_config(8123, "server", 60000, 0, "net", "password")
+_CONFIG = encode_config(8123, "server", 60000, 0, "net", "password")
 _FRAME = bytes((MAX_FRAME - PREFIX >> 8, MAX_FRAME - PREFIX & 0xFF)) + bytes(MAX_FRAME - PREFIX)
 
 

@@ -16,15 +16,15 @@ package(
 )  # fmt: skip
 package(
     "primitives",
-    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py"),
+    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py", "waiting.py"),
     base_path="..",
 )
 package(
     "protocol",
     (
-        "__init__.py", "control.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_reader.py",
-        "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "receiver.py", "selftest.py", "sender.py",
-        "serial.py", "session.py", "version.py",
+        "__init__.py", "client_half.py", "control.py", "credentials.py", "digest.py", "errors.py", "frame.py",
+        "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "receiver.py",
+        "selftest.py", "sender.py", "serial.py", "session.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

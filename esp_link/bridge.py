@@ -12,11 +12,11 @@ the chip. Nothing is lost by it.
 import asyncio
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import DAMAGED, FREE, NEWS, PAYLOAD_AT, RECEIVED, MailboxController
+from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
 from primitives.countdowns import Countdowns
 from primitives.platform import Flag, sleep_ms
 from protocol import control
-from protocol.mailbox import ADDRESS, CONTROL, DATA, FRAME_END, KIND, PAYLOAD
+from protocol.mailbox import ADDRESS, CONTROL, DATA, PAYLOAD
 
 try:
     from micropython import const
@@ -59,15 +59,15 @@ _SMALL_PAYLOAD = const(22)
 _MAX_CONTROLS = const(8)
 
 # The countdowns, behind the two of the uplink.
-_POLL = const(2)
-_BUSY = const(3)
-_REWRITE = const(4)
-_CLIENT_SILENT = const(5)
-_MAILBOX_HUNG = const(6)
-_CONNECTION_HUNG = const(7)
-_BRIEF = const(8)  # the connection has not lasted for _GOOD_CONNECTION_MS yet
-_REPORT = const(9)
-_COUNTDOWNS = const(10)
+_T_POLL = const(2)
+_T_BUSY = const(3)
+_T_REWRITE = const(4)
+_T_CLIENT_SILENT = const(5)
+_T_MAILBOX_HUNG = const(6)
+_T_CONNECTION_HUNG = const(7)
+_T_BRIEF = const(8)  # the connection has not lasted for _GOOD_CONNECTION_MS yet
+_T_REPORT = const(9)
+_T_COUNT = const(10)
 
 
 class Bridge:
@@ -92,7 +92,7 @@ class Bridge:
         self._asked = True  # syn has asked, or there is another reason to poll
         syn.irq(self._on_syn, syn.IRQ_FALLING)
         self._tasks = []  # that have not been seen to have ended
-        self._times = times = Countdowns(_COUNTDOWNS)
+        self._times = times = Countdowns(_T_COUNT)
         self._uplink = Uplink(connect, self._wake.set, self._start, times)
         self._config = None
         self._untold = ()  # kinds of failure that the client would be told of, each once
@@ -100,8 +100,8 @@ class Bridge:
         self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
         self._beat = 0
-        times.start(_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
-        times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
+        times.start(_T_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
+        times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
         self._reports = 0
 
     def _on_syn(self, pin):
@@ -117,7 +117,11 @@ class Bridge:
             self._housekeeping()
             for task in self._tasks:
                 if task.done():
-                    await self._bury(task)
+                    self._tasks.remove(task)
+                    try:
+                        await task  # raises what it ended with
+                    except asyncio.CancelledError:
+                        pass
                     break
 
     def _start(self, coroutine):
@@ -126,34 +130,29 @@ class Bridge:
         self._tasks.append(task)
         return task
 
-    async def _bury(self, task):
-        """Raise what the task ended with, unless it was cancelled."""
-        self._tasks.remove(task)
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
-
     def _housekeeping(self):
         self._feed()
         times = self._times
         times.tick()
         if self._uplink.up:
-            times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
-        if times.over(_MAILBOX_HUNG) or times.over(_CONNECTION_HUNG):
+            times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
+        if times.over(_T_MAILBOX_HUNG) or times.over(_T_CONNECTION_HUNG):
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
-        if times.over(_POLL) or self._unconfirmed():
+        if times.over(_T_POLL) or self._unconfirmed():
             self._wake.set()
-        if self._config and self._config[3] and times.over(_REPORT):
-            times.start(_REPORT, self._config[3] * 1000)
-            self._queue_report()
+        if self._config and self._config[3] and times.over(_T_REPORT):
+            times.start(_T_REPORT, self._config[3] * 1000)
+            record = bytearray(control.REPORT_BYTES)
+            control.encode_report_into(record, 0, self._uplink.count, self._reports, self._mem_free())
+            self._reports += 1
+            self._queue(record)
 
     def _client_present(self):
-        return self._box.synchronised and not self._times.over(_CLIENT_SILENT)
+        return self._box.synchronised and not self._times.over(_T_CLIENT_SILENT)
 
     def _unconfirmed(self):
-        return self._box.sending and self._times.over(_REWRITE)
+        return self._box.sending and self._times.over(_T_REWRITE)
 
     # Mailbox
 
@@ -168,10 +167,10 @@ class Bridge:
     def _serve(self):
         """One pass over the mailbox. Returns True if another one makes sense at once."""
         box, times = self._box, self._times
-        times.start(_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
+        times.start(_T_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
         self._look()
-        if box.state == RECEIVED and not self._uplink.writing:
-            box.release()  # the server's socket has taken it
+        if not self._uplink.writing:
+            box.release()  # the server's socket has taken what was received
         if box.synchronised and (self._received_last or not self._can_receive()):
             self._send()
         if not box.used and self._can_receive():  # with another exchange it would take longer than Wi-Fi may wait
@@ -179,12 +178,15 @@ class Bridge:
             self._fetched = box.receive()
             self._heed_status()
             if self._fetched:
-                times.start(_BUSY, _BUSY_FOR_MS)
+                times.start(_T_BUSY, _BUSY_FOR_MS)
                 # As good as a beat, and after a reset half a second sooner.
-                times.start(_CLIENT_SILENT, _CLIENT_SILENT_MS)
+                times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)
                 self._dispatch()
-        if box.new_life:
-            self._forget_client()
+        if box.new_life:  # of client or bridge: what was agreed and sent belongs to the old one
+            box.new_life = False
+            self._config = None
+            self._controls.clear()
+            self._uplink.end()
         if box.synchronised:
             box.acknowledge()
         if box.used:
@@ -192,7 +194,7 @@ class Bridge:
             self._ack_pin(0)
             self._ack_pin(1)
         if not box.answers:  # at the next look, not at once: the client is gone, or the bus is held
-            times.start(_POLL, _ABSENT_POLL_MS)
+            times.start(_T_POLL, _ABSENT_POLL_MS)
             return False
         return self._can_receive() or self._can_send()
 
@@ -203,58 +205,52 @@ class Bridge:
     def _can_send(self):
         box = self._box
         there = self._controls or self._uplink.readable
-        return bool(there) and box.synchronised and box.state == FREE and not box.sending
+        return bool(there) and box.synchronised and box.can_send()
 
     def _look(self):
         """Read STATUS if it is time or somebody asked."""
         box = self._box
         unconfirmed = self._unconfirmed()
-        if not (self._asked or unconfirmed or self._times.over(_POLL)):
+        if not (self._asked or unconfirmed or self._times.over(_T_POLL)):
             return
         if self._fetched and self._can_receive() and not unconfirmed:
             return  # the next STATUS comes with that
         self._asked = False
         if unconfirmed:
-            self._times.start(_REWRITE, _REWRITE_MS)
+            self._times.start(_T_REWRITE, _REWRITE_MS)
         if box.poll() and unconfirmed and box.sending:
             box.send_again()
         self._fetched = True
-        self._times.start(_POLL, self._poll_ms())
+        ms = _BUSY_POLL_MS
+        if not box.synchronised:
+            ms = _ABSENT_POLL_MS
+        elif self._times.over(_T_BUSY):
+            ms = _IDLE_POLL_MS
+        self._times.start(_T_POLL, ms)
         self._heed_status()
 
     def _heed_status(self):
         """What else STATUS says, which was polled or has come with a transfer."""
         box = self._box
-        if box.told == DAMAGED:
+        if box.lost:
+            box.lost = False
             self._asked = True
             self._wake.set()
-        elif box.told == NEWS:
+        elif box.news:
             self._asked = False  # this is what syn was for
-        box.told = 0
+        box.news = False
         if box.status.beat != self._beat:
             self._beat = box.status.beat
-            self._times.start(_CLIENT_SILENT, _CLIENT_SILENT_MS)
+            self._times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)
         if box.synchronised and self._uplink.up and box.status.drop == self._uplink.number:
             self._uplink.end()
-
-    def _poll_ms(self):
-        if not self._box.synchronised:
-            return _ABSENT_POLL_MS
-        return _IDLE_POLL_MS if self._times.over(_BUSY) else _BUSY_POLL_MS
-
-    def _forget_client(self):
-        """Client or bridge has begun a new life: what was agreed and sent belongs to the old one."""
-        self._box.new_life = False
-        self._config = None
-        self._controls.clear()
-        self._uplink.end()
 
     def _dispatch(self):
         """Act on the transfer that was received."""
         box = self._box
-        if box.kind & KIND == DATA:
+        if box.kind == DATA:
             if self._uplink.up and box.connection == self._uplink.number:
-                self._uplink.write(box.payload, bool(box.kind & FRAME_END))
+                self._uplink.write(box.payload, box.ends_frame)
         else:
             self._configure(box.payload)
         if not self._uplink.writing:
@@ -265,15 +261,15 @@ class Bridge:
         if config is None or config == self._config:
             return
         self._config = config
-        self._times.start(_REPORT, config[3] * 1000)
+        self._times.start(_T_REPORT, config[3] * 1000)
         self._untold = (control.BAD_WIFI, control.BAD_SERVER)
         self._uplink.end()
-        self._queue(control.encode_release())
+        self._queue(control.RELEASE_RECORD)
 
     def _send(self):
         """Send the next control record, or what came from the server."""
         box, uplink = self._box, self._uplink
-        if box.state != FREE or box.sending:
+        if not box.can_send():
             return
         if self._controls:
             record = self._controls.pop(0)
@@ -287,39 +283,31 @@ class Bridge:
         else:
             return
         self._received_last = False
-        self._times.start(_REWRITE, _REWRITE_MS)
-        self._times.start(_BUSY, _BUSY_FOR_MS)
+        self._times.start(_T_REWRITE, _REWRITE_MS)
+        self._times.start(_T_BUSY, _BUSY_FOR_MS)
 
     # Records for the client
 
     def _queue(self, record):
         if self._config is None:
             return
-        if len(self._controls) >= _MAX_CONTROLS:
-            self._drop_oldest_report()
-        self._controls.append(record)
+        controls = self._controls
+        if len(controls) >= _MAX_CONTROLS:
+            for i, old in enumerate(controls):
+                if old[0] == control.REPORT:
+                    controls.pop(i)
+                    break
+            else:
+                raise RuntimeError("the client takes no records")
+        controls.append(record)
         self._wake.set()
-
-    def _drop_oldest_report(self):
-        for i, record in enumerate(self._controls):
-            if record[0] == control.REPORT:
-                self._controls.pop(i)
-                return
-        raise RuntimeError("the client takes no records")
-
-    def _queue_report(self):
-        record = bytearray(control.REPORT_BYTES)
-        free = self._mem_free()
-        control.encode_report_into(record, 0, self._uplink.count, self._reports, free)
-        self._reports += 1
-        self._queue(record)
 
     # Wi-Fi and server
 
     async def _keep_connected(self):
         pause_ms = _RECONNECT_FIRST_MS
         while True:
-            self._times.start(_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
+            self._times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
             config = self._config
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
@@ -329,12 +317,12 @@ class Bridge:
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
             if await self._connected(config):
-                self._times.start(_BRIEF, _GOOD_CONNECTION_MS)
+                self._times.start(_T_BRIEF, _GOOD_CONNECTION_MS)
                 number = self._uplink.number
                 self._queue(bytes((control.UP, number)))
                 await self._uplink.serve(config[2])
                 self._queue(bytes((control.DOWN, number)))
-                pause_ms = _RECONNECT_FIRST_MS if self._times.over(_BRIEF) else pause_ms
+                pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 

@@ -15,11 +15,19 @@ from esp_link.bridge import Bridge
 from esp_link.tcp import connect
 from esp_link.wifi import join
 
-SCL = 0  # boot strap: must be high when reset is released
-SDA = 2  # boot strap as well
-SYN = 5
-ACK = 4
-CLOCK_HZ = 400000
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_SCL = const(0)  # boot strap: must be high when reset is released
+_SDA = const(2)  # boot strap as well
+_SYN = const(5)
+_ACK = const(4)
+_CLOCK_HZ = const(400000)
 
 
 def random16():
@@ -37,10 +45,10 @@ def main():
     network.WLAN(network.AP_IF).active(False)
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
-    i2c = machine.SoftI2C(scl=machine.Pin(SCL), sda=machine.Pin(SDA), freq=CLOCK_HZ)
+    i2c = machine.SoftI2C(scl=machine.Pin(_SCL), sda=machine.Pin(_SDA), freq=_CLOCK_HZ)
     watchdog = machine.WDT()
     # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
-    syn = machine.Pin(SYN, machine.Pin.IN, machine.Pin.PULL_UP)
+    syn = machine.Pin(_SYN, machine.Pin.IN, machine.Pin.PULL_UP)
     if not syn():
         # These cost heap, so only when asked.
         from esp_link.selftest import run
@@ -48,11 +56,11 @@ def main():
         from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
         memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
-        run(machine.Pin, (SCL, SDA, ACK), syn, memory, mem_free, watchdog.feed)
+        run(machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
     bridge = Bridge(
         i2c,
         syn,
-        machine.Pin(ACK, machine.Pin.OUT, value=1),
+        machine.Pin(_ACK, machine.Pin.OUT, value=1),
         lambda ssid, password: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, ssid, password),
         connect,
         random16,

@@ -22,8 +22,8 @@ except ImportError:
 _CONNECT_MS = const(8000)
 
 # Its countdowns, the first two of the bridge's: the server's silence, or how long connecting takes; the next keepalive.
-_SILENCE = const(0)
-_KEEPALIVE = const(1)
+_T_SILENCE = const(0)
+_T_KEEPALIVE = const(1)
 
 
 class Uplink:
@@ -45,10 +45,9 @@ class Uplink:
         self._connecting = None  # the task that waits for a connection to open
         self.up = False
         self.readable = False  # `read` may have something
-        self.writing = False  # not all of the last `write` has been taken
+        self.writing = None  # memoryview: what of the last `write` has not been taken yet
         self.number = 0  # of the connection, 1..255, 0 before the first
         self.count = 0  # connections since the bridge started
-        self._rest = None  # memoryview: what is still to be written
         self._at_boundary = True  # what was written last ended a frame
         self._times = times
         self._timeout_ms = 0
@@ -57,7 +56,7 @@ class Uplink:
     async def open(self, host, port):
         """Open a connection. Raises OSError."""
         self._connecting = task = asyncio.current_task()
-        self._times.start(_SILENCE, _CONNECT_MS)
+        self._times.start(_T_SILENCE, _CONNECT_MS)
         self._ended.clear()  # here, not in `serve`: `end` may come while the connection opens
         try:
             self._socket = await self._connect(host, port)
@@ -74,8 +73,8 @@ class Uplink:
         """Relay until the connection ends, for whatever reason; then close it."""
         self._relay.reset()
         self._timeout_ms = timeout_ms
-        self._times.start(_SILENCE, timeout_ms)
-        self._times.start(_KEEPALIVE, timeout_ms // 4)
+        self._times.start(_T_SILENCE, timeout_ms)
+        self._times.start(_T_KEEPALIVE, timeout_ms // 4)
         self._at_boundary = True
         self.up = True
         self._finishing = None
@@ -84,8 +83,8 @@ class Uplink:
             self.write(PREAMBLE, True)
             await self._ended
         finally:
-            self.up = self.readable = self.writing = False
-            self._rest = None
+            self.up = self.readable = False
+            self.writing = None
             watch.cancel()
             if self._finishing:
                 self._finishing.cancel()
@@ -99,17 +98,17 @@ class Uplink:
 
     def tick(self, client_present):
         """Keepalives and the server's silence: call it after each tick of the countdowns."""
-        if self._connecting and self._times.over(_SILENCE):
+        if self._connecting and self._times.over(_T_SILENCE):
             task, self._connecting = self._connecting, None
             task.cancel()
         if not self.up:
             return
         if self.readable:  # it has spoken: nobody has had time to read it
-            self._times.start(_SILENCE, self._timeout_ms)
-        if self._times.over(_SILENCE) or not client_present:
+            self._times.start(_T_SILENCE, self._timeout_ms)
+        if self._times.over(_T_SILENCE) or not client_present:
             self.end()
-        elif self._times.over(_KEEPALIVE) and self._at_boundary and not self.writing:
-            self._times.start(_KEEPALIVE, self._timeout_ms // 4)
+        elif self._times.over(_T_KEEPALIVE) and self._at_boundary and not self.writing:
+            self._times.start(_T_KEEPALIVE, self._timeout_ms // 4)
             self.write(KEEPALIVE, True)
 
     # Server to client
@@ -133,7 +132,7 @@ class Uplink:
             self._consumed.set()
         if not n:
             return start, 0
-        self._times.start(_SILENCE, self._timeout_ms)
+        self._times.start(_T_SILENCE, self._timeout_ms)
         start, end = self._relay.strip(buf, start, start + n)
         if self._relay.fault:
             self.readable = False
@@ -152,28 +151,23 @@ class Uplink:
     # Client to server
 
     def write(self, view, ends_frame):
-        """Write view; what does not fit goes out later, and `writing` is True until then.
+        """Write view; what does not fit goes out later, and is `writing` until then.
 
-        view must stay as it is until `writing` is False. Not while it is True.
+        view must stay as it is until nothing is. Not before that.
         """
         self._at_boundary = ends_frame
-        self._rest = view
-        self.writing = True
+        self.writing = view
         self._write_rest()
         if self.writing:
             self._finishing = self._start_task(self._finish_writes())
 
     def _write_rest(self):
         try:
-            n = self._socket.write(self._rest) or 0
+            n = self._socket.write(self.writing) or 0
         except OSError:  # broken: the rest goes nowhere, and nobody may wait for it
             self.end()
-            n = len(self._rest)
-        if n < len(self._rest):
-            self._rest = self._rest[n:]
-        else:
-            self._rest = None
-            self.writing = False
+            n = len(self.writing)
+        self.writing = self.writing[n:] if n < len(self.writing) else None
 
     async def _finish_writes(self):
         while self.writing:

@@ -10,8 +10,9 @@ from errno import ECONNRESET
 
 from i2c_devices.life import random16
 from i2c_devices.mailbox_controller import FREE, SENDING, MailboxController
-from primitives.platform import Flag, sleep_ms, wait_for_ms
+from primitives.platform import Flag, sleep_ms
 from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
 from protocol.device import DEVICE_BYTES, MAX_PAYLOAD, Layout, decode_device
 from protocol.mailbox import ADDRESS_BITS, HEADER
 
@@ -190,7 +191,7 @@ class DeviceController:
             if result:
                 return result
             try:
-                await wait_for_ms(flag.wait(), self._interval_ms)
+                await wait_for_ms(flag, self._interval_ms)
             except asyncio.TimeoutError:
                 pass  # no hint came: look all the same
 

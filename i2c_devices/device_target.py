@@ -10,8 +10,9 @@ import asyncio
 from i2c_devices.life import random16
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import Pollable
-from primitives.platform import Flag, sleep_ms, wait_for_ms
+from primitives.platform import Flag, sleep_ms
 from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
 
 # How often a call, or a task that waits, examines everything although no event came, and how long the controller may
@@ -299,7 +300,7 @@ class DeviceTarget(Pollable):
             if ready():
                 return
             try:
-                await wait_for_ms(flag.wait(), POLL_MS)
+                await wait_for_ms(flag, POLL_MS)
             except asyncio.TimeoutError:
                 pass  # no event came: look all the same
 

@@ -9,7 +9,7 @@ carries one thing at a time anyway. It is
               written again, and frees the buffer when it is
 
 A small transfer to the client, an acknowledgement mostly, is kept in a place
-of its own until it is confirmed, so that the buffer is free meanwhile.
+of its own behind it until it is confirmed, so that the buffer is free meanwhile.
 
 Every method does at most one I2C exchange and never waits.
 """
@@ -20,10 +20,6 @@ from protocol.serial import diff8
 FREE = 0
 RECEIVED = 1
 SENDING = 2
-
-# The STATUS that came with a transfer is another than the one before, or was damaged: `poll` then.
-NEWS = 1
-DAMAGED = 2
 
 # Where a payload of the link stands in the buffer, in both directions.
 PAYLOAD_AT = box.HEADER
@@ -46,19 +42,23 @@ class MailboxController:
         self._random16 = random16
         self._max_payload = max_payload
         self._cell = bytearray(layout.STATUS_BYTES)
-        self.buffer = bytearray(layout.TX_STRIDE)
+        # A transfer and STATUS, and behind them the place of a small transfer to the client.
+        self.buffer = bytearray(layout.TX_STRIDE + (box.HEADER + small if small else 0))
         self.view = memoryview(self.buffer)
-        self._small = memoryview(bytearray(box.HEADER + small)) if small else b""
+        self._small = small
         self.state = FREE
         self.sending = False  # a transfer to the client is not confirmed
         # Views of the buffers, kept because transfers of one place and length follow each other.
-        self._whole = self.view  # what is read from the client: a transfer and STATUS
-        self._in = box.parts(self.view, 0, 0)
+        self._in = box.parts(self.view, 0, 0)  # with the STATUS behind the transfer
         self._out = self._in
-        self._out_view = self.view
         self._out_at = 0
         self._ack = memoryview(self._cell)[: box.ACK_BYTES]
-        self.told = 0  # NEWS or DAMAGED: the STATUS that came with a transfer; the owner clears it
+        # Of the transfer RECEIVED. The payload is a memoryview, valid until `release`.
+        self.kind = self.connection = 0
+        self.ends_frame = False
+        self.payload = None
+        # The STATUS that came with a transfer says something new; was damaged: `poll` then. The owner clears both.
+        self.news = self.lost = False
         self.status = layout.Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
@@ -128,8 +128,6 @@ class MailboxController:
         self._life = life
         self._client_life = self.status.client_life
         self._lives = box.lives(self._client_life, self._life)
-        self._to_client = box.FROM_BRIDGE + self._lives
-        self._from_client = box.FROM_CLIENT + self._lives
         self._reset_numbers()
         return self._write_sync()
 
@@ -162,21 +160,24 @@ class MailboxController:
         layout = self._layout
         if length == 0 or length > layout.PAYLOAD:
             return self._end_life()
-        end = box.HEADER + length
-        if length != len(self.payload):
-            self._whole = self.view[: end + layout.STATUS_BYTES]
-            self._in = box.parts(self.view, 0, length)
+        if length != len(self._in[3]):
+            self._in = box.parts(self.view, 0, length, layout.STATUS_BYTES)
         where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
-        if not self._read(where, self._whole):
+        if not self._read(where, self._in[0]):
             return False
-        self._take_status(end)
+        self._take_status(box.HEADER + length)
         if not self._life:
             return False
-        if self.buffer[0] != number or not box.transfer_ok(self._from_client, self._in):
+        if self.buffer[0] != number or not box.transfer_ok(box.FROM_CLIENT, self._lives, self._in):
             self.damaged += 1
-            return self._refuse()
+            self._refusals += 1
+            return self._end_life() if self._refusals >= layout.MAX_REFUSALS else False
         self._refusals = 0
         self.state = RECEIVED
+        self.kind = self.buffer[1] & box.KIND
+        self.ends_frame = bool(self.buffer[1] & box.FRAME_END)
+        self.connection = self.buffer[2]
+        self.payload = self._in[3]
         self.next = (number + 1) & 0xFF
         self._ack_due = True
         return True
@@ -186,33 +187,18 @@ class MailboxController:
         status = self.status
         offered, taken = status.end, status.next
         if not self._read_status(self.buffer, at):
-            self.told = DAMAGED
+            self.lost = True
             return
         if status.client_life != self._client_life or status.bridge_life != self._life:
             self._end_life()
             return
         if offered != status.end or taken != status.next:
-            self.told = NEWS
+            self.news = True
         self._confirm()
 
-    def _refuse(self):
-        self._refusals += 1
-        return self._end_life() if self._refusals >= self._layout.MAX_REFUSALS else False
-
-    @property
-    def payload(self):
-        """Payload of the transfer RECEIVED: a memoryview, valid until `release`."""
-        return self._in[3]
-
-    @property
-    def kind(self):
-        """Kind of the transfer RECEIVED."""
-        return self.buffer[1]
-
-    @property
-    def connection(self):
-        """Connection number of the transfer RECEIVED."""
-        return self.buffer[2]
+    def can_send(self):
+        """True if the buffer is free, and nothing is unconfirmed."""
+        return self.state == FREE and not self.sending
 
     def release(self):
         """What was RECEIVED is no longer needed."""
@@ -229,17 +215,17 @@ class MailboxController:
 
     def send(self, kind, connection, start, length):
         """Send the payload that stands at buffer[start:], start at least HEADER."""
-        view, at = self.view, start - box.HEADER
-        if box.HEADER + length <= len(self._small):
-            view, at = self._small, 0
-            view[box.HEADER : box.HEADER + length] = self.view[start : start + length]
+        at = start - box.HEADER
+        if length <= self._small:
+            at = self._layout.TX_STRIDE
+            self.buffer[at + box.HEADER : at + box.HEADER + length] = self.view[start : start + length]
         else:
             self.state = SENDING
         self.sending = True
-        if view is not self._out_view or at != self._out_at or length != len(self._out[3]):
-            self._out_view, self._out_at = view, at
-            self._out = box.parts(view, at, length)
-        box.seal_transfer(self._to_client, self._out, self._out_number, kind, connection, self.next)
+        if at != self._out_at or length != len(self._out[3]):
+            self._out_at = at
+            self._out = box.parts(self.view, at, length)
+        box.seal_transfer(box.FROM_BRIDGE, self._lives, self._out, self._out_number, kind, connection, self.next)
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0
         return self._write_transfer()

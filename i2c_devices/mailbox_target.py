@@ -8,8 +8,9 @@ check or MAC over the memory itself would be one over what the bridge put there.
 
 from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
+from protocol.client_half import decode_ack, decode_sync
 from protocol.limits import MIN_FRAME
-from protocol.serial import diff8
+from protocol.serial import diff8, get16
 
 
 class MailboxTarget:
@@ -46,7 +47,6 @@ class MailboxTarget:
         self.status = layout.Status()
         self.status.client_life = life
         self._lives = None
-        self._label = self._bridge_label = b""  # of the transfers to the bridge and from it
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
         self.publish()
@@ -79,10 +79,7 @@ class MailboxTarget:
         # No transfer of another life may look like the next one of this.
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
-        self._lives = lives = box.lives(status.client_life, bridge_life) if bridge_life else None
-        if lives is not None:
-            self._label = box.FROM_CLIENT + lives
-            self._bridge_label = box.FROM_BRIDGE + lives
+        self._lives = box.lives(status.client_life, bridge_life) if bridge_life else None
         self._changed = True
 
     # From the bridge
@@ -96,13 +93,13 @@ class MailboxTarget:
             new_life = self._poll_sync()
         if self._lives is not None:
             self._cell[: box.ACK_BYTES] = self._view[ack : ack + box.ACK_BYTES]
-            number = box.decode_ack(self._cell, 0, self._lives)
+            number = decode_ack(self._cell, 0, self._lives)
             if number is not None:
                 self._acknowledge(number)
         return new_life
 
     def _poll_sync(self):
-        sync = box.decode_sync(self._cell)
+        sync = decode_sync(self._cell)
         if sync is None:
             self.other_layout = box.other_layout(self._cell, box.SYNC_BYTES)
             return False
@@ -148,12 +145,12 @@ class MailboxTarget:
         at = self._layout.RX + self._layout.SLOT * (number % box.SLOTS)
         buf = self._received
         buf[: box.HEADER] = self._view[at : at + box.HEADER]
-        length = box.transfer_length(buf, 0)
+        length = get16(buf, box.LENGTH)
         if buf[0] != number or length == 0 or length > self._layout.PAYLOAD:
             return False
         end = box.HEADER + length
         buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if box.transfer_ok(self._bridge_label, box.parts(self._received_view, 0, length)):
+        if box.transfer_ok(box.FROM_BRIDGE, self._lives, box.parts(self._received_view, 0, length)):
             return True
         if count and self._bad != buf[: box.HEADER]:
             self._bad = buf[: box.HEADER]
@@ -163,7 +160,7 @@ class MailboxTarget:
     @property
     def payload(self):
         """What `fetch` has copied: a memoryview, valid until the next one."""
-        return self._received_view[box.HEADER : box.HEADER + box.transfer_length(self._received, 0)]
+        return self._received_view[box.HEADER : box.HEADER + get16(self._received, box.LENGTH)]
 
     def accept(self):
         """Take the transfer that was fetched: the bridge is told with the next `publish`."""
@@ -192,7 +189,8 @@ class MailboxTarget:
         """Offer the payload of length bytes that was written into `slot()`."""
         status = self.status
         number = status.end
-        box.seal_transfer(self._label, box.parts(self._outgoing_view, 0, length), number, kind, connection, 0)
+        parts = box.parts(self._outgoing_view, 0, length)
+        box.seal_transfer(box.FROM_CLIENT, self._lives, parts, number, kind, connection, 0)
         layout = self._layout
         at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
         self.device.put(at, self._outgoing_view[: box.HEADER + length])

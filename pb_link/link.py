@@ -14,10 +14,12 @@ from pb_link.bridge_watch import BridgeWatch
 from pb_link.hooks import Hooks
 from pb_link.releases import Releases
 from primitives.broadcast import Broadcast
-from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms, wait_for_ms
+from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms
 from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
 from protocol import control
+from protocol.client_half import decode_report, encode_config
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
@@ -43,7 +45,7 @@ class Link:
         port, self._syn, self._ack, self._rst = hardware
         self._id = client_id
         self._key = settings.key
-        self._config = control.encode_config(
+        self._config = encode_config(
             settings.port,
             settings.server,
             settings.timeout_ms,
@@ -140,7 +142,7 @@ class Link:
         try:
             while not self.closed:
                 try:
-                    await wait_for_ms(self._flag.wait(), self._wait_ms())
+                    await wait_for_ms(self._flag, self._wait_ms())
                 except asyncio.TimeoutError:
                     pass
                 if self._tasks.fault:
@@ -223,7 +225,7 @@ class Link:
             self._log("= connection %d ended" % number)
             self._lose_connection()
         elif kind == control.REPORT:
-            data = control.decode_report(record)
+            data = decode_report(record)
             if data:
                 self._hooks.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from primitives.platform import wait_for_ms
+from primitives.waiting import wait_for_ms
 
 
 class Broadcast:

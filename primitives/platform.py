@@ -1,15 +1,15 @@
 """What differs between MicroPython and CPython, decided once, one name each.
 
 Times are MicroPython's: `ticks_ms()` counts milliseconds and wraps at 2**30;
-only `ticks_diff` and `ticks_add` may touch them, and a difference is right
-below 2**29 ms (6.2 days). Under CPython they follow the running loop's clock,
+only `ticks_diff` may touch them, and a difference is right below 2**29 ms
+(6.2 days). Under CPython they follow the running loop's clock,
 so a loop on a virtual clock gives virtual ticks.
 """
 
 import asyncio
 
 try:
-    from time import ticks_add, ticks_diff, ticks_ms
+    from time import ticks_diff, ticks_ms
 
     sleep_ms = asyncio.sleep_ms
 
@@ -20,8 +20,8 @@ try:
         """Wakes one task; set() may be called by any interrupt handler. `await flag` waits for it and clears it.
 
         What asyncio.ThreadSafeFlag does, without the rest of its module: 0.4 KB
-        of heap less on the bridge. `wait` is the same as a coroutine, for those
-        who want one; without it nothing is allocated but a place in asyncio's queue.
+        of heap less on the bridge. Nothing is allocated to wait, but a place in
+        asyncio's queue.
         """
 
         def __init__(self):
@@ -45,9 +45,6 @@ try:
             self._state = 0
             raise StopIteration
 
-        async def wait(self):
-            await self
-
     def readable(sock):
         """Awaitable: something can be read from the stream, or it is broken."""
         yield core._io_queue.queue_read(sock)
@@ -55,10 +52,6 @@ try:
     def writable(sock):
         """Awaitable: something can be written to the stream, or it is broken."""
         yield core._io_queue.queue_write(sock)
-
-    def wait_for_ms(awaitable, ms):
-        # Looked up when it is called: asyncio loads it then, and the bridge never does.
-        return asyncio.wait_for_ms(awaitable, ms)
 
 except ImportError:  # CPython
     _WRAP = 1 << 30
@@ -72,9 +65,6 @@ except ImportError:  # CPython
             seconds = monotonic()
         return int(seconds * 1000) & (_WRAP - 1)
 
-    def ticks_add(ticks, delta):
-        return (ticks + delta) & (_WRAP - 1)
-
     def ticks_diff(a, b):
         return ((a - b + _WRAP // 2) & (_WRAP - 1)) - _WRAP // 2
 
@@ -86,10 +76,6 @@ except ImportError:  # CPython
 
     def writable(sock):
         return sock.writable()
-
-    async def wait_for_ms(awaitable, ms):
-        async with asyncio.timeout(ms / 1000):  # unlike wait_for, no task for it
-            return await awaitable
 
     class Flag:
         """As above, for callbacks of the same loop."""
@@ -106,6 +92,3 @@ except ImportError:  # CPython
         def __await__(self):
             yield from self._event.wait().__await__()
             self._event.clear()
-
-        async def wait(self):
-            await self

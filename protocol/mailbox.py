@@ -77,7 +77,8 @@ ADDRESS_BITS = const(16)  # of the memory address
 PAYLOAD = const(1068)  # the longest frame
 SLOTS = const(2)  # transfers in flight, each way
 HEADER = const(10)
-_CHECK = const(6)  # offset of the check in a transfer's header
+LENGTH = const(4)  # offsets in a transfer's header
+_CHECK = const(6)
 _CHECK_BYTES = const(4)
 SLOT = const(HEADER + PAYLOAD)
 
@@ -106,7 +107,7 @@ FRAME_END = const(0x01)  # the payload ends at the end of a frame
 FROM_BRIDGE = b"b"
 FROM_CLIENT = b"c"
 
-_SYNC_SEED = const(0x73)
+SYNC_SEED = const(0x73)
 _ACK_SEED = const(0x61)
 _STATUS_SEED = const(0x74)
 _MODULUS = const(65521)
@@ -137,31 +138,23 @@ def lives(client_life, bridge_life):
     return bytes((client_life >> 8, client_life & 0xFF, bridge_life >> 8, bridge_life & 0xFF))
 
 
+def ack_seed(lives):
+    return residue(_ACK_SEED, lives, 0, 4)
+
+
 def encode_sync_into(buf, at, bridge_life, client_life, max_payload):
     buf[at] = LAYOUT_VERSION
     buf[at + 1] = 0
     put16(buf, at + 2, bridge_life)
     put16(buf, at + 4, client_life)
     put16(buf, at + 6, max_payload)
-    seal_cell(_SYNC_SEED, buf, at, SYNC_BYTES)
-
-
-def decode_sync(buf, at=0):
-    """(bridge life, client life, longest payload), or None."""
-    if buf[at] != LAYOUT_VERSION or not cell_ok(_SYNC_SEED, buf, at, SYNC_BYTES):
-        return None
-    return get16(buf, at + 2), get16(buf, at + 4), get16(buf, at + 6)
+    seal_cell(SYNC_SEED, buf, at, SYNC_BYTES)
 
 
 def encode_ack_into(buf, at, lives, next_number):
     buf[at] = next_number
     buf[at + 1] = 0
-    seal_cell(residue(_ACK_SEED, lives, 0, 4), buf, at, ACK_BYTES)
-
-
-def decode_ack(buf, at, lives):
-    """The next number, or None."""
-    return buf[at] if cell_ok(residue(_ACK_SEED, lives, 0, 4), buf, at, ACK_BYTES) else None
+    seal_cell(ack_seed(lives), buf, at, ACK_BYTES)
 
 
 def other_layout(buf, size):
@@ -171,7 +164,7 @@ def other_layout(buf, size):
     """
     if buf[0] == LAYOUT_VERSION:
         return 0
-    return buf[0] if cell_ok(_SYNC_SEED if size == SYNC_BYTES else _STATUS_SEED, buf, 0, size) else 0
+    return buf[0] if cell_ok(SYNC_SEED if size == SYNC_BYTES else _STATUS_SEED, buf, 0, size) else 0
 
 
 class Status:
@@ -221,51 +214,47 @@ class Status:
         return self.length1 if number & 1 else self.length0
 
 
-# A transfer, header and payload contiguous in a buffer. `label` is its direction and the lives: FROM_.. + lives(..).
+# A transfer, header and payload contiguous in a buffer. The check covers direction and lives as well.
 
 
-def parts(view, at, length):
+def parts(view, at, length, behind=0):
     """(all, header, check, payload) of the transfer at view[at:], memoryviews like view: what the functions below want.
 
-    Who keeps them for the next transfer of that length need not allocate them again.
+    Who keeps them for the next transfer of that length need not allocate them again. behind: bytes that `all` has more.
     """
     start = at + HEADER
     end = start + length
-    return view[at:end], view[at : at + _CHECK], view[at + _CHECK : start], view[start:end]
+    return view[at : end + behind], view[at : at + _CHECK], view[at + _CHECK : start], view[start:end]
 
 
-def seal_transfer(label, parts, number, kind, connection, next_number):
+def seal_transfer(direction, lives, parts, number, kind, connection, next_number):
     """Write header and check in front of the payload."""
     _, head, check, payload = parts
     head[0] = number
     head[1] = kind
     head[2] = connection
     head[3] = next_number
-    put16(head, 4, len(payload))
-    digest = _digest(label, head, payload)
+    put16(head, LENGTH, len(payload))
+    digest = _digest(direction, lives, head, payload)
     for i in range(_CHECK_BYTES):
         check[i] = digest[i]
 
 
-def transfer_ok(label, parts):
+def transfer_ok(direction, lives, parts):
     """True if the transfer is whole. The buffer must be a private copy."""
     _, head, check, payload = parts
-    if get16(head, 4) != len(payload):
+    if get16(head, LENGTH) != len(payload):
         return False
-    digest = _digest(label, head, payload)
+    digest = _digest(direction, lives, head, payload)
     for i in range(_CHECK_BYTES):
         if check[i] != digest[i]:
             return False
     return True
 
 
-def transfer_length(buf, at):
-    """Payload bytes, as the header says."""
-    return get16(buf, at + 4)
-
-
-def _digest(label, head, payload):
-    digest = sha256(label)
+def _digest(direction, lives, head, payload):
+    digest = sha256(direction)
+    digest.update(lives)
     digest.update(head)
     digest.update(payload)
     return digest.digest()

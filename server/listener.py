@@ -9,8 +9,9 @@ those who have most of them give way: see places.py.
 import asyncio
 import os
 
-from primitives.platform import sleep_ms, wait_for_ms
+from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
 from protocol.framing import PREAMBLE

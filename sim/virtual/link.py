@@ -143,9 +143,6 @@ class VirtualLink:
         def ticks_ms():  # as primitives.platform, without looking for the loop that runs
             return int((world.now + ROUNDING_S) * 1000) & (wrap - 1)
 
-        def ticks_add(ticks, delta):
-            return (ticks + delta) & (wrap - 1)
-
         def ticks_diff(a, b):
             return ((a - b + wrap // 2) & (wrap - 1)) - wrap // 2
 
@@ -153,7 +150,7 @@ class VirtualLink:
             return CostlyHash(world.current, data)
 
         replaced = []
-        for substitute in (ticks_ms, ticks_add, ticks_diff):
+        for substitute in (ticks_ms, ticks_diff):
             name = substitute.__name__
             replaced += _replace(name, getattr(platform, name), substitute)
         if self.costs.sha256_us:

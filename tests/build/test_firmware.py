@@ -64,7 +64,7 @@ def test_manifest_names_the_release(built):
 
 
 def test_release_is_the_same_wherever_the_bridge_writes_it_out():
-    assert control.encode_release() == bytes((control.RELEASE, *RELEASE))
+    assert control.RELEASE_RECORD == bytes((control.RELEASE, *RELEASE))
     assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / START).read_text()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from primitives import timeout
 from protocol import control
+from protocol.client_half import decode_report, encode_config
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.version import RELEASE
 from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
@@ -253,7 +254,7 @@ def test_control_records_never_come_from_the_server():
     async def main():
         async with Bench() as bench:
             number = await bench.connected()
-            config = control.encode_config(*CONFIG)
+            config = encode_config(*CONFIG)
             frame = len(config).to_bytes(2, "big") + config
             bench.socket.feed(frame + b"\0\2" + bytes((DOWN, number)))
             await bench.pause(100)
@@ -361,7 +362,7 @@ def test_reports_count_up_and_come_at_their_interval():
             await bench.connected((8123, "server", 60000, 10, "", ""))
             bench.free = 24680
             await bench.pause(35000)
-            reports = [control.decode_report(record) for record in bench.client.controls if record[0] == control.REPORT]
+            reports = [decode_report(record) for record in bench.client.controls if record[0] == control.REPORT]
             assert reports == [[1, 0, 24680], [1, 1, 24680], [1, 2, 24680]]
 
     run(main())

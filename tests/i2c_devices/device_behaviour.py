@@ -167,11 +167,11 @@ class DeviceBehaviour:
                     real(address, at, data, addrsize=addrsize)
 
             items = self.items("x", 1)
-            controller._memory._i2c = Interposed(bed.i2c, keep)
+            controller._box._i2c = Interposed(bed.i2c, keep)
             self.send(controller, list(items))
             bed.settle()
             self.assertFalse(self.receive(target))
-            controller._memory._i2c = bed.i2c
+            controller._box._i2c = bed.i2c
             for _ in range(3):
                 self.write(bed, *sent[0])
                 bed.settle()

@@ -3,7 +3,7 @@ order in each life of the link, whatever fault comes at whatever exchange."""
 
 import unittest
 
-from i2c_devices.mailbox_controller import DAMAGED, FREE, NEWS, PAYLOAD_AT, SENDING
+from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING
 from protocol import mailbox as box
 from tests.i2c_devices.bus import FAULTS, Rig, expected
 from tests.protocol.noise import Noise
@@ -69,7 +69,7 @@ class TestStatusBehindATransfer(unittest.TestCase):
             target.publish()
             if not controller.can_receive():
                 controller.poll()
-        self.assertTrue(controller.receive() and controller.told == NEWS)
+        self.assertTrue(controller.receive() and controller.news)
         controller.release()
         self.assertTrue(controller.can_receive())
 
@@ -77,7 +77,7 @@ class TestStatusBehindATransfer(unittest.TestCase):
         rig = offered()
         rig.target._memory[box.TX + box.SLOT] ^= 1
         self.assertTrue(rig.controller.receive())
-        self.assertEqual((rig.controller.told, rig.controller.damaged), (DAMAGED, 1))
+        self.assertEqual((rig.controller.lost, rig.controller.damaged), (True, 1))
 
     def test_status_of_another_life_ends_this_one(self):
         rig = offered()
@@ -428,10 +428,10 @@ class TestTarget(unittest.TestCase):
         seals = (box.seal_transfer, box.seal_cell)
         sealed = []
 
-        def seal_transfer(label, parts, *args):
+        def seal_transfer(direction, lives, parts, *args):
             sealed.append(parts)
             memory[:] = bytes(len(memory))
-            seals[0](label, parts, *args)
+            seals[0](direction, lives, parts, *args)
             self.assertFalse(any(memory))
 
         def seal_cell(seed, buf, *args):

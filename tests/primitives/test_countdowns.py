@@ -2,7 +2,7 @@ import unittest
 
 from primitives import countdowns
 from primitives.countdowns import Countdowns
-from primitives.platform import ticks_add
+from tests.primitives.ticks import ticks_add
 
 NEARLY_WRAPPED = ticks_add(0, -50)
 

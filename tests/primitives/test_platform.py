@@ -1,7 +1,9 @@
 import asyncio
 import unittest
 
-from primitives.platform import Flag, sleep_ms, ticks_add, ticks_diff, ticks_ms, wait_for_ms
+from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms
+from primitives.waiting import wait_for_ms
+from tests.primitives.ticks import ticks_add
 
 # Of the circle: 2**30 on boards and under CPython, more in 64-bit MicroPython.
 WRAP = ticks_add(0, -1) + 1
@@ -47,26 +49,30 @@ class TestWaiting(unittest.TestCase):
         asyncio.run(main())
 
 
+async def waiting(flag):
+    await flag
+
+
 class TestFlag(unittest.TestCase):
     def test_flag_set_before_the_wait_is_not_lost_and_is_used_up(self):
         async def main():
             flag = Flag()
             flag.set()
             flag.set()
-            await wait_for_ms(flag.wait(), 1000)
+            await wait_for_ms(flag, 1000)
             with self.assertRaises(asyncio.TimeoutError):
-                await wait_for_ms(flag.wait(), 20)
+                await wait_for_ms(flag, 20)
             flag.set()
             await flag
             with self.assertRaises(asyncio.TimeoutError):
-                await wait_for_ms(flag.wait(), 20)
+                await wait_for_ms(flag, 20)
 
         asyncio.run(main())
 
     def test_flag_wakes_its_waiter(self):
         async def main():
             flag = Flag()
-            task = asyncio.create_task(flag.wait())
+            task = asyncio.create_task(waiting(flag))
             await sleep_ms(1)
             flag.set()
             await wait_for_ms(task, 1000)
@@ -79,7 +85,7 @@ class TestFlag(unittest.TestCase):
             flag.set()
             flag.clear()
             with self.assertRaises(asyncio.TimeoutError):
-                await wait_for_ms(flag.wait(), 20)
+                await wait_for_ms(flag, 20)
 
         asyncio.run(main())
 

@@ -1,8 +1,8 @@
 import asyncio
 import unittest
 
-from primitives.platform import wait_for_ms
 from primitives.task_flag import TaskFlag
+from primitives.waiting import wait_for_ms
 
 
 class TestTaskFlag(unittest.TestCase):

@@ -1,8 +1,8 @@
 import unittest
 
 from primitives import timeout
-from primitives.platform import ticks_add
 from primitives.timeout import Timeout
+from tests.primitives.ticks import ticks_add
 
 NEARLY_WRAPPED = ticks_add(0, -50)
 

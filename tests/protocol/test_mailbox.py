@@ -1,6 +1,8 @@
 import unittest
 
 from protocol import mailbox as box
+from protocol.client_half import decode_ack, decode_sync
+from protocol.serial import get16
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.transfers import is_whole, sealed
 
@@ -47,14 +49,14 @@ class TestSync(unittest.TestCase):
         return buf
 
     def test_fields_come_back(self):
-        self.assertEqual(box.decode_sync(self.cell(), 1), (0xABCD, 0x1234, 1068))
+        self.assertEqual(decode_sync(self.cell(), 1), (0xABCD, 0x1234, 1068))
 
     def test_flipped_bit_anywhere_is_refused(self):
         for bad in every_flip(bytes(self.cell()[1:-1])):
-            self.assertIsNone(box.decode_sync(bad))
+            self.assertIsNone(decode_sync(bad))
 
     def test_empty_memory_is_no_sync(self):
-        self.assertIsNone(box.decode_sync(bytes(box.SYNC_BYTES)))
+        self.assertIsNone(decode_sync(bytes(box.SYNC_BYTES)))
 
 
 class TestAck(unittest.TestCase):
@@ -64,16 +66,16 @@ class TestAck(unittest.TestCase):
         return buf
 
     def test_number_comes_back(self):
-        self.assertEqual(box.decode_ack(self.cell(), 0, LIVES), 200)
+        self.assertEqual(decode_ack(self.cell(), 0, LIVES), 200)
 
     def test_flipped_bit_anywhere_is_refused(self):
         for number in range(256):
             for bad in every_flip(bytes(self.cell(number))):
-                self.assertIsNone(box.decode_ack(bad, 0, LIVES))
+                self.assertIsNone(decode_ack(bad, 0, LIVES))
 
     def test_ack_of_another_life_is_refused(self):
         for lives in (box.lives(0x1235, 0xABCD), box.lives(0x1234, 0xABCE), bytes(4)):
-            self.assertIsNone(box.decode_ack(self.cell(), 0, lives))
+            self.assertIsNone(decode_ack(self.cell(), 0, lives))
 
 
 class TestStatus(unittest.TestCase):
@@ -133,7 +135,7 @@ class TestTransfer(unittest.TestCase):
         for payload in (b"x", bytes(box.PAYLOAD)):
             buf = transfer(payload)
             self.assertTrue(whole(buf))
-            self.assertEqual(box.transfer_length(buf, 0), len(payload))
+            self.assertEqual(get16(buf, box.LENGTH), len(payload))
 
     def test_header_is_as_the_table_says(self):
         self.assertEqual(bytes(transfer()[:6]), b"\x07\x00\x03\x09\x00\x07")
@@ -165,8 +167,8 @@ class TestTransfer(unittest.TestCase):
             data = bytearray(noise.data(box.SLOT))
             self.assertFalse(whole(data))
             self.assertFalse(box.Status().read(data))
-            self.assertIsNone(box.decode_sync(data))
-            self.assertIsNone(box.decode_ack(data, 0, LIVES))
+            self.assertIsNone(decode_sync(data))
+            self.assertIsNone(decode_ack(data, 0, LIVES))
 
 
 if __name__ == "__main__":

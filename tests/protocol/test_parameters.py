@@ -9,7 +9,7 @@ MICROPYTHON = False
 MICROPYTHON_REASON = "parses the sources"
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# All integer constants of these are parameters, or facts of the wire.
+# All integer constants of these are parameters, or facts of the wire; but for _T_..: indices of countdowns.
 MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
@@ -34,7 +34,9 @@ def constants(path):
             if isinstance(value, ast.Call) and value.args:
                 value = value.args[0]
             name = node.targets[0].id
-            if name.isupper() and isinstance(value, ast.Constant) and isinstance(value.value, int):
+            if name.startswith("_T_") or not name.isupper():
+                continue
+            if isinstance(value, ast.Constant) and isinstance(value.value, int):
                 found[name] = value.value
     return found
 

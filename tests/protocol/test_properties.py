@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from protocol import control, frame
 from protocol import mailbox as box
+from protocol.client_half import decode_ack, decode_report, decode_sync, encode_config
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
@@ -41,25 +42,25 @@ class TestCodecs(unittest.TestCase):
 
     @given(st.tuples(WORD, TEXT, LONG, LONG, TEXT, TEXT))
     def test_config_comes_back(self, config):
-        self.assertEqual(control.decode_config(control.encode_config(*config)), config)
+        self.assertEqual(control.decode_config(encode_config(*config)), config)
 
     @given(st.tuples(LONG, LONG, LONG))
     def test_report_comes_back(self, numbers):
         buf = bytearray(control.REPORT_BYTES)
         control.encode_report_into(buf, 0, *numbers)
-        self.assertEqual(control.decode_report(buf), list(numbers))
+        self.assertEqual(decode_report(buf), list(numbers))
 
     @given(LIFE, LIFE, WORD)
     def test_sync_comes_back(self, bridge, client, payload):
         buf = bytearray(box.SYNC_BYTES)
         box.encode_sync_into(buf, 0, bridge, client, payload)
-        self.assertEqual(box.decode_sync(buf), (bridge, client, payload))
+        self.assertEqual(decode_sync(buf), (bridge, client, payload))
 
     @given(LIFE, LIFE, BYTE)
     def test_ack_comes_back(self, client, bridge, number):
         buf = bytearray(box.ACK_BYTES)
         box.encode_ack_into(buf, 0, box.lives(client, bridge), number)
-        self.assertEqual(box.decode_ack(buf, 0, box.lives(client, bridge)), number)
+        self.assertEqual(decode_ack(buf, 0, box.lives(client, bridge)), number)
 
     @given(st.tuples(BYTE, LIFE, WORD, BYTE, BYTE, BYTE, WORD, WORD, BYTE))
     def test_status_comes_back(self, values):
@@ -137,7 +138,7 @@ class TestStream(unittest.TestCase):
     @given(st.binary(max_size=300))
     def test_any_bytes_are_a_config_or_none(self, data):
         config = control.decode_config(data)
-        self.assertTrue(config is None or control.encode_config(*config)[1:] == data[1:])
+        self.assertTrue(config is None or encode_config(*config)[1:] == data[1:])
 
     @given(WORD, st.binary(max_size=600))
     def test_any_records_are_lines_or_a_fault(self, number, data):

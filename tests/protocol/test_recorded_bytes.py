@@ -10,6 +10,7 @@ from binascii import hexlify, unhexlify
 
 from protocol import control, framing
 from protocol import mailbox as box
+from protocol.client_half import decode_ack, decode_report, decode_sync, encode_config
 from protocol.frame import REFUSED_IDENTITY, encode_refused
 from protocol.handshake import Initiator, Responder
 from protocol.limits import PROBE_MS
@@ -45,7 +46,7 @@ def transfer(direction, kind, connection, next_number, payload):
 def records():
     report = bytearray(control.REPORT_BYTES)
     control.encode_report_into(report, 0, 2, 5, 24000)
-    config = control.encode_config(8123, "10.0.0.2", 1500, 60, "net", "secret")
+    config = encode_config(8123, "10.0.0.2", 1500, 60, "net", "secret")
     return [
         ("CONFIG", config),
         ("UP", bytes((control.UP, 1))),
@@ -154,14 +155,14 @@ class TestRecordedBytes(unittest.TestCase):
 
     def test_decoders_read_the_documents_bytes(self):
         known = dict(documented())
-        self.assertEqual(box.decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1068))
-        self.assertEqual(box.decode_ack(known["ACK"], 0, LIVES), 1)
+        self.assertEqual(decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1068))
+        self.assertEqual(decode_ack(known["ACK"], 0, LIVES), 1)
         self.assertTrue(box.Status().read(known["STATUS"]))
         for name, direction in (("client", box.FROM_CLIENT), ("bridge", box.FROM_BRIDGE)):
             buf = known["transfer from the " + name]
             self.assertTrue(is_whole(direction, LIVES, buf))
         self.assertEqual(control.decode_config(known["CONFIG"])[1], "10.0.0.2")
-        self.assertEqual(control.decode_report(known["REPORT"]), [2, 5, 24000])
+        self.assertEqual(decode_report(known["REPORT"]), [2, 5, 24000])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Transfers of the mailbox, made and checked whole."""
 
 from protocol import mailbox as box
+from protocol.serial import get16
 
 
 def sealed(direction, lives, payload, number=0, kind=box.DATA, connection=0, next_number=0):
     """A bytearray with the transfer."""
     buf = bytearray(box.HEADER) + payload
     parts = box.parts(memoryview(buf), 0, len(payload))
-    box.seal_transfer(direction + lives, parts, number, kind, connection, next_number)
+    box.seal_transfer(direction, lives, parts, number, kind, connection, next_number)
     return buf
 
 
 def is_whole(direction, lives, buf):
-    return box.transfer_ok(direction + lives, box.parts(memoryview(buf), 0, box.transfer_length(buf, 0)))
+    return box.transfer_ok(direction, lives, box.parts(memoryview(buf), 0, get16(buf, box.LENGTH)))

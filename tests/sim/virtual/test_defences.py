@@ -55,7 +55,7 @@ class Defences:
 
     def check(self):
         """The check over transfers in the mailbox."""
-        self._patch.setattr(mailbox, "transfer_ok", lambda label, parts: True)
+        self._patch.setattr(mailbox, "transfer_ok", lambda direction, lives, parts: True)
 
     def mac(self):
         self._patch.setattr(Channel, "open", lambda channel, frame: len(frame) > 8)
