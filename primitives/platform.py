@@ -6,17 +6,12 @@ only `ticks_diff` may touch them, and a difference is right below 2**29 ms
 so a loop on a virtual clock gives virtual ticks.
 """
 
-import asyncio
-
 try:
+    from asyncio import core, sleep_ms
+    from io import IOBase
     from time import ticks_diff, ticks_ms
 
-    sleep_ms = asyncio.sleep_ms
-
-    import io
-    from asyncio import core
-
-    class Flag(io.IOBase):
+    class Flag(IOBase):
         """Wakes one task; set() may be called by any interrupt handler. `await flag` waits for it and clears it.
 
         What asyncio.ThreadSafeFlag does, without the rest of its module: 0.4 KB
@@ -54,6 +49,8 @@ try:
         yield core._io_queue.queue_write(sock)
 
 except ImportError:  # CPython
+    import asyncio
+
     _WRAP = 1 << 30
 
     def ticks_ms():

@@ -1,7 +1,7 @@
 """From the chunks of a TCP stream to session frames: for the two ends.
 The stream's format is in `framing.py`."""
 
-from protocol.framing import MAX_BODY, PREFIX, bad_length
+from protocol.framing import MAX_BODY, MIN_BODY, PREFIX
 
 
 class FrameReader:
@@ -51,5 +51,5 @@ class FrameReader:
         self._have = 0
         if self._length == 0:  # keepalive
             self._prefix = 0
-        elif bad_length(self._length):
+        elif not MIN_BODY <= self._length <= MAX_BODY:
             self.fault = "frame length %d" % self._length

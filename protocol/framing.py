@@ -28,10 +28,6 @@ MAX_BODY = MAX_FRAME - PREFIX
 MIN_BODY = 3
 
 
-def bad_length(length):
-    return length > MAX_BODY or 0 < length < MIN_BODY
-
-
 class FrameRelay:
     """Passes the stream on in chunks.
 
@@ -75,7 +71,7 @@ class FrameRelay:
             if length == 0:
                 buf[at : end - PREFIX] = buf[at + PREFIX : end]
                 end -= PREFIX
-            elif bad_length(length):
+            elif not MIN_BODY <= length <= MAX_BODY:
                 self.fault = True
                 return start, at
             else:

@@ -1,4 +1,4 @@
-"""From the application's line to the bytes of records, and back."""
+"""From the application's line to the bytes of records, and back; and the numbers of lines."""
 
 from protocol.errors import RemoteProtocolError
 from protocol.limits import MAX_LINE
@@ -32,3 +32,8 @@ def decode_line(data):
         return str(data, "utf-8") + "\n"
     except UnicodeError:
         raise RemoteProtocolError("a line that is not UTF-8 was received and dropped")
+
+
+def diff16(a, b):
+    """Signed distance from b to a, -32768..32767, of two line numbers, which wrap at 2**16 (RFC 1982)."""
+    return ((a - b + 0x8000) & 0xFFFF) - 0x8000

@@ -7,7 +7,8 @@ the peer to forget. Knows nothing of frames' headers, MACs or time.
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.serial import diff16, get16
+from protocol.lines import diff16
+from protocol.serial import get16
 
 MAX_ROOM = 255  # units in the header's byte
 

@@ -9,7 +9,8 @@ Knows nothing of frames' headers, MACs or time.
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
-from protocol.serial import diff16, put16
+from protocol.lines import diff16
+from protocol.serial import put16
 
 
 class Sender:

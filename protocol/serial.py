@@ -1,5 +1,4 @@
-"""16-bit numbers on the wire, and serial numbers that wrap (RFC 1982): line
-numbers modulo 2**16, transfer numbers modulo 2**8."""
+"""16-bit numbers on the wire, and transfer numbers, which wrap at 2**8 (serial numbers of RFC 1982)."""
 
 
 def get16(buf, at):
@@ -11,11 +10,6 @@ def put16(buf, at, value):
     """Write value modulo 2**16 at buf[at], big-endian."""
     buf[at] = value >> 8 & 0xFF
     buf[at + 1] = value & 0xFF
-
-
-def diff16(a, b):
-    """Signed distance from b to a, -32768..32767, of two 16-bit numbers."""
-    return ((a - b + 0x8000) & 0xFFFF) - 0x8000
 
 
 def diff8(a, b):

@@ -11,10 +11,10 @@ from protocol.client_half import decode_ack, decode_report, decode_sync, encode_
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
-from protocol.lines import decode_line, encode_line
+from protocol.lines import decode_line, diff16, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
-from protocol.serial import diff8, diff16, get16, put16
+from protocol.serial import diff8, get16, put16
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import FAULTS, End, Wire
 

@@ -1,6 +1,7 @@
 import unittest
 
-from protocol.serial import diff8, diff16, get16, put16
+from protocol.lines import diff16
+from protocol.serial import diff8, get16, put16
 
 
 class TestNumbers(unittest.TestCase):
