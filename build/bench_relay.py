@@ -18,7 +18,7 @@ from esp_link.bridge import Bridge  # noqa: E402
 from i2c_devices.mailbox_target import MailboxTarget  # noqa: E402
 from i2c_devices.ports import TargetPort  # noqa: E402
 from protocol import control  # noqa: E402
-from protocol.client_half import encode_config  # noqa: E402
+from protocol.control_client import encode_config  # noqa: E402
 from protocol.framing import MAX_FRAME, PREFIX  # noqa: E402
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND  # noqa: E402
 

@@ -8,8 +8,8 @@ check or MAC over the memory itself would be one over what the bridge put there.
 
 from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
-from protocol.client_half import decode_ack, decode_sync
 from protocol.limits import MIN_FRAME
+from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.serial import diff8, get16
 
 

@@ -19,7 +19,7 @@ from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol import control
-from protocol.client_half import decode_report, encode_config
+from protocol.control_client import decode_report, encode_config
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX

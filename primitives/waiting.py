@@ -1,9 +1,12 @@
-"""Waiting with a time limit. A module of its own: the bridge counts bytes of heap, and never does it."""
+"""Waiting with a time limit, and until when. Apart from `platform.py`, because the bridge counts bytes of heap, and
+never does it.
+"""
 
 import asyncio
 
 try:
     from asyncio import wait_for_ms as _wait_for_ms
+    from time import ticks_add
 
     async def _result(awaitable):
         return await awaitable
@@ -13,6 +16,10 @@ try:
         return _wait_for_ms(_result(awaitable), ms)  # asyncio's wants a coroutine
 
 except ImportError:  # CPython
+
+    def ticks_add(ticks, delta):
+        """What `ticks_ms` will give delta milliseconds later."""
+        return (ticks + delta) & ((1 << 30) - 1)
 
     async def wait_for_ms(awaitable, ms):
         async with asyncio.timeout(ms / 1000):  # unlike wait_for, no task for it

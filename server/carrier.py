@@ -7,9 +7,10 @@ Knows nothing of stores.
 
 import asyncio
 
-from primitives.platform import ticks_add, ticks_ms, wait_for_ms
+from primitives.platform import ticks_ms
 from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
+from primitives.waiting import ticks_add, wait_for_ms
 from protocol.errors import RemoteProtocolError
 from protocol.limits import ACK_DELAY_MS, HANDSHAKE_MS, SEND_BYTES
 from protocol.session import OPEN, RESUMING

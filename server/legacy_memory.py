@@ -11,7 +11,7 @@ import json
 from collections import deque
 from hashlib import sha256
 
-from protocol.serial import diff16
+from protocol.lines import diff16
 
 REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
 

@@ -1,7 +1,7 @@
 """What one client's connections have carried since the server began: counts for whoever asks."""
 
 from primitives.platform import ticks_diff
-from protocol.serial import diff16
+from protocol.lines import diff16
 
 
 class Traffic:

@@ -100,11 +100,15 @@ class Board:
 
     async def _main(self, main):
         fault = None
+        life = self.life, self.loop
         try:
             await main
         except Exception as error:  # whatever it is: the owner of the board decides
             fault = error
-            print("".join(traceback.format_exception(error)))
+        if (self.life, self.loop) != life:
+            return  # it was killed: what its `finally` clauses do on a dead board is no end of a program
+        if fault is not None:
+            print("".join(traceback.format_exception(fault)))
         if self.on_end is not None:
             self.on_end(self, fault)
 

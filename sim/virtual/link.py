@@ -11,7 +11,7 @@ import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
 import pb_link.app_base  # noqa: F401
 import server
 from pb_link.settings import PINS
-from primitives import platform
+from primitives import platform, waiting
 from server.registry import Registry
 from sim import wifi
 from sim.link_bed import WIRING
@@ -143,6 +143,9 @@ class VirtualLink:
         def ticks_ms():  # as primitives.platform, without looking for the loop that runs
             return int((world.now + ROUNDING_S) * 1000) & (wrap - 1)
 
+        def ticks_add(ticks, delta):
+            return (ticks + delta) & (wrap - 1)
+
         def ticks_diff(a, b):
             return ((a - b + wrap // 2) & (wrap - 1)) - wrap // 2
 
@@ -150,9 +153,9 @@ class VirtualLink:
             return CostlyHash(world.current, data)
 
         replaced = []
-        for substitute in (ticks_ms, ticks_diff):
+        for module, substitute in ((platform, ticks_ms), (waiting, ticks_add), (platform, ticks_diff)):
             name = substitute.__name__
-            replaced += _replace(name, getattr(platform, name), substitute)
+            replaced += _replace(name, getattr(module, name), substitute)
         if self.costs.sha256_us:
             replaced += _replace("sha256", sha256, costly_sha256)
         os.urandom = board_urandom

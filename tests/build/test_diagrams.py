@@ -33,4 +33,5 @@ def test_gpio_numbers_are_those_of_the_bridge():
     source = (diagrams.ROOT / "esp_link" / "main.py").read_text()
     for wire, gpio in diagrams.GPIO.items():
         if gpio:
-            assert re.search(rf"^{wire.upper()} = (\d+)", source, re.MULTILINE)[1] == gpio.removeprefix("GPIO")
+            number = re.search(rf"^_{wire.upper()} = const\((\d+)\)", source, re.MULTILINE)[1]
+            assert number == gpio.removeprefix("GPIO")

@@ -6,7 +6,7 @@ import pytest
 
 from primitives import timeout
 from protocol import control
-from protocol.client_half import decode_report, encode_config
+from protocol.control_client import decode_report, encode_config
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.version import RELEASE
 from tests.esp_link.bench import CONFIG, DOWN, UP, Bench

@@ -9,8 +9,8 @@ from errno import ENODEV
 
 from i2c_devices import ports
 from primitives.platform import ticks_diff, ticks_ms
+from primitives.waiting import ticks_add
 from sim.boards.common.i2c_target import NACK, READ, RP2_DEPTH, START, STM32_DEPTH, STOP, TargetModel
-from tests.primitives.ticks import ticks_add
 
 try:
     from micropython import heap_lock, heap_unlock

@@ -5,7 +5,7 @@ import pytest
 import primitives.timeout
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
-from tests.primitives.ticks import ticks_add
+from primitives.waiting import ticks_add
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest"

@@ -2,7 +2,7 @@ import unittest
 
 from primitives import countdowns
 from primitives.countdowns import Countdowns
-from tests.primitives.ticks import ticks_add
+from primitives.waiting import ticks_add
 
 NEARLY_WRAPPED = ticks_add(0, -50)
 

@@ -2,8 +2,7 @@ import asyncio
 import unittest
 
 from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms
-from primitives.waiting import wait_for_ms
-from tests.primitives.ticks import ticks_add
+from primitives.waiting import ticks_add, wait_for_ms
 
 # Of the circle: 2**30 on boards and under CPython, more in 64-bit MicroPython.
 WRAP = ticks_add(0, -1) + 1

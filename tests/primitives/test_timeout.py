@@ -2,7 +2,7 @@ import unittest
 
 from primitives import timeout
 from primitives.timeout import Timeout
-from tests.primitives.ticks import ticks_add
+from primitives.waiting import ticks_add
 
 NEARLY_WRAPPED = ticks_add(0, -50)
 

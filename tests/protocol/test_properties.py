@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from protocol import control, frame
 from protocol import mailbox as box
-from protocol.client_half import decode_ack, decode_report, decode_sync, encode_config
+from protocol.control_client import decode_report, encode_config
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
 from protocol.lines import decode_line, diff16, encode_line
+from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.serial import diff8, get16, put16

@@ -10,10 +10,11 @@ from binascii import hexlify, unhexlify
 
 from protocol import control, framing
 from protocol import mailbox as box
-from protocol.client_half import decode_ack, decode_report, decode_sync, encode_config
+from protocol.control_client import decode_report, encode_config
 from protocol.frame import REFUSED_IDENTITY, encode_refused
 from protocol.handshake import Initiator, Responder
 from protocol.limits import PROBE_MS
+from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session

@@ -1,0 +1,23 @@
+"""The client's half of `control.py`: apart, because the bridge counts bytes of heap."""
+
+from struct import pack, unpack_from
+
+from protocol.control import CONFIG, REPORT_BYTES
+
+
+def _text(text):
+    data = text.encode()
+    return bytes((len(data),)) + data
+
+
+def encode_config(port, server, timeout_ms, report_s, ssid, password):
+    """One CONFIG record. server, ssid, password: str of at most 255 bytes each."""
+    head = pack(">BHII", CONFIG, port, timeout_ms, report_s)
+    return head + _text(server) + _text(ssid) + _text(password)
+
+
+def decode_report(data):
+    """[connections, report number, free bytes], or None if malformed."""
+    if len(data) != REPORT_BYTES:
+        return None
+    return list(unpack_from(">III", data, 1))
