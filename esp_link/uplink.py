@@ -38,7 +38,7 @@ class Uplink:
         self._connect = connect
         self._wake = wake
         self._start_task = start_task
-        self._relay = FrameRelay()
+        self._relay = None  # of the present connection
         self._consumed = Flag()
         self._ended = Flag()
         self._socket = None
@@ -71,7 +71,7 @@ class Uplink:
 
     async def serve(self, timeout_ms):
         """Relay until the connection ends, for whatever reason; then close it."""
-        self._relay.reset()
+        self._relay = FrameRelay()
         self._timeout_ms = timeout_ms
         self._times.start(_T_SILENCE, timeout_ms)
         self._times.start(_T_KEEPALIVE, timeout_ms // 4)

@@ -36,9 +36,6 @@ class FrameRelay:
     """
 
     def __init__(self):
-        self.reset()
-
-    def reset(self):
         self._left = 0  # bytes of the current frame that are still to come
         self.held = -1  # first byte of a prefix whose second has not come yet: the next chunk needs its place
         self.fault = False

@@ -52,12 +52,6 @@ class TestFrameRelay(unittest.TestCase):
             self.assertEqual(relay(passer, stream(BODIES[:1]) + bad + b"x"), stream(BODIES[:1]))
             self.assertTrue(passer.fault)
 
-    def test_reset_starts_a_new_stream(self):
-        passer = FrameRelay()
-        relay(passer, b"\x00\x09abc\x00")
-        passer.reset()
-        self.assertEqual(relay(passer, stream(BODIES)), stream(BODIES))
-
     def test_chunk_grows_by_at_most_the_byte_held_back(self):
         noise = Noise(4)
         passer = FrameRelay()
