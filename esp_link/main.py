@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import sys
+import time
 
 import esp
 import machine
@@ -28,6 +29,8 @@ _SDA = const(2)  # boot strap as well
 _SYN = const(5)
 _ACK = const(4)
 _CLOCK_HZ = const(400000)
+_ASKED_POLLS = const(10)
+_ASKED_POLL_MS = const(10)
 
 
 def random16():
@@ -49,14 +52,18 @@ def main():
     watchdog = machine.WDT()
     # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
     syn = machine.Pin(_SYN, machine.Pin.IN, machine.Pin.PULL_UP)
-    if not syn():
+    for _ in range(_ASKED_POLLS):
+        if syn():
+            break  # low by noise, or by a client that has something to say
+        time.sleep_ms(_ASKED_POLL_MS)
+    else:
         # These cost heap, so only when asked.
         from esp_link.selftest import run
         from i2c_devices.memory_controller import MemoryController
         from protocol.mailbox import ADDRESS, ADDRESS_BITS
 
         memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
-        run(machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
+        run(time, machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
     bridge = Bridge(
         i2c,
         syn,

@@ -1,10 +1,8 @@
 """The bridge's part of the self test (`protocol/selftest.py`): shows its wires, then measures the bus.
 
-main.py loads it if syn is low at its start; else it costs the bridge no heap. The client resets the ESP8266 when it has
-the result. A syn wire that is always low only makes each start some seconds longer.
+main.py loads it if syn stays low at its start; else it costs the bridge no heap. The client resets the ESP8266 when it
+has the result. A syn wire that is always low only makes each start some seconds longer.
 """
-
-import time
 
 from protocol import selftest
 from protocol.version import RELEASE
@@ -12,16 +10,18 @@ from protocol.version import RELEASE
 _POLL_MS = 10
 
 
-def run(pin_class, gpios, syn, memory, mem_free, feed):
-    """Do the self test: some seconds, never for ever. gpios: of scl, sda, ack; the rest as Bridge takes it."""
+def run(time, pin_class, gpios, syn, memory, mem_free, feed):
+    """Do the self test: some seconds, never for ever. time: the module; gpios: of scl, sda, ack; the rest as Bridge
+    takes it."""
     pins = [pin_class(gpio, pin_class.OPEN_DRAIN, value=1) for gpio in gpios]
-    SelfTest(pins, syn, memory, mem_free, feed).run()
+    SelfTest(time, pins, syn, memory, mem_free, feed).run()
 
 
 class SelfTest:
     """Args: as of `run`; pins: open drain, and high."""
 
-    def __init__(self, pins, syn, memory, mem_free, feed):
+    def __init__(self, time, pins, syn, memory, mem_free, feed):
+        self._time = time
         self._pins = pins
         self._syn = syn
         self._memory = memory
@@ -50,7 +50,7 @@ class SelfTest:
 
     def _pause(self, ms):
         self._feed()
-        time.sleep_ms(ms)
+        self._time.sleep_ms(ms)
 
     def _wait(self, condition, ms):
         """Returns True as soon as the condition holds, False when the time is up."""
@@ -98,8 +98,8 @@ class SelfTest:
         return clocks * 1000000 // (long_us - short_us) if long_us > short_us else 0
 
     def _read_us(self, memory, buf):
-        start = time.ticks_us()
+        start = self._time.ticks_us()
         for _ in range(selftest.ROUNDS):
             self._feed()
             self._exchange(memory.read_into, 0, buf)
-        return time.ticks_diff(time.ticks_us(), start)
+        return self._time.ticks_diff(self._time.ticks_us(), start)

@@ -112,6 +112,7 @@ class Job:
     async def server_main(self):
         if self.writing is not None:  # in the life before
             self.ledger.unfinished.append(self.writing)
+            self.writing = None  # it is not written again
         self.ledger.finished = False
         self._store = self.open_store()
         application = asyncio.create_task(self._application())

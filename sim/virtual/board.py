@@ -9,7 +9,7 @@ import types
 from primitives.platform import sleep_ms
 from sim.interpreters import ROOT
 from sim.nets import BoardPin
-from sim.virtual.world import BoardLoop, task_order
+from sim.virtual.world import BoardDied, BoardLoop, task_order
 
 # Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. One more is lost.
 SCHEDULER_DEPTH = 4
@@ -95,6 +95,8 @@ class Board:
             program(self)
         except Started as started:
             loop.create_task(self._main(started.main))
+        except BoardDied:
+            pass
         finally:
             self.world.leave(loop)
 

@@ -28,6 +28,13 @@ class Life:
     def _end(self):
         self.alive = False
 
+    def block(self, us):
+        """The program is in a call that takes this long. Returns the microseconds that passed. Raises: BoardDied."""
+        passed = self.world.block(self.board, us)
+        if not self.alive:
+            raise BoardDied
+        return passed
+
 
 def pin_class(life):
     """`machine.Pin` of this life."""
@@ -67,6 +74,22 @@ def pin_class(life):
                 board.set_irq(self._name, handler, trigger & self.IRQ_FALLING, trigger & self.IRQ_RISING, self)
 
     return Pin
+
+
+class Time:
+    """The module `time`: a call lasts as long as it says; meanwhile the other boards go on."""
+
+    def __init__(self, life):
+        self._life = life
+
+    def sleep_ms(self, ms):
+        self._life.block(ms * 1000)
+
+    def ticks_us(self):
+        return int(self._life.world.now * 1e6)
+
+    def ticks_diff(self, end, start):
+        return end - start
 
 
 class SoftI2C:
@@ -129,7 +152,7 @@ class SoftI2C:
             world.trace("wire", f"{'read' if read else 'write'} {size} at {memaddr}")
         if self._faults is not None:
             self._faults.before_transfer(self._bus, read, size)
-        self._block(self._setup_us)
+        self._life.block(self._setup_us)
 
     def _end(self, result):
         if self._faults is not None:
@@ -137,12 +160,6 @@ class SoftI2C:
         if result.errno:
             self._life.world.trace("wire", f"error {result.errno}")
             raise OSError(result.errno)
-
-    def _block(self, us):
-        passed = self._life.world.block(self._board, us)
-        if not self._life.alive:
-            raise BoardDied
-        return passed
 
     def _run(self, transfer):
         """Drives one transfer of sim/wire.py."""
@@ -343,6 +360,7 @@ def bridge_modules(life, i2c, watchdog, station, reset, connect):
         ),
         "esp": module("esp", sleep_type=lambda kind: None, SLEEP_NONE=0),
         "micropython": module("micropython", alloc_emergency_exception_buf=lambda size: None),
+        "time": Time(life),
         "gc": module("gc", collect=lambda: None, mem_free=lambda: 24000),
         "esp_link.tcp": module("esp_link.tcp", connect=connect),
     }

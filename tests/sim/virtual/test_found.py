@@ -55,3 +55,55 @@ def test_run_ends_whose_last_lines_went_with_the_client():
     run.run()
     assert run.good, run.failure
     assert len(ledger.server_read) == 19 and len(ledger.client_written) == 20
+
+
+def test_line_of_a_write_that_two_lives_of_the_server_left_is_excused_once():
+    """Of the checker: seed 360 had a line less to excuse after the second kill, and more found than were missing."""
+    run = VirtualRun(lines=5)
+    job, ledger = run.job, run.ledger
+
+    async def no_application():
+        pass
+
+    job._application = no_application
+    job.open_store = lambda: None
+    job.writing = "a line"
+    for _ in range(2):  # the second life has begun no write when it is killed
+        asyncio.run(job.server_main())
+    assert ledger.unfinished == ["a line"]
+
+
+def run_with_syn_low(seconds):
+    """A run with syn low from just before the ESP8266's program looks at it. Returns (VirtualRun, what it printed)."""
+    run = VirtualRun(lines=20)
+    syn, world, printed = run.link.nets["syn"], run.world, []
+    board = run.link.esp8266.board
+    execute, on_line = board.execute, board.on_line
+
+    def executed(path, modules):
+        board.execute = execute
+        syn.drive("noise", 0)
+        world.after(seconds, syn.drive, "noise", None)
+        return execute(path, modules)
+
+    def heard(board, line):
+        printed.append(line)
+        on_line(board, line)
+
+    board.execute, board.on_line = executed, heard
+    run.run()
+    assert run.good, run.failure
+    return run, printed
+
+
+def test_bridge_does_its_self_test_while_syn_is_low_and_goes_on():
+    """Of the simulator: seed 5025 had noise on syn while the ESP8266 started, and the bed no `time.sleep_ms`."""
+    run, printed = run_with_syn_low(4)
+    assert printed[0] == "esp_link: self test" and any("up" in line for line in printed)
+    assert run.link.esp8266.watchdog_bites == 0
+
+
+def test_bridge_takes_noise_on_syn_for_no_request_of_a_self_test():
+    """It wrote patterns over the mailbox of a client that had asked for nothing."""
+    _, printed = run_with_syn_low(0.05)
+    assert not any("self test" in line for line in printed)
