@@ -45,6 +45,8 @@ WELCOME_SENT = "welcome sent"
 DONE = "done"
 FAILED = "failed"
 
+OTHER_KEY = "the server has another key"
+
 
 def _frame_size_fault(size):
     return None if MIN_FRAME <= size <= MAX_FRAME else "frame size %d" % size
@@ -104,7 +106,7 @@ class Initiator:
         claimed = data[_WELCOME_PROOF:]
         proof = self._hmac.digest(_SERVER_PROOF, self._hello, data[:_WELCOME_PROOF])
         if not equal(proof, claimed):
-            return "the server has another key"
+            return OTHER_KEY
         return _frame_size_fault(get16(data, _FRAME))
 
 

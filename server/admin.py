@@ -57,8 +57,8 @@ class AdminServer:
                 await writer.drain()
         except (ValueError, KeyError, TypeError, AttributeError, LinkError) as error:
             writer.write(json.dumps({"error": str(error)}).encode() + b"\n")
-        except OSError:
-            pass  # the caller has gone
+        except (OSError, asyncio.CancelledError):
+            pass  # the caller has gone, or the server ends
         finally:
             writer.close()
 
@@ -67,8 +67,7 @@ class AdminServer:
         if what == "clients":
             yield {"clients": self._status.clients()}
         elif what == "send":
-            connection = self._registry.get(self._status.known(request["id"]))
-            await connection.write(request["line"], wait=bool(request.get("wait")))
+            await self._send(request, reader)
             yield {"delivered" if request.get("wait") else "stored": True}
         elif what == "backlog":
             yield {"backlogs": await self._store.backlogs()}
@@ -79,6 +78,20 @@ class AdminServer:
                 yield {"line": line}
         else:
             raise ValueError(f"unknown request {what!r}")
+
+    async def _send(self, request, reader):
+        """Raises: ConnectionAbortedError if the caller goes before the line has been delivered; it stays stored."""
+        connection = self._registry.get(self._status.known(request["id"]))
+        sending = asyncio.create_task(connection.write(request["line"], wait=bool(request.get("wait"))))
+        gone = asyncio.create_task(reader.read(1))
+        try:
+            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise ConnectionAbortedError
+            sending.result()
+        finally:
+            gone.cancel()
+            sending.cancel()
 
     async def _with_backlog(self, client_id):
         """The id. Raises: ValueError if no line waits for a client of that name, be it known or not."""

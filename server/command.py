@@ -151,7 +151,9 @@ def _send(options, settings):
 
 
 def _ask(settings, request):
-    return next(_answers(settings, request))
+    for answer in _answers(settings, request):
+        return answer
+    raise ValueError("the server ended before it answered; a line may be stored: pb-link backlog, when it runs")
 
 
 def _answers(settings, request):

@@ -8,7 +8,7 @@ import pytest
 import esp_link.bridge
 import pb_link.limits
 from tests.link.harness import System, exchange, numbered
-from tests.server.peer import until, within
+from tests.server.peer import KEY, OTHER_KEY, until, within
 
 SEEDS = range(3)
 QUICK = {
@@ -353,6 +353,18 @@ def test_server_comes_last():
             system.service.start()
             await exchange(system, numbered(3), numbered(3))
             assert system.app.failures == ["server"]
+
+    asyncio.run(main())
+
+
+def test_client_with_a_new_key_does_not_take_the_server_for_bad():
+    async def main():
+        system = System(key=OTHER_KEY)
+        system.service.keys = {"a": [KEY, OTHER_KEY]}  # from a rotation
+        async with system:
+            await exchange(system, numbered(3), numbered(3))
+            assert system.service.registry._refused == 1
+            assert system.app.failures == []
 
     asyncio.run(main())
 

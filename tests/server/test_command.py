@@ -193,6 +193,39 @@ def test_server_serves_tells_and_ends_without_losing_a_line(capsys):
     assert len(read) <= 221  # the application may have had one line in hand
 
 
+def test_wait_of_a_send_that_is_given_up_or_ends_with_the_server_leaves_a_line_stored_and_the_log_clean(capsys):
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+
+    def send(line):
+        command = [sys.executable, "-m", "server", "send", "pump", line, "--wait"]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+    def waiting(lines):
+        """So many lines are stored."""
+        for _ in range(1000):
+            found = json.loads(words("backlog --json", capsys)[1])
+            if found and found[0]["lines"] == lines:
+                return True
+            time.sleep(0.01)
+        return False
+
+    with Server() as server:
+        given_up, left = send("one"), None
+        try:
+            assert waiting(1)
+            given_up.kill()
+            left = send("two")
+            assert waiting(2)
+            status, log = server.end()
+            assert b"ended before it answered" in left.communicate(timeout=20)[1] and left.returncode == 1
+        finally:
+            for process in (given_up, left):
+                if process:
+                    process.kill()
+                    process.wait()
+    assert status == 0 and log.rstrip().endswith("stopped") and len(log.splitlines()) == 2, log
+
+
 REST = """
 import asyncio
 from server.sqlite_store import SQLiteStore
