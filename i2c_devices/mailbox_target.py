@@ -35,7 +35,8 @@ class MailboxTarget:
         self._outgoing_view = memoryview(self._outgoing)
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
-        self._status_places = sorted({layout.STATUS, behind, behind + layout.TX_STRIDE})
+        # Last the one that the bridge looks at by itself: what comes with a transfer must not be of an older life.
+        self._status_places = sorted({layout.STATUS, behind, behind + layout.TX_STRIDE}, reverse=True)
         self._wake = wake
         # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
         # progress that is seen in memory, since events can be lost.

@@ -79,6 +79,27 @@ class TestStatusBehindATransfer(unittest.TestCase):
         self.assertTrue(rig.controller.receive())
         self.assertEqual((rig.controller.lost, rig.controller.damaged), (True, 1))
 
+    def test_bridge_that_comes_while_status_is_published_meets_one_life(self):
+        rig = Rig(count=0)
+        controller, target = rig.controller, rig.target
+        controller.poll()
+        target.poll()
+        target.slot()
+        target.offer(box.CONTROL, 0, 1)
+        put = target.device.put
+        fetched = []
+
+        def put_and_be_interrupted(at, data):
+            put(at, data)
+            controller.poll()
+            if controller.can_receive():
+                fetched.append(controller.receive())
+
+        target.device.put = put_and_be_interrupted
+        target.publish()
+        self.assertEqual(fetched, [True])
+        self.assertTrue(controller.synchronised)
+
     def test_status_of_another_life_ends_this_one(self):
         rig = offered()
         controller, target = rig.controller, rig.target
