@@ -115,14 +115,16 @@ class Bridge:
         while True:
             await sleep_ms(_HOUSEKEEPING_MS)
             self._housekeeping()
-            for task in self._tasks:
-                if task.done():
-                    self._tasks.remove(task)
+            tasks = self._tasks
+            i = 0
+            while i < len(tasks):  # all that have ended: a socket that is often full leaves one each time
+                if tasks[i].done():
                     try:
-                        await task  # raises what it ended with
+                        await tasks.pop(i)  # raises what it ended with
                     except asyncio.CancelledError:
                         pass
-                    break
+                else:
+                    i += 1
 
     def _start(self, coroutine):
         """Run the coroutine as a task whose exception ends the bridge. Returns the task."""

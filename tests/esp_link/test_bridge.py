@@ -287,6 +287,23 @@ def test_server_that_never_reads_does_not_delay_the_mailbox():
     run(main())
 
 
+def test_socket_that_is_often_full_leaves_no_tasks_behind():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected((8123, "server", 60000, 0, "", ""))
+            bench.socket.drain(0)
+            most = 0
+            for _ in range(100):
+                bench.client.send(number, FRAME)
+                await bench.pause(10)
+                bench.socket.drain(len(FRAME))
+                most = max(most, len(bench.bridge._tasks))
+            assert bench.socket.sent.endswith(90 * FRAME)
+            assert most <= 15  # three that last, and those of two rounds of housekeeping
+
+    run(main())
+
+
 def test_frames_wait_in_the_client_while_the_server_does_not_read():
     async def main():
         async with Bench() as bench:
