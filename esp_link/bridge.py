@@ -314,7 +314,10 @@ class Bridge:
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
-            if not await self._join(config[4], config[5]):
+            joined = await self._join(config[4], config[5])
+            if self._config is not config:
+                continue  # that was for another client, or before it changed its mind
+            if not joined:
                 self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
@@ -333,9 +336,10 @@ class Bridge:
         try:
             await self._uplink.open(config[1], config[0])
         except OSError:
-            self._tell_once(control.BAD_SERVER)
+            if self._config is config:
+                self._tell_once(control.BAD_SERVER)
             return False
-        if self._config == config:
+        if self._config is config:
             self._untold = ()
         return True
 

@@ -204,6 +204,45 @@ def test_configuration_that_comes_while_the_old_one_connects_wins():
     run(main())
 
 
+@pytest.mark.parametrize("joined", [True, False])
+def test_configuration_that_comes_while_the_old_one_joins_wins(joined):
+    async def main():
+        async with Bench() as bench:
+            asked = []
+            go_on = asyncio.Event()
+
+            async def join(ssid, password):
+                asked.append(ssid)
+                await go_on.wait()
+                return joined or ssid == "new"
+
+            bench.wifi.join = join
+            bench.client.configure()
+            await bench.until(lambda: asked)
+            bench.client.configure((9000, "other", 1500, 0, "new", ""))
+            await bench.pause(500)
+            go_on.set()
+            await bench.until(lambda: bench.client.kinds())
+            assert asked == ["net", "new"]
+            assert bench.client.kinds() == [UP] and bench.attempts[0][1:] == ("other", 9000)
+
+    run(main())
+
+
+def test_failure_of_the_old_configuration_is_not_told_of_the_new_one():
+    async def main():
+        async with Bench() as bench:
+            bench.answer = "hang"
+            bench.client.configure()
+            await bench.until(lambda: bench.attempts)
+            bench.client.configure((9000, "other", 1500, 0, "", ""))
+            await bench.until(lambda: len(bench.attempts) == 2)
+            bench.answer = "accept"
+            assert bench.client.kinds() == []
+
+    run(main())
+
+
 MALFORMED = [b"\x01", b"\x01" + bytes(9), b"\x01" + bytes(10) + b"\x05abc", b"\x77", b"\x02\x01"]
 
 
