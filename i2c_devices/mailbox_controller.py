@@ -11,7 +11,7 @@ carries one thing at a time anyway. It is
 A small transfer to the client, an acknowledgement mostly, is kept in a place
 of its own behind it until it is confirmed, so that the buffer is free meanwhile.
 
-Every method does at most one I2C exchange and never waits.
+Every method does at most one I2C exchange, `poll` two, and never waits.
 """
 
 from protocol import mailbox as box
