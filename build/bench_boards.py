@@ -1,20 +1,19 @@
-"""What the link costs on boards: counts of a real MicroPython in 32 bit, whose objects are as big as a board's."""
+"""RAM that the link takes on boards: of a real MicroPython in 32 bit, whose objects are as big as a board's."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from build import bench_ceiling, micropython
-from build.bench_bed import WIRE_BYTES_S
+from build import micropython
 from build.bench_figures import Figure
 from build.cache import ROOT
-from build.shell import BuildError, MissingTool
 
-_RELAY = ROOT / "build" / "bench_relay.py"
-_LINES = 10000
-_SIZE = 180
+_ON_BOARDS = ("protocol", "primitives", "i2c_devices", "esp_link", "pb_link")
+_LINE_BYTES = 180
 _HEAP_LINES = 400
 _TIMEOUT_S = 180
 
@@ -57,38 +56,38 @@ def _run(command, **kwargs):
     return done.stdout, done.stderr
 
 
-def relay(interpreter):
-    """Bytes that the bridge allocates for a line, and what it clocks between two awaits."""
-    lines_a_frame = bench_ceiling.payload_of_a_frame(_SIZE) / _SIZE
-    for direction in ("up", "down"):
-        frames = str(round(_LINES / lines_a_frame))
-        command = [str(interpreter), "-X", "heapsize=400k", str(_RELAY), str(ROOT), direction, frames]
-        count, allocated, longest = map(int, _run(command)[0].split())
-        per_line = allocated / count / lines_a_frame
-        yield Figure("bridge", f"bridge allocates, {direction} {_SIZE}", per_line, "bytes per line")
-        yield Figure("bridge", f"bridge between two awaits, {direction}", longest / WIRE_BYTES_S * 1000, "ms of wire")
-
-
 def heap(interpreter, bridge):
     """The bridge's least free heap while lines pass both ways."""
-    command = [sys.executable, "-m", "sim", "run", "--lines", str(_HEAP_LINES), "--line-bytes", str(_SIZE), "--json"]
+    lines = ["--lines", str(_HEAP_LINES), "--line-bytes", str(_LINE_BYTES)]
+    command = [sys.executable, "-m", "sim", "run", *lines, "--json"]
     environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_BRIDGE": str(bridge)}
     out, err = _run(command, env=environment)
     assert json.loads(out.splitlines()[-1])["client_to_server"]["delivered"] == _HEAP_LINES
     return int(re.search(r"least free heap (\d+) bytes", out + err)[1])
 
 
+def client_ram(interpreter, folder, kind):
+    """What the client's modules in the folder take."""
+    imported, running = map(int, _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT, str(folder)])[0].split())
+    yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
+    yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
+
+
+def compiled(folder, *others):
+    """What runs on boards, and other paths in the project, as .mpy files below the folder."""
+    compiler = micropython.mpy_cross()
+    paths = [path for name in _ON_BOARDS for path in sorted((ROOT / name).glob("*.py"))]
+    for path in [*paths, *(ROOT / other for other in others)]:
+        target = Path(folder, path.relative_to(ROOT)).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _run([str(compiler), "-o", str(target), str(path)])
+
+
 def measure():
-    try:
-        small, large, bridge = micropython.find(32), micropython.find(64), micropython.bridge()
-    except (MissingTool, BuildError) as error:
-        if os.environ.get("CI"):
-            raise
-        print(f"bridge and client are not measured: {error}", file=sys.stderr)
-        return []
-    figures = list(relay(small))
-    figures.append(Figure("bridge", "bridge free heap, least", heap(large, bridge), "bytes"))
-    imported, running = map(int, _run([str(small), "-X", "heapsize=200k", "-c", _CLIENT, str(ROOT)])[0].split())
-    figures.append(Figure("client", "client RAM, import of pb_link", imported, "bytes"))
-    figures.append(Figure("client", "client RAM, AppBase that runs", running, "bytes"))
+    small, large, bridge = micropython.find(32), micropython.find(64), micropython.bridge()
+    figures = [Figure("bridge", "bridge free heap, least", heap(large, bridge), "bytes")]
+    figures += client_ram(small, ROOT, "source")
+    with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
+        compiled(folder)
+        figures += client_ram(small, folder, "compiled")
     return figures

@@ -23,11 +23,13 @@ DEFINITIONS = {
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",
     "recovery": "From the fault to the next line of the client at the server, in parts, the slowest of eight phases. "
     "Ours: detection and resume.",
-    "bridge": "In a 32-bit MicroPython. Allocated: for 10,000 lines of 180 bytes in full frames, by all that runs on "
-    "the bridge, asyncio included (build/bench_relay.py). Free heap: the least after a collection, lines passing both "
-    "ways, frozen, of 38 KiB. Between two awaits: the most that is clocked on the bus, at 400 kHz.",
-    "client": "In a 32-bit MicroPython, from source, after a collection: what the import takes beyond asyncio, and "
-    "what an AppBase takes that runs.",
+    "bridge": "In a 32-bit MicroPython, lines of 180 bytes in full frames, all that runs on the bridge, asyncio "
+    "included (build/bench_relay.py). Instructions: of x86, counted by valgrind over 100 frames; to compare, not to "
+    "tell a time. Allocated: for 10,000 lines. Between two awaits: the most that is clocked on the bus, at 400 kHz, or "
+    "computed. Free heap: the least after a collection, lines passing both ways, frozen, of 38 KiB.",
+    "client": "In a 32-bit MicroPython. Instructions and allocated bytes as the bridge's, application included "
+    "(build/bench_client.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
+    "that runs; compiled to .mpy or from source.",
 }
 
 
@@ -64,6 +66,12 @@ def number(value):
     return f"{value:.3f}"
 
 
+def ordered(figures):
+    """The figures in the order of their sections."""
+    sections = list(DEFINITIONS)
+    return sorted(figures, key=lambda figure: sections.index(figure.section))
+
+
 def table(figures):
     """The figures as text, one table for each section."""
     lines = []
@@ -83,10 +91,11 @@ def table(figures):
     return "\n".join(lines)
 
 
-def as_json(figures):
-    """What bench.json holds."""
+def as_json(figures, skipped=()):
+    """What bench.json holds. skipped: why parts were not measured."""
     return {
         "definitions": DEFINITIONS,
         "figures": [{**figure._asdict(), "ratio": ratio(figure), "bar": BARS.get(figure.name)} for figure in figures],
         "missed": missed(figures),
+        "skipped": list(skipped),
     }

@@ -1,60 +1,32 @@
 """A program for MicroPython: the bridge relays frames between a client in its own memory and a socket that never waits.
 
-    micropython -X heapsize=400k build/bench_relay.py ROOT up|down FRAMES
+    measuring -X heapsize=200k -c "import build.bench_relay" up|down FRAMES
 
 Prints FRAMES relayed, the bytes that the bridge allocated meanwhile, and the most bytes that it clocked between two
-awaits. Unlike on the board the client lives in the same process; what it and the socket allocate is not counted.
+awaits. Unlike on the board the client lives in the same process; what it does is not counted (bench_meter.py), what
+the socket does is: some hundreds of instructions a frame, as lwIP would take.
 """
 
+import asyncio
+import io
 import sys
 
-sys.path.insert(0, sys.argv[1])
+from border import mark, outside
 
-import asyncio  # noqa: E402
-import gc  # noqa: E402
-import io  # noqa: E402
+from build.bench_meter import Meter, Pin
+from esp_link.bridge import Bridge
+from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.ports import TargetPort
+from protocol import control
+from protocol.control_client import encode_config
+from protocol.framing import MAX_FRAME, PREFIX
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 
-from esp_link.bridge import Bridge  # noqa: E402
-from i2c_devices.mailbox_target import MailboxTarget  # noqa: E402
-from i2c_devices.ports import TargetPort  # noqa: E402
-from protocol import control  # noqa: E402
-from protocol.control_client import encode_config  # noqa: E402
-from protocol.framing import MAX_FRAME, PREFIX  # noqa: E402
-from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND  # noqa: E402
-
-_DIRECTION = sys.argv[2]
-_FRAMES = int(sys.argv[3])
+_DIRECTION = sys.argv[1]
+_FRAMES = int(sys.argv[2])
 _WARM_UP = 50  # frames
-_COLLECT_BELOW = 100000  # bytes free
 _CONFIG = encode_config(8123, "server", 60000, 0, "net", "password")
 _FRAME = bytes((MAX_FRAME - PREFIX >> 8, MAX_FRAME - PREFIX & 0xFF)) + bytes(MAX_FRAME - PREFIX)
-
-
-class Meter:
-    """Bytes allocated while it runs; garbage is collected while it does not."""
-
-    def __init__(self):
-        self.total = 0
-        self._base = gc.mem_alloc()
-
-    def pause(self):
-        self.total += gc.mem_alloc() - self._base
-
-    def go_on(self):
-        if gc.mem_free() < _COLLECT_BELOW:
-            gc.collect()
-        self._base = gc.mem_alloc()
-
-
-class Pin:
-    IRQ_FALLING = 2
-    handler = None
-
-    def irq(self, handler, trigger):
-        self.handler = handler
-
-    def __call__(self, level):
-        pass
 
 
 class Socket(io.IOBase):
@@ -123,38 +95,59 @@ class Client:
 class I2C:
     """machine.I2C, with the client's mailbox on the bus."""
 
+    def __init__(self):
+        self._read_ref = self._read
+        self._write_ref = self._write
+        self._at = 0
+        self._buf = None
+        self._looks = False
+
     def readfrom_mem_into(self, address, at, buf, addrsize):
-        meter.pause()
-        buf[:] = memoryview(bench.client.box.device.memory)[at : at + len(buf)]
-        self._used(4 + len(buf))
+        self._at = at
+        self._buf = buf
+        outside(self._read_ref)
+        if self._looks:
+            bench.syn.handler(bench.syn)
 
     def writeto_mem(self, address, at, buf, addrsize):
-        meter.pause()
-        bench.client.box.device.memory[at : at + len(buf)] = buf
-        self._used(3 + len(buf))
+        self._at = at
+        self._buf = buf
+        outside(self._write_ref)
+        if self._looks:
+            bench.syn.handler(bench.syn)
 
-    def _used(self, clocked):
-        bench.clocked += clocked
-        bench.longest = max(bench.longest, bench.clocked)
-        looks = bench.client.act()
+    def _read(self):
+        meter.leave()
+        self._buf[:] = memoryview(bench.client.box.device.memory)[self._at : self._at + len(self._buf)]
+        self._used(4)
+
+    def _write(self):
+        meter.leave()
+        bench.client.box.device.memory[self._at : self._at + len(self._buf)] = self._buf
+        self._used(3)
+
+    def _used(self, addresses):
+        meter.on_wire(addresses + len(self._buf))
+        self._looks = bench.client.act()
         if bench.relayed >= bench.until:
             bench.done.set()
-        meter.go_on()
-        if looks:
-            bench.syn.handler(bench.syn)
+        meter.enter()
 
 
 class Watched(Bridge):
     def _serve(self):
-        bench.clocked = 0  # an await has just been
-        return super()._serve()
+        meter.awaited()
+        mark()
+        again = super()._serve()
+        mark()
+        return again
 
 
 class Bench:
     def __init__(self):
         self.client = Client()
         self.syn = Pin()
-        self.relayed = self.clocked = self.longest = 0
+        self.relayed = 0
         self.until = _WARM_UP
         self.done = asyncio.Event()
 
@@ -164,10 +157,9 @@ class Bench:
         await self.done.wait()
         self.done.clear()
         self.until = self.relayed + _FRAMES
-        meter.go_on()
-        meter.total = 0
+        meter.start()
         await self.done.wait()
-        print(self.relayed - self.until + _FRAMES, meter.total, self.longest)
+        print(self.relayed - self.until + _FRAMES, meter.allocated, meter.longest)
 
 
 async def join(ssid, password):
@@ -178,7 +170,6 @@ async def connect(host, port):
     return Socket()
 
 
-gc.disable()
 meter = Meter()
 bench = Bench()
 asyncio.run(bench.run())

@@ -1,13 +1,13 @@
 """A real MicroPython for tests and simulations: finds one or builds it.
 
-    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--mpy-cross] [--force]
+    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--measuring] [--mpy-cross] [--force]
 
 The last line on stdout is the absolute path of the program; progress goes to stderr. Without options it is a 64-bit
 interpreter: MICROPYTHON, else `micropython` on PATH if it will do, else one is built. The 32-bit one, whose objects
 are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--bridge` is the 32-bit one with the
 bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
-images that are flashed (MICROPYTHON_CHIP names another). What is built is kept, see cache.py, and built anew only when
-what goes into it changes.
+images that are flashed (MICROPYTHON_CHIP names another); `--measuring` is a 32-bit one whose instructions are counted,
+with the module of bench_c/. What is built is kept, see cache.py, and built anew only when what goes into it changes.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from build.shell import BuildError, MissingTool, clean_environment, output_of, r
 MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
 MANIFEST_CHIP = cache.ROOT / "build" / "manifest_chip.py"
 CHIP = cache.ROOT / "sim" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
+BORDER = cache.ROOT / "build" / "bench_c"  # the benchmark's module, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
 # Run in an interpreter to learn whether it will do; prints version and word size.
@@ -77,6 +78,11 @@ def chip(*, force=False):
     if os.environ.get("MICROPYTHON_CHIP"):
         return _named_in("MICROPYTHON_CHIP", 32)
     return _Builder(cache.cache_folder(), force).chip()
+
+
+def measuring(*, force=False):
+    """Returns the absolute path of a 32-bit interpreter that has names of its functions, no threads, and BORDER."""
+    return _Builder(cache.cache_folder(), force).measuring()
 
 
 def mpy_cross(*, force=False):
@@ -127,9 +133,7 @@ class _Builder:
             return binary
         with cache.locked(self._folder):
             if self._force or not cache.touch(binary):
-                manifest = self._folder / "asyncio_only.py"
-                manifest.write_text(_ASYNCIO_ONLY)
-                self._build(bits, manifest, binary, self._folder / f"objects-{bits}")
+                self._build(bits, self._asyncio_only(), binary, self._folder / f"objects-{bits}")
         return binary
 
     def bridge(self):
@@ -161,6 +165,23 @@ class _Builder:
                 )
                 cache.prune(self._binaries, f"{name}-")
         return binary
+
+    def measuring(self):
+        with cache.locked(self._folder):
+            modules = self._folder / "modules-measuring"
+            copies = frozen.mirror(BORDER, modules / BORDER.name)
+            digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies)).encode()).hexdigest()[:16]
+            binary = self._binaries / f"measuring-{digest}"
+            if self._force or not cache.touch(binary):
+                words = (f"USER_C_MODULES={modules}", "MICROPY_PY_THREAD=0", "STRIP=")
+                self._build(32, self._asyncio_only(), binary, self._folder / "objects-measuring", *words)
+                cache.prune(self._binaries, "measuring-")
+        return binary
+
+    def _asyncio_only(self):
+        manifest = self._folder / "asyncio_only.py"
+        manifest.write_text(_ASYNCIO_ONLY)
+        return manifest
 
     def mpy_cross(self):
         binary = self._binaries / f"mpy-cross-{_options_digest(64)}"
@@ -299,6 +320,7 @@ def main(arguments=None):
     product = parser.add_mutually_exclusive_group()
     product.add_argument("--bridge", action="store_true", help="the 32-bit interpreter with the bridge frozen in")
     product.add_argument("--chip", action="store_true", help="the same, to be started from the images in firmware/")
+    product.add_argument("--measuring", action="store_true", help="the 32-bit interpreter that valgrind can count")
     product.add_argument("--mpy-cross", action="store_true", help="the compiler to .mpy files")
     parser.add_argument("--force", action="store_true", help="build afresh, whatever there is")
     options = parser.parse_args(arguments)
@@ -307,6 +329,8 @@ def main(arguments=None):
             path = bridge(force=options.force)
         elif options.chip:
             path = chip(force=options.force)
+        elif options.measuring:
+            path = measuring(force=options.force)
         elif options.mpy_cross:
             path = mpy_cross(force=options.force)
         else:

@@ -4,9 +4,30 @@ import json
 
 import pytest
 
-from build import bench, bench_bars, bench_boards, bench_ceiling, bench_figures, bench_times, bench_wire
+from build import bench, bench_bars, bench_boards, bench_ceiling, bench_counts, bench_figures, bench_times, bench_wire
 from build.bench_bed import COSTS
 from build.bench_figures import Figure
+from build.shell import MissingTool
+
+CALLGRIND = "# callgrind format\nversion: 1\npid: 7\npart: {}\nevents: Ir\nfn=(1) main\n3 40\ntotals: {}\n"
+
+
+@pytest.fixture(scope="session")
+def valgrind(missing_tool):
+    try:
+        return bench_counts.valgrind()
+    except MissingTool as error:
+        missing_tool(str(error))
+
+
+@pytest.fixture
+def programs(missing_tool):
+    """What runs the programs that are measured."""
+    try:
+        with bench_counts.programs() as programs:
+            yield programs
+    except MissingTool as error:
+        missing_tool(str(error))
 
 
 def test_missed_bar_is_named(monkeypatch):
@@ -27,9 +48,72 @@ def test_same_traffic_gives_the_same_figures():
     assert one == again
 
 
-def test_every_bar_belongs_to_a_figure(monkeypatch, micropython64, micropython32, micropython_bridge):
+def test_totals_come_in_the_order_of_callgrinds_parts():
+    files = [CALLGRIND.format(part, total) for part, total in ((10, 30), (2, 20), (1, 10))]
+    assert bench_counts.parsed(files) == [10, 20, 30]
+
+
+def test_file_of_another_tool_is_an_error():
+    with pytest.raises(RuntimeError, match="callgrind"):
+        bench_counts.parsed([CALLGRIND.format(1, 10), "part: 2\nevents: Ir\n"])
+
+
+def test_cost_of_each_is_what_a_longer_run_costs_more(monkeypatch):
+    runs = {30: ([1000 + 30 * 7], [31]), 60: ([1000 + 60 * 7], [61])}
+    programs = bench_counts.Programs(None, None)
+    monkeypatch.setattr(programs, "parts", lambda program, what, count: runs[count])
+    assert programs.of_each(None, "up", 30) == 7
+
+
+def test_longest_pass_is_one_of_the_second_half_between_marks(monkeypatch):
+    counts = [90, 80, 1, 20, 1, 30, 1, 10, 99]  # start, pass, between, pass, .., end
+    programs = bench_counts.Programs(None, None)
+    monkeypatch.setattr(programs, "parts", lambda *_, options: (counts, []))
+    assert programs.longest_pass("up") == 30
+
+
+@pytest.mark.parametrize("program", [bench_counts._RELAY, bench_counts._CLIENT], ids=["bridge", "client"])
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_same_lines_cost_the_same_instructions(programs, valgrind, program, direction):
+    (one,), printed = programs.parts(program, direction, 20)
+    (again,), printed_again = programs.parts(program, direction, 20)
+    (more,), _ = programs.parts(program, direction, 40)
+    assert (one, printed) == (again, printed_again)
+    assert more > one + 20 * 1000
+
+
+def test_what_happens_outside_is_not_counted(programs, valgrind):
+    def count(call, times):
+        code = f"import border\ndef work(): sum(range({times}))\n{call}"
+        return programs.parts(code)[0][0]
+
+    assert count("border.outside(work)", 8000) == count("border.outside(work)", 1000)
+    assert count("work()", 8000) > count("work()", 1000) + 7000
+
+
+def test_part_that_lacks_its_tool_is_skipped_with_the_reason_but_fails_in_ci(tmp_path, monkeypatch, capsys):
+    def lacking():
+        yield Figure("idle", "half", 1, "s")
+        raise MissingTool("install it")
+
+    monkeypatch.setattr(bench, "PARTS", {"one": lacking, "two": lambda: [Figure("idle", "a", 3.0, "s")]})
+    path = tmp_path / "figures.json"
+    monkeypatch.setenv("CI", "")
+    assert bench.main(["--json", str(path)]) == 0
+    written = json.loads(path.read_text())
+    assert written["skipped"] == ["one: install it"] and [figure["name"] for figure in written["figures"]] == ["a"]
+    assert "one: install it" in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    assert bench.main(["--json", str(path)]) == 1
+    assert "install it" in capsys.readouterr().err
+
+
+def test_every_bar_belongs_to_a_figure(monkeypatch, micropython64, micropython32, micropython_bridge, valgrind):
     """A figure that has got another name would never miss its bar."""
-    monkeypatch.setattr(bench_boards, "_LINES", 100)
+    monkeypatch.setattr(bench_counts, "_LINES", 100)
+    monkeypatch.setattr(bench_counts, "_FRAMES_COUNTED", 5)
+    monkeypatch.setattr(bench_counts, "_LINES_COUNTED", 20)
+    monkeypatch.setattr(bench_counts, "_PASSES_COUNTED", 6)
     monkeypatch.setattr(bench_boards, "_HEAP_LINES", 20)
     monkeypatch.setattr(bench_wire, "_SECONDS", 0.2)
     monkeypatch.setattr(bench_wire, "_ECHOES", 3)
