@@ -2,10 +2,10 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, times (both exact, on the virtual bed), boards, allocations, instructions (counts of a 32-bit MicroPython).
-Without any all are measured. Prints a table, writes FILE (bench.json), and ends with status 1 if a bar of
-build/bench_bars.py is missed. A part that cannot be measured on this machine is skipped, and the reason is said; with
-CI set that is an error. docs/measurements.md has the method.
+Parts: wire, times (both exact, on the virtual bed), boards, allocations, instructions (counts of a 32-bit MicroPython),
+server (what this machine does). Without any all are measured. Prints a table, writes FILE (bench.json), and ends with
+status 1 if a bar of build/bench_bars.py is missed. A part that cannot be measured on this machine is skipped, and the
+reason is said; with CI set that is an error. docs/measurements.md has the method.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from build import bench_boards, bench_counts, bench_times, bench_wire, debian
+from build import bench_boards, bench_counts, bench_server, bench_times, bench_wire, debian
 from build.bench_figures import as_json, missed, ordered, table
 from build.shell import BuildError, say
 
@@ -24,6 +24,7 @@ PARTS = {
     "boards": bench_boards.measure,
     "allocations": bench_counts.allocations,
     "instructions": bench_counts.instructions,
+    "server": bench_server.measure,
 }
 
 

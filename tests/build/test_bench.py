@@ -4,10 +4,20 @@ import json
 
 import pytest
 
-from build import bench, bench_bars, bench_boards, bench_ceiling, bench_counts, bench_figures, bench_times, bench_wire
+from build import (
+    bench,
+    bench_bars,
+    bench_boards,
+    bench_ceiling,
+    bench_counts,
+    bench_figures,
+    bench_server,
+    bench_times,
+    bench_wire,
+)
 from build.bench_bed import COSTS
 from build.bench_figures import Figure
-from build.shell import MissingTool
+from build.shell import BuildError, MissingTool
 
 CALLGRIND = "# callgrind format\nversion: 1\npid: 7\npart: {}\nevents: Ir\nfn=(1) main\n3 40\ntotals: {}\n"
 
@@ -72,8 +82,7 @@ def test_longest_pass_is_one_of_the_second_half_between_marks(monkeypatch):
     assert programs.longest_pass("up") == 30
 
 
-@pytest.mark.parametrize("program", [bench_counts._RELAY, bench_counts._CLIENT], ids=["bridge", "client"])
-@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("program, direction", [(bench_counts._RELAY, "up"), (bench_counts._CLIENT, "down")])
 def test_same_lines_cost_the_same_instructions(programs, valgrind, program, direction):
     (one,), printed = programs.parts(program, direction, 20)
     (again,), printed_again = programs.parts(program, direction, 20)
@@ -89,6 +98,20 @@ def test_what_happens_outside_is_not_counted(programs, valgrind):
 
     assert count("border.outside(work)", 8000) == count("border.outside(work)", 1000)
     assert count("work()", 8000) > count("work()", 1000) + 7000
+
+
+def test_rates_of_the_server_are_related_to_those_with_one_client():
+    figures = bench_server.figures({"memory, 1": 50.0, "memory, 100": 75.0, "durable, 1": 20.0, "durable, 1000": 5.0})
+    values = {figure.name: figure.value for figure in figures}
+    assert values["server, memory, 100 clients to 1"] == 1.5
+    assert values["server, durable, 1000 clients to 1"] == 0.25
+    assert not set(values) & {name.removesuffix(", of the limit") for name in bench_bars.BARS}
+
+
+def test_load_that_fails_says_why(monkeypatch):
+    monkeypatch.setattr(bench_server, "_LINES", "many")
+    with pytest.raises(BuildError, match="invalid int value: 'many'"):
+        bench_server.measure()
 
 
 def test_part_that_lacks_its_tool_is_skipped_with_the_reason_but_fails_in_ci(tmp_path, monkeypatch, capsys):
@@ -108,13 +131,15 @@ def test_part_that_lacks_its_tool_is_skipped_with_the_reason_but_fails_in_ci(tmp
     assert "install it" in capsys.readouterr().err
 
 
-def test_every_bar_belongs_to_a_figure(monkeypatch, micropython64, micropython32, micropython_bridge, valgrind):
+def test_every_bar_belongs_to_a_figure(monkeypatch, micropython64, micropython32, micropython_bridge):
     """A figure that has got another name would never miss its bar."""
     monkeypatch.setattr(bench_counts, "_LINES", 100)
-    monkeypatch.setattr(bench_counts, "_FRAMES_COUNTED", 5)
-    monkeypatch.setattr(bench_counts, "_LINES_COUNTED", 20)
-    monkeypatch.setattr(bench_counts, "_PASSES_COUNTED", 6)
+    monkeypatch.setattr(bench_counts, "valgrind", lambda: None)
+    monkeypatch.setattr(bench_counts.Programs, "of_each", lambda *_: 1)  # what counts really is tested above
+    monkeypatch.setattr(bench_counts.Programs, "longest_pass", lambda *_: 1)
     monkeypatch.setattr(bench_boards, "_HEAP_LINES", 20)
+    monkeypatch.setattr(bench_server, "_LINES", 1000)
+    monkeypatch.setattr(bench_server, "_ROUNDS", 1)
     monkeypatch.setattr(bench_wire, "_SECONDS", 0.2)
     monkeypatch.setattr(bench_wire, "_ECHOES", 3)
     monkeypatch.setattr(bench_times, "_PHASES", 1)

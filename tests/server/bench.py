@@ -1,5 +1,7 @@
 """What the server does in a second on this machine, beside Mosquitto: `make bench-server`. It only prints.
 
+With --core it measures only how many lines a second of the server's core carries, for `make bench`.
+
 The server has one core of its own where there are two, the load has the other. "busy" is the share of its core that
 the server used: where that is well below 100 %, the load was the limit.
 """
@@ -25,7 +27,7 @@ from tests.server.peer import Client, free_port, open_stream
 ROOT = Path(__file__).resolve().parents[2]
 LINE = b"temperature 21.4 humidity 48 pressure 1013"  # 42 bytes
 WINDOW = 64  # lines of a client in flight: SEND_LINES
-TICKS = os.sysconf("SC_CLK_TCK")
+COUNTS = (1, 100, 1000)  # clients
 ROUNDS = 5  # of the latency
 
 
@@ -53,8 +55,8 @@ class Process:
 
     @property
     def cpu_s(self):
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        threads = Path(f"/proc/{self._process.pid}/task").iterdir()  # those of the server last as long as it does
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     @property
     def waited_ms(self):
@@ -131,6 +133,21 @@ async def lines_per_second(folder, count, lines, store, how):
         for client in clients:
             client.cut()
     return each * count / took_s, cpu_s / took_s
+
+
+def lines_of_a_core(lines, rounds):
+    """Lines for each second of a core that the server's process used, rounds taken together, by store and clients."""
+    result = {}
+    for store, how in (("memory", "lines"), ("durable", "ahead")):
+        for count in COUNTS:
+            passed = used_s = 0
+            for _ in range(rounds):
+                with fresh() as folder:
+                    rate, busy = asyncio.run(lines_per_second(folder, count, lines, store, how))
+                passed += lines // count * count
+                used_s += lines // count * count / rate * busy
+            result[f"{store}, {count}"] = passed / used_s
+    return result
 
 
 async def mqtt_lines_per_second(folder, count, lines, qos):
@@ -279,8 +296,6 @@ def fresh():
 
 
 def measure(options):
-    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(0, cores[1:])  # the server's processes take the first one
     result = {}
 
     def show(name, text, **values):
@@ -288,7 +303,7 @@ def measure(options):
         result[name] = {key: round(value, 3) for key, value in values.items()}
 
     for store, how in (("memory", "lines"), ("durable", "lines"), ("durable", "ahead"), ("durable", "readline")):
-        for count in (1, 100, 1000):
+        for count in COUNTS:
             if how == "readline" and count == 1000:
                 continue
             lines = options.lines // (10 if count == 1 and store == "durable" else 1)
@@ -298,7 +313,7 @@ def measure(options):
             show(f"{store}, {how}, {count} clients", text, lines_per_s=rate, busy=busy)
     if shutil.which("mosquitto") or os.path.exists("/usr/sbin/mosquitto"):
         for qos in (1, 2):
-            for count in (1, 100, 1000):
+            for count in COUNTS:
                 with fresh() as folder:
                     rate, busy = asyncio.run(mqtt_lines_per_second(folder, count, options.lines, qos))
                 text = f"{rate:9,.0f} lines/s, busy {busy:4.0%}"
@@ -322,12 +337,15 @@ def measure(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--core", type=int, metavar="ROUNDS", help="lines of a core alone, in so many rounds")
     parser.add_argument("--lines", type=int, default=20000, help="for each figure")
     parser.add_argument("--idle", type=int, default=5000, help="clients")
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
-    raise_limit(2 * options.idle + 100)
-    print(json.dumps(measure(options)))
+    raise_limit(2 * (max(COUNTS) if options.core else options.idle) + 100)
+    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
+        os.sched_setaffinity(0, cores[1:])  # the server's processes take the first one
+    print(json.dumps(lines_of_a_core(options.lines, options.core) if options.core else measure(options)))
 
 
 if __name__ == "__main__":
