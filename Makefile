@@ -49,7 +49,7 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
-bench: python ## Measure speed and cost, write bench.json, fail on a missed bar; needs no .venv.
+bench: python ## Measure speed and cost, write bench.json, fail on a missed bar: two minutes; needs no .venv.
 	$(PYTHON) -m build.bench
 
 lint: $(INSTALLED) ## Check the source with ruff.
@@ -81,6 +81,7 @@ micropython: python ## Find or build the MicroPython interpreters, and print the
 	@$(MICROPYTHON_PY) --bits 32
 	@$(MICROPYTHON_PY) --bridge
 	@$(MICROPYTHON_PY) --chip
+	@$(MICROPYTHON_PY) --measuring
 	@$(MICROPYTHON_PY) --mpy-cross
 
 clean: ## Remove what was downloaded and built: .cache, .venv and the caches of Python.
@@ -90,7 +91,7 @@ clean: ## Remove what was downloaded and built: .cache, .venv and the caches of 
 # The same ahead of tests: where a build is impossible, tests say so and are skipped, but fail in CI.
 .PHONY: interpreters
 interpreters: python
-	@for what in "--bits 64" "--bits 32" --bridge --chip --mpy-cross; do \
+	@for what in "--bits 64" "--bits 32" --bridge --chip --measuring --mpy-cross; do \
 		$(MICROPYTHON_PY) $$what >/dev/null || [ -z "$$CI" ] || exit 1; done
 
 python:

@@ -19,9 +19,7 @@ _TIMEOUT_S = 180
 
 # Free heap after a collection: before, after the import, and with AppBase running.
 _CLIENT = """
-import sys, gc
-sys.path.insert(0, sys.argv[1])
-gc.collect(); start = gc.mem_free()
+import gc
 import asyncio
 gc.collect(); loop = gc.mem_free()
 from pb_link.app_base import AppBase
@@ -49,8 +47,8 @@ asyncio.run(main())
 """
 
 
-def _run(command, **kwargs):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=ROOT, **kwargs)
+def _run(command, *, cwd=ROOT, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=cwd, env=env)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout, done.stderr
@@ -68,7 +66,9 @@ def heap(interpreter, bridge):
 
 def client_ram(interpreter, folder, kind):
     """What the client's modules in the folder take."""
-    imported, running = map(int, _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT, str(folder)])[0].split())
+    # Found by relative paths and without an environment: both lie in the heap, and would differ from place to place.
+    printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT], cwd=folder, env={})
+    imported, running = map(int, printed.split())
     yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
 

@@ -31,8 +31,8 @@ DEFINITIONS = {
     "(build/bench_client.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
     "that runs; compiled to .mpy or from source.",
     "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "
-    "clients of another process by TCP. It depends on the machine and on what else it does; its ratios less. Stores: "
-    "in memory with `lines()`, durable with `lines(ahead=63)`.",
+    "clients of another process by TCP. They depend on the machine and on what else it does, less so their ratios. "
+    "Stores: in memory with `lines()`, durable with `lines(ahead=63)`.",
 }
 
 
