@@ -43,7 +43,7 @@ def mem_free():
     return gc.mem_free()
 
 
-def main():
+def make_bridge():
     esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
     network.WLAN(network.AP_IF).active(False)
     wlan = network.WLAN(network.STA_IF)
@@ -64,7 +64,8 @@ def main():
 
         memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
         run(time, machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
-    bridge = Bridge(
+    print("esp_link: up, release 0.1.0")
+    return Bridge(
         i2c,
         syn,
         machine.Pin(_ACK, machine.Pin.OUT, value=1),
@@ -74,13 +75,12 @@ def main():
         mem_free,
         watchdog.feed,
     )
-    print("esp_link: up, release 0.1.0")
-    gc.collect()
-    try:
-        asyncio.run(bridge.run())
-    except Exception as error:  # whatever it is, the remedy is the same
-        sys.print_exception(error)
-    machine.reset()
 
 
-main()
+gc.collect()  # what importing has left
+try:
+    # Made in a function of its own, whose frame is on the heap no more while the bridge runs.
+    asyncio.run(make_bridge().run())
+except Exception as error:  # whatever it is, the remedy is the same
+    sys.print_exception(error)
+machine.reset()
