@@ -183,5 +183,5 @@ def measure():
         figures += recovery("crash", Recovery.crash, pending)
         figures += recovery("hang", Recovery.hang, pending)
         figures += recovery("server restart", Recovery.server_restart, pending)
-    figures += recovery("Wi-Fi outage", Recovery.wifi_outage, True)
+        figures += recovery("Wi-Fi outage", Recovery.wifi_outage, pending)
     return figures
