@@ -60,7 +60,7 @@ def main(arguments=None):
     print(table(figures))
     if skipped:
         print("\n" + "\n".join(["Parts that are not measured:", *skipped]))
-    wrong = missed(figures)
+    wrong = missed(figures, whole=not (options.parts or skipped))
     print("\n" + ("\n".join(["Bars that are missed:", *wrong]) if wrong else "No bar is missed."))
     return 1 if wrong else 0
 

@@ -46,8 +46,8 @@ def ratio(figure):
     return figure.limit / figure.value if figure.section in _SMALL_IS_GOOD else figure.value / figure.limit
 
 
-def missed(figures):
-    """Returns a line for each bar that is missed; a bar whose figure was not measured is not one of them."""
+def missed(figures, whole=False):
+    """Returns a line for each bar that is missed. whole: all was measured, so a bar without a figure is missed too."""
     values = {figure.name: figure.value for figure in figures}
     for figure in figures:
         if ratio(figure) is not None:
@@ -58,6 +58,8 @@ def missed(figures):
             value = values[name]
             if not (value >= bar if sense == ">=" else value <= bar):
                 wrong.append(f"{name}: {number(value)}, the bar is {sense} {number(bar)}")
+        elif whole:
+            wrong.append(f"{name}: no figure has this name; build/bench_bars.py has")
     return wrong
 
 
