@@ -43,16 +43,20 @@ PAUSE_S = 0.2  # what the original leaves a client after its first byte, before 
 
 
 class Legacy:
-    """The clients that are served without a key. Args: ids; registry; store; timeout_ms."""
+    """The clients that are served without a key.
 
-    def __init__(self, ids, registry, store, timeout_ms):
+    Args: ids; registry; store; timeout_ms; keys: Keys: who has one by now is not served.
+    """
+
+    def __init__(self, ids, registry, store, timeout_ms, keys=()):
+        self._keys = keys
         self._clients = {client_id: LegacyClient(client_id, registry, store, timeout_ms) for client_id in ids}
 
     async def admit(self, transport, first):
         """first: what has been read. Returns the LegacyClient that this is. Raises: RemoteProtocolError."""
         name = first if first.endswith(b"\n") else first + await _line(transport.reader)
         client = self._clients.get(name[: MAX_ID + 1].decode(errors="replace").rstrip("\n"))
-        if client is None:
+        if client is None or client.client_id in self._keys:
             raise AuthenticationError("no pb_link client, and none that is allowed without a key")
         if client.served:
             raise RemoteProtocolError("%s is connected already" % client.client_id)
@@ -80,6 +84,7 @@ class LegacyClient:
         self._waiting = None  # id of the one that has been sent and not acknowledged
         self._room = TaskFlag()
         self._told = TaskFlag()
+        self._timer = None  # of the one call of _lived_on that is to come, of the present connection
 
     async def serve(self, transport):
         """Serve this connection until it ends. Raises why: OSError, EOFError, LinkError."""
@@ -122,6 +127,9 @@ class LegacyClient:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     # From the client
 
@@ -177,13 +185,14 @@ class LegacyClient:
         self._unacknowledged = [entry for entry in self._unacknowledged if entry[1] > done]
         for number in stored:
             self._write(b"%02x\n" % number)
-            if number == 0 and self._memory.first:
+            if number == 0 and self._memory.first and self._timer is None:
                 later = 2 * self._timeout_ms / 1000
-                asyncio.get_running_loop().call_later(later, self._lived_on, self._inside, self._memory.first)
+                self._timer = asyncio.get_running_loop().call_later(later, self._lived_on, self._memory.first)
 
-    def _lived_on(self, inside, first):
+    def _lived_on(self, first):
         """The connection has had message 0 acknowledged for so long that it would have come again on it if need be."""
-        if inside is self._inside and not inside.closed and self._memory.first == first:
+        self._timer = None
+        if not self._inside.closed and self._memory.first == first:
             self._memory.first = None
             try:
                 self._connection.note(self._memory.note(), at_once=True)
@@ -255,6 +264,8 @@ async def _line(reader):
         return await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError:
         raise RemoteProtocolError("a line without an end")
+    except asyncio.IncompleteReadError:
+        raise EOFError("closed by the client")
 
 
 class _Introduction:

@@ -17,8 +17,19 @@ class Log:
     def __init__(self, form, file=None):
         self._as_json = form == "json"
         self._file = file or sys.stdout
+        self._lost = 0  # lines that could not be written
 
     def __call__(self, event, client=None, **details):
+        """Never raises for want of space or of a reader: clients are served all the same."""
+        try:
+            if self._lost:
+                self._print("log_lost", lines=self._lost)
+                self._lost = 0
+            self._print(event, client, **details)
+        except OSError:
+            self._lost += 1
+
+    def _print(self, event, client=None, **details):
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields = {"client": client, **details} if client is not None else details
         if self._as_json:

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 
 import server
 from server.admin import AdminServer
@@ -23,6 +24,7 @@ from server.status import Status
 
 _LOOK_S = 1.0  # how often the key file is looked at
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
+_KEY_FAULTS = (OSError, TypeError, ValueError)  # of the key file
 _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
 
 
@@ -40,9 +42,7 @@ class Service:
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
         self.keys.on_used = self._key_used
-        both = sorted(set(settings.allow_legacy) & set(self.keys))
-        if both:
-            raise SettingsError(f"allow_legacy has {', '.join(both)}, which has a key: nobody is served both ways")
+        refuse_both_ways(settings, self.keys)
         self._app = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
@@ -61,7 +61,7 @@ class Service:
         guard = Guard()
         listener = Listener(registry, self.keys, self.store, settings.timeout_ms, guard)
         if settings.allow_legacy:
-            listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms)
+            listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms, self.keys)
         registry.expect({*settings.clients, *settings.allow_legacy, *self.keys})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,16 +73,17 @@ class Service:
         tasks = []
         try:
             await self._admin.start()
+            if settings.mqtt:
+                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:
                 work.append(Retention(settings.discard_after_days, registry, self.store).run())
-            if settings.mqtt:
-                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
+            if self._gateway is not None:
                 work.append(self._gateway.run())
             if settings.metrics:
                 work.append(self._metrics(guard).serve())
             if self._app is not None:
-                work.append(self._app().run())
+                work.append(self._run_app())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
             await self._stop.wait()
         finally:
@@ -98,6 +99,9 @@ class Service:
             self.log("stopped")
         return 1 if self._failed else 0
 
+    async def _run_app(self):
+        await self._app().run()
+
     def _metrics(self, guard):
         return Metrics(
             self.settings.metrics, self._metrics_token,
@@ -109,7 +113,7 @@ class Service:
         try:
             await work
         except Exception as error:  # whatever it is, the service does not go on without it
-            self.log("failed", error=f"{type(error).__name__}: {error}")
+            self.log("failed", error=f"{type(error).__name__}: {error}", at=_where(error))
             self._failed = True
             self._stop.set()
 
@@ -127,7 +131,10 @@ class Service:
     async def _follow_keys(self):
         while True:
             await asyncio.sleep(_LOOK_S)
-            stamp = self._file.stamp()
+            try:
+                stamp = self._file.stamp()
+            except OSError as error:
+                stamp = str(error)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read_keys()
@@ -135,12 +142,13 @@ class Service:
     def _read_keys(self):
         try:
             keys = self._file.read()
-        except (OSError, TypeError, ValueError) as error:
+        except _KEY_FAULTS as error:
             self.log("keys_unreadable", error=str(error))  # the ones that are known stay
             return
+        unproven = set(self.settings.allow_legacy) & keys.keys() - set(self.keys)
         gone = self.keys.replace(keys)
         self.log("keys_read", clients=len(keys))
-        for client_id in gone:
+        for client_id in {*gone, *unproven}:
             self.registry.get(client_id).disconnect()
         if self._gateway is not None:
             self._gateway.follow()
@@ -150,8 +158,18 @@ class Service:
         return {*self.keys, *self.settings.allow_legacy}
 
     def _key_used(self, client_id):
-        self._file.used(client_id)
         self.log("new_key_used", client_id)
+        try:
+            self._file.used(client_id)
+        except _KEY_FAULTS as error:  # the client is served; the next process would take the old key, too
+            self.log("keys_unwritable", client_id, error=str(error))
+
+
+def refuse_both_ways(settings, ids):
+    """ids: that have a key. Raises: SettingsError."""
+    both = sorted(set(settings.allow_legacy) & set(ids))
+    if both:
+        raise SettingsError(f"allow_legacy has {', '.join(both)}, which has a key: nobody is served both ways")
 
 
 def load_app(name):
@@ -166,9 +184,17 @@ def load_app(name):
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"app {name!r} cannot be loaded: {error}")
+    except Exception as error:  # it is another program, and may raise anything
+        raise SettingsError(f"app {name!r} cannot be loaded: {type(error).__name__}: {error} ({_where(error)})")
     if not hasattr(found, "run"):
         raise SettingsError(f"app {name!r} has no method `async def run(self)`")
     return found
+
+
+def _where(error):
+    """FILE:LINE that has raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}"
 
 
 def mqtt_gateway():

@@ -288,6 +288,22 @@ def test_id_with_a_key_is_not_served_without_it():
     played(play)
 
 
+def test_first_message_that_comes_again_and_again_takes_one_timer():
+    async def play(node):
+        reader, writer = await open_stream(node.port)
+        writer.write(b"old\n")
+        for _ in range(100):
+            writer.write(b"00x\n")
+            while await within(reader.readline()) != b"00\n":
+                pass
+        found = [handle for handle in asyncio.get_running_loop()._scheduled if "_lived_on" in repr(handle)]
+        assert len(found) == 1
+        writer.close()
+        await until(lambda: found[0].cancelled(), "the end of the timer")
+
+    played(play)
+
+
 # Restarts of the server
 
 def restarted(*plays):
