@@ -45,27 +45,32 @@ class Metrics:
         self._registry = registry
         self._store = store
         self._guard = guard
-        self._requests = 0
+        self._asking = set()  # StreamWriters
         self._more = more
 
     async def serve(self):
         """Serve until cancelled. Raises: OSError."""
         serving = await asyncio.start_server(self._answer, self._host, int(self._port), limit=_HEADER_BYTES)
-        async with serving:
-            await serving.serve_forever()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            serving.close()  # `async with` would wait for those that are asking
+            for writer in self._asking:
+                writer.transport.abort()
 
     async def _answer(self, reader, writer):
-        self._requests += 1
+        self._asking.add(writer)
         try:
-            if self._requests <= MAX_REQUESTS:
+            if len(self._asking) <= MAX_REQUESTS:
                 async with asyncio.timeout(LIMIT_S):
                     writer.write(self._answer_to(await _request(reader)))
-                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
         except (OSError, ValueError):  # TimeoutError is an OSError, a line that is too long a ValueError
             pass
         finally:
-            self._requests -= 1
-            writer.close()
+            self._asking.discard(writer)
+            writer.transport.abort()  # it has been closed, or what it has not taken it will not take
 
     def _answer_to(self, lines):
         if lines[0].split()[:2] != [b"GET", b"/metrics"]:
