@@ -8,11 +8,15 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
+import stat
 
 from protocol.errors import LinkError
+from server.settings import SettingsError
 
 MAX_REQUEST = 1 << 16
 MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut off
+ANSWER_S = 20.0  # for the answer to a question that waits for no client
 
 
 class AdminServer:
@@ -27,12 +31,15 @@ class AdminServer:
         self._server = None
 
     async def start(self):
-        """Raises: OSError."""
+        """Raises: SettingsError."""
+        look_at(self.path)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)  # of a server that was killed: the store's lock says that there is no other
+            os.unlink(self.path)  # of a server that was killed
         mask = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_REQUEST)
+        except OSError as error:
+            raise SettingsError(f"admin_socket {self.path} cannot be made: {error.strerror or error}")
         finally:
             os.umask(mask)
 
@@ -55,7 +62,7 @@ class AdminServer:
             async for answer in self._answers(request, reader):
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (ValueError, KeyError, TypeError, AttributeError, LinkError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LinkError) as error:
             writer.write(json.dumps({"error": str(error)}).encode() + b"\n")
         except (OSError, asyncio.CancelledError):
             pass  # the caller has gone, or the server ends
@@ -116,13 +123,33 @@ class AdminServer:
             self._tails[client_id].discard(queue)
 
 
-async def ask(path, request):
-    """For the commands: an async iterator of answers. Raises: OSError if no server is there."""
-    reader, writer = await asyncio.open_unix_connection(path, limit=1 << 24)
+def look_at(path):
+    """Raises: SettingsError if the socket cannot be had: another server answers there, or something else is there."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
     try:
-        writer.write(json.dumps(request).encode() + b"\n")
-        await writer.drain()
-        async for line in reader:
-            yield json.loads(line)
-    finally:
-        writer.close()
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SettingsError(f"admin_socket {path} is there already, and is no socket: give another path")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(ANSWER_S)
+        try:
+            sock.connect(path)
+        except OSError:
+            return  # nobody is there
+    raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
+
+
+def ask(path, request, limit_s=None):
+    """For the commands: an iterator of answers. Raises: OSError if no server is there, or is silent for limit_s."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(limit_s)
+        sock.connect(path)
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        with sock.makefile("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # else the server was killed meanwhile
+                    yield json.loads(line)

@@ -5,6 +5,7 @@ Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the wor
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -12,10 +13,10 @@ import time
 
 from protocol.errors import LinkError
 from server import settings as settings_file
-from server.admin import ask
+from server.admin import ANSWER_S, ask, look_at
 from server.environment import Secrets, key_source
 from server.key_file import fingerprint
-from server.service import load_app, mqtt_gateway, serve
+from server.service import load_app, mqtt_gateway, refuse_both_ways, serve
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
 
@@ -35,13 +36,28 @@ def main(words=None):
     """Returns the exit status."""
     options = _parser().parse_args(words)
     try:
-        return options.run(options, _settings(options))
+        status = options.run(options, _settings(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `pb-link clients | head -1`
+        _give_up_output()
+        return 1
     except (SettingsError, LinkError, TypeError, ValueError) as error:
         return _fail(options, str(error))
     except OSError as error:
+        _give_up_output()
         return _fail(options, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         return 1
+
+
+def _give_up_output():
+    """What could not be printed is not tried again when the interpreter ends, which would say so at length."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _fail(options, text):
@@ -98,11 +114,13 @@ def _settings(options):
 def _serve(options, settings):
     if options.json:
         settings.log = "json"
-    return serve(settings, Secrets())
+    status = serve(settings, Secrets())
+    _give_up_output()  # a log that could not be written is no error of the server
+    return status
 
 
 def _clients(options, settings):
-    answer = _ask(settings, {"do": "clients"})["clients"]
+    answer = _ask(settings, {"do": "clients"}, ANSWER_S)["clients"]
     if options.json:
         print(json.dumps(answer))
         return 0
@@ -117,7 +135,7 @@ def _clients(options, settings):
 
 
 def _backlog(options, settings):
-    backlogs = _ask(settings, {"do": "backlog"})["backlogs"]
+    backlogs = _ask(settings, {"do": "backlog"}, ANSWER_S)["backlogs"]
     if options.json:
         print(json.dumps(backlogs))
         return 0
@@ -130,10 +148,11 @@ def _backlog(options, settings):
 
 def _discard(options, settings):
     if not options.yes:
-        waiting = {one["id"]: one for one in _ask(settings, {"do": "backlog"})["backlogs"]}.get(options.id)
+        backlogs = _ask(settings, {"do": "backlog"}, ANSWER_S)["backlogs"]
+        waiting = {one["id"]: one for one in backlogs}.get(options.id)
         lines = waiting["lines"] if waiting else 0
         raise ValueError(f"{lines} lines that wait for {options.id} would be gone for good: --yes does it")
-    answer = _ask(settings, {"do": "discard", "id": options.id})
+    answer = _ask(settings, {"do": "discard", "id": options.id}, ANSWER_S)
     print(json.dumps(answer) if options.json else f"{answer['discarded']} lines for {options.id} are gone")
     return 0
 
@@ -150,30 +169,33 @@ def _send(options, settings):
     return 0
 
 
-def _ask(settings, request):
-    for answer in _answers(settings, request):
+def _ask(settings, request, limit_s=None):
+    """limit_s: for the answer; None where it waits for the client, or for room for a line."""
+    for answer in _answers(settings, request, limit_s):
         return answer
     raise ValueError("the server ended before it answered; a line may be stored: pb-link backlog, when it runs")
 
 
-def _answers(settings, request):
-    """Raises: ValueError with what the server says is wrong."""
-    loop = asyncio.new_event_loop()
-    answers = ask(settings.admin_socket, request)
-    try:
-        while True:
-            try:
-                answer = loop.run_until_complete(anext(answers))
-            except StopAsyncIteration:
-                return
-            except (ConnectionRefusedError, FileNotFoundError):
-                raise ValueError(f"no server runs here: there is nobody at {settings.admin_socket}")
-            if "error" in answer:
-                raise ValueError(answer["error"])
-            yield answer
-    finally:
-        loop.run_until_complete(answers.aclose())
-        loop.close()
+def _answers(settings, request, limit_s=None):
+    """Raises: ValueError with what the server says is wrong, or why it says nothing."""
+    path = settings.admin_socket
+    answers = ask(path, request, limit_s)
+    while True:
+        try:
+            answer = next(answers, None)
+        except (ConnectionRefusedError, FileNotFoundError):
+            raise ValueError(f"no server runs here: there is nobody at {path}")
+        except ConnectionError:  # it ended before it had read the question
+            return
+        except TimeoutError:
+            raise ValueError(f"the server at {path} has not answered in {limit_s:g} s: is it stopped?")
+        except OSError as error:
+            raise ValueError(f"the server at {path} cannot be asked: {error.strerror or error}")
+        if answer is None:
+            return
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        yield answer
 
 
 def _keys(options, settings):
@@ -235,6 +257,7 @@ def _ids_with_keys(settings):
 
 
 def _check_keys(settings):
+    refuse_both_ways(settings, _ids_with_keys(settings))
     return None if _ids_with_keys(settings) else f"nobody has a key in {settings.keys}: pb-link keys add ID"
 
 
@@ -266,4 +289,5 @@ CHECKS = (
     ("app", lambda settings: load_app(settings.app) and None),
     ("store", lambda settings: SQLiteStore(settings.store).close()),
     ("port", _check_port),
+    ("admin_socket", lambda settings: look_at(settings.admin_socket)),
 )
