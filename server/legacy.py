@@ -150,6 +150,8 @@ class LegacyClient:
             number = -1
         if not 0 <= number <= 255 or len(line) > MAX_LINE + 2:
             raise RemoteProtocolError("neither message nor acknowledgement: %r" % line[:16])
+        if not _is_text(line):  # it would be an error of the application that reads it
+            raise RemoteProtocolError("a message that is not UTF-8")
         if len(line) == 2:
             self._acknowledged_by_client(number)
         elif not self._is_new(number, line[2:]):
@@ -257,6 +259,14 @@ class LegacyClient:
     def _flush_later(self, inside):
         if inside is self._inside and not inside.closed:
             self._flush()
+
+
+def _is_text(line):
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _line(reader):

@@ -6,6 +6,7 @@ its process has had it, one that is cancelled before gives it back. Of Lines,
 a line leaves the store when the application is done with it.
 """
 
+from protocol.errors import RemoteProtocolError
 from protocol.lines import decode_line
 
 
@@ -119,4 +120,8 @@ class Lines:
         store, number, data = await self._connection.next_after(self._done, self._ahead)
         self._done = (store, number)
         self.number = number
-        return decode_line(data)
+        try:
+            return decode_line(data)
+        except RemoteProtocolError:  # an application that dies of it shall not get it again, and die again
+            await self._connection.done_with(self._done, self._ahead)
+            raise

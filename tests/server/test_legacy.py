@@ -238,7 +238,8 @@ async def answer(port, data):
         writer.close()
 
 
-STRANGE = [b"a\n00x\n", b"unknown\n", b"\xff\xfe\n", b"x" * 70000, b"\n", b"old\nxyz\n", b"old\n" + b"0" * 70000]
+STRANGE = [b"a\n00x\n", b"unknown\n", b"\xff\xfe\n", b"x" * 70000, b"\n"]
+STRANGE += [b"old\nxyz\n", b"old\n00\xff\n", b"old\n" + b"0" * 70000]
 
 
 @pytest.mark.parametrize("data", STRANGE, ids=range(len(STRANGE)))
@@ -250,6 +251,7 @@ def test_nobody_else_is_served(data, capsys):
         await client.write("undisturbed")
         assert await within(node.conn.readline()) == "undisturbed\n" and client.up
         assert node.registry.get("old").nconns == (1 if data.startswith(b"old") else 0)
+        assert not data.startswith(b"old") or await within(node.registry.store.look("old", 1, 0)) is None
         client.cut()
 
     played(play)
