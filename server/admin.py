@@ -51,10 +51,13 @@ class AdminServer:
             os.unlink(self.path)
 
     def received(self, client_id, lines):
-        for queue in self._tails.get(client_id, ()):
+        for queue in list(self._tails.get(client_id, ())):
             for line in lines:
-                if queue.qsize() < MAX_BEHIND:
-                    queue.put_nowait(line.decode(errors="replace"))
+                if queue.qsize() == MAX_BEHIND:
+                    self._tails[client_id].discard(queue)
+                    queue.put_nowait(None)
+                    break
+                queue.put_nowait(line.decode(errors="replace"))
 
     async def _serve(self, reader, writer):
         try:
@@ -115,6 +118,8 @@ class AdminServer:
                 getting = asyncio.create_task(queue.get())
                 await asyncio.wait((getting, gone), return_when=asyncio.FIRST_COMPLETED)
                 if getting.done():
+                    if getting.result() is None:
+                        raise ValueError(f"more than {MAX_BEHIND} lines were not taken: the next ones are not shown")
                     yield getting.result()
                 else:
                     getting.cancel()

@@ -108,7 +108,7 @@ def _parser():
 def _settings(options):
     names = ("app", "port", "host", "keys", "store", "allow_legacy")
     changes = {name: getattr(options, name, None) for name in names}
-    return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG"), changes)
+    return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG") or None, changes)
 
 
 def _serve(options, settings):
@@ -159,8 +159,14 @@ def _discard(options, settings):
 
 def _tail(options, settings):
     for answer in _answers(settings, {"do": "tail", "id": options.id}):
-        print(json.dumps(answer) if options.json else answer["line"], flush=True)
+        shown = _harmless(answer["line"]) if sys.stdout.isatty() else answer["line"]
+        print(json.dumps(answer) if options.json else shown, flush=True)
     return 1  # the server has ended
+
+
+def _harmless(line):
+    """For a terminal, which a client is not to command."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
 def _send(options, settings):

@@ -108,10 +108,13 @@ def read(path=None, changes=None):
 
 
 def _read_file(path):
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
     try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
         found = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}, line {line}: it is not UTF-8: {error.reason}")
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}")
     folder = os.path.dirname(os.path.abspath(path))

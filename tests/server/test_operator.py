@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from server import command
+from server import command, settings
+from server.admin import MAX_BEHIND, AdminServer
 from server.key_file import KeyFile
 from server.log import Log
+from server.settings import SettingsError
 from tests.server.peer import Client, free_port, open_stream, within
 from tests.server.test_command import ROOT, Server, words
 
@@ -248,3 +250,39 @@ def test_gateway_that_cannot_begin_is_a_line():
     process = started("serve", "--config", "x.toml", stdout=subprocess.DEVNULL)
     text = process.communicate(timeout=20)[1]
     assert process.returncode == 1 and "absent" in text and text.count("\n") == 1, text
+
+
+def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
+    async def play():
+        tail = admin._tail("pump", asyncio.StreamReader())
+        waiting = asyncio.create_task(anext(tail))
+        await asyncio.sleep(0)
+        admin.received("pump", [b"0"])
+        assert await within(waiting) == "0"
+        admin.received("pump", [b"%d" % number for number in range(1, MAX_BEHIND + 10)])
+        shown = []
+        with pytest.raises(ValueError, match="were not taken"):
+            while True:
+                shown.append(await within(anext(tail)))
+        assert shown == [*map(str, range(1, MAX_BEHIND + 1))] and admin._tails == {"pump": set()}
+
+    admin = AdminServer("x", None, None, None)
+    asyncio.run(play())
+
+
+def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
+    monkeypatch.setattr(command, "_answers", lambda settings, request: [{"line": "\x1b]0;x\x07 \u00b0C \u200b"}])
+    for terminal, shown in ((True, "\\x1b]0;x\\x07 \u00b0C \\u200b\n"), (False, "\x1b]0;x\x07 \u00b0C \u200b\n")):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        assert words("tail pump", capsys)[1] == shown
+
+
+def test_settings_that_are_not_text_name_the_line():
+    Path("x.toml").write_bytes(b"port = 1\n# \xff\n")
+    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
+        settings.read("x.toml")
+
+
+def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):
+    monkeypatch.setenv("PB_LINK_CONFIG", "")
+    assert words("keys list", capsys)[0] == 0
