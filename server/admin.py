@@ -33,10 +33,10 @@ class AdminServer:
     async def start(self):
         """Raises: SettingsError."""
         look_at(self.path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)  # of a server that was killed
         mask = os.umask(0o177)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)  # of a server that was killed
             self._server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_REQUEST)
         except OSError as error:
             raise SettingsError(f"admin_socket {self.path} cannot be made: {error.strerror or error}")
@@ -47,7 +47,7 @@ class AdminServer:
         if self._server is None:
             return
         self._server.close()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # it is in nobody's way: see start
             os.unlink(self.path)
 
     def received(self, client_id, lines):

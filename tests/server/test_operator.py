@@ -286,3 +286,18 @@ def test_settings_that_are_not_text_name_the_line():
 def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):
     monkeypatch.setenv("PB_LINK_CONFIG", "")
     assert words("keys list", capsys)[0] == 0
+
+
+def test_admin_socket_in_a_folder_that_cannot_be_written_any_more(monkeypatch):
+    def unlink(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    async def play():
+        admin = AdminServer("pb_link.sock", None, None, None)
+        await admin.start()
+        monkeypatch.setattr(os, "unlink", unlink)
+        admin.close()
+        with pytest.raises(SettingsError, match="admin_socket pb_link.sock cannot be made: Permission denied"):
+            await AdminServer("pb_link.sock", None, None, None).start()
+
+    asyncio.run(play())
