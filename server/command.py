@@ -258,7 +258,10 @@ def _looked_at(what, look, settings):
 
 def _ids_with_keys(settings):
     if not hasattr(settings, "ids_with_keys"):  # secrets can be taken out of the environment once
-        settings.ids_with_keys = set(key_source(settings, Secrets()).read())
+        secrets = Secrets()
+        if settings.mqtt:
+            settings.mqtt.password = secrets.mqtt_password
+        settings.ids_with_keys = set(key_source(settings, secrets).read())
     return settings.ids_with_keys
 
 

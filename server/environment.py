@@ -2,6 +2,7 @@
 
     PB_LINK_KEYS            the keys, in place of the key file: its JSON
     PB_LINK_METRICS_TOKEN   who wants the metrics has to show it
+    PB_LINK_MQTT_PASSWORD   of the server's user at the broker
 
 What is read is taken out of the environment, so that no program the
 application starts inherits it. No error and no repr shows a value.
@@ -13,7 +14,7 @@ import re
 
 from server.key_file import KeyFile
 from server.keys import load_keys
-from server.settings import SettingsError
+from server.settings import MQTT_PASSWORD, SettingsError
 
 KEYS = "PB_LINK_KEYS"
 METRICS_TOKEN = "PB_LINK_METRICS_TOKEN"
@@ -25,6 +26,7 @@ class Secrets:
 
     def __init__(self, environment=None):
         environment = os.environ if environment is None else environment
+        self.mqtt_password = environment.pop(MQTT_PASSWORD, None)
         self.keys = _keys(environment.pop(KEYS, None))  # dict, or None: there is a key file
         self.metrics_token = _token(environment.pop(METRICS_TOKEN, None))
 

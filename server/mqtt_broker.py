@@ -196,10 +196,9 @@ async def connection(settings, tls, name, will, connecting=None):
 
 def read_password(settings):
     """Returns the password, or None. Raises: SettingsError, OSError; none shows it."""
-    from_environment = os.environ.get(MQTT_PASSWORD)
     if not settings.password_file:
-        password = from_environment
-    elif from_environment is not None:
+        password = settings.password
+    elif settings.password is not None:
         raise SettingsError(f"both password_file and {MQTT_PASSWORD} have a password for MQTT: take one away")
     else:
         password = _read_password_file(settings.password_file)

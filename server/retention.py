@@ -6,6 +6,9 @@ absence makes a client old. Each time it comes, the count begins again.
 """
 
 import asyncio
+import contextlib
+
+from protocol.errors import StoreError
 
 LOOK_S = 600.0  # between two counts: so much is lost of one when the server ends
 _DAY_S = 86400
@@ -21,10 +24,11 @@ class Retention:
         self._connections = {}  # id -> how many there had been when it was looked at last
 
     async def run(self):
-        """Count until cancelled. Raises: StoreError."""
+        """Count until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            await self.look(int(LOOK_S))
+            with contextlib.suppress(StoreError):  # the clients' own errors tell: it is not for this to end the server
+                await self.look(int(LOOK_S))
 
     async def look(self, seconds):
         """So many more have passed."""

@@ -38,6 +38,8 @@ class Service:
         self.settings = settings
         self.log = log or Log(settings.log)
         self._metrics_token = secrets.metrics_token
+        if settings.mqtt:
+            settings.mqtt.password = secrets.mqtt_password
         self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())

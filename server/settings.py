@@ -136,6 +136,7 @@ def _read_mqtt(path, text, folder, found):
     _check_all(path, text, "mqtt", found, MQTT_SETTINGS)
     _make_absolute(folder, found, ("password_file", "ca_file", "cert_file", "key_file"))
     mqtt = SimpleNamespace(**{name: setting.default for name, setting in MQTT_SETTINGS.items()} | found)
+    mqtt.password = None  # it comes from the environment
     if not mqtt.tls and (mqtt.ca_file or mqtt.cert_file or mqtt.key_file):
         raise SettingsError(f"{where}: certificates are of use with tls = true only")
     if bool(mqtt.cert_file) != bool(mqtt.key_file):

@@ -38,7 +38,7 @@ class Log(list):
 @contextlib.asynccontextmanager
 async def gateway(mqtt, broker, service, **settings):
     """A Gateway for the client "a", running."""
-    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()}
+    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()} | {"password": None}
     values.update(host=HOST, port=broker.port, **settings)
     found = mqtt.Gateway(SimpleNamespace(**values), service.registry, lambda: {"a"}, Log())
     service.registry.on_event = lambda event, client_id, details: found.note(event, client_id)
@@ -381,7 +381,7 @@ def test_topics_of_different_ids_are_different_and_have_one_level(mqtt):
 
 def test_log_of_many_is_bounded(mqtt):
     service = Service()
-    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()}
+    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()} | {"password": None}
 
     async def main():
         return mqtt.Gateway(SimpleNamespace(**values), service.registry, set, Log())

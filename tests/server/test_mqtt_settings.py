@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server import settings
+from server.environment import Secrets
 from server.service import mqtt_gateway
 from server.settings import MQTT_SETTINGS, SettingsError
 
@@ -84,15 +85,22 @@ def secret(text, mode=0o600):
     return read('[mqtt]\nusername = "me"\npassword_file = "secret"')
 
 
-def test_password_comes_from_a_file_or_the_environment(mqtt_broker, monkeypatch):
+def test_password_comes_from_a_file_or_the_environment(mqtt_broker):
     assert mqtt_broker.read_password(read("[mqtt]")) is None
     assert mqtt_broker.read_password(secret(b" pass word\n")) == " pass word"
-    monkeypatch.setenv("PB_LINK_MQTT_PASSWORD", "other")
-    assert mqtt_broker.read_password(read('[mqtt]\nusername = "me"')) == "other"
+    environment = {"PB_LINK_MQTT_PASSWORD": "other"}
+    password = Secrets(environment).mqtt_password
+    assert not environment  # no program of the application inherits it
+
+    def read_password(settings):
+        settings.password = password
+        return mqtt_broker.read_password(settings)
+
+    assert read_password(read('[mqtt]\nusername = "me"')) == "other"
     with pytest.raises(SettingsError, match="take one away"):
-        mqtt_broker.read_password(secret(b"x"))
+        read_password(secret(b"x"))
     with pytest.raises(SettingsError, match="set username"):
-        mqtt_broker.read_password(read("[mqtt]"))
+        read_password(read("[mqtt]"))
 
 
 @pytest.mark.parametrize(

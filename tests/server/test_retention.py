@@ -161,3 +161,21 @@ def test_backlog_is_shown_and_discarded_by_commands(capsys):
         status, log = server.end()
     assert status == 0 and "discarded client=pump lines=3" in log and "line0" not in log
     assert Path("pb_link.db").exists()
+
+
+def test_store_that_fails_does_not_end_the_count(monkeypatch):
+    class Failing:
+        looks = 0
+
+        async def backlogs(self):
+            self.looks += 1
+            raise StoreError("the disk is full")
+
+    async def main():
+        monkeypatch.setattr("server.retention.LOOK_S", 0.01)
+        store = Failing()
+        counting = asyncio.create_task(Retention(1, None, store).run())
+        await until(lambda: store.looks > 1, "the second look")
+        counting.cancel()
+
+    asyncio.run(main())
