@@ -25,6 +25,7 @@ from server.status import Status
 _LOOK_S = 1.0  # how often the key file is looked at
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
 _KEY_FAULTS = (OSError, TypeError, ValueError)  # of the key file
+END_S = 10.0  # for the application, and each part of the server, to end when they are cancelled
 _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
 
 
@@ -54,6 +55,7 @@ class Service:
         self._gateway = None
         self._stop = asyncio.Event()
         self._failed = False
+        self.stuck = False  # a task goes on although it has been cancelled
 
     async def run(self):
         """Serve until a signal, or until the application fails. Returns the exit status."""
@@ -92,7 +94,9 @@ class Service:
             # The application first: what it has written and taken is in the store when that is closed.
             for task in reversed(tasks):
                 task.cancel()
-                await asyncio.wait([task])
+                if (await asyncio.wait([task], timeout=END_S))[1]:
+                    self.stuck = self._failed = True
+                    self.log("failed", error=f"a task has not ended {END_S:g} s after it was cancelled")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SETTLE_S):
                     await registry.settle()
@@ -224,6 +228,10 @@ def serve(settings, secrets):
     """Returns the exit status."""
 
     async def main():
-        return await Service(settings, secrets).run()
+        service = Service(settings, secrets)
+        status = await service.run()
+        if service.stuck:
+            os._exit(status)  # asyncio.run would wait for it; everything is on the disk
+        return status
 
     return asyncio.run(main())

@@ -301,3 +301,26 @@ def test_admin_socket_in_a_folder_that_cannot_be_written_any_more(monkeypatch):
             await AdminServer("pb_link.sock", None, None, None).start()
 
     asyncio.run(play())
+
+
+STUBBORN = """
+import asyncio
+import server.service
+
+server.service.END_S = 0.2
+
+class Application:
+    async def run(self):
+        while True:
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                pass
+"""
+
+
+def test_application_that_does_not_end_is_left_behind():
+    Path("application.py").write_text(STUBBORN)
+    with Server("--app", "application:Application") as server:
+        status, log = server.end()
+    assert status == 1 and "has not ended 0.2 s after" in log and log.rstrip().endswith("stopped"), log
