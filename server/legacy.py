@@ -39,6 +39,7 @@ from protocol.sender import Sender
 from protocol.session import OPEN, Session
 from server.legacy_memory import Memory, digest
 
+_HEXADECIMAL = set(b"0123456789abcdefABCDEF")  # int() takes "+1" as well
 PAUSE_S = 0.2  # what the original leaves a client after its first byte, before it sends a line
 
 
@@ -144,14 +145,12 @@ class LegacyClient:
             await self._writer.drain()  # who reads no acknowledgements is not read either
 
     async def _received(self, line):
-        try:
-            number = int(line[:2], 16) if len(line[:2].strip()) == 2 else -1
-        except ValueError:
-            number = -1
-        if not 0 <= number <= 255 or len(line) > MAX_LINE + 2:
+        digits = line[:2]
+        if len(digits) != 2 or set(digits) - _HEXADECIMAL or len(line) > MAX_LINE + 2:
             raise RemoteProtocolError("neither message nor acknowledgement: %r" % line[:16])
         if not _is_text(line):  # it would be an error of the application that reads it
             raise RemoteProtocolError("a message that is not UTF-8")
+        number = int(digits, 16)
         if len(line) == 2:
             self._acknowledged_by_client(number)
         elif not self._is_new(number, line[2:]):

@@ -239,7 +239,7 @@ async def answer(port, data):
 
 
 STRANGE = [b"a\n00x\n", b"unknown\n", b"\xff\xfe\n", b"x" * 70000, b"\n"]
-STRANGE += [b"old\nxyz\n", b"old\n00\xff\n", b"old\n" + b"0" * 70000]
+STRANGE += [b"old\nxyz\n", b"old\n00\xff\n", b"old\n+1x\n", b"old\n7\n", b"old\n" + b"0" * 70000]
 
 
 @pytest.mark.parametrize("data", STRANGE, ids=range(len(STRANGE)))
