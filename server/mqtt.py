@@ -20,6 +20,7 @@ from aiomqtt import MqttCodeError, MqttError
 from protocol.errors import StoreError
 from protocol.lines import encode_line
 from server.discovery import MAX_ENTITIES, discovery_message, is_announcement
+from server.log import Few
 from server.mqtt_broker import connection, read_password, tls_context
 from server.settings import SettingsError
 
@@ -30,8 +31,6 @@ STABLE_S = 10.0  # a connection that lived for so long ends the back-off, as doe
 LEAVE_S = 3.0  # at the end, to say that the client is offline
 READER = "the MQTT gateway"
 
-_LOGGED = 10  # lines of a kind in a period; the others are counted
-_PERIOD_S = 10.0
 _NO_REASON = 0x80  # "Unspecified error", which paho makes of the end of a connection
 _FAULTS = (MqttError, OSError, StoreError, SettingsError)
 
@@ -49,7 +48,7 @@ class Gateway:
         self.counts = collections.Counter()
         self._ids = ids
         self._log = log
-        self._told = {}  # event -> [lines in this period, its end]
+        self._few = Few(log)
         self._channels = {}
         self._tasks = set()
         self._failed = None
@@ -95,15 +94,7 @@ class Gateway:
 
     def tell(self, event, client_id, **details):
         """A line of the log, unless there have been many of the kind."""
-        now = time.monotonic()
-        told = self._told.get(event)
-        if told is None or now >= told[1]:
-            if told is not None and told[0] > _LOGGED:
-                self._log(event + "_more", count=told[0] - _LOGGED)
-            told = self._told[event] = [0, now + _PERIOD_S]
-        told[0] += 1
-        if told[0] <= _LOGGED:
-            self._log(event, client_id, **details)
+        self._few(event, client_id, **details)
 
     def metrics(self):
         """(name, type, help, value) of each."""

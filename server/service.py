@@ -15,7 +15,7 @@ from server.guard import Guard
 from server.keys import Keys
 from server.legacy import Legacy
 from server.listener import MAX_GREETED, MAX_SILENT, Listener
-from server.log import QUIET, Log
+from server.log import QUIET, Few, Log
 from server.metrics import Metrics
 from server.retention import Retention
 from server.settings import SettingsError
@@ -38,6 +38,7 @@ class Service:
     def __init__(self, settings, secrets, log=None):
         self.settings = settings
         self.log = log or Log(settings.log)
+        self._few = Few(self.log)  # of clients without a key, which anybody can say to be
         self._metrics_token = secrets.metrics_token
         if settings.mqtt:
             settings.mqtt.password = secrets.mqtt_password
@@ -132,7 +133,8 @@ class Service:
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif event not in QUIET:
-            self.log(event, client_id, **details)
+            log = self._few if client_id in self.settings.allow_legacy else self.log
+            log(event, client_id, **details)
 
     async def _follow_keys(self):
         while True:

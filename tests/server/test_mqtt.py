@@ -390,6 +390,6 @@ def test_log_of_many_is_bounded(mqtt):
     for _ in range(100):
         found.tell("mqtt_refused", "a", reason="x")
     assert len(found._log) == 10
-    found._told["mqtt_refused"][1] = 0
+    found._few._told["mqtt_refused"][1] = 0
     found.tell("mqtt_refused", "a", reason="x")
     assert found._log[10:] == [("mqtt_refused_more", {"count": 90}), ("mqtt_refused", {"reason": "x"})]

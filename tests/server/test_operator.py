@@ -324,3 +324,17 @@ def test_application_that_does_not_end_is_left_behind():
     with Server("--app", "application:Application") as server:
         status, log = server.end()
     assert status == 1 and "has not ended 0.2 s after" in log and log.rstrip().endswith("stopped"), log
+
+
+def test_clients_without_a_key_do_not_fill_the_log():
+    async def connect(port, count):
+        for _ in range(count):
+            reader, writer = await open_stream(port)
+            writer.write(b"old\nzz\n")
+            await within(reader.read())
+            writer.close()
+
+    with Server("--allow-legacy", "old") as server:
+        asyncio.run(connect(server.port, 30))
+        status, log = server.end()
+    assert status == 0 and log.count(" connected ") == log.count(" disconnected ") == 10, log
