@@ -30,15 +30,22 @@ def started(*options, **how):
     return subprocess.Popen([*PB_LINK, *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
 
 
+def heed_interrupts():
+    """In the new process: what is started in the background, as tests may be, ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("options", [("tail", "pump"), ("send", "pump", "x", "--wait")])
 def test_interrupted_command_ends_without_a_word(options):
     with Server():
-        process = started(*options)
+        process = started(*options, preexec_fn=heed_interrupts)
         try:
             time.sleep(1)  # it waits for the server by then; if not, it has been interrupted earlier
-            while process.poll() is None:
+            for _ in range(40):
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.5)
+                if process.poll() is not None:
+                    break
             assert process.returncode == 1 and "aclose" not in process.stderr.read()
         finally:
             process.kill()
