@@ -1,9 +1,17 @@
 """What tests of all levels share: the interpreters, skipping with a reason, and lines that report a measurement."""
 
+import signal
+
 import pytest
 
 from build import debian, micropython
 from build.shell import MissingTool
+
+
+def pytest_configure():
+    """Heed interrupts, and so do the processes that tests start: in the background a shell has them ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -30,15 +30,10 @@ def started(*options, **how):
     return subprocess.Popen([*PB_LINK, *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
 
 
-def heed_interrupts():
-    """In the new process: what is started in the background, as tests may be, ignores SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("options", [("tail", "pump"), ("send", "pump", "x", "--wait")])
 def test_interrupted_command_ends_without_a_word(options):
     with Server():
-        process = started(*options, preexec_fn=heed_interrupts)
+        process = started(*options)
         try:
             time.sleep(1)  # it waits for the server by then; if not, it has been interrupted earlier
             for _ in range(40):
