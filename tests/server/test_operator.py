@@ -1,6 +1,7 @@
 """`pb-link` in the hands of people: interrupted, into pipes that close, with the wrong file in the wrong place."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -30,18 +31,25 @@ def started(*options, **how):
     return subprocess.Popen([*PB_LINK, *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
 
 
+def has_socket(pid):
+    """Has the process an open socket?"""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that file was closed meanwhile
+            if os.readlink(link).startswith("socket:"):
+                return True
+    return False
+
+
 @pytest.mark.parametrize("options", [("tail", "pump"), ("send", "pump", "x", "--wait")])
 def test_interrupted_command_ends_without_a_word(options):
     with Server():
         process = started(*options)
         try:
-            time.sleep(1)  # it waits for the server by then; if not, it has been interrupted earlier
-            for _ in range(40):
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.5)
-                if process.poll() is not None:
-                    break
-            assert process.returncode == 1 and "aclose" not in process.stderr.read()
+            while not has_socket(process.pid):
+                time.sleep(0.05)
+            time.sleep(0.2)  # it has asked, and waits
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[1] == "" and process.returncode == 1
         finally:
             process.kill()
             process.wait()
@@ -242,8 +250,6 @@ def test_request_for_metrics_that_does_not_end_does_not_keep_the_server():
             time.sleep(0.3)
             status, log = server.end()
     assert status == 0 and len(log.splitlines()) == 2, log
-
-
 
 
 def test_gateway_that_cannot_begin_is_a_line():
