@@ -9,8 +9,10 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     2   8   epoch of the client: random, new in each of its lives
     10  16  nonce of the client, fresh for each connection
     26  2   longest frame it takes, with the prefix
-    28  1   length of the id
-    29  n   id, UTF-8
+    28  2   longest line it takes, bytes of UTF-8 without the newline
+    30  8   key hint: an HMAC of the other bytes under the client's key
+    38  1   length of the id
+    39  n   id, UTF-8
 
     WELCOME  server -> client
     0   1   kind 02
@@ -18,7 +20,8 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     2   8   epoch of the server's session with this client
     10  16  nonce of the server
     26  2   longest frame it takes, with the prefix
-    28  32  proof of the server
+    28  2   longest line it takes, bytes of UTF-8 without the newline
+    30  32  proof of the server
 
     PROOF    client -> server
     0   1   kind 03
@@ -86,8 +89,7 @@ RECORD_HEADER = 2
 REFUSED_VERSION = 1
 REFUSED_IDENTITY = 2
 REFUSED_BUSY = 3
-REASONS = {
-    REFUSED_VERSION: "the server speaks another protocol version",
+REASONS = {  # of the others: that of another version names both
     REFUSED_IDENTITY: "unknown id or wrong key",
     REFUSED_BUSY: "the server has too many connections",
 }

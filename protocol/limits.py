@@ -18,8 +18,10 @@ from protocol.framing import MAX_FRAME, VERSION  # noqa: F401 - facts of the str
 # What HELLO may announce: room for the header, the MAC and one short record.
 MIN_FRAME = const(128)
 
-# The longest line, in bytes of UTF-8 without the newline.
+# The longest line, in bytes of UTF-8 without the newline. An end may announce less in its handshake, but not less
+# than MIN_LINE.
 MAX_LINE = const(8192)
+MIN_LINE = const(128)
 
 # What a record costs in the flow control beyond its payload: its 2-byte
 # header and about what an object costs on a board, so that a flood of empty
@@ -76,3 +78,5 @@ EPOCH_BYTES = const(8)
 MAC_BYTES = const(8)
 # Proofs of the handshake are not cut.
 PROOF_BYTES = const(32)
+# The key hint in HELLO is an HMAC-SHA256 cut to this many bytes.
+HINT_BYTES = const(8)

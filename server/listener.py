@@ -13,7 +13,7 @@ from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
-from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, encode_refused
+from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
@@ -201,8 +201,11 @@ class Listener:
 
     async def _hello(self, transport, responder):
         """Returns the key of the client that somebody says to be."""
-        await transport.expect_preamble()
-        fault = responder.hello(await transport.next_frame())
+        version = await transport.expect_preamble()
+        fault = responder.hello(await transport.next_frame())  # of another version too: its client is told so
+        if not fault and version != VERSION:
+            responder.refuse = REFUSED_VERSION
+            fault = "the firmware of the ESP8266 speaks protocol version %d, this is %d" % (version, VERSION)
         if fault:
             raise RemoteProtocolError(fault)
         key = self._keys.choose(responder.client_id, responder.peer_epoch)

@@ -68,12 +68,13 @@ class Transport:
         return self._first
 
     async def expect_preamble(self):
-        """Raises: RemoteProtocolError, EOFError, OSError."""
+        """Returns the bridge's version of the protocol. Raises: RemoteProtocolError, EOFError, OSError."""
         rest = await self.reader.readexactly(len(PREAMBLE) - len(self._first))
         self.received += len(rest)
         preamble = self._first + rest
-        if preamble != PREAMBLE:
-            raise RemoteProtocolError("not the pb_link protocol, or another version of it")
+        if preamble[:-1] != PREAMBLE[:-1]:
+            raise RemoteProtocolError("not the pb_link protocol")
+        return preamble[-1]
 
     async def receive(self):
         """Wait for bytes and return an iterable of the frames they complete.

@@ -2,7 +2,7 @@ import unittest
 
 from protocol import frame, handshake
 from protocol.handshake import DONE, FAILED, HELLO_SENT, START, WELCOME_SENT, Initiator, Responder
-from protocol.limits import MAX_FRAME, MAX_ID, MIN_FRAME
+from protocol.limits import MAX_FRAME, MAX_ID, MAX_LINE, MIN_FRAME, MIN_LINE
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.test_frame import sealed
 
@@ -43,6 +43,13 @@ class TestAgreement(unittest.TestCase):
         self.assertEqual(responder.client_id, "meter")
         self.assertEqual((responder.peer_epoch, client.peer_epoch), (EPOCH, SERVER_EPOCH))
         self.assertEqual((responder.peer_max_frame, client.peer_max_frame), (512, MAX_FRAME))
+
+    def test_each_end_learns_the_longest_line_of_the_other(self):
+        client = Initiator("meter", KEY, EPOCH, NONCE, max_line=2000)
+        responder = Responder()
+        responder.hello(client.hello())
+        client.receive(responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, max_line=4000))
+        self.assertEqual((responder.peer_max_line, client.peer_max_line), (2000, 4000))
 
     def test_channels_fit(self):
         client = initiator()
@@ -129,6 +136,27 @@ class TestForgery(unittest.TestCase):
         self.assertEqual(responder.proof(proof), "not a PROOF")
         self.assertIn("in state done", client.receive(welcome)[1])
         self.assertIn("in state failed", client.receive(welcome)[1])
+
+
+class TestKeyHint(unittest.TestCase):
+    def fits(self, hello, key):
+        responder = Responder()
+        self.assertIsNone(responder.hello(hello))
+        return responder.fits(key)
+
+    def test_hint_tells_which_key_the_client_has(self):
+        hello = initiator().hello()
+        self.assertTrue(self.fits(hello, KEY))
+        self.assertFalse(self.fits(hello, OTHER_KEY))
+
+    def test_hint_covers_every_other_byte_of_hello(self):
+        for hello in every_flip(initiator().hello()):
+            responder = Responder()
+            self.assertFalse(responder.hello(hello) is None and responder.fits(KEY))
+
+    def test_hint_is_another_one_for_each_connection(self):
+        hints = {initiator(nonce=bytes((n,)) * 16).hello()[30:38] for n in range(20)}
+        self.assertEqual(len(hints), 20)
 
 
 class TestFlippedBits(unittest.TestCase):
@@ -230,8 +258,24 @@ class TestHello(unittest.TestCase):
             welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, size)
             self.assertEqual(client.receive(welcome)[1], "frame size %d" % size)
 
+    def test_line_size_out_of_bounds_is_refused(self):
+        for size in (0, MIN_LINE - 1, MAX_LINE + 1, 0xFFFF):
+            hello = Initiator("meter", KEY, EPOCH, NONCE, max_line=size).hello()
+            self.assertEqual(Responder().hello(hello), "line size %d" % size)
+            client = initiator()
+            responder = Responder()
+            responder.hello(client.hello())
+            welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, max_line=size)
+            self.assertEqual(client.receive(welcome)[1], "line size %d" % size)
+
 
 class TestRefusal(unittest.TestCase):
+    def test_refusal_for_the_version_names_both(self):
+        client = initiator()
+        client.hello()
+        _, fault = client.receive(frame.encode_refused(frame.REFUSED_VERSION, 2))
+        self.assertEqual(fault, "refused: the server speaks protocol version 2, this is 3")
+
     def test_reason_is_told_in_words(self):
         for reason in list(frame.REASONS) + [200]:
             client = initiator()
@@ -244,7 +288,7 @@ class TestRefusal(unittest.TestCase):
         client = initiator()
         _, welcome = begun(client.hello())
         reply, fault = client.receive(b"\x02\x09" + welcome[2:])
-        self.assertEqual(fault, "the server speaks protocol version 9, this is 2")
+        self.assertEqual(fault, "the server speaks protocol version 9, this is 3")
 
     def test_nothing_is_taken_before_hello(self):
         client = initiator()
@@ -253,12 +297,13 @@ class TestRefusal(unittest.TestCase):
 
     def test_labels_differ(self):
         labels = (
+            handshake._KEY_HINT,
             handshake._SERVER_PROOF,
             handshake._CLIENT_PROOF,
             handshake._TO_SERVER,
             handshake._TO_CLIENT,
         )
-        self.assertEqual(len(set(labels)), 4)
+        self.assertEqual(len(set(labels)), 5)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 import server.listener
 import server.registry
-from protocol.frame import WELCOME
+from protocol.frame import REFUSED, REFUSED_VERSION, WELCOME
 from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
 from server import client_conn
@@ -217,7 +217,7 @@ def test_unproven_newcomer_does_not_disturb_the_live_connection():
             conn = await within(client_conn("a"))
             for key in (OTHER_KEY, bytes(32), KEY[:31] + b"\0"):
                 await Client(service.port, key=key).refused()
-            hello_only = client.sent[: len(PREAMBLE) + 2 + 30]
+            hello_only = client.sent[: len(PREAMBLE) + 2 + 40]
             reader, writer = await open_stream(service.port)
             writer.write(hello_only)
             assert (await within(reader.readexactly(3)))[2] == 2  # WELCOME; it is never answered
@@ -227,6 +227,21 @@ def test_unproven_newcomer_does_not_disturb_the_live_connection():
             writer.transport.abort()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", ["client", "firmware of the ESP8266"])
+def test_another_version_is_refused_in_words_at_both_ends(capsys, who):
+    async def main():
+        async with Service() as service:
+            stream = bytearray(HELLO_OF_A)
+            if who == "client":
+                stream[len(PREAMBLE) + 2 + 1] = VERSION - 1
+            stream[len(PREAMBLE) - 1] = VERSION - 1
+            assert await what_comes(service.port, bytes(stream)) == bytes((0, 3, REFUSED, REFUSED_VERSION, VERSION))
+
+    asyncio.run(main())
+    (line,) = refusals(capsys)
+    assert f"{who} speaks protocol version {VERSION - 1}, this is {VERSION}" in line
 
 
 # The end
@@ -273,7 +288,7 @@ def test_server_that_ends_does_not_wait_for_those_who_do_not_close(monkeypatch):
 HTTP = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 GARBAGE = {
     "http": HTTP,
-    "old version": PREAMBLE[:3] + bytes((PREAMBLE[3] + 1,)),
+    "another version and nothing": PREAMBLE[:3] + bytes((PREAMBLE[3] + 1,)),
     "text": b"hello\n",
     "zeros": bytes(100),
     "keepalives only": PREAMBLE + bytes(64) + b"\0\1",
@@ -318,7 +333,7 @@ def test_silence_in_the_handshake_is_bounded(capsys, monkeypatch):
 
 # The places of unproven connections
 
-HELLO_OF_A = PREAMBLE + b"\0\x1e" + Initiator("a", bytes(32), bytes(8), bytes(16)).hello()
+HELLO_OF_A = PREAMBLE + b"\0\x28" + Initiator("a", bytes(32), bytes(8), bytes(16)).hello()
 BUSY = bytes((0, 3, 4, 3, VERSION))  # REFUSED: too many connections
 
 
