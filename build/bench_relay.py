@@ -162,7 +162,7 @@ class Bench:
         print(self.relayed - self.until + _FRAMES, meter.allocated, meter.longest)
 
 
-async def join(ssid, password):
+async def join(ssid, password, leave):
     return True
 
 

@@ -48,6 +48,11 @@ _WIFI_RETRY_MS = const(2000)
 _RECONNECT_FIRST_MS = const(250)
 _RECONNECT_LAST_MS = const(4000)
 _GOOD_CONNECTION_MS = const(5000)
+# After so many attempts and short connections in a row the network that is joined is left for the configured one, if
+# that is another. Later: once this one has led to the server, which is more likely to be away then (ten minutes at
+# least). The chip forgets the network that is left.
+_TRIES = const(4)
+_LATER_TRIES = const(160)
 # A task that has not shown itself for this long is taken for hung; joining
 # Wi-Fi and connecting may take their time.
 _MAILBOX_HUNG_MS = const(5000)
@@ -75,7 +80,7 @@ class Bridge:
     i2c: machine.I2C or machine.SoftI2C: the controller of the bus that the client is on.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
-    join: coroutine function (ssid, password) -> True when the network is joined: esp_link.wifi.join.
+    join: coroutine function (ssid, password, leave) -> 0, 1, 2: esp_link.wifi.join of the chip's station.
     connect: esp_link.tcp.connect, or its like.
     random16: function that returns a random number 1..65535.
     mem_free: function that collects garbage and returns the free heap, bytes.
@@ -308,35 +313,40 @@ class Bridge:
 
     async def _keep_connected(self):
         pause_ms = _RECONNECT_FIRST_MS
+        tries = tried = None  # attempts that are left, with this configuration
         while True:
             self._times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
             config = self._config
+            if config is not tried:
+                tries, tried = _TRIES, config
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
-            joined = await self._join(config[4], config[5])
+            joined = await self._join(config[4], config[5], tries <= 0)
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
             if not joined:
                 self._tell_once(control.BAD_WIFI)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
-            if await self._connected(config):
+            tries -= 1
+            if await self._connected(config, joined):
                 self._times.start(_T_BRIEF, _GOOD_CONNECTION_MS)
                 number = self._uplink.number
                 self._queue(bytes((control.UP, number)))
                 await self._uplink.serve(config[2])
                 self._queue(bytes((control.DOWN, number)))
-                pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
+                if self._times.over(_T_BRIEF):
+                    pause_ms, tries = _RECONNECT_FIRST_MS, _LATER_TRIES
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
-    async def _connected(self, config):
-        """True when a connection to the server is open."""
+    async def _connected(self, config, joined):
+        """True when a connection to the server is open. joined: 1 if no other network is to be tried."""
         try:
             await self._uplink.open(config[1], config[0])
         except OSError:
-            if self._config is config:
+            if self._config is config and joined == 1:
                 self._tell_once(control.BAD_SERVER)
             return False
         if self._config is config:

@@ -69,7 +69,7 @@ def make_bridge():
         i2c,
         syn,
         machine.Pin(_ACK, machine.Pin.OUT, value=1),
-        lambda ssid, password: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, ssid, password),
+        lambda *wanted: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, *wanted),
         connect,
         random16,
         mem_free,

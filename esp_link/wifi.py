@@ -1,4 +1,8 @@
-"""Wi-Fi: joins the stored network first, then the configured one. Functions: a class costs the bridge heap."""
+"""Wi-Fi: joins the stored network first, then the configured one. Functions: a class costs the bridge heap.
+
+The chip stores one network: that of the last `connect` with credentials, even if they are wrong. So there is no way
+back from the configured network to the one that was stored before (ports/esp8266/network_wlan.c).
+"""
 
 from primitives.platform import sleep_ms
 
@@ -15,28 +19,43 @@ _JOIN_MS = const(15000)
 _POLL_MS = const(100)
 # An attempt that has not begun by then will not: nothing is stored.
 _IDLE_MS = const(1000)
+# Of an ssid, at most (IEEE 802.11, 9.4.2.2).
+_SSID_BYTES = const(32)
 
 
-async def join(wlan, idle, joining, ssid, password):
+async def join(wlan, idle, joining, ssid, password, leave=False):
     """Try the stored credentials, then ssid and password unless ssid is empty.
 
     Args:
     wlan: network.WLAN(STA_IF), active.
     idle, joining: the values of wlan.status() before and during an attempt;
         any other than these, without a connection, is a failure.
+    leave: try ssid and password also if another network is joined.
 
-    Returns: True when the network is joined.
+    Returns: 0: no network is joined; 1: one is; 2: one is, and it is not the configured one.
     """
+    there = 2 if ssid and not _stores(wlan, ssid) else 1
     if wlan.isconnected():
-        return True
-    if wlan.status() != joining:  # the chip tries by itself after boot
-        _connect(wlan)
-    if await _joined(wlan, idle, joining):
-        return True
-    if not ssid:
-        return False
+        if there == 1 or not leave:
+            return there
+    else:
+        if wlan.status() != joining:  # the chip tries by itself after boot
+            _connect(wlan)
+        if await _joined(wlan, idle, joining):
+            return there
+        if not ssid:
+            return 0
     _connect(wlan, ssid, password)
-    return await _joined(wlan, idle, joining)
+    return 1 if await _joined(wlan, idle, joining) else 0
+
+
+def _stores(wlan, ssid):
+    """True if the stored network, which is joined if any is, has this name."""
+    try:
+        stored = wlan.config("ssid").encode()
+    except UnicodeError:
+        return False  # not the configured one, which is UTF-8
+    return stored[:_SSID_BYTES] == ssid.encode()[:_SSID_BYTES]  # behind 32 bytes the chip's driver reads on
 
 
 def _connect(wlan, *credentials):

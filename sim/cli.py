@@ -126,7 +126,12 @@ def _add_up(commands):
     parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")
     parser.add_argument("--ssid", help="the network takes only this one (default: any credentials)")
     parser.add_argument("--password", default="", help="with --ssid")
-    parser.add_argument("--stored-wifi", action="store_true", help="the ESP8266 has the network's credentials stored")
+    stored = parser.add_mutually_exclusive_group()
+    stored.add_argument("--stored-wifi", action="store_true", help="the ESP8266 has the network's credentials stored")
+    stored.add_argument(
+        "--stored-elsewhere", action="store_true",
+        help="the ESP8266 has stored another network, which is in range and does not lead to the server",
+    )  # fmt: skip
     _add_bed_options(parser)
     parser.add_argument("args", nargs="*", help="arguments of the client's program, after --")
     parser.set_defaults(start=up.up)

@@ -80,7 +80,7 @@ class CountedRun:
             **bridge,
             on_line=self._line,
             log=self._event,
-            network=wifi.Network(assoc_s=options.assoc_ms / 1000),
+            air=wifi.Air(assoc_s=options.assoc_ms / 1000),
             boot_s=options.boot_ms / 1000,
             clock_hz=options.clock,
             arguments=arguments,

@@ -58,7 +58,7 @@ class Demo:
             **bridge,
             on_line=self._line,
             log=lambda who, text: self._say(f"{who}: {text}"),
-            network=wifi.Network(assoc_s=self._options.assoc_ms / 1000),
+            air=wifi.Air(assoc_s=self._options.assoc_ms / 1000),
             boot_s=self._options.boot_ms / 1000,
             clock_hz=self._options.clock,
         )

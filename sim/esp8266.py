@@ -14,6 +14,9 @@ from sim.watchdog import Watchdog
 OFF, HELD, STRAPPED, BOOTING, RUNNING = "off", "held", "strapped", "booting", "running"
 STRAPS = ("0", "2")  # GPIO0 and GPIO2 must be high when reset is released
 
+# What a WLAN request for the ssid is answered with: ssid, password and a NUL.
+CONFIG_BYTES = wifi.SSID_BYTES + wifi.PASSWORD_BYTES + 1
+
 # machine.reset_cause()
 POWER_ON, WATCHDOG, SOFT, EXTERNAL = 0, 1, 4, 6
 
@@ -22,21 +25,23 @@ WATCHDOG_S = 3.2
 
 
 class Esp8266:
-    """Args: bed, board: a board of kind esp8266; rst: Net; command_for_fd: how to start its program;
-    network: wifi.Network; server: (host, port) in place of what the program connects to; log(text)."""
+    """Args: bed, board: a board of kind esp8266; rst: Net; command_for_fd: how to start its program; air: wifi.Air;
+    stored: (ssid, password) in its flash; server: (host, port) in place of what the program connects to; log(text)."""
 
-    def __init__(self, bed, board, rst, command_for_fd, *, network, boot_s=1.0, server=None, cwd=None, log=None):
+    def __init__(
+        self, bed, board, rst, command_for_fd, *, air, stored=None, boot_s=1.0, server=None, cwd=None, log=None
+    ):  # fmt: skip
         self.board = board
         self.rst = rst
         self.command_for_fd = command_for_fd
-        self.network = network
+        self.air = air
         self.boot_s = boot_s
         self.cwd = cwd
         self.state = OFF
         self.resets = 0  # boots after the first, whatever the cause
         self.resets_by_pin = 0
         self.strapped = 0  # releases of reset with a strap low
-        self.station = wifi.Station(network)
+        self.station = wifi.Station(air, stored)
         self.tcp = Proxy(self.connected, lambda: board.life, server)
         self._cause = POWER_ON
         self._log = log or (lambda text: None)
@@ -139,11 +144,12 @@ class Esp8266:
     # Wi-Fi.
 
     def connected(self):
-        return self.board.alive and self.station.connected(asyncio.get_running_loop().time())
+        """True if the server is reached, as far as the Wi-Fi goes."""
+        return self.board.alive and self.station.reaches_server(asyncio.get_running_loop().time())
 
     def set_wifi(self, up):
-        """Takes the access point away, or gives it back."""
-        self.network.up = up
+        """Takes all access points away, or gives them back."""
+        self.air.set_up(up)
         if up:
             self.station.outage_ended(asyncio.get_running_loop().time())
 
@@ -157,14 +163,16 @@ class Esp8266:
                 station.set_active(frame.c == 2, now)
             reply(frame, int(station.active))
         elif frame.b == 1:
-            ssid, _, password = frame.payload.decode().partition("\0")
+            ssid, _, password = frame.payload.partition(b"\0")
             station.connect(ssid if frame.c else None, password, now)
             reply(frame)
         elif frame.b == 2:
             station.disconnect()
             reply(frame)
-        else:
+        elif frame.b == 3:
             reply(frame, station.status(now))
+        else:
+            reply(frame, payload=station.config_ssid().ljust(CONFIG_BYTES, b"\0"))
 
     # TCP.
 

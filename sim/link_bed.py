@@ -39,7 +39,7 @@ class LinkBed:
     """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
     from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
     a flash that the bridge boots from (sim/flash_image.py), bridge_interpreter being one without it; wiring: as WIRING,
-    in which an end may be None; on_line(board name, line)."""
+    in which an end may be None; air, stored: as of Esp8266; on_line(board name, line)."""
 
     def __init__(
         self,
@@ -53,7 +53,8 @@ class LinkBed:
         wiring=WIRING,
         on_line,
         log,
-        network=None,
+        air=None,
+        stored=None,
         server=None,
         boot_s=1.0,
         clock_hz=None,
@@ -91,7 +92,8 @@ class LinkBed:
             self.bridge,
             self.nets["rst"],
             bridge_command,
-            network=network or wifi.Network(),
+            air=air or wifi.Air(),
+            stored=stored,
             boot_s=boot_s,
             server=server,
             log=lambda text: log("bridge", text),

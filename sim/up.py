@@ -25,14 +25,15 @@ def log(board, text):
     print(f"{board:>6} * {text}", file=sys.stderr, flush=True)
 
 
-def network_of(options):
-    """The virtual access point that the options describe."""
-    assoc_s = options.assoc_ms / 1000
-    if options.ssid is None:
-        stored = ("stored", "") if options.stored_wifi else None
-        return wifi.Network(stored=stored, assoc_s=assoc_s)
-    credentials = (options.ssid, options.password)
-    return wifi.Network(*credentials, stored=credentials if options.stored_wifi else None, assoc_s=assoc_s)
+def wifi_of(options):
+    """Returns (Air, credentials that the ESP8266 has stored, or None), as the options say."""
+    credentials = ("stored", "") if options.ssid is None else (options.ssid, options.password)
+    networks = [wifi.Network() if options.ssid is None else wifi.Network(*credentials)]
+    stored = credentials if options.stored_wifi else None
+    if options.stored_elsewhere:
+        stored = wifi.ELSEWHERE
+        networks.insert(0, wifi.Network(*wifi.ELSEWHERE, server=False))
+    return wifi.Air(*networks, assoc_s=options.assoc_ms / 1000), stored
 
 
 async def up(options):
@@ -44,6 +45,7 @@ async def up(options):
 async def _up(options, interpreter, bridge):
     if options.bridge_source:
         log("sim", "the bridge runs from source, in a larger heap than the chip's")
+    air, stored = wifi_of(options)
     bed = LinkBed(
         options.client,
         client_cwd=os.getcwd(),
@@ -52,7 +54,8 @@ async def _up(options, interpreter, bridge):
         **bridge,
         on_line=show,
         log=log,
-        network=network_of(options),
+        air=air,
+        stored=stored,
         server=options.server,
         boot_s=options.boot_ms / 1000,
         clock_hz=options.clock,

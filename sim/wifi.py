@@ -1,38 +1,72 @@
-"""The Wi-Fi station of an ESP8266 and the network it finds. Pure: time is an argument, in seconds."""
+"""The Wi-Fi station of an ESP8266 and the networks that it finds. Pure: time is an argument, in seconds."""
 
 IDLE, CONNECTING, WRONG_PASSWORD, NO_AP_FOUND, CONNECT_FAIL, GOT_IP = range(6)
 
+# Of the chip's `struct station_config`, bytes; what is longer is cut off without an error.
+SSID_BYTES = 32
+PASSWORD_BYTES = 64
+
+# Credentials of a second network, for beds that have one: it does not lead to the server.
+ELSEWHERE = ("elsewhere", "another password")
+
 
 class Network:
-    """An access point. `ssid` None: it takes whatever credentials come, which suits people who try programs.
+    """A network. `ssid` None: it takes whatever credentials come, which suits people who try programs.
 
-    `stored` are credentials in the chip's flash, (ssid, password), or None.
+    up: it is in range; server: the server is reached from it.
     """
 
-    def __init__(self, ssid=None, password=None, *, stored=None, assoc_s=2.0):
+    def __init__(self, ssid=None, password=None, *, server=True):
         self.ssid = ssid
         self.password = password
-        self.stored = stored
-        self.assoc_s = assoc_s
+        self.server = server
         self.up = True
 
-    def judge(self, ssid, password):
-        """What becomes of an attempt to join: GOT_IP, NO_AP_FOUND or WRONG_PASSWORD."""
-        if not self.up or not ssid:
-            return NO_AP_FOUND
-        if self.ssid is not None and ssid != self.ssid:
-            return NO_AP_FOUND
-        if self.ssid is not None and password != self.password:
-            return WRONG_PASSWORD
-        return GOT_IP
+    def takes(self, ssid):
+        """True if it is the one of that name."""
+        return self.ssid is None or _cut(self.ssid, SSID_BYTES) == ssid
+
+    def admits(self, password):
+        return self.ssid is None or _cut(self.password or "", PASSWORD_BYTES) == password
+
+
+class Air:
+    """The networks at one place; one that takes any credentials comes last. Without networks: just such a one."""
+
+    def __init__(self, *networks, assoc_s=2.0):
+        self.networks = networks or (Network(),)
+        self.assoc_s = assoc_s
+
+    def find(self, ssid):
+        """The network of that name that is in range, or None."""
+        for network in self.networks:
+            if network.up and ssid and network.takes(ssid):
+                return network
+        return None
+
+    def set_up(self, up):
+        """All access points are switched on or off."""
+        for network in self.networks:
+            network.up = up
 
 
 class Station:
-    """The chip's station interface. After an outage it joins again by itself, as the chip does."""
+    """The chip's station interface. After an outage it joins again by itself, as the chip does.
 
-    def __init__(self, network):
-        self.network = network
+    `stored` are the credentials in the chip's flash, (ssid, password) or None; str or bytes. It has room for one pair:
+    `connect` with credentials replaces them, even if they are wrong.
+    """
+
+    def __init__(self, air, stored=None):
+        self.air = air
+        self.store(stored)
         self.power_off()
+
+    def store(self, credentials):
+        """Somebody writes credentials into the flash."""
+        if credentials is not None:
+            credentials = _cut(credentials[0], SSID_BYTES), _cut(credentials[1], PASSWORD_BYTES)
+        self._stored = credentials
 
     def power_off(self):
         self.active = False
@@ -44,7 +78,7 @@ class Station:
         self.set_active(True, now)
 
     def set_active(self, on, now):
-        if on and not self.active and self.network.stored:
+        if on and not self.active and self._stored:
             self.connect(None, None, now)
         if not on:
             self._credentials = None
@@ -52,11 +86,9 @@ class Station:
 
     def connect(self, ssid, password, now):
         """`ssid` None: with what is stored in flash. New credentials are stored there, as on the chip."""
-        if ssid is None:
-            self._credentials = self.network.stored
-        else:
-            self._credentials = (ssid, password)
-            self.network.stored = self._credentials
+        if ssid is not None:
+            self.store((ssid, password))
+        self._credentials = self._stored
         self._since = now
 
     def disconnect(self):
@@ -66,14 +98,30 @@ class Station:
         """The access point is back: the chip joins again by itself."""
         self._since = now
 
+    def config_ssid(self):
+        """What `WLAN.config("ssid")` reads in the chip's memory, bytes: the stored ssid up to its NUL. One of 32 bytes
+        has none: the password follows."""
+        ssid, password = self._stored or (b"", b"")
+        return ssid + password if len(ssid) == SSID_BYTES else ssid
+
     def status(self, now):
         if not self.active or self._credentials is None:
             return IDLE
-        if not self.network.up:
-            return NO_AP_FOUND if now - self._since > self.network.assoc_s else CONNECTING
-        if now - self._since < self.network.assoc_s:
+        if now - self._since < self.air.assoc_s:
             return CONNECTING
-        return self.network.judge(*self._credentials)
+        ssid, password = self._credentials
+        network = self.air.find(ssid)
+        if network is None:
+            return NO_AP_FOUND
+        return GOT_IP if network.admits(password) else WRONG_PASSWORD
 
     def connected(self, now):
         return self.status(now) == GOT_IP
+
+    def reaches_server(self, now):
+        """True if a network is joined from which the server is reached."""
+        return self.connected(now) and self.air.find(self._credentials[0]).server
+
+
+def _cut(text, size):
+    return (text.encode() if isinstance(text, str) else text)[:size]

@@ -329,6 +329,11 @@ class WLAN:
         if self._life.alive:
             self._station.disconnect()
 
+    def config(self, what):
+        if what != "ssid":
+            raise ValueError("unknown config param")
+        return self._station.config_ssid().decode()
+
 
 def module(name, **names):
     made = types.ModuleType(name)

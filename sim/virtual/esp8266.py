@@ -11,21 +11,21 @@ from sim.virtual.board import ASYNCIO
 
 
 class Esp8266:
-    """Args: board: its Board; rst: Net; bus: Bus; network: wifi.Network; tcp: network.Network; costs: Costs;
+    """Args: board: its Board; rst: Net; bus: Bus; air: wifi.Air; tcp: network.Network; costs: Costs;
     clock_hz: of the bus, in place of what the program asks for."""
 
-    def __init__(self, board, rst, bus, network, costs, clock_hz=None):
+    def __init__(self, board, rst, bus, air, costs, clock_hz=None):
         self.board = board
         self.world = board.world
         self.rst = rst
         self.bus = bus
-        self.network = network
+        self.air = air
         self.tcp = None
         self.costs = costs
         self.clock_hz = clock_hz
         self.rst_broken = False  # the wire ends before the chip, whose own pull-up keeps the pin high
         self.faults = None  # object with before_transfer and after_transfer
-        self.station = wifi.Station(network)
+        self.station = wifi.Station(air)
         self.state = OFF
         self.resets = 0  # boots after the first, whatever the cause
         self.resets_by_pin = 0
@@ -130,12 +130,13 @@ class Esp8266:
     # Wi-Fi.
 
     def connected(self):
-        return self.state == RUNNING and self.station.connected(self.world.now)
+        """True if the server is reached, as far as the Wi-Fi goes."""
+        return self.state == RUNNING and self.station.reaches_server(self.world.now)
 
     def set_wifi(self, up):
-        """Takes the access point away, or gives it back."""
+        """Takes all access points away, or gives them back."""
         self.world.trace("wifi", "up" if up else "down")
-        self.network.up = up
+        self.air.set_up(up)
         if up:
             self.station.outage_ended(self.world.now)
-            self.world.after(self.network.assoc_s, self.tcp.came_back)
+            self.world.after(self.air.assoc_s, self.tcp.came_back)

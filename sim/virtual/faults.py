@@ -5,6 +5,7 @@ They act on parts, wires, segments and power, never on the code under test.
 
 import random
 
+from sim import wifi
 from sim.virtual.board import COALESCED, MISSED, SCHEDULER_DEPTH
 from sim.wire import CUT, LOST, NACKED, REPEATED
 
@@ -100,10 +101,15 @@ class Faults:
 
     def wifi_late(self):
         """The next association takes long."""
-        network = self.link.network
-        network.assoc_s = 12.0
+        air = self.link.air
+        air.assoc_s = 12.0
         self.wifi_outage()
-        self.later(15, 25, setattr, network, "assoc_s", self.link.costs.assoc_s)
+        self.later(15, 25, setattr, air, "assoc_s", self.link.costs.assoc_s)
+
+    def wifi_elsewhere(self):
+        """The ESP8266 starts anew, and has stored another network, which does not lead to the server."""
+        self.link.esp8266.station.store(wifi.ELSEWHERE)
+        self.link.esp8266.crash()
 
     # The server.
 
@@ -355,7 +361,7 @@ class StuckTarget:
 
 
 _NAMES = """
-    bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late
+    bridge_kill bridge_brownout bridge_hang bridge_exception wifi_outage wifi_password wifi_late wifi_elsewhere
     server_restart server_kill client_kill slow_client slow_server i2c_bitflip i2c_noise i2c_lost i2c_repeated
     i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late irq_coalesced
     scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise

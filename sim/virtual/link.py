@@ -65,8 +65,10 @@ class VirtualLink:
         self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, **slow)
         self.server = Board(world, "server", {}, seed=seed)
         self.bus = Bus(self.nets["scl"], self.nets["sda"], chunk_bytes)
-        self.network = wifi.Network(assoc_s=costs.assoc_s)
-        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.network, costs, clock_hz)
+        self.network = wifi.Network()
+        elsewhere = wifi.Network(*wifi.ELSEWHERE, server=False)
+        self.air = wifi.Air(elsewhere, self.network, assoc_s=costs.assoc_s)
+        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.air, costs, clock_hz)
         self.tcp = self.esp8266.tcp = Network(world, costs, self.esp8266.connected)
         self.client.on_end = self.server.on_end = self._ended
         self.failure = None  # why the run cannot go on

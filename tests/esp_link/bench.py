@@ -210,7 +210,7 @@ class Bench:
         self.bridge = Bridge(
             self.bus,
             *self._pins,
-            lambda ssid, password: self.wifi.join(ssid, password),  # a test may put another one there
+            lambda *wanted: self.wifi.join(*wanted),  # a test may put another one there
             self._connect,
             lambda: random.randrange(1, 65536),
             lambda: self.free,

@@ -211,7 +211,7 @@ def test_configuration_that_comes_while_the_old_one_joins_wins(joined):
             asked = []
             go_on = asyncio.Event()
 
-            async def join(ssid, password):
+            async def join(ssid, password, leave):
                 asked.append(ssid)
                 await go_on.wait()
                 return joined or ssid == "new"
@@ -225,6 +225,109 @@ def test_configuration_that_comes_while_the_old_one_joins_wins(joined):
             await bench.until(lambda: bench.client.kinds())
             assert asked == ["net", "new"]
             assert bench.client.kinds() == [UP] and bench.attempts[0][1:] == ("other", 9000)
+
+    run(main())
+
+
+class TwoNetworks:
+    """esp_link.wifi.join where another network than the configured one is joined. answer: what follows then."""
+
+    def __init__(self, bench, configured_is_there=True, answer="accept"):
+        self.bench = bench
+        self.joined = "stored"
+        self.configured_is_there = configured_is_there
+        self.answer = answer
+        self.left_at = self.told_before = None
+        bench.answer = "refuse"
+        bench.wifi.join = self.join
+
+    async def join(self, ssid, password, leave):
+        if leave and self.joined != ssid:
+            self.left_at, self.told_before = now_ms(), self.bench.client.kinds()
+            self.joined = ssid
+            self.bench.answer = self.answer
+        if self.joined == ssid:
+            return 1 if self.configured_is_there else 0
+        return 2
+
+
+def test_configured_network_is_tried_when_the_server_is_not_reached_from_another_one():
+    async def main():
+        async with Bench() as bench:
+            TwoNetworks(bench)
+            bench.client.configure()
+            await bench.until(lambda: UP in bench.client.kinds(), 6000)
+            assert len(bench.attempts) == 5 and bench.client.kinds() == [UP]
+
+    run(main())
+
+
+def test_server_that_no_network_leads_to_is_told_once_when_both_have_been_tried():
+    async def main():
+        async with Bench() as bench:
+            networks = TwoNetworks(bench, answer="refuse")
+            bench.client.configure()
+            await bench.pause(60000)
+            assert networks.told_before == [] and bench.client.kinds() == [control.BAD_SERVER]
+
+    run(main())
+
+
+def test_configured_network_that_is_not_there_is_told_once():
+    async def main():
+        async with Bench() as bench:
+            TwoNetworks(bench, configured_is_there=False)
+            bench.client.configure()
+            await bench.pause(60000)
+            assert bench.client.kinds() == [control.BAD_WIFI]
+
+    run(main())
+
+
+def test_network_that_has_led_to_the_server_is_not_left_in_the_first_ten_minutes_of_an_outage():
+    async def main():
+        async with Bench() as bench:
+            networks = TwoNetworks(bench)
+            bench.answer = "accept"
+            await bench.connected((8123, "server", 3600000, 0, "net", "secret"))
+            await bench.pause(6000)
+            bench.answer = "refuse"
+            bench.socket.end()
+            begun = now_ms()
+            await bench.pause(600000)
+            assert networks.left_at is None
+            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP], 60000)
+            assert networks.left_at - begun <= 660000
+
+    run(main())
+
+
+def test_short_connections_lead_to_the_configured_network_too():
+    """At the server's address in the other network there is a machine that takes connections, and ends them."""
+
+    async def main():
+        async with Bench() as bench:
+            networks = TwoNetworks(bench)
+            bench.answer = "accept"
+            bench.client.configure()
+            while networks.left_at is None:
+                await bench.pause(100)
+                if bench.sockets:
+                    bench.socket.end()
+            assert len(bench.attempts) == 5  # the fifth from the configured one
+
+    run(main())
+
+
+def test_new_configuration_has_its_own_attempts():
+    async def main():
+        async with Bench() as bench:
+            networks = TwoNetworks(bench)
+            bench.client.configure()
+            await bench.until(lambda: len(bench.attempts) == 3)
+            bench.client.configure((8123, "server", 1500, 0, "net", "another secret"))
+            await bench.until(lambda: networks.left_at)
+            assert len(bench.attempts) == 3 + 4 + 1
 
     run(main())
 

@@ -10,11 +10,13 @@ IDLE, CONNECTING, WRONG_PASSWORD, NO_AP, FAIL, GOT_IP = range(6)
 
 class FakeWlan:
     """network.WLAN of an ESP8266. outcomes: for each connect() the status that it ends in after `takes_ms`;
-    None: nothing is stored, it never begins; "hang": it never ends; "raise": connect() raises OSError."""
+    None: nothing is stored, it never begins; "hang": it never ends; "raise": connect() raises OSError.
+    stored: ssid, bytes."""
 
-    def __init__(self, *outcomes, takes_ms=2000):
+    def __init__(self, *outcomes, takes_ms=2000, stored=b"old"):
         self.outcomes = list(outcomes)
         self.takes_ms = takes_ms
+        self.stored = stored
         self.calls = []
         self._outcome = None
         self._begun = 0
@@ -40,12 +42,18 @@ class FakeWlan:
         if outcome == "raise":
             raise OSError("no credentials")
         self._outcome = outcome
+        if credentials:
+            self.stored = credentials[0].encode()
+
+    def config(self, what):
+        assert what == "ssid"
+        return self.stored.decode()
 
 
-def joined(wlan, ssid="net", password="secret"):
+def joined(wlan, ssid="net", password="secret", leave=False):
     async def main():
         begun = now_ms()
-        return await join(wlan, IDLE, CONNECTING, ssid, password), now_ms() - begun
+        return await join(wlan, IDLE, CONNECTING, ssid, password, leave), now_ms() - begun
 
     return run(main())
 
@@ -56,7 +64,7 @@ def attempts(wlan):
 
 def test_stored_network_is_joined_first():
     wlan = FakeWlan(GOT_IP)
-    assert joined(wlan)[0] is True
+    assert joined(wlan)[0]
     assert attempts(wlan) == [()]
 
 
@@ -64,7 +72,7 @@ def test_stored_network_is_joined_first():
 def test_configured_network_is_joined_when_the_stored_one_fails(failure):
     wlan = FakeWlan(failure, GOT_IP)
     good, took_ms = joined(wlan)
-    assert good is True and attempts(wlan) == [(), ("net", "secret")]
+    assert good == 1 and attempts(wlan) == [(), ("net", "secret")]
     assert took_ms <= 15000 + 2500
 
 
@@ -72,7 +80,7 @@ def test_configured_network_is_joined_when_the_stored_one_fails(failure):
 def test_failure_of_both_is_told_in_bounded_time(failure):
     wlan = FakeWlan(failure, failure)
     good, took_ms = joined(wlan)
-    assert good is False and took_ms <= 31000
+    assert good == 0 and took_ms <= 31000
 
 
 def test_nothing_stored_is_noticed_quickly():
@@ -86,7 +94,7 @@ def test_wrong_password_is_noticed_quickly():
 
 def test_empty_ssid_means_the_stored_network_only():
     wlan = FakeWlan(NO_AP)
-    assert joined(wlan, "", "")[0] is False
+    assert joined(wlan, "", "")[0] == 0
     assert attempts(wlan) == [()]
 
 
@@ -111,3 +119,48 @@ def test_attempt_that_the_chip_has_begun_by_itself_is_not_disturbed():
         assert wlan.calls == []
 
     run(main())
+
+
+def on_a_network(stored, ssid, leave, *outcomes):
+    """join() while the stored network is joined. Returns (what it returned, calls of the chip meanwhile)."""
+
+    async def main():
+        wlan = FakeWlan(GOT_IP, *outcomes, takes_ms=0, stored=stored)
+        wlan.connect()
+        wlan.calls.clear()
+        return await join(wlan, IDLE, CONNECTING, ssid, "secret", leave), wlan.calls
+
+    return run(main())
+
+
+def test_join_tells_whether_there_is_another_network_to_try():
+    assert on_a_network(b"net", "net", False) == (1, [])
+    assert on_a_network(b"old", "net", False) == (2, [])
+    assert on_a_network(b"old", "", False) == (1, [])
+    assert joined(FakeWlan(GOT_IP, stored=b"old"))[0] == 2
+    assert joined(FakeWlan(GOT_IP, stored=b"net"))[0] == 1
+
+
+def test_network_that_is_joined_is_left_for_the_configured_one_on_request():
+    assert on_a_network(b"old", "net", True, GOT_IP) == (1, ["disconnect", ("net", "secret")])
+    assert on_a_network(b"old", "net", True, NO_AP) == (0, ["disconnect", ("net", "secret")])
+
+
+def test_configured_network_that_is_joined_is_never_left():
+    assert on_a_network(b"net", "net", True) == (1, [])
+    assert on_a_network(b"old", "", True) == (1, [])
+
+
+def test_network_that_is_not_joined_is_tried_before_it_is_left():
+    wlan = FakeWlan(GOT_IP)
+    assert joined(wlan, leave=True)[0] == 2 and attempts(wlan) == [()]
+
+
+def test_ssid_of_32_bytes_is_known_again_though_the_chip_reads_the_password_with_it():
+    assert on_a_network(b"n" * 32 + b"secret", "n" * 32, True) == (1, [])
+    assert on_a_network(b"n" * 31 + b"x" + b"secret", "n" * 32, True, GOT_IP)[0] == 1
+    assert on_a_network("\U0001f4a1".encode(), "\U0001f4a1", True) == (1, [])
+
+
+def test_stored_ssid_that_is_not_utf_8_is_another_one():
+    assert on_a_network(b"\xff\xfe", "net", True, GOT_IP) == (1, ["disconnect", ("net", "secret")])

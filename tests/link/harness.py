@@ -138,7 +138,7 @@ class FakeWifi:
     def up(self):
         return self.good
 
-    async def join(self, ssid, password):
+    async def join(self, ssid, password, leave):
         return self.good
 
 
@@ -236,7 +236,7 @@ class Chip:
             self.bus,
             self.syn,
             self.ack,
-            lambda ssid, password: self.wifi.join(ssid, password),  # a test may put another one there
+            lambda *wanted: self.wifi.join(*wanted),  # a test may put another one there
             self._connect,
             lambda: random.randrange(1, 65536),
             lambda: 24000,

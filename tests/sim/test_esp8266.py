@@ -12,7 +12,7 @@ from sim.nets import Net
 class Chip:
     """An ESP8266 with a program; `lines` is what it printed."""
 
-    def __init__(self, interpreter, program, network=None):
+    def __init__(self, interpreter, program, air=None):
         self.bed = Bed()
         board = self.bed.add_board("chip", "esp8266")
         self.lines = []
@@ -26,7 +26,7 @@ class Chip:
             board,
             self.rst,
             lambda fd: interpreters.board_command(interpreter, "esp8266", fd, program),
-            network=network or wifi.Network(assoc_s=0.1),
+            air=air or wifi.Air(assoc_s=0.1),
             boot_s=0.05,
             log=self.log.append,
         )
@@ -177,7 +177,7 @@ def test_a_wrong_password_is_told(with_chip):
 
     text = "import network, time\nw = network.WLAN()\nw.active(True)\nw.connect('net', 'bird')\ntime.sleep_ms(300)\n"
     text += "print('wrong' if w.status() == network.STAT_WRONG_PASSWORD else w.status())\n" + STAY
-    with_chip(text, test, network=wifi.Network("net", "word", assoc_s=0.1))
+    with_chip(text, test, air=wifi.Air(wifi.Network("net", "word"), assoc_s=0.1))
 
 
 def test_streams_of_asyncio_work_unchanged(with_chip):

@@ -129,6 +129,15 @@ def join(*credentials):
         time.sleep_ms(10)
     print(wlan.status(), wlan.isconnected(), wlan.ifconfig()[0])
 join("net", "wrong"), join("other", "pass"), join("net", "pass")
+print(wlan.config("ssid"), wlan.config("essid"))
+wlan.connect("n" * 40, "pass")
+print(wlan.config("ssid"))
+wlan.connect(b"\\xff", "pass")
+try:
+    wlan.config("ssid")
+except UnicodeError as error:
+    print(type(error))
+wlan.connect("net", "pass")
 print(wlan.status("rssi") < 0)
 for wrong in (lambda: ap.connect("a"), lambda: wlan.status("x"), lambda: wlan.config("x"), lambda: network.WLAN(2)):
     try:
@@ -205,9 +214,9 @@ class Bench:
         for name, pin, gpio in (("scl", "X9", "0"), ("sda", "X10", "2")):
             self.bed.wire(Net(name, pull_up=True), (self.target, pin), (board, gpio))
         self.bed.wire(Net("loop", pull_up=True), (board, "4"), (board, "5"))
-        network = wifi.Network("net", "pass", assoc_s=0.05)
+        air = wifi.Air(wifi.Network("net", "pass"), assoc_s=0.05)
         self.chip = esp8266.Esp8266(
-            self.bed, board, Net("rst", pull_up=True), command, network=network, boot_s=0, log=self._log
+            self.bed, board, Net("rst", pull_up=True), command, air=air, boot_s=0, log=self._log
         )
         self.ended = asyncio.Event()
         self.status = None

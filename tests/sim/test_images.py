@@ -14,7 +14,7 @@ from sim import esp8266, flash_image, interpreters
 from sim.bed import Bed
 from sim.boot_loader import BootLoader, SerialPort
 from sim.nets import Net
-from sim.wifi import Network
+from sim.wifi import Air
 from tests.build.test_flash import micropython
 from tests.sim.conftest import Sim
 
@@ -52,7 +52,7 @@ def chip(micropython_chip, micropython_bridge, tmp_path):
         board.on_line = on_line
         part = esp8266.Esp8266(
             bed, board, Net("rst", pull_up=True), lambda fd: interpreters.flash_command(interpreter, fd, flash),
-            network=Network(), boot_s=0,
+            air=Air(), boot_s=0,
         )  # fmt: skip
         part.power_on()
         try:

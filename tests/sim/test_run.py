@@ -98,7 +98,8 @@ def test_no_child_survives_the_end_of_a_run(sim, number):
     assert not [child for child in children if os.path.exists(f"/proc/{child}")]
 
 
-def test_up_runs_a_users_client_against_a_users_server(sim, tmp_path):
+def up(sim, tmp_path, *options):
+    """`sim up` of a small client against a small server. Returns its result."""
     settings = {"port": 8123, "server": "192.0.2.1", "ssid": "any", "password": "any", "key": "ab" * 32, "id": "demo"}
     (tmp_path / "pb_settings.json").write_text(json.dumps(settings))
     (tmp_path / "client.py").write_text(
@@ -131,11 +132,21 @@ def test_up_runs_a_users_client_against_a_users_server(sim, tmp_path):
     environment = {**sim.environment, "PYTHONPATH": os.getcwd()}
     server = subprocess.Popen([sys.executable, tmp_path / "own_server.py", str(port)], env=environment, cwd=tmp_path)
     try:
-        client = ("--client", tmp_path / "client.py", "--bridge-source")
-        result = sim("up", *client, "--server", f"127.0.0.1:{port}", cwd=tmp_path)
+        return sim("up", "--client", tmp_path / "client.py", "--server", f"127.0.0.1:{port}", *options, cwd=tmp_path)
     finally:
         server.kill()
         server.wait()
+
+
+def test_up_runs_a_users_client_against_a_users_server(sim, tmp_path):
+    result = up(sim, tmp_path, "--bridge-source")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "client | you said hello" in result.stdout
+
+
+def test_up_leaves_a_stored_network_that_does_not_lead_to_the_server(sim_with_bridge, tmp_path):
+    """The frozen bridge, with its chip's modules in C, and the client's default hooks, of which bad_server ends it."""
+    result = up(sim_with_bridge, tmp_path, "--stored-elsewhere", "--assoc-ms", "200", "--boot-ms", "200")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "client | you said hello" in result.stdout
 

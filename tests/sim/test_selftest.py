@@ -105,7 +105,7 @@ async def run_case(name, folder, interpreter, chip):
     bed = LinkBed(
         folder / "main.py", client_cwd=folder, interpreter=interpreter, bridge_interpreter=chip,
         flash=flash_image.write(folder / "flash.bin"), wiring=wiring, on_line=on_line, log=lambda who, text: None,
-        network=wifi.Network(), boot_s=0.3,
+        air=wifi.Air(), boot_s=0.3,
     )  # fmt: skip
     if change:
         change(bed)

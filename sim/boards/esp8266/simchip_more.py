@@ -15,6 +15,7 @@ _STOP = 2
 _MEM = 4
 _SO_SNDBUF = 7
 _BUFFER = 1152  # sim/tcp.py
+_STATION_CONFIG = 97  # ssid, password, NUL: sim/esp8266.py
 
 
 # machine
@@ -131,7 +132,7 @@ def _station(wlan):
 
 def connect(wlan, ssid=None, key=None, *, bssid=None):
     _station(wlan)
-    credentials = b"" if ssid is None else ("%s\0%s" % (ssid, key or "")).encode()
+    credentials = b"" if ssid is None else b"\0".join((bytes(_buffer(ssid)), bytes(_buffer(key or ""))))
     call(15, 0, 1, 0 if ssid is None else 1, data=credentials)
 
 
@@ -152,9 +153,13 @@ def ifconfig(wlan, *_):
 
 def config(wlan, *what, **_):
     if what:
-        if what[0] != "mac":
+        if what[0] == "mac":
+            return b"\x5c\xcf\x7f\x66\x82\x5e"
+        if what[0] not in ("ssid", "essid") or wlan._interface:
             raise ValueError("unknown config param")
-        return b"\x5c\xcf\x7f\x66\x82\x5e"
+        found = bytearray(_STATION_CONFIG)
+        call(15, 0, 4, into=found)
+        return str(found[: found.find(b"\0")], "utf-8")  # UnicodeError, as on the chip
 
 
 def rssi(what):

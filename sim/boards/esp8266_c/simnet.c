@@ -13,7 +13,8 @@
 
 // network.WLAN
 
-enum { ACTIVE = 0, CONNECT = 1, DISCONNECT = 2, STATUS = 3 };
+enum { ACTIVE = 0, CONNECT = 1, DISCONNECT = 2, STATUS = 3, SSID = 4 };
+#define STATION_CONFIG (98)  // ssid, password, NUL: sim/esp8266.py; and one more
 enum { STATION = 0, ACCESS_POINT = 1 };
 enum { GOT_IP = 5 };
 
@@ -126,14 +127,31 @@ static mp_obj_t wlan_ifconfig(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(wlan_ifconfig_obj, 1, 2, wlan_ifconfig);
 
+// As on the chip: to the first NUL, which an ssid of 32 bytes has only behind the password. Raises: UnicodeError.
+static mp_obj_t stored_ssid(void) {
+    char config[STATION_CONFIG] = "";
+    const request_t request = {.kind = WLAN, .b = SSID, .into = {sizeof(config) - 1, (uint8_t *)config}};
+    int value = simchip_ask(&request);
+    if (value < 0) {
+        mp_raise_OSError(-value);
+    }
+    return mp_obj_new_str_from_cstr(config);
+}
+
 static mp_obj_t wlan_config(size_t n_args, const mp_obj_t *args, mp_map_t *kw_args) {
     if (n_args == 1) {
         return mp_const_none;  // what is set has no effect
     }
-    if (mp_obj_str_get_qstr(args[1]) != MP_QSTR_mac) {
-        mp_raise_ValueError(MP_ERROR_TEXT("unknown config param"));
+    switch (mp_obj_str_get_qstr(args[1])) {
+        case MP_QSTR_mac:
+            return mp_obj_new_bytes((const byte *)"\x5c\xcf\x7f\x66\x82\x5e", 6);
+        case MP_QSTR_ssid:
+        case MP_QSTR_essid:
+            if (interface_of(args[0]) == STATION) {
+                return stored_ssid();
+            }
     }
-    return mp_obj_new_bytes((const byte *)"\x5c\xcf\x7f\x66\x82\x5e", 6);
+    mp_raise_ValueError(MP_ERROR_TEXT("unknown config param"));
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(wlan_config_obj, 1, wlan_config);
 

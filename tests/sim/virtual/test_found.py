@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sim import wifi
 from sim.nets import Net
 from sim.virtual.costs import ZERO
 from sim.virtual.ledger import Ledger
@@ -107,3 +108,12 @@ def test_bridge_takes_noise_on_syn_for_no_request_of_a_self_test():
     """It wrote patterns over the mailbox of a client that had asked for nothing."""
     _, printed = run_with_syn_low(0.05)
     assert not any("self test" in line for line in printed)
+
+
+def test_link_leaves_a_stored_network_that_does_not_lead_to_the_server():
+    """A changed ssid was ignored as long as the network that the chip had stored was in range."""
+    run = VirtualRun(lines=5)
+    run.link.esp8266.station.store(wifi.ELSEWHERE)
+    run.run()
+    assert run.good, run.failure
+    assert run.link.esp8266.station.config_ssid() == b"virtual"
