@@ -26,7 +26,8 @@ from pb_link.app_base import AppBase
 gc.collect(); imported = gc.mem_free()
 from i2c_devices.ports import TargetPort
 class Pin:
-    IRQ_FALLING = 2
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+    def init(self, *_, **__): pass
     def irq(self, *_): pass
     def __call__(self, *_): pass
 class Target:

@@ -59,8 +59,11 @@ class Meter:
 class Pin:
     """A line to the device: the world calls `handler`."""
 
-    IRQ_FALLING = 2
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
     handler = None
+
+    def init(self, mode, pull=None, *, value=None):
+        pass
 
     def irq(self, handler, trigger=None):
         self.handler = handler

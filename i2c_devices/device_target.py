@@ -9,7 +9,7 @@ import asyncio
 
 from i2c_devices.life import random16
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.ports import Pollable
+from i2c_devices.ports import Pollable, check_pins, drive
 from primitives.platform import Flag, sleep_ms
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
@@ -60,6 +60,8 @@ class DeviceTarget(Pollable):
         self._port = port
         self._on_schedule_ref = self._on_schedule  # bound once: an interrupt must not allocate
         self._pin = pin
+        if hasattr(pin, "init"):  # a Pin, not just a function
+            check_pins(port.lines(type(pin)) + [("pin", pin)])
         self._handler = None
         self._trigger = 0
         self._flags = 0
@@ -89,6 +91,8 @@ class DeviceTarget(Pollable):
 
     def open(self):
         """Answer on the bus."""
+        if hasattr(self._pin, "init"):
+            drive(self._pin, 1)
         self._box.open()
 
     def close(self):

@@ -39,6 +39,9 @@ ZEPHYR = Port("zephyr", False, False, 1, 0, False)
 ESP32 = Port("esp32", False, False, 1, 0, True)
 PORTS = (STM32, RP2, SAMD, MIMXRT, ALIF, ZEPHYR, ESP32)
 
+# scl and sda of the Pyboard's I2C ports, which are chosen by these names.
+PYBOARD_PINS = {"X": ("X9", "X10"), "Y": ("Y9", "Y10")}
+
 
 def port_named(name):
     """The Port of that sys.platform. One that is not in the table can do what all can: memory and soft events."""
@@ -46,6 +49,28 @@ def port_named(name):
         if port.name == name:
             return port
     return Port(name, False, False, 1, 0, False)
+
+
+# Pins. Of what `Pin.init` takes, only this is the same everywhere: after `init(OPEN_DRAIN, value=0)` a pin of samd is
+# not low, and zephyr's OPEN_DRAIN is no output.
+
+
+def drive(pin, level):
+    """Make the Pin an output of this level, whatever it was before. A level written to one that is none is lost."""
+    pin.init(pin.OUT, value=level)
+
+
+def let_go(pin):
+    """Make the Pin an input, pulled up."""
+    pin.init(pin.IN, pin.PULL_UP)
+
+
+def check_pins(lines):
+    """Raises ValueError that names both if two lines are one pin. lines: list of (name, Pin)."""
+    for i, (name, pin) in enumerate(lines):
+        for other, used in lines[:i]:
+            if pin is used or repr(pin) == repr(used):  # zephyr makes a new object each time
+                raise ValueError("pins: %s and %s are both %r: each line needs a pin of its own" % (other, name, pin))
 
 
 class TargetPort:
@@ -65,6 +90,12 @@ class TargetPort:
         self._factory = factory
         self._args = args
         self._kwargs = kwargs
+
+    def lines(self, pin_class):
+        """scl and sda as a list of (name, Pin), for check_pins; [] if the port does not say which they are."""
+        if self._args and self._args[0] in PYBOARD_PINS:
+            return [(name, pin_class(id)) for name, id in zip(("scl", "sda"), PYBOARD_PINS[self._args[0]])]
+        return [(name, self._kwargs[name]) for name in ("scl", "sda") if name in self._kwargs]
 
     def open(self, mem, mem_addrsize):
         """The I2CTarget that is a memory."""

@@ -25,7 +25,8 @@ class StreamTarget(DeviceTarget):
         memory in all: rxbuf + txbuf + 10 windows + about 2 KB.
     life: random number 1..65535 that differs from that of the last run.
         None: from os.urandom.
-    pin: function of a level, pulsed low when the controller should look.
+    pin: Pin, which `open` makes an output, or function of a level: pulsed
+        low when the controller should look.
 
     It does not open itself.
     """

@@ -11,6 +11,7 @@
     asyncio.run(App(conn_id, config, hardware).await_msg())
 """
 
+from i2c_devices.ports import check_pins
 from pb_link.link import Link
 from pb_link.settings import Settings
 from primitives.wait_limit import wait_limit
@@ -25,7 +26,8 @@ class AppBase:
     config: list (port, server, timeout ms, seconds between reports, ssid,
         password, key) or a dict of the same (`settings.py`).
     hardware: list [i2c, syn, ack, rst]: i2c_devices.ports.TargetPort, two
-        Pins, and (Pin, active level, pulse in ms) or None.
+        Pins, and (Pin, active level, pulse in ms) or None. The link sets the
+        pins' modes, whatever they were.
     verbose: print one line an event.
 
     The hooks bad_wifi, bad_server, report and server_ok are called in a task of
@@ -128,22 +130,23 @@ def _hardware(hardware):
     if not isinstance(hardware, (list, tuple)) or len(hardware) != 4:
         raise ValueError("hardware must be [i2c, syn, ack, rst]")
     i2c, syn, ack, rst = hardware
-    if not hasattr(i2c, "open"):
+    if not hasattr(i2c, "lines"):
         raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.ports)")
-    for name, pin in (("syn", syn), ("ack", ack)):
-        if not callable(pin):
-            raise TypeError("hardware: %s must be a Pin" % name)
+    lines = [("syn", syn), ("ack", ack)]
     if rst is not None:
         _check_reset(rst)
+        lines.append(("rst", rst[0]))
+    for name, pin in lines:
+        if not (callable(pin) and hasattr(pin, "init")):
+            raise TypeError("hardware: %s must be a Pin" % name)
+    check_pins(i2c.lines(type(syn)) + lines)
     return hardware
 
 
 def _check_reset(rst):
     if not isinstance(rst, (list, tuple)) or len(rst) != 3:
         raise TypeError("hardware: rst must be (Pin, level, pulse in ms) or None")
-    pin, level, pulse_ms = rst
-    if not callable(pin):
-        raise TypeError("hardware: the first item of rst must be a Pin")
+    _, level, pulse_ms = rst
     if level not in (0, 1):
         raise ValueError("hardware: the level of rst must be 0 or 1")
     if not isinstance(pulse_ms, int) or not 1 <= pulse_ms <= 10000:

@@ -13,7 +13,7 @@ import sys
 
 from machine import I2CTarget, Pin
 
-from i2c_devices.ports import TargetPort
+from i2c_devices.ports import TargetPort, check_pins
 from pb_link.settings import pins_of, read
 from protocol.mailbox import ADDRESS
 
@@ -24,14 +24,22 @@ config = {name: value for name, value in settings.items() if name not in ("id", 
 conn_id = settings["id"]
 
 pins = pins_of(settings, sys.platform)
+# Just the pins: the link sets their modes.
+_lines = [(name, Pin(pins[name])) for name in ("scl", "sda", "syn", "ack", "rst") if pins.get(name) is not None]
+check_pins(_lines)
+_pin = dict(_lines)
 # Ports with a name, as the Pyboard's, have fixed pins and take none.
 _fixed = isinstance(pins["i2c"], str)
-_lines = {} if _fixed else {name: Pin(pins[name]) for name in ("scl", "sda") if name in pins}
-i2c = TargetPort(I2CTarget, pins["i2c"], addr=ADDRESS, **_lines)
-syn = Pin(pins["syn"], Pin.OUT, value=1)
-ack = Pin(pins["ack"], Pin.IN)
+i2c = TargetPort(
+    I2CTarget,
+    pins["i2c"],
+    addr=ADDRESS,
+    **({} if _fixed else {name: _pin[name] for name in ("scl", "sda") if name in _pin}),
+)
+syn = _pin["syn"]
+ack = _pin["ack"]
 rst = None
-if pins["rst"] is not None:
-    rst = (Pin(pins["rst"], Pin.OPEN_DRAIN, value=1), 0, RESET_MS)  # pin, active level, pulse
+if "rst" in _pin:
+    rst = (_pin["rst"], 0, RESET_MS)  # pin, active level, pulse
 
 hardware = [i2c, syn, ack, rst]

@@ -9,6 +9,7 @@ import asyncio
 import os
 
 from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.ports import drive, let_go
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
 from pb_link.hooks import Hooks
@@ -138,6 +139,10 @@ class Link:
     async def run(self):
         """Run the link until it is closed. Raises what a task or a hook raised."""
         self._check_open()
+        drive(self._syn, 1)
+        let_go(self._ack)
+        if self._rst is not None and not self._resetting:
+            self._release_reset()
         self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
         self._box.open()
         try:
@@ -387,7 +392,7 @@ class Link:
             self._box.close()
             self._lose_connection()
             try:
-                pin(level)
+                drive(pin, level)
                 await sleep_ms(pulse_ms)
             finally:
                 self._release_reset()
@@ -405,7 +410,10 @@ class Link:
 
     def _release_reset(self):
         pin, level, _ = self._rst
-        pin(1 - level)
+        if level:
+            drive(pin, 0)
+        else:  # as an open drain does: the button of the ESP8266's board may pull it low as well
+            let_go(pin)
 
     def _log(self, text):
         if self._verbose:

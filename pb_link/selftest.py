@@ -21,6 +21,7 @@ Not while something else drives the pins; the ESP8266 has been reset afterwards.
 
 import time
 
+from i2c_devices.ports import drive, let_go
 from protocol import selftest
 from protocol.version import RELEASE, release_text
 
@@ -66,7 +67,6 @@ class SelfTest:
     """
 
     def __init__(self, pin_class, pins, port, say=print):
-        self._class = pin_class
         self._pins = {name: pin_class(pins[name]) for name in WIRES}
         self._port = port
         self._say = say
@@ -96,10 +96,10 @@ class SelfTest:
 
     def _release(self, *names):
         for name in names or WIRES:
-            self._pins[name].init(self._class.IN, self._class.PULL_UP)
+            let_go(self._pins[name])
 
     def _low(self, name):
-        self._pins[name].init(self._class.OPEN_DRAIN, value=0)
+        drive(self._pins[name], 0)
 
     def _reset(self, name="rst"):
         self._low(name)
@@ -107,13 +107,12 @@ class SelfTest:
         self._release(name)
 
     def _restore(self):
-        """Let the bridge boot as usual, with the pins as `pb_link.config` has them."""
+        """Let the bridge boot as usual, with the pins as the link has them at rest."""
         self._release()
         if not self.faults:  # else syn may be driven against a short circuit
-            self._pins["syn"].init(self._class.OUT, value=1)
+            drive(self._pins["syn"], 1)
         if not self._rst_is_high:
             self._reset()
-        self._pins["rst"].init(self._class.OPEN_DRAIN, value=1)
 
     # 1: levels
 

@@ -104,7 +104,7 @@ def pins_of(settings, platform):
     if not isinstance(pins, dict):
         raise TypeError("settings: pins must be an object with " + ", ".join(_PIN_NAMES))
     for name in _PIN_NAMES:
-        if name not in pins:
+        if pins.get(name) is None and not (name == "rst" and name in pins):
             raise ValueError("settings: pins has no %s; it needs %s" % (name, ", ".join(_PIN_NAMES)))
     return pins
 

@@ -190,7 +190,9 @@ class Board:
         self._pins_moved(frame)
 
     def _pin_write(self, frame):
-        self._handles[frame.a].write(frame.b)
+        pin = self._handles[frame.a]
+        if pin.mode != IN or self.kind != "esp8266":  # that port drops what is written to an input, the others keep it
+            pin.write(frame.b)
         self._pins_moved(frame)
 
     def _pins_moved(self, frame):

@@ -188,6 +188,8 @@ class Bench:
         self.sockets = []
         self.free = 25000
         self.feeds = 0
+        ack.init(ack.OUT, value=1)  # as esp_link/main.py and the link do
+        self.client_syn.init(ack.OUT, value=1)
         self._pins = syn, ack
         self.bridge = None
         self._client_pins = self.client_syn, client_ack

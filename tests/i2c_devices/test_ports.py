@@ -78,6 +78,51 @@ class TestPorts(unittest.TestCase):
             ports.schedule = before
 
 
+class Pin:
+    """As a board's: only an output drives anything, and at first it is none."""
+
+    IN, OUT, PULL_UP = 0, 1, 1
+
+    def __init__(self, name):
+        self.name = name
+        self.mode = None
+        self.levels = []
+
+    def __repr__(self):
+        return self.name
+
+    def init(self, mode, pull=None, *, value=None):
+        self.mode = mode
+        if mode == self.OUT and value is not None:
+            self.levels.append(value)
+
+    def __call__(self, level):
+        if self.mode == self.OUT:
+            self.levels.append(level)
+
+
+class TestPins(unittest.TestCase):
+    def test_pin_of_a_device_is_made_an_output_that_rests_high(self):
+        for device in (StreamTarget, PacketTarget):
+            pin = Pin("X1")
+            target = device(ModelBed().port, life=1, pin=pin)
+            self.assertIsNone(pin.mode)
+            target.open()
+            self.assertEqual((pin.mode, pin.levels), (Pin.OUT, [1]))
+            target._box.touch()
+            target._publish()
+            self.assertEqual(pin.levels, [1, 0, 1])
+
+    def test_pin_of_a_device_must_be_none_of_the_bus(self):
+        port = ports.TargetPort(nothing, 0, scl=Pin("GP1"), sda=Pin("GP0"))
+        for name in ("scl", "sda"):
+            with self.assertRaisesRegex(ValueError, name + " and pin are both GP"):
+                StreamTarget(port, life=1, pin=Pin("GP1" if name == "scl" else "GP0"))
+        with self.assertRaisesRegex(ValueError, "sda and pin are both X10"):
+            PacketTarget(ports.TargetPort(nothing, "X"), life=1, pin=Pin("X10"))
+        StreamTarget(port, life=1, pin=Pin("GP2"))
+
+
 class TestReports(unittest.TestCase):
     def test_callbacks_that_the_scheduler_does_not_take_wait_and_the_last_ones_are_lost(self):
         bed = ModelBed()

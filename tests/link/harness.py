@@ -24,11 +24,15 @@ BOOT_S = 0.02
 
 
 class Pin:
-    """One end of a wire; `joined` ends see each other's falling edges. Keeps its levels in `history`."""
+    """One end of a wire; `joined` ends see each other's falling edges. Keeps its levels in `history`.
 
-    IRQ_FALLING = 2
+    As on a board, only an output drives the wire, and at first it is none."""
 
-    def __init__(self, on_change=None):
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+
+    def __init__(self, on_change=None, mode=None):
+        self.mode = mode
+        self.pull = None
         self.level = 1
         self.history = []
         self.handler = None
@@ -41,6 +45,17 @@ class Pin:
     def __call__(self, level=None):
         if level is None:
             return self.level
+        if self.mode == self.OUT:
+            self._set(level)
+
+    def init(self, mode, pull=None, *, value=None):
+        self.mode = mode
+        self.pull = pull
+        level = 1 if mode == self.IN or value is None else value
+        if level != self.level:
+            self._set(level)
+
+    def _set(self, level):
         falls = self.level and not level
         self.level = level
         self.history.append(level)
@@ -232,6 +247,8 @@ class Chip:
             return
         self.on = True
         self.boots += 1
+        self.syn.init(Pin.IN, Pin.PULL_UP)  # as esp_link/main.py
+        self.ack.init(Pin.OUT, value=1)
         self.bridge = KillableBridge(
             self.bus,
             self.syn,
@@ -253,7 +270,7 @@ class Chip:
         self.task.cancel()
         for task in self.bridge.started:
             task.cancel()
-        self.ack.level = 1  # the pin is an input again
+        self.ack.init(Pin.IN)  # what a reset makes of it
 
     def restart(self):
         """It crashes and boots by itself."""

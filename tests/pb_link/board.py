@@ -56,6 +56,7 @@ class Board:
         self.bus = Bus()
         self.syn, self.bridge_syn = wire()
         self.ack, self.bridge_ack = wire()
+        self.bridge_ack.init(Pin.OUT, value=1)
         self.resets = []
         self.rst = Pin(self._on_reset)
         self.pulses = 0

@@ -16,7 +16,10 @@ ROUNDS = 60
 
 
 class Pin:
-    IRQ_FALLING = 2
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+
+    def init(self, mode, pull=None, *, value=None):
+        pass
 
     def __call__(self, level=None):
         return 1

@@ -145,6 +145,13 @@ def test_file_is_made_once_with_a_key_of_its_own(tmp_path):
     assert Settings({name: made[name] for name in NAMES}).port == 8123
 
 
+def test_line_without_a_pin_is_an_error_but_for_reset():
+    own = {"i2c": 1, "syn": 2, "ack": 3, "rst": None}
+    for name in ("i2c", "syn", "ack"):
+        with pytest.raises(ValueError, match=f"pins has no {name}"):
+            pins_of({"pins": {**own, name: None}}, "rp2")
+
+
 def test_pins_are_those_of_the_settings_or_of_the_platform():
     own = {"i2c": 1, "scl": 7, "sda": 6, "syn": 2, "ack": 3, "rst": None}
     assert pins_of({"pins": own}, "pyboard") == own

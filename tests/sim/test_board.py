@@ -12,7 +12,7 @@ import pytest
 from sim import one_board
 
 PROGRAMS = Path(__file__).parent / "programs"
-PINS = {"pyboard": "X1=X2", "rp2": "GP0=GP1", "esp8266": "4=5"}
+PINS = {"pyboard": "X1=X2,X3=X4", "rp2": "GP0=GP1,GP2=GP3", "esp8266": "4=5,12=13"}
 
 
 @pytest.mark.parametrize("wires", [(), ("--board", "rp2", "--wires", "GP5=GP7,GP4=GP6")])

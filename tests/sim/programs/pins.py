@@ -9,6 +9,7 @@ from machine import Pin
 
 ESP8266 = sys.platform == "esp8266"
 A, B = {"pyboard": ("X1", "X2"), "rp2": (0, 1), "esp8266": (4, 5)}[sys.platform]
+C, D = {"pyboard": ("X3", "X4"), "rp2": (2, 3), "esp8266": (12, 13)}[sys.platform]
 
 
 class TestPins(unittest.TestCase):
@@ -38,11 +39,29 @@ class TestPins(unittest.TestCase):
         self.out(1)
         self.assertEqual(self.into(), 1)
 
-    def test_an_input_keeps_what_is_written_for_later(self):
+    def test_an_input_drives_nothing(self):
+        for mode in (Pin.IN, Pin.OPEN_DRAIN):
+            self.out.init(mode)
+            self.out(1)
+            self.assertEqual(self.into(), 1)
         self.out.init(Pin.IN)
+        self.out(0)
         self.assertEqual(self.into(), 1)
         self.out.init(Pin.OUT, value=0)
         self.assertEqual(self.into(), 0)
+
+    def test_an_input_keeps_what_is_written_for_later_but_on_the_esp8266(self):
+        self.out.init(Pin.IN)
+        self.out(0)
+        self.out.init(Pin.OUT)
+        self.assertEqual(self.into(), 1 if ESP8266 else 0)
+
+    def test_a_pin_whose_mode_nobody_has_set_drives_nothing(self):
+        other, line = Pin(C), Pin(D, Pin.IN, Pin.PULL_UP)
+        other(0)
+        self.assertEqual(line(), 1)
+        other.init(Pin.OUT, value=0)
+        self.assertEqual(line(), 0)
 
     def test_edges(self):
         self.into.irq(self.count, Pin.IRQ_FALLING)
