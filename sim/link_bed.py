@@ -13,7 +13,7 @@ WIRING = {
     "scl": ("X9", "0", True),
     "sda": ("X10", "2", True),
     "syn": ("X11", "5", False),
-    "ack": ("Y8", "4", True),
+    "ack": ("Y8", "4", False),
     "rst": ("X12", None, True),
 }
 

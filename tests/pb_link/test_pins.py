@@ -9,6 +9,7 @@ import types
 import pytest
 
 from i2c_devices.ports import TargetPort
+from pb_link.selftest import WIRES, SelfTest
 from protocol.errors import LinkDown
 from tests.link.harness import Pin
 from tests.link.virtual import run
@@ -86,6 +87,28 @@ def test_close_leaves_reset_to_its_pull_up_and_syn_high():
             assert (board.rst.mode, board.syn.level, board.ack.handler) == (Pin.IN, 1, None)
 
     run(main())
+
+
+class SamdPin(Pin):
+    """As of samd: init(OPEN_DRAIN) makes it an input, whatever its value."""
+
+    OPEN_DRAIN = 3
+
+    def __init__(self, name):
+        super().__init__()
+
+    def init(self, mode, pull=None, *, value=None):
+        super().init(self.IN if mode == self.OPEN_DRAIN else mode, pull, value=value)
+
+
+def test_self_test_pulls_wires_low_where_an_open_drain_does_not():
+    test = SelfTest(SamdPin, {name: name for name in WIRES}, None)
+    for pin in test._pins.values():
+        test._release()
+        assert (pin.mode, pin.pull, pin.level) == (Pin.IN, Pin.PULL_UP, 1)
+    for name, pin in test._pins.items():
+        test._low(name)
+        assert (pin.mode, pin.level) == (Pin.OUT, 0)
 
 
 # One pin, two lines
