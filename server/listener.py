@@ -19,6 +19,7 @@ from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
 from server.keys import Keys
 from server.places import Places
+from server.store import StoreGone
 from server.streams import start_server
 from server.ticker import Ticker
 from server.transport import LOOKS, Transport
@@ -56,23 +57,40 @@ class Listener:
         self._greeted = Places(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
         self._ended = False
+        self._gone = None  # StoreGone
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
-        """Serve until cancelled; then close every connection."""
+        """Serve until cancelled, or until the store is gone; then close every connection. Raises: StoreGone."""
         self._ended = False
+        self._gone = None
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.tell("listening", host=host, port=port)
+        watching = asyncio.create_task(self._watch_store(asyncio.current_task()))
         try:
             while True:
                 await sleep_ms(self._ticker.wait_ms)
                 self._ticker.tick()
                 self._registry.end_period()
+        except asyncio.CancelledError:
+            if self._gone is None:
+                raise
+            raise self._gone
         finally:
+            watching.cancel()
             server.close()
             self._ended = True  # for those that have been accepted, and have not begun
             await self._say_farewell()
             self._registry.close_all()
+
+    async def _watch_store(self, serving):
+        try:
+            await self._store.watch()
+        except StoreGone as error:
+            self._gone = error
+            self._registry.say(str(error))
+            self._registry.tell("store_gone", error=str(error))
+            serving.cancel()
 
     async def _say_farewell(self):
         self._registry.finish_all()

@@ -21,6 +21,7 @@ from server.retention import Retention
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
 from server.status import Status
+from server.store import StoreGone
 
 _LOOK_S = 1.0  # how often the key file is looked at
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
@@ -119,6 +120,9 @@ class Service:
     async def _guarded(self, work):
         try:
             await work
+        except StoreGone:  # the listener's, which has told it
+            self._failed = True
+            self._stop.set()
         except Exception as error:  # whatever it is, the service does not go on without it
             self.log("failed", error=f"{type(error).__name__}: {error}", at=_where(error))
             self._failed = True

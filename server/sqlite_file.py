@@ -19,6 +19,7 @@ import sqlite3
 
 from protocol.errors import StoreError
 from server.store import LINE_COST
+from server.store_files import StoreFiles
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
 SCHEMA_VERSION = 2
@@ -91,6 +92,7 @@ class SQLiteFile:
 
     def __init__(self, path):
         self.path = path
+        self._files = StoreFiles(path)
         self._lock = None
         self._database = None
         try:
@@ -103,16 +105,19 @@ class SQLiteFile:
     def _open(self):
         self._take_lock()
         try:
-            made = _make(self.path)
-            self._database = database = _connect(self.path)
+            real = self._files.real
+            made = _make(real)
+            self._files.lock()
+            self._database = database = _connect(real)
             mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             database.execute("PRAGMA synchronous = FULL")
             if made or not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 database.executescript(_SCHEMA)
-                _sync_folder(self.path)
+                _sync_folder(real)
             self._check(mode)
             database.execute("BEGIN IMMEDIATE")  # fails if it cannot be written
             database.execute("ROLLBACK")
+            self._files.begin()
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"the store {self.path} cannot be written ({error}): "
@@ -124,9 +129,11 @@ class SQLiteFile:
             raise StoreError(f"the store {self.path} cannot be opened: {error.strerror}")
 
     def _take_lock(self):
+        """By name, before anything is made, and on every system. That of StoreFiles is on the database itself."""
+        name = self._files.real + "-lock"
         try:
-            _make(self.path + "-lock")
-            self._lock = _connect(self.path + "-lock", timeout=0)
+            _make(name)
+            self._lock = _connect(name, timeout=0)
             self._lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
@@ -135,7 +142,7 @@ class SQLiteFile:
                 )
             raise StoreError(f"the store {self.path} cannot be locked, its folder cannot be written ({error})")
         except sqlite3.DatabaseError as error:
-            raise _damaged(self.path + "-lock", error)
+            raise _damaged(name, error)
         except OSError as error:
             raise StoreError(f"the store {self.path} cannot be opened: {error.strerror}")
 
@@ -180,7 +187,19 @@ class SQLiteFile:
         return lines
 
     def commit(self, rows, clients):
-        """One transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was done."""
+        """One transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was done;
+        StoreGone: what was done is not safe."""
+        self._files.check()
+        try:
+            self._transact(rows, clients)
+        finally:
+            self._files.check(written=True)
+
+    def check(self):
+        """Raises: StoreGone if the files are not what they were: see store_files.py."""
+        self._files.check()
+
+    def _transact(self, rows, clients):
         database = self._database
         blob = rows.blob
         database.execute("BEGIN IMMEDIATE")
@@ -216,6 +235,7 @@ class SQLiteFile:
         for database in (self._database, self._lock):
             if database is not None:
                 database.close()
+        self._files.unlock()
 
 
 def _connect(path, timeout=5.0):

@@ -12,8 +12,10 @@ nobody sees a line before it is safe. When a commit fails, everything that
 waits for it or was to follow it fails, and `claim` begins again with what the
 file has.
 
-A store has one writer, which holds the file's `-lock` for as long as it lives.
-Others may read it, for a back-up say.
+A store has one writer, which holds locks of the file for as long as it lives.
+Others may read it, for a back-up say. Before and after each transaction, and
+once a second in `watch`, it is looked whether the files are still what they
+were (store_files.py): what is written into a deleted one is not safe.
 """
 
 import asyncio
@@ -23,10 +25,11 @@ import time
 from protocol.errors import StoreError
 from server.histogram import Histogram
 from server.sqlite_file import Rows, SQLiteFile
-from server.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Record, cost
+from server.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Record, StoreGone, cost
 from server.worker import ThreadWorker
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
+LOOK_S = 1.0  # between two looks at the files
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -61,6 +64,8 @@ class SQLiteStore:
         self._clients = {}
         self._next = _Batch()
         self._flying = None  # the batch that the worker has
+        self._gone = None  # StoreGone that a transaction has met
+        self._changed = None  # Event of `watch`: there is one
 
     # The interface: see MemoryStore
 
@@ -161,6 +166,16 @@ class SQLiteStore:
         record.away_s = seconds
         await self._commit(record)
 
+    async def watch(self):
+        self._changed = asyncio.Event()
+        while self._gone is None:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._call(self._file.check)
+        raise self._gone
+
     async def together(self, steps):
         """At once: all of it is in one transaction, and takes the time of one."""
         if len(steps) == 1:
@@ -250,6 +265,8 @@ class SQLiteStore:
     def _usable(self):
         if self._file is None:
             raise StoreError("the store %s is closed" % self.path)
+        if self._gone is not None:
+            raise StoreGone(str(self._gone))
         if self._flying is not None and self._worker.orphaned():
             self._settle()
 
@@ -289,6 +306,10 @@ class SQLiteStore:
             batch.tell(None)
             return
         error = _explained(self.path, batch.error)
+        if isinstance(error, StoreGone):
+            self._gone = error
+            if self._changed is not None:
+                self._changed.set()  # the server ends before anybody acts on what is told here
         following, self._next = self._next, _Batch()
         for record in batch.records | following.records:
             record.broken = True
@@ -350,7 +371,7 @@ class _Batch:
             elif error is None:
                 future.set_result(result)
             else:
-                future.set_exception(StoreError(str(error)))
+                future.set_exception(type(error)(str(error)))
 
 
 def _row(record):
@@ -370,4 +391,6 @@ def _row(record):
 
 
 def _explained(path, error):
+    if isinstance(error, StoreGone):
+        return error
     return StoreError("%s: %s" % (path, error))

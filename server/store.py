@@ -26,8 +26,12 @@ line leaves the store in the very step in which its reader has it. Of any
 other store, a `take` whose caller was cancelled is undone by the store. It
 calls `on_room`, an attribute, if that is set, when lines of one client have
 left and there is room for those of others again.
+
+`watch` runs for as long as a server uses the store. A store that is gone for
+good says so there, with StoreGone, and the server ends.
 """
 
+import asyncio
 import os
 
 from protocol.errors import StoreError
@@ -36,6 +40,10 @@ from protocol.limits import EPOCH_BYTES
 INBOX_BYTES = 65536  # of lines that the application has not taken, for each client
 OUTBOX_BYTES = 65536  # of lines that the client has not acknowledged, for each client
 LINE_COST = 32  # what a line counts beyond its bytes: an object has a size too
+
+
+class StoreGone(StoreError):
+    """The store is not there any more, or not this server's alone: the server has to be started again."""
 
 
 class ClientState:
@@ -128,6 +136,10 @@ class MemoryStore:
         at_once: do not wait for something else that is to be written.
         """
         self._owned(client_id, owner).note = text
+
+    async def watch(self):
+        """Runs until it is cancelled. Raises: StoreGone, once nothing can be kept any more: memory is always there."""
+        await asyncio.Event().wait()
 
     async def together(self, steps):
         """Run these coroutine functions, each of which makes one call for the same client, in a manner that keeps the
