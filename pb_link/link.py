@@ -24,7 +24,7 @@ from protocol.control_client import decode_report, encode_config
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
-from protocol.handshake import DONE, OTHER_KEY, Initiator
+from protocol.handshake import DONE, Initiator
 from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from protocol.receiver import Receiver
@@ -66,7 +66,6 @@ class Link:
         self.session = Session(Sender(), Receiver(), ticks_diff)
         self._reader = FrameReader()
         self._initiator = None
-        self._refused_key = False  # by a server, once or more
         self._handshake = Timeout(HANDSHAKE_MS)
         self._reply = None  # handshake frame to be sent
         self._send_config = False
@@ -273,10 +272,7 @@ class Link:
         self._reply, fault = self._initiator.receive(data)
         if fault:
             print("pb_link: no session with the server: " + fault)
-            # A server that knows two keys of this client tries one, and the other with the next connection.
-            if fault != OTHER_KEY or self._refused_key:
-                self._hooks.failed(control.BAD_SERVER)
-            self._refused_key = True
+            self._hooks.failed(control.BAD_SERVER)
             return fault
         max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
         self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame)

@@ -61,8 +61,6 @@ WELCOME_SENT = "welcome sent"
 DONE = "done"
 FAILED = "failed"
 
-OTHER_KEY = "the server has another key"
-
 
 def _size_fault(data):
     """What is wrong with the sizes in HELLO or WELCOME, or None."""
@@ -136,7 +134,7 @@ class Initiator:
         claimed = data[_WELCOME_PROOF:]
         proof = self._hmac.digest(_SERVER_PROOF, self._hello, data[:_WELCOME_PROOF])
         if not equal(proof, claimed):
-            return OTHER_KEY
+            return "the server has another key"
         return _size_fault(data)
 
 

@@ -24,8 +24,8 @@ from server.streams import start_server
 from server.ticker import Ticker
 from server.transport import LOOKS, Transport
 
-# Connections at the same time that have not said HELLO, and that have said HELLO for a client that has a key but have
-# not proved to be it. Apart, because ids are no secret, but to know one takes more than to open a connection.
+# Connections at the same time that have not said HELLO, and that have said HELLO with the right key hint but have not
+# proved to have the key. Apart, because a HELLO can be repeated, but that takes more than to open a connection.
 MAX_SILENT = 128
 MAX_GREETED = 128
 # So long a place is not taken from a peer for one whose address has as many: a handshake over a bridge takes less.
@@ -200,21 +200,18 @@ class Listener:
         place.task.cancel()
 
     async def _handshake(self, place, responder, limit):
-        """Returns the Connection of the client that this is, proven and loaded, and its Welcome."""
+        """Returns the Connection of the client that this is, proven and loaded, and its Welcome; attach it at once."""
         transport = place.transport
         key = await _within(limit, "HELLO", self._hello(transport, responder))
         self._take(self._greeted, place, responder)
         connection = self._registry.get(responder.client_id)
         proof = self._proof(transport, responder, connection, key)
-        try:
-            welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
-        except (OSError, EOFError, LinkError):
-            self._keys.failed(responder.client_id, key, responder.peer_epoch)
-            raise
-        self._keys.proved(responder.client_id, key, responder.peer_epoch)
+        welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
         self._leave(place)
         loading = connection.load(self._store, welcome.owner)
         await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
+        if not self._keys.proved(responder.client_id, key):
+            raise AuthenticationError("the key was taken away during the handshake")
         return connection, welcome
 
     async def _hello(self, transport, responder):
@@ -226,10 +223,10 @@ class Listener:
             fault = "the firmware of the ESP8266 speaks protocol version %d, this is %d" % (version, VERSION)
         if fault:
             raise RemoteProtocolError(fault)
-        key = self._keys.choose(responder.client_id, responder.peer_epoch)
+        key = self._keys.choose(responder.client_id, responder.fits)
         if key is None:
-            responder.refuse = REFUSED_IDENTITY
-            raise AuthenticationError("unknown id")
+            responder.refuse = REFUSED_IDENTITY  # the same for both
+            raise AuthenticationError("wrong key" if responder.client_id in self._keys else "unknown id")
         return key
 
     async def _proof(self, transport, responder, connection, key):
@@ -292,7 +289,7 @@ _KINDS = (
 def _reason(responder, error):
     text = "connection closed in the handshake" if isinstance(error, EOFError) else str(error)
     if responder.state == WELCOME_SENT and not isinstance(error, LinkError):
-        text += " before its proof: has the client another key?"
+        text += " before its proof"
     if responder.client_id is None:
         return text
     return "%s (id %r)" % (text, responder.client_id)

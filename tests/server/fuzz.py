@@ -92,6 +92,7 @@ class Fuzz:
         hello = self.changed(initiator.hello())
         if responder.hello(hello):
             return hello
+        responder.fits(KEY)
         welcome = responder.challenge(KEY, b"s" * 8, b"m" * 16)
         proof = initiator.receive(welcome)[0] or self.bytes(40)
         proof = self.changed(proof)

@@ -13,6 +13,7 @@ import socket
 import server
 from primitives.broadcast import Broadcast
 from primitives.platform import ticks_diff, ticks_ms
+from protocol.frame import PROOF
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.handshake import Initiator
@@ -274,3 +275,10 @@ class Client:
         self.up = False
         self.session.detach()
         self.changed.pulse()
+
+
+class Forger(Client):
+    """Says a HELLO with the right hint, as who repeats one does, and answers the challenge with a proof of zeros."""
+
+    def _send_frame(self, frame):
+        super()._send_frame(frame if frame[0] != PROOF else frame[:1] + bytes(32))

@@ -120,8 +120,8 @@ async def comes_in(port):
 
 
 HELLO = (lambda frame: PREAMBLE + len(frame).to_bytes(2, "big") + frame)(
-    Initiator(ID, bytes(32), bytes(8), bytes(16)).hello()
-)
+    Initiator(ID, bytes.fromhex(KEY), bytes(8), bytes(16)).hello()
+)  # which anybody can repeat who has heard it
 
 
 def test_bytes_one_at_a_time_do_not_buy_time():

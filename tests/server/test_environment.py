@@ -58,13 +58,12 @@ def test_server_serves_with_them_and_rotates():
     async def serve(process):
         old, new = Client(process.port, "pump", KEY), Client(process.port, "pump", OTHER_KEY)
         await within(old.connect())
-        assert "another key" in await new.refused()
         await within(new.connect())
         new.cut()
         return await Client(process.port, "pump", process.key).refused()  # which is in the file
 
     with Server(**{KEYS: json.dumps({"pump": [KEY.hex(), OTHER_KEY.hex()]})}) as process:
-        assert "another key" in asyncio.run(serve(process))
+        assert "wrong key" in asyncio.run(serve(process))
         status, log = process.end()
     assert status == 0 and "new_key_used client=pump" in log
     assert KEY.hex() not in log and "failed" not in log

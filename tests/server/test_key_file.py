@@ -5,10 +5,15 @@ import os
 
 import pytest
 
+from protocol.frame import PROOF, WELCOME
+from protocol.framing import PREAMBLE
+from protocol.handshake import Initiator, Responder
 from server.guard import FIRST_S, FREE, LONGEST_S, Guard
 from server.key_file import KeyFile, fingerprint
-from server.keys import LIVES, Keys
-from tests.server.peer import KEY, OTHER_KEY, Client, Service, within
+from server.keys import Keys
+from tests.server.peer import KEY, OTHER_KEY, Client, Service, open_stream, within
+
+HELLO_BYTES = len(PREAMBLE) + 2 + len(Initiator("a", KEY, bytes(8), bytes(16)).hello())
 
 
 def test_keys_are_added_rotated_and_revoked():
@@ -46,7 +51,7 @@ def test_fingerprint_tells_keys_apart_and_gives_none_away():
     assert fingerprint(KEY) != fingerprint(OTHER_KEY) and KEY.hex()[:8] not in fingerprint(KEY)
 
 
-def test_old_key_is_good_until_the_new_one_has_been_used():
+def test_both_keys_are_good_until_the_new_one_has_been_used_and_nobody_is_refused():
     async def main():
         used = []
         keys = Keys({"a": [KEY, OTHER_KEY]})
@@ -56,77 +61,111 @@ def test_old_key_is_good_until_the_new_one_has_been_used():
             for _ in range(2):
                 await within(client.connect())
             assert used == []
-            new = Client(service.port, key=OTHER_KEY)
-            assert "another key" in await new.refused()  # whose turn it was not
-            await within(new.connect())
-            assert used == ["a"] and keys.choose("a", b"any") == OTHER_KEY
+            await within(Client(service.port, key=OTHER_KEY).connect())
+            assert used == ["a"] and service.registry._refused == 0
             for _ in range(2):
-                assert "another key" in await Client(service.port).refused()
+                assert "wrong key" in await Client(service.port).refused()
 
     asyncio.run(main())
 
 
-def rotated():
-    return Keys({"a": [KEY, OTHER_KEY]})
-
-
-def tried(keys, life, key):
-    """Returns how often a client of this life that has this key is refused before it is let in."""
-    for count in range(10):
-        if keys.choose("a", life) == key:
-            keys.proved("a", key, life)
-            return count
-        keys.failed("a", keys.choose("a", life), life)
-
-
-@pytest.mark.parametrize("others", [0, 1, 2, 7, 14])
 @pytest.mark.parametrize("key", [KEY, OTHER_KEY], ids=["old", "new"])
-def test_life_is_refused_once_at_most_whatever_others_do_in_its_name(others, key):
-    for before in range(4):
-        keys = rotated()
-        for number in range(before):
-            keys.failed("a", keys.choose("a", b"%d" % number), b"%d" % number)
-        refusals = 0
-        while keys.choose("a", b"life") != key:
-            refusals += 1
-            keys.failed("a", keys.choose("a", b"life"), b"life")
-            for number in range(others):
-                keys.failed("a", keys.choose("a", b"other %d" % number), b"other %d" % number)
-        assert refusals <= 1
+def test_what_others_say_in_its_name_does_not_get_a_client_refused(key):
+    """While its key is being changed: HELLOs with a key of their own, and repeated ones of the client itself."""
+
+    async def main():
+        async with Service(Keys({"a": [KEY, OTHER_KEY]})) as service:
+            stranger = Client(service.port, key=bytes(32))
+            recorded = []
+            for _turn in range(4):
+                for _ in range(5):
+                    assert "wrong key" in await stranger.refused()
+                for hello in recorded:
+                    reader, writer = await open_stream(service.port)
+                    writer.write(hello)
+                    assert (await within(reader.readexactly(3)))[2] == WELCOME
+                    writer.close()
+                life = Client(service.port, key=key)  # a new one each time
+                await within(life.connect())
+                recorded.append(life.sent[:HELLO_BYTES])
+                life.cut()
+            assert service.connection().nconns == 4
+
+    asyncio.run(main())
 
 
-def test_life_that_has_proved_the_old_key_is_never_refused():
-    keys = rotated()
-    assert tried(keys, b"life", KEY) == 0
-    for number in range(1000):
-        keys.failed("a", keys.choose("a", b"%d" % number), b"%d" % number)
-        assert keys.choose("a", b"life") == KEY
-    keys.replace({"a": [KEY, OTHER_KEY], "b": KEY})
-    assert keys.choose("a", b"life") == KEY
+def responder(key, client_id="a"):
+    """Of a server to which a client with this key has said HELLO."""
+    found = Responder()
+    assert found.hello(Initiator(client_id, key, os.urandom(8), os.urandom(16)).hello()) is None
+    return found
 
 
-def test_client_that_is_another_life_each_time_is_refused_once():
-    keys = rotated()
-    for number in range(5):
-        tried(keys, b"life", KEY)
-        assert keys.choose("a", b"%d" % number) == KEY
-        keys.failed("a", KEY, b"%d" % number)
-        assert keys.choose("a", b"next %d" % number) == OTHER_KEY
+def test_key_is_chosen_by_the_hint_alone():
+    keys = Keys({"a": [KEY, OTHER_KEY], "b": KEY})
+    for _ in range(3):
+        for key in (KEY, OTHER_KEY):
+            assert keys.choose("a", responder(key).fits) == key
+        assert keys.choose("a", responder(bytes(32)).fits) is None
+        assert keys.choose("b", responder(KEY, "b").fits) == KEY
+        assert keys.choose("b", responder(OTHER_KEY, "b").fits) is None
+        assert keys.choose("nobody", responder(KEY, "nobody").fits) is None
 
 
-def test_what_is_remembered_of_lives_is_bounded():
-    keys = rotated()
-    for number in range(1000):
-        keys.failed("a", KEY, b"%d" % number)
-    assert len(keys._turns["a"]._lives) == LIVES
-    keys.proved("a", OTHER_KEY, b"x")
-    assert not keys._turns and keys.choose("a", b"any") == OTHER_KEY
+@pytest.mark.parametrize("client_id", ["one", "two", "nobody"])
+@pytest.mark.parametrize("key", [KEY, OTHER_KEY, bytes(32)])
+def test_time_of_the_choice_tells_nothing(client_id, key):
+    """As many hints are computed for each HELLO, whatever keys there are and whichever fits."""
+    asked = []
+
+    def fits(known):
+        asked.append(known)
+        return known == key
+
+    Keys({"one": KEY, "two": [KEY, OTHER_KEY]}).choose(client_id, fits)
+    assert len(asked) == 2
+
+
+def test_key_that_nobody_has_lets_nobody_in():
+    """What is tried in the place of a key is never chosen, even by one who guessed it."""
+    assert Keys({"one": KEY}).choose("nobody", lambda key: True) is None
+    assert Keys({"one": KEY}).choose("one", lambda key: True) == KEY
+
+
+@pytest.mark.parametrize("after", [{}, {"a": OTHER_KEY}, {"a": [OTHER_KEY, bytes(32)]}])
+def test_key_that_is_taken_away_during_a_handshake_lets_nobody_in(capsys, after):
+    class Slow(Client):
+        """Somebody takes its key away after its PROOF has been made."""
+
+        def _send_frame(self, frame):
+            if frame[0] == PROOF:
+                keys.replace(dict(after))
+            super()._send_frame(frame)
+
+    async def main():
+        async with Service(keys) as service:
+            await Slow(service.port).refused()
+            assert service.connection().nconns == 0
+            assert "wrong key" in await Client(service.port).refused()
+
+    keys = Keys({"a": KEY})
+    asyncio.run(main())
+    assert "the key was taken away during the handshake (id 'a')" in capsys.readouterr().out
 
 
 def test_keys_that_are_replaced_say_whose_connections_end():
-    keys = Keys({"same": KEY, "gone": KEY, "other": KEY, "rotated": KEY, "ended": [KEY, OTHER_KEY]})
-    gone = keys.replace({"same": KEY, "other": OTHER_KEY, "rotated": [KEY, OTHER_KEY], "ended": OTHER_KEY})
-    assert sorted(gone) == ["gone", "other"] and "gone" not in keys
+    pair = [KEY, OTHER_KEY]
+    before = {"same": KEY, "gone": KEY, "other": KEY, "rotated": KEY, "ended": pair[:], "old": pair[:], "new": pair[:]}
+    keys = Keys(before)
+    for client_id in before:
+        assert keys.proved(client_id, OTHER_KEY if client_id == "new" else KEY)
+    after = {"same": KEY, "other": OTHER_KEY, "rotated": pair[:], "ended": OTHER_KEY, "old": pair[:], "new": OTHER_KEY}
+    assert sorted(keys.replace(after)) == ["ended", "gone", "other"] and "gone" not in keys
+    assert keys.replace({}) == ["same", "rotated", "old", "new"]
+
+
+def test_client_that_has_not_connected_has_no_connection_to_end():
+    assert Keys({"a": KEY}).replace({}) == []
 
 
 def test_who_fails_again_and_again_waits_longer_and_longer():

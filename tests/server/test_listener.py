@@ -8,14 +8,14 @@ import pytest
 
 import server.listener
 import server.registry
-from protocol.frame import REFUSED, REFUSED_VERSION, WELCOME
+from protocol.frame import REFUSED, REFUSED_IDENTITY, REFUSED_VERSION, WELCOME
 from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
 from server import client_conn
 from server.listener import Listener
 from server.registry import Registry
 from tests.link import virtual
-from tests.server.peer import HOST, KEY, KEYS, OTHER_KEY, Client, Service, open_stream, until, within
+from tests.server.peer import HOST, KEY, KEYS, OTHER_KEY, Client, Forger, Service, open_stream, until, within
 from tests.server.stores import TemporaryStore
 
 
@@ -51,23 +51,18 @@ def shows_nothing_secret(text):
 def test_wrong_key_is_refused_with_one_line(capsys):
     async def main():
         async with Service() as service:
-            fault = await Client(service.port, key=OTHER_KEY).refused()
-            assert "another key" in fault  # the client finds out first
+            client = Client(service.port, key=OTHER_KEY)
+            assert "unknown id or wrong key" in await client.refused()
+            assert client.received == bytes((0, 3, REFUSED, REFUSED_IDENTITY, VERSION))  # no WELCOME before it
             await service.refusals(1)
             assert service.connection().nconns == 0
 
     asyncio.run(main())
     (line,) = refusals(capsys)
-    assert "another key" in line and "'a'" in line
+    assert "wrong key" in line and "'a'" in line
 
 
 def test_proof_under_another_key_is_refused_with_one_line(capsys):
-    class Forger(Client):
-        """Answers the challenge without the key: with a proof of zeros."""
-
-        def _send_frame(self, frame):
-            super()._send_frame(frame if frame[0] != 3 else frame[:1] + bytes(32))
-
     async def main():
         async with Service() as service:
             client = Forger(service.port)
@@ -79,6 +74,24 @@ def test_proof_under_another_key_is_refused_with_one_line(capsys):
     asyncio.run(main())
     (line,) = refusals(capsys)
     assert "wrong key" in line and "'a'" in line
+
+
+def test_repeated_hello_gets_a_welcome_and_nothing_else(capsys):
+    """The hint is right, and proves nothing: whoever repeats a HELLO has no PROOF for the new nonce."""
+
+    async def main():
+        async with Service({"a": [OTHER_KEY, KEY]}) as service:
+            client = Client(service.port)
+            await within(client.connect())
+            hello, proof = client.sent[: len(HELLO_OF_A)], client.sent[len(HELLO_OF_A) :][: 2 + 33]
+            client.cut()
+            first = await what_comes(service.port, hello + proof)
+            second = await what_comes(service.port, hello + proof)
+            assert first[2] == second[2] == WELCOME and first != second
+            assert service.connection().nconns == 1
+
+    asyncio.run(main())
+    assert all("wrong key" in line for line in refusals(capsys))
 
 
 @pytest.mark.parametrize("client_id", ["unknown", "A", "x" * 64, "a ", "\u0430"])
@@ -217,6 +230,7 @@ def test_unproven_newcomer_does_not_disturb_the_live_connection():
             conn = await within(client_conn("a"))
             for key in (OTHER_KEY, bytes(32), KEY[:31] + b"\0"):
                 await Client(service.port, key=key).refused()
+                await Forger(service.port).refused()
             hello_only = client.sent[: len(PREAMBLE) + 2 + 40]
             reader, writer = await open_stream(service.port)
             writer.write(hello_only)
@@ -333,7 +347,7 @@ def test_silence_in_the_handshake_is_bounded(capsys, monkeypatch):
 
 # The places of unproven connections
 
-HELLO_OF_A = PREAMBLE + b"\0\x28" + Initiator("a", bytes(32), bytes(8), bytes(16)).hello()
+HELLO_OF_A = PREAMBLE + b"\0\x28" + Initiator("a", KEY, bytes(8), bytes(16)).hello()
 BUSY = bytes((0, 3, 4, 3, VERSION))  # REFUSED: too many connections
 
 

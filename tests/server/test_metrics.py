@@ -8,11 +8,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import server.metrics
+from protocol.framing import PREAMBLE
+from protocol.handshake import Initiator
 from server import client_conn
 from server.guard import Guard
 from server.metrics import Metrics
 from server.status import Status
-from tests.server.peer import KEYS, OTHER_KEY, Client, Service, free_port, open_stream, until, within
+from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, free_port, open_stream, until, within
 from tests.server.stores import TemporaryStore
 from tests.server.test_command import Server
 
@@ -137,7 +139,10 @@ def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
             await answer(service.port, b"")
             for _ in range(2):
                 await Client(service.port, "unknown").refused()
-            await Client(service.port, key=OTHER_KEY).refused()
+            reader, writer = await open_stream(service.port)
+            writer.write(PREAMBLE + b"\0\x28" + Initiator("a", KEY, bytes(8), bytes(16)).hello())
+            await within(reader.readexactly(2))  # of WELCOME
+            writer.close()
             await until(lambda: sum(service.registry.refusals.values()) == 34, "the refusals")
             found = service.read()
             kinds = {kind: found["refused_total", kind] for kind in service.registry.refusals}

@@ -6,7 +6,7 @@ import server.carrier
 from protocol.frame import PROOF
 from protocol.session import RESUMING
 from server import client_conn
-from tests.server.peer import OTHER_KEY, Client, Service, until, within
+from tests.server.peer import OTHER_KEY, Client, Forger, Service, until, within
 
 
 class Mute(Client):
@@ -106,8 +106,8 @@ def test_later_handshake_takes_over_although_an_unproven_one_came_after_it():
         async with Service() as service:
             client = HeldBack(service.port)
             await client.hold()
-            nobody = Client(service.port, key=OTHER_KEY)
-            await nobody.refused()
+            for nobody in (Client(service.port, key=OTHER_KEY), Forger(service.port)):
+                await nobody.refused()
             client._writer.write(client.held)
             client.held = None
             await until(lambda: client.up, "the connection")

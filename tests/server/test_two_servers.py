@@ -10,7 +10,7 @@ from protocol.session import RESUMING
 from server import MemoryStore
 from server.listener import Listener
 from server.registry import Registry
-from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, free_port, until, within
+from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, Forger, free_port, until, within
 
 
 class Node:
@@ -58,7 +58,8 @@ def test_unproven_peer_takes_no_client_from_the_other_server():
             client = Client(first.port)
             await within(client.connect())
             owner = (await store.peek("a"))[0]
-            await Client(second.port, key=OTHER_KEY).refused()
+            for peer in (Client(second.port, key=OTHER_KEY), Forger(second.port)):
+                await peer.refused()
             silent = Silent(second.port)
             silent._task = asyncio.create_task(silent._run())
             await until(lambda: silent.session.state == RESUMING, "WELCOME")
