@@ -15,8 +15,8 @@ from border import outside
 from build.bench_meter import Meter, Pin
 from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
 from i2c_devices.ports import TargetPort
-from pb_link import link
 from pb_link.app_base import AppBase
+from primitives import nonces
 from primitives.platform import ticks_diff, ticks_ms
 from protocol import control
 from protocol.framing import PREFIX
@@ -205,7 +205,8 @@ class Bench:
             look()
 
 
-link.os = NotRandom
+nonces.os = NotRandom
+nonces.moment = bytes
 meter = Meter()
 bench = Bench()
 world = World()

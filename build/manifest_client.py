@@ -16,9 +16,12 @@ package(
 )  # fmt: skip
 package(
     "primitives",
-    ("__init__.py", "broadcast.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py", "waiting.py"),
+    (
+        "__init__.py", "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py",
+        "waiting.py",
+    ),
     base_path="..",
-)
+)  # fmt: skip
 package(
     "protocol",
     (

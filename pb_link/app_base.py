@@ -11,6 +11,8 @@
     asyncio.run(App(conn_id, config, hardware).await_msg())
 """
 
+import os
+
 from i2c_devices.ports import check_pins
 from pb_link.link import Link
 from pb_link.settings import Settings
@@ -36,10 +38,13 @@ class AppBase:
     the state of the server if it is not what server_ok was told last. What a
     hook raises ends the link, and comes out of await_msg.
 
-    Raises: TypeError, ValueError that name what is wrong.
+    Raises: TypeError, ValueError that name what is wrong; RuntimeError on a
+    board without a generator of random bytes (docs/hardware.md).
     """
 
     def __init__(self, conn_id, config, hardware, verbose=False):
+        if not hasattr(os, "urandom"):
+            raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
         self._link = Link(
             parse_id(conn_id), Settings(config), _hardware(hardware), self, verbose
         )

@@ -6,7 +6,6 @@ is to go, and sees whether the ESP8266 is alive.
 """
 
 import asyncio
-import os
 
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import drive, let_go
@@ -15,12 +14,14 @@ from pb_link.bridge_watch import BridgeWatch
 from pb_link.hooks import Hooks
 from pb_link.releases import Releases
 from primitives.broadcast import Broadcast
+from primitives.nonces import Nonces
 from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms
 from primitives.supervisor import Supervisor
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol import control
 from protocol.control_client import decode_report, encode_config
+from protocol.digest import Hmac
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
@@ -29,7 +30,7 @@ from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from protocol.receiver import Receiver
 from protocol.sender import Sender
-from protocol.serial import put16
+from protocol.serial import get16, put16
 from protocol.session import OPEN, Session
 
 
@@ -57,12 +58,12 @@ class Link:
         self._app = app
         self._verbose = verbose
         self._flag = Flag()
-        life = os.urandom(2)
-        self._box = MailboxTarget(port, life[0] << 8 | life[1] or 1, self._flag.set)
+        self._nonces = Nonces(Hmac(settings.key).digest)
+        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self._flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self._on_ack_ref = self._on_ack
-        self._epoch = os.urandom(EPOCH_BYTES)
+        self._epoch = None  # until the first connection, whose moment is another one in each life
         self.session = Session(Sender(), Receiver(), ticks_diff)
         self._reader = FrameReader()
         self._initiator = None
@@ -264,7 +265,12 @@ class Link:
         self._connection = connection
         self._box.drop(0)
         self._reader.reset()
-        self._initiator = Initiator(self._id, self._key, self._epoch, os.urandom(NONCE_BYTES))
+        bridge_life = self._box.status.bridge_life  # drawn by the ESP8266, whose generator is a good one
+        seen = bytes((bridge_life >> 8, bridge_life & 0xFF, connection))
+        if self._epoch is None:
+            self._epoch = self._nonces.take(EPOCH_BYTES, seen)
+        nonce = self._nonces.take(NONCE_BYTES, seen)
+        self._initiator = Initiator(self._id, self._key, self._epoch, nonce)
         self._reply = self._initiator.hello()
         self._handshake.restart()
 

@@ -9,14 +9,16 @@ those who have most of them give way: see places.py.
 import asyncio
 import os
 
+from primitives.nonces import Nonces
 from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
+from protocol.digest import Hmac
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
-from protocol.limits import HANDSHAKE_MS, NONCE_BYTES, VERSION
+from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
 from server.keys import Keys
 from server.places import Places
 from server.store import StoreGone
@@ -50,6 +52,7 @@ class Listener:
         self._registry = registry
         self._keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._guard = guard
+        self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
         self.legacy = None  # see legacy.py: who serves those that do not begin with our preamble
         self._store = store
         self._timeout_ms = timeout_ms
@@ -232,7 +235,7 @@ class Listener:
     async def _proof(self, transport, responder, connection, key):
         """Returns the Welcome whose answer was the right proof."""
         welcome = await connection.welcome(self._store)
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonces.take(NONCE_BYTES)
         await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
         fault = responder.proof(await transport.next_frame())
         if fault:

@@ -61,6 +61,8 @@ class Board:
         self.debt_us = 0  # computing that has been done and takes time still
         self.blocked = False
         self.random = None
+        self.random_repeats = False  # in each life the same random bytes: a fault
+        self.booted_at = 0.0
         self.pins = {pin: BoardPin((name, pin), net) for pin, net in pins.items()}
         self.on_line = None  # function(board, line): what the program prints
         self.on_end = None  # function(board, exception or None): its program has ended
@@ -85,7 +87,8 @@ class Board:
     def power_on(self, program):
         """Starts a life. Args: program(board): runs in it, and may end in `asyncio.run` of the board's modules."""
         self.life += 1
-        self.random = random.Random(f"{self.seed} {self.name} {self.life}")
+        self.random = random.Random(f"{self.seed} {self.name} {0 if self.random_repeats else self.life}")
+        self.booted_at = self.world.now
         self.loop = loop = BoardLoop(self.world)
         loop.set_exception_handler(self._unhandled)
         self.busy_until = self.world.now

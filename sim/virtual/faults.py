@@ -230,6 +230,12 @@ class Faults:
     def ack_broken(self):
         self._broken(self.link.client)
 
+    def weak_random(self):
+        """From now on the client's generator gives the same bytes after each boot; and it boots twice."""
+        self.link.client.random_repeats = True
+        self.client_kill()
+        self.later(6, 20, self.client_kill)
+
     def _broken(self, board):
         board.lose_interrupts = lambda source: None if source == "i2c" else MISSED
         self.later(2, 15, setattr, board, "lose_interrupts", None)
@@ -366,7 +372,7 @@ _NAMES = """
     i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late irq_coalesced
     scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise
     tcp_reset tcp_half_open tcp_stall tcp_duplicated tcp_altered tcp_dropped tcp_replayed
-    tcp_reordered tcp_reflected tcp_injected
+    tcp_reordered tcp_reflected tcp_injected weak_random
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 

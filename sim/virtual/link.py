@@ -11,7 +11,7 @@ import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
 import pb_link.app_base  # noqa: F401
 import server
 from pb_link.settings import PINS
-from primitives import platform, waiting
+from primitives import nonces, platform, waiting
 from server.registry import Registry
 from sim import wifi
 from sim.link_bed import WIRING
@@ -132,7 +132,7 @@ class VirtualLink:
 
     @contextlib.contextmanager
     def boundary(self):
-        """While it is entered, os.urandom, sys.stdout, ticks_ms and SHA-256 are the boards'."""
+        """While it is entered, os.urandom, sys.stdout, ticks_ms, the moment and SHA-256 are the boards'."""
         world = self.world
         urandom, stdout, registry = os.urandom, sys.stdout, server._registry
 
@@ -151,6 +151,10 @@ class VirtualLink:
         def ticks_diff(a, b):
             return ((a - b + wrap // 2) & (wrap - 1)) - wrap // 2
 
+        def board_moment():  # of a board whose clock has no battery
+            since = 0.0 if world.current is None else world.current.booted_at
+            return int((world.now - since) * 1e6).to_bytes(8, "big")
+
         def costly_sha256(data=b""):
             return CostlyHash(world.current, data)
 
@@ -158,6 +162,7 @@ class VirtualLink:
         for module, substitute in ((platform, ticks_ms), (waiting, ticks_add), (platform, ticks_diff)):
             name = substitute.__name__
             replaced += _replace(name, getattr(module, name), substitute)
+        replaced += _replace("moment", nonces.moment, board_moment)
         if self.costs.sha256_us:
             replaced += _replace("sha256", sha256, costly_sha256)
         os.urandom = board_urandom

@@ -1,6 +1,7 @@
 """AppBase: construction, hooks, and what becomes of calls when the link ends."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -30,6 +31,12 @@ def hardware(**changes):
 @pytest.mark.parametrize("rst", [None, (Pin(), 0, 200), [Pin(), 1, 1]])
 def test_hardware_with_and_without_a_reset_wire(rst):
     App("a\n", CONFIG, hardware(rst=rst))
+
+
+def test_board_without_a_generator_is_told_so_in_words(monkeypatch):
+    monkeypatch.delattr(os, "urandom")
+    with pytest.raises(RuntimeError, match="no os.urandom.*docs/hardware.md"):
+        App("a", CONFIG, HARDWARE)
 
 
 BAD_HARDWARE = [

@@ -117,7 +117,9 @@ def without(monkeypatch):
     return Defences(monkeypatch)
 
 
-@pytest.mark.parametrize("faults", [I2C_NOISE, ATTACKER, INTERRUPTIONS, ("client-kill",)])
+@pytest.mark.parametrize(
+    "faults", [I2C_NOISE, ATTACKER, INTERRUPTIONS, ("client-kill",), ("weak-random", "client-kill")]
+)
 def test_with_all_defences_nothing_is_reported(faults):
     seen = Seen(faults, 4)
     assert seen.good == 4, seen

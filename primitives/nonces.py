@@ -1,0 +1,37 @@
+"""Numbers that no other life and no other connection has had: nonces, epochs.
+
+They must differ, also where the generator of random bytes repeats after each
+boot: else what was recorded of one life can be played to another one, and a
+new life passes for an old one. So each is made of random bytes, the present
+moment, what the caller has, and all numbers before; see `docs/protocol.md`
+section 5.
+"""
+
+import os
+from struct import pack
+
+try:
+    from time import ticks_cpu, ticks_us, time
+
+    def moment():
+        """The date, where a clock goes on without power, and the time since the boot in us and in cycles."""
+        return pack(">III", int(time()) & 0xFFFFFFFF, ticks_us() & 0xFFFFFFFF, ticks_cpu() & 0xFFFFFFFF)
+
+except ImportError:  # CPython
+    from time import perf_counter_ns, time_ns
+
+    def moment():
+        return pack(">QQ", time_ns(), perf_counter_ns())
+
+
+class Nonces:
+    """Args: digest: function (*parts) -> 32 bytes, under a key that nobody else has: `Hmac.digest`."""
+
+    def __init__(self, digest):
+        self._digest = digest
+        self._last = b""
+
+    def take(self, count, more=b""):
+        """Returns count bytes, at most 32. more: bytes that may differ from those of another life."""
+        self._last = self._digest(b"pb_link nonce", self._last, os.urandom(16), moment(), more)
+        return self._last[:count]
