@@ -48,7 +48,8 @@ async def run(
         host: address to listen on.
 
     Raises: TypeError, ValueError that name the argument; StoreError if the
-        file cannot be had; OSError if the port cannot.
+        file cannot be had, StoreGone if it goes while it is used; OSError if
+        the port cannot be had.
     """
     if isinstance(expected, str):
         raise TypeError("expected must be a collection of ids, not one str")

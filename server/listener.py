@@ -14,14 +14,13 @@ from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.digest import Hmac
-from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
+from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError, StoreError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
 from server.keys import Keys
 from server.places import Places
-from server.store import StoreGone
 from server.streams import start_server
 from server.ticker import Ticker
 from server.transport import LOOKS, Transport
@@ -60,16 +59,16 @@ class Listener:
         self._greeted = Places(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
         self._ended = False
-        self._gone = None  # StoreGone
+        self._gone = None  # StoreError: nothing can be stored any more
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
-        """Serve until cancelled, or until the store is gone; then close every connection. Raises: StoreGone."""
+        """Serve until cancelled, or until the store is gone; then close every connection. Raises: StoreError."""
         self._ended = False
         self._gone = None
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.tell("listening", host=host, port=port)
-        watching = asyncio.create_task(self._watch_store(asyncio.current_task()))
+        watching = asyncio.create_task(self._watch_store(self._store.watch(), asyncio.current_task()))
         try:
             while True:
                 await sleep_ms(self._ticker.wait_ms)
@@ -86,10 +85,10 @@ class Listener:
             await self._say_farewell()
             self._registry.close_all()
 
-    async def _watch_store(self, serving):
+    async def _watch_store(self, watch, serving):
         try:
-            await self._store.watch()
-        except StoreGone as error:
+            await watch
+        except StoreError as error:
             self._gone = error
             self._registry.say(str(error))
             self._registry.tell("store_gone", error=str(error))

@@ -173,7 +173,7 @@ class SQLiteStore:
                 async with asyncio.timeout(LOOK_S):
                     await self._changed.wait()
             except TimeoutError:
-                await self._call(self._file.check)
+                await self._call(lambda: self._file.check())
         raise self._gone
 
     async def together(self, steps):

@@ -83,7 +83,8 @@ class StoreFiles:
 
     def begin(self):
         """SQLite has opened all of them: from now on they must stay what they are. Raises: StoreGone."""
-        for path in (self._named, self.real + "-wal", self.real + "-shm"):
+        beside = ("-wal", "-shm") if _HAS_LOCKS else ("-wal", "-shm", "-lock")  # the only lock that there is
+        for path in (self._named, *(self.real + suffix for suffix in beside)):
             self._known[path] = _identity(_look(path))
         if self._lock not in (None, self._known[self._named]):
             raise _gone(self._named, "has been replaced")

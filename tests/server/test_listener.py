@@ -11,7 +11,7 @@ import server.registry
 from protocol.frame import REFUSED, REFUSED_IDENTITY, REFUSED_VERSION, WELCOME
 from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
-from server import client_conn
+from server import MemoryStore, client_conn
 from server.listener import Listener
 from server.registry import Registry
 from tests.link import virtual
@@ -494,7 +494,7 @@ def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
 
     async def main():
         registry = Registry()
-        listening = asyncio.create_task(Listener(registry, KEYS, None, 600000).serve(HOST, 0))
+        listening = asyncio.create_task(Listener(registry, KEYS, MemoryStore(), 600000).serve(HOST, 0))
         for _ in range(15):
             registry.refused("here", "the first", "protocol")
         await asyncio.sleep(days * 86400)

@@ -14,16 +14,16 @@ import pytest
 
 import server
 from protocol.errors import StoreError
+from server import store_files
 from server.sqlite_store import SQLiteStore
 from server.store import StoreGone
-from server.store_files import _HAS_LOCKS
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, until, within
 from tests.server.test_command import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = b"e" * 8
 
-on_inodes = pytest.mark.skipif(not _HAS_LOCKS, reason="flock is not apart from SQLite's locks on this system")
+on_inodes = pytest.mark.skipif(not store_files._HAS_LOCKS, reason="flock is not apart from SQLite's locks here")
 
 
 def program(text, *arguments):
@@ -244,6 +244,19 @@ def test_store_that_nobody_writes_is_looked_at_once_a_second(store, how):
     asyncio.run(main())
 
 
+def test_where_the_lock_beside_the_store_is_the_only_one_it_must_stay(monkeypatch):
+    async def main():
+        await filled(store)
+        os.unlink("store.db-lock")
+        with pytest.raises(StoreGone, match="store.db-lock has been deleted"):
+            await store.claim("b")
+
+    monkeypatch.setattr(store_files, "_HAS_LOCKS", False)
+    store = SQLiteStore("store.db")
+    asyncio.run(main())
+    store.close()
+
+
 def test_link_that_leads_to_another_store_is_found(tmp_path):
     async def main():
         await filled(store)
@@ -380,6 +393,17 @@ def test_run_raises_when_its_store_is_gone(store, capsys):
 
     asyncio.run(main())
     assert "store.db has been deleted or moved away while the server used it" in capsys.readouterr().out
+
+
+def test_store_that_is_closed_under_a_server_ends_it(store):
+    async def main():
+        async with Service(store=store) as service:
+            await within(Client(service.port).connect())
+            store.close()
+            await until(service.task.done, "the end of the server")
+            assert "is closed" in str(service.task.exception())
+
+    asyncio.run(main())
 
 
 def test_run_in_another_loop_watches_the_same_store(store):
