@@ -27,7 +27,7 @@ package(
     (
         "__init__.py", "control.py", "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py",
         "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "mailbox_client.py",
-        "receiver.py", "selftest.py", "sender.py", "serial.py", "session.py", "version.py",
+        "receiver.py", "selftest.py", "sender.py", "serial.py", "session.py", "text.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

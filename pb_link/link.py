@@ -102,8 +102,10 @@ class Link:
     async def write(self, data, numbered, wait):
         """Send a line, bytes. See AppBase.write."""
         sender = self.session.sender
-        if not await self._turn(len(data), numbered):
-            return  # qos 0 and no link: lost, as promised
+        self._check_open()
+        if self._writers or not (numbered or self.up) or not sender.room_for(len(data)):
+            if not await self._turn(len(data), numbered):
+                return  # qos 0 and no link: lost, as promised
         target = sender.append(data, numbered)
         self._flag.set()
         while wait and sender.acknowledged < target:

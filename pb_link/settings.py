@@ -11,6 +11,7 @@ import os
 from binascii import hexlify
 
 from protocol.credentials import parse_key
+from protocol.text import decode_text, encode_text
 
 FILE = "pb_settings.json"
 NAMES = ("port", "server", "timeout_ms", "report_s", "ssid", "password", "key")
@@ -83,14 +84,12 @@ def _text(name, value):
     if not isinstance(value, str):
         raise TypeError("config: %s must be a str" % name)
     try:
-        size = len(value.encode())
-    except UnicodeError:  # a lone surrogate. It holds the value, so nothing is raised in here
-        size = None
-    if size is None:
-        raise ValueError("config: %s cannot be encoded as UTF-8" % name)
-    if size > _MAX_TEXT:
+        data = encode_text(value)
+    except ValueError as error:
+        raise ValueError("config: %s: %s" % (name, error))
+    if len(data) > _MAX_TEXT:
         raise ValueError("config: %s is longer than %d bytes" % (name, _MAX_TEXT))
-    return value
+    return decode_text(data)  # surrogate pairs are joined
 
 
 def pins_of(settings, platform):
@@ -118,14 +117,14 @@ def read(path=FILE):
     items = dict(DEFAULTS)
     valid = True
     try:
-        with open(path) as file:
-            found = json.loads(file.read())
+        with open(path, "rb") as file:
+            found = json.loads(decode_text(file.read()))
     except OSError:  # there is none
         return items
     except ValueError:  # it holds the text: raised in here, the next one would hold it as __context__
         valid = False
     if not valid:
-        raise ValueError(path + " is not valid JSON")
+        raise ValueError(path + " is not valid JSON in UTF-8")
     if not isinstance(found, dict):
         raise ValueError(path + " must hold one JSON object")
     items.update(found)

@@ -3,10 +3,11 @@
 from struct import pack, unpack_from
 
 from protocol.control import CONFIG, REPORT_BYTES
+from protocol.text import encode_text
 
 
 def _text(text):
-    data = text.encode()
+    data = encode_text(text)
     return bytes((len(data),)) + data
 
 

@@ -7,6 +7,7 @@ phrases and there is no way to run without a key.
 from binascii import unhexlify
 
 from protocol.limits import KEY_BYTES, MAX_ID
+from protocol.text import decode_text, encode_text
 
 _HOW = "make one with os.urandom(32).hex() and give the same to client and server"
 
@@ -32,7 +33,7 @@ def parse_key(key):
 
 
 def parse_id(client_id):
-    """Return a client id without its optional trailing newline.
+    """Return a client id without its optional trailing newline, surrogate pairs joined.
 
     Raises: TypeError, ValueError naming what is wrong with it.
     """
@@ -44,6 +45,10 @@ def parse_id(client_id):
         raise ValueError("the client id contains a newline; only a last one is allowed")
     if not client_id:
         raise ValueError("the client id is empty")
-    if len(client_id.encode()) > MAX_ID:
+    try:
+        data = encode_text(client_id)
+    except ValueError as error:
+        raise ValueError("the client id: %s" % error)
+    if len(data) > MAX_ID:
         raise ValueError("the client id is longer than %d bytes" % MAX_ID)
-    return client_id
+    return decode_text(data)

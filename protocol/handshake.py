@@ -37,6 +37,7 @@ from protocol.limits import (
     VERSION,
 )
 from protocol.serial import get16
+from protocol.text import decode_text, encode_text
 
 _KEY_HINT = b"pb_link 3 key hint"
 _SERVER_PROOF = b"pb_link 3 server proof"
@@ -86,7 +87,7 @@ class Initiator:
 
     def __init__(self, client_id, key, epoch, nonce, max_frame=MAX_FRAME, max_line=MAX_LINE):
         """epoch: 8 bytes; nonce: 16 fresh random bytes; max_line: bytes of the longest line that the client takes."""
-        name = client_id.encode()
+        name = encode_text(client_id)
         self._hmac = Hmac(key)
         head = bytes((frame.HELLO, VERSION)) + epoch + nonce + pack(">HH", max_frame, max_line)
         tail = bytes((len(name),)) + name
@@ -180,8 +181,8 @@ class Responder:
         if len(data) <= _ID or len(data) != _ID + data[_ID_LENGTH] or data[_ID_LENGTH] > MAX_ID:
             return "malformed HELLO"
         try:
-            self.client_id = str(data[_ID:], "utf-8")
-        except UnicodeError:
+            self.client_id = decode_text(data[_ID:])
+        except ValueError:
             return "the id is not UTF-8"
         if "\n" in self.client_id or "\r" in self.client_id:
             return "the id contains a newline"

@@ -1,13 +1,13 @@
 """The receiving half of a session: order, de-duplication, reassembly, room.
 
-A complete line waits in `lines` until the adapter has handed it over or
+A complete line, which is text without a newline, waits in `lines` until the adapter has handed it over or
 stored it and calls `accept`: only that moves `ack`, the number that allows
 the peer to forget. Knows nothing of frames' headers, MACs or time.
 """
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.lines import diff16
+from protocol.lines import diff16, line_fault
 from protocol.serial import get16
 
 MAX_ROOM = 255  # units in the header's byte
@@ -100,8 +100,7 @@ class Receiver:
         kind = header & QOS0
         if self._partial is None:
             if not header & MORE and len(payload) <= self.max_line:
-                self._complete(bytes(payload), kind, charge)
-                return None
+                return self._complete(bytes(payload), kind, charge)
             self._partial = bytearray()
             self._partial_kind = kind
         elif self._partial_kind != kind:
@@ -115,15 +114,20 @@ class Receiver:
             data, charge = bytes(self._partial), self._partial_charge
             self._partial = None
             self._partial_charge = 0
-            self._complete(data, kind, charge)
+            return self._complete(data, kind, charge)
         return None
 
     def _complete(self, data, kind, charge):
+        fault = line_fault(data)
+        if fault:  # here, before anybody stores it: it would be met again by each reader
+            self._held -= charge
+            return fault
         self.lines.append(data)
         self._kinds.append(not kind)
         if not kind:
             self.next = (self.next + 1) & 0xFFFF
         self._charges.append(charge)
+        return None
 
     def _drop_partial(self):
         self._partial = None

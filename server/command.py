@@ -35,6 +35,8 @@ _EXAMPLES = """examples:
 def main(words=None):
     """Returns the exit status."""
     options = _parser().parse_args(words)
+    if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = options.run(options, _settings(options))
         sys.stdout.flush()

@@ -16,12 +16,12 @@ from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
 from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
-from protocol.lines import decode_line, encode_line
+from protocol.lines import encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
 from server.carrier import Carrier
-from server.reading import Lines, Reading
+from server.reading import Lines, Reading, readable
 from server.welcome import Welcome
 
 
@@ -95,7 +95,14 @@ class Connection:
         finally:
             reading.readers -= 1
             self._storing.set()  # there is room for a line more, or one to give back
-        return decode_line(reading.taken.pop(0))
+        return self.text_of(reading.taken.pop(0))
+
+    def text_of(self, data):
+        """For readers: the line, str with its newline, of bytes from the store. It never raises."""
+        text, fault = readable(data)
+        if fault:
+            self._registry.tell("line_mended", self.client_id, fault=fault)
+        return text
 
     def lines(self, commit="after", ahead=0):
         """An async iterator over the client's lines: see `Lines` in reading.py."""

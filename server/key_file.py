@@ -84,11 +84,12 @@ class KeyFile:
             self._write(keys)
 
     def _write(self, keys):
-        text = json.dumps({client_id: _hex(key) for client_id, key in sorted(keys.items())}, indent=2)
+        shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
+        text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
         folder = os.path.dirname(os.path.abspath(self.path))
         handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # for the eyes of its owner alone
         try:
-            with open(handle, "w") as file:
+            with open(handle, "w", encoding="utf-8") as file:
                 file.write(text + "\n")
                 file.flush()
                 os.fsync(handle)

@@ -13,6 +13,7 @@ import os
 
 from protocol.credentials import parse_id, parse_key
 from protocol.limits import KEY_BYTES
+from protocol.text import decode_text
 
 _MOST = 2  # keys of an id
 
@@ -100,8 +101,8 @@ def load_keys(keys):
 
 def _read(path):
     try:
-        with open(path) as file:
-            return json.loads(file.read())
+        with open(path, "rb") as file:
+            return json.loads(decode_text(file.read()))
     except ValueError:
         pass  # this error holds the whole file, and would be the context of one raised here
-    raise ValueError(path + " is not valid JSON: it must map ids to keys")
+    raise ValueError(path + " is not valid JSON in UTF-8: it must map ids to keys")

@@ -37,6 +37,7 @@ from protocol.limits import EPOCH_BYTES, MAX_ID, MAX_LINE
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
+from protocol.text import is_utf8
 from server.legacy_memory import Memory, digest
 
 _HEXADECIMAL = set(b"0123456789abcdefABCDEF")  # int() takes "+1" as well
@@ -56,7 +57,7 @@ class Legacy:
     async def admit(self, transport, first):
         """first: what has been read. Returns the LegacyClient that this is. Raises: RemoteProtocolError."""
         name = first if first.endswith(b"\n") else first + await _line(transport.reader)
-        client = self._clients.get(name[: MAX_ID + 1].decode(errors="replace").rstrip("\n"))
+        client = self._clients.get(name[: MAX_ID + 1].decode(errors="surrogateescape").rstrip("\n"))
         if client is None or client.client_id in self._keys:
             raise AuthenticationError("no pb_link client, and none that is allowed without a key")
         if client.served:
@@ -148,7 +149,7 @@ class LegacyClient:
         digits = line[:2]
         if len(digits) != 2 or set(digits) - _HEXADECIMAL or len(line) > MAX_LINE + 2:
             raise RemoteProtocolError("neither message nor acknowledgement: %r" % line[:16])
-        if not _is_text(line):  # it would be an error of the application that reads it
+        if not is_utf8(line):  # no application could read it
             raise RemoteProtocolError("a message that is not UTF-8")
         number = int(digits, 16)
         if len(line) == 2:
@@ -258,14 +259,6 @@ class LegacyClient:
     def _flush_later(self, inside):
         if inside is self._inside and not inside.closed:
             self._flush()
-
-
-def _is_text(line):
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 async def _line(reader):

@@ -43,19 +43,24 @@ class Log:
 
 
 class Few:
-    """A log of what others can make happen as often as they like: LOGGED of a kind in a period, and how many more."""
+    """A log of what others can make happen as often as they like: LOGGED of a kind in a period, and how many more.
 
-    def __init__(self, log):
+    each: of each client, all of whom are known; otherwise of all together.
+    """
+
+    def __init__(self, log, each=False):
         self._log = log
-        self._told = {}  # event -> [lines in this period, its end]
+        self._each = each
+        self._told = {}  # event, or (event, client) -> [lines in this period, its end]
 
     def __call__(self, event, client=None, **details):
         now = time.monotonic()
-        told = self._told.get(event)
+        kind, whose = ((event, client), client) if self._each else (event, None)
+        told = self._told.get(kind)
         if told is None or now >= told[1]:
             if told is not None and told[0] > LOGGED:
-                self._log(event + "_more", count=told[0] - LOGGED)
-            told = self._told[event] = [0, now + PERIOD_S]
+                self._log(event + "_more", whose, count=told[0] - LOGGED)
+            told = self._told[kind] = [0, now + PERIOD_S]
         told[0] += 1
         if told[0] <= LOGGED:
             self._log(event, client, **details)

@@ -6,8 +6,7 @@ its process has had it, one that is cancelled before gives it back. Of Lines,
 a line leaves the store when the application is done with it.
 """
 
-from protocol.errors import RemoteProtocolError
-from protocol.lines import decode_line
+from protocol.lines import decode_line, line_fault
 
 
 class Reading:
@@ -120,8 +119,16 @@ class Lines:
         store, number, data = await self._connection.next_after(self._done, self._ahead)
         self._done = (store, number)
         self.number = number
-        try:
-            return decode_line(data)
-        except RemoteProtocolError:  # an application that dies of it shall not get it again, and die again
-            await self._connection.done_with(self._done, self._ahead)
-            raise
+        return self._connection.text_of(data)
+
+
+def readable(data):
+    """Returns (the line as str, None), or (a line as like it as can be, what is wrong with it).
+
+    Only a store that was filled before receivers looked at lines has one with a fault. Its client has been told that
+    it is safe, so it is delivered: with U+FFFD for what is not UTF-8, and for a newline. MicroPython has no such store.
+    """
+    fault = line_fault(data)
+    if fault:
+        return str(data, "utf-8", "replace").replace("\n", "\ufffd") + "\n", fault
+    return decode_line(data), None

@@ -92,12 +92,12 @@ class Registry:
 
     def log(self, text):
         if self.verbose and self.on_event is None:
-            print("server:", text)
+            _print(text)
 
     def say(self, text):
         """As log, also to those who did not ask for much."""
         if self.on_event is None:
-            print("server:", text)
+            _print(text)
 
     def refused(self, peer, reason, kind):
         """One line for a refused connection, however many there are. kind: of REFUSALS."""
@@ -117,3 +117,11 @@ class Registry:
                 self.say("%d more connections refused" % (self._refused - _REFUSALS))
                 self.tell("refused_more", count=self._refused - _REFUSALS)
             self._refused = 0
+
+
+def _print(text):
+    """Ids are in it, which anybody can send and not every terminal can show."""
+    try:
+        print("server:", text)
+    except UnicodeError:
+        print("server:", text.encode("ascii", "backslashreplace").decode())

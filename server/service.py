@@ -40,6 +40,7 @@ class Service:
         self.settings = settings
         self.log = log or Log(settings.log)
         self._few = Few(self.log)  # of clients without a key, which anybody can say to be
+        self._few_each = Few(self.log, each=True)  # of those with one
         self._metrics_token = secrets.metrics_token
         if settings.mqtt:
             settings.mqtt.password = secrets.mqtt_password
@@ -137,7 +138,7 @@ class Service:
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif event not in QUIET:
-            log = self._few if client_id in self.settings.allow_legacy else self.log
+            log = self._few if client_id in self.settings.allow_legacy else self._few_each
             log(event, client_id, **details)
 
     async def _follow_keys(self):

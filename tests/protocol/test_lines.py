@@ -1,8 +1,7 @@
 import unittest
 
-from protocol.errors import RemoteProtocolError
 from protocol.limits import MAX_LINE
-from protocol.lines import decode_line, encode_line
+from protocol.lines import decode_line, encode_line, line_fault
 
 
 class TestLines(unittest.TestCase):
@@ -36,8 +35,21 @@ class TestLines(unittest.TestCase):
             with self.assertRaises(TypeError):
                 encode_line(line)
 
-    def test_bytes_that_are_not_utf_8_are_the_other_sides_fault(self):
-        self.assertRaises(RemoteProtocolError, decode_line, b"\xff\xfe")
+    def test_line_that_no_application_could_read_is_a_fault(self):
+        for data in (b"\xff\xfe", b"a\xed\xa0\xbd", b"\xc0\x80"):
+            self.assertEqual(line_fault(data), "a line that is not UTF-8")
+        for data in (b"a\nb", b"\n", b"a\n"):
+            self.assertEqual(line_fault(data), "a line with a newline in it")
+        for data in (b"", b"a\r\x00", "\u00e9\U0001f600".encode()):
+            self.assertIsNone(line_fault(data))
+
+    def test_surrogate_pair_is_one_character_and_half_of_one_is_refused(self):
+        self.assertEqual(encode_line("\ud83d\ude00\n"), b"\xf0\x9f\x98\x80")
+        with self.assertRaisesRegex(ValueError, "surrogate"):
+            encode_line("a\ud83d")
+
+    def test_limit_counts_a_joined_pair_as_four_bytes(self):
+        self.assertEqual(len(encode_line("\ud83d\ude00" * (MAX_LINE // 4))), MAX_LINE)
 
     def test_every_character_comes_back(self):
         text = "a\x00\r\t\x7f\u00e9\u20ac\U0001f600"

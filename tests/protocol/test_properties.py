@@ -27,6 +27,8 @@ WORD = st.integers(0, 0xFFFF)
 LONG = st.integers(0, 2**32 - 1)
 LIFE = st.integers(1, 0xFFFF)
 TEXT = st.text(max_size=60)
+CHARACTERS = st.characters(exclude_characters="\n", exclude_categories=["Cs"])
+LINE = st.text(alphabet=CHARACTERS, max_size=225).map(str.encode)
 MANY = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -37,7 +39,7 @@ class TestCodecs(unittest.TestCase):
         put16(buf, at, value)
         self.assertEqual(get16(buf, at), value)
 
-    @given(st.text(alphabet=st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=200))
+    @given(st.text(alphabet=CHARACTERS, max_size=200))
     def test_line_comes_back(self, text):
         self.assertEqual(decode_line(encode_line(text)), text + "\n")
 
@@ -82,7 +84,7 @@ class TestCodecs(unittest.TestCase):
         self.assertEqual(bytes(buf[:4]), bytes((number, kind, connection, next_number)))
         self.assertEqual(bytes(buf[box.HEADER :]), payload)
 
-    @given(st.lists(st.tuples(st.binary(max_size=900), st.booleans()), max_size=8), st.integers(130, 1000), WORD)
+    @given(st.lists(st.tuples(LINE, st.booleans()), max_size=8), st.integers(130, 1000), WORD)
     def test_records_come_back(self, lines, space, number):
         sender, receiver = Sender(), Receiver()
         sender.start_at(number)

@@ -100,6 +100,29 @@ class TestFaults(unittest.TestCase):
             self.assertLessEqual(sum(len(line) for line in receiver.lines), 900)
 
 
+class TestText(unittest.TestCase):
+    def test_line_that_is_no_text_is_a_fault_and_holds_nothing(self):
+        for bad, reason in ((b"\xff", "not UTF-8"), (b"\xed\xa0\xbd", "not UTF-8"), (b"a\nb", "newline")):
+            for bits in (0, QOS0):
+                for records in (((bits, bad),), ((bits | MORE, bad[:1]), (bits, bad[1:]))):
+                    receiver = Receiver()
+                    room = receiver.room
+                    self.assertIn(reason, receiver.take(0, body(*records, (0, b"after"))))
+                    receiver.disconnect()
+                    self.assertEqual((receiver.lines, receiver.next, receiver.room), ([], 0, room))
+
+    def test_lines_before_the_one_that_is_no_text_stay(self):
+        receiver = Receiver()
+        self.assertIn("UTF-8", receiver.take(0, body((0, b"good"), (0, b"\xff"), (0, b"after"))))
+        self.assertEqual((receiver.lines, receiver.next), ([b"good"], 1))
+
+    def test_character_may_be_divided_between_fragments(self):
+        receiver = Receiver()
+        data = "\U0001f600".encode()
+        self.assertIsNone(receiver.take(0, body(*[(MORE, data[i : i + 1]) for i in range(4)], (0, b""))))
+        self.assertEqual(receiver.lines, [data])
+
+
 class TestAccept(unittest.TestCase):
     def test_only_accept_moves_the_acknowledgement(self):
         receiver = Receiver()

@@ -22,6 +22,7 @@ from protocol.frame import Channel
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
 from protocol.handshake import Initiator, Responder
+from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
@@ -116,6 +117,9 @@ class Fuzz:
             fed.append(bytes(frame))
             if session.receive(memoryview(frame), number * 7):
                 break
+            for line in session.receiver.lines:  # no reader may raise
+                if encode_line(decode_line(line)) != line:
+                    raise AssertionError(f"{line} is not read as it was sent")
             if session.receiver.lines and self.random.random() < 0.5:
                 session.accepted(1, number * 7)
             while session.encode_into(out, 0, number * 7):

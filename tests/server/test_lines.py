@@ -99,35 +99,6 @@ def test_other_commit_is_an_error():
     asyncio.run(main())
 
 
-def test_line_that_is_not_utf8_is_an_error_once():
-    async def main():
-        async with Service() as service:
-            client, conn = await joined(service)
-            client.session.sender.append(b"\xff", True)
-            await client.write("good")
-            lines = conn.lines()
-            with pytest.raises(Exception, match="not UTF-8"):
-                await first(lines, 1)
-            assert await first(lines, 1) == ["good\n"]
-            assert await first(conn.lines(), 1) == ["good\n"]
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("store", STORES[1:])
-def test_line_that_is_not_utf8_is_not_met_again_by_the_next_application(store):
-    async def main():
-        async with Service(store=store()) as service:
-            client, conn = await joined(service)
-            client.session.sender.append(b"\xff", True)
-            await client.write("good")
-            with pytest.raises(Exception, match="not UTF-8"):
-                await first(conn.lines(), 1)
-            assert await first(conn.lines(), 1) == ["good\n"]
-
-    asyncio.run(main())
-
-
 @pytest.mark.parametrize("store", STORES[1:])
 def test_line_taken_for_a_reader_that_was_cancelled_goes_back(store):
     async def main():

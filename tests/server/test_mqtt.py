@@ -393,3 +393,26 @@ def test_log_of_many_is_bounded(mqtt):
     found._few._told["mqtt_refused"][1] = 0
     found.tell("mqtt_refused", "a", reason="x")
     assert found._log[10:] == [("mqtt_refused_more", {"count": 90}), ("mqtt_refused", {"reason": "x"})]
+
+
+def test_line_that_is_no_text_is_not_published_and_one_of_an_older_store_as_it_is(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service:
+            conn = service.connection("a")
+            await conn.load(service.store)
+            old = [b'{"announce": "sensor", "id": "\xff"}', b"a\nb \xff"]
+            await service.store.receive("a", conn.state.owner, b"e" * 8, 2, old)
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write("good")
+                await within(client.acknowledged())
+                for data in (b"bad \xff", b"after"):
+                    client.session.sender.append(data, True)
+                client._flush()
+                await client.ended()
+                await until(lambda: found.counts["published_total"] == 3, "the publications")
+                published = [payload for topic, payload, _, _ in broker.published if topic == UP]
+                assert published == [*old, b"good"]
+                assert found.counts["refused_total"] == 1  # the announcement
+
+    asyncio.run(main())
