@@ -25,6 +25,7 @@ from build import client
 from build.cache import ROOT
 from build.shell import BuildError, MissingTool, say
 from pb_link.settings import DEFAULTS, FILE, read_or_create
+from protocol.text import encode_text
 
 MAIN = "import pb_link.pb_client\n"
 OLDEST = (1, 26)  # has machine.I2CTarget
@@ -94,7 +95,7 @@ def _need_mpremote():
 def _mpremote(port, *words, failure=UNREACHED):
     """Returns what it printed. Raises: BuildError, whose text is `failure` with the port and what mpremote said."""
     command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")  # as boards print
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise BuildError(failure.format(port=port, said=said[-1] if said else "mpremote failed"))
@@ -127,8 +128,14 @@ def _complete_settings(options):
         settings["server"] = options.server or _own_address()
     if blank or options.ssid is not None:
         settings["ssid"], settings["password"] = _network(options.ssid)
+    for name in ("server", "ssid", "password"):
+        try:
+            encode_text(settings[name])
+        except ValueError as error:
+            raise BuildError(f"{name}: {error}. Is the terminal's encoding another one?") from None
     if settings != before:
-        Path(FILE).write_text(json.dumps(settings, indent=1) + "\n")
+        text = json.dumps(settings, indent=1, ensure_ascii=False)  # MicroPython makes two characters of an escaped pair
+        Path(FILE).write_text(text + "\n", encoding="utf-8")
         what = "made" if made else "changed"
         print(f"{what} {FILE}: server {settings['server']}, port {settings['port']}{', a fresh key' if made else ''}")
 

@@ -107,6 +107,7 @@ class Carrier:
                 heard = True
                 fault = session.receive(frame, ticks_ms())
                 if fault:
+                    self._storing.set()  # lines that came before it are received
                     raise RemoteProtocolError(fault)
                 if session.resumes != resumes:
                     resumes = session.resumes

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 
 import pytest
 
@@ -62,6 +63,36 @@ def test_other_form_of_a_module_does_not_take_the_place_of_the_new_one(port, tmp
     assert (lib / "pb_link/mine.py").exists() and (lib / "other.py").exists()
     assert deploy.main(["--port", port, "--source"]) == 0
     assert (lib / "pb_link/link.py").is_file() and not (lib / "pb_link/link.mpy").exists()
+
+
+EMOJI = "Kim's caf\u00e9 \U0001f4f1"
+READ = "from pb_link.settings import *; s = read(); t = Settings(s); print(t.ssid.encode(), t.password.encode())"
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_network_and_password_of_any_character_are_read_on_the_board_as_they_were_given(
+    port, tmp_path, monkeypatch, micropython64, locale
+):
+    with_target(tmp_path / "board")
+    (tmp_path / "board" / "caf\u00e9").touch()  # os.listdir is printed and parsed
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr(deploy.getpass, "getpass", lambda prompt: EMOJI + "\"'\\")
+    assert deploy.main(["--port", port, "--ssid", EMOJI, "--server", "192.0.2.7"]) == 0
+    found = json.loads((tmp_path / "board/pb_settings.json").read_text(encoding="utf-8"))
+    assert (found["ssid"], found["password"]) == (EMOJI, EMOJI + "\"'\\") and EMOJI == read_or_create()[0]["ssid"]
+    for text in (None, json.dumps(found)):  # as another program may write it: with escaped pairs
+        if text:
+            (tmp_path / "board/pb_settings.json").write_text(text)
+        command = [micropython64, "-c", "import sys; sys.path.append('lib'); " + READ]
+        done = subprocess.run(command, cwd=tmp_path / "board", capture_output=True, text=True, check=True)
+        assert done.stdout == f"{EMOJI.encode()} {found['password'].encode()}\n"
+
+
+def test_network_that_is_no_text_is_an_error_before_anything_is_made(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    assert deploy.main(["--port", port, "--ssid", "caf\udce9", "--server", "192.0.2.7"]) == 1
+    assert "ssid: the text cannot be encoded as UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "board/pb_settings.json").exists() and not (tmp_path / "board/main.py").exists()
 
 
 def test_settings_that_the_server_made_are_completed(port, tmp_path, capsys):

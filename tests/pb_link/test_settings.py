@@ -3,6 +3,9 @@
 import json
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from pb_link.settings import DEFAULTS, NAMES, PINS, Settings, pins_of, read, rea
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest"
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = bytes(range(100, 132))
 PASSWORD = "pass word"
 GOOD = [8123, "192.168.0.10", 1500, 10, "network", PASSWORD, KEY]
@@ -85,6 +89,22 @@ def test_text_that_is_not_unicode_is_an_error_that_names_the_item_and_does_not_h
     with pytest.raises(ValueError, match="password") as caught:
         Settings(changed("password", PASSWORD + "\ud800"))
     assert PASSWORD not in everything_in(caught.value)
+
+
+def test_surrogate_pairs_in_texts_are_the_characters_that_they_stand_for():
+    for name in ("server", "ssid", "password"):
+        assert getattr(Settings(changed(name, "caf\u00e9 \ud83d\ude00")), name) == "caf\u00e9 \U0001f600"
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_file_is_utf8_whatever_the_encoding_of_the_system(tmp_path, escaped):
+    text = json.dumps({"ssid": "caf\u00e9 \U0001f600"}, ensure_ascii=escaped)
+    (tmp_path / "s.json").write_text(text, encoding="utf-8")
+    code = "from pb_link.settings import read; print(ascii(read('s.json')['ssid']))"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **ascii_only}, capture_output=True, text=True)
+    assert done.stdout == ascii("caf\u00e9 \U0001f600") + "\n", done.stderr
 
 
 @pytest.mark.parametrize("config", [None, "config", 5, {1, 2}])

@@ -61,5 +61,15 @@ class TestId(unittest.TestCase):
                 parse_id(name)
 
 
+class TestText(unittest.TestCase):
+    def test_surrogate_pair_in_an_id_is_the_character_that_it_stands_for(self):
+        self.assertEqual(parse_id("k\ud83d\ude00\n"), "k\U0001f600")
+        self.assertEqual(parse_id("\ud83d\ude00" * 16), "\U0001f600" * 16)
+
+    def test_id_that_cannot_be_encoded_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "client id: .* surrogate"):
+            parse_id("k\ud83d")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -118,9 +118,12 @@ def test_connections_of_each_client_are_logged_ten_times_in_ten_seconds():
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_ids_of_any_character_are_shown_on_any_terminal(encoding):
     KeyFile("keys.json").add("k\u00fcche \U0001f600")
-    assert json.loads(Path("keys.json").read_text(encoding="utf-8")).keys() == {"k\u00fcche \U0001f600"}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
-    done = subprocess.run([sys.executable, "-m", "server", "keys", "list"], env=environment, capture_output=True)
+    assert "k\u00fcche \U0001f600" in Path("keys.json").read_text(encoding="utf-8")
+    ascii_files = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **ascii_files, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    for words in (["add", "pump"], ["list"]):
+        command = [sys.executable, "-m", "server", "keys", *words]
+        done = subprocess.run(command, env=environment, capture_output=True)
     shown = "k\u00fcche \U0001f600" if encoding == "utf-8" else "k\u00fcche \\U0001f600"
     assert done.returncode == 0 and shown.encode(encoding) in done.stdout, done.stderr
 
