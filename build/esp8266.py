@@ -2,11 +2,11 @@
 
     python3 build/esp8266.py --micropython-dir DIR [--port /dev/ttyUSB0]
 
-It has not been run with the real tool chain; the port's Makefile has only said what it would do. If it fails, the ready
-images (build/flash.py) need none of this. DIR is a clone of MicroPython with its submodules. The tool chain
-(xtensa-lx106-elf-gcc) and esptool must be on PATH. What is frozen: build/manifest.py. The firmware is copied to
-firmware/esp_link-classic.bin, which is not kept in git; with --port it is flashed, erasing first. It leaves the bridge
-8 KB more heap than the ROMFS image (docs/measurements.md).
+It was built once (docs/measurements.md has the sizes), and has not run on a chip. If it fails, the ready images
+(build/flash.py) need none of this. DIR is a clone of MicroPython with its submodules. The tool chain
+(xtensa-lx106-elf-gcc with Espressif's SDK) and esptool must be on PATH. What is frozen: build/manifest.py. The result,
+firmware/esp_link-classic.bin, is not kept in git; with --port it is flashed, erasing first. It leaves the bridge 8 KB
+more heap than the ROMFS image (docs/measurements.md).
 """
 
 import argparse
@@ -20,28 +20,33 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from build import cache, frozen
-from build.shell import BuildError, MissingTool, clean_environment, run_logged, say
+from build.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 MANIFEST = cache.ROOT / "build" / "manifest.py"
 RESULT = cache.ROOT / "firmware" / "esp_link-classic.bin"
 BOARD = "ESP8266_GENERIC"  # without a variant: 2 MiB of flash or more
 PRODUCTS = ("firmware-combined.bin", "firmware.bin")  # older and newer MicroPython
 
+COMPILER = "xtensa-lx106-elf-gcc"
+_SDK_REMEDY = (
+    "The compiler of esp-open-sdk has Espressif's headers and libraries with it (Debian's gcc-xtensa-lx106 has not): "
+    "build that, and put its bin folder first on PATH. Or use the ready images: build/flash.py"
+)
 NEEDED = {
     ("make",): "Install it:  sudo apt-get install -y make",
     ("gcc",): "mpy-cross is built with it. Install it:  sudo apt-get install -y gcc libc6-dev",
-    ("xtensa-lx106-elf-gcc",): (
-        "It is the compiler of esp-open-sdk, which has Espressif's libraries as well (Debian's gcc-xtensa-lx106 has "
-        "not): build that, and put its bin folder on PATH. Or use the ready images: build/flash.py"
-    ),
+    (COMPILER,): _SDK_REMEDY,
     ("esptool", "esptool.py"): "Run `make tools`, and put .venv/bin on PATH.",
 }
 IN_SOURCE = {
     "ports/esp8266/Makefile": "--micropython-dir must be a clone:  git clone https://github.com/micropython/micropython",
     "tools/manifestfile.py": "This MicroPython is too old to read build/manifest.py: 1.25 or newer is needed.",
+    "lib/axtls/ssl/asn1.c": "Submodules are missing. Run:  make -C ports/esp8266 submodules  in that folder",
     "lib/berkeley-db-1.xx/README": "Submodules are missing. Run:  make -C ports/esp8266 submodules  in that folder",
     "lib/micropython-lib/README.md": "Submodules are missing. Run:  make -C ports/esp8266 submodules  in that folder",
 }
+# Below the compiler's sysroot, where the port's Makefile looks for them.
+IN_SDK = ("usr/include/user_interface.h", "usr/lib/libmain.a", "usr/lib/liblwip_open.a")
 
 
 def check(source):
@@ -54,6 +59,13 @@ def check(source):
     for names, remedy in NEEDED.items():
         if not any(map(shutil.which, names)):
             raise MissingTool(f"{' or '.join(names)} is not on PATH. {remedy}")
+    sysroot = output_of([COMPILER, "-print-sysroot"])
+    if sysroot is None:
+        raise MissingTool(f"{COMPILER} does not run: `{COMPILER} -print-sysroot` failed. {_SDK_REMEDY}")
+    for path in IN_SDK:
+        if not Path(sysroot.strip() or "/", path).exists():
+            where = shutil.which(COMPILER)
+            raise MissingTool(f"{where} has no SDK of the ESP8266: there is no {sysroot.strip()}/{path}. {_SDK_REMEDY}")
 
 
 def build(source, result=RESULT):
@@ -77,7 +89,8 @@ def build(source, result=RESULT):
 
 def _make(words, log):
     say(f"make {' '.join(map(str, words[:2]))} ..")
-    run_logged(["make", *map(str, words)], log, "", env=clean_environment())
+    # esptool 5 takes no image without a chip, and the Makefile of MicroPython 1.25 to 1.28 names none.
+    run_logged(["make", *map(str, words)], log, "", env={**clean_environment(), "ESPTOOL_CHIP": "esp8266"})
 
 
 def flash(port, image=RESULT):

@@ -1,10 +1,11 @@
 """build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here, and
-the port's own Makefile only says what it would do: no compiler for the chip was at hand. What is frozen runs in
+the port's own Makefile only says what it would do: no compiler for the chip is at hand. What is frozen runs in
 tests/sim/test_images.py and tests/peers/test_bridge_heap.py."""
 
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.build.test_flash import micropython
 MAKE = """#!/bin/sh
 for word in "$@"; do case "$word" in
     BUILD=*) mkdir -p "${word#BUILD=}"; echo firmware > "${word#BUILD=}/PRODUCT";;
-    FROZEN_MANIFEST=*) cp "${word#FROZEN_MANIFEST=}" "$RECORD";;
+    FROZEN_MANIFEST=*) cp "${word#FROZEN_MANIFEST=}" "$RECORD"; echo "$ESPTOOL_CHIP" > "$RECORD.chip";;
 esac; done
 """
 
@@ -39,7 +40,7 @@ def source(tmp_path, micropython_source):
     for name in ("tools", "extmod", "ports/esp8266"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / name).symlink_to(real / name)
-    for name in ("lib/berkeley-db-1.xx/README", "lib/micropython-lib/README.md"):
+    for name in ("lib/axtls/ssl/asn1.c", "lib/berkeley-db-1.xx/README", "lib/micropython-lib/README.md"):
         (clone / name).parent.mkdir(parents=True)
         (clone / name).touch()
     return clone
@@ -50,8 +51,13 @@ def tools(tmp_path, monkeypatch):
     """A folder, first on PATH, with stand-ins for all that is needed."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("gcc", "xtensa-lx106-elf-gcc", "esptool"):
+    for name in ("gcc", "esptool"):
         tool(folder, name)
+    sysroot = tmp_path / "sdk"
+    tool(folder, "xtensa-lx106-elf-gcc", f"#!/bin/sh\n[ $1 = -print-sysroot ] && echo {sysroot}\n")
+    for name in esp8266.IN_SDK:
+        (sysroot / name).parent.mkdir(parents=True, exist_ok=True)
+        (sysroot / name).touch()
     tool(folder, "make", MAKE.replace("PRODUCT", "firmware.bin"))
     for name in ("sh", "mkdir", "cp"):
         (folder / name).symlink_to(f"/bin/{name}")
@@ -90,6 +96,39 @@ def test_missing_tool_is_named_with_its_remedy(source, tools, name):
     (tools / name).unlink()
     with pytest.raises(MissingTool, match=rf"{name}.* is not on PATH\. \w+"):
         esp8266.build(source)
+
+
+@pytest.mark.parametrize("path", esp8266.IN_SDK)
+def test_compiler_without_the_sdk_is_found_before_anything_is_built(source, tools, tmp_path, path):
+    (tmp_path / "sdk" / path).unlink()
+    with pytest.raises(MissingTool, match=rf"no SDK of the ESP8266: there is no .*/{path}\. .*esp-open-sdk"):
+        esp8266.build(source)
+    assert not (tmp_path / "record").exists()
+
+
+@pytest.mark.parametrize(("text", "said"), [("echo", "no SDK"), ("exit 1", "does not run")])
+def test_compiler_of_another_kind_is_found_before_anything_is_built(source, tools, text, said):
+    """Debian's has no sysroot at all."""
+    tool(tools, "xtensa-lx106-elf-gcc", f"#!/bin/sh\n{text}\n")
+    with pytest.raises(MissingTool, match=rf"{said}.*esp-open-sdk"):
+        esp8266.build(source)
+
+
+def test_real_esptool_is_told_the_chip_by_what_make_is_given(source, tools, tmp_path, missing_tool):
+    """Without it esptool 5 ends the build at its last step."""
+    esptool = Path(sys.executable).parent / "esptool"
+    if not esptool.exists():
+        missing_tool("esptool is not installed: make tools")
+    esp8266.build(source, tmp_path / "result.bin")
+    chip = (tmp_path / "record.chip").read_text().strip()
+    (tmp_path / "firmware.elf").write_bytes(b"\x7fELF")
+    said = {}
+    for variables in ({}, {"ESPTOOL_CHIP": chip}):
+        command = [esptool, "elf2image", tmp_path / "firmware.elf"]
+        environment = {"PATH": os.defpath, **variables}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+        said[bool(variables)] = done.stdout + done.stderr
+    assert "--chip" in said[False] and "--chip" not in said[True] and "ELF" in said[True], said
 
 
 @pytest.mark.parametrize("path", esp8266.IN_SOURCE)
