@@ -48,9 +48,9 @@ _WIFI_RETRY_MS = const(2000)
 _RECONNECT_FIRST_MS = const(250)
 _RECONNECT_LAST_MS = const(4000)
 _GOOD_CONNECTION_MS = const(5000)
-# After so many attempts and short connections in a row the network that is joined is left for the configured one, if
-# that is another. Later: once this one has led to the server, which is more likely to be away then (ten minutes at
-# least). The chip forgets the network that is left.
+# After so many attempts in a row without a session the network that is joined is left for the configured one, if that
+# is another. Later: once this one has led to the server, which is more likely to be away then (ten minutes at least).
+# The chip forgets the network that is left.
 _TRIES = const(4)
 _LATER_TRIES = const(160)
 # A task that has not shown itself for this long is taken for hung; joining
@@ -313,15 +313,15 @@ class Bridge:
 
     async def _keep_connected(self):
         pause_ms = _RECONNECT_FIRST_MS
-        tries = tried = None  # attempts that are left, with this configuration
+        tries = tried = None  # attempts that are left with this configuration, also if the client starts anew with it
         while True:
             self._times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
             config = self._config
-            if config is not tried:
-                tries, tried = _TRIES, config
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
+            if config != tried:
+                tries, tried = _TRIES, config
             joined = await self._join(config[4], config[5], tries <= 0)
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
@@ -330,23 +330,23 @@ class Bridge:
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
             tries -= 1
-            if await self._connected(config, joined):
+            if await self._connected(config, joined == 1 or tries > _TRIES):
                 self._times.start(_T_BRIEF, _GOOD_CONNECTION_MS)
                 number = self._uplink.number
                 self._queue(bytes((control.UP, number)))
-                await self._uplink.serve(config[2])
+                if await self._uplink.serve(config[2]):
+                    tries = _LATER_TRIES
                 self._queue(bytes((control.DOWN, number)))
-                if self._times.over(_T_BRIEF):
-                    pause_ms, tries = _RECONNECT_FIRST_MS, _LATER_TRIES
+                pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
-    async def _connected(self, config, joined):
-        """True when a connection to the server is open. joined: 1 if no other network is to be tried."""
+    async def _connected(self, config, tell):
+        """True when a connection to the server is open. tell: tell the client if not: no other network comes next."""
         try:
             await self._uplink.open(config[1], config[0])
         except OSError:
-            if self._config is config and joined == 1:
+            if self._config is config and tell:
                 self._tell_once(control.BAD_SERVER)
             return False
         if self._config is config:

@@ -21,6 +21,9 @@ except ImportError:
 # An attempt to connect is given up after this.
 _CONNECT_MS = const(8000)
 
+# WELCOME and REFUSED, bytes: the most that a server sends without a session. The shortest frame of one has 17.
+_NO_SESSION = const(65)
+
 # Its countdowns, the first two of the bridge's: the server's silence, or how long connecting takes; the next keepalive.
 _T_SILENCE = const(0)
 _T_KEEPALIVE = const(1)
@@ -70,7 +73,10 @@ class Uplink:
         self.count += 1
 
     async def serve(self, timeout_ms):
-        """Relay until the connection ends, for whatever reason; then close it."""
+        """Relay until the connection ends, for whatever reason; then close it.
+
+        Returns: True if the server has opened a session: whoever else takes connections there says less.
+        """
         self._relay = FrameRelay()
         self._timeout_ms = timeout_ms
         self._times.start(_T_SILENCE, timeout_ms)
@@ -91,6 +97,7 @@ class Uplink:
             self._socket.close()
             self._socket = None
             self._wake()
+        return self._relay.passed > _NO_SESSION
 
     def end(self):
         """End the connection. May be called at any time."""

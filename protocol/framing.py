@@ -39,6 +39,7 @@ class FrameRelay:
         self._left = 0  # bytes of the current frame that are still to come
         self.held = -1  # first byte of a prefix whose second has not come yet: the next chunk needs its place
         self.fault = False
+        self.passed = 0  # bytes of the frames so far, without prefixes; counted up to MAX_BODY or some more
 
     def strip(self, buf, start, end):
         """Take the keepalives out of buf[start:end], in place.
@@ -74,4 +75,6 @@ class FrameRelay:
             else:
                 self._left = length
                 at += PREFIX
+                if self.passed < MAX_BODY:  # an int of the bridge must stay small
+                    self.passed += length
         return start, end

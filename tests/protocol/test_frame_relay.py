@@ -52,6 +52,17 @@ class TestFrameRelay(unittest.TestCase):
             self.assertEqual(relay(passer, stream(BODIES[:1]) + bad + b"x"), stream(BODIES[:1]))
             self.assertTrue(passer.fault)
 
+    def test_bytes_of_frames_are_counted_without_prefixes_and_keepalives_while_the_number_is_small(self):
+        noise = Noise(5)
+        for _ in range(20):
+            passer = FrameRelay()
+            for piece in noise.pieces(KEEPALIVE + stream([bytes(62), bytes(3)]) + KEEPALIVE, 9):
+                relay(passer, piece)
+            self.assertEqual(passer.passed, 65)
+        for _ in range(5000):
+            relay(passer, stream([bytes(MAX_BODY)]))
+        self.assertLess(passer.passed, 2 * MAX_BODY)
+
     def test_chunk_grows_by_at_most_the_byte_held_back(self):
         noise = Noise(4)
         passer = FrameRelay()
