@@ -31,7 +31,8 @@ PINS = {
 }
 _PIN_NAMES = ("i2c", "syn", "ack", "rst")
 _RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400)}
-_MAX_TEXT = 255  # bytes of a str in a CONFIG record
+# Bytes of UTF-8: of a str in a CONFIG record, and of what the ESP8266 stores of a network; it cuts what is longer.
+_MAX_TEXT = {"server": 255, "ssid": 32, "password": 64}
 
 
 class Settings:
@@ -87,8 +88,10 @@ def _text(name, value):
         data = encode_text(value)
     except ValueError as error:
         raise ValueError("config: %s: %s" % (name, error))
-    if len(data) > _MAX_TEXT:
-        raise ValueError("config: %s is longer than %d bytes" % (name, _MAX_TEXT))
+    if len(data) > _MAX_TEXT[name]:
+        raise ValueError("config: %s has %d bytes of UTF-8, %d at most" % (name, len(data), _MAX_TEXT[name]))
+    if 0 in data:
+        raise ValueError("config: %s contains a NUL character: it would end there" % name)
     return decode_text(data)  # surrogate pairs are joined
 
 

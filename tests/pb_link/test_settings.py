@@ -71,9 +71,9 @@ BAD = [
     *[("port", value) for value in (0, -1, 65536, "8123", 1.0, None, True)],
     *[("timeout_ms", value) for value in (0, 199, 600001, "1500", None)],
     *[("report_s", value) for value in (-1, 86401, "10", None)],
-    *[("server", value) for value in ("", None, 5, b"host", "x" * 256)],
-    *[("ssid", value) for value in (None, 5, b"net", "\u20ac" * 86)],
-    *[("password", value) for value in (None, 5, b"secret", "x" * 256)],
+    *[("server", value) for value in ("", None, 5, b"host", "x" * 256, "host\0")],
+    *[("ssid", value) for value in (None, 5, b"net", "x" * 33, "\u20ac" * 11, "net\0work")],
+    *[("password", value) for value in (None, 5, b"secret", "x" * 65, "\u20ac" * 22, "sec\0ret")],
     *[("key", value) for value in (None, "", 5, KEY[:31], KEY.hex()[:62], "z" * 64)],
 ]
 
@@ -83,6 +83,16 @@ def test_bad_item_is_an_error_that_names_it(name, value):
     with pytest.raises((TypeError, ValueError), match=name) as caught:
         Settings(changed(name, value))
     assert KEY.hex()[:16] not in str(caught.value)
+
+
+def test_ssid_and_password_may_be_as_long_as_the_chip_stores_them_and_no_longer():
+    """It cut them silently, and looked for another network."""
+    for name, longest in (("ssid", 32), ("password", 64), ("server", 255)):
+        for text in ("x" * longest, "\u20ac" * (longest // 3) + "x" * (longest % 3)):
+            assert getattr(Settings(changed(name, text)), name) == text
+            with pytest.raises(ValueError, match=f"{name} has {longest + 1} bytes of UTF-8, {longest} at") as caught:
+                Settings(changed(name, text + "x"))
+            assert text not in everything_in(caught.value)
 
 
 def test_text_that_is_not_unicode_is_an_error_that_names_the_item_and_does_not_hold_it():
