@@ -39,8 +39,11 @@ ZEPHYR = Port("zephyr", False, False, 1, 0, False)
 ESP32 = Port("esp32", False, False, 1, 0, True)
 PORTS = (STM32, RP2, SAMD, MIMXRT, ALIF, ZEPHYR, ESP32)
 
-# scl and sda of the Pyboard's I2C ports, which are chosen by these names.
+# scl and sda of the Pyboard's I2C ports, which are chosen by these names, or by number.
 PYBOARD_PINS = {"X": ("X9", "X10"), "Y": ("Y9", "Y10")}
+PYBOARD_NAMES = {1: "X", 2: "Y"}
+# Where I2CTarget has pins of its own choice, which differ from board to board: a Pico's I2CTarget(0) takes GP5 and GP4.
+HIDDEN_DEFAULTS = ("rp2", "esp32")
 
 
 def port_named(name):
@@ -92,10 +95,23 @@ class TargetPort:
         self._kwargs = kwargs
 
     def lines(self, pin_class):
-        """scl and sda as a list of (name, Pin), for check_pins; [] if the port does not say which they are."""
-        if self._args and self._args[0] in PYBOARD_PINS:
-            return [(name, pin_class(id)) for name, id in zip(("scl", "sda"), PYBOARD_PINS[self._args[0]])]
-        return [(name, self._kwargs[name]) for name in ("scl", "sda") if name in self._kwargs]
+        """scl and sda as a list of (name, Pin), for check_pins; [] if the port does not say which they are.
+
+        Raises: ValueError if they are absent on a port whose boards differ in them.
+        """
+        named = [(name, self._kwargs[name]) for name in ("scl", "sda") if name in self._kwargs]
+        if self.port.name in HIDDEN_DEFAULTS and len(named) < 2:
+            raise ValueError("I2CTarget: name its pins, scl and sda: on %s each board has others" % self.port.name)
+        number = self._args[0] if self._args else self._kwargs.get("id")
+        if self.port.name == STM32.name and number in PYBOARD_NAMES:
+            try:
+                pin_class(PYBOARD_PINS["X"][0])
+                number = PYBOARD_NAMES[number]
+            except ValueError:
+                pass  # another board of stm32
+        if number in PYBOARD_PINS:
+            named = zip(("scl", "sda"), PYBOARD_PINS[number])
+        return [(name, pin if hasattr(pin, "init") else pin_class(pin)) for name, pin in named]
 
     def open(self, mem, mem_addrsize):
         """The I2CTarget that is a memory."""

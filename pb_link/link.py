@@ -141,13 +141,13 @@ class Link:
     async def run(self):
         """Run the link until it is closed. Raises what a task or a hook raised."""
         self._check_open()
-        drive(self._syn, 1)
-        let_go(self._ack)
-        if self._rst is not None and not self._resetting:
-            self._release_reset()
-        self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
-        self._box.open()
         try:
+            drive(self._syn, 1)
+            let_go(self._ack)
+            if self._rst is not None and not self._resetting:
+                self._release_reset()
+            self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
+            self._box.open()
             while not self.closed:
                 try:
                     await wait_for_ms(self._flag, self._wait_ms())

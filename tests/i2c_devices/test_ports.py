@@ -122,6 +122,32 @@ class TestPins(unittest.TestCase):
             PacketTarget(ports.TargetPort(nothing, "X"), life=1, pin=Pin("X10"))
         StreamTarget(port, life=1, pin=Pin("GP2"))
 
+    def test_pins_of_the_bus_may_be_numbers_as_i2ctarget_takes_them(self):
+        port = ports.TargetPort(nothing, 0, scl="GP1", sda="GP0")
+        with self.assertRaisesRegex(ValueError, "sda and pin are both GP0"):
+            StreamTarget(port, life=1, pin=Pin("GP0"))
+
+    def test_pins_that_a_port_would_choose_itself_must_be_named(self):
+        for kind in (ports.RP2, ports.ESP32):
+            for named in ({}, {"scl": Pin("1")}, {"sda": Pin("0")}):
+                with self.assertRaisesRegex(ValueError, "scl and sda: on " + kind.name):
+                    StreamTarget(ports.TargetPort(nothing, 0, port=kind, **named), life=1, pin=Pin("4"))
+        StreamTarget(ports.TargetPort(nothing, 0, port=ports.MIMXRT), life=1, pin=Pin("4"))
+
+    def test_pyboards_port_by_number_has_the_pins_of_its_name_and_another_boards_has_not(self):
+        def nucleo(name):
+            raise ValueError("Pin(" + name + ") doesn't exist")
+
+        for number, scl in ((1, "X9"), (2, "Y9")):
+            for port in (
+                ports.TargetPort(nothing, number, port=ports.STM32),
+                ports.TargetPort(nothing, id=number, port=ports.STM32),
+            ):
+                with self.assertRaisesRegex(ValueError, "scl and pin are both " + scl):
+                    StreamTarget(port, life=1, pin=Pin(scl))
+                self.assertEqual(port.lines(nucleo), [])
+            self.assertEqual(ports.TargetPort(nothing, number, port=ports.SAMD).lines(Pin), [])
+
 
 class TestReports(unittest.TestCase):
     def test_callbacks_that_the_scheduler_does_not_take_wait_and_the_last_ones_are_lost(self):

@@ -89,6 +89,23 @@ def test_close_leaves_reset_to_its_pull_up_and_syn_high():
     run(main())
 
 
+def test_pin_that_cannot_be_what_the_link_needs_ends_the_waiting_calls_too():
+    def init(*_, **__):
+        raise ValueError("pin can only be input")
+
+    async def main():
+        board = Board()
+        board.syn.init = init
+        waiting = asyncio.create_task(board.app.readline())
+        with pytest.raises(ValueError, match="only be input"):
+            await board.app.await_msg()
+        with pytest.raises(LinkDown):
+            async with asyncio.timeout(1):
+                await waiting
+
+    run(main())
+
+
 class SamdPin(Pin):
     """As of samd: init(OPEN_DRAIN) makes it an input, whatever its value."""
 
