@@ -23,7 +23,7 @@ _IDLE_MS = const(1000)
 _SSID_BYTES = const(32)
 
 
-async def join(wlan, idle, joining, ssid, password, leave=False):
+async def join(wlan, idle, joining, ssid, password, leave):
     """Try the stored credentials, then ssid and password unless ssid is empty.
 
     Args:

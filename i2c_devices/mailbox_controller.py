@@ -49,7 +49,7 @@ class MailboxController:
         self.state = FREE
         self.sending = False  # a transfer to the client is not confirmed
         # Views of the buffers, kept because transfers of one place and length follow each other.
-        self._in = box.parts(self.view, 0, 0)  # with the STATUS behind the transfer
+        self._in = box.parts(self.view, 0, 0, 0)  # with the STATUS behind the transfer
         self._out = self._in
         self._out_at = 0
         self._ack = memoryview(self._cell)[: box.ACK_BYTES]
@@ -224,7 +224,7 @@ class MailboxController:
         self.sending = True
         if at != self._out_at or length != len(self._out[3]):
             self._out_at = at
-            self._out = box.parts(self.view, at, length)
+            self._out = box.parts(self.view, at, length, 0)
         box.seal_transfer(box.FROM_BRIDGE, self._lives, self._out, self._out_number, kind, connection, self.next)
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0

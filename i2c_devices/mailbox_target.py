@@ -151,7 +151,7 @@ class MailboxTarget:
             return False
         end = box.HEADER + length
         buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if box.transfer_ok(box.FROM_BRIDGE, self._lives, box.parts(self._received_view, 0, length)):
+        if box.transfer_ok(box.FROM_BRIDGE, self._lives, box.parts(self._received_view, 0, length, 0)):
             return True
         if count and self._bad != buf[: box.HEADER]:
             self._bad = buf[: box.HEADER]
@@ -190,7 +190,7 @@ class MailboxTarget:
         """Offer the payload of length bytes that was written into `slot()`."""
         status = self.status
         number = status.end
-        parts = box.parts(self._outgoing_view, 0, length)
+        parts = box.parts(self._outgoing_view, 0, length, 0)
         box.seal_transfer(box.FROM_CLIENT, self._lives, parts, number, kind, connection, 0)
         layout = self._layout
         at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length

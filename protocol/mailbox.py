@@ -217,7 +217,7 @@ class Status:
 # A transfer, header and payload contiguous in a buffer. The check covers direction and lives as well.
 
 
-def parts(view, at, length, behind=0):
+def parts(view, at, length, behind):
     """(all, header, check, payload) of the transfer at view[at:], memoryviews like view: what the functions below want.
 
     Who keeps them for the next transfer of that length need not allocate them again. behind: bytes that `all` has more.

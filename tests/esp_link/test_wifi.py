@@ -104,7 +104,7 @@ def test_network_that_is_joined_is_left_alone():
         wlan.connect()
         wlan.calls.clear()
         begun = now_ms()
-        assert await join(wlan, IDLE, CONNECTING, "net", "secret")
+        assert await join(wlan, IDLE, CONNECTING, "net", "secret", False)
         assert wlan.calls == [] and now_ms() == begun
 
     run(main())
@@ -115,7 +115,7 @@ def test_attempt_that_the_chip_has_begun_by_itself_is_not_disturbed():
         wlan = FakeWlan(GOT_IP)
         wlan.connect()
         wlan.calls.clear()
-        assert await join(wlan, IDLE, CONNECTING, "net", "secret")
+        assert await join(wlan, IDLE, CONNECTING, "net", "secret", False)
         assert wlan.calls == []
 
     run(main())
