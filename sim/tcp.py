@@ -14,6 +14,9 @@ SEGMENT_BYTES = 1460
 # The least that Linux takes (it doubles it and counts its own overhead): with the segment under way a board can have
 # 3 to 6 KB ahead of a server that does not read, where lwIP on the ESP8266 has 2 * 1460.
 KERNEL_BUFFER = 1152
+# The board's segments, as lwIP's there, and below the window that such a buffer can announce. Linux sends what does
+# not fit the peer's window only when a probe is due, 200 ms later: a longer segment can wait so each time.
+BOARD_SEGMENT_BYTES = 536
 # A server nearby answers at once, with a connection or a refusal that the board's connect() reports. A slow one is
 # waited for while the board goes on; its refusal then looks like a reset.
 CONNECT_WAIT_S = 0.25
@@ -52,6 +55,7 @@ class Proxy:
             remote.close()
             return connecting.exception().errno or errno.EHOSTUNREACH, 0
         listener = _small_socket()
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, BOARD_SEGMENT_BYTES)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         task = asyncio.ensure_future(self._serve(listener, remote, connecting))

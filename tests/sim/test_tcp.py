@@ -135,3 +135,20 @@ def test_a_server_that_does_not_read_holds_the_board_back():
             assert error == 0 and sent < 5 * tcp.SEGMENT_BYTES
 
     run(test)
+
+
+def test_a_segment_of_the_board_always_fits_the_window_that_the_proxy_announces():
+    """Else Linux holds it back until a probe is due, 200 ms: a link eleven times slower, for as long as it is up."""
+
+    async def test():
+        async with Line() as line:
+            (_, board_out), (server_in, server_out) = await line.connect()
+            board = board_out.get_extra_info("socket")
+            for _ in range(4):  # until there are segments to see
+                board_out.write(bytes(1022))
+                await server_in.readexactly(1022)
+                info = board.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+                sent_bytes = int.from_bytes(info[16:20], "little")  # tcpi_snd_mss
+                assert 0 < sent_bytes <= tcp.BOARD_SEGMENT_BYTES < tcp.KERNEL_BUFFER // 2
+
+    run(test)
