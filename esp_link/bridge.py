@@ -182,7 +182,10 @@ class Bridge:
             self._send()
         if not box.used and self._can_receive():  # with another exchange it would take longer than Wi-Fi may wait
             self._received_last = True
+            asked, self._asked = self._asked, False  # before it is read: an edge that comes meanwhile is of later news
             self._fetched = box.receive()
+            if asked and not self._fetched:
+                self._asked = True
             self._heed_status()
             if self._fetched:
                 times.start(_T_BUSY, _BUSY_FOR_MS)
@@ -243,9 +246,6 @@ class Bridge:
             box.lost = False
             self._asked = True
             self._wake.set()
-        elif box.news:
-            self._asked = False  # this is what syn was for
-        box.news = False
         if box.status.beat != self._beat:
             self._beat = box.status.beat
             self._times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)

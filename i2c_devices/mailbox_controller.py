@@ -57,8 +57,7 @@ class MailboxController:
         self.kind = self.connection = 0
         self.ends_frame = False
         self.payload = None
-        # The STATUS that came with a transfer says something new; was damaged: `poll` then. The owner clears both.
-        self.news = self.lost = False
+        self.lost = False  # the STATUS that came with a transfer was damaged: `poll` then; the owner clears it
         self.status = layout.Status()
         self.damaged = 0  # cells and transfers that failed their check
         self.failures = 0  # exchanges that ended in an OSError
@@ -185,15 +184,12 @@ class MailboxController:
     def _take_status(self, at):
         """The STATUS that came with a transfer, and what it changes. Damaged, it harms only itself."""
         status = self.status
-        offered, taken = status.end, status.next
         if not self._read_status(self.buffer, at):
             self.lost = True
             return
         if status.client_life != self._client_life or status.bridge_life != self._life:
             self._end_life()
             return
-        if offered != status.end or taken != status.next:
-            self.news = True
         self._confirm()
 
     def can_send(self):

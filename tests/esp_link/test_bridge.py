@@ -7,6 +7,7 @@ import pytest
 from protocol import control
 from protocol.control_client import encode_config
 from protocol.framing import KEEPALIVE, PREAMBLE
+from protocol.mailbox import STATUS_BYTES
 from protocol.version import RELEASE
 from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
 from tests.link.virtual import now_ms, run
@@ -358,6 +359,43 @@ def test_client_asks_to_drop_a_connection():
                 bench.socket.feed(KEEPALIVE)
                 await bench.pause(500)
             assert len(bench.sockets) == 2  # the old request does not hit the new connection
+
+    run(main())
+
+
+def test_edge_that_comes_while_a_transfer_is_fetched_is_not_taken_for_the_one_before():
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            client, bus = bench.client, bench.bus
+            client.beating = False
+            await bench.pause(500)
+            bench.socket.space = 0  # so that the next transfer, with its STATUS, is not fetched behind this one
+            read = bus.readfrom_mem_into
+            told_at = []
+
+            def pulsed():
+                client.box.publish()
+                bench.client_syn(0)
+                bench.client_syn(1)
+
+            def read_and_tell(address, at, buf, addrsize):
+                fetched = len(buf) > STATUS_BYTES and not told_at
+                if fetched:
+                    client.send(number, FRAME)
+                    client._offer()
+                    pulsed()  # this the STATUS behind the transfer says
+                read(address, at, buf, addrsize)
+                if fetched:
+                    client.box.drop(number)
+                    pulsed()  # this it does not
+                    told_at.append(now_ms())
+                    client._syn = lambda level: None
+
+            bus.readfrom_mem_into = read_and_tell
+            client.send(number, FRAME)
+            await bench.until(lambda: bench.socket.closed)
+            assert now_ms() - told_at[0] <= 50  # the next look by the clock is 250 ms away
 
     run(main())
 
