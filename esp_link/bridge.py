@@ -39,6 +39,8 @@ _REWRITE_MS = const(100)
 # The client's beat changes every 500 ms; this long without a change, and the
 # bridge no longer tells the server that the client is there.
 _CLIENT_SILENT_MS = const(3000)
+# STATUS is seen before the edge on syn that tells of it: so much later at most.
+_EDGE_LATE_MS = const(5)
 # The grain of the times above.
 _HOUSEKEEPING_MS = const(50)
 # Pause after a round of attempts to join the Wi-Fi network.
@@ -105,12 +107,16 @@ class Bridge:
         self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
         self._beat = 0
+        self.fallbacks = 0  # looks by the clock that found what syn had not told of
+        self._by_clock = False  # the clock has asked for a look, and syn has not since
+        self._found = False  # the last look is one of the fallbacks, unless the edge was on its way
         times.start(_T_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
         times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
         self._reports = 0
 
     def _on_syn(self, pin):
         self._asked = True
+        self._by_clock = False
         self._wake.set()
 
     async def run(self):
@@ -147,6 +153,7 @@ class Bridge:
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
         if times.over(_T_POLL) or self._unconfirmed():
+            self._by_clock = True
             self._wake.set()
         if self._config and self._config[3] and times.over(_T_REPORT):
             times.start(_T_REPORT, self._config[3] * 1000)
@@ -169,6 +176,11 @@ class Bridge:
             again = True
             while again:
                 again = self._serve()
+                if self._found:
+                    self._found = False
+                    await sleep_ms(_EDGE_LATE_MS)
+                    if not self._asked:
+                        self.fallbacks += 1
                 await sleep_ms(0)  # also when `_wake` is set already: Wi-Fi and the other tasks want the chip
 
     def _serve(self):
@@ -176,6 +188,8 @@ class Bridge:
         box, times = self._box, self._times
         times.start(_T_MAILBOX_HUNG, _MAILBOX_HUNG_MS)
         self._look()
+        if self._found:  # before the client has another cause to pulse syn, see whether the edge was on its way
+            return True
         if not self._uplink.writing:
             box.release()  # the server's socket has taken what was received
         if box.synchronised and (self._received_last or not self._can_receive()):
@@ -225,11 +239,17 @@ class Bridge:
             return
         if self._fetched and self._can_receive() and not unconfirmed:
             return  # the next STATUS comes with that
-        self._asked = False
+        by_clock = self._by_clock and box.synchronised
+        self._asked = self._by_clock = False
         if unconfirmed:
             self._times.start(_T_REWRITE, _REWRITE_MS)
-        if box.poll() and unconfirmed and box.sending:
-            box.send_again()
+        status = box.status
+        seen = status.end << 16 | status.next << 8 | status.drop
+        if box.poll():
+            if by_clock and status.end << 16 | status.next << 8 | status.drop != seen:
+                self._found = True
+            if unconfirmed and box.sending:
+                box.send_again()
         self._fetched = True
         ms = _BUSY_POLL_MS
         if not box.synchronised:

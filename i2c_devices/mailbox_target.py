@@ -41,6 +41,7 @@ class MailboxTarget:
         # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
         # progress that is seen in memory, since events can be lost.
         self.used = False
+        self.heard = False  # an event has told of it; the reader clears it
         self.damaged = 0  # transfers and cells that failed their check
         self.resyncs = 0  # lives of the bridge that were met
         self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
@@ -69,7 +70,7 @@ class MailboxTarget:
         return self._lives is not None
 
     def _on_use(self):
-        self.used = True
+        self.used = self.heard = True
         self._wake()
 
     def _restart(self, bridge_life):

@@ -20,6 +20,9 @@ BRIDGE_PENDING_MS = const(1100)
 # An answer to a pulse comes within this, or it was not an answer.
 SYN_ANSWER_MS = const(200)
 
+# What is in the mailbox is seen before its edge or event: those come so much later at most.
+EDGE_LATE_MS = const(5)
+
 # After reset is released the bus is left alone until the ESP8266 shows itself
 # on ack, or for this long: it samples its boot straps in the first ms.
 STRAP_HOLD_MS = const(1500)

@@ -62,6 +62,9 @@ class Link:
         self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self._flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
+        # Looks at the mailbox by the clock that found what no edge on ack or event of the target had told of.
+        self.fallbacks = 0
+        self.bridge_fallbacks = 0  # the ESP8266's, of syn, as of its newest report
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment is another one in each life
         self.session = Session(Sender(), Receiver(), ticks_diff)
@@ -149,16 +152,22 @@ class Link:
             self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
             self._box.open()
             while not self.closed:
+                by_clock = False
                 try:
                     await wait_for_ms(self._flag, self._wait_ms())
                 except asyncio.TimeoutError:
-                    pass
+                    by_clock = True
                 if self._tasks.fault:
                     raise self._tasks.fault
-                if not self._resetting and not self.closed:
-                    self._step()
-                    if self._watch.reset_due():
-                        self._revive()
+                if self._resetting or self.closed:
+                    continue
+                if self._look() and by_clock:
+                    await self._count_fallback()
+                    if self._resetting or self.closed:
+                        continue
+                self._act()
+                if self._watch.reset_due():
+                    self._revive()
         finally:
             self.close()
 
@@ -188,15 +197,38 @@ class Link:
         timeout = self.session.next_timeout(ticks_ms())
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
 
-    def _step(self):
+    def _look(self):
+        """Take what has come. Returns True if there was something and no edge has told of it."""
+        announced = self._announced
+        self._ack_moved = self._box.heard = False
+        status = self._box.status
+        seen = status.next << 8 | status.base
         if self._box.poll():
             self._new_bridge()
+            seen = -1
         elif self._box.other_layout:
             self.releases.other_layout(self._box.other_layout)
         self._receive()
         if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
             self._box.used = False
             self._watch.used()
+        return status.next << 8 | status.base != seen and not announced
+
+    @property
+    def _announced(self):
+        return self._ack_moved or self._box.heard
+
+    async def _count_fallback(self):
+        """The clock had us find something. Its edge may be on its way: await it before there is cause for another."""
+        for _ in range(limits.EDGE_LATE_MS):
+            await sleep_ms(1)
+            if self._announced:
+                return
+        self.fallbacks += 1
+        self._log("! found by the clock what no edge had told of: %d times now" % self.fallbacks)
+
+    def _act(self):
+        """See to the connection; give what is to go; pulse syn."""
         self._check_connection()
         self._send()
         if self._beat.expired():

@@ -25,6 +25,7 @@ class Client(AppBase):
         self._job = job
         self._life = job.ledger.new_life()
         super().__init__(config["conn_id"], config["config"], config["hardware"], job.verbose)
+        job.client_begins(self)
 
     def start(self):
         asyncio.create_task(self._write_lines())
@@ -73,6 +74,8 @@ class Job:
         self.verbose = verbose
         self.pace = pace
         self.reports = 0
+        self._client = None  # of the newest life
+        self._fallbacks = 0  # of the others
         self.writing = None  # the server's line whose write has not returned
         self.conn = None  # the server's Connection
         self.silent_until = 0.0  # nobody writes before
@@ -89,6 +92,15 @@ class Job:
             "port": PORT, "server": "server", "timeout_ms": TIMEOUT_MS, "report_s": 10, "ssid": "virtual",
             "password": WIFI_PASSWORD, "id": CLIENT_ID, "key": self._key,
         }  # fmt: skip
+
+    @property
+    def fallbacks(self):
+        """Looks by the clock that found what no edge had told of, in all lives of the client."""
+        return self._fallbacks + (self._client._link.fallbacks if self._client else 0)
+
+    def client_begins(self, client):
+        self._fallbacks = self.fallbacks
+        self._client = client
 
     async def pause(self, end):
         """Before each line."""

@@ -46,15 +46,16 @@ ASYNCIO = _micropython_asyncio()
 
 class Board:
     """Args: pins: name -> Net; switch_us, sha256_us: what a task switch and a SHA-256 block cost here;
-    irq_us: from an interrupt to its callback."""
+    irq_us: from an interrupt to its callback; blocks: others go on while it computes, which one board at most may."""
 
-    def __init__(self, world, name, pins, *, seed, switch_us=0, sha256_us=0, irq_us=0):
+    def __init__(self, world, name, pins, *, seed, switch_us=0, sha256_us=0, irq_us=0, blocks=False):
         self.world = world
         self.name = name
         self.seed = seed
         self.switch_us = switch_us
         self.sha256_us = sha256_us
         self.irq_us = irq_us
+        self.blocks = blocks
         self.loop = None  # while it has power and has booted
         self.life = 0
         self.busy_until = 0.0
@@ -166,6 +167,14 @@ class Board:
     def charge(self, us):
         """The program has computed for this long."""
         self.debt_us += us
+
+    def compute(self, us):
+        """The program computes for this long, now; interrupts come meanwhile. Raises: BoardDied."""
+        loop = self.loop
+        if loop is not None:
+            self.world.block(self, us)
+            if self.loop is not loop:
+                raise BoardDied
 
     # Interrupts.
 

@@ -4,6 +4,7 @@ States: OFF, HELD (reset pin low), STRAPPED (released with a strap low: the boot
 RUNNING; as sim/esp8266.py.
 """
 
+import esp_link.bridge
 from sim import wifi
 from sim.esp8266 import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_S
 from sim.virtual import chips
@@ -32,10 +33,22 @@ class Esp8266:
         self.strapped = 0  # releases of reset with a strap low
         self.watchdog_bites = 0
         self.programs_ended = 0
+        self._bridge = None  # the Bridge of the newest life that had one
+        self._fallbacks = 0  # of the others
         self._boots = 0
         self._booting = None
         board.on_end = self._program_ended
         rst.listen(self._rst_changed)
+
+    @property
+    def fallbacks(self):
+        """Looks by the clock that found what syn had not told of, in all lives."""
+        return self._fallbacks + (self._bridge.fallbacks if self._bridge else 0)
+
+    def _make_bridge(self, *arguments):
+        self._fallbacks = self.fallbacks
+        self._bridge = esp_link.bridge.Bridge(*arguments)
+        return self._bridge
 
     # Power and reset.
 
@@ -111,6 +124,7 @@ class Esp8266:
             lambda host, port: self.tcp.connect(life, host, port),
         )
         modules["asyncio"] = ASYNCIO
+        modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
         board.execute("esp_link/main.py", modules)
 
     def _reset(self):

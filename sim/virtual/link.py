@@ -62,7 +62,7 @@ class VirtualLink:
         us = {"switch_us": costs.switch_us, "sha256_us": costs.sha256_us, "irq_us": costs.irq_us}
         slow = {**us, "switch_us": costs.switch_us * costs.slower, "sha256_us": costs.sha256_us * costs.slower}
         self.client = Board(world, "client", pins["client"], seed=seed, **us)
-        self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, **slow)
+        self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, blocks=True, **slow)
         self.server = Board(world, "server", {}, seed=seed)
         self.bus = Bus(self.nets["scl"], self.nets["sda"], chunk_bytes)
         self.network = wifi.Network()
@@ -193,7 +193,10 @@ def _replace(name, original, substitute):
 
 
 class CostlyHash:
-    """hashlib.sha256 that takes the board's time."""
+    """hashlib.sha256 that takes the board's time.
+
+    On a board that blocks, here and now: interrupts come between a transfer and what is done about it. Else afterwards.
+    """
 
     __slots__ = ("_board", "_hash", "_size")
 
@@ -210,5 +213,9 @@ class CostlyHash:
         board = self._board
         if board is not None and board.sha256_us:
             # A padding of 9 bytes, in blocks of 64: FIPS 180-4, 5.1.1.
-            board.charge(board.sha256_us * ((self._size + 72) // 64))
+            us = board.sha256_us * ((self._size + 72) // 64)
+            if board.blocks:
+                board.compute(us)
+            else:
+                board.charge(us)
         return self._hash.digest()

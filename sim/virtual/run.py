@@ -165,6 +165,7 @@ class VirtualRun:
             "i2c_transactions": bus.transactions,
             "resets": esp8266.resets,
             "outages": max(0, (conn.nconns if conn else 0) - 1),
+            "fallbacks": {"client": self.job.fallbacks, "bridge": esp8266.fallbacks},
             "seen_by_two_lives": self.ledger.seen_twice,
             "faults": {name: count for name, count in self.faults.injected.items() if count},
         }
