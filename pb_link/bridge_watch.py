@@ -6,7 +6,9 @@
 It is silent when it has not used the mailbox for BRIDGE_IDLE_MS, or, with
 something for it to fetch and syn pulsed four times, for BRIDGE_PENDING_MS.
 The short limit counts only while it is known to answer syn: a broken syn wire
-makes the link slow and must not reset a healthy bridge.
+makes the link slow and must not reset a healthy bridge. While the client is
+away itself (OWN_ABSENCE_MS between two calls of `reset_due`) no bridge can use
+the mailbox, or be seen to: it gets BRIDGE_LOOK_MS from the client's return.
 """
 
 from pb_link import limits
@@ -24,6 +26,10 @@ class BridgeWatch:
         self._healthy = Timeout(limits.HEALTHY_MS)
         self._waiting = False  # syn has been pulsed and nothing has come since
         self._answers_syn = False
+        self._step = Timeout(limits.OWN_ABSENCE_MS)
+        self._grace = Timeout(limits.BRIDGE_LOOK_MS)
+        self._grace.expire()
+        self._absences = 0  # of the client since the bridge has used the mailbox
 
     def used(self):
         """The bridge has used the mailbox."""
@@ -36,6 +42,7 @@ class BridgeWatch:
         if self._healthy.expired():
             self._boot.ms = limits.BOOT_MS
         self._idle.restart()
+        self._absences = 0
 
     def pulse_due(self, pending, news):
         """Should syn be pulsed now? pending: the bridge has something to fetch;
@@ -49,7 +56,13 @@ class BridgeWatch:
         return True
 
     def reset_due(self):
-        """True if the ESP8266 must be reset now."""
+        """True if the ESP8266 must be reset now. To be asked in each step of the client's loop."""
+        if self._step.expired() and self._absences < limits.OWN_ABSENCES:
+            self._absences += 1
+            self._grace.restart()
+        self._step.restart()
+        if not self._grace.expired():
+            return False
         if not self.alive:
             return self._boot.expired()
         if self._idle.expired():

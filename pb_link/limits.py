@@ -13,6 +13,12 @@ BEAT_MS = const(500)
 
 # A quiet bridge looks at the mailbox every second: three beats and a half.
 BRIDGE_IDLE_MS = const(3500)
+# The client's loop takes a step at least every MAX_WAIT_MS. After twice that the client was away itself, in a long call
+# or asleep. The bridge then has the time of its slowest look, 1000 ms, and half of it, before it is judged; so often in
+# a row at most, or a client that is always slow would never miss a bridge that is dead.
+OWN_ABSENCE_MS = const(500)
+BRIDGE_LOOK_MS = const(1500)
+OWN_ABSENCES = const(8)
 # With something for it in the mailbox, syn is pulsed this often, and an
 # answer is missed after four pulses, if it has answered pulses before.
 SYN_REPEAT_MS = const(250)

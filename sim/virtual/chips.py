@@ -245,6 +245,15 @@ class I2CTarget:
         """A fault: it holds the clock this long at its next piece."""
         self._stretch_us = us
 
+    def sleep(self, seconds):
+        """A fault: it is off the bus for so long."""
+        self._bus.detach(self._port)
+        self._life.world.after(seconds, self._awake)
+
+    def _awake(self):
+        if self._handler is not None and self._port not in self._bus.ports:  # not closed meanwhile
+            self._bus.attach(self._port)
+
     def _fire(self, event):
         if self._handler is None or not self._trigger & event:
             return False

@@ -10,6 +10,7 @@ from sim.virtual.board import COALESCED, MISSED, SCHEDULER_DEPTH
 from sim.wire import CUT, LOST, NACKED, REPEATED
 
 MAX_OUTAGE_S = 8.0
+MAX_AWAY_S = 9.0
 BYTE_US = 22.5  # at 400 kHz
 
 
@@ -126,6 +127,21 @@ class Faults:
     def client_kill(self):
         self.link.kill_client()
         self.later(0.1, 5.0, self.back, self.link.client, self.link.start_client)
+
+    def client_busy(self):
+        """Its program is in a long call, a write to a card say; its target answers meanwhile."""
+        self.client_away(self.random.uniform(0.5, MAX_AWAY_S))
+
+    def client_sleep(self):
+        """It is in light sleep: no program, and off the bus."""
+        seconds = self.random.uniform(0.5, MAX_AWAY_S)
+        for port in list(self.link.bus.ports):
+            port.owner.sleep(seconds)
+        self.client_away(seconds)
+
+    def client_away(self, seconds):
+        client = self.link.client
+        client.busy_until = max(client.busy_until, self.world.now + seconds)
 
     @staticmethod
     def back(board, start):
@@ -372,7 +388,7 @@ _NAMES = """
     i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late irq_coalesced
     scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise
     tcp_reset tcp_half_open tcp_stall tcp_duplicated tcp_altered tcp_dropped tcp_replayed
-    tcp_reordered tcp_reflected tcp_injected weak_random
+    tcp_reordered tcp_reflected tcp_injected weak_random client_busy client_sleep
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 

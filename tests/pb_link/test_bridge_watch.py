@@ -57,10 +57,8 @@ def test_bridge_that_looks_every_second_is_never_reset(clock):
 
 def test_three_missed_beats_are_forgiven_the_fourth_is_not(clock):
     watch = alive_watch()
-    clock.step(3 * 1000 + 400)
-    assert not watch.reset_due()
-    clock.step(200)
-    assert watch.reset_due()
+    assert resets_within(watch, clock, 3 * 1000 + 400) is None
+    assert resets_within(watch, clock, 200) is not None
 
 
 def test_bridge_that_answered_syn_before_is_missed_after_four_pulses(clock):
@@ -115,8 +113,7 @@ def test_bridge_that_boots_and_dies_at_once_does_not_speed_up_the_resets(clock):
     watch.was_reset()
     watch.used()
     assert watch.boot_ms == 2 * limits.BOOT_MS
-    clock.step(4000)
-    assert watch.reset_due()
+    assert resets_within(watch, clock, 4000) is not None
     watch.was_reset()
     assert watch.boot_ms == 2 * limits.BOOT_MS
 
@@ -129,3 +126,48 @@ def test_bridge_that_has_run_for_a_while_is_healthy_again(clock):
         watch.used()
         clock.step(1000)
     assert watch.boot_ms == limits.BOOT_MS
+
+
+# The client's own absence
+
+
+def away(clock, watch, ms):
+    """The client runs nothing for so long, and then a step of its loop. Returns whether a reset is due."""
+    clock.step(ms)
+    watch.pulse_due(False, False)
+    return watch.reset_due()
+
+
+@pytest.mark.parametrize("ms", [limits.OWN_ABSENCE_MS, 3000, 9000, 3600 * 1000])
+@pytest.mark.parametrize("pending", [False, True])
+def test_after_its_own_absence_the_client_gives_the_bridge_time_for_its_slowest_look(clock, ms, pending):
+    watch = alive_watch()
+    for _ in range(20):  # all the answers come at once: it is known to answer syn
+        watch.pulse_due(pending, pending)
+        watch.used()
+        assert resets_within(watch, clock, 1000, pending) is None
+        assert not away(clock, watch, ms)
+        assert resets_within(watch, clock, 1250, pending) is None  # 1,000 ms, the grain of its clock, its program
+
+
+def test_bridge_that_died_while_the_client_was_away_is_reset_soon(clock):
+    watch = alive_watch()
+    assert not away(clock, watch, 9000)
+    due = resets_within(watch, clock, 5000)
+    assert due is not None and due <= limits.BRIDGE_LOOK_MS + 50
+
+
+def test_bridge_that_boots_while_the_client_is_away_has_time_to_show_itself(clock):
+    watch = BridgeWatch()
+    assert not away(clock, watch, limits.BOOT_MS + 1000)
+    assert resets_within(watch, clock, 1250) is None
+    watch.used()
+    assert resets_within(watch, clock, 1000) is None
+
+
+def test_client_that_is_always_slow_misses_a_dead_bridge_all_the_same(clock):
+    watch = alive_watch()
+    passed_ms = 0
+    while not away(clock, watch, 600):
+        passed_ms += 600
+        assert passed_ms < limits.OWN_ABSENCES * 600 + limits.BRIDGE_IDLE_MS
