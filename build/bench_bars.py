@@ -24,6 +24,8 @@ BARS = {
     },
     "echo zero median clocks": ("<=", 2200),
     "echo model median": ("<=", 14.0),
+    "fallbacks, all lines of the wire": ("<=", 0),
+    "fallbacks, real MicroPython": ("<=", 0),
     "idle transactions, connected": ("<=", 1.0),
     "crash, a line pending, ours": ("<=", 1.5),
     "crash, idle, ours": ("<=", 4.0),

@@ -60,11 +60,13 @@ class Bed:
         self._serve = serve
         self._store = server.MemoryStore()
         self.conn = None  # the server's Connection
+        self._app = None  # the client's AppBase
         self.link = VirtualLink(self._client_main, self._server_main, _SETTINGS, costs=costs)
         self.world = self.link.world
 
     async def _client_main(self, config):
-        await Client(config, self._client).await_msg()
+        self._app = Client(config, self._client)
+        await self._app.await_msg()
 
     async def _server_main(self):
         app = asyncio.create_task(self._server_app())
@@ -111,3 +113,8 @@ class Bed:
     def counts(self):
         """(time, bytes clocked on the bus, its transactions)"""
         return self.world.now, self.link.bus.bytes, self.link.bus.transactions
+
+    @property
+    def fallbacks(self):
+        """How often client and bridge found by the clock what no edge had told of."""
+        return self._app.fallbacks()[0] + self.link.esp8266.fallbacks

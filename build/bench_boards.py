@@ -56,13 +56,16 @@ def _run(command, *, cwd=ROOT, env=None):
 
 
 def heap(interpreter, bridge):
-    """The bridge's least free heap while lines pass both ways."""
+    """The bridge's least free heap while lines pass both ways, and the fallbacks of that run."""
     lines = ["--lines", str(_HEAP_LINES), "--line-bytes", str(_LINE_BYTES)]
     command = [sys.executable, "-m", "sim", "run", *lines, "--json"]
     environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_BRIDGE": str(bridge)}
     out, err = _run(command, env=environment)
-    assert json.loads(out.splitlines()[-1])["client_to_server"]["delivered"] == _HEAP_LINES
-    return int(re.search(r"least free heap (\d+) bytes", out + err)[1])
+    result = json.loads(out.splitlines()[-1])
+    assert result["client_to_server"]["delivered"] == _HEAP_LINES
+    free_bytes = int(re.search(r"least free heap (\d+) bytes", out + err)[1])
+    yield Figure("bridge", "bridge free heap, least", free_bytes, "bytes")
+    yield Figure("wake-ups", "fallbacks, real MicroPython", sum(result["fallbacks"].values()), "looks")
 
 
 def client_ram(interpreter, folder, kind):
@@ -86,7 +89,7 @@ def compiled(folder, *others):
 
 def measure():
     small, large, bridge = micropython.find(32), micropython.find(64), micropython.bridge()
-    figures = [Figure("bridge", "bridge free heap, least", heap(large, bridge), "bytes")]
+    figures = list(heap(large, bridge))
     figures += client_ram(small, ROOT, "source")
     with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
         compiled(folder)

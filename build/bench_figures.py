@@ -20,6 +20,8 @@ DEFINITIONS = {
     "transactions": "I2C transactions, from start to stop, for each line.",
     "echo": "From the call of `write` on the client to the return of `readline` with the same line of 50 bytes, which "
     "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
+    "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
+    "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",
     "recovery": "From the fault to the next line of the client at the server, in parts, the slowest of eight phases. "
     "Ours: detection and resume.",

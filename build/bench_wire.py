@@ -54,15 +54,17 @@ class Traffic:
 
 
 def utilisation(direction, size, wait, cost):
-    """The three figures of one kind of traffic."""
+    """The three figures of one kind of traffic, and its fallbacks."""
     costs = COSTS[cost]
-    lines, clocked, transactions = Traffic(direction, size, wait, costs).measure()
+    traffic = Traffic(direction, size, wait, costs)
+    lines, clocked, transactions = traffic.measure()
     ceiling = (bench_ceiling.single if wait else bench_ceiling.stream)(direction, size, costs)
     name = f"{direction} {size} {'single' if wait else 'stream'} {cost}"
     return (
         Figure("wire", name, lines * size / WIRE_BYTES_S, "of the wire", ceiling / WIRE_BYTES_S),
         Figure("clocked", name + " clocked", clocked / (lines * size), "bytes per byte"),
         Figure("transactions", name + " transactions", transactions / lines, "per line"),
+        traffic.bed.fallbacks,
     )
 
 
@@ -114,7 +116,9 @@ def measure():
                 for direction in DIRECTIONS:
                     wire.append(utilisation(direction, size, wait, cost))
                     print(".", end="", file=sys.stderr, flush=True)
-    figures = [figure for column in zip(*wire) for figure in column]
+    *columns, fallbacks = zip(*wire)
+    figures = [figure for column in columns for figure in column]
+    figures.append(Figure("wake-ups", "fallbacks, all lines of the wire", sum(fallbacks), "looks"))
     for cost in COSTS:
         figures += echo(cost)
     return figures

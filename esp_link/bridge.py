@@ -158,7 +158,9 @@ class Bridge:
         if self._config and self._config[3] and times.over(_T_REPORT):
             times.start(_T_REPORT, self._config[3] * 1000)
             record = bytearray(control.REPORT_BYTES)
-            control.encode_report_into(record, 0, self._uplink.count, self._reports, self._mem_free())
+            control.encode_report_into(
+                record, 0, self._uplink.count, self._reports, self._mem_free(), self.fallbacks
+            )
             self._reports += 1
             self._queue(record)
 

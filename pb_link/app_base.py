@@ -112,6 +112,11 @@ class AppBase:
         """True while the server can be reached. A hint: the next moment may differ."""
         return self._link.up
 
+    def fallbacks(self):
+        """[of this client, of the ESP8266 as of its newest report]: how often something in the mailbox was found by a
+        look of the clock, because no edge had told of it. A figure that grows: a broken wire or lost interrupts."""
+        return [self._link.fallbacks, self._link.bridge_fallbacks]
+
     # To override
 
     async def bad_wifi(self):

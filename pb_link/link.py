@@ -267,11 +267,17 @@ class Link:
         elif kind == control.REPORT:
             data = decode_report(record)
             if data:
+                self._take_fallbacks(data.pop())
                 self._hooks.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
             self._hooks.failed(kind)
         elif kind == control.RELEASE:
             self.releases.told(record)
+
+    def _take_fallbacks(self, count):
+        if count > self.bridge_fallbacks:
+            self._log("! the ESP8266 found by its clock what syn had not told of: %d times now" % count)
+        self.bridge_fallbacks = count
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):

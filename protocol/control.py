@@ -17,6 +17,8 @@ kind CONTROL. They exist in the mailbox only; nothing from TCP becomes one.
                                    1  4  connections since the bridge started
                                    5  4  number of this report, from 0
                                    9  4  free heap, bytes
+                                   13 4  fallbacks: looks by the clock that found
+                                         what syn had not told of
     RELEASE     bridge -> client   0  1  kind 07
                                    1  3  release of the bridge's firmware
 
@@ -38,7 +40,7 @@ RELEASE = 0x07
 RELEASE_RECORD = b"\x07\x00\x01\x00"
 
 _CONFIG_HEAD = 11
-REPORT_BYTES = 13
+REPORT_BYTES = 17
 
 
 def decode_config(data):
@@ -62,6 +64,6 @@ def decode_config(data):
     return port, server, timeout_ms, report_s, ssid, password
 
 
-def encode_report_into(buf, at, connections, number, free):
-    pack_into(">BIII", buf, at, REPORT, connections, number, free)
+def encode_report_into(buf, at, connections, number, free, fallbacks):
+    pack_into(">BIIII", buf, at, REPORT, connections, number, free, fallbacks)
     return REPORT_BYTES

@@ -18,7 +18,7 @@ def encode_config(port, server, timeout_ms, report_s, ssid, password):
 
 
 def decode_report(data):
-    """[connections, report number, free bytes], or None if malformed."""
+    """[connections, report number, free bytes, fallbacks], or None if malformed."""
     if len(data) != REPORT_BYTES:
         return None
-    return list(unpack_from(">III", data, 1))
+    return list(unpack_from(">IIII", data, 1))

@@ -70,7 +70,7 @@ except ImportError:
         return value
 
 
-LAYOUT_VERSION = const(0x53)
+LAYOUT_VERSION = const(0x54)
 ADDRESS = const(0x12)  # of the target on the bus
 ADDRESS_BITS = const(16)  # of the memory address
 

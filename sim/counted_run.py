@@ -26,6 +26,9 @@ SHOW_EVERY_S = 1.0
 MEASURE_EVERY_S = 0.5
 # After the last line: time for a line too many to arrive.
 SETTLE_S = 0.5
+# The bridge reports every REPORT_S; one that is due after a bridge has just been killed comes when it is up again.
+REPORT_S = 1
+LAST_REPORT_S = 10
 # Bounds of a run: to come up, for each line each way, and to recover from a fault.
 TIMEOUT_BASE_S, TIMEOUT_LINE_S, TIMEOUT_FAULT_S = 60, 0.1, 30
 # A flipped bit is one of this many bytes that cross the bus next: a transfer of lines, or a few short ones.
@@ -51,10 +54,13 @@ class CountedRun:
         self.tail = {"client": [], "server": [], "bridge": []}
         self.connections = 0
         self.failure = None
+        self.fallbacks = {"client": 0, "bridge": 0}  # of all lives, at least, as of the last report
         self.least_free_bytes = None
         self.result = None
         self.good = False
         self._server_listens = asyncio.Event()
+        self._reported = asyncio.Event()
+        self._fallbacks = [0, 0]  # of the present lives
         self._injecting = set()
         self._random = random.Random(f"where faults strike {options.seed}")
 
@@ -93,7 +99,10 @@ class CountedRun:
             if self.failure is None:
                 await self.bed.power_on()
                 await self._exchange()
-            self._conclude(loop.time() - self._begin)
+            seconds = loop.time() - self._begin
+            if self.failure is None:
+                await self._last_report()
+            self._conclude(seconds)
         finally:
             for task in self._injecting:
                 task.cancel()
@@ -105,8 +114,8 @@ class CountedRun:
 
     def _write_settings(self, path, port):
         settings = {
-            "port": port, "server": "127.0.0.1", "timeout_ms": 1500, "report_s": 1, "ssid": "sim", "password": "sim",
-            "id": "counted", "key": secrets.token_hex(32),
+            "port": port, "server": "127.0.0.1", "timeout_ms": 1500, "report_s": REPORT_S, "ssid": "sim",
+            "password": "sim", "id": "counted", "key": secrets.token_hex(32),
         }  # fmt: skip
         path.write_text(json.dumps(settings))
         os.chmod(path, 0o600)
@@ -130,11 +139,20 @@ class CountedRun:
     def _note(self, who, line):
         if line.startswith("! connections "):
             self.connections = int(line.split()[2])
+        elif line.startswith("! fallbacks "):
+            self._count_fallbacks([int(word) for word in line.split()[2:]])
         elif line == "! listening":
             self._server_listens.set()
         self.tail[who] = self.tail[who][-19:] + [line]
         if self.options.verbose:
             print(f"{who:>6} | {line}", file=sys.stderr)
+
+    def _count_fallbacks(self, present):
+        for i, who in enumerate(self.fallbacks):
+            began_anew = present[i] < self._fallbacks[i]
+            self.fallbacks[who] += present[i] - (0 if began_anew else self._fallbacks[i])
+        self._fallbacks = present
+        self._reported.set()
 
     def _event(self, who, text):
         if not self.options.quiet:
@@ -174,6 +192,14 @@ class CountedRun:
         if self.failure is None:
             await asyncio.sleep(SETTLE_S)
         self._show()
+
+    async def _last_report(self):
+        """Let one more report come, with what the bridge counted until now."""
+        self._reported.clear()
+        try:
+            await asyncio.wait_for(self._reported.wait(), LAST_REPORT_S)
+        except asyncio.TimeoutError:
+            self._event("sim", "no report at the end: the bridge's fallbacks are those of an earlier one")
 
     def _find_failure(self):
         if self._now() > self.timeout_s:
@@ -256,6 +282,7 @@ class CountedRun:
             "i2c_transactions": bus.transactions,
             "resets": self.bed.esp8266.resets,
             "outages": max(0, self.connections - 1),
+            "fallbacks": self.fallbacks,
         }
         all_sent = there["sent"] == back["sent"] == self.options.lines
         self.good = self.failure is None and all_sent and checker.kept(there) and checker.kept(back)
@@ -288,4 +315,5 @@ def print_table(result):
     for direction in ("client_to_server", "server_to_client"):
         print(f"{direction:18}" + "".join(f"{result[direction][field]:12}" for field in checker.FIELDS))
     rest = ("seconds", "i2c_bytes", "i2c_transactions", "resets", "outages")
-    print("   ".join(f"{name} {result[name]}" for name in rest))
+    fallbacks = " ".join(f"{who} {count}" for who, count in result["fallbacks"].items())
+    print("   ".join(f"{name} {result[name]}" for name in rest) + f"   fallbacks {fallbacks}")

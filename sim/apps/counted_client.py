@@ -40,6 +40,7 @@ class App(AppBase):
 
     async def report(self, data):
         print("! report", data)
+        print("! fallbacks", *self.fallbacks())
 
     async def server_ok(self, up):
         print("! server", "up" if up else "down")

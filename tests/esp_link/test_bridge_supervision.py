@@ -21,7 +21,7 @@ def test_reports_count_up_and_come_at_their_interval():
             bench.free = 24680
             await bench.pause(35000)
             reports = [decode_report(record) for record in bench.client.controls if record[0] == control.REPORT]
-            assert reports == [[1, 0, 24680], [1, 1, 24680], [1, 2, 24680]]
+            assert reports == [[1, 0, 24680, 0], [1, 1, 24680, 0], [1, 2, 24680, 0]]
 
     run(main())
 

@@ -172,10 +172,11 @@ def test_report_is_a_list_of_three():
         async with Board() as board:
             await board.synchronise()
             record = bytearray(control.REPORT_BYTES)
-            control.encode_report_into(record, 0, 3, 7, 25000)
+            control.encode_report_into(record, 0, 3, 7, 25000, 2)
             await board.tell(record)
             await board.pause()
             assert board.app.calls == [[3, 7, 25000]]
+            assert board.app.fallbacks() == [0, 2]  # a figure that came later, and is no part of the list
 
     run(main())
 
@@ -192,7 +193,7 @@ def test_hook_that_waits_for_the_link_costs_one_task():
             tasks = len(asyncio.all_tasks())
             for number in range(50):
                 record = bytearray(control.REPORT_BYTES)
-                control.encode_report_into(record, 0, 1, number, 25000)
+                control.encode_report_into(record, 0, 1, number, 25000, 0)
                 await board.tell(record)
             assert len(asyncio.all_tasks()) == tasks + 1
 
@@ -223,7 +224,7 @@ def test_exception_of_a_hook_comes_out_of_await_msg():
         async with Board(Broken) as board:
             await board.synchronise()
             record = bytearray(control.REPORT_BYTES)
-            control.encode_report_into(record, 0, 0, 0, 0)
+            control.encode_report_into(record, 0, 0, 0, 0, 0)
             await board.tell(record)
             await asyncio.wait([board.link], timeout=5)
             with pytest.raises(RuntimeError, match="in the hook"):

@@ -49,10 +49,10 @@ class TestConfig(unittest.TestCase):
 
 class TestReport(unittest.TestCase):
     def test_every_number_comes_back(self):
-        buf = bytearray(20)
-        size = control.encode_report_into(buf, 3, 7, 0xFFFFFFFF, 24000)
+        buf = bytearray(24)
+        size = control.encode_report_into(buf, 3, 7, 0xFFFFFFFF, 24000, 9)
         self.assertEqual(size, control.REPORT_BYTES)
-        self.assertEqual(decode_report(buf[3 : 3 + size]), [7, 0xFFFFFFFF, 24000])
+        self.assertEqual(decode_report(buf[3 : 3 + size]), [7, 0xFFFFFFFF, 24000, 9])
 
     def test_report_of_another_length_is_malformed(self):
         for size in (0, 1, control.REPORT_BYTES - 1, control.REPORT_BYTES + 1, 100):

@@ -13,8 +13,8 @@ from protocol.device import (
     encode_device_into,
 )
 
-DEVICE = b"63500064000400090000f73d"
-STATUS = b"63031234abcd07fe000064002101f403e8000b3b"
+DEVICE = b"645000640004000900002066"
+STATUS = b"64031234abcd07fe000064002101f403e8000764"
 
 
 class TestLayout(unittest.TestCase):

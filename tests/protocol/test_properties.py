@@ -47,7 +47,7 @@ class TestCodecs(unittest.TestCase):
     def test_config_comes_back(self, config):
         self.assertEqual(control.decode_config(encode_config(*config)), config)
 
-    @given(st.tuples(LONG, LONG, LONG))
+    @given(st.tuples(LONG, LONG, LONG, LONG))
     def test_report_comes_back(self, numbers):
         buf = bytearray(control.REPORT_BYTES)
         control.encode_report_into(buf, 0, *numbers)

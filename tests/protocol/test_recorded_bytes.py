@@ -46,7 +46,7 @@ def transfer(direction, kind, connection, next_number, payload):
 
 def records():
     report = bytearray(control.REPORT_BYTES)
-    control.encode_report_into(report, 0, 2, 5, 24000)
+    control.encode_report_into(report, 0, 2, 5, 24000, 1)
     config = encode_config(8123, "10.0.0.2", 1500, 60, "net", "secret")
     return [
         ("CONFIG", config),
@@ -163,7 +163,7 @@ class TestRecordedBytes(unittest.TestCase):
             buf = known["transfer from the " + name]
             self.assertTrue(is_whole(direction, LIVES, buf))
         self.assertEqual(control.decode_config(known["CONFIG"])[1], "10.0.0.2")
-        self.assertEqual(decode_report(known["REPORT"]), [2, 5, 24000])
+        self.assertEqual(decode_report(known["REPORT"]), [2, 5, 24000, 1])
 
 
 if __name__ == "__main__":

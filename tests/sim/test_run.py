@@ -11,7 +11,9 @@ import pytest
 
 from sim.checker import FIELDS
 
-KEYS = {"client_to_server", "server_to_client", "seconds", "i2c_bytes", "i2c_transactions", "resets", "outages"}
+KEYS = {
+    "client_to_server", "server_to_client", "seconds", "i2c_bytes", "i2c_transactions", "resets", "outages", "fallbacks"
+}  # fmt: skip
 
 
 def counts(lines):
@@ -35,6 +37,14 @@ def test_nothing_is_lost_with_every_fault_of_this_bed(sim_with_bridge, report_li
         assert f"fault: {name}" in progress
     assert progress.count("wire: bit flipped") >= 3
     report_line(next(line for line in progress.splitlines() if "least free heap" in line))
+
+
+@pytest.mark.parametrize("lines, size", [(60, 180), (20, 1000), (10, 4000)])
+def test_without_faults_no_transfer_waits_for_a_look_by_the_clock(sim_with_bridge, lines, size):
+    outcome, progress = run(sim_with_bridge, "--lines", lines, "--line-bytes", size)
+    assert outcome["client_to_server"] == outcome["server_to_client"] == counts(lines)
+    assert outcome["fallbacks"] == {"client": 0, "bridge": 0}
+    assert "no report at the end" not in progress
 
 
 def test_the_bridge_runs_from_source_as_well(sim):
