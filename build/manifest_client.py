@@ -9,8 +9,8 @@ package(
 package(
     "pb_link",
     (
-        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "hooks.py", "limits.py", "link.py",
-        "pb_client.py", "releases.py", "selftest.py", "settings.py",
+        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "fallbacks.py", "hooks.py", "limits.py",
+        "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -115,7 +115,7 @@ class AppBase:
     def fallbacks(self):
         """[of this client, of the ESP8266 as of its newest report]: how often something in the mailbox was found by a
         look of the clock, because no edge had told of it. A figure that grows: a broken wire or lost interrupts."""
-        return [self._link.fallbacks, self._link.bridge_fallbacks]
+        return [self._link.fallbacks.client, self._link.fallbacks.bridge]
 
     # To override
 

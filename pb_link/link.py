@@ -11,6 +11,7 @@ from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import drive, let_go
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
+from pb_link.fallbacks import Fallbacks
 from pb_link.hooks import Hooks
 from pb_link.releases import Releases
 from primitives.broadcast import Broadcast
@@ -62,9 +63,7 @@ class Link:
         self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self._flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
-        # Looks at the mailbox by the clock that found what no edge on ack or event of the target had told of.
-        self.fallbacks = 0
-        self.bridge_fallbacks = 0  # the ESP8266's, of syn, as of its newest report
+        self.fallbacks = Fallbacks(self._log)
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment is another one in each life
         self.session = Session(Sender(), Receiver(), ticks_diff)
@@ -162,7 +161,7 @@ class Link:
                 if self._resetting or self.closed:
                     continue
                 if self._look() and by_clock:
-                    await self._count_fallback()
+                    await self.fallbacks.found(self._announced)
                     if self._resetting or self.closed:
                         continue
                 self._act()
@@ -199,7 +198,7 @@ class Link:
 
     def _look(self):
         """Take what has come. Returns True if there was something and no edge has told of it."""
-        announced = self._announced
+        announced = self._announced()
         self._ack_moved = self._box.heard = False
         status = self._box.status
         seen = status.next << 8 | status.base
@@ -214,18 +213,8 @@ class Link:
             self._watch.used()
         return status.next << 8 | status.base != seen and not announced
 
-    @property
     def _announced(self):
         return self._ack_moved or self._box.heard
-
-    async def _count_fallback(self):
-        """The clock had us find something. Its edge may be on its way: await it before there is cause for another."""
-        for _ in range(limits.EDGE_LATE_MS):
-            await sleep_ms(1)
-            if self._announced:
-                return
-        self.fallbacks += 1
-        self._log("! found by the clock what no edge had told of: %d times now" % self.fallbacks)
 
     def _act(self):
         """See to the connection; give what is to go; pulse syn."""
@@ -267,17 +256,12 @@ class Link:
         elif kind == control.REPORT:
             data = decode_report(record)
             if data:
-                self._take_fallbacks(data.pop())
+                self.fallbacks.reported(data.pop())
                 self._hooks.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
             self._hooks.failed(kind)
         elif kind == control.RELEASE:
             self.releases.told(record)
-
-    def _take_fallbacks(self, count):
-        if count > self.bridge_fallbacks:
-            self._log("! the ESP8266 found by its clock what syn had not told of: %d times now" % count)
-        self.bridge_fallbacks = count
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):

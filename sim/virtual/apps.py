@@ -96,7 +96,7 @@ class Job:
     @property
     def fallbacks(self):
         """Looks by the clock that found what no edge had told of, in all lives of the client."""
-        return self._fallbacks + (self._client._link.fallbacks if self._client else 0)
+        return self._fallbacks + (self._client.fallbacks()[0] if self._client else 0)
 
     def client_begins(self, client):
         self._fallbacks = self.fallbacks
