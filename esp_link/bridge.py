@@ -153,7 +153,7 @@ class Bridge:
             raise RuntimeError("a task hangs")
         self._uplink.tick(self._client_present())
         if times.over(_T_POLL) or self._unconfirmed():
-            self._by_clock = True
+            self._by_clock = not self._asked
             self._wake.set()
         if self._config and self._config[3] and times.over(_T_REPORT):
             times.start(_T_REPORT, self._config[3] * 1000)

@@ -55,9 +55,9 @@ def forget_late_edges(patch):
     patch.setattr(Bridge, "_serve", served)
 
 
-def do_not_wake_the_bridge(patch):
-    """The bridge notes the edge, and goes on sleeping."""
-    patch.setattr(Bridge, "_on_syn", lambda bridge, pin: setattr(bridge, "_asked", True))
+def wake_and_do_not_look(patch):
+    """The edge wakes the bridge, which does not know what for."""
+    patch.setattr(Bridge, "_on_syn", lambda bridge, pin: bridge._wake.set())
 
 
 def pulse_for_offers(patch):
@@ -72,7 +72,7 @@ def do_not_wake_the_client(patch):
     patch.setattr(MailboxTarget, "_on_use", lambda box: None)
 
 
-@pytest.mark.parametrize("lose", [forget_late_edges, do_not_wake_the_bridge, pulse_for_offers, do_not_wake_the_client])
+@pytest.mark.parametrize("lose", [forget_late_edges, wake_and_do_not_look, pulse_for_offers, do_not_wake_the_client])
 def test_wake_up_that_is_lost_is_counted(lose, monkeypatch):
     lose(monkeypatch)
     found = [fallbacks(seed) for seed in range(STARTS // 4)]
