@@ -83,7 +83,7 @@ class Bridge:
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     join: coroutine function (ssid, password, leave) -> 0, 1, 2: esp_link.wifi.join of the chip's station.
-    connect: esp_link.tcp.connect, or its like.
+    connect: coroutine function (host, port) -> socket: esp_link.tcp.connect, or its like.
     random16: function that returns a random number 1..65535.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.

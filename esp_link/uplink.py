@@ -7,7 +7,8 @@ is started and waits for room; `tick` does keepalives and time-outs.
 
 import asyncio
 
-from primitives.platform import Flag, readable, writable
+from esp_link.tcp import no_delay
+from primitives.platform import Flag, readable, sleep_ms, writable
 from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
 
 try:
@@ -24,6 +25,13 @@ _CONNECT_MS = const(8000)
 # WELCOME and REFUSED, bytes: the most that a server sends without a session. The shortest frame of one has 17.
 _NO_SESSION = const(65)
 
+# What is longer is cut into segments by lwIP (docs/hardware.md), of which the last one is not to wait.
+_SEGMENT = const(536)
+
+# From the first room in a full socket until it is used: what was sent together is acknowledged one segment after the
+# other, and what is written in between would be as many small segments, of which lwIP has few.
+_ROOM_MS = const(5)
+
 # Its countdowns, the first two of the bridge's: the server's silence, or how long connecting takes; the next keepalive.
 _T_SILENCE = const(0)
 _T_KEEPALIVE = const(1)
@@ -31,7 +39,7 @@ _T_KEEPALIVE = const(1)
 
 class Uplink:
     """Args:
-    connect: esp_link.tcp.connect, or its like.
+    connect: esp_link.tcp.connect without its name_server, or its like.
     wake: function of no arguments: the mailbox should be served.
     start_task: function that runs a coroutine as a task of the bridge and returns it.
     times: primitives.countdowns.Countdowns, of which 0 and 1 are the uplink's.
@@ -52,6 +60,7 @@ class Uplink:
         self.number = 0  # of the connection, 1..255, 0 before the first
         self.count = 0  # connections since the bridge started
         self._at_boundary = True  # what was written last ended a frame
+        self._no_delay = False  # what is written leaves at once
         self._times = times
         self._timeout_ms = 0
         self._finishing = None  # the task that waits until the rest can be written, after it was first needed
@@ -82,6 +91,7 @@ class Uplink:
         self._times.start(_T_SILENCE, timeout_ms)
         self._times.start(_T_KEEPALIVE, timeout_ms // 4)
         self._at_boundary = True
+        self._no_delay = False
         self.up = True
         self._finishing = None
         watch = self._start_task(self._watch_reads())
@@ -169,6 +179,9 @@ class Uplink:
             self._finishing = self._start_task(self._finish_writes())
 
     def _write_rest(self):
+        at_once = len(self.writing) > _SEGMENT
+        if at_once != self._no_delay and no_delay(self._socket, at_once):
+            self._no_delay = at_once
         try:
             n = self._socket.write(self.writing) or 0
         except OSError:  # broken: the rest goes nowhere, and nobody may wait for it
@@ -179,5 +192,6 @@ class Uplink:
     async def _finish_writes(self):
         while self.writing:
             await writable(self._socket)
+            await sleep_ms(_ROOM_MS)
             self._write_rest()
         self._wake()

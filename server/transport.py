@@ -11,7 +11,7 @@ from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.limits import STALL_MS
-from server.streams import bound, end_of, unsent
+from server.streams import bound, end_of, prompt, unsent
 
 _CHUNK = 2048  # bytes read at a time
 # Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
@@ -27,6 +27,7 @@ class Transport:
 
     def __init__(self, reader, writer, timeout_ms):
         bound(writer)
+        self._acknowledge = prompt(writer)
         self.reader = reader
         self.writer = writer
         self.keepalive = KEEPALIVE
@@ -88,6 +89,8 @@ class Transport:
         data = await self.reader.read(_CHUNK)
         if not data:
             raise EOFError("closed by the bridge")
+        if self._acknowledge is not None:
+            self._acknowledge()
         self._unheard = 0
         self.received += len(data)
         return self._frames.feed(memoryview(data))

@@ -8,6 +8,7 @@ import types
 
 from sim import wifi
 from sim.boards.common.i2c_target import IRQ_END_READ, IRQ_END_WRITE, IRQ_HARD_ONLY, READ, TargetModel
+from sim.lwip import bite_at
 from sim.nets import ALT, IN, OPEN_DRAIN, OUT
 from sim.pieces import Answer, Cut, Pause
 from sim.virtual.world import BoardDied
@@ -280,12 +281,13 @@ class I2CTarget:
 
 
 class Watchdog:
-    """`machine.WDT`: bites when it was not fed for `limit_s`."""
+    """`machine.WDT`: bites at the second tick of its timer since it was fed."""
 
-    def __init__(self, life, limit_s, on_bite):
+    def __init__(self, life, tick_s, on_bite):
         self._life = life
-        self._limit_s = limit_s
+        self._tick_s = tick_s
         self._on_bite = on_bite
+        self._booted = life.world.now
         self._started = False
 
     def __call__(self, id=0, timeout=5000):
@@ -293,17 +295,20 @@ class Watchdog:
         self.feed()
         if not self._started:
             self._started = True
-            self._life.world.after(self._limit_s, self._watch)
+            self._life.world.at(self._due(), self._watch)
         return self
 
     def feed(self):
         self._fed = self._life.world.now
 
+    def _due(self):
+        return bite_at(self._fed, self._tick_s, self._booted)
+
     def _watch(self):
         if not self._life.alive:
             return
         world = self._life.world
-        due = self._fed + self._limit_s
+        due = self._due()
         if due > world.now:
             world.at(due, self._watch)
         else:
@@ -313,9 +318,10 @@ class Watchdog:
 class WLAN:
     """`network.WLAN` of one interface; `station` None: the access point, which serves nobody."""
 
-    def __init__(self, life, station):
+    def __init__(self, life, station, name_server):
         self._life = life
         self._station = station
+        self._name_server = name_server
 
     def active(self, *on):
         if self._station is None:
@@ -326,6 +332,11 @@ class WLAN:
 
     def isconnected(self):
         return self.status() == wifi.GOT_IP
+
+    def ifconfig(self):
+        if self.isconnected():
+            return "10.0.0.2", "255.255.255.0", self._name_server, self._name_server
+        return ("0.0.0.0",) * 4
 
     def status(self):
         return self._station.status(self._life.world.now)
@@ -359,9 +370,9 @@ def client_modules(life, bus, scl, sda):
     return {"machine": module("machine", Pin=pin_class(life), I2CTarget=target)}
 
 
-def bridge_modules(life, i2c, watchdog, station, reset, connect):
-    """What esp_link/main.py imports on an ESP8266."""
-    stations = {0: WLAN(life, station), 1: WLAN(life, None)}
+def bridge_modules(life, i2c, watchdog, station, reset, name_server):
+    """What esp_link/main.py imports on an ESP8266, but for `socket`."""
+    stations = {0: WLAN(life, station, name_server), 1: WLAN(life, None, None)}
     return {
         "machine": module("machine", Pin=pin_class(life), SoftI2C=i2c, WDT=watchdog, reset=reset),
         "network": module(
@@ -376,5 +387,4 @@ def bridge_modules(life, i2c, watchdog, station, reset, connect):
         "micropython": module("micropython", alloc_emergency_exception_buf=lambda size: None),
         "time": Time(life),
         "gc": module("gc", collect=lambda: None, mem_free=lambda: 24000),
-        "esp_link.tcp": module("esp_link.tcp", connect=connect),
     }

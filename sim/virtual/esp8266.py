@@ -6,8 +6,9 @@ RUNNING; as sim/esp8266.py.
 
 import esp_link.bridge
 from sim import wifi
-from sim.esp8266 import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_S
-from sim.virtual import chips
+from sim.esp8266 import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS
+from sim.lwip import WATCHDOG_TICK_S
+from sim.virtual import chips, lwip
 from sim.virtual.board import ASYNCIO
 
 
@@ -118,13 +119,18 @@ class Esp8266:
         modules = chips.bridge_modules(
             life,
             chips.SoftI2C(life, self.bus, self.costs.i2c_setup_us, self.clock_hz, self.faults),
-            chips.Watchdog(life, WATCHDOG_S, self._bitten),
+            chips.Watchdog(life, WATCHDOG_TICK_S, self._bitten),
             self.station,
             self._reset,
-            lambda host, port: self.tcp.connect(life, host, port),
+            self.tcp.name_server,
         )
         modules["asyncio"] = ASYNCIO
         modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
+        modules["socket"] = lwip.socket_module(life, self.tcp, self._null_pointer)
+        # Those that name `socket` are run for each life; the others are this process's own.
+        for name in ("names", "tcp"):
+            names = board.execute(f"esp_link/{name}.py", modules, f"esp_link.{name}")
+            modules[f"esp_link.{name}"] = chips.module(f"esp_link.{name}", **names)
         board.execute("esp_link/main.py", modules)
 
     def _reset(self):
@@ -136,6 +142,9 @@ class Esp8266:
         self.programs_ended += 1
         self.world.trace("bridge", f"its program ended: {fault!r}")
         self._boot("machine.reset()")
+
+    def _null_pointer(self):
+        self._boot("null pointer")
 
     def _bitten(self):
         self.watchdog_bites += 1

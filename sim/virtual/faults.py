@@ -294,6 +294,16 @@ class Faults:
         for connection in list(self.link.tcp.connections):
             connection.stall(self.random.uniform(0.1, 12))
 
+    def lwip_memory(self):
+        """lwIP has no memory for what is to be sent: a write stands still, and the watchdog may come."""
+        self.link.tcp.no_memory = True
+        self.later(0.05, 5.0, setattr, self.link.tcp, "no_memory", False)
+
+    def dns_silent(self):
+        """The name server does not answer."""
+        self.link.tcp.answers_names = False
+        self.later(0.5, 20, setattr, self.link.tcp, "answers_names", True)
+
     def tcp_duplicated(self):
         for connection in self.link.tcp.connections[-1:]:
             self.link.tcp.duplicate(connection, self.random.uniform(0.1, 12))
@@ -388,7 +398,7 @@ _NAMES = """
     i2c_nack i2c_cut i2c_absent i2c_stretch scl_low sda_low sda_stuck irq_lost irq_late irq_coalesced
     scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise
     tcp_reset tcp_half_open tcp_stall tcp_duplicated tcp_altered tcp_dropped tcp_replayed
-    tcp_reordered tcp_reflected tcp_injected weak_random client_busy client_sleep
+    tcp_reordered tcp_reflected tcp_injected weak_random client_busy client_sleep lwip_memory dns_silent
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 

@@ -1,13 +1,16 @@
 """The network between the ESP8266 and the server, in virtual time: who listens, and who is connected."""
 
 import asyncio
-from errno import ECONNREFUSED, EHOSTUNREACH
 
+from sim import dns
 from sim.virtual.tcp import SEGMENT, Connection
-from sim.virtual.tcp_ends import BridgeSocket, ServerTransport
+from sim.virtual.tcp_ends import ServerTransport
 
 # After an outage TCP tries again after its time-out, which has grown meanwhile.
 RETRY_S = 0.3
+SYN_AGAIN_S = 1.0  # what asks for a connection and has got lost is repeated
+ADDRESS, NAME_SERVER = "10.0.0.1", "10.0.0.1"  # of the server, and of who knows names
+NO_NAME = ".invalid"  # ends the names that nobody has (RFC 2606)
 
 
 class VirtualServer(asyncio.AbstractServer):
@@ -51,6 +54,10 @@ class Network:
         self.listener = None
         self.connections = []
         self.opened = 0
+        self.name_server = NAME_SERVER
+        self.answers_names = True
+        self.no_memory = False  # lwIP has none for what is to be sent
+        self.overfull = 0  # pauses of the chip because lwIP's queue was full: the bridge is to see that there are none
 
     @property
     def up(self):
@@ -89,22 +96,46 @@ class Network:
             if connection.server_loop is loop and connection.server_there:
                 connection.abort("server")
 
-    async def connect(self, life, host, port):
-        """esp_link.tcp.connect of this life of the bridge."""
-        await asyncio.sleep(self._costs.connect_s)
-        if not self.up:
-            raise OSError(EHOSTUNREACH)
+    @property
+    def delay_s(self):
+        return self._costs.delay_s
+
+    def open(self, sock, host, port):
+        """A socket of the bridge's connects: it is told how that ends, if ever."""
+        self._world.after(self._costs.connect_s, self._syn, sock, host, port)
+
+    def _syn(self, sock, host, port):
+        if not sock.connecting:
+            return  # closed, or its chip is dead
+        if not self.up or host != ADDRESS:  # no answer from nowhere
+            self._world.after(SYN_AGAIN_S, self._syn, sock, host, port)
+            return
         listener = self.listener
         if listener is None or listener.port != port:
-            raise OSError(ECONNREFUSED)
+            sock.failed()
+            return
         self.opened += 1
         connection = Connection(self._world, self, self._costs.delay_s)
         connection.server_loop = listener.loop
         self.connections.append(connection)
         self._world.trace("tcp", f"connection {self.opened}")
-        sock = BridgeSocket(connection, life)
+        sock.connected(connection)
         self._world.after(self._costs.delay_s, self._accept, listener, connection, self.opened)
-        return sock
+
+    @staticmethod
+    def address_of(name):
+        return None if name.endswith(NO_NAME) else ADDRESS
+
+    def ask(self, query, arrived):
+        """The name server gets a query; arrived(response) is called if there is one."""
+        name = dns.name_of(query)
+        if name is not None and self.answers_names:
+            response = dns.answer(query, self.address_of(name), alias=b"\4host\3net\0")
+            self._world.after(2 * self._costs.delay_s, self._response, arrived, response)
+
+    def _response(self, arrived, response):
+        if self.up:
+            arrived(response)
 
     def duplicate(self, connection, seconds):
         """A fault: somebody opens one who repeats there, for so long, all that the bridge said and says on its own."""

@@ -109,6 +109,8 @@ class VirtualRun:
         except Deadlock as deadlock:
             self.failure = str(deadlock)
         self.failure = self.failure or self.link.failure
+        if self.link.tcp.overfull:
+            self.failure = self.failure or "the bridge wrote more than lwIP has a queue for, and the chip stood still"
 
     def _ledger_changed(self):
         if self._first is None and self.ledger.delivered:

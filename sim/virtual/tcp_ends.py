@@ -1,95 +1,32 @@
-"""The two ends of a virtual TCP connection, as their programs know them: the socket of esp_link.tcp, and a transport of
-asyncio."""
+"""The server's end of a virtual TCP connection, as its program knows it: a transport of asyncio on Linux."""
 
 import asyncio
-from errno import ECONNRESET, ENOTCONN
+import socket
+from errno import ECONNRESET
 
 
-class BridgeSocket:
-    """What esp_link.tcp.connect returns, in the virtual network."""
+class Options:
+    """The transport's socket: options may be set, as on Linux."""
 
-    def __init__(self, connection, life):
+    def __init__(self, connection):
         self._connection = connection
-        self._life = life
-        self._fault = None
-        self._read_waiter = None
-        self._write_waiter = None
-        connection.down.on_data = lambda: self._wake("_read_waiter")
-        connection.up.on_room = lambda: self._wake("_write_waiter")
-        connection.on_bridge_reset = self._was_reset
-        life.board.at_death(self._vanish)
 
-    def _vanish(self):
-        if self._connection is not None:
-            self._connection.leave("bridge")
-            self._connection = None
-
-    def _was_reset(self):
-        self._fault = ECONNRESET
-        self._connection.leave("bridge")
-        self._wake("_read_waiter")
-        self._wake("_write_waiter")
-
-    def _wake(self, which):
-        waiter = getattr(self, which)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def _check(self):
-        if self._connection is None:
-            raise OSError(ENOTCONN)
-        if self._fault:
-            raise OSError(self._fault)
-
-    def readinto(self, buf):
-        self._check()
-        down = self._connection.down
-        if not down.received:
-            return 0 if down.at_end else None
-        data = down.read(len(buf))
-        buf[: len(data)] = data
-        return len(data)
-
-    def write(self, buf):
-        self._check()
-        if self._connection.down.at_end and not self._connection.server_there:
-            raise OSError(ECONNRESET)
-        return self._connection.up.write(buf)
-
-    async def readable(self):
-        while self._connection is not None and not self._fault:
-            down = self._connection.down
-            if down.received or down.at_end:
-                return
-            await self._wait("_read_waiter")
-
-    async def writable(self):
-        while self._connection is not None and not self._fault and self._connection.up.room <= 0:
-            await self._wait("_write_waiter")
-
-    async def _wait(self, which):
-        waiter = asyncio.get_running_loop().create_future()
-        setattr(self, which, waiter)
-        await waiter
-
-    def close(self):
-        if self._connection is None:
+    def setsockopt(self, level, option, value):
+        if level != socket.IPPROTO_TCP:
             return
-        connection, self._connection = self._connection, None
-        if self._fault or not self._life.alive:
-            return
-        if connection.down.received:
-            connection.abort("bridge")
-        else:
-            connection.up.end()
-            connection.leave("bridge")
+        if option == socket.TCP_NODELAY:
+            self._connection.down.no_delay = bool(value)
+        elif option == socket.TCP_QUICKACK and value:
+            self._connection.up.acknowledge_now()
 
 
 class ServerTransport(asyncio.Transport):
     """The server's end, as asyncio knows it."""
 
     def __init__(self, connection, loop, protocol, peer):
-        super().__init__({"peername": peer})
+        options = Options(connection)
+        options.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as asyncio's transports do
+        super().__init__({"peername": peer, "socket": options})
         self._connection = connection
         self._loop = loop
         self._protocol = protocol

@@ -14,6 +14,7 @@ MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
     "esp_link/bridge.py",
+    "esp_link/names.py",
     "esp_link/uplink.py",
     "esp_link/wifi.py",
     "server/connection.py",
