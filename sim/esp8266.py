@@ -5,9 +5,10 @@ RUNNING.
 """
 
 import asyncio
-from errno import EHOSTUNREACH
+from errno import ENOENT
 
 from sim import frames, wifi
+from sim.lwip import WATCHDOG_TICK_S
 from sim.tcp import Proxy
 from sim.watchdog import Watchdog
 
@@ -19,9 +20,6 @@ CONFIG_BYTES = wifi.SSID_BYTES + wifi.PASSWORD_BYTES + 1
 
 # machine.reset_cause()
 POWER_ON, WATCHDOG, SOFT, EXTERNAL = 0, 1, 4, 6
-
-# The chip's own choice, about; the real one is not documented.
-WATCHDOG_S = 3.2
 
 
 class Esp8266:
@@ -48,13 +46,14 @@ class Esp8266:
         self._boots = 0
         self._task = None
         self._tasks = set()  # lives of the program, those that have been cancelled until they have ended
-        self._opening = set()
-        self._watchdog = Watchdog(board, self._bitten, WATCHDOG_S)
+        self._resolving = set()
+        self._watchdog = Watchdog(board, self._bitten, WATCHDOG_TICK_S)
         rst.listen(self._rst_changed)
         board.extras[frames.RESET] = self._on_reset
         board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, self._cause)
         board.extras[frames.WLAN] = self._on_wlan
         board.extras[frames.TCP_OPEN] = self._on_tcp_open
+        board.extras[frames.LWIP] = self._on_lwip
 
     # Power and reset.
 
@@ -177,14 +176,20 @@ class Esp8266:
     # TCP.
 
     def _on_tcp_open(self, frame):
-        task = asyncio.ensure_future(self._open(frame, self.board.life))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        errno, port = self.tcp.open(frame.payload.decode(), frame.d)
+        self.board.link.reply(frame, port, errno & 0xFF)
 
-    async def _open(self, frame, life):
-        try:
-            errno, port = await self.tcp.open(frame.payload.decode(), frame.d)
-        except OSError as error:
-            errno, port = error.errno or EHOSTUNREACH, 0
+    def _on_lwip(self, frame):
+        if frame.a == frames.NAME_PORT:
+            self.board.link.reply(frame, self.tcp.name_port())
+        elif frame.a == frames.MEMORY:
+            self.board.link.reply(frame, not self.tcp.no_memory)
+        else:
+            task = asyncio.ensure_future(self._resolve(frame, self.board.life))
+            self._resolving.add(task)
+            task.add_done_callback(self._resolving.discard)
+
+    async def _resolve(self, frame, life):
+        address = await self.tcp.address_of(frame.payload.decode())
         if self.board.life == life:
-            self.board.link.reply(frame, port, errno & 0xFF)
+            self.board.link.reply(frame, 0, 0 if address else ENOENT, address or b"")

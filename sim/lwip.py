@@ -19,7 +19,7 @@ DNS_PORT = 53
 EAI_NONAME = -2
 EAGAIN, EINPROGRESS = 11, 115
 
-# The software watchdog counts the ticks of a timer that never stops; feeding sets the count to 0, the second one resets.
+# The software watchdog counts the ticks of a timer that never stops. Feeding sets the count to 0; the second resets.
 WATCHDOG_TICK_S = 1.6
 
 

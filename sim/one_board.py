@@ -5,7 +5,7 @@ import asyncio
 
 from sim import frames, interpreters
 from sim.bed import Bed
-from sim.esp8266 import WATCHDOG_S
+from sim.lwip import WATCHDOG_TICK_S
 from sim.watchdog import Watchdog
 
 # machine.reset_cause() after power-on, the watchdog and machine.reset(): of stm32 and rp2 here, of the ESP8266.
@@ -60,7 +60,7 @@ async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=N
 
     board.extras[frames.RESET] = lambda frame: reset(after_reset)
     board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, cause)
-    watchdog = Watchdog(board, lambda: reset(after_watchdog), WATCHDOG_S if kind == "esp8266" else None)
+    watchdog = Watchdog(board, lambda: reset(after_watchdog), WATCHDOG_TICK_S if kind == "esp8266" else None)
     cause = power_on
     try:
         while True:

@@ -1,6 +1,7 @@
-"""TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection.
+"""TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection. And names.
 
-During an outage bytes and ends of connections stall, both ways. When the board crashes, the server's end stays
+The board connects to a port here. The first byte that it gets says that the server has accepted, a reset that it has
+not; what follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board crashes, the server's end stays
 half-open; it is reset when the server sends something after the board is up again, as a chip without memory of the
 connection does.
 """
@@ -10,17 +11,20 @@ import errno
 import socket
 import struct
 
-SEGMENT_BYTES = 1460
-# The least that Linux takes (it doubles it and counts its own overhead): with the segment under way a board can have
-# 3 to 6 KB ahead of a server that does not read, where lwIP on the ESP8266 has 2 * 1460.
+from sim import dns
+from sim.lwip import DNS_GIVES_UP_S, TCP_MSS
+
+SEGMENT_BYTES = TCP_MSS
+# The least that Linux takes (it doubles it and counts its own overhead): what the board has written and is not
+# acknowledged, TCP_SND_BUF at most, and one or two of these are on the way to a server that does not read.
 KERNEL_BUFFER = 1152
-# The board's segments, as lwIP's there, and below the window that such a buffer can announce. Linux sends what does
-# not fit the peer's window only when a probe is due, 200 ms later: a longer segment can wait so each time.
-BOARD_SEGMENT_BYTES = 536
-# A server nearby answers at once, with a connection or a refusal that the board's connect() reports. A slow one is
-# waited for while the board goes on; its refusal then looks like a reset.
-CONNECT_WAIT_S = 0.25
+# The board's segments, below the window that such a buffer can announce. Linux sends what does not fit the peer's window
+# only when a probe is due, 200 ms later: a longer segment can wait so each time.
+BOARD_SEGMENT_BYTES = TCP_MSS
 ACCEPT_WAIT_S = 5
+OPEN = b"\0"
+# The address that a name gets where all connections go to one server anyhow.
+ANY_ADDRESS = "192.168.4.1"
 # After its socket is closed, it takes this long to know whether the board's process died or only closed it.
 GRACE_S = 0.05
 POLL_S = 0.02
@@ -38,52 +42,116 @@ class Proxy:
         self._life = life
         self.server = server
         self.opened = 0
+        self.answers_names = True
+        self.no_memory = False  # lwIP has none for what is to be sent
         self._tasks = set()
+        self._names = None  # a socket
 
     def close(self):
         for task in self._tasks:
             task.cancel()
+        if self._names is not None:
+            self._names.close()
+            self._names = None
 
-    async def open(self, host, port):
+    def open(self, host, port):
         """Returns (errno, 0) or (0, local port that the board is to connect to)."""
         if not self._connected():
             return errno.EHOSTUNREACH, 0
-        remote = _small_socket()
-        connecting = asyncio.ensure_future(_connect(remote, self.server or (host, port)))
-        done, _ = await asyncio.wait((connecting,), timeout=CONNECT_WAIT_S)
-        if done and connecting.exception() is not None:
-            remote.close()
-            return connecting.exception().errno or errno.EHOSTUNREACH, 0
         listener = _small_socket()
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, BOARD_SEGMENT_BYTES)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
-        task = asyncio.ensure_future(self._serve(listener, remote, connecting))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        self.opened += 1
+        self._start(self._serve(listener, self.server or (host, port)))
         return 0, listener.getsockname()[1]
 
-    async def _serve(self, listener, remote, connecting):
+    def _start(self, coroutine):
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, listener, address):
         loop = asyncio.get_running_loop()
-        local = None
+        local = remote = None
         try:
             local, _ = await asyncio.wait_for(loop.sock_accept(listener), ACCEPT_WAIT_S)
             local.setblocking(False)
             listener.close()
+            await self._wifi()
+            remote = _small_socket()
             try:
-                await connecting
+                if not await self._opened(remote, address, local):
+                    return
             except OSError:
+                await self._wifi()
                 _reset(local)
                 return
+            await self._wifi()
+            self.opened += 1
+            await loop.sock_sendall(local, OPEN)
             await self._relay(local, remote)
         except (OSError, asyncio.TimeoutError):
             pass  # either end is gone, or the board never came: both ends are closed below
         finally:
-            connecting.cancel()
             for end in (listener, local, remote):
                 if end is not None:
                     end.close()
+
+    @staticmethod
+    async def _opened(remote, address, local):
+        """Connects. Returns False if the board gives up first: it has nothing to say before."""
+        connecting = asyncio.ensure_future(_connect(remote, address))
+        given_up = asyncio.ensure_future(_readable(local))
+        try:
+            await asyncio.wait((connecting, given_up), return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                return False
+            await connecting
+            return True
+        finally:
+            connecting.cancel()
+            given_up.cancel()
+
+    # Names
+
+    async def address_of(self, name):
+        """What getaddrinfo of the chip does: 4 bytes, or None after 7 s if no name server answers."""
+        if not self._connected() or not self.answers_names:
+            await asyncio.sleep(DNS_GIVES_UP_S)
+            return None
+        address = await self._look_up(name)
+        return address and socket.inet_aton(address)
+
+    async def _look_up(self, name):
+        if self.server:
+            return ANY_ADDRESS
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET)
+        except OSError:
+            return None
+        return found[0][4][0]
+
+    def name_port(self):
+        """The local port of the name server."""
+        if self._names is None:
+            self._names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._names.bind(("127.0.0.1", 0))
+            self._names.setblocking(False)
+            self._start(self._serve_names(self._names))
+        return self._names.getsockname()[1]
+
+    async def _serve_names(self, names):
+        while True:
+            await _readable(names)
+            query, peer = names.recvfrom(512)
+            name = dns.name_of(query)
+            if name is None or not self._connected() or not self.answers_names:
+                continue
+            address = await self._look_up(name)
+            if self._connected():
+                names.sendto(dns.answer(query, address), peer)
+
+    # Bytes
 
     async def _relay(self, local, remote):
         life = self._life()
@@ -105,6 +173,7 @@ class Proxy:
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(source, SEGMENT_BYTES):
             await self._wifi()
+            _acknowledge(source)
             await loop.sock_sendall(sink, data)
 
     async def _wifi(self):
@@ -137,6 +206,11 @@ def _small_socket():
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     end.setblocking(False)
     return end
+
+
+def _acknowledge(end):
+    """At once: what a board may write depends on it."""
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 async def _connect(remote, address):

@@ -3,16 +3,18 @@
 import asyncio
 
 from sim import frames
+from sim.lwip import bite_at
 
 
 class Watchdog:
-    """Args: on_bite(): called once, when the time is over; limit_s: the port's fixed time, None: the program's."""
+    """Args: on_bite(): called once, when the time is over; tick_s: of the port's own timer, whose second tick since it
+    was fed bites; None: the time is the program's."""
 
-    def __init__(self, board, on_bite, limit_s=None):
+    def __init__(self, board, on_bite, tick_s=None):
         self._board = board
         self._on_bite = on_bite
-        self._fixed_s = limit_s
-        self._limit_s = limit_s
+        self._tick_s = tick_s
+        self._limit_s = None
         self._fed = None
         self._timer = None
         board.extras[frames.WATCHDOG] = self._on_frame
@@ -27,15 +29,18 @@ class Watchdog:
         loop = asyncio.get_running_loop()
         self._fed = loop.time()
         if frame.a and self._timer is None:
-            self._limit_s = self._fixed_s or frame.d / 1000
-            self._timer = loop.call_later(self._limit_s, self._watch)
+            self._limit_s = frame.d / 1000
+            self._timer = loop.call_at(self._due(), self._watch)
         self._board.link.reply(frame)
+
+    def _due(self):
+        return bite_at(self._fed, self._tick_s) if self._tick_s else self._fed + self._limit_s
 
     def _watch(self):
         loop = asyncio.get_running_loop()
-        left = self._fed + self._limit_s - loop.time()
-        if left > 0:
-            self._timer = loop.call_later(left, self._watch)
+        due = self._due()
+        if due > loop.time():
+            self._timer = loop.call_at(due, self._watch)
             return
         self._timer = None
         self._on_bite()

@@ -132,7 +132,7 @@ def test_a_crash_starts_it_again(with_chip):
 
 
 def test_the_watchdog_bites_a_program_that_hangs_and_not_one_that_feeds_it(with_chip, monkeypatch):
-    monkeypatch.setattr(esp8266, "WATCHDOG_S", 0.4)
+    monkeypatch.setattr(esp8266, "WATCHDOG_TICK_S", 0.2)
 
     async def test(chip):
         await chip.until(lambda: "1" in chip.lines)
@@ -206,7 +206,7 @@ async def main():
     await w.wait_closed()
 asyncio.run(main())
 """
-    early = "import asyncio\ntry:\n    asyncio.run(asyncio.open_connection('server.example', 9))\n"
+    early = "import asyncio\ntry:\n    asyncio.run(asyncio.open_connection('192.168.4.7', 9))\n"
     early += "except OSError as e:\n    print(e.errno)\n"
     with_chip(early + JOIN + stream + STAY, test)
 
@@ -217,3 +217,27 @@ def test_its_free_heap_can_be_measured(with_chip):
         assert await chip.chip.board.measure() > 1000
 
     with_chip(SAY_CAUSE + STAY, test)
+
+
+STANDS_STILL = {
+    "a name that nobody resolves": "socket.getaddrinfo('server.example', 9)\n",
+    "a write without memory": "s = socket.socket()\ns.connect(('192.168.4.7', 9))\ns.setblocking(False)\nw.feed()\n"
+    "s.write(b'a')\n",
+}
+
+
+@pytest.mark.parametrize("what", STANDS_STILL)
+def test_watchdog_bites_a_program_that_stands_still_in_lwip(with_chip, monkeypatch, what):
+    monkeypatch.setattr(esp8266, "WATCHDOG_TICK_S", 0.4)
+
+    async def test(chip):
+        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        chip.chip.tcp.server = server.sockets[0].getsockname()[:2]
+        chip.chip.tcp.no_memory = True
+        chip.chip.tcp.answers_names = False
+        await chip.until(lambda: "1" in chip.lines)
+        assert chip.log == ["watchdog reset"] and "went on" not in chip.lines
+        server.close()
+
+    still = "import socket, machine\nwatchdog = machine.WDT()\n" + STANDS_STILL[what].replace("w.feed", "watchdog.feed")
+    with_chip(SAY_CAUSE + JOIN + still + "print('went on')\n" + STAY, test)

@@ -7,6 +7,7 @@ import pytest
 
 from sim import esp8266, interpreters, wifi
 from sim.bed import Bed
+from sim.interpreters import ROOT
 from sim.nets import Net
 
 # Memory of 16-bit addresses at 0x12 on X9, X10.
@@ -168,6 +169,24 @@ while not wlan.isconnected():
 attempt("127.0.0.1", PORT)
 attempt("localhost", PORT)
 attempt("127.0.0.1", CLOSED)
+def writable(sock):
+    yield asyncio.core._io_queue.queue_write(sock)
+async def write_of_nothing():
+    for port in (CLOSED, PORT):
+        sock = socket.socket()
+        sock.setblocking(False)
+        try:
+            sock.connect(("127.0.0.1", port))
+        except OSError as error:
+            print(error.errno in (115, 104))
+        await writable(sock)
+        print(sock.write(b""))
+        try:
+            print(sock.send(b""), sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
+        except OSError as error:
+            print(error.errno)
+        sock.close()
+asyncio.run(write_of_nothing())
 
 flag, out, pin = asyncio.ThreadSafeFlag(), Pin(4, Pin.OUT, value=1), Pin(5, Pin.IN)
 pin.irq(lambda pin: flag.set(), Pin.IRQ_FALLING)
@@ -189,6 +208,41 @@ async def main():
 asyncio.run(main())
 """
 
+# Names, and what nobody answers: all without Wi-Fi but the last ones.
+NAMES = """
+import asyncio, network, socket, sys, time
+sys.path.append("ROOT")
+def join():
+    wlan = network.WLAN(network.STA_IF)
+    wlan.active(True)
+    wlan.connect("net", "pass")
+    while not wlan.isconnected():
+        time.sleep_ms(10)
+    return wlan.ifconfig()[3]
+from esp_link.names import resolve
+from esp_link.tcp import connect, no_delay
+def attempt(awaitable):
+    try:
+        return asyncio.run(awaitable)
+    except OSError as error:
+        print(error)
+attempt(resolve("localhost", "0.0.0.0"))
+attempt(resolve("localhost", "192.168.4.1"))
+attempt(connect("127.0.0.1", PORT, "0.0.0.0"))
+server = join()
+print(attempt(resolve("localhost", server)), socket.getaddrinfo("localhost", 1)[0][-1])
+attempt(resolve("name.invalid", server))
+attempt(connect("127.0.0.1", CLOSED, server))
+attempt(connect("127.0.0.999", PORT, server))
+for host in ("127.0.0.1", "localhost"):
+    sock = attempt(connect(host, PORT, server))
+    print(no_delay(sock, True), no_delay(sock, False), sock.write(b"ping\\n"))
+    time.sleep(0.2)
+    print(sock.readline(), sock.readline())
+    sock.close()
+    print(no_delay(sock, True))
+"""
+
 PROGRAMS = {
     "machine": MACHINE,
     "pins": PINS,
@@ -196,6 +250,7 @@ PROGRAMS = {
     "i2c": I2C,
     "wifi": WIFI,
     "tcp": TCP,
+    "names": NAMES,
 }
 
 
@@ -258,7 +313,7 @@ def on_chip(micropython64, micropython_bridge, tmp_path):
             unused.bind(("127.0.0.1", 0))
             ports = server.sockets[0].getsockname()[1], unused.getsockname()[1]
         program = tmp_path / "program.py"
-        program.write_text(text.replace("PORT", str(ports[0])).replace("CLOSED", str(ports[1])))
+        program.write_text(text.replace("PORT", str(ports[0])).replace("CLOSED", str(ports[1])).replace("ROOT", str(ROOT)))
 
         def command(fd):
             if c:

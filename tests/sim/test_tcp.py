@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from esp_link.names import decode_address, encode_query
 from sim import tcp
 
 
@@ -30,10 +31,15 @@ class Line:
         self.server.close()
 
     async def connect(self):
-        error, local = await self.proxy.open("127.0.0.1", self.port)
-        assert error == 0
-        ends = await asyncio.open_connection("127.0.0.1", local)
+        ends = await self.dial(self.port)
+        assert await ends[0].readexactly(1) == tcp.OPEN
         return ends, await self.accepted.get()
+
+    async def dial(self, port):
+        """The board's end of a connection that the server has not accepted yet."""
+        error, local = self.proxy.open("127.0.0.1", port)
+        assert error == 0
+        return await asyncio.open_connection("127.0.0.1", local)
 
 
 def run(test):
@@ -68,15 +74,55 @@ def test_the_server_closing_is_seen_by_the_board():
     run(test)
 
 
-def test_no_wifi_and_nobody_listening_are_errors_of_the_board():
+def test_no_wifi_is_an_error_at_once_and_nobody_listening_one_of_the_connection():
     async def test():
         async with Line() as line:
             line.wifi = False
-            assert await line.proxy.open("127.0.0.1", line.port) == (errno.EHOSTUNREACH, 0)
+            assert line.proxy.open("127.0.0.1", line.port) == (errno.EHOSTUNREACH, 0)
             line.wifi = True
             with socket.socket() as unused:
                 unused.bind(("127.0.0.1", 0))
-                assert await line.proxy.open("127.0.0.1", unused.getsockname()[1]) == (errno.ECONNREFUSED, 0)
+                board_in, _ = await line.dial(unused.getsockname()[1])
+                with pytest.raises(ConnectionResetError):
+                    await board_in.read(1)
+            assert line.proxy.opened == 0
+
+    run(test)
+
+
+def test_connection_waits_for_wifi_and_is_forgotten_when_the_board_gives_up():
+    async def test():
+        async with Line() as line:
+            board_in, board_out = await line.dial(line.port)
+            await board_in.readexactly(1)
+            line.proxy.open("127.0.0.1", line.port)
+            line.wifi = True
+            error, local = line.proxy.open("127.0.0.1", line.port)
+            line.wifi = False
+            board_in, board_out = await asyncio.open_connection("127.0.0.1", local)
+            await silent(board_in)
+            line.wifi = True
+            assert await board_in.readexactly(1) == tcp.OPEN
+
+    run(test)
+
+
+def test_name_server_answers_while_there_is_wifi_unless_it_is_silent():
+    async def test():
+        async with Line() as line:
+            loop = asyncio.get_running_loop()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as board:
+                board.setblocking(False)
+                await loop.sock_connect(board, ("127.0.0.1", line.proxy.name_port()))
+                query = encode_query(b"ab", "localhost")
+                await loop.sock_sendall(board, query)
+                answer = await asyncio.wait_for(loop.sock_recv(board, 512), 5)
+                assert decode_address(answer, len(answer), len(query)) == "127.0.0.1"
+                for line.wifi, line.proxy.answers_names in ((False, True), (True, False)):
+                    await loop.sock_sendall(board, query)
+                    with pytest.raises(asyncio.TimeoutError):
+                        await asyncio.wait_for(loop.sock_recv(board, 512), 0.2)
+            assert await line.proxy.address_of("10.1.2.3") is None  # after 7 s
 
     run(test)
 
@@ -118,13 +164,13 @@ def test_a_crash_leaves_the_server_half_open_until_it_sends():
 def test_a_server_that_does_not_read_holds_the_board_back():
     async def test():
         async with Line() as line:
-            error, local = await line.proxy.open("127.0.0.1", line.port)
+            error, local = line.proxy.open("127.0.0.1", line.port)
             board = socket.socket()
             board.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, tcp.KERNEL_BUFFER)
             board.connect(("127.0.0.1", local))
             board.setblocking(False)
-            line.wifi = False
             await asyncio.sleep(0.1)
+            line.wifi = False
             sent = 0
             for _ in range(100):
                 try:
@@ -132,7 +178,7 @@ def test_a_server_that_does_not_read_holds_the_board_back():
                 except BlockingIOError:
                     await asyncio.sleep(0.01)
             board.close()
-            assert error == 0 and sent < 5 * tcp.SEGMENT_BYTES
+            assert error == 0 and sent < 10 * tcp.SEGMENT_BYTES
 
     run(test)
 

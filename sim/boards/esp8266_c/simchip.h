@@ -9,6 +9,7 @@ enum {
     PIN_MODE = 3, PIN_WRITE = 4, PIN_READ = 5, PIN_IRQ = 6,
     I2C_OPEN = 7, I2C_TRANSFER = 8, I2C_PRIMITIVE = 9,
     WATCHDOG = 13, RESET = 14, WLAN = 15, TCP_OPEN = 16, RESET_CAUSE = 17, MEASURED = 19,
+    LWIP = 24,
 };
 
 typedef struct {

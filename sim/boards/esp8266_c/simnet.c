@@ -1,13 +1,4 @@
-// `network` and `esp` of the ESP8266, and where its sockets lead. The `socket` module is the interpreter's own; its
-// calls of connect() and getaddrinfo() end here, so that TCP goes through the wire process, which can take Wi-Fi away
-// and knows the names of hosts.
-
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
+// `network` and `esp` of the ESP8266. Its sockets: simlwip.c.
 
 #include "simchip.h"
 
@@ -228,69 +219,3 @@ const mp_obj_module_t simchip_esp = {
     .globals = (mp_obj_dict_t *)&esp_globals,
 };
 MP_REGISTER_MODULE(MP_QSTR_esp, simchip_esp);
-
-// Sockets
-
-#define SEND_BUFFER (2304)  // the kernel doubles it; with its own overhead this is about lwIP's 2 * 1460 bytes
-
-// A name is looked up by the wire process when it connects. Until then an address of the range for benchmarks
-// (RFC 2544) stands for it.
-#define NAMES (8)
-#define NAME_BYTES (128)
-#define NAMED_NET (0xc6120000u)  // 198.18.0.0
-static char names[NAMES][NAME_BYTES];
-
-static unsigned number_of_name(const char *name) {
-    static unsigned next;
-    for (unsigned i = 0; i < NAMES; ++i) {
-        if (strcmp(names[i], name) == 0) {
-            return i;
-        }
-    }
-    unsigned i = next++ % NAMES;
-    snprintf(names[i], NAME_BYTES, "%s", name);
-    return i;
-}
-
-int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
-int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
-int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
-    struct in_addr numeric;
-    char standing[INET_ADDRSTRLEN];
-    if (host != NULL && *host && simchip_attached() && !inet_pton(AF_INET, host, &numeric)) {
-        numeric.s_addr = htonl(NAMED_NET | number_of_name(host));
-        host = inet_ntop(AF_INET, &numeric, standing, sizeof(standing));
-    }
-    return __real_getaddrinfo(host, service, hints, found);
-}
-
-int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
-int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
-int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size) {
-    if (!simchip_attached() || size < sizeof(struct sockaddr_in) || address->sa_family != AF_INET) {
-        return __real_connect(fd, address, size);
-    }
-    struct sockaddr_in wanted;
-    memcpy(&wanted, address, sizeof(wanted));
-    uint32_t number = ntohl(wanted.sin_addr.s_addr) - NAMED_NET;
-    char text[INET_ADDRSTRLEN];
-    const char *host = number < NAMES ? names[number] : inet_ntop(AF_INET, &wanted.sin_addr, text, sizeof(text));
-    const mp_machine_i2c_buf_t out = {strlen(host), (uint8_t *)host};
-    const request_t request = {.kind = TCP_OPEN, .d = ntohs(wanted.sin_port), .n_out = 1, .out = &out};
-    int port = simchip_ask(&request);
-    if (port < 0) {
-        errno = -port;
-        return -1;
-    }
-    const int buffer = SEND_BUFFER;
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-    const struct sockaddr_in here = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)},
-    };
-    unsigned were_on = simchip_interrupts_off();  // an interrupted connect() would be called again, from the start
-    int result = __real_connect(fd, (const struct sockaddr *)&here, sizeof(here));
-    int error = errno;
-    simchip_interrupts_restore(were_on);
-    errno = error;
-    return result;
-}
