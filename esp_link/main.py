@@ -70,7 +70,7 @@ def make_bridge():
         syn,
         machine.Pin(_ACK, machine.Pin.OUT, value=1),
         lambda *wanted: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, *wanted),
-        lambda host, port: connect(host, port, wlan.ifconfig()[3]),
+        connect,
         random16,
         mem_free,
         watchdog.feed,

@@ -6,7 +6,9 @@ nothing else runs, and the watchdog resets the ESP8266 after 1.6 to 3.2 s. A for
 
 import os
 import socket
+import sys
 
+import esp_link
 from primitives.platform import sleep_ms
 
 try:
@@ -27,9 +29,13 @@ _ANSWER_BYTES = const(512)
 _HEADER = const(12)
 
 
-async def resolve(name, server):
-    """The IPv4 address of a host, str. server: address of the name server. Raises: OSError."""
+async def resolve(name):
+    """The IPv4 address of a host, str. Raises: OSError."""
+    import network  # here, since only boards have it
+
+    _forget()
     query = encode_query(os.urandom(2), name)
+    server = network.WLAN(network.STA_IF).ifconfig()[3]
     if server == "0.0.0.0":
         raise OSError("no name server is known")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -46,6 +52,13 @@ async def resolve(name, server):
     finally:
         sock.close()
     raise OSError("no name server answers")
+
+
+def _forget():
+    """Take this module out of memory, when it has done its work: it is 1.1 KB of heap, and is loaded again."""
+    sys.modules.pop(__name__, None)
+    if hasattr(esp_link, "names"):
+        del esp_link.names
 
 
 def encode_query(number, name):

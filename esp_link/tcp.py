@@ -18,18 +18,15 @@ import socket
 from primitives.platform import writable
 
 
-async def connect(host, port, name_server):
-    """Open a connection; returns a socket that does not block. name_server: its address, for a host name.
-
-    Raises: OSError.
-    """
+async def connect(host, port):
+    """Open a connection; returns a socket that does not block. Raises: OSError."""
     if host.replace(".", "").isdigit():
         address = host
     else:
         # Costs heap, so only when needed. getaddrinfo would wait up to 7 s, in which the watchdog resets the chip.
         from esp_link.names import resolve
 
-        address = await resolve(host, name_server)
+        address = await resolve(host)
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
@@ -51,13 +48,12 @@ async def connect(host, port, name_server):
 def no_delay(sock, on):
     """Have what is written from now on leave at once (on), or when nothing is unacknowledged or a segment is full.
 
-    Returns True if that is so now. Else it is as before: slower or faster, and not wrong.
+    Where that is refused it is as before: slower, and not wrong.
     """
     try:
         # On a socket whose connection has failed setsockopt crashes the chip. `send` raises then, and between the two
         # there is no jump and no return, at which lwIP might run.
         sock.send(b"")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
-    except (OSError, AttributeError):  # broken or full, which the write will tell; or a firmware without the option
-        return False
-    return True
+    except (OSError, AttributeError):
+        pass  # broken or full, which the write will tell; or a firmware without the option

@@ -39,7 +39,7 @@ _T_KEEPALIVE = const(1)
 
 class Uplink:
     """Args:
-    connect: esp_link.tcp.connect without its name_server, or its like.
+    connect: esp_link.tcp.connect, or its like.
     wake: function of no arguments: the mailbox should be served.
     start_task: function that runs a coroutine as a task of the bridge and returns it.
     times: primitives.countdowns.Countdowns, of which 0 and 1 are the uplink's.
@@ -60,7 +60,6 @@ class Uplink:
         self.number = 0  # of the connection, 1..255, 0 before the first
         self.count = 0  # connections since the bridge started
         self._at_boundary = True  # what was written last ended a frame
-        self._no_delay = False  # what is written leaves at once
         self._times = times
         self._timeout_ms = 0
         self._finishing = None  # the task that waits until the rest can be written, after it was first needed
@@ -91,7 +90,6 @@ class Uplink:
         self._times.start(_T_SILENCE, timeout_ms)
         self._times.start(_T_KEEPALIVE, timeout_ms // 4)
         self._at_boundary = True
-        self._no_delay = False
         self.up = True
         self._finishing = None
         watch = self._start_task(self._watch_reads())
@@ -179,9 +177,7 @@ class Uplink:
             self._finishing = self._start_task(self._finish_writes())
 
     def _write_rest(self):
-        at_once = len(self.writing) > _SEGMENT
-        if at_once != self._no_delay and no_delay(self._socket, at_once):
-            self._no_delay = at_once
+        no_delay(self._socket, len(self.writing) > _SEGMENT)
         try:
             n = self._socket.write(self.writing) or 0
         except OSError:  # broken: the rest goes nowhere, and nobody may wait for it

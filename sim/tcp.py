@@ -1,9 +1,9 @@
 """TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection. And names.
 
 The board connects to a port here. The first byte that it gets says that the server has accepted, a reset that it has
-not; what follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board crashes, the server's end stays
-half-open; it is reset when the server sends something after the board is up again, as a chip without memory of the
-connection does.
+not; what follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board
+crashes, the server's end stays half-open; it is reset when the server sends something after the board is up again, as a
+chip without memory of the connection does.
 """
 
 import asyncio

@@ -6,6 +6,7 @@ fakes of tests/link/harness.py are; sockets are lists of bytes. Run it on the vi
 
 import asyncio
 import random
+import socket
 
 from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget
@@ -26,6 +27,7 @@ class FakeTcp:
 
     def __init__(self):
         self.space = None
+        self.no_delay = None  # as it was set last
         self.sent = b""
         self.sent_at = []  # (time, bytes) of each write
         self.waiting = b""
@@ -74,6 +76,19 @@ class FakeTcp:
         if self.space is not None:
             self.space -= n
         return n
+
+    def send(self, buf):
+        assert not buf and not self.closed  # `no_delay` asks whether it is broken
+        if self.broken:
+            raise OSError(104)
+        if self.space == 0:
+            raise OSError(11)
+        return 0
+
+    def setsockopt(self, level, option, value):
+        assert not self.broken and not self.closed  # it would crash the chip
+        assert (level, option) == (socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        self.no_delay = value
 
     async def readable(self):
         await self._until(lambda: self.waiting or self.ended or self.broken)

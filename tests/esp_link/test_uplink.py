@@ -253,3 +253,57 @@ def test_stream_reaches_the_mailbox_whole_in_transfers_that_fit(seed):
             assert got == wanted
 
     run(main())
+
+
+def test_long_frames_leave_at_once_and_what_is_within_a_segment_gathers():
+    """lwIP has a queue of 8: a small segment for each small frame would fill it in an outage, and stop the chip."""
+
+    async def main():
+        async with Rig() as rig:
+            await rig.serve()
+            seen = []
+            for size in (2, 536, 537, 1068, 31):
+                rig.uplink.write(memoryview(bytes(size)), True)
+                seen.append(rig.socket.no_delay)
+            assert seen == [False, False, True, True, False]
+            rig.socket.drain(700)  # and the rest of a long one gathers with what follows
+            rig.uplink.write(memoryview(bytes(1068)), True)
+            assert rig.socket.no_delay and len(rig.uplink.writing) == 368
+            rig.socket.drain(1068)
+            await asyncio.sleep(0.1)
+            assert not rig.socket.no_delay and not rig.uplink.writing
+
+    run(main())
+
+
+def test_room_in_a_full_socket_is_used_when_more_of_it_has_come():
+    """Acknowledgements come one after the other; as many small segments would be sent."""
+
+    async def main():
+        async with Rig() as rig:
+            await rig.serve()
+            rig.socket.drain(0)
+            rig.uplink.write(memoryview(bytes(500)), True)
+            sent = len(rig.socket.sent_at)
+            for space in (1, 100, 500):
+                rig.socket.drain(space)
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.1)
+            assert [len(data) for _, data in rig.socket.sent_at[sent:]][:1] == [500]
+
+    run(main())
+
+
+@pytest.mark.parametrize("why", ["refused", "without the option"])
+def test_firmware_that_refuses_the_option_is_served_all_the_same(why):
+    def refuse(level, option, value):
+        raise OSError(22) if why == "refused" else AttributeError("TCP_NODELAY")
+
+    async def main():
+        async with Rig() as rig:
+            rig.socket.setsockopt = refuse
+            await rig.serve()
+            rig.uplink.write(memoryview(bytes(1068)), True)
+            assert len(rig.socket.sent) == len(PREAMBLE) + 1068 and not rig.uplink.writing
+
+    run(main())

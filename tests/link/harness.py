@@ -176,6 +176,12 @@ class FakeSocket:
         except BlockingIOError:
             return 0
 
+    def send(self, buf):
+        return self._sock.send(buf)
+
+    def setsockopt(self, level, option, value):
+        self._sock.setsockopt(level, option, value)
+
     async def readable(self):
         loop = asyncio.get_running_loop()
         await self._wait(loop.add_reader, loop.remove_reader)

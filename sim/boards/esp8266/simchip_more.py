@@ -1,6 +1,5 @@
 """The rest of the ESP8266's stand-ins, loaded by simchip.py when one of these names is asked for."""
 
-import io
 import struct
 
 import simchip
@@ -14,23 +13,7 @@ from utime import ticks_add, ticks_diff, ticks_ms
 _READ = 1
 _STOP = 2
 _MEM = 4
-_SO_SNDBUF, _SO_RCVBUF = 7, 8
-_BUFFER = 1152  # sim/tcp.py
 _STATION_CONFIG = 97  # ssid, password, NUL: sim/esp8266.py
-# As sim/lwip.py, sim/frames.py and errno.
-_TCP_SND_BUF = 1072
-_TCP_PCBS = 5
-_MEM_TRIES, _MEM_PAUSE_MS = 200, 50
-_DNS_PORT = 53
-_LWIP = 24
-_NAME_PORT, _MEMORY, _ADDRESS_OF = 0, 1, 2
-_EAI_NONAME = -2
-_EBADF, _EAGAIN, _ENOMEM, _EINVAL, _ECONNRESET = 9, 11, 12, 22, 104
-_EISCONN, _ETIMEDOUT, _EHOSTUNREACH, _EALREADY, _EINPROGRESS = 106, 110, 113, 114, 115
-_POLL, _CLOSE = 3, 4  # requests of a stream's ioctl
-_TCP_NODELAY = 0x40
-_FATAL_EXCEPTION = 4
-_NEW, _CONNECTING, _CONNECTED, _PEER_CLOSED, _FAILED, _CLOSED = range(6)
 
 
 # machine
@@ -194,247 +177,19 @@ def osdebug(level):
     pass
 
 
-# socket: what MicroPython's modlwip does (docs/simulator.md)
+# socket
 
 
-def _numeric(host):
-    parts = host.split(".")
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+def getaddrinfo(*arguments):
+    from simlwip import getaddrinfo
 
-
-def _local(port):
-    return usocket.getaddrinfo("127.0.0.1", port, usocket.AF_INET, usocket.SOCK_STREAM)[0][-1]
-
-
-def getaddrinfo(host, port, *_):
-    """Nothing else runs until it returns, up to 7 s."""
-    if not _numeric(host):
-        address = bytearray(4)
-        try:
-            call(_LWIP, _ADDRESS_OF, data=host.encode(), into=address)
-        except OSError:
-            raise OSError(_EAI_NONAME)
-        host = "%d.%d.%d.%d" % tuple(address)
-    return [(usocket.AF_INET, usocket.SOCK_STREAM, 0, "", (host, port))]
-
-
-class _Socket(io.IOBase):
-    pcbs = 0
-
-    def __init__(self, kind):
-        if kind == usocket.SOCK_STREAM:
-            if _Socket.pcbs >= _TCP_PCBS:
-                raise OSError(_ENOMEM)
-            _Socket.pcbs += 1
-        self._kind = kind
-        self._end = usocket.socket(usocket.AF_INET, kind)
-        self._end.setblocking(False)
-        self._events = uselect.poll()
-        self._events.register(self._end, uselect.POLLIN)
-        self._state = _NEW
-        self._error = 0
-        self._timeout_ms = -1
-
-    def settimeout(self, seconds):
-        self._timeout_ms = -1 if seconds is None else int(1000 * seconds)
-
-    def setblocking(self, on):
-        self._timeout_ms = -1 if on else 0
-
-    def setsockopt(self, level, option, value):
-        self._look()
-        if self._state in (_FAILED, _CLOSED):  # modlwip writes through a pointer that is null, and the chip starts again
-            print("Fatal exception: StoreProhibited")
-            raise SystemExit(_FATAL_EXCEPTION)
-        if option not in (_TCP_NODELAY, usocket.SO_REUSEADDR):
-            print("Warning: lwip.setsockopt() not implemented")
-
-    def _fail(self):
-        self._state, self._error = _FAILED, _ECONNRESET
-
-    def _look(self):
-        """Returns True if there is something to read; sees how connecting has ended, and that the connection has."""
-        if self._state in (_FAILED, _CLOSED):
-            return False
-        event = 0
-        for _, event in self._events.poll(0):
-            pass
-        if self._kind == usocket.SOCK_STREAM and event & (uselect.POLLERR | uselect.POLLHUP) and self._state != _NEW:
-            if not event & uselect.POLLIN or event & uselect.POLLERR:
-                self._fail()
-                return False
-        if self._state == _CONNECTING and event & uselect.POLLIN:
-            try:
-                self._state = _CONNECTED if self._end.recv(1) else _FAILED
-            except OSError:
-                self._state = _FAILED
-            if self._state == _FAILED:
-                self._fail()
-            return False
-        return bool(event & uselect.POLLIN)
-
-    def _wait(self, start):
-        """Returns None if there is no time left and the socket does not block."""
-        if self._timeout_ms >= 0 and ticks_diff(ticks_ms(), start) >= self._timeout_ms:
-            if self._timeout_ms:
-                raise OSError(_ETIMEDOUT)
-            return None
-        service(1)
-        return True
-
-    def connect(self, address):
-        host, port = address
-        if not _numeric(host):
-            raise ValueError("invalid arguments")
-        if self._state != _NEW:
-            raise OSError({_CLOSED: _EBADF, _CONNECTED: _EISCONN}.get(self._state, _EALREADY))
-        local = call(16, 0, 0, 0, port, host.encode())
-        for buffer in (_SO_SNDBUF, _SO_RCVBUF):
-            self._end.setsockopt(usocket.SOL_SOCKET, buffer, _BUFFER)
-        self._end.setsockopt(6, 1, 1)  # TCP_NODELAY: Nagle's algorithm is not modelled in this bed
-        self._end.setblocking(True)
-        self._end.connect(_local(local))
-        self._end.setblocking(False)
-        self._state = _CONNECTING
-        start = ticks_ms()
-        service(1)
-        while True:
-            self._look()
-            if self._state != _CONNECTING:
-                break
-            if not self._wait(start):
-                raise OSError(_EINPROGRESS)
-        if self._state == _FAILED:
-            raise OSError(self._error)
-
-    def send(self, data):
-        n = self._send(data)
-        if n is None:
-            raise OSError(_EAGAIN)
-        return n
-
-    def write(self, data):
-        """Nothing is not passed on to the socket."""
-        data = memoryview(_buffer(data))
-        done = 0
-        while done < len(data):
-            n = self._send(data[done:])
-            if n is None:
-                return done or None
-            done += n
-        return done
-
-    def _send(self, data):
-        """Returns None if there is no room now."""
-        start = ticks_ms()
-        while True:
-            self._look()
-            if self._state in (_FAILED, _CLOSED):
-                raise OSError(self._error or _EBADF)
-            if self._state in (_CONNECTED, _PEER_CLOSED):
-                self._await_memory()
-                try:
-                    return self._end.send(bytes(data[:_TCP_SND_BUF])) if data else 0
-                except OSError as error:
-                    if error.errno != _EAGAIN:
-                        self._fail()
-                        raise OSError(_ECONNRESET)
-            if not self._wait(start):
-                return None
-
-    def _await_memory(self):
-        for _ in range(_MEM_TRIES):
-            if call(_LWIP, _MEMORY):
-                return
-            sleep_ms(_MEM_PAUSE_MS)  # also when the socket does not block
-        raise OSError(_ENOMEM)
-
-    def sendto(self, data, address):
-        """To the name server; what goes anywhere else is lost."""
-        host, port = address
-        if not _numeric(host):
-            raise ValueError("invalid arguments")
-        if call(15, 0, 3) != 5:
-            raise OSError(_EHOSTUNREACH)
-        if port == _DNS_PORT:
-            self._end.sendto(data, _local(call(_LWIP, _NAME_PORT)))
-        return len(data)
-
-    def readinto(self, buf):
-        """Returns None if there is nothing now, 0 at the end."""
-        start = ticks_ms()
-        while True:
-            there = self._look()
-            if self._state in (_FAILED, _CLOSED):
-                raise OSError(self._error or _EBADF)
-            if there:
-                try:
-                    n = self._end.readinto(buf)
-                except OSError:
-                    self._fail()
-                    continue
-                if n == 0:
-                    self._state = _PEER_CLOSED
-                return n
-            if not self._wait(start):
-                return None
-
-    def recv(self, size):
-        data = self.read(size)
-        if data is None:
-            raise OSError(_EAGAIN)
-        return data
-
-    def read(self, size):
-        buf = bytearray(size)
-        n = self.readinto(buf)
-        return None if n is None else bytes(buf[:n])
-
-    def readline(self):
-        line = b""
-        while not line.endswith(b"\n"):
-            byte = self.read(1)
-            if not byte:
-                return line or byte
-            line += byte
-        return line
-
-    def ioctl(self, request, argument):
-        if request == _CLOSE:
-            if self._state != _CLOSED:
-                self._state = _CLOSED
-                if self._kind == usocket.SOCK_STREAM:
-                    _Socket.pcbs -= 1
-                self._end.close()
-            return 0
-        return self._polled(argument) if request == _POLL else -1
-
-    def _polled(self, flags):
-        there = self._look()
-        ready = flags & uselect.POLLIN if there else 0
-        if self._kind == usocket.SOCK_DGRAM:
-            return ready | flags & uselect.POLLOUT
-        if self._state == _NEW:
-            return uselect.POLLHUP
-        if self._state == _FAILED:
-            return flags & uselect.POLLOUT | uselect.POLLHUP
-        if self._state == _PEER_CLOSED:
-            return flags & (uselect.POLLIN | uselect.POLLOUT)
-        if self._state == _CONNECTED:
-            ready |= flags & uselect.POLLOUT and self._has_room()
-        return ready
-
-    def _has_room(self):
-        room = uselect.poll()
-        room.register(self._end, uselect.POLLOUT)
-        return uselect.POLLOUT if room.poll(0) else 0
-
-    def close(self):
-        self.ioctl(_CLOSE, 0)
+    return getaddrinfo(*arguments)
 
 
 def socket(family=usocket.AF_INET, kind=usocket.SOCK_STREAM, protocol=0):
-    return _Socket(kind)
+    from simlwip import Socket
+
+    return Socket(kind)
 
 
 # time
@@ -469,7 +224,7 @@ names = {
     "STAT_WRONG_PASSWORD": 2, "STAT_NO_AP_FOUND": 3, "STAT_CONNECT_FAIL": 4, "STAT_GOT_IP": 5,
     "PWRON_RESET": 0, "WDT_RESET": 1, "SOFT_RESET": 4, "HARD_RESET": 6,
     "SLEEP_LIGHT": 1, "SLEEP_MODEM": 2,
-    "IPPROTO_TCP": 6, "TCP_NODELAY": _TCP_NODELAY,
+    "IPPROTO_TCP": 6, "TCP_NODELAY": 0x40,
     "POLLERR": uselect.POLLERR, "POLLHUP": uselect.POLLHUP,
     "init": i2c_init,
 }  # fmt: skip
