@@ -13,6 +13,7 @@ import sys
 
 from border import mark, outside
 
+import build.bench_lwip  # noqa: F401  (before esp_link)
 from build.bench_meter import Meter, Pin
 from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget

@@ -22,12 +22,16 @@ LOOKS = 8
 _BUFFER = bytearray(MAX_FRAME)
 
 
+def _nothing():
+    """Where the system acknowledges as it likes."""
+
+
 class Transport:
     """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
 
     def __init__(self, reader, writer, timeout_ms):
         bound(writer)
-        self._acknowledge = prompt(writer)
+        self._acknowledge = prompt(writer) or _nothing
         self.reader = reader
         self.writer = writer
         self.keepalive = KEEPALIVE
@@ -64,18 +68,21 @@ class Transport:
 
     async def first_byte(self):
         """What tells the protocols on this port apart. Raises: EOFError, OSError."""
-        self._first = await self.reader.readexactly(1)
-        self.received += 1
+        self._first = await self._exactly(1)
         return self._first
 
     async def expect_preamble(self):
         """Returns the bridge's version of the protocol. Raises: RemoteProtocolError, EOFError, OSError."""
-        rest = await self.reader.readexactly(len(PREAMBLE) - len(self._first))
-        self.received += len(rest)
-        preamble = self._first + rest
+        preamble = self._first + await self._exactly(len(PREAMBLE) - len(self._first))
         if preamble[:-1] != PREAMBLE[:-1]:
             raise RemoteProtocolError("not the pb_link protocol")
         return preamble[-1]
+
+    async def _exactly(self, size):
+        data = await self.reader.readexactly(size)
+        self._acknowledge()  # the next frame waits for it
+        self.received += size
+        return data
 
     async def receive(self):
         """Wait for bytes and return an iterable of the frames they complete.
@@ -89,8 +96,7 @@ class Transport:
         data = await self.reader.read(_CHUNK)
         if not data:
             raise EOFError("closed by the bridge")
-        if self._acknowledge is not None:
-            self._acknowledge()
+        self._acknowledge()
         self._unheard = 0
         self.received += len(data)
         return self._frames.feed(memoryview(data))

@@ -36,8 +36,7 @@ def test_connection_sends_at_once_and_acknowledges_each_read_at_once():
             transport = Transport(reader, writer, 60000)
             transports.append((transport, writer.get_extra_info("socket")))
             counted = []
-            if transport._acknowledge is not None:
-                acknowledge, transport._acknowledge = transport._acknowledge, lambda: counted.append(acknowledge())
+            acknowledge, transport._acknowledge = transport._acknowledge, lambda: counted.append(acknowledge())
             for number in range(1, 4):
                 await transport.receive()
                 assert sys.platform != "linux" or counted == [True] * number
