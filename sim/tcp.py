@@ -18,8 +18,8 @@ SEGMENT_BYTES = TCP_MSS
 # The least that Linux takes (it doubles it and counts its own overhead): what the board has written and is not
 # acknowledged, TCP_SND_BUF at most, and one or two of these are on the way to a server that does not read.
 KERNEL_BUFFER = 1152
-# The board's segments, below the window that such a buffer can announce. Linux sends what does not fit the peer's window
-# only when a probe is due, 200 ms later: a longer segment can wait so each time.
+# The board's segments, below the window that such a buffer can announce. Linux sends what does not fit the peer's
+# window only when a probe is due, 200 ms later: a longer segment can wait so each time.
 BOARD_SEGMENT_BYTES = TCP_MSS
 ACCEPT_WAIT_S = 5
 OPEN = b"\0"
