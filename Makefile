@@ -2,12 +2,15 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Files of tests that run at the same time: more than processors, since many mostly wait. 0: in one process, for --pdb.
+JOBS ?= 4
 FIRMWARE_ARGS ?=
 SOAK_SEEDS ?= 0:500
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
 MICROPYTHON_PY := $(PYTHON) build/micropython.py
+PYTEST := $(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # The levels of tests: all that is not named here runs in one CPython process.
 MPY_TESTS := tests/micropython
@@ -27,17 +30,18 @@ demo: python ## Run client, bridge and server with faults, each a process of its
 	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
 	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim demo
 
+# The long ones first: what is left at the end is short.
 test: $(INSTALLED) interpreters ## Run all tests: CPython, MicroPython in 64 and 32 bit, processes.
-	$(VENV_PYTHON) -m pytest $(UNIT_TESTS) $(MPY_TESTS) $(PROCESS_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(PROCESS_TESTS) $(MPY_TESTS) $(UNIT_TESTS) $(PYTEST_ARGS)
 
 test-unit: $(INSTALLED) ## Run the tests that need one CPython process, the layering test among them.
-	$(VENV_PYTHON) -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(UNIT_TESTS) $(PYTEST_ARGS)
 
 test-mpy: $(INSTALLED) interpreters ## Run the tests of protocol/ and primitives/ in real MicroPython.
-	$(VENV_PYTHON) -m pytest $(MPY_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(MPY_TESTS) $(PYTEST_ARGS)
 
 test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers as real processes.
-	$(VENV_PYTHON) -m pytest $(PROCESS_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(PROCESS_TESTS) $(PYTEST_ARGS)
 
 soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed; needs no .venv.
 	$(PYTHON) -m sim soak --seeds $(SOAK_SEEDS) --faults all --lines 200

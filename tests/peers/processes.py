@@ -4,22 +4,17 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+from tests.server.peer import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 START_S = 90  # bound on everything that is waited for: a loaded machine, and boards that boot
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def write_settings(folder, **changes):

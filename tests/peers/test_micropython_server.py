@@ -5,8 +5,8 @@ import asyncio
 
 import pytest
 
-from tests.peers.processes import free_port, running
-from tests.server.peer import KEY, Client, open_stream, within
+from tests.peers.processes import running
+from tests.server.peer import KEY, Client, free_port, open_stream, within
 from tests.server.test_take_over import HeldBack
 
 PROGRAM = """

@@ -49,10 +49,15 @@ async def until(condition, what="a condition", seconds=PATIENCE_S):
     raise AssertionError(f"{what} did not come true within {seconds} s")
 
 
+# Below the range from which the kernel gives ports to whoever connects. Each process of pytest-xdist has its own part.
+_OF, _PART = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+PORTS = range(12000 + int(_PART.removeprefix("gw")), 30000, _OF)
+
+
 def free_port():
-    """A port below the range from which the kernel gives ports to others."""
+    """A port that nobody has at the moment, and none of the other tests that run asks for."""
     while True:
-        port = random.SystemRandom().randrange(12000, 30000)
+        port = random.SystemRandom().choice(PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from sim.checker import FIELDS
+from tests.server.peer import free_port
 
 KEYS = {
     "client_to_server", "server_to_client", "seconds", "i2c_bytes", "i2c_transactions", "resets", "outages", "fallbacks"
@@ -136,8 +137,6 @@ def up(sim, tmp_path, *options):
         "    await server.run({'demo'}, port=int(sys.argv[1]), keys={'demo': 'ab' * 32})\n"
         "asyncio.run(main())\n"
     )
-    from sim.server_process import free_port
-
     port = free_port()
     environment = {**sim.environment, "PYTHONPATH": os.getcwd()}
     server = subprocess.Popen([sys.executable, tmp_path / "own_server.py", str(port)], env=environment, cwd=tmp_path)
