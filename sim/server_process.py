@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -9,13 +10,19 @@ import sys
 from sim.interpreters import ROOT
 
 LINE_LIMIT = 1 << 20
+PORTS = range(12000, 30000)  # below those that the kernel gives to whoever connects: 32768 and up in Linux
 
 
 def free_port():
-    """A TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody has at the moment. It is taken later, so it is none that the kernel gives to others."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class ServerProcess:
