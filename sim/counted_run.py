@@ -95,7 +95,7 @@ class CountedRun:
         self._begin = loop.time()
         try:
             await self.server.start()
-            await self._or_end(self._server_listens.wait(), 15)
+            await self._or_end(self._server_listens.wait(), TIMEOUT_BASE_S)
             if self.failure is None:
                 await self.bed.power_on()
                 await self._exchange()

@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 from server.key_file import KeyFile
+from tests.patience import PATIENCE_S
 from tests.peers.kill_server import Endless
 from tests.peers.processes import ROOT
 from tests.server.peer import HOST, Client, free_port
-
-PATIENCE_S = 30
 
 
 class GatewayServer:

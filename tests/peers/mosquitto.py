@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, free_port
 
-PATIENCE_S = 30
 _NEEDED = ("mosquitto", "mosquitto_sub", "mosquitto_pub")
 
 # Saved after every change, so that a kill leaves what a clean stop does, or nearly: saving is not before acknowledging.

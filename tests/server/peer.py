@@ -22,14 +22,13 @@ from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
 from server.registry import Registry
+from tests.patience import PATIENCE_S
 
 HOST = "127.0.0.1"
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 KEYS = {"a": KEY, "b": OTHER_KEY}
 
-# Bound on every wait of a test: far above what a loaded machine needs.
-PATIENCE_S = 20
 # Silence that ends a connection, where a test is not about that.
 TIMEOUT_MS = 10000
 

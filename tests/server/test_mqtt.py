@@ -10,7 +10,8 @@ import pytest
 from protocol.errors import LocalProtocolError
 from server import MemoryStore
 from server.settings import MQTT_SETTINGS
-from tests.server.peer import HOST, PATIENCE_S, Client, Service, until, within
+from tests.patience import PATIENCE_S
+from tests.server.peer import HOST, Client, Service, until, within
 from tests.server.scripted_broker import ScriptedBroker
 
 UP, DOWN, STATUS = "pb_link/a/up", "pb_link/a/down", "pb_link/a/status"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -16,7 +18,7 @@ class Sim:
     def __init__(self, environment):
         self.environment = {**os.environ, **environment}
 
-    def __call__(self, *arguments, timeout=60, cwd=ROOT):
+    def __call__(self, *arguments, timeout=4 * PATIENCE_S, cwd=ROOT):
         return subprocess.run(
             [sys.executable, "-m", "sim", *map(str, arguments)],
             cwd=cwd,

@@ -7,6 +7,7 @@ import pytest
 from sim import esp8266, interpreters, wifi
 from sim.bed import Bed
 from sim.nets import Net
+from tests.patience import PATIENCE_S
 
 
 class Chip:
@@ -63,7 +64,7 @@ def with_chip(micropython64, tmp_path):
 
         async def main():
             async with Chip(micropython64, program, **kwargs) as chip:
-                await asyncio.wait_for(test(chip), 20)
+                await asyncio.wait_for(test(chip), PATIENCE_S)
 
         asyncio.run(main())
 
@@ -132,13 +133,13 @@ def test_a_crash_starts_it_again(with_chip):
 
 
 def test_the_watchdog_bites_a_program_that_hangs_and_not_one_that_feeds_it(with_chip, monkeypatch):
-    monkeypatch.setattr(esp8266, "WATCHDOG_TICK_S", 0.2)
+    monkeypatch.setattr(esp8266, "WATCHDOG_TICK_S", 0.8)  # the machine may stop for most of it
 
     async def test(chip):
         await chip.until(lambda: "1" in chip.lines)
         assert chip.lines[:2] == ["0", "fed"]
 
-    feeding = "w = machine.WDT()\nfor _ in range(20):\n    time.sleep(0.05)\n    w.feed()\nprint('fed')\n"
+    feeding = "w = machine.WDT()\nfor _ in range(20):\n    time.sleep(0.1)\n    w.feed()\nprint('fed')\n"
     with_chip(SAY_CAUSE + feeding + "while True:\n    pass\n", test)
 
 
@@ -159,6 +160,8 @@ print(w.status() == network.STAT_GOT_IP, w.ifconfig()[0] != "0.0.0.0")
 
 def test_wifi_is_joined_lost_and_joined_again(with_chip):
     async def test(chip):
+        await chip.printed(2)
+        chip.chip.network.assoc_s = 0.1  # not before the program has seen that it takes time
         await chip.printed(4)
         assert chip.lines == ["False True", "True 0.0.0.0", "True True", "watching"]
         chip.chip.set_wifi(False)
@@ -168,14 +171,15 @@ def test_wifi_is_joined_lost_and_joined_again(with_chip):
 
     watch = "print('watching')\nwhile w.isconnected():\n    time.sleep_ms(10)\nprint('lost')\n"
     watch += "while not w.isconnected():\n    time.sleep_ms(10)\nprint('back')\n" + STAY
-    with_chip(JOIN + watch, test)
+    with_chip(JOIN + watch, test, network=wifi.Network(assoc_s=1000))
 
 
 def test_a_wrong_password_is_told(with_chip):
     async def test(chip):
         assert (await chip.printed(1))[0] == "wrong"
 
-    text = "import network, time\nw = network.WLAN()\nw.active(True)\nw.connect('net', 'bird')\ntime.sleep_ms(300)\n"
+    text = "import network, time\nw = network.WLAN()\nw.active(True)\nw.connect('net', 'bird')\n"
+    text += "while w.status() == network.STAT_CONNECTING:\n    time.sleep_ms(10)\n"
     text += "print('wrong' if w.status() == network.STAT_WRONG_PASSWORD else w.status())\n" + STAY
     with_chip(text, test, air=wifi.Air(wifi.Network("net", "word"), assoc_s=0.1))
 
@@ -190,8 +194,8 @@ def test_streams_of_asyncio_work_unchanged(with_chip):
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         chip.chip.tcp.server = ("127.0.0.1", port)
-        await chip.until(lambda: len(chip.lines) > 4)
-        assert chip.lines[0] == "113" and chip.lines[-2:] == ["b'hello\\n'", "b''"]
+        await chip.printed(6)
+        assert chip.lines[0] == "113" and chip.lines[4:] == ["b'hello\\n'", "b''"]
         server.close()
 
     stream = """

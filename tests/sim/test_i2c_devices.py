@@ -8,6 +8,7 @@ import pytest
 from sim import interpreters
 from sim.bed import Bed
 from sim.nets import Net
+from tests.patience import PATIENCE_S
 
 PROGRAMS = Path(__file__).parent / "programs"
 EXAMPLES = interpreters.ROOT / "examples"
@@ -59,7 +60,7 @@ class TwoBoards:
         await self.start(self.device, device)
         await self.start(self.controller, controller, arguments)
         try:
-            await asyncio.wait_for(self.controller.wait(), 30)
+            await asyncio.wait_for(self.controller.wait(), PATIENCE_S)
         finally:
             self.bed.close()
             await self.bed.wait_closed()

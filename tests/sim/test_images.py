@@ -16,6 +16,7 @@ from sim.boot_loader import BootLoader, SerialPort
 from sim.nets import Net
 from sim.wifi import Air
 from tests.build.test_flash import micropython
+from tests.patience import PATIENCE_S
 from tests.sim.conftest import Sim
 
 UP = f"esp_link: up, release {release_text(RELEASE)}"
@@ -56,7 +57,7 @@ def chip(micropython_chip, micropython_bridge, tmp_path):
         )  # fmt: skip
         part.power_on()
         try:
-            await asyncio.wait_for(seen.wait(), 20)
+            await asyncio.wait_for(seen.wait(), PATIENCE_S)
         except asyncio.TimeoutError:
             pytest.fail("\n".join(lines))
         finally:

@@ -8,6 +8,7 @@ import pytest
 
 from esp_link.names import decode_address, encode_query
 from sim import tcp
+from tests.patience import PATIENCE_S
 
 
 class Line:
@@ -43,7 +44,7 @@ class Line:
 
 
 def run(test):
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
 
 
 async def silent(reader, seconds=0.2):

@@ -11,6 +11,7 @@ import pytest
 from sim import interpreters
 from sim.bed import Bed
 from sim.nets import Net
+from tests.patience import PATIENCE_S
 
 MEET = 20  # a request that only this bench knows: a 0: next, 1: broadcast, 2: wait
 
@@ -99,7 +100,7 @@ class Bench:
                 )
             )
         try:
-            await asyncio.wait_for(asyncio.gather(*(board.wait() for board in self.boards)), 20)
+            await asyncio.wait_for(asyncio.gather(*(board.wait() for board in self.boards)), PATIENCE_S)
         finally:
             self.bed.close()
             await self.bed.wait_closed()

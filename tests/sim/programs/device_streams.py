@@ -44,7 +44,7 @@ class TestStreams(unittest.TestCase):
             late = asyncio.create_task(deliver())
             serving = asyncio.create_task(self.target.run())  # when all events are lost and nobody calls any more
             try:
-                await asyncio.wait_for_ms(asyncio.gather(*coroutines), 20000)
+                await asyncio.wait_for_ms(asyncio.gather(*coroutines), 60000)
             finally:
                 late.cancel()
                 serving.cancel()
