@@ -161,7 +161,7 @@ print(w.status() == network.STAT_GOT_IP, w.ifconfig()[0] != "0.0.0.0")
 def test_wifi_is_joined_lost_and_joined_again(with_chip):
     async def test(chip):
         await chip.printed(2)
-        chip.chip.network.assoc_s = 0.1  # not before the program has seen that it takes time
+        chip.chip.air.assoc_s = 0.1  # not before the program has seen that it takes time
         await chip.printed(4)
         assert chip.lines == ["False True", "True 0.0.0.0", "True True", "watching"]
         chip.chip.set_wifi(False)
@@ -171,7 +171,7 @@ def test_wifi_is_joined_lost_and_joined_again(with_chip):
 
     watch = "print('watching')\nwhile w.isconnected():\n    time.sleep_ms(10)\nprint('lost')\n"
     watch += "while not w.isconnected():\n    time.sleep_ms(10)\nprint('back')\n" + STAY
-    with_chip(JOIN + watch, test, network=wifi.Network(assoc_s=1000))
+    with_chip(JOIN + watch, test, air=wifi.Air(assoc_s=1000))
 
 
 def test_a_wrong_password_is_told(with_chip):

@@ -10,6 +10,7 @@ import secrets
 
 import pytest
 
+from protocol.selftest import PULSE_MS
 from protocol.version import RELEASE
 from sim import flash_image, wifi
 from sim.link_bed import WIRING, LinkBed
@@ -19,7 +20,12 @@ AT_ONCE = 8
 LIMIT_S = 120
 OLD_CLIENT = "old client"
 
-# The simulated chip boots in 0.3 s, so less patience does.
+# A client that the machine stops for longer may miss a pulse: a wrong finding then says nothing about selftest.py, and the
+# case is played again, TIMES in all.
+LATE_MS = PULSE_MS // 2
+TIMES = 5
+
+# The simulated chip boots in 0.3 s, so less patience does, but 10,240 bytes take as long as they take.
 PROGRAM = """
 import time
 import protocol.version
@@ -27,7 +33,34 @@ protocol.version.RELEASE = CLIENT_RELEASE
 from pb_link import selftest
 selftest._SHOW_MS = selftest._USE_MS = 3000
 selftest._BOOT_MS = 1000
-print("faults", selftest.run())
+selftest._RESULT_MS = 60000
+selftest._ATTEMPTS = 10
+
+
+class Clock:
+    ticks_ms, ticks_diff = time.ticks_ms, time.ticks_diff
+    late_ms = 0
+    due = None
+
+    def sleep_ms(self, ms):
+        now = time.ticks_ms()
+        if self.due is not None:
+            self.late_ms = max(self.late_ms, time.ticks_diff(now, self.due))
+        self.due = time.ticks_add(now, ms)
+        time.sleep_ms(ms)
+
+
+class SelfTest(selftest.SelfTest):
+    def _check_levels(self):
+        super()._check_levels()
+        print("levels checked")
+
+
+selftest.time = clock = Clock()
+selftest.SelfTest = SelfTest
+faults = selftest.run()
+print("late", clock.late_ms)
+print("faults", faults)
 while True:
     time.sleep(1)
 """
@@ -88,17 +121,38 @@ for _one, _other in itertools.combinations(sorted(WIRING), 2):
     CASES[f"{_one} {_other} touch"] = (WIRING, joined(_one, _other), [f"{_both} connected to each other"])
 
 
-async def run_case(name, folder, interpreter, chip):
+def is_named(name, faults):
+    """Are these the faults of the case, and no others?"""
+    found = [fault for fault in eval(faults[0]) if fault] if faults else [None]
+    wanted = CASES[name][2]
+    return len(found) == len(wanted) and all(
+        fault.startswith(text) for fault, text in zip(sorted(found), sorted(wanted))
+    )
+
+
+async def run_case(name, make_folder, interpreter, chip):
+    """Returns what play_case does."""
+    for _ in range(TIMES):
+        faults, lines, driven = await play_case(name, make_folder("case"), interpreter, chip)
+        late_ms = [int(line[12:]) for line in lines if line.startswith("client late ")]
+        if late_ms and late_ms[0] <= LATE_MS or is_named(name, faults):
+            break
+    return faults, lines, driven
+
+
+async def play_case(name, folder, interpreter, chip):
     """Returns (faults that the self test names, the lines of its report, the client's pins that it left driven)."""
     wiring, change, _ = CASES[name]
     release = (0, 0, 9) if name == OLD_CLIENT else RELEASE
     settings = {"key": secrets.token_hex(32)}
     (folder / "pb_settings.json").write_text(json.dumps(settings))
     (folder / "main.py").write_text(PROGRAM.replace("CLIENT_RELEASE", repr(release)))
-    lines, ended = [], asyncio.Event()
+    lines, checked, ended = [], asyncio.Event(), asyncio.Event()
 
     def on_line(who, line):
         lines.append(f"{who} {line}")
+        if line == "levels checked":
+            checked.set()
         if who == "client" and (line.startswith("faults") or "Error" in line):
             ended.set()
 
@@ -110,7 +164,9 @@ async def run_case(name, folder, interpreter, chip):
     if change:
         change(bed)
     try:
-        await bed.power_on()
+        await bed.start_client()
+        await asyncio.wait_for(checked.wait(), LIMIT_S)
+        bed.esp8266.power_on()  # a bridge that runs while the levels are checked, since reset does not reach it, moves some
         await asyncio.wait_for(ended.wait(), LIMIT_S)
     except asyncio.TimeoutError:
         pass
@@ -129,7 +185,7 @@ def results(micropython64, micropython_chip, tmp_path_factory):
 
         async def one(name):
             async with places:
-                return await run_case(name, tmp_path_factory.mktemp("case"), micropython64, micropython_chip)
+                return await run_case(name, tmp_path_factory.mktemp, micropython64, micropython_chip)
 
         return dict(zip(CASES, await asyncio.gather(*map(one, CASES))))
 
@@ -141,10 +197,7 @@ def test_fault_is_named(results, name):
     faults, lines, driven = results[name]
     wanted = CASES[name][2]
     assert driven == ([] if wanted else ["X11"])  # only syn, and not where it may be against a short circuit
-    assert faults, lines
-    found = [fault for fault in eval(faults[0]) if fault]
-    assert len(found) == len(wanted), lines
-    assert all(fault.startswith(text) for fault, text in zip(sorted(found), sorted(wanted))), lines
+    assert is_named(name, faults), lines
 
 
 def test_good_wiring_is_measured(results):
