@@ -20,11 +20,11 @@ from server.listener import HELLO_MS, MAX_SILENT
 from server.streams import unsent
 from server.transport import UNPROVEN_BYTES
 from tests.server.bench_program import KEY, names
-from tests.server.peer import OTHER_KEY, Client, Service, free_port, open_stream, until, within
+from tests.server.peer import OTHER_KEY, TIMEOUT_MS, Client, Service, free_port, open_stream, until, within
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = names(1)[0]
-LONGEST_S = 5.0  # that a line may take while somebody makes trouble: a hang, on any machine
+LONGEST_S = 20.0  # that a line may take while somebody makes trouble: a hang, on any machine
 MEMORY_KIB = 24 * 1024  # growth: MAX_SILENT and MAX_GREETED connections of 50 KiB, and as much again
 
 
@@ -34,7 +34,7 @@ class Process:
     def __init__(self):
         self.port = free_port()
         program = ROOT / "tests/server/bench_program.py"
-        command = [sys.executable, program, self.port, 1, 1500, "durable", "lines"]
+        command = [sys.executable, program, self.port, 1, TIMEOUT_MS, "durable", "lines"]
         self._process = subprocess.Popen(
             [str(word) for word in command], env={"PYTHONPATH": str(ROOT)}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -20,8 +20,8 @@ AT_ONCE = 8
 LIMIT_S = 120
 OLD_CLIENT = "old client"
 
-# A client that the machine stops for longer may miss a pulse: a wrong finding then says nothing about selftest.py, and the
-# case is played again, TIMES in all.
+# A client that the machine stops for longer may miss a pulse: a wrong finding then says nothing about selftest.py, and
+# the case is played again, TIMES in all.
 LATE_MS = PULSE_MS // 2
 TIMES = 5
 
@@ -166,7 +166,7 @@ async def play_case(name, folder, interpreter, chip):
     try:
         await bed.start_client()
         await asyncio.wait_for(checked.wait(), LIMIT_S)
-        bed.esp8266.power_on()  # a bridge that runs while the levels are checked, since reset does not reach it, moves some
+        bed.esp8266.power_on()  # a bridge that reset does not reach would move wires during that check
         await asyncio.wait_for(ended.wait(), LIMIT_S)
     except asyncio.TimeoutError:
         pass
