@@ -20,9 +20,10 @@ AT_ONCE = 8
 LIMIT_S = 120
 OLD_CLIENT = "old client"
 
-# A client that the machine stops for longer may miss a pulse: a wrong finding then says nothing about selftest.py, and
-# the case is played again, TIMES in all.
+# A client that the machine stops for longer may miss a pulse, and one whose bridge takes longer to start may not wait
+# for it: a wrong finding then says nothing about selftest.py, and the case is played again, TIMES in all.
 LATE_MS = PULSE_MS // 2
+START_S = 1.0
 TIMES = 5
 
 # The simulated chip boots in 0.3 s, so less patience does, but 10,240 bytes take as long as they take.
@@ -131,17 +132,40 @@ def is_named(name, faults):
 
 
 async def run_case(name, make_folder, interpreter, chip):
-    """Returns what play_case does."""
+    """Returns (faults that the self test names, the lines of its report, the client's pins that it left driven)."""
     for _ in range(TIMES):
-        faults, lines, driven = await play_case(name, make_folder("case"), interpreter, chip)
-        late_ms = [int(line[12:]) for line in lines if line.startswith("client late ")]
-        if late_ms and late_ms[0] <= LATE_MS or is_named(name, faults):
+        faults, lines, driven, start_s = await play_case(name, make_folder("case"), interpreter, chip)
+        late_ms = max((int(line[12:]) for line in lines if line.startswith("client late ")), default=0)
+        if late_ms <= LATE_MS and start_s <= START_S or is_named(name, faults):
             break
     return faults, lines, driven
 
 
+class Starts:
+    """How long the bridge's program took to say something, at most. Made before the chip gets power."""
+
+    def __init__(self, station):
+        self.longest_s = 0.0
+        self._since = None
+        self._power_on, self._power_off = station.power_on, station.power_off
+        station.power_on, station.power_off = self._begin, self._end
+
+    def _begin(self, now):
+        self._power_on(now)
+        self._since = now
+
+    def _end(self):
+        self._power_off()
+        self.spoke()
+
+    def spoke(self):
+        if self._since is not None:
+            self.longest_s = max(self.longest_s, asyncio.get_running_loop().time() - self._since)
+            self._since = None
+
+
 async def play_case(name, folder, interpreter, chip):
-    """Returns (faults that the self test names, the lines of its report, the client's pins that it left driven)."""
+    """Returns what run_case does, and the seconds that the bridge took to start."""
     wiring, change, _ = CASES[name]
     release = (0, 0, 9) if name == OLD_CLIENT else RELEASE
     settings = {"key": secrets.token_hex(32)}
@@ -151,6 +175,8 @@ async def play_case(name, folder, interpreter, chip):
 
     def on_line(who, line):
         lines.append(f"{who} {line}")
+        if who == "bridge":
+            starts.spoke()
         if line == "levels checked":
             checked.set()
         if who == "client" and (line.startswith("faults") or "Error" in line):
@@ -161,6 +187,7 @@ async def play_case(name, folder, interpreter, chip):
         flash=flash_image.write(folder / "flash.bin"), wiring=wiring, on_line=on_line, log=lambda who, text: None,
         air=wifi.Air(), boot_s=0.3,
     )  # fmt: skip
+    starts = Starts(bed.esp8266.station)
     if change:
         change(bed)
     try:
@@ -173,7 +200,8 @@ async def play_case(name, folder, interpreter, chip):
     finally:
         driven = [name for name, pin in bed.client.pins.items() if pin.mode == OUT]
         await bed.close()
-    return [line[14:] for line in lines if line.startswith("client faults")], lines, driven
+    faults = [line[14:] for line in lines if line.startswith("client faults")]
+    return faults, lines, driven, starts.longest_s
 
 
 @pytest.fixture(scope="module")
