@@ -73,6 +73,8 @@ async def torment(folder, actions, rng, show=lambda number: None):
                             client.stopped = True
                         forgetful = "broker-kill" in actions
                         await until(lambda: _quiet(clients, recorder, publisher, forgetful), "the rest", PATIENCE_S)
+                        if not forgetful:
+                            await until(lambda: _has_seen_the_last(watcher, clients), "the watcher", PATIENCE_S)
                         await asyncio.sleep(SETTLE_S)
                     finally:
                         for task in (*living, publishing):
@@ -111,6 +113,11 @@ def _quiet(clients, recorder, publisher, forgetful):
         and (forgetful or last + "\n" in client.lines)
         for client in clients
     )
+
+
+def _has_seen_the_last(watcher, clients):
+    """True if the watcher, which is a process and need not keep up, has seen the last line of each client."""
+    return all(f"c{client.count - 1}" in watcher.texts(_up(client)) for client in clients)
 
 
 def _verdict(clients, recorder, publisher, watcher):

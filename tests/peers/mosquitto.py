@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, free_port
 
+RETAINED_S = 3  # within which a retained message comes, if there is one
 _NEEDED = ("mosquitto", "mosquitto_sub", "mosquitto_pub")
 
 # Saved after every change, so that a kill leaves what a clean stop does, or nearly: saving is not before acknowledging.
@@ -92,7 +93,7 @@ class Mosquitto:
     def retained(self, topic):
         """The retained message of this topic, or None."""
         with self.watch(topic) as watcher:
-            deadline = time.monotonic() + 1
+            deadline = time.monotonic() + RETAINED_S
             while not watcher.messages and time.monotonic() < deadline:
                 time.sleep(0.02)
             return watcher.messages[0][1] if watcher.messages else None
