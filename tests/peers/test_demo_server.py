@@ -63,7 +63,7 @@ def test_wrong_key_is_refused_with_one_line_and_a_hint_at_the_client(tmp_path, b
     with running([sys.executable, "-m", "pb_link.s_app"], other) as server:
         server.wait_for("listening on port")
         with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
-            client.wait_for("the server has another key")
+            client.wait_for("refused: unknown id or wrong key")
             client.wait_for("No initial server connection")
         text = "\n".join(server.lines + client.lines)
         assert settings["key"] not in text and settings["password"] not in text
