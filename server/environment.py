@@ -73,7 +73,7 @@ class KeysOfEnvironment:
         """It never changes."""
         return None
 
-    def used(self, client_id):
+    def used(self, client_id, key):
         """There is nothing to write: whoever has set the variable takes the old key out of it."""
 
     def add(self, client_id):

@@ -67,11 +67,12 @@ class KeyFile:
             keys[client_id] = [old, new]
             return new.hex()
 
-    def used(self, client_id):
-        """The new key has been used: the old one is none any more."""
+    def used(self, client_id, key):
+        """This key has been used: if it is the new one, the old one is none any more. It may be another one by now."""
         with self._changing() as keys:
-            if isinstance(keys.get(client_id), list):
-                keys[client_id] = keys[client_id][1]
+            found = keys.get(client_id)
+            if isinstance(found, list) and found[1] == key:
+                keys[client_id] = key
 
     @contextlib.contextmanager
     def _changing(self):

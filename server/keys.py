@@ -25,7 +25,7 @@ class Keys:
         self._keys = keys
         self._nobodys = os.urandom(KEY_BYTES)
         self._proved = {}  # id -> the key that its last connection rests on
-        self.on_used = None  # function (id): the new key of this id was used, and the old one is none any more
+        self.on_used = None  # function (id, key): the new key of this id was used, and the old one is none any more
 
     def __contains__(self, client_id):
         return client_id in self._keys
@@ -57,7 +57,7 @@ class Keys:
         if isinstance(keys, list) and key == keys[1]:
             self._keys[client_id] = key
             if self.on_used is not None:
-                self.on_used(client_id)
+                self.on_used(client_id, key)
         return True
 
     def replace(self, keys):

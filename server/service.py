@@ -170,10 +170,10 @@ class Service:
         """The ids of those who may connect."""
         return {*self.keys, *self.settings.allow_legacy}
 
-    def _key_used(self, client_id):
+    def _key_used(self, client_id, key):
         self.log("new_key_used", client_id)
         try:
-            self._file.used(client_id)
+            self._file.used(client_id, key)
         except _KEY_FAULTS as error:  # the client is served; the next process would take the old key, too
             self.log("keys_unwritable", client_id, error=str(error))
 

@@ -24,9 +24,20 @@ def test_keys_are_added_rotated_and_revoked():
     assert file.read()["a"] == [bytes.fromhex(first), bytes.fromhex(new)]
     newer = file.rotate("a")  # the new one was not used
     assert file.read()["a"] == [bytes.fromhex(first), bytes.fromhex(newer)]
-    file.used("a")
+    file.used("a", bytes.fromhex(newer))
     file.revoke("b")
     assert file.read() == {"a": bytes.fromhex(newer)}
+
+
+def test_use_of_a_key_that_is_not_the_new_one_any_more_ends_no_other():
+    """`rotate` was called again before the server, which had the new key of the first time, read the file."""
+    file = KeyFile("keys.json")
+    old = file.add("a")
+    new = file.rotate("a")
+    newer = file.rotate("a")
+    for key in (new, old):
+        file.used("a", bytes.fromhex(key))
+        assert file.read()["a"] == [bytes.fromhex(old), bytes.fromhex(newer)]
 
 
 @pytest.mark.parametrize("what", ["add", "revoke", "rotate"])
@@ -55,14 +66,14 @@ def test_both_keys_are_good_until_the_new_one_has_been_used_and_nobody_is_refuse
     async def main():
         used = []
         keys = Keys({"a": [KEY, OTHER_KEY]})
-        keys.on_used = used.append
+        keys.on_used = lambda *what: used.append(what)
         async with Service(keys) as service:
             client = Client(service.port)
             for _ in range(2):
                 await within(client.connect())
             assert used == []
             await within(Client(service.port, key=OTHER_KEY).connect())
-            assert used == ["a"] and service.registry._refused == 0
+            assert used == [("a", OTHER_KEY)] and service.registry._refused == 0
             for _ in range(2):
                 assert "wrong key" in await Client(service.port).refused()
 
