@@ -25,6 +25,7 @@ class Keys:
         self._keys = keys
         self._nobodys = os.urandom(KEY_BYTES)
         self._proved = {}  # id -> the key that its last connection rests on
+        self.on_unfit = None  # function () -> bool: no key fits; True if there may be others by now
         self.on_used = None  # function (id, key): the new key of this id was used, and the old one is none any more
 
     def __contains__(self, client_id):
@@ -36,9 +37,15 @@ class Keys:
     def choose(self, client_id, fits):
         """Returns the key of this id that fits, or None. fits: function (key) -> bool, see Responder.
 
-        It is called equally often whatever there is to find: the time that an answer takes tells nobody which ids
-        have a key, which of them two, and which of the two has been found.
+        It is called equally often whatever there is to find, as long as the keys are the same: the time that an
+        answer takes tells nobody which ids have a key, which of them two, and which of the two has been found.
         """
+        found = self._fitting(client_id, fits)
+        if found is None and self.on_unfit is not None and self.on_unfit():
+            found = self._fitting(client_id, fits)
+        return found
+
+    def _fitting(self, client_id, fits):
         keys = _listed(self._keys.get(client_id))
         found = None
         for number in range(_MOST):

@@ -48,6 +48,7 @@ class Service:
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
         self.keys.on_used = self._key_used
+        self.keys.on_unfit = self._look_at_keys  # who comes with a new key at once is not refused
         refuse_both_ways(settings, self.keys)
         self._app = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
@@ -144,13 +145,19 @@ class Service:
     async def _follow_keys(self):
         while True:
             await asyncio.sleep(_LOOK_S)
-            try:
-                stamp = self._file.stamp()
-            except OSError as error:
-                stamp = str(error)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._read_keys()
+            self._look_at_keys()
+
+    def _look_at_keys(self):
+        """Returns True if the key file had changed."""
+        try:
+            stamp = self._file.stamp()
+        except OSError as error:
+            stamp = str(error)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self._read_keys()
+        return True
 
     def _read_keys(self):
         try:

@@ -197,6 +197,22 @@ def test_key_file_that_cannot_be_written_when_a_new_key_is_used_is_told_and_the_
     assert status == 0 and "keys_unwritable client=pump" in log and "Traceback" not in log, log
 
 
+def test_client_with_a_key_of_this_very_moment_is_not_refused():
+    """Its program would end: AppBase.bad_server raises."""
+
+    async def use(server):
+        file = KeyFile("keys.json")
+        for name in ("pump", "pump", "pump", "door"):  # the server has looked at the file in one case at most
+            key = file.add(name) if name == "door" else file.rotate(name)
+            await within(Client(server.port, name, bytes.fromhex(key)).connect())
+        assert "wrong key" in await server.client().refused()
+        return await asyncio.to_thread(server.end)
+
+    with Server() as server:
+        status, log = asyncio.run(use(server))
+    assert status == 0 and log.count("new_key_used") == 3 and log.count(" refused ") == 1, log
+
+
 def test_key_file_that_cannot_be_looked_at_does_not_end_the_server():
     with Server() as server:
         os.unlink("keys.json")
