@@ -48,7 +48,8 @@ class StoreFiles:
     def __init__(self, path):
         self.path = path
         self.real = os.path.realpath(path)
-        self._named = os.path.abspath(path)  # a link that leads elsewhere one day is another store, too
+        # A link that leads elsewhere one day is another store, too. Not abspath: "link/.." is not where the link is.
+        self._named = os.path.join(os.getcwd(), path)
         self._lock = None  # key in _held
         self._known = {}  # path -> (device, inode)
         self._content = None  # of the database

@@ -105,6 +105,13 @@ def test_link_to_a_store_that_is_not_there_yet_makes_it_where_the_link_leads():
     assert Path("disk/real.db").exists() and Path("disk/real.db-lock").exists() and os.path.islink("store.db")
 
 
+def test_store_above_the_folder_that_a_link_leads_to_is_found():
+    os.makedirs("disk/folder")
+    os.symlink("disk/folder", "link")
+    SQLiteStore("link/../store.db").close()
+    assert Path("disk/store.db").exists()
+
+
 TAKE_ALONE = """
 import sqlite3, sys
 try:
