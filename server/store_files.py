@@ -94,7 +94,7 @@ class StoreFiles:
     def check(self, written=False):
         """Raises: StoreGone if one of them is not what it was, or was not once.
 
-        written: this process may have written into the database since the last check.
+        written: this process may have written into the database itself since the last check (a checkpoint).
         """
         if self._gone:
             raise StoreGone(self._gone)

@@ -15,6 +15,7 @@ import pytest
 import server
 from protocol.errors import StoreError
 from server import store_files
+from server.sqlite_file import CHECKPOINT_PAGES
 from server.sqlite_store import SQLiteStore
 from server.store import StoreGone
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, until, within
@@ -280,16 +281,19 @@ def test_link_that_leads_to_another_store_is_found(tmp_path):
     store.close()
 
 
-def test_transaction_in_which_the_file_is_deleted_is_not_safe(store):
+@pytest.mark.parametrize("how", CHANGES)
+def test_transaction_in_which_the_files_change_is_not_safe(store, how):
+    """A busy server is in one nearly all the time."""
+
     async def main():
         owner = (await store.claim("a")).owner
         store._file._transact = transact
-        with pytest.raises(StoreGone):
+        with pytest.raises(StoreGone, match=WORDS[how]):
             await store.receive("a", owner, EPOCH, 1, [b"x"])
 
     def transact(*rows):
         original(*rows)
-        CHANGES["deleted"]()
+        CHANGES[how]()
 
     original = store._file._transact
     asyncio.run(main())
@@ -326,6 +330,7 @@ def test_those_who_read_the_store_and_its_own_checkpoints_do_not_end_it(store):
             for _ in range(8):
                 await store.put("a", owner, b"x" * 8000)
         assert os.stat("store.db").st_mtime_ns != before
+        assert os.path.getsize("store.db-wal") < 3 * CHECKPOINT_PAGES * 4200
         assert "(8,)" in program(BACK_UP)
         await store.put("a", owner, b"y")
         watching = asyncio.create_task(store.watch())
