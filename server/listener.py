@@ -14,7 +14,7 @@ from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.digest import Hmac
-from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError, StoreError
+from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
 from protocol.framing import PREAMBLE
 from protocol.handshake import WELCOME_SENT, Responder
@@ -59,16 +59,20 @@ class Listener:
         self._greeted = Places(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
         self._ended = False
-        self._gone = None  # StoreError: nothing can be stored any more
+        self._gone = None  # exception of the store's watch: nothing can be stored any more
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
-        """Serve until cancelled, or until the store is gone; then close every connection. Raises: StoreError."""
+        """Serve until cancelled, or until the store is gone; then close every connection.
+
+        Raises: what the store's `watch` raised, StoreGone say.
+        """
         self._ended = False
         self._gone = None
+        watch = self._store.watch  # a store of somebody's own may have none: that is found before the port is open
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.tell("listening", host=host, port=port)
-        watching = asyncio.create_task(self._watch_store(self._store.watch(), asyncio.current_task()))
+        watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
         try:
             while True:
                 await sleep_ms(self._ticker.wait_ms)
@@ -87,8 +91,8 @@ class Listener:
 
     async def _watch_store(self, watch, serving):
         try:
-            await watch
-        except StoreError as error:
+            await watch()
+        except Exception as error:  # a store's errors are its own; without a watch nobody would go on looking
             self._gone = error
             self._registry.say(str(error))
             self._registry.tell("store_gone", error=str(error))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 import server
 from protocol.errors import StoreError
-from server import store_files
+from server import MemoryStore, store_files
 from server.sqlite_file import CHECKPOINT_PAGES
 from server.sqlite_store import SQLiteStore
 from server.store import StoreGone
@@ -414,6 +415,33 @@ def test_store_that_is_closed_under_a_server_ends_it(store):
             store.close()
             await until(service.task.done, "the end of the server")
             assert "is closed" in str(service.task.exception())
+
+    asyncio.run(main())
+
+
+def test_any_error_of_a_watch_ends_the_server():
+    class Unwatchable(MemoryStore):
+        async def watch(self):
+            raise OSError("the disk is not there")
+
+    async def main():
+        async with Service(store=Unwatchable()) as service:
+            await until(service.task.done, "the end of the server")
+            assert "the disk is not there" in str(service.task.exception())
+
+    asyncio.run(main())
+
+
+def test_store_without_a_watch_is_an_error_before_the_port_is_open():
+    class Old(MemoryStore):
+        watch = property()
+
+    async def main():
+        async with Service(store=Old()) as service:
+            await until(service.task.done, "the end of the server")
+            assert isinstance(service.task.exception(), AttributeError)
+            with socket.socket() as probe:
+                probe.bind((HOST, service.port))
 
     asyncio.run(main())
 
