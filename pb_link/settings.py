@@ -127,7 +127,7 @@ def read(path=FILE):
     except ValueError:  # it holds the text: raised in here, the next one would hold it as __context__
         valid = False
     if not valid:
-        raise ValueError(path + " is not valid JSON in UTF-8")
+        raise ValueError(path + " is not valid JSON in UTF-8 (without a byte order mark)")
     if not isinstance(found, dict):
         raise ValueError(path + " must hold one JSON object")
     items.update(found)

@@ -112,4 +112,4 @@ def _read(path):
             return json.loads(decode_text(file.read()))
     except ValueError:
         pass  # this error holds the whole file, and would be the context of one raised here
-    raise ValueError(path + " is not valid JSON in UTF-8: it must map ids to keys")
+    raise ValueError(path + " is not valid JSON in UTF-8 (without a byte order mark): it must map ids to keys")

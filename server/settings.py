@@ -109,7 +109,7 @@ def read(path=None, changes=None):
 
 def _read_file(path):
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # editors may put a byte order mark before it
             text = file.read()
         found = tomllib.loads(text)
     except UnicodeDecodeError as error:

@@ -34,11 +34,11 @@ def test_file_that_is_no_json_object_is_an_error(tmp_path, text):
     assert HEX not in repr(caught.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_error_of_a_bad_file_keeps_nothing_of_it(tmp_path, encoding):
     path = tmp_path / "keys.json"
     path.write_bytes(f'{{"a": "{HEX}", "\u00e9": }}'.encode(encoding))
-    with pytest.raises(ValueError, match="keys.json is not valid JSON") as caught:
+    with pytest.raises(ValueError, match="keys.json is not valid JSON in UTF-8 .without a byte order mark.") as caught:
         load_keys(str(path))
     assert secrets_in(caught.value) == []
 

@@ -307,6 +307,14 @@ def test_settings_that_are_not_text_name_the_line():
         settings.read("x.toml")
 
 
+def test_settings_may_begin_with_a_byte_order_mark():
+    Path("x.toml").write_text("port = 1234\n", encoding="utf-8-sig")
+    assert settings.read("x.toml").port == 1234
+    Path("x.toml").write_bytes(b"\xef\xbb\xbfport = 1\n# \xff\n")
+    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
+        settings.read("x.toml")
+
+
 def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):
     monkeypatch.setenv("PB_LINK_CONFIG", "")
     assert words("keys list", capsys)[0] == 0
