@@ -52,6 +52,13 @@ class TestNonces(unittest.TestCase):
         first, second = self.life(more=b"bridge 1"), self.life(more=b"bridge 2")
         self.assertEqual(len(set(first + second)), 6)
 
+    def test_lives_whose_generators_differ_have_no_number_in_common(self):
+        first = self.life()
+        nonces.os = Repeating()
+        nonces.os.urandom(16)
+        life = Nonces(digest)
+        self.assertEqual(len(set(first + [life.take(32) for _ in range(3)])), 6)
+
     def test_lives_that_have_everything_in_common_have_their_numbers_in_common(self):
         """docs/protocol.md section 5 says so: a generator is required."""
         self.assertEqual(self.life(), self.life())

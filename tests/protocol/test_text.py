@@ -99,7 +99,7 @@ class TestEncode(unittest.TestCase):
     def test_half_of_a_pair_is_refused(self):
         for text in (
             "\ud83d", "\ude00", "a\ud83db", "\ude00\ud83d", "\ud83d\ud83d\ude00", "\ud83d\ude00\ude00",
-            "\ud83d\u00e9", "\ud83d\ud7ff", "\ud83d\U0001f600", "\ud83d \ude00",
+            "\ud83d\ud83d", "\ude00\ude00", "\ud83d\u00e9", "\ud83d\ud7ff", "\ud83d\U0001f600", "\ud83d \ude00",
         ):  # fmt: skip
             with self.assertRaisesRegex(ValueError, "half of a surrogate pair"):
                 encode_text(text)

@@ -15,7 +15,7 @@ import pytest
 
 import server
 from protocol.errors import StoreError
-from server import MemoryStore, store_files
+from server import MemoryStore, sqlite_store, store_files
 from server.sqlite_file import CHECKPOINT_PAGES
 from server.sqlite_store import SQLiteStore
 from server.store import StoreGone
@@ -251,6 +251,48 @@ def test_store_that_nobody_writes_is_looked_at_once_a_second(store, how):
             await within(watching, 5)
 
     asyncio.run(main())
+
+
+def test_nothing_is_written_into_a_store_that_is_seen_to_have_changed(store):
+    async def main():
+        owner = await filled(store)
+        CHANGES["second name"]()
+        with pytest.raises(StoreGone):
+            await store.receive("a", owner, EPOCH, 11, [b"z"])
+
+    asyncio.run(main())
+    with sqlite3.connect("file:store.db?mode=ro", uri=True) as reader:
+        assert reader.execute("SELECT count(*) FROM inbox WHERE line = ?", (b"z",)).fetchone() == (0,)
+    reader.close()
+
+
+def test_change_that_a_transaction_meets_ends_the_watch_at_once(store, monkeypatch):
+    async def main():
+        owner = await filled(store)
+        watching = asyncio.create_task(store.watch())
+        await asyncio.sleep(0)
+        CHANGES["database deleted"]()
+        with pytest.raises(StoreGone):
+            await store.receive("a", owner, EPOCH, 11, [b"z"])
+        with pytest.raises(StoreGone):
+            await within(watching)
+
+    monkeypatch.setattr(sqlite_store, "LOOK_S", 600)
+    asyncio.run(main())
+
+
+@on_inodes
+def test_database_that_is_replaced_while_it_is_opened_is_not_used():
+    """Between the lock and SQLite: the lock is then on another file."""
+    SQLiteStore("store.db").close()
+    for suffix in ("-wal", "-shm"):
+        Path("store.db" + suffix).touch()
+    files = store_files.StoreFiles("store.db")
+    files.lock()
+    replaced("store.db")
+    with pytest.raises(StoreGone, match="store.db has been replaced"):
+        files.begin()
+    files.unlock()
 
 
 def test_where_the_lock_beside_the_store_is_the_only_one_it_must_stay(monkeypatch):

@@ -63,6 +63,7 @@ def test_line_that_is_no_text_ends_its_connection_and_meets_no_reader(store, rea
                 evil.session.sender.append(data, True)
             evil._flush()
             await evil.ended()
+            await until(lambda: got == ["before\n"], "the line before it, without another connection")
             for _ in range(2):  # it resumes at that line, and again
                 await within(evil.connect())
                 await evil.ended()
