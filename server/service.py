@@ -138,6 +138,8 @@ class Service:
             self._gateway.note(event, client_id)
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
+        elif client_id is None:
+            self.log(event, **details)  # the registry counts those that others can make happen
         elif event not in QUIET:
             log = self._few if client_id in self.settings.allow_legacy else self._few_each
             log(event, client_id, **details)

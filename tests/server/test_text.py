@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from server import client_conn
+from server import client_conn, settings
+from server.environment import Secrets
 from server.key_file import KeyFile
 from server.log import LOGGED, Few, Log
+from server.service import Service as Program
 from tests.server.peer import OTHER_KEY, Client, Service, until, within
 from tests.server.stores import STORES
 from tests.server.test_command import ROOT
@@ -114,6 +116,19 @@ def test_connections_of_each_client_are_logged_ten_times_in_ten_seconds():
     few("disconnected", "a", reason="x")
     more = json.loads(file.getvalue().splitlines()[-2])
     assert (more["event"], more["client"], more["count"]) == ("disconnected_more", "a", 2 * LOGGED)
+
+
+def test_refusals_are_counted_in_one_place():
+    """By the registry, whose periods begin at other times than those of the log."""
+    KeyFile("keys.json").add("a")
+    file = io.StringIO()
+    service = Program(settings.read(None), Secrets({}), Log("json", file))
+    try:
+        for _ in range(3 * LOGGED):
+            service._on_event("refused", None, {"peer": "x", "reason": "y"})
+    finally:
+        service.store.close()
+    assert len(file.getvalue().splitlines()) == 3 * LOGGED
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
