@@ -154,5 +154,6 @@ def _in_use(path):
 def _gone(path, what):
     return StoreGone(
         f"{path} {what} while the server used it: nothing is acknowledged any more; "
-        "see to the file, or put a back-up in its place, and start the server again"
+        "put it back together with its -wal and -shm, or a back-up in its place without them, "
+        "and start the server again"
     )
