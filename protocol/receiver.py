@@ -3,10 +3,21 @@
 A complete line, which is text without a newline, waits in `lines` until the adapter has handed it over or
 stored it and calls `accept`: only that moves `ack`, the number that allows
 the peer to forget. Knows nothing of frames' headers, MACs or time.
+
+`take` may raise MemoryError: what it had not taken is as if it had not come,
+once `disconnect` has been called. `accept`, `disconnect` and `start_at`
+allocate nothing.
 """
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
-from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
+from protocol.limits import (
+    MAX_LINE,
+    MIN_FIRST,
+    MIN_FRAGMENT,
+    RECEIVE_BYTES,
+    RECORD_CHARGE,
+    ROOM_UNIT,
+)
 from protocol.lines import diff16, line_fault
 from protocol.serial import get16
 
@@ -15,15 +26,14 @@ MAX_ROOM = 255  # units in the header's byte
 
 class Receiver:
     def __init__(self, max_bytes=RECEIVE_BYTES, max_line=MAX_LINE):
-        """max_bytes must hold the longest line in its fragments, or it never arrives."""
+        """max_bytes must hold the longest line in its fragments, or it never arrives: see `receive_bytes`."""
         self.max_bytes = max_bytes
         self.max_line = max_line
         self.ack = 0  # every line before this number is accepted
         self.next = 0  # number of the next line that is not completely received
         self.duplicates = 0  # records dropped because their line had been received
         self.lines = []  # complete lines (bytes), oldest first, not yet accepted
-        self._kinds = []  # for each of them: True if it is numbered
-        self._charges = []  # and what it is charged
+        self._charges = []  # for each of them what it is charged: negative if it is not numbered
         self._held = 0  # bytes charged for all that is held
         self.seen = 0  # bytes charged on this connection, modulo 2**16
         self._partial = None  # bytearray of a line whose end has not come
@@ -46,19 +56,21 @@ class Receiver:
         next line is number. Lines still held stay, and acknowledge nothing
         when they are accepted.
         """
-        self._kinds = [False] * len(self._kinds)
+        for i in range(len(self._charges)):
+            self._charges[i] = -abs(self._charges[i])
         self.ack = self.next = number
 
     def ack_after(self, count):
         """What `ack` will be when the oldest count lines are accepted."""
-        return (self.ack + sum(self._kinds[:count])) & 0xFFFF
+        return (self.ack + sum(charge > 0 for charge in self._charges[:count])) & 0xFFFF
 
     def accept(self, count=1):
         """The oldest count lines are handed over or stored: acknowledge them."""
         for _ in range(count):
             self.lines.pop(0)
-            self._held -= self._charges.pop(0)
-            if self._kinds.pop(0):
+            charge = self._charges.pop(0)
+            self._held -= abs(charge)
+            if charge > 0:
                 self.ack = (self.ack + 1) & 0xFFFF
 
     def take(self, number, body):
@@ -93,43 +105,59 @@ class Receiver:
         if number != self.next:  # only smaller: the numbers of a frame have no gaps
             self.duplicates += 1
             return None
-        self._held += charge
-        if self._held > self.max_bytes:
-            self._held -= charge
+        if self._held + charge > self.max_bytes:
             return "more data than there was room for"
         kind = header & QOS0
         if self._partial is None:
             if not header & MORE and len(payload) <= self.max_line:
-                return self._complete(bytes(payload), kind, charge)
+                fault = self._complete(bytes(payload), kind, charge)
+                if not fault:
+                    self._held += charge
+                return fault
             self._partial = bytearray()
             self._partial_kind = kind
         elif self._partial_kind != kind:
-            self._held -= charge
             return "fragments of two lines are mixed"
+        if len(self._partial) + len(payload) > self.max_line:
+            return "line longer than %d bytes" % self.max_line
         self._partial.extend(payload)
         self._partial_charge += charge
-        if len(self._partial) > self.max_line:
-            return "line longer than %d bytes" % self.max_line
+        self._held += charge
         if not header & MORE:
-            data, charge = bytes(self._partial), self._partial_charge
+            fault = self._complete(bytes(self._partial), kind, self._partial_charge)
+            if fault:
+                self._drop_partial()
             self._partial = None
             self._partial_charge = 0
-            return self._complete(data, kind, charge)
+            return fault
         return None
 
     def _complete(self, data, kind, charge):
+        """Returns None or a fault; then the line is not taken."""
         fault = line_fault(data)
         if fault:  # here, before anybody stores it: it would be met again by each reader
-            self._held -= charge
             return fault
-        self.lines.append(data)
-        self._kinds.append(not kind)
+        self._charges.append(-charge if kind else charge)
+        try:
+            self.lines.append(data)
+        except MemoryError:
+            self._charges.pop()
+            raise
         if not kind:
             self.next = (self.next + 1) & 0xFFFF
-        self._charges.append(charge)
         return None
 
     def _drop_partial(self):
         self._partial = None
         self._held -= self._partial_charge
         self._partial_charge = 0
+
+
+def receive_bytes(max_line):
+    """The least max_bytes of a Receiver for lines of max_line bytes.
+
+    One fragment of MIN_FIRST bytes and the others of MIN_FRAGMENT, each charged RECORD_CHARGE, and one unit for
+    rounding down.
+    """
+    fragments = 1 + (max_line - MIN_FIRST + MIN_FRAGMENT - 1) // MIN_FRAGMENT
+    return max_line + fragments * RECORD_CHARGE + ROOM_UNIT

@@ -5,10 +5,14 @@ Numbered lines (qos 1) are kept until the peer has accepted them; `resume`
 puts the unacknowledged ones back in front of the queue. A line of qos 0 is
 forgotten as soon as it has been put into a frame, or when the connection ends.
 Knows nothing of frames' headers, MACs or time.
+
+`append` is the only method that keeps anything new, and either does it or
+raises MemoryError. `disconnect` allocates nothing: it is how an end that has
+run out of memory finds its way back.
 """
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
-from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
+from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
 from protocol.lines import diff16
 from protocol.serial import put16
 
@@ -17,12 +21,13 @@ class Sender:
     def __init__(self, max_lines=SEND_LINES, max_bytes=SEND_BYTES):
         self.max_lines = max_lines
         self.max_bytes = max_bytes
+        self.max_line = MAX_LINE  # bytes of the longest line that the peer takes: a longer one is held
         self.base = 0  # number of the oldest line that is not acknowledged
         self.acknowledged = 0  # lines acknowledged in this life, for waiters
-        self._retained = []  # bytes of the numbered lines sent, from `base` on
-        self._waiting = []  # (bytes, numbered) not yet sent, or sent in part
-        self._held = 0  # bytes in both
-        self._offset = 0  # bytes of _waiting[0] that have been sent
+        self._lines = []  # (bytes, numbered), oldest first: those sent, all numbered, from `base` on; and those not yet
+        self._retained = 0  # how many of them have been sent
+        self._held = 0  # bytes in them
+        self._offset = 0  # bytes that have been sent of the first that has not
         self._numbered = 0  # numbered lines ever admitted
         self.sent = 0  # bytes charged on this connection, modulo 2**16
         self._credit = 0  # bytes that may still be sent on it
@@ -36,7 +41,7 @@ class Sender:
 
     def room_for(self, size):
         """True if a line of this many bytes can be admitted now."""
-        lines = len(self._retained) + len(self._waiting)
+        lines = len(self._lines)
         return lines == 0 or (lines < self.max_lines and self._held + size <= self.max_bytes)
 
     def append(self, data, numbered):
@@ -45,7 +50,7 @@ class Sender:
         Returns: how many numbered lines must have been acknowledged for this
         one to be (compare with `acknowledged`); 0 for a line of qos 0.
         """
-        self._waiting.append((data, numbered))
+        self._lines.append((data, numbered))
         self._held += len(data)
         if not numbered:
             return 0
@@ -55,25 +60,38 @@ class Sender:
     @property
     def number(self):
         """Number of the first numbered line that is not completely sent."""
-        return (self.base + len(self._retained)) & 0xFFFF
+        return (self.base + self._retained) & 0xFFFF
 
     @property
     def idle(self):
         """True if every admitted line has been sent and acknowledged."""
-        return not self._waiting and not self._retained
+        return not self._lines
+
+    @property
+    def longest_held(self):
+        """Bytes of the longest line that has not been sent, and that the peer does not take; 0 if there is none."""
+        longest = 0
+        for i in range(self._retained, len(self._lines)):
+            longest = max(longest, len(self._lines[i][0]))
+        return longest if longest > self.max_line else 0
 
     def acknowledge(self, ack):
         """Forget the lines before number ack. Returns None or a fault."""
         count = diff16(ack, self.base)
         if count < 0:
             return None  # an old acknowledgement, overtaken on the way
-        if count > len(self._retained):
+        if count > self._retained:
             return "acknowledgement of a line that was not sent"
-        for _ in range(count):
-            self._held -= len(self._retained.pop(0))
-        self.base = ack
-        self.acknowledged += count
+        self._forget(count)
+        self._retained -= count
         return None
+
+    def _forget(self, count):
+        """The oldest count lines, all numbered, are accepted."""
+        for _ in range(count):
+            self._held -= len(self._lines.pop(0)[0])
+        self.base = (self.base + count) & 0xFFFF
+        self.acknowledged += count
 
     def grant(self, seen, room):
         """The peer has seen this many charged bytes and can take room more."""
@@ -89,11 +107,14 @@ class Sender:
         self._credit = 0
         self._offset = 0
         self.sent = self._asked = self._unasked_lines = 0
-        kept = [(data, True) for data in self._retained]
-        kept.extend(entry for entry in self._waiting if entry[1])
-        self._waiting = kept
-        self._retained = []
-        self._held = sum(len(entry[0]) for entry in kept)
+        self._retained = 0
+        lines = self._lines
+        i = 0
+        while i < len(lines):
+            if lines[i][1]:
+                i += 1
+            else:
+                self._held -= len(lines.pop(i)[0])
 
     def resume(self, ack, peer_next):
         """The peer, on a new connection, has accepted the lines before ack and
@@ -103,26 +124,23 @@ class Sender:
         """
         accepted = diff16(ack, self.base)
         received = diff16(peer_next, self.base)
-        if not 0 <= accepted <= received <= len(self._waiting):
+        if not 0 <= accepted <= received <= len(self._lines):
             return "resume at lines %d, %d, held from %d" % (ack, peer_next, self.base)
-        lines = [self._waiting.pop(0)[0] for _ in range(received)]
-        self._held -= sum(len(line) for line in lines[:accepted])
-        self._retained = lines[accepted:]
-        self.base = ack
-        self.acknowledged += accepted
+        self._forget(accepted)
+        self._retained = received - accepted
         return None
 
     def can_fill(self):
         """True if `fill` would write something into a frame with space."""
-        if not self._waiting:
+        if self._retained == len(self._lines):
             return False
-        left = len(self._waiting[0][0]) - self._offset
-        return self._credit >= RECORD_CHARGE + min(left, MIN_FRAGMENT)
+        size = len(self._lines[self._retained][0])
+        return self._credit >= RECORD_CHARGE + min(size - self._offset, MIN_FRAGMENT) and size <= self.max_line
 
     def fill(self, buf, at, end):
         """Write records into buf[at:end] as far as space and credit go. Returns the new at."""
         while self.can_fill():
-            data, numbered = self._waiting[0]
+            data, numbered = self._lines[self._retained]
             left = len(data) - self._offset
             n = min(left, end - at - RECORD_HEADER, self._credit - RECORD_CHARGE, LENGTH)
             if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
@@ -156,10 +174,10 @@ class Sender:
         return True
 
     def _finish_line(self, data, numbered):
-        self._waiting.pop(0)
         self._offset = 0
         if numbered:
-            self._retained.append(data)
+            self._retained += 1
             self._unasked_lines += 1
         else:
+            self._lines.pop(self._retained)
             self._held -= len(data)

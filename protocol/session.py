@@ -27,6 +27,7 @@ from protocol.limits import (
     ACK_LATE_MS,
     MAC_BYTES,
     MAX_FRAME,
+    MAX_LINE,
     MIN_FRAGMENT,
     PROBE_MS,
     RECORD_CHARGE,
@@ -63,12 +64,14 @@ class Session:
         self._stall_ms = stall_ms
         self._channel = None
 
-    def attach(self, channel, peer_epoch, max_frame):
+    def attach(self, channel, peer_epoch, max_frame, max_line=MAX_LINE):
         """Begin on an authenticated connection. `encode_into` gives RESUME first.
 
         max_frame: the longest frame that both sides take, with its prefix.
+        max_line: the longest line that the peer takes; a longer one is held, with those behind it.
         """
         self.detach()
+        self.sender.max_line = max_line
         self._channel = channel
         self._new_epoch = peer_epoch
         self._max_frame = min(max_frame, MAX_FRAME)

@@ -2,7 +2,7 @@ import unittest
 
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.receiver import MAX_ROOM, Receiver
+from protocol.receiver import MAX_ROOM, Receiver, receive_bytes
 from tests.protocol.noise import Noise
 
 
@@ -178,6 +178,77 @@ class TestRoom(unittest.TestCase):
         receiver.disconnect()
         receiver.take(0, body((MORE, b"half "), (0, b"line")))
         self.assertEqual(receiver.lines, [b"half line"])
+
+
+class Full(list):
+    """A list that cannot grow."""
+
+    def append(self, item):
+        raise MemoryError
+
+
+class Unreadable:
+    """A payload that there is no room for: reading it raises MemoryError, and in MicroPython TypeError."""
+
+    def __init__(self, size):
+        self._size = size
+
+    def __len__(self):
+        return self._size
+
+    def __bytes__(self):
+        raise MemoryError
+
+    def __iter__(self):
+        raise MemoryError
+
+
+class TestMemoryThatRunsOut(unittest.TestCase):
+    def fails(self, receiver, header, payload):
+        with self.assertRaises((MemoryError, TypeError)):
+            receiver._record(receiver.next, header, payload)
+
+    def test_line_that_there_is_no_room_for_leaves_nothing_behind(self):
+        receiver = Receiver()
+        before = receiver.room
+        for header in (0, MORE, QOS0):
+            self.fails(receiver, header, Unreadable(700))
+            receiver.disconnect()
+            self.assertEqual((receiver.room, receiver.next, receiver.lines), (before, 0, []))
+        self.assertIsNone(receiver.take(0, body((0, b"line"))))
+        self.assertEqual(receiver.lines, [b"line"])
+
+    def test_line_that_the_list_has_no_room_for_leaves_nothing_behind(self):
+        receiver = Receiver()
+        before = receiver.room
+        for full in ("lines", "_charges"):
+            kept = getattr(receiver, full)
+            setattr(receiver, full, Full())
+            self.fails(receiver, 0, b"line")
+            setattr(receiver, full, kept)
+            receiver.disconnect()
+            self.assertEqual((receiver.room, receiver.next, receiver.lines, receiver._charges), (before, 0, [], []))
+
+    def test_line_whose_last_fragment_fails_comes_again(self):
+        receiver = Receiver()
+        before = receiver.room
+        self.assertIsNone(receiver.take(0, body((MORE, bytes(64)))))
+        self.fails(receiver, 0, Unreadable(10))
+        receiver.disconnect()
+        self.assertEqual(receiver.room, before)
+        self.assertIsNone(receiver.take(0, body((MORE, bytes(64)), (0, b"end"))))
+        self.assertEqual(receiver.lines, [bytes(64) + b"end"])
+
+
+class TestReceiveBytes(unittest.TestCase):
+    def test_longest_line_in_the_smallest_fragments_fits(self):
+        self.assertEqual(receive_bytes(MAX_LINE), RECEIVE_BYTES)
+        for max_line in (128, 129, 500, 4096):
+            receiver = Receiver(receive_bytes(max_line), max_line)
+            sizes = [16] + [MIN_FRAGMENT] * ((max_line - 16) // MIN_FRAGMENT)
+            sizes.append(max_line - sum(sizes))
+            room = receiver.room * ROOM_UNIT
+            self.assertLessEqual(sum(sizes) + RECORD_CHARGE * len(sizes), room)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,28 @@ class TestAsks(unittest.TestCase):
         self.assertEqual([self.asks(sender, 204) for _ in range(3)], [False, False, True])
 
 
+class TestLongestLine(unittest.TestCase):
+    def test_line_longer_than_the_peer_takes_is_held_with_those_behind_it(self):
+        sender = sender_with(b"first", b"x" * 300, b"last")
+        sender.max_line = 299
+        self.assertEqual(records(sender), [(0, b"first")])
+        self.assertFalse(sender.can_fill())
+        self.assertEqual(sender.longest_held, 300)
+        sender.max_line = 300
+        self.assertEqual(sender.longest_held, 0)
+        self.assertEqual(records(sender), [(0, b"x" * 300), (0, b"last")])
+
+    def test_line_that_was_sent_before_is_not_held(self):
+        sender = sender_with(b"x" * 300)
+        records(sender)
+        sender.max_line = 299
+        self.assertEqual(sender.longest_held, 0)
+        sender.disconnect()
+        self.assertEqual(sender.longest_held, 300)
+        self.assertIsNone(sender.resume(0, 1))  # the peer has it already
+        self.assertEqual(sender.longest_held, 0)
+
+
 class TestFill(unittest.TestCase):
     def test_lines_that_wait_share_a_frame_in_order(self):
         sender = sender_with(b"a", b"", b"ccc")

@@ -96,16 +96,15 @@ class Defences:
         original_disconnect, original_resume = Sender.disconnect, Sender.resume
 
         def disconnect(sender):
-            sender.sent_before = len(sender._retained) + getattr(sender, "sent_before", 0)
+            sender.sent_before = sender._retained + getattr(sender, "sent_before", 0)
             original_disconnect(sender)
 
         def resume(sender, ack, peer_next):
             base = sender.base
             fault = original_resume(sender, ack, peer_next)
-            left = sender.sent_before - len(sender._retained) - (sender.base - base & 0xFFFF)
+            left = sender.sent_before - sender._retained - (sender.base - base & 0xFFFF)
             sender.sent_before = 0
-            for _ in range(max(0, left)):
-                sender._retained.append(sender._waiting.pop(0)[0])
+            sender._retained += max(0, left)
             return fault
 
         self._patch.setattr(Sender, "disconnect", disconnect)
