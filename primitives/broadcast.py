@@ -2,7 +2,7 @@
 
 import asyncio
 
-from primitives.waiting import wait_for_ms
+from primitives.waiting import Sleepers
 
 
 class Broadcast:
@@ -13,22 +13,21 @@ class Broadcast:
 
     def __init__(self):
         self._event = asyncio.Event()
+        self._sleepers = Sleepers()  # those with a limit
 
     def pulse(self):
         self._event.set()
         self._event.clear()
+        self._sleepers.wake()
 
     async def wait(self, limit=None):
         """Wait for a pulse, or until limit (Timeout) expires: the caller looks again in either case.
 
-        Raises: asyncio.TimeoutError if limit has expired before.
+        Raises: asyncio.TimeoutError if limit has expired before; MemoryError before it waits.
         """
         if limit is None:
             await self._event.wait()
             return
         if limit.expired():
             raise asyncio.TimeoutError
-        try:
-            await wait_for_ms(self._event.wait(), limit.left())
-        except asyncio.TimeoutError:
-            pass
+        await self._sleepers.sleep(limit.left())

@@ -1,0 +1,85 @@
+"""A Flag that its task waits for with a limit, and that allocates nothing to wait.
+
+asyncio's own `wait_for_ms` makes some objects each time. When memory runs out in the middle of it, the task that
+waits is cancelled, or the flag is left half registered, and MicroPython crashes at its next poll. Here the flag is
+registered once, by `open`, which also makes the one task that is the clock.
+"""
+
+import gc
+
+from primitives.platform import Flag, sleep_ms, ticks_ms
+
+try:
+    from asyncio import core, create_task
+    from time import ticks_add
+
+    _LONG_MS = 60000
+
+    class TimedFlag(Flag):
+        def __init__(self):
+            super().__init__()
+            self._clock = None
+
+        def ioctl(self, request, flags):
+            return self._state & flags if request == 3 else -1  # MP_STREAM_POLL; to read only: nobody waits to write
+
+        def open(self):
+            """Get ready to wait. Raises: MemoryError; then it may be called again."""
+            queue = core._io_queue
+            if id(self) not in queue.map:
+                self._register(queue.poller)
+                # What waits to read, and to write. One that is not None keeps it registered, and is never woken.
+                queue.map[id(self)] = [None, self, self]
+            if self._clock is None:
+                self._clock = create_task(self._tick())
+
+        def _register(self, poller):
+            try:
+                poller.register(self, 0)
+            except MemoryError:
+                # Half of it would crash the next poll (extmod/modselect.c, poll_set_add_obj): so all of it, or nothing.
+                gc.collect()
+                try:
+                    poller.register(self, 0)
+                except MemoryError:
+                    poller.unregister(self)
+                    raise
+
+        def close(self):
+            """Undo `open`, when nobody waits any more. May be called twice."""
+            queue = core._io_queue
+            queue.map.pop(id(self), None)
+            queue.poller.unregister(self)
+            if self._clock is not None:
+                self._clock.cancel()
+                self._clock = None
+
+        async def _tick(self):
+            while True:
+                self.set()
+                await sleep_ms(_LONG_MS)
+
+        def wait_ms(self, ms):
+            """Awaitable: the flag has been set, and is cleared, or ms milliseconds have passed. Allocates nothing."""
+            # The clock's task is in this queue whenever another one runs.
+            core._task_queue.remove(self._clock)
+            core._task_queue.push(self._clock, ticks_add(ticks_ms(), ms))
+            return self
+
+except ImportError:  # CPython
+    import asyncio
+
+    from primitives.waiting import wait_for_ms
+
+    class TimedFlag(Flag):
+        def open(self):
+            pass
+
+        def close(self):
+            pass
+
+        async def wait_ms(self, ms):
+            try:
+                await wait_for_ms(self, ms)
+            except asyncio.TimeoutError:
+                pass
