@@ -82,5 +82,8 @@ try:
     # Made in a function of its own, whose frame is on the heap no more while the bridge runs.
     asyncio.run(make_bridge().run())
 except Exception as error:  # whatever it is, the remedy is the same
-    sys.print_exception(error)
+    try:
+        sys.print_exception(error)
+    except MemoryError:
+        pass  # there may be none left to print with
 machine.reset()

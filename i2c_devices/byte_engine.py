@@ -64,7 +64,11 @@ class ByteEngine:
     def open(self):
         if self._target is None:
             self._target = self._port.open_bytes()
-            self._irq = self._target.irq(self._on_event_ref, _ALL, hard=True)
+            try:
+                self._irq = self._target.irq(self._on_event_ref, _ALL, hard=True)
+            except MemoryError:
+                self.close()
+                raise
 
     def set_hard(self, hard):
         self._hard = hard  # the interrupts are hard in any case

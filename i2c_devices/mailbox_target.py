@@ -49,6 +49,8 @@ class MailboxTarget:
         self.status = layout.Status()
         self.status.client_life = life
         self._lives = None
+        self._new_life = False  # `poll` has not said so yet
+        self._slot = (self._outgoing, box.HEADER)
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
         self.publish()
@@ -60,9 +62,12 @@ class MailboxTarget:
         """Leave the bus, and the synchronisation with it."""
         self.device.close()
         self._restart(0)
-        first, end = self._layout.SYNC, self._layout.RX
-        self._memory[first:end] = bytes(end - first)
-        self.publish()
+        for at in range(self._layout.SYNC, self._layout.RX):
+            self._memory[at] = 0
+        try:
+            self.publish()
+        except MemoryError:
+            pass  # it is still to be done
         self.used = False
 
     @property
@@ -74,6 +79,7 @@ class MailboxTarget:
         self._wake()
 
     def _restart(self, bridge_life):
+        lives = box.lives(self.status.client_life, bridge_life) if bridge_life else None  # first: it may fail
         status = self.status
         status.bridge_life = bridge_life
         status.next = status.base = status.end = status.drop = 0
@@ -81,23 +87,23 @@ class MailboxTarget:
         # No transfer of another life may look like the next one of this.
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
-        self._lives = box.lives(status.client_life, bridge_life) if bridge_life else None
+        self._lives = lives
         self._changed = True
 
     # From the bridge
 
     def poll(self):
-        """Look at SYNC and ACK. Returns True if the bridge began a new life."""
+        """Look at SYNC and ACK. Returns True if the bridge began a new life, since it last said so."""
         sync, ack = self._layout.SYNC, self._layout.ACK
         self._cell[:] = self._view[sync : sync + box.SYNC_BYTES]
-        new_life = False
         if self._cell[0]:
-            new_life = self._poll_sync()
+            self._new_life |= self._poll_sync()
         if self._lives is not None:
             self._cell[: box.ACK_BYTES] = self._view[ack : ack + box.ACK_BYTES]
             number = decode_ack(self._cell, 0, self._lives)
             if number is not None:
                 self._acknowledge(number)
+        new_life, self._new_life = self._new_life, False
         return new_life
 
     def _poll_sync(self):
@@ -123,13 +129,14 @@ class MailboxTarget:
             self._changed = self.used = True
 
     def transfers(self):
-        """Yield (kind, connection, payload) of each transfer that has arrived.
+        """Yield (kind, connection, payload) of each transfer that has arrived, and accept it when the next one is
+        asked for: one that has met an exception comes again.
 
         payload: memoryview, valid until the next step.
         """
         while self.fetch():
-            self.accept()
             yield self._received[1], self._received[2], self.payload
+            self.accept()
 
     def arrived(self):
         """True if something stands where the next transfer is expected. Does not allocate."""
@@ -185,7 +192,7 @@ class MailboxTarget:
         status = self.status
         if self._lives is None or diff8(status.end, status.base) >= box.SLOTS:
             return None
-        return self._outgoing, box.HEADER
+        return self._slot
 
     def offer(self, kind, connection, length):
         """Offer the payload of length bytes that was written into `slot()`."""
@@ -227,7 +234,11 @@ class MailboxTarget:
         changed = self._changed
         if changed:
             self._changed = False
-            self._publish_cells()
+            try:
+                self._publish_cells()
+            except MemoryError:
+                self._changed = True
+                raise
         return changed
 
     def _publish_cells(self):

@@ -28,7 +28,11 @@ class MemoryEngine:
     def open(self):
         if self._target is None:
             self._target = self._port.open(self.memory, self._address_bits)
-            self._listen()
+            try:
+                self._listen()
+            except MemoryError:
+                self.close()  # without events it would be slow for ever
+                raise
 
     def _listen(self):
         if self._hard:
@@ -69,10 +73,12 @@ class MemoryEngine:
 
     def put(self, at, data):
         self._putting += 1
-        if self._ranges:
-            self._kept[at : at + len(data)] = data
-        self.memory[at : at + len(data)] = data
-        self._putting -= 1
+        try:
+            if self._ranges:
+                self._kept[at : at + len(data)] = data
+            self.memory[at : at + len(data)] = data
+        finally:
+            self._putting -= 1
         if self._unrestored and not self._putting:
             self.restore()
 
