@@ -40,8 +40,8 @@ BARS = {
     "bridge instructions, down 180": ("<=", 60400),
     "client instructions, up 180": ("<=", 221600),
     "client instructions, down 180": ("<=", 284500),
-    "client allocates, up 180": ("<=", 676),
-    "client allocates, down 180": ("<=", 1093),
-    "client RAM, import of pb_link, compiled": ("<=", 63500),
+    "client allocates, up 180": ("<=", 600),
+    "client allocates, down 180": ("<=", 1050),
+    "client RAM, import of pb_link, compiled": ("<=", 66500),
     "client RAM, AppBase that runs, compiled": ("<=", 12800),
 }

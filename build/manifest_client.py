@@ -10,14 +10,15 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "fallbacks.py", "hooks.py", "limits.py",
-        "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py",
+        "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
     ),
     base_path="..",
 )  # fmt: skip
 package(
     "primitives",
     (
-        "__init__.py", "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timeout.py", "wait_limit.py",
+        "__init__.py", "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py",
+        "wait_limit.py",
         "waiting.py",
     ),
     base_path="..",

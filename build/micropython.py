@@ -1,13 +1,16 @@
 """A real MicroPython for tests and simulations: finds one or builds it.
 
-    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--measuring] [--mpy-cross] [--force]
+    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--measuring] [--failing]
+                                  [--mpy-cross] [--force]
 
 The last line on stdout is the absolute path of the program; progress goes to stderr. Without options it is a 64-bit
 interpreter: MICROPYTHON, else `micropython` on PATH if it will do, else one is built. The 32-bit one, whose objects
 are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--bridge` is the 32-bit one with the
 bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
 images that are flashed (MICROPYTHON_CHIP names another); `--measuring` is a 32-bit one whose instructions are counted,
-with the module of bench_c/. What is built is kept, see cache.py, and built anew only when what goes into it changes.
+with the module of bench_c/; `--failing` a 64-bit one whose clock is that of bench_c/, and whose allocations can be made
+to fail, by the module of failing_c/. What is built is kept, see cache.py, and built anew only when what goes into it
+changes.
 """
 
 import argparse
@@ -32,6 +35,7 @@ MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
 MANIFEST_CHIP = cache.ROOT / "build" / "manifest_chip.py"
 CHIP = cache.ROOT / "sim" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 BORDER = cache.ROOT / "build" / "bench_c"  # the benchmark's module, in C
+FAILING = cache.ROOT / "build" / "failing_c"  # allocations that fail, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
 # Run in an interpreter to learn whether it will do; prints version and word size.
@@ -83,6 +87,12 @@ def chip(*, force=False):
 def measuring(*, force=False):
     """Returns the absolute path of a 32-bit interpreter that has names of its functions, no threads, and BORDER."""
     return _Builder(cache.cache_folder(), force).measuring()
+
+
+def failing(*, force=False):
+    """Returns the absolute path of a 64-bit interpreter that has no threads, BORDER and FAILING. (In a 32-bit one the
+    `id` of an object of the heap is a long integer, and allocates, in asyncio too; on boards it does not.)"""
+    return _Builder(cache.cache_folder(), force).failing()
 
 
 def mpy_cross(*, force=False):
@@ -154,29 +164,40 @@ class _Builder:
             binary = self._binaries / f"{name}-{digest.hexdigest()[:16]}"
             if self._force or not cache.touch(binary):
                 say(f"Freezing {len(files)} files into the {name}'s interpreter ..")
-                # The port's make does not notice a module that is gone from C sources: what they become starts afresh.
-                objects = self._folder / f"objects-bridge-{frozen.digest_of(chip)[:8]}"
-                for other in self._folder.glob("objects-bridge-*"):
-                    if other.is_dir() and other != objects:
-                        shutil.rmtree(other)
                 self._build(
-                    32, manifest, binary, objects,
+                    32, manifest, binary, self._objects_of("bridge", chip),
                     f"USER_C_MODULES={modules}", f"VARIANT_DIR={modules / CHIP.name / 'variant'}",
                 )
                 cache.prune(self._binaries, f"{name}-")
         return binary
 
     def measuring(self):
+        return self._with_modules("measuring", 32, [BORDER], "STRIP=")
+
+    def failing(self):
+        return self._with_modules("failing", 64, [BORDER, FAILING])
+
+    def _with_modules(self, name, bits, sources, *words):
+        """An interpreter without threads that has these modules in C."""
         with cache.locked(self._folder):
-            modules = self._folder / "modules-measuring"
-            copies = frozen.mirror(BORDER, modules / BORDER.name)
-            digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies)).encode()).hexdigest()[:16]
-            binary = self._binaries / f"measuring-{digest}"
+            modules = self._folder / f"modules-{name}"
+            copies = [copy for source in sources for copy in frozen.mirror(source, modules / source.name)]
+            digest = hashlib.sha256((_options_digest(bits) + frozen.digest_of(copies)).encode()).hexdigest()[:16]
+            binary = self._binaries / f"{name}-{digest}"
             if self._force or not cache.touch(binary):
-                words = (f"USER_C_MODULES={modules}", "MICROPY_PY_THREAD=0", "STRIP=")
-                self._build(32, self._asyncio_only(), binary, self._folder / "objects-measuring", *words)
-                cache.prune(self._binaries, "measuring-")
+                words = (f"USER_C_MODULES={modules}", "MICROPY_PY_THREAD=0", *words)
+                self._build(bits, self._asyncio_only(), binary, self._objects_of(name, copies), *words)
+                cache.prune(self._binaries, f"{name}-")
         return binary
+
+    def _objects_of(self, name, sources):
+        """The folder of objects for these C sources: the port's make does not notice a module that has come or gone, so
+        that what they become starts afresh. That of others is removed."""
+        objects = self._folder / f"objects-{name}-{frozen.digest_of(sources)[:8]}"
+        for other in self._folder.glob(f"objects-{name}-*"):
+            if other.is_dir() and other != objects:
+                shutil.rmtree(other)
+        return objects
 
     def _asyncio_only(self):
         manifest = self._folder / "asyncio_only.py"
@@ -321,6 +342,7 @@ def main(arguments=None):
     product.add_argument("--bridge", action="store_true", help="the 32-bit interpreter with the bridge frozen in")
     product.add_argument("--chip", action="store_true", help="the same, to be started from the images in firmware/")
     product.add_argument("--measuring", action="store_true", help="the 32-bit interpreter that valgrind can count")
+    product.add_argument("--failing", action="store_true", help="the 64-bit interpreter whose allocations can fail")
     product.add_argument("--mpy-cross", action="store_true", help="the compiler to .mpy files")
     parser.add_argument("--force", action="store_true", help="build afresh, whatever there is")
     options = parser.parse_args(arguments)
@@ -331,6 +353,8 @@ def main(arguments=None):
             path = chip(force=options.force)
         elif options.measuring:
             path = measuring(force=options.force)
+        elif options.failing:
+            path = failing(force=options.force)
         elif options.mpy_cross:
             path = mpy_cross(force=options.force)
         else:

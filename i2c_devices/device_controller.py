@@ -5,14 +5,13 @@ Bus errors are not raised: a transfer that fails is repeated, and `failures` cou
 was written that is lost, and a call that reads was told, the next one that writes is told too.
 """
 
-import asyncio
 from errno import ECONNRESET
 
 from i2c_devices.life import random16
-from i2c_devices.mailbox_controller import FREE, SENDING, MailboxController
-from primitives.platform import Flag, sleep_ms
+from i2c_devices.mailbox_controller import FREE, RECEIVED, SENDING, MailboxController
+from primitives.platform import sleep_ms
+from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from primitives.waiting import wait_for_ms
 from protocol.device import DEVICE_BYTES, MAX_PAYLOAD, Layout, decode_device
 from protocol.mailbox import ADDRESS_BITS, HEADER
 
@@ -44,8 +43,8 @@ class DeviceController:
         self._lost = False  # what was written last, with the device's life
         self._faults = 0  # of the device, when the transfer was written that is on its way
         self._rewrite = Timeout(REWRITE_MS)
-        self._rx_flag = Flag()  # one for each task that may wait: one that reads, one that writes
-        self._tx_flag = Flag()
+        self._rx_flag = TimedFlag()  # one for each task that may wait: one that reads, one that writes
+        self._tx_flag = TimedFlag()
         self._lost_cells = 0
         self._failures = 0
         self.resets = 0  # times that the device began anew
@@ -159,7 +158,12 @@ class DeviceController:
     def _send(self, n):
         """Send what stands in the buffer at _payload_at."""
         box = self._box
-        sent = box.send(0, 0, self._payload_at, n)
+        try:
+            sent = box.send(0, 0, self._payload_at, n)
+        except MemoryError:
+            if not box.sending:
+                raise  # nothing has been sent
+            sent = False
         self._mark()  # now: at 100 kHz it may have taken 90 ms
         if not sent:
             self._rewrite.expire()
@@ -167,6 +171,8 @@ class DeviceController:
     def _fetch(self):
         """Fetch the next transfer. True if it is there: `_payload()` is a memoryview of it, until `_done`."""
         box = self._box
+        if box is not None and box.state == RECEIVED:  # memory ran out before it could be kept
+            return True
         if box is None or not box.can_receive():
             if not self.poll():
                 return False
@@ -185,15 +191,20 @@ class DeviceController:
     async def _wait(self, flag, ready):
         """Wait until ready() returns something, and return it."""
         await sleep_ms(0)  # others run, also when something is always ready
-        while True:
-            flag.clear()
-            result = ready()
-            if result:
-                return result
-            try:
-                await wait_for_ms(flag, self._interval_ms)
-            except asyncio.TimeoutError:
-                pass  # no hint came: look all the same
+        try:
+            while True:
+                try:
+                    flag.clear()
+                    result = ready()
+                    if result:
+                        return result
+                    flag.open()
+                except MemoryError:
+                    await sleep_ms(self._interval_ms)
+                else:
+                    await flag.wait_ms(self._interval_ms)  # without a hint: look all the same
+        finally:
+            flag.close()
 
     async def readable(self):
         """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""

@@ -3,16 +3,17 @@
 All state is in the mailbox's memory, so events are hints: they may be late, coalesced or lost. The interrupt itself
 only sets flags, and has the work scheduled; every call of the application (`any`, `read`, `ioctl`, ..) does it as well,
 and costs a few comparisons if there is none. The two keep apart by `_busy`.
-"""
 
-import asyncio
+When memory runs out in the work, what is left of it is done by the next call or event, or POLL_MS later by a task
+that waits. A call that raises MemoryError has done nothing: call it again.
+"""
 
 from i2c_devices.life import random16
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import Pollable, check_pins, drive
-from primitives.platform import Flag, sleep_ms
+from primitives.platform import sleep_ms
+from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from primitives.waiting import wait_for_ms
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
 
 # How often a call, or a task that waits, examines everything although no event came, and how long the controller may
@@ -46,7 +47,7 @@ class DeviceTarget(Pollable):
     """A base class, for `select.poll` wants one. A device has these methods:
 
     _fits(n): there is room for a transfer of n bytes.
-    _take(payload): keep what arrived.
+    _take(payload): keep what arrived, and accept it in the mailbox when nothing of the device's can fail any more.
     _offer(): put what waits into free slots of the mailbox.
     _confirm(number): the controller has the transfer with this number.
     _levels(): (available, room) for STATUS.
@@ -71,6 +72,7 @@ class DeviceTarget(Pollable):
         # SYNC and ACK as they were examined last.
         self._cells = memoryview(self._memory)[layout.SYNC : layout.RX]
         self._seen = memoryview(bytearray(len(self._cells)))
+        self._examining = False  # they are still to be
         self._look = Timeout(POLL_MS)
         self._stalled = False  # what arrived is not whole, or finds no room: wait for an event
         self._stall = Timeout(POLL_MS + window // MIN_BYTES_PER_MS)
@@ -80,8 +82,8 @@ class DeviceTarget(Pollable):
         self._base = 0  # number of the oldest transfer that is not confirmed
         self._reported = 0  # faults that the handler knows of
         self._overflows = 0
-        self._rx_flag = Flag()
-        self._tx_flag = Flag()
+        self._rx_flag = TimedFlag()
+        self._tx_flag = TimedFlag()
         cell = bytearray(DEVICE_BYTES)
         encode_device_into(cell, 0, kind, window, rx, tx)
         box.device.put(0, cell)
@@ -182,10 +184,23 @@ class DeviceTarget(Pollable):
         self._enter()
         self._leave()
 
+    def _end(self):
+        """The end of a call that has changed something: offer it, tell of it. It does not raise MemoryError, for what
+        the call has done is done."""
+        try:
+            self._offer()
+            self._publish()
+        except MemoryError:
+            self._box.used = True  # somebody else does it
+        self._leave()
+
     async def run(self):
         """Serve for ever, also when events are lost and the application does not call: a task of its own, if wanted."""
         while True:
-            self.service()
+            try:
+                self.service()
+            except MemoryError:
+                pass  # it is done the next time
             await sleep_ms(POLL_MS)
 
     def _enter(self):
@@ -198,7 +213,7 @@ class DeviceTarget(Pollable):
             self._look_around()
             entered = True
         finally:
-            if not entered:  # a callback of the application raised
+            if not entered:  # a callback of the application raised, or memory ran out
                 self._busy -= 1
 
     def _leave(self):
@@ -207,6 +222,8 @@ class DeviceTarget(Pollable):
                 if self._busy > 1 or not self._box.used:
                     break
                 self._look_around()  # an event came meanwhile, and found the device in use
+        except MemoryError:
+            return  # the next call, or a task that waits, looks again
         finally:
             self._busy -= 1
         if not self._busy and self._box.used:
@@ -214,24 +231,33 @@ class DeviceTarget(Pollable):
 
     def _on_schedule(self, _):
         if not self._busy:
-            self.service()
+            try:
+                self.service()
+            except MemoryError:
+                pass  # as `_leave`: `used` stays
 
     def _look_around(self):
         box = self._box
         if box.used or self._look.expired() or box.arrived() and not self._stalled or self._cells != self._seen:
             box.used = False
             self._look.restart()
-            self._serve()
+            try:
+                self._serve()
+            except MemoryError:
+                box.used = True
+                raise
 
     def _serve(self):
         box = self._box
         box.device.restore()
         events = 0
-        if self._cells != self._seen:
+        if self._cells != self._seen or self._examining:
+            self._examining = True
             self._seen[:] = self._cells
             if box.poll():
                 self._forget()
                 events = IRQ_RESET
+            self._examining = False
         self._receive()
         self._confirm_all()
         self._offer()
@@ -259,10 +285,9 @@ class DeviceTarget(Pollable):
                 self._overflows += not self._over
                 self._over = True
                 return
-            box.accept()
             self._stalled = self._over = False
-            self._rx_flag.set()
             self._take(payload)
+            self._rx_flag.set()
         self._stalled = False
 
     def _confirm_all(self):
@@ -298,15 +323,20 @@ class DeviceTarget(Pollable):
 
     async def _wait(self, flag, ready):
         await sleep_ms(0)  # others run, also when something is always ready
-        while True:
-            flag.clear()
-            self.service()
-            if ready():
-                return
-            try:
-                await wait_for_ms(flag, POLL_MS)
-            except asyncio.TimeoutError:
-                pass  # no event came: look all the same
+        try:
+            while True:
+                try:
+                    flag.clear()
+                    self.service()
+                    if ready():
+                        return
+                    flag.open()
+                except MemoryError:
+                    await sleep_ms(POLL_MS)
+                else:
+                    await flag.wait_ms(POLL_MS)  # no event came: look all the same
+        finally:
+            flag.close()
 
     async def readable(self):
         """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""

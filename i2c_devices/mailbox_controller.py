@@ -119,14 +119,14 @@ class MailboxController:
     def _greet(self):
         """Begin a new life of the link."""
         self.synchronised = False
-        self.new_life = True
         life = self._random16()
         # Not the one that the client knows: it would not see that it ended.
         while life in (self._life, self.status.bridge_life):
             life = life % 0xFFFF + 1
+        self._lives = box.lives(self.status.client_life, life)  # first: it may fail
+        self.new_life = True
         self._life = life
         self._client_life = self.status.client_life
-        self._lives = box.lives(self._client_life, self._life)
         self._reset_numbers()
         return self._write_sync()
 
@@ -215,13 +215,13 @@ class MailboxController:
         if length <= self._small:
             at = self._layout.TX_STRIDE
             self.buffer[at + box.HEADER : at + box.HEADER + length] = self.view[start : start + length]
-        else:
-            self.state = SENDING
-        self.sending = True
         if at != self._out_at or length != len(self._out[3]):
-            self._out_at = at
             self._out = box.parts(self.view, at, length, 0)
+            self._out_at = at
         box.seal_transfer(box.FROM_BRIDGE, self._lives, self._out, self._out_number, kind, connection, self.next)
+        self.sending = True  # nothing is, if one of the above had no memory
+        if length > self._small:
+            self.state = SENDING
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0
         return self._write_transfer()

@@ -60,8 +60,14 @@ class PacketController(DeviceController):
 
     async def send(self, packet):
         """Wait for room, write the packet, and wait until the device has taken it. One task at a time."""
-        await self._wait(self._tx_flag, lambda: self.send_nowait(packet))
-        await self.drain()
+        sent = False
+
+        def done():
+            nonlocal sent
+            sent = sent or self.send_nowait(packet)
+            return sent and self.flush()
+
+        await self._wait(self._tx_flag, done)  # in one: a second wait might not find the memory to begin
 
     def _readable(self):
         if self._packet is None:

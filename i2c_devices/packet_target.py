@@ -53,8 +53,7 @@ class PacketTarget(DeviceTarget):
         try:
             return self._rx.pop(0) if self._rx else None
         finally:
-            self._publish()
-            self._leave()
+            self._end()
 
     def send_nowait(self, packet):
         """Queue a packet for the controller. False if the queue is full.
@@ -69,11 +68,9 @@ class PacketTarget(DeviceTarget):
             if len(self._tx) >= self._tx_queue:
                 return False
             self._tx.append(packet)
-            self._offer()
             return True
         finally:
-            self._publish()
-            self._leave()
+            self._end()
 
     async def recv(self):
         """Wait for the next packet. One task at a time. For a time-out: around `readable`, then `recv_nowait`."""
@@ -106,10 +103,12 @@ class PacketTarget(DeviceTarget):
         return len(self._rx) < self._rx_queue
 
     def _take(self, payload):
-        if self._on_packet is not None:
-            self._on_packet(payload)
-        else:
+        if self._on_packet is None:
             self._rx.append(bytes(payload))
+            self._box.accept()
+        else:
+            self._box.accept()  # what the function makes of it is its own
+            self._on_packet(payload)
 
     def _offer(self):
         while len(self._tx) > self._offered:

@@ -55,8 +55,7 @@ class StreamTarget(DeviceTarget):
         try:
             return self._rx.read(n) or None
         finally:
-            self._publish()
-            self._leave()
+            self._end()
 
     def readinto(self, buf, n=None):
         """Fill buf, or n bytes of it, as far as there are bytes. Returns their number; None if there are none."""
@@ -64,8 +63,7 @@ class StreamTarget(DeviceTarget):
         try:
             return self._rx.readinto(buf if n is None else memoryview(buf)[:n]) or None
         finally:
-            self._publish()
-            self._leave()
+            self._end()
 
     def readline(self):
         """The bytes to the next newline and with it, or all that there are; None if there are none."""
@@ -84,9 +82,7 @@ class StreamTarget(DeviceTarget):
         try:
             return self._tx.put(data) or None
         finally:
-            self._offer()
-            self._publish()
-            self._leave()
+            self._end()
 
     def flush(self):
         """True if the controller has confirmed everything."""
@@ -110,6 +106,7 @@ class StreamTarget(DeviceTarget):
 
     def _take(self, payload):
         self._rx.put(payload)
+        self._box.accept()
 
     def _offer(self):
         while len(self._tx) > self._offered:

@@ -14,8 +14,10 @@
 import os
 
 from i2c_devices.ports import check_pins
+from pb_link import limits
 from pb_link.link import Link
 from pb_link.settings import Settings
+from primitives.platform import sleep_ms
 from primitives.wait_limit import wait_limit
 from protocol.credentials import parse_id
 from protocol.lines import decode_line, encode_line
@@ -26,7 +28,7 @@ class AppBase:
     conn_id: str, the id by which the server knows this client; a trailing
         newline is dropped.
     config: list (port, server, timeout ms, seconds between reports, ssid,
-        password, key) or a dict of the same (`settings.py`).
+        password, key) or a dict of the same, and of max_line (`settings.py`).
     hardware: list [i2c, syn, ack, rst]: i2c_devices.ports.TargetPort, two
         Pins, and (Pin, active level, pulse in ms) or None. The link sets the
         pins' modes, whatever they were.
@@ -48,6 +50,7 @@ class AppBase:
         self._link = Link(
             parse_id(conn_id), Settings(config), _hardware(hardware), self, verbose
         )
+        self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
 
     def start(self):
         """Called once, when client and ESP8266 are synchronised for the first time.
@@ -56,12 +59,12 @@ class AppBase:
         """
         raise NotImplementedError("subclasses of AppBase define start()")
 
-    async def await_msg(self):
-        """Run the link. The application's main awaits this for ever.
+    def await_msg(self):
+        """Coroutine: run the link. The application's main awaits this for ever.
 
         Raises: what `bad_wifi`, `bad_server` or another hook raised.
         """
-        await self._link.run()
+        return self._link.run()
 
     async def readline(self, timeout_ms=None):
         """The next line from the server, str with its newline. Waits through outages.
@@ -72,15 +75,24 @@ class AppBase:
         time is up when the line has just been taken and acknowledged, and the
         line is lost. With timeout_ms a line is returned or left for the next call.
 
-        Raises: asyncio.TimeoutError; ValueError; LinkDown after `close`.
+        Raises: asyncio.TimeoutError; ValueError; LinkDown after `close`; MemoryError: the line waits for the next call.
         """
-        return decode_line(await self._link.readline(wait_limit(timeout_ms)))
+        limit = wait_limit(timeout_ms)
+        link = self._link
+        receiver = link.session.receiver
+        while not receiver.lines:
+            link.check_open()
+            await link.changed.wait(limit)
+        # All that may fail comes before the line is accepted; nothing is awaited between that and returning it.
+        line = decode_line(receiver.lines[0])
+        link.accept()
+        return line
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the server; a newline is added if there is none.
 
         Args:
-            line: str, at most 8,192 bytes of UTF-8, without an inner newline.
+            line: str, at most 8,192 bytes of UTF-8, or what the server takes, without an inner newline.
             qos: True: delivered exactly once and in order, whatever fails.
                 False: at most once and in order; lost if the link is down.
             wait: with qos, return when the server has acknowledged it, and
@@ -92,10 +104,46 @@ class AppBase:
         server's application does not read.
 
         Cancelling it while it waits for the acknowledgement does not take the
-        line back. Raises: TypeError, ValueError for a bad line, which is not
-        sent; LinkDown after `close`.
+        line back. Raises: TypeError, ValueError for a bad line, MemoryError: it is
+        not sent; LinkDown after `close`.
         """
-        await self._link.write(encode_line(line), bool(qos), bool(wait))
+        link = self._link
+        data = encode_line(line, link.peer_max_line)
+        sender = link.session.sender
+        link.check_open()
+        if self._line_writers or not (qos or link.up) or not sender.room_for(len(data)):
+            if not await self._line_turn(len(data), qos):
+                return  # qos 0 and no link: lost, as promised
+        target = sender.append(data, bool(qos))
+        link.flag.set()
+        while wait and sender.acknowledged < target:
+            try:
+                await link.changed.wait()
+            except MemoryError:  # the line has its place: that is not to be told by an error
+                await sleep_ms(limits.MAX_WAIT_MS)
+            link.check_open()
+
+    async def _line_turn(self, size, numbered):
+        """Wait until all earlier writes have their place and there is one for size bytes.
+
+        Returns True then, and False as soon as the line is of qos 0 and the link is not up.
+        """
+        link = self._link
+        writers = self._line_writers
+        ticket = object()
+        writers.append(ticket)
+        try:
+            while True:
+                link.check_open()
+                if not (numbered or link.up):
+                    return False
+                if writers[0] is ticket and link.session.sender.room_for(size):
+                    return True
+                await link.changed.wait()
+        finally:
+            writers.remove(ticket)
+            if writers:
+                link.changed.pulse()
 
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.

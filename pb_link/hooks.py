@@ -6,8 +6,14 @@
     the newest report                       report(data)
 
 So a hook that waits, even for the link itself, delays the others and costs no memory.
+
+When memory is short the news stay until a hook can be called. A hook that runs out of memory itself has had them.
 """
 
+import gc
+
+from pb_link import limits
+from primitives.platform import sleep_ms
 from protocol.control import BAD_WIFI
 from protocol.errors import LinkDown
 
@@ -21,6 +27,7 @@ class Hooks:
     def __init__(self, app, tasks):
         self._app = app
         self._tasks = tasks
+        self.stuck = False  # there was no memory for the task: `go_on` is to be called again
         self._telling = False  # the task runs
         self._closed = False
         self._was_up = False
@@ -35,7 +42,7 @@ class Hooks:
         if not self._was_up and kind not in self._noted:
             self._noted += (kind,)
             self._failures.append(kind)
-            self._start()
+            self.go_on()
 
     def server_ok(self, up):
         """The server has become reachable, or unreachable."""
@@ -43,25 +50,37 @@ class Hooks:
         if up:
             self._was_up = True
             self._failures.clear()
-        self._start()
+        self.go_on()
 
     def report(self, data):
         self._report = data
-        self._start()
+        self.go_on()
 
     def close(self):
         """Call no hook any more. One that runs is not interrupted: it may be what closes the link."""
         self._closed = True
 
-    def _start(self):
+    def go_on(self):
+        """Tell what there is to tell, or be `stuck`."""
         if not self._telling and not self._closed:
+            self.stuck = True
+            try:
+                self._tasks.start(self._tell())
+            except MemoryError:
+                return
+            self.stuck = False
             self._telling = True
-            self._tasks.start(self._tell())
 
     async def _tell(self):
         try:
-            while not self._closed and await self._tell_next():
-                pass
+            while not self._closed:
+                try:
+                    if not await self._tell_next():
+                        break
+                except MemoryError:
+                    gc.collect()
+                    print("pb_link: out of memory in a hook")
+                    await sleep_ms(limits.MAX_WAIT_MS)
         except LinkDown:  # the hook waited for a line when the link was closed: no fault of its own
             if not self._closed:
                 raise
@@ -71,14 +90,17 @@ class Hooks:
     async def _tell_next(self):
         """Call the hook whose turn it is. Returns False if there is nothing to tell."""
         if self._failures:
-            kind = self._failures.pop(0)
-            await (self._app.bad_wifi() if kind == BAD_WIFI else self._app.bad_server())
+            call = self._app.bad_wifi() if self._failures[0] == BAD_WIFI else self._app.bad_server()
+            self._failures.pop(0)  # now that the call is made, which takes memory
+            await call
         elif self._up != self._told_up:
+            call = self._app.server_ok(self._up)
             self._told_up = self._up
-            await self._app.server_ok(self._up)
+            await call
         elif self._report:
-            data, self._report = self._report, None
-            await self._app.report(data)
+            call = self._app.report(self._report)
+            self._report = None
+            await call
         else:
             return False
         return True

@@ -40,3 +40,6 @@ BOOT_LAST_MS = const(60000)
 HEALTHY_MS = const(10000)
 
 MAX_WAIT_MS = const(250)
+
+# Receive space of a client, however short its longest line is: a stream of full frames does not wait for it.
+MIN_RECEIVE_BYTES = const(5200)

@@ -1,11 +1,14 @@
 """The client's loop: mailbox below, session above, one step for both.
 
 `run` sleeps until the bridge has used the mailbox, the application has
-written or read, or time is up; then `_step` takes what has come, gives what
+written or read, or time is up; then a step takes what has come, gives what
 is to go, and sees whether the ESP8266 is alive.
-"""
 
-import asyncio
+Any allocation in a step may fail. Then `_recover`, which allocates nothing,
+gives up the connection, and with it whatever the step has left half done;
+what must outlive that, a transfer or a new bridge, is ticked off only when it
+has been dealt with.
+"""
 
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import drive, let_go
@@ -14,12 +17,13 @@ from pb_link.bridge_watch import BridgeWatch
 from pb_link.fallbacks import Fallbacks
 from pb_link.hooks import Hooks
 from pb_link.releases import Releases
+from pb_link.shortage import Shortage
 from primitives.broadcast import Broadcast
 from primitives.nonces import Nonces
-from primitives.platform import Flag, sleep_ms, ticks_diff, ticks_ms
+from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from primitives.supervisor import Supervisor
+from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from primitives.waiting import wait_for_ms
 from protocol import control
 from protocol.control_client import decode_report, encode_config
 from protocol.digest import Hmac
@@ -27,16 +31,18 @@ from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
 from protocol.handshake import DONE, Initiator
-from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, NONCE_BYTES
+from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, MAX_LINE, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
-from protocol.receiver import Receiver
+from protocol.receiver import Receiver, receive_bytes
 from protocol.sender import Sender
 from protocol.serial import get16, put16
 from protocol.session import OPEN, Session
 
 
 class Link:
-    """Args:
+    """The application's calls are in `app_base.py`.
+
+    Args:
     client_id: str, checked.
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
@@ -48,29 +54,29 @@ class Link:
         port, self._syn, self._ack, self._rst = hardware
         self._id = client_id
         self._key = settings.key
-        self._config = encode_config(
-            settings.port,
-            settings.server,
-            settings.timeout_ms,
-            settings.report_s,
-            settings.ssid,
-            settings.password,
-        )
+        bridge = settings.port, settings.server, settings.timeout_ms, settings.report_s, settings.ssid, settings.password
+        self._config = encode_config(*bridge)
         self._app = app
         self._verbose = verbose
-        self._flag = Flag()
+        self.flag = TimedFlag()
         self._nonces = Nonces(Hmac(settings.key).digest)
-        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self._flag.set)
+        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self.flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment is another one in each life
-        self.session = Session(Sender(), Receiver(), ticks_diff)
+        max_line = settings.max_line
+        receiver = Receiver(max(limits.MIN_RECEIVE_BYTES, receive_bytes(max_line)), max_line)
+        self.session = Session(Sender(), receiver, ticks_diff)
+        self.shortage = Shortage(max_line)
+        self.peer_max_line = MAX_LINE  # bytes of the longest line that the server takes
         self._reader = FrameReader()
         self._initiator = None
         self._handshake = Timeout(HANDSHAKE_MS)
         self._reply = None  # handshake frame to be sent
+        self._bus_left = True  # the target is to be opened
+        self._bridge_is_new = False
         self._send_config = False
         self._connection = 0  # number of the bridge's connection that we use, or 0
         self.up = False
@@ -79,96 +85,76 @@ class Link:
         self._reset_task = None
         self.closed = False
         self._beat = Timeout(limits.BEAT_MS)
-        self._changed = Broadcast()
-        self._writers = []  # a ticket for each write that waits for its place, in the order of the calls
-        self._tasks = Supervisor(self._flag.set)
+        self.changed = Broadcast()  # something that a call of the application may wait for
+        self._tasks = Supervisor(self.flag.set)
         self._hooks = Hooks(app, self._tasks)
         self.releases = Releases()
 
-    # For the application
+    # The loop
 
-    async def readline(self, limit=None):
-        """The next line, bytes; it is acknowledged when this returns. Raises asyncio.TimeoutError.
-
-        Nothing is awaited between accepting the line and returning it: whoever gives up, gives up a wait for news.
-        """
-        receiver = self.session.receiver
-        while not receiver.lines:
-            self._check_open()
-            await self._changed.wait(limit)
-        data = receiver.lines[0]
+    def accept(self):
+        """The oldest line is handed over. Allocates nothing."""
         self.session.accepted(1, ticks_ms())
-        self._flag.set()
-        return data
+        self.flag.set()
 
-    async def write(self, data, numbered, wait):
-        """Send a line, bytes. See AppBase.write."""
-        sender = self.session.sender
-        self._check_open()
-        if self._writers or not (numbered or self.up) or not sender.room_for(len(data)):
-            if not await self._turn(len(data), numbered):
-                return  # qos 0 and no link: lost, as promised
-        target = sender.append(data, numbered)
-        self._flag.set()
-        while wait and sender.acknowledged < target:
-            await self._changed.wait()
-            self._check_open()
-
-    async def _turn(self, size, numbered):
-        """Wait until all earlier writes have their place and there is one for size bytes.
-
-        Returns True then, and False as soon as the line is of qos 0 and the link is not up.
-        """
-        ticket = object()
-        self._writers.append(ticket)
-        try:
-            while True:
-                self._check_open()
-                if not (numbered or self.up):
-                    return False
-                if self._writers[0] is ticket and self.session.sender.room_for(size):
-                    return True
-                await self._changed.wait()
-        finally:
-            self._writers.remove(ticket)
-            if self._writers:
-                self._changed.pulse()
-
-    def _check_open(self):
+    def check_open(self):
+        """Raises: LinkDown after `close`."""
         if self.closed:
             raise LinkDown("the link has been closed")
 
-    # The loop
-
     async def run(self):
         """Run the link until it is closed. Raises what a task or a hook raised."""
-        self._check_open()
+        self.check_open()
         try:
-            drive(self._syn, 1)
-            let_go(self._ack)
-            if self._rst is not None and not self._resetting:
-                self._release_reset()
-            self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
-            self._box.open()
+            while not self._get_ready():
+                await sleep_ms(limits.MAX_WAIT_MS)
+            wait_ms = 0
             while not self.closed:
-                by_clock = False
-                try:
-                    await wait_for_ms(self._flag, self._wait_ms())
-                except asyncio.TimeoutError:
-                    by_clock = True
+                await self.flag.wait_ms(wait_ms)
                 if self._tasks.fault:
                     raise self._tasks.fault
+                wait_ms = limits.MAX_WAIT_MS
                 if self._resetting or self.closed:
                     continue
-                if self._look() and by_clock:
-                    await self.fallbacks.found(self._announced)
-                    if self._resetting or self.closed:
-                        continue
-                self._act()
-                if self._watch.reset_due():
-                    self._revive()
+                try:
+                    if self._look() and self.flag.by_clock:
+                        await self.fallbacks.found(self._announced)
+                        if self._resetting or self.closed:
+                            continue
+                    self._act()
+                    wait_ms = self._wait_ms()
+                except MemoryError:
+                    self._recover()
         finally:
             self.close()
+            self.flag.close()
+
+    def _get_ready(self):
+        """Returns True when the loop can begin, or need not."""
+        try:
+            if not self.closed:
+                self.flag.open()
+                drive(self._syn, 1)
+                let_go(self._ack)
+                if self._rst is not None and not self._resetting:
+                    self._release_reset()
+                self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
+                self._open_bus()
+        except MemoryError:
+            self.shortage.met(0)
+            return False
+        return True
+
+    def _open_bus(self):
+        self._box.open()
+        self._bus_left = False
+
+    def _recover(self):
+        """Memory has run out somewhere in a step."""
+        if self._connection:
+            self._box.drop(self._connection)
+        self._lose_connection()
+        self.shortage.met(self.session.receiver.next)
 
     def close(self):
         """Free the pins and the bus; every waiting call raises LinkDown."""
@@ -183,12 +169,12 @@ class Link:
         self._ack.irq(None)
         self._box.close()
         self._syn(1)
-        self._changed.pulse()
-        self._flag.set()
+        self.changed.pulse()
+        self.flag.set()
 
     def _on_ack(self, pin):
         self._ack_moved = True
-        self._flag.set()
+        self.flag.set()
 
     def _wait_ms(self):
         if self._box.slot() is None:  # an acknowledgement that is due has no place: the bridge wakes us
@@ -198,15 +184,22 @@ class Link:
 
     def _look(self):
         """Take what has come. Returns True if there was something and no edge has told of it."""
+        if self._bus_left:
+            self._open_bus()
         announced = self._announced()
         self._ack_moved = self._box.heard = False
         status = self._box.status
         seen = status.next << 8 | status.base
         if self._box.poll():
-            self._new_bridge()
+            self._bridge_is_new = True
             seen = -1
         elif self._box.other_layout:
             self.releases.other_layout(self._box.other_layout)
+        if self._bridge_is_new:
+            self._new_bridge()
+            self._bridge_is_new = False
+        if self._hooks.stuck:
+            self._hooks.go_on()
         self._receive()
         if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
             self._box.used = False
@@ -227,6 +220,8 @@ class Link:
         if self._watch.pulse_due(self._box.pending, news):
             self._syn(0)
             self._syn(1)
+        if self._watch.reset_due():
+            self._revive()
 
     def _new_bridge(self):
         self._log("= synchronised with the ESP8266")
@@ -234,7 +229,10 @@ class Link:
         self._send_config = True
         if not self._started:
             self._started = True
-            self._app.start()
+            try:
+                self._app.start()
+            except MemoryError as error:  # the application's own: it comes out of `run`
+                self._tasks.fault = error
 
     # Receiving
 
@@ -278,7 +276,7 @@ class Link:
         fault = self.session.receive(data, ticks_ms())
         if not fault and self.session.state == OPEN:
             self._set_up(True)
-            self._changed.pulse()
+            self.changed.pulse()
         return fault
 
     # Connections
@@ -294,7 +292,7 @@ class Link:
         if self._epoch is None:
             self._epoch = self._nonces.take(EPOCH_BYTES, seen)
         nonce = self._nonces.take(NONCE_BYTES, seen)
-        self._initiator = Initiator(self._id, self._key, self._epoch, nonce)
+        self._initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
         self._reply = self._initiator.hello()
         self._handshake.restart()
 
@@ -305,7 +303,11 @@ class Link:
             self._hooks.failed(control.BAD_SERVER)
             return fault
         max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
-        self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame)
+        self.peer_max_line = self._initiator.peer_max_line
+        self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame, self.peer_max_line)
+        held = self.session.sender.longest_held
+        if held:
+            print("pb_link: a line of %d bytes is held: the server takes %d" % (held, self.peer_max_line))
         return None
 
     def _check_connection(self):
@@ -314,6 +316,8 @@ class Link:
         fault = self.session.fault(ticks_ms())
         if not fault and self.session.state != OPEN and self._handshake.expired():
             fault = "the server does not answer"
+        if not fault and self.shortage.over():
+            fault = "there is room for longer lines again"
         if fault:
             self._drop(fault)
 
@@ -328,13 +332,13 @@ class Link:
         self._reply = None
         self.session.detach()
         self._set_up(False)
-        self._changed.pulse()
+        self.changed.pulse()
 
     def _set_up(self, up):
         if up == self.up:
             return
         self.up = up
-        self._log("= server " + ("up" if up else "down"))
+        self._log("= server up" if up else "= server down")
         self._hooks.server_ok(up)
 
     # Sending
@@ -348,10 +352,10 @@ class Link:
                 return
             buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
             if self._send_config:
-                self._send_config = False
                 end = at + len(self._config)
                 buf[at:end] = self._config
                 self._box.offer(CONTROL, 0, end - at)
+                self._send_config = False
                 continue
             if not self._connection:
                 return
@@ -381,11 +385,8 @@ class Link:
         if self._watch.alive:
             self._log("! the ESP8266 is silent")
         else:
-            print(
-                "pb_link: the ESP8266 does not answer. Check its power and firmware,"
-                " and the wires scl, sda, syn, ack, rst. Next attempt in %d s."
-                % (self._next_attempt_ms() // 1000)
-            )
+            print("pb_link: the ESP8266 does not answer. Check its power and firmware, and the wires scl, sda, syn, ack,"
+                  " rst. Next attempt in %d s." % (self._next_attempt_ms() // 1000))
         if self._rst is not None:
             self._begin_reset()
             return
@@ -400,21 +401,22 @@ class Link:
         """Reset the ESP8266; returns when the bus is open to it again. Cancelling it does not stop that."""
         if self._rst is None:
             raise OSError("Cannot reset ESP8266.")
-        self._check_open()
+        self.check_open()
         self._begin_reset()
         while self._resetting:
-            await self._changed.wait()
-            self._check_open()
+            await self.changed.wait()
+            self.check_open()
 
     def _begin_reset(self):
         if not self._resetting:
-            self._resetting = True
             self._reset_task = self._tasks.start(self._reset())
+            self._resetting = True
 
     async def _reset(self):
         """Free scl and sda, which are boot straps; pulse; leave them alone until they have been sampled."""
         pin, level, pulse_ms = self._rst
         try:
+            self._bus_left = True
             self._box.close()
             self._lose_connection()
             try:
@@ -427,12 +429,14 @@ class Link:
             held = Timeout(limits.STRAP_HOLD_MS)
             while not self._ack_moved and not held.expired():
                 await sleep_ms(10)
+            if not self.closed:
+                self._open_bus()
+        except MemoryError:  # the next step opens the bus; if there was no pulse the watch asks for another reset
+            self.shortage.met(self.session.receiver.next)
         finally:
             self._resetting = False
-            if not self.closed:
-                self._box.open()
-            self._changed.pulse()
-            self._flag.set()
+            self.changed.pulse()
+            self.flag.set()
 
     def _release_reset(self):
         pin, level, _ = self._rst

@@ -4,13 +4,18 @@ The list of the configuration is (port, server, timeout in ms, seconds between
 reports, ssid, password, key); the named form is a dict with the names below.
 `read` takes them from a JSON file of that form, which an upgrade of the code
 does not touch. Client and server demo share one such file.
+
+The named form may have max_line as well: bytes of the longest line that the
+client takes from the server. Without it, or with 0, that follows from the heap.
 """
 
 import json
 import os
 from binascii import hexlify
 
+from pb_link.shortage import default_max_line
 from protocol.credentials import parse_key
+from protocol.limits import MAX_LINE, MIN_LINE
 from protocol.text import decode_text, encode_text
 
 FILE = "pb_settings.json"
@@ -30,13 +35,13 @@ PINS = {
     "rp2": {"i2c": 0, "scl": 1, "sda": 0, "syn": 2, "ack": 3, "rst": 4},
 }
 _PIN_NAMES = ("i2c", "syn", "ack", "rst")
-_RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400)}
+_RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400), "max_line": (MIN_LINE, MAX_LINE)}
 # Bytes of UTF-8: of a str in a CONFIG record, and of what the ESP8266 stores of a network; it cuts what is longer.
 _MAX_TEXT = {"server": 255, "ssid": 32, "password": 64}
 
 
 class Settings:
-    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes)."""
+    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line."""
 
     def __init__(self, config):
         """config: list or tuple of 7 items, or a dict with NAMES.
@@ -54,6 +59,7 @@ class Settings:
         if self.password and not self.ssid:
             raise ValueError("config: there is a password without an ssid")
         self.key = parse_key(items["key"])
+        self.max_line = _number("max_line", items.get("max_line") or default_max_line())
 
     def __repr__(self):
         return "Settings(server=%r, port=%d)" % (self.server, self.port)

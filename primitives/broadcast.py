@@ -2,7 +2,7 @@
 
 import asyncio
 
-from primitives.waiting import Sleepers
+from primitives.timed_flag import Sleepers
 
 
 class Broadcast:

@@ -56,8 +56,10 @@ class Fifo:
     def read(self, n=-1):
         """Take out at most n bytes; all of them if n < 0."""
         buf = bytearray(self._count if n < 0 else min(n, self._count))
-        self.readinto(buf)
-        return bytes(buf)
+        self.copy_into(buf, 0, 0, len(buf))
+        data = bytes(buf)
+        self.drop(len(buf))  # now that nothing can fail any more
+        return data
 
     def line(self):
         """Bytes up to the first newline and with it, or all if there is none."""

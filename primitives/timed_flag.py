@@ -1,4 +1,5 @@
-"""A Flag that its task waits for with a limit, and that allocates nothing to wait.
+"""Waiting with a limit for boards that may run out of memory: a Flag for one task, which allocates nothing to wait, and
+Sleepers for several.
 
 asyncio's own `wait_for_ms` makes some objects each time. When memory runs out in the middle of it, the task that
 waits is cancelled, or the flag is left half registered, and MicroPython crashes at its next poll. Here the flag is
@@ -18,6 +19,7 @@ try:
     class TimedFlag(Flag):
         def __init__(self):
             super().__init__()
+            self.by_clock = False  # it was time that ended the last wait, or came before somebody had looked
             self._clock = None
 
         def ioctl(self, request, flags):
@@ -51,20 +53,42 @@ try:
             queue.map.pop(id(self), None)
             queue.poller.unregister(self)
             if self._clock is not None:
-                self._clock.cancel()
+                core._task_queue.remove(self._clock)  # to cancel it would take memory for the exception
                 self._clock = None
 
         async def _tick(self):
             while True:
+                self.by_clock = True
                 self.set()
                 await sleep_ms(_LONG_MS)
 
         def wait_ms(self, ms):
             """Awaitable: the flag has been set, and is cleared, or ms milliseconds have passed. Allocates nothing."""
+            self.by_clock = False
             # The clock's task is in this queue whenever another one runs.
             core._task_queue.remove(self._clock)
             core._task_queue.push(self._clock, ticks_add(ticks_ms(), ms))
             return self
+
+    class Sleepers:
+        """Tasks that sleep, each for so long at most, until `wake`. When memory is short `sleep` fails before it
+        begins: a task whose `wait_for_ms` fails in the middle is cancelled."""
+
+        def __init__(self):
+            self._tasks = []
+
+        def wake(self):
+            """All that sleep now. Not for interrupt handlers."""
+            for task in self._tasks:  # each is in the queue, because another task runs
+                core._task_queue.remove(task)
+                core._task_queue.push(task)
+
+        async def sleep(self, ms):
+            self._tasks.append(core.cur_task)
+            try:
+                await sleep_ms(ms)
+            finally:
+                self._tasks.remove(core.cur_task)
 
 except ImportError:  # CPython
     import asyncio
@@ -72,6 +96,8 @@ except ImportError:  # CPython
     from primitives.waiting import wait_for_ms
 
     class TimedFlag(Flag):
+        by_clock = False
+
         def open(self):
             pass
 
@@ -79,7 +105,24 @@ except ImportError:  # CPython
             pass
 
         async def wait_ms(self, ms):
+            self.by_clock = False
             try:
                 await wait_for_ms(self, ms)
+            except asyncio.TimeoutError:
+                self.by_clock = True
+
+    class Sleepers:
+        """As above."""
+
+        def __init__(self):
+            self._woken = asyncio.Event()
+
+        def wake(self):
+            self._woken.set()
+            self._woken.clear()
+
+        async def sleep(self, ms):
+            try:
+                await wait_for_ms(self._woken.wait(), ms)
             except asyncio.TimeoutError:
                 pass

@@ -47,6 +47,14 @@ class Carrier:
         if not numbered:
             self.queued += len(data)
 
+    def longest_held(self):
+        """Bytes of the longest line that waits and that the client does not take; 0 if there is none."""
+        sender = self._session.sender
+        longest = sender.longest_held
+        for data, _ in self._queue:
+            longest = max(longest, len(data))
+        return longest if longest > sender.max_line else 0
+
     def takes(self, size):
         """True if a line of qos 0 of this size may be added."""
         return not self.queued or self.queued + size <= SEND_BYTES
@@ -60,7 +68,8 @@ class Carrier:
         """An authenticated connection takes over."""
         self.disconnect()
         self.transport = transport
-        self._session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame)
+        sizes = responder.peer_max_frame, responder.peer_max_line
+        self._session.attach(responder.channel, responder.peer_epoch, *sizes)
 
     def disconnect(self):
         """End the present connection, if there is one."""

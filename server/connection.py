@@ -16,6 +16,7 @@ from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
 from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
+from protocol.limits import MAX_LINE
 from protocol.lines import encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
@@ -29,6 +30,7 @@ class Connection:
     def __init__(self, client_id, registry):
         self.client_id = client_id
         self.nconns = 0  # connections so far
+        self.max_line = MAX_LINE  # bytes of the longest line that the client takes: what it said last to this process
         self._registry = registry
         self._store = None
         self._state = None  # ClientState: what the store gave us
@@ -95,10 +97,12 @@ class Connection:
         finally:
             reading.readers -= 1
             self._storing.set()  # there is room for a line more, or one to give back
-        return self.text_of(reading.taken.pop(0))
+        line = self.text_of(reading.taken[0])  # what cannot be made now stays, and goes back into the store
+        reading.taken.pop(0)
+        return line
 
     def text_of(self, data):
-        """For readers: the line, str with its newline, of bytes from the store. It never raises."""
+        """For readers: the line, str with its newline, of bytes from the store. It raises nothing but MemoryError."""
         text, fault = readable(data)
         if fault:
             self._registry.tell("line_mended", self.client_id, fault=fault)
@@ -147,9 +151,10 @@ class Connection:
             it is lost unless the client is connected, and the call returns as soon as it is not.
 
         Lines have the order of the calls. Cancelling a call once its line has its place does not take the line back.
-        Raises: TypeError, ValueError for a bad line; StoreError: the store has failed, and may or may not have it.
+        Raises: TypeError, ValueError for a bad line, or one that is longer than the client takes, as far as that is
+        known; StoreError: the store has failed, and may or may not have it.
         """
-        data = encode_line(line)
+        data = encode_line(line, self.max_line)
         ticket = object()  # the locks and events of MicroPython do not keep the order of those who wait
         self._writers.append(ticket)
         try:
@@ -398,6 +403,12 @@ class Connection:
         self._attached = welcome.serial
         self.nconns += 1
         self._carrier.attach(transport, responder)
+        self.max_line = responder.peer_max_line
+        held = self._carrier.longest_held()
+        if held:  # a life of the client that took longer ones, or none that was known
+            self._registry.say("%s: a line of %d bytes is held, and those behind it: the client takes %d bytes at most"
+                               % (self.client_id, held, self.max_line))
+            self._registry.tell("line_held", self.client_id, bytes=held, longest=self.max_line)
 
     def disconnect(self):
         """End the present TCP connection, if there is one."""

@@ -161,8 +161,9 @@ class LegacyClient:
             while not sender.room_for(len(line)):
                 await self._room.wait()
             self._connection.note(self._memory.note(number))
+            count = sender.append(line[2:], True)  # before it is remembered: what has come once is not taken again
             self._memory.add(number)
-            self._unacknowledged.append((number, sender.append(line[2:], True)))
+            self._unacknowledged.append((number, count))
             self._flush()
 
     def _is_new(self, number, text):
@@ -277,6 +278,7 @@ class _Introduction:
         self.channel = channel
         self.peer_epoch = epoch
         self.peer_max_frame = MAX_FRAME
+        self.peer_max_line = MAX_LINE
 
 
 class _Inside:

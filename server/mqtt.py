@@ -263,11 +263,10 @@ class Channel:
     async def _take_messages(self, broker):
         async for message in broker.messages:
             try:
-                line = message_line(message.payload)
-            except ValueError as error:
+                await self._connection.write(message_line(message.payload), wait=False)
+            except ValueError as error:  # it is no line, or longer than the client takes
                 self._refuse("message", error)
             else:
-                await self._connection.write(line, wait=False)
                 self._moved = True
                 self._counts["received_total"] += 1
             broker.ack(message)

@@ -117,9 +117,10 @@ class Lines:
         if not self._after:
             return await self._connection.readline()
         store, number, data = await self._connection.next_after(self._done, self._ahead)
+        line = self._connection.text_of(data)  # one that cannot be made now comes again
         self._done = (store, number)
         self.number = number
-        return self._connection.text_of(data)
+        return line
 
 
 def readable(data):

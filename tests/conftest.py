@@ -68,6 +68,12 @@ def micropython_chip(missing_tool):
 
 
 @pytest.fixture(scope="session")
+def micropython_failing(missing_tool):
+    """The path of the 64-bit MicroPython whose allocations can be made to fail."""
+    return _found(micropython.failing, missing_tool)
+
+
+@pytest.fixture(scope="session")
 def mpy_cross(missing_tool):
     """The path of the compiler to .mpy files."""
     return _found(micropython.mpy_cross, missing_tool)

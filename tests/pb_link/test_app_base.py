@@ -104,6 +104,42 @@ def test_nothing_secret_is_shown(capsys):
         assert secret not in seen
 
 
+def test_line_longer_than_the_server_takes_is_an_error():
+    async def main():
+        async with Board() as board:
+            board.app._link.peer_max_line = 500
+            for qos in (True, False):
+                with pytest.raises(ValueError, match="501 bytes, the longest is 500"):
+                    await board.app.write("x" * 501, qos)
+            assert board.app._link.session.sender.idle
+
+    run(main())
+
+
+def test_what_start_raises_comes_out_of_await_msg_and_memory_that_runs_out_in_a_hook_does_not(capsys):
+    class Short(App):
+        async def report(self, data):
+            raise MemoryError
+
+    class Failing(App):
+        def start(self):
+            raise MemoryError("of the application")
+
+    async def main():
+        async with Board(Short) as board:
+            await board.synchronise()
+            board.app._link._hooks.report([1, 2, 3])
+            await board.pause(1000)
+            assert not board.link.done()
+        assert "out of memory in a hook" in capsys.readouterr().out
+        async with Board(Failing) as board:
+            await board.synchronise()
+            await asyncio.wait([board.link], timeout=5)
+            assert str(board.link.exception()) == "of the application"
+
+    run(main())
+
+
 # Hooks
 
 
@@ -325,7 +361,7 @@ def test_calls_keep_their_order_among_tasks_and_a_cancelled_one_leaves_no_gap():
         async with Board() as board:
             (await blocked(board.app)).cancel()
             sender = board.app._link.session.sender
-            held = len(sender._waiting)
+            held = len(sender._lines)
             calls = [asyncio.create_task(board.app.write("call %d" % i, wait=False)) for i in range(10)]
             await board.pause()
             for i in (0, 4, 9):
@@ -333,11 +369,11 @@ def test_calls_keep_their_order_among_tasks_and_a_cancelled_one_leaves_no_gap():
             await board.pause()
             assert sum(call.done() for call in calls) == 3
             for _ in range(held):  # as if the server took them
-                sender._held -= len(sender._waiting.pop(0)[0])
-                board.app._link._changed.pulse()
+                sender._held -= len(sender._lines.pop(0)[0])
+                board.app._link.changed.pulse()
                 await board.pause()
-            assert [data for data, _ in sender._waiting] == [b"call %d" % i for i in (1, 2, 3, 5, 6, 7, 8)]
-            assert all(call.done() for call in calls) and board.app._link._writers == []
+            assert [data for data, _ in sender._lines] == [b"call %d" % i for i in (1, 2, 3, 5, 6, 7, 8)]
+            assert all(call.done() for call in calls) and board.app._line_writers == []
 
     run(main())
 

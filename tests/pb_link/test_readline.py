@@ -44,7 +44,7 @@ class App(AppBase):
     def deliver(self, line):
         receiver = self._link.session.receiver
         receiver._complete(line.encode(), False, 17)
-        self._link._changed.pulse()
+        self._link.changed.pulse()
 
 
 def compute(ms):
@@ -91,7 +91,7 @@ class TestReadline(unittest.TestCase):
         async def news(app):
             for _ in range(40):
                 await sleep_ms(5)
-                app._link._changed.pulse()
+                app._link.changed.pulse()
 
         async def main():
             app = App()

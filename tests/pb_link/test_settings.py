@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pb_link.settings import DEFAULTS, NAMES, PINS, Settings, pins_of, read, read_or_create
+from protocol.limits import MAX_LINE, MIN_LINE
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest"
@@ -199,3 +200,17 @@ def test_pins_are_those_of_the_settings_or_of_the_platform():
 def test_pins_that_cannot_be_used_are_named(settings, platform, said):
     with pytest.raises((TypeError, ValueError), match=said):
         pins_of(settings, platform)
+
+
+def test_longest_line_is_optional_and_checked():
+    named = dict(zip(NAMES, GOOD, strict=True))
+    assert Settings(named).max_line == Settings(GOOD).max_line == MAX_LINE  # where the heap is not known to be small
+    for value in (MIN_LINE, 2048, MAX_LINE):
+        assert Settings({**named, "max_line": value}).max_line == value
+    assert Settings({**named, "max_line": 0}).max_line == MAX_LINE
+    for value in (MIN_LINE - 1, MAX_LINE + 1, -1):
+        with pytest.raises(ValueError, match="max_line"):
+            Settings({**named, "max_line": value})
+    for value in ("2048", 2048.0, True):
+        with pytest.raises(TypeError, match="max_line"):
+            Settings({**named, "max_line": value})

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
+    "pb_link/shortage.py",
     "esp_link/bridge.py",
     "esp_link/names.py",
     "esp_link/uplink.py",

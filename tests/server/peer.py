@@ -17,6 +17,7 @@ from protocol.frame import PROOF
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.handshake import Initiator
+from protocol.limits import MAX_LINE
 from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
@@ -126,13 +127,14 @@ class Service:
 
 
 class Client:
-    """One life of a client. `port` is the server's."""
+    """One life of a client. `port` is the server's. max_line: what it announces; may be changed."""
 
-    def __init__(self, port, client_id="a", key=KEY):
+    def __init__(self, port, client_id="a", key=KEY, max_line=MAX_LINE):
         self.port = port
         self.client_id = client_id
         self.key = key
         self.epoch = os.urandom(8)
+        self.max_line = max_line
         self.session = Session(Sender(), Receiver(), ticks_diff)
         self.changed = Broadcast()
         self.reading = True  # False: the application does not read
@@ -200,7 +202,7 @@ class Client:
             self._writer = writer
             self.sent = self.received = b""
             frames = FrameReader()
-            initiator = Initiator(self.client_id, self.key, self.epoch, os.urandom(16))
+            initiator = Initiator(self.client_id, self.key, self.epoch, os.urandom(16), max_line=self.max_line)
             self._send(PREAMBLE)
             self._send_frame(initiator.hello())
             attached = False

@@ -1,0 +1,46 @@
+"""Every allocation of a client, and of a device, fails once, in real MicroPython: see the programs beside this file."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.micropython.run import ROOT
+
+LIMIT_S = 240
+
+
+def run(interpreter, program, *words):
+    """The last line of what the program prints."""
+    command = [interpreter, "-X", "heapsize=4m", "-c", f"import tests.memory.{program}", *map(str, words)]
+    environment = {**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 0 and not done.stderr, done.stdout[-2000:] + done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_link_survives_any_failed_allocation(micropython_failing, report_line):
+    allocations = int(re.fullmatch(r"(\d+) allocations, 2 connections, 1 resets", run(
+        micropython_failing, "failing_link", 0, 1, 1, 1))[1])
+    said = run(micropython_failing, "failing_link", 1, 0, 1, 1)
+    clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
+    assert clients == failed and 0.9 * allocations < clients  # a failure may save later ones
+    report_line(f"link: each of {clients} allocations failed once")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    ("kind", "side"),
+    [("stream", "target"), ("stream", "controller"), ("packet", "target"), ("packet", "controller"), ("tasks", "both")],
+)
+def test_device_and_its_controller_survive_any_failed_allocation(micropython_failing, kind, side, count):
+    said = run(micropython_failing, "failing_devices", kind, side, 1 if count == 1 else 7, count)
+    allocations, failed = map(int, re.fullmatch(r"(\d+) allocations, (\d+) failed", said).groups())
+    assert allocations > 300 and (failed == allocations - 1 or count > 1)
+
+
+@pytest.mark.parametrize("count", [2, 5, 50])
+def test_link_survives_some_failed_allocations_in_a_row(micropython_failing, count):
+    said = run(micropython_failing, "failing_link", 1, 2000, 13, count)
+    assert re.fullmatch(r"154 clients, \d+ allocations failed", said)
