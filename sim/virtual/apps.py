@@ -16,6 +16,8 @@ Pace = namedtuple("Pace", "wait_every client_s server_s", defaults=(10, 0.0, 0.0
 PACE = Pace()
 # The listener is closed for this long when it is restarted.
 PAUSE_S = 1.0
+# Before the client's application repeats a call that has met a MemoryError.
+MEMORY_PAUSE_S = 0.01
 
 
 class Client(AppBase):
@@ -38,7 +40,12 @@ class Client(AppBase):
             line = make_line("c", number, job.size, job.seed)
             job.ledger.wrote(life.written, "client", line)
             wait = job.waits(number)
-            await self.write(line, wait=wait)
+            while True:
+                try:
+                    await self.write(line, wait=wait)
+                    break
+                except MemoryError:  # nothing has been sent
+                    await asyncio.sleep(MEMORY_PAUSE_S)
             if wait:
                 life.acknowledged = len(life.written)
         job.ledger.has_finished(life)
@@ -47,7 +54,11 @@ class Client(AppBase):
         job = self._job
         while True:
             await job.before_read("client")
-            line = await self.readline()
+            try:
+                line = await self.readline()
+            except MemoryError:  # it is still there
+                await asyncio.sleep(MEMORY_PAUSE_S)
+                continue
             job.ledger.has_read(self._life.read, "client", line[:-1])
 
     async def bad_wifi(self):

@@ -4,6 +4,7 @@ A call of a life that is over does nothing: what dies has no effect on the outsi
 (sim/boards/), of which these are the short form: what the project's programs use.
 """
 
+import sys
 import types
 
 from sim import wifi
@@ -387,4 +388,5 @@ def bridge_modules(life, i2c, watchdog, station, reset, name_server):
         "micropython": module("micropython", alloc_emergency_exception_buf=lambda size: None),
         "time": Time(life),
         "gc": module("gc", collect=lambda: None, mem_free=lambda: 24000),
+        "sys": module("sys", modules=sys.modules, print_exception=lambda error: print(repr(error))),
     }

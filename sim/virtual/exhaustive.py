@@ -4,6 +4,9 @@ The exchange is played once to number its events: each byte on the I2C bus, each
 TCP segment that arrives, from power on until the last acknowledgement has arrived. Then it is played again for each
 event and each kind of crash, which comes just before the event. Long afterwards a last line each way is written, and
 must arrive as well: so a run sees duplicates that come late, and that the link lives.
+
+Memory that runs out (memory.py) has numbers of its own: of the lines that allocate of one board, in the same time. Each
+fails once, and at every third the one behind it as well.
 """
 
 import asyncio
@@ -34,6 +37,7 @@ AWAY_S = 0.5
 HANG_US = 3600e6
 CLOCK_US = 2.5
 SHOW_EVERY = 100
+NEVER = 1 << 40
 
 Event = namedtuple("Event", "number kind name connected client_on bridge_on")
 Point = namedtuple("Point", "crash number seed")
@@ -54,6 +58,7 @@ class Exchange(VirtualRun):
     def no_more(self):
         """What follows is not numbered."""
         self.world.numbering = self.link.bus.tap = None
+        self.faults.end_shortage()
 
     async def _pause(self, end):
         """Before each line: the last one waits."""
@@ -71,6 +76,11 @@ class Exchange(VirtualRun):
         link = self.link
         on = (link.client.loop is not None, link.bridge.loop is not None)
         self._on_event(self, Event(number, kind, name, bool(link.tcp.connections), *on))
+
+    def run_short(self, crash, n):
+        """The n-th allocation of a board will fail: see above. Returns the Shortage."""
+        name = MEMORY[crash]
+        return self.faults.run_short(getattr(self.link, name), name, n, 2 if n % 3 == 0 else 1)
 
     def strike(self, crash, event):
         """Crashes, once and for all, before the event."""
@@ -173,6 +183,8 @@ CRASHES = {
     "server-restart": server_restart,
     "server-kill": server_kill,
 }
+MEMORY = {"client-memory": "client", "bridge-memory": "bridge"}
+ALL = (*CRASHES, *MEMORY)
 
 
 def has_sense(crash, event):
@@ -200,12 +212,24 @@ def events_of(seed):
     return events
 
 
-def points_of(seed, crashes=tuple(CRASHES), every=1):
+def allocations_of(seed, crash):
+    """Plays the exchange undisturbed. Returns the functions of this board that allocate in it, in this order."""
+    one = Exchange(seed, lambda run, event: None)
+    shortage = one.run_short(crash, NEVER)
+    places = shortage.places = []
+    one.run()
+    return places
+
+
+def points_of(seed, crashes=ALL, every=1):
     """Returns (events, points): all points, or every so many-th of each kind of crash."""
     events = events_of(seed)
     points = []
     for crash in crashes:
-        points += [Point(crash, event.number, seed) for event in events if has_sense(crash, event)][::every]
+        if crash in MEMORY:
+            points += [Point(crash, n + 1, seed) for n in range(0, len(allocations_of(seed, crash)), every)]
+        else:
+            points += [Point(crash, event.number, seed) for event in events if has_sense(crash, event)][::every]
     return events, points
 
 
@@ -214,16 +238,18 @@ def play(point, tracer=None):
     struck = []
 
     def on_event(run, event):
-        if event.number == point.number:
+        if event.number == point.number and point.crash in CRASHES:
             struck.append(event)
             run.strike(point.crash, event)
 
     one = Exchange(point.seed, on_event, tracer)
+    if point.crash in MEMORY:
+        one.run_short(point.crash, point.number)
     try:
         one.run()
     except Exception as error:  # of the simulator, or what a program let through: a violation in any case
         return point, f"{type(error).__name__}: {error}"
-    if not struck:
+    if not struck and not sum(one.faults.allocations_failed.values()):
         return point, "the event did not come"
     return point, None if one.good else one.failure or f"the promise was broken: {one.result}"
 
@@ -246,10 +272,10 @@ def replay(point):
 
 def run(options):
     """`sim exhaustive`. Returns the exit status."""
-    crashes = list(CRASHES) if options.crash == "all" else options.crash.split(",")
-    unknown = [name for name in crashes if name not in CRASHES]
+    crashes = list(ALL) if options.crash == "all" else options.crash.split(",")
+    unknown = [name for name in crashes if name not in ALL]
     if unknown:
-        raise ValueError(f"unknown crash {unknown[0]!r}; there are {', '.join(CRASHES)}")
+        raise ValueError(f"unknown crash {unknown[0]!r}; there are {', '.join(ALL)}")
     if options.at:
         return _show_one(Point(crashes[0], options.at, options.seed))
     events, points = points_of(options.seed, crashes, options.every)

@@ -7,6 +7,7 @@ import random
 
 from sim import wifi
 from sim.virtual.board import COALESCED, MISSED, SCHEDULER_DEPTH
+from sim.virtual.memory import Shortage
 from sim.wire import CUT, LOST, NACKED, REPEATED
 
 MAX_OUTAGE_S = 8.0
@@ -44,6 +45,8 @@ class Faults:
         self.i2c = link.esp8266.faults = I2CFaults(link, self.random)
         self.injected = dict.fromkeys(FAULTS, 0)
         self._meddlers = []
+        self._short = None
+        self.allocations_failed = {"client": 0, "bridge": 0}
 
     def inject(self, name):
         self.injected[name] += 1
@@ -147,6 +150,33 @@ class Faults:
     def back(board, start):
         if board.loop is None:
             start()
+
+    # Memory.
+
+    def client_memory(self):
+        """One of the client's next allocations fails, and maybe some behind it."""
+        self._shortage(self.link.client, "client")
+
+    def bridge_memory(self):
+        self._shortage(self.link.bridge, "bridge")
+
+    def _shortage(self, board, name):
+        self.run_short(board, name, self.random.randrange(1, 300), self.random.choice((1, 1, 2, 5, 20)))
+
+    def run_short(self, board, name, n, count):
+        """From its n-th on, `count` allocations of the board fail. Returns the Shortage."""
+        self.end_shortage()
+        self._short = Shortage(board, name, n, count, lambda frame: self._memory_failed(name, frame))
+        return self._short
+
+    def _memory_failed(self, name, frame):
+        self.allocations_failed[name] += 1
+        self.world.trace("fault", f"no memory in {frame.f_code.co_qualname}:{frame.f_lineno} of the {name}")
+
+    def end_shortage(self):
+        if self._short is not None:
+            self._short.end()
+            self._short = None
 
     def slow_client(self):
         self.job.lazy_until["client"] = self.world.now + self.random.uniform(1, 15)
@@ -399,6 +429,7 @@ _NAMES = """
     scheduler_full syn_broken ack_broken rst_broken syn_noise ack_noise rst_noise
     tcp_reset tcp_half_open tcp_stall tcp_duplicated tcp_altered tcp_dropped tcp_replayed
     tcp_reordered tcp_reflected tcp_injected weak_random client_busy client_sleep lwip_memory dns_silent
+    client_memory bridge_memory
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 

@@ -93,6 +93,7 @@ class VirtualRun:
                 self._play()
                 self._conclude()
         finally:
+            self.faults.end_shortage()
             if self._disk is not None:
                 self._disk.remove()
             if gc_was_on:

@@ -5,12 +5,16 @@ The defences are switched off here, by patching: product code has no switch for 
 
 import pytest
 
+from pb_link.app_base import AppBase
+from pb_link.link import Link
 from protocol import mailbox
 from protocol.frame import Channel
+from protocol.lines import decode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
 from sim import checker
+from sim.virtual.exhaustive import Point, allocations_of, play
 from sim.virtual.soak import case_of, run_of
 
 LINES = 100
@@ -74,10 +78,31 @@ class Defences:
         """Whoever comes is taken for whom it was before."""
         original = Session.attach
 
-        def attach(session, channel, peer_epoch, max_frame):
-            original(session, channel, session.peer_epoch or peer_epoch, max_frame)
+        def attach(session, channel, peer_epoch, *sizes):
+            original(session, channel, session.peer_epoch or peer_epoch, *sizes)
 
         self._patch.setattr(Session, "attach", attach)
+
+    def order_of_handing_over(self):
+        """A line is accepted, and decoded after."""
+
+        async def readline(app, timeout_ms=None):
+            link = app._link
+            while not link.session.receiver.lines:
+                await link.changed.wait()
+            data = link.session.receiver.lines[0]
+            link.accept()
+            return decode_line(data)
+
+        self._patch.setattr(AppBase, "readline", readline)
+
+    def recovery(self):
+        """A failed allocation is noted, and comes out of the link."""
+
+        def recover(link):
+            raise MemoryError
+
+        self._patch.setattr(Link, "_recover", recover)
 
     def skipping(self):
         """What the peer has received and not accepted is sent again: superfluous, not wrong."""
@@ -159,6 +184,26 @@ def test_without_deduplication_duplicates_are_reported(without):
 def test_without_retransmission_a_standstill_is_reported(without):
     without.retransmission()
     assert any("not everything was delivered" in failure for failure in Seen(INTERRUPTIONS, 4).failures)
+
+
+def memory_fails_in(function):
+    """What is wrong when an allocation of this function of the client fails, for each of them."""
+    places = allocations_of(1, "client-memory")
+    points = [Point("client-memory", n + 1, 1) for n, place in enumerate(places) if place == function]
+    assert points
+    return [play(point)[1] for point in points]
+
+
+def test_without_decoding_before_accepting_a_line_is_lost_for_want_of_memory(without):
+    assert not any(memory_fails_in("decode_line"))
+    without.order_of_handing_over()
+    assert any(memory_fails_in("decode_line"))
+
+
+def test_without_recovery_a_lack_of_memory_ends_the_client(without):
+    assert not any(memory_fails_in("Receiver._record"))
+    without.recovery()
+    assert all("program ended" in why for why in memory_fails_in("Receiver._record"))
 
 
 def test_without_check_the_mac_takes_its_place(without):

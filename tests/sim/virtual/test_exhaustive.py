@@ -3,7 +3,7 @@
 import json
 
 from sim import cli
-from sim.virtual.exhaustive import BYTE, CRASHES, SEGMENT, STEP, Point, play, points_of, try_all
+from sim.virtual.exhaustive import ALL, BYTE, SEGMENT, STEP, Point, play, points_of, try_all
 
 EVERY = 37
 
@@ -19,7 +19,7 @@ def test_points_are_bytes_segments_and_steps_of_every_board():
     events, points = points_of(1)
     assert {event.kind for event in events} == {BYTE, STEP, SEGMENT}
     assert {event.name for event in events if event.kind == STEP} == {"client", "bridge", "server"}
-    assert {point.crash for point in points} == set(CRASHES)
+    assert {point.crash for point in points} == set(ALL)
     assert [event.number for event in events] == list(range(1, len(events) + 1))
 
 
