@@ -54,8 +54,8 @@ class Link:
         port, self._syn, self._ack, self._rst = hardware
         self._id = client_id
         self._key = settings.key
-        bridge = settings.port, settings.server, settings.timeout_ms, settings.report_s, settings.ssid, settings.password
-        self._config = encode_config(*bridge)
+        server = settings.port, settings.server, settings.timeout_ms, settings.report_s
+        self._config = encode_config(*server, settings.ssid, settings.password)
         self._app = app
         self._verbose = verbose
         self.flag = TimedFlag()
@@ -385,8 +385,8 @@ class Link:
         if self._watch.alive:
             self._log("! the ESP8266 is silent")
         else:
-            print("pb_link: the ESP8266 does not answer. Check its power and firmware, and the wires scl, sda, syn, ack,"
-                  " rst. Next attempt in %d s." % (self._next_attempt_ms() // 1000))
+            print("pb_link: the ESP8266 does not answer. Check its power and firmware, and the wires"
+                  " scl, sda, syn, ack, rst. Next attempt in %d s." % (self._next_attempt_ms() // 1000))
         if self._rst is not None:
             self._begin_reset()
             return

@@ -4,6 +4,8 @@ never does it.
 
 import asyncio
 
+from primitives.platform import Flag
+
 try:
     from asyncio import wait_for_ms as _wait_for_ms
     from time import ticks_add
@@ -24,3 +26,37 @@ except ImportError:  # CPython
     async def wait_for_ms(awaitable, ms):
         async with asyncio.timeout(ms / 1000):  # unlike wait_for, no task for it
             return await awaitable
+
+    class TimedFlag(Flag):
+        """As in timed_flag.py."""
+
+        by_clock = False
+
+        def open(self):
+            pass
+
+        def close(self):
+            pass
+
+        async def wait_ms(self, ms):
+            self.by_clock = False
+            try:
+                await wait_for_ms(self, ms)
+            except asyncio.TimeoutError:
+                self.by_clock = True
+
+    class Sleepers:
+        """As in timed_flag.py."""
+
+        def __init__(self):
+            self._woken = asyncio.Event()
+
+        def wake(self):
+            self._woken.set()
+            self._woken.clear()
+
+        async def sleep(self, ms):
+            try:
+                await wait_for_ms(self._woken.wait(), ms)
+            except asyncio.TimeoutError:
+                pass

@@ -18,11 +18,12 @@ FOLDERS = {
 }
 # Of the device code's own halves for CPython: what stands for them in MicroPython allocates nothing.
 _SPARED = ("primitives/platform.py", "primitives/timed_flag.py", "primitives/waiting.py")
+# And of what a program does before it has a link.
+_AT_THE_START = "i2c_devices/ports.py"
 _FUNCTIONS = frozenset("bytes bytearray memoryview str list dict set object sorted sha256 pack".split())
 _METHODS = frozenset(
     "append extend insert encode decode digest urandom join format to_bytes create_task irq open parts lives".split()
 )
-_BEING_MADE = ("AppBase.__init__", "TargetPort.__init__")
 # Awaited, these make nothing.
 _WAITS = frozenset(("sleep_ms", "wait_ms"))
 _MADE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.JoinedStr,
@@ -45,7 +46,7 @@ class Shortage:
         self.places = None  # a list: the functions that allocate are put there
         self._count = count
         self._on_failure = on_failure
-        self._being_made = None  # frame of one of _BEING_MADE
+        self._being_made = None  # frame of AppBase.__init__
         self._outer = sys.gettrace()
         sys.settrace(self._on_call)
 
@@ -59,7 +60,7 @@ class Shortage:
         if self._world.current is not self._board or self._being_made is not None or not self._count:
             return None
         code = frame.f_code
-        if code.co_qualname in _BEING_MADE:
+        if code.co_qualname == "AppBase.__init__":
             self._being_made = frame
             return self._until_made
         return self._on_line if allocating(code.co_filename, self._folders) else None
@@ -92,7 +93,8 @@ class Shortage:
 def allocating(path, folders):
     """The lines of a file that allocate; none if it is not in these folders of the project."""
     if path not in _lines:
-        known = _folder_of(path) in FOLDERS["client"] + FOLDERS["bridge"] and not path.endswith(_SPARED)
+        spared = path.endswith((*_SPARED, _AT_THE_START))
+        known = _folder_of(path) in FOLDERS["client"] + FOLDERS["bridge"] and not spared
         _lines[path] = frozenset(_find(path)) if known else frozenset()
     return _lines[path] if _folder_of(path) in folders else frozenset()
 

@@ -44,11 +44,15 @@ LINES = ["%d" % i + "x" * size for i, size in enumerate((5, 60, 1700, 20))]
 
 
 class Pin:
+    IN, OUT, OPEN_DRAIN, PULL_UP = 0, 1, 2, 3
     IRQ_FALLING = 2
     handler = None
 
     def __init__(self, on_change=None):
         self._on_change = on_change
+
+    def init(self, mode, pull=None, value=None):
+        self(1 if value is None else value)
 
     def irq(self, handler, trigger=None):
         allocations.pause()
