@@ -42,6 +42,6 @@ BARS = {
     "client instructions, down 180": ("<=", 284500),
     "client allocates, up 180": ("<=", 600),
     "client allocates, down 180": ("<=", 1050),
-    "client RAM, import of pb_link, compiled": ("<=", 66500),
+    "client RAM, import of pb_link, compiled": ("<=", 75400),
     "client RAM, AppBase that runs, compiled": ("<=", 12800),
 }
