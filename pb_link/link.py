@@ -38,6 +38,11 @@ from protocol.sender import Sender
 from protocol.serial import get16, put16
 from protocol.session import OPEN, Session
 
+_OTHER_PAST = (
+    "pb_link: the server's store is an older one, or another one:"
+    " %d lines that had been acknowledged are not in it. The link goes on."
+)
+
 
 class Link:
     """The application's calls are in `app_base.py`.
@@ -273,8 +278,11 @@ class Link:
     def _take_frame(self, data):
         if self._initiator.state != DONE:
             return self._take_handshake(data)
-        fault = self.session.receive(data, ticks_ms())
-        if not fault and self.session.state == OPEN:
+        session = self.session
+        fault = session.receive(data, ticks_ms())
+        if not fault and session.state == OPEN:
+            if not self.up and (session.heard.lost or session.heard.parted):
+                print(_OTHER_PAST % session.heard.lost)
             self._set_up(True)
             self.changed.pulse()
         return fault
@@ -331,6 +339,9 @@ class Link:
         self._connection = 0
         self._reply = None
         self.session.detach()
+        if self.session.impostor:  # random numbers that repeat: the next connection has others
+            self._epoch = os.urandom(EPOCH_BYTES)
+            self.session.renumber()
         self._set_up(False)
         self.changed.pulse()
 

@@ -35,11 +35,20 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     RESUME   both ways, the first sealed frame of each direction
     0   1   kind 10
     1   1   flags: bit 0: I remember your epoch, so `ack` and `next` count
-    2   2   number of my oldest line that you have not acknowledged
-    4   2   ack: every line of yours before this one is accepted
-    6   2   next: every line of yours before this one has been received
-    8   1   room, in units of 64 bytes
-    9   8   MAC
+            bit 1 (server): we have not the same past: my next line is that
+            of number `base`, whatever you remember
+    2   4   number of my oldest line that you have not acknowledged
+    6   4   ack: every line of yours before this one is accepted
+    10  4   next: every line of yours before this one has been received
+    14  4   lost (server): lines of yours that were acknowledged, and that my
+            store does not have
+    18  1   room, in units of 64 bytes
+    19  1   runs that follow, 0..8, of the server on its store, the last one
+            first: from the server those that the client is to remember of
+            this epoch, from the client those that it remembers
+    20  12  each: its name (8 bytes), and the number (4) that the next line
+            got when it began
+    -8  8   MAC
 
     DATA     both ways
     0   1   kind 11
@@ -61,10 +70,11 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     length of the payload), then the payload.
 """
 
-from struct import pack_into
+from struct import pack, pack_into, unpack_from
 
 from protocol.digest import Hmac, equal
 from protocol.limits import MAC_BYTES
+from protocol.lines import NUMBERS
 from protocol.serial import put16
 
 HELLO = 0x01
@@ -76,8 +86,12 @@ DATA = 0x11
 PROBE = 0x12
 DATA_MORE = 0x13
 
-REMEMBERED = 0x01  # RESUME flag
-RESUME_BYTES = 9  # without MAC
+REMEMBERED = 0x01  # RESUME flags
+PARTED = 0x02
+RESUME_HEADER = 20
+RUN_ENTRY = 12
+MAX_RUNS = 8  # that a client remembers of one epoch: what fits the smallest frame
+_RESUME = ">BBIIIIBB"
 DATA_HEADER = 8
 
 MORE = 0x8000
@@ -99,14 +113,33 @@ def encode_refused(reason, version):
     return bytes((REFUSED, reason, version))
 
 
-def encode_resume(buf, at, remembered, base, ack, next_number, room):
-    buf[at] = RESUME
-    buf[at + 1] = REMEMBERED if remembered else 0
-    put16(buf, at + 2, base)
-    put16(buf, at + 4, ack)
-    put16(buf, at + 6, next_number)
-    buf[at + 8] = room
-    return at + RESUME_BYTES
+def encode_resume(buf, at, flags, base, ack, next_number, lost, room, runs):
+    """runs: bytes, of `run_entry`, or of several."""
+    pack_into(_RESUME, buf, at, RESUME, flags, base, ack, next_number, lost, room, len(runs) // RUN_ENTRY)
+    at += RESUME_HEADER
+    buf[at : at + len(runs)] = runs
+    return at + len(runs)
+
+
+def run_entry(name, number):
+    return name + pack(">I", number)
+
+
+def is_resume(data, end):
+    """True if data[:end] has the length that a RESUME says to have."""
+    return end >= RESUME_HEADER and data[19] <= MAX_RUNS and end == RESUME_HEADER + data[19] * RUN_ENTRY
+
+
+class Resume:
+    """What a RESUME (memoryview or bytes, without MAC) says."""
+
+    def __init__(self, data):
+        _, flags, base, ack, next_number, lost, self.room, _ = unpack_from(_RESUME, data, 0)
+        self.runs = bytes(data[RESUME_HEADER:])
+        self.remembered = bool(flags & REMEMBERED)
+        self.parted = bool(flags & PARTED)
+        self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
+        self.lost = lost & NUMBERS
 
 
 def encode_data_header(buf, at, number, ack, seen, room):

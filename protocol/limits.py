@@ -74,6 +74,8 @@ MAX_ID = const(64)
 KEY_BYTES = const(32)
 NONCE_BYTES = const(16)
 EPOCH_BYTES = const(8)
+# Of the name of a run of a server on its store.
+RUN_BYTES = const(8)
 # A session frame's MAC is HMAC-SHA256 cut to this many bytes.
 MAC_BYTES = const(8)
 # Proofs of the handshake are not cut.

@@ -41,6 +41,16 @@ def decode_line(data):
     return str(data + b"\n", "utf-8")  # two str would cost MicroPython two searches among all names that it knows
 
 
+# Numbers count modulo 2**30, so that they are small integers on every board. RESUME tells them whole; DATA their low 16
+# bits, which is enough within one connection.
+NUMBERS = 0x3FFFFFFF
+
+
+def diff30(a, b):
+    """Signed distance from b to a of two whole line numbers (serial numbers of RFC 1982)."""
+    return ((a - b + 0x20000000) & NUMBERS) - 0x20000000
+
+
 def diff16(a, b):
-    """Signed distance from b to a, -32768..32767, of two line numbers, which wrap at 2**16 (RFC 1982)."""
+    """Signed distance from b to a, -32768..32767, of the low 16 bits of two line numbers."""
     return ((a - b + 0x8000) & 0xFFFF) - 0x8000

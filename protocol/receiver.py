@@ -18,7 +18,7 @@ from protocol.limits import (
     RECORD_CHARGE,
     ROOM_UNIT,
 )
-from protocol.lines import diff16, line_fault
+from protocol.lines import NUMBERS, diff16, line_fault
 from protocol.serial import get16
 
 MAX_ROOM = 255  # units in the header's byte
@@ -62,7 +62,7 @@ class Receiver:
 
     def ack_after(self, count):
         """What `ack` will be when the oldest count lines are accepted."""
-        return (self.ack + sum(charge > 0 for charge in self._charges[:count])) & 0xFFFF
+        return (self.ack + sum(charge > 0 for charge in self._charges[:count])) & NUMBERS
 
     def accept(self, count=1):
         """The oldest count lines are handed over or stored: acknowledge them."""
@@ -71,16 +71,18 @@ class Receiver:
             charge = self._charges.pop(0)
             self._held -= abs(charge)
             if charge > 0:
-                self.ack = (self.ack + 1) & 0xFFFF
+                self.ack = (self.ack + 1) & NUMBERS
 
     def take(self, number, body):
-        """Take the records of one frame, whose first numbered line is number.
+        """Take the records of one frame, whose first numbered line has these low 16 bits of its number.
 
         body: memoryview of the records. Returns None or a fault; then nothing
         more of the connection may be used.
         """
-        if diff16(number, self.next) > 0:
-            return "gap: line %d came when %d was next" % (number, self.next)
+        beyond = diff16(number, self.next)
+        if beyond > 0:
+            return "gap: line %d came when %d was next" % (self.next + beyond, self.next)
+        number = (self.next + beyond) & NUMBERS
         at = 0
         while at < len(body):
             if at + RECORD_HEADER > len(body):
@@ -96,7 +98,7 @@ class Receiver:
                 return fault
             at += n
             if not header & (MORE | QOS0):
-                number = (number + 1) & 0xFFFF
+                number = (number + 1) & NUMBERS
         return None
 
     def _record(self, number, header, payload):
@@ -144,7 +146,7 @@ class Receiver:
             self._charges.pop()
             raise
         if not kind:
-            self.next = (self.next + 1) & 0xFFFF
+            self.next = (self.next + 1) & NUMBERS
         return None
 
     def _drop_partial(self):

@@ -13,7 +13,7 @@ run out of memory finds its way back.
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
 from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
-from protocol.lines import diff16
+from protocol.lines import NUMBERS, diff16, diff30
 from protocol.serial import put16
 
 
@@ -23,6 +23,7 @@ class Sender:
         self.max_bytes = max_bytes
         self.max_line = MAX_LINE  # bytes of the longest line that the peer takes: a longer one is held
         self.base = 0  # number of the oldest line that is not acknowledged
+        self.reached = 0  # number of the first line that no earlier connection can have carried whole
         self.acknowledged = 0  # lines acknowledged in this life, for waiters
         self._lines = []  # (bytes, numbered), oldest first: those sent, all numbered, from `base` on; and those not yet
         self._retained = 0  # how many of them have been sent
@@ -36,8 +37,14 @@ class Sender:
         self._unasked_lines = 0  # numbered lines sent since
 
     def start_at(self, number):
-        """The oldest line that is not acknowledged has this number: for a fresh Sender."""
-        self.base = number
+        """The oldest line that is not acknowledged has this number, and none from it on has been sent: for a fresh
+        Sender, or one whose peer does not know any of its numbers."""
+        self.base = self.reached = number
+
+    def known_until(self, number):
+        """The peer may have got the lines before this number from another process: they are admitted, not sent here."""
+        if diff30(number, self.reached) > 0:
+            self.reached = number
 
     def room_for(self, size):
         """True if a line of this many bytes can be admitted now."""
@@ -60,7 +67,12 @@ class Sender:
     @property
     def number(self):
         """Number of the first numbered line that is not completely sent."""
-        return (self.base + self._retained) & 0xFFFF
+        return (self.base + self._retained) & NUMBERS
+
+    @property
+    def end(self):
+        """Number of the next line with one to be admitted."""
+        return (self.base + sum(numbered for _, numbered in self._lines)) & NUMBERS
 
     @property
     def idle(self):
@@ -76,7 +88,7 @@ class Sender:
         return longest if longest > self.max_line else 0
 
     def acknowledge(self, ack):
-        """Forget the lines before number ack. Returns None or a fault."""
+        """Forget the lines before the number with these low 16 bits. Returns None or a fault."""
         count = diff16(ack, self.base)
         if count < 0:
             return None  # an old acknowledgement, overtaken on the way
@@ -90,7 +102,7 @@ class Sender:
         """The oldest count lines, all numbered, are accepted."""
         for _ in range(count):
             self._held -= len(self._lines.pop(0)[0])
-        self.base = (self.base + count) & 0xFFFF
+        self.base = (self.base + count) & NUMBERS
         self.acknowledged += count
 
     def grant(self, seen, room):
@@ -104,6 +116,8 @@ class Sender:
 
     def disconnect(self):
         """The connection is gone: what it carried may be lost."""
+        if diff30(self.number, self.reached) > 0:
+            self.reached = self.number
         self._credit = 0
         self._offset = 0
         self.sent = self._asked = self._unasked_lines = 0
@@ -118,14 +132,15 @@ class Sender:
 
     def resume(self, ack, peer_next):
         """The peer, on a new connection, has accepted the lines before ack and
-        received those before peer_next. Returns None or a fault.
+        received those before peer_next. Returns None, or a fault: it is not our lines that it knows.
 
-        What it has received and not accepted is kept: it may still lose it.
+        What it has received and not accepted is kept: it may still lose it. What it has lost of the acknowledged
+        ones is gone: we begin at `base` in any case.
         """
-        accepted = diff16(ack, self.base)
-        received = diff16(peer_next, self.base)
-        if not 0 <= accepted <= received <= len(self._lines):
-            return "resume at lines %d, %d, held from %d" % (ack, peer_next, self.base)
+        accepted = max(0, diff30(ack, self.base))
+        received = max(0, diff30(peer_next, self.base))
+        if not accepted <= received <= diff30(self.reached, self.base):
+            return "resume at lines %d, %d, held from %d, sent to %d" % (ack, peer_next, self.base, self.reached)
         self._forget(accepted)
         self._retained = received - accepted
         return None

@@ -9,6 +9,11 @@ and call `receiver.accept`, write what `encode_into` gives, sleep until
     DETACHED --attach()--> RESUMING --RESUME received--> OPEN
         ^------------------detach()--------------------------+
 
+The client's RESUME comes first. The server's is the answer: by then its
+adapter has compared what the client remembers with what its store has
+(`server/history.py`), put the store right if they have not the same past, and
+called `answer`.
+
 A connection delivers frames in order or not at all, so within one there is
 nothing to retransmit: a frame that is missing, altered or repeated fails its
 MAC, the adapter closes the connection, and the next one resumes at the first
@@ -20,7 +25,16 @@ which is called after it was stored (server) or handed over (client).
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, RESUME_BYTES
+from protocol.frame import (
+    DATA,
+    DATA_HEADER,
+    DATA_MORE,
+    PARTED,
+    PROBE,
+    REMEMBERED,
+    RESUME,
+    Resume,
+)
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
@@ -34,6 +48,7 @@ from protocol.limits import (
     ROOM_UNIT,
     STALL_MS,
 )
+from protocol.lines import diff30
 from protocol.receiver import MAX_ROOM
 from protocol.serial import get16, put16
 
@@ -51,14 +66,25 @@ class Session:
     """Args:
     sender, receiver: the two halves, with the limits of this endpoint.
     ticks_diff: function (a, b) -> signed ms between two times.
+    answers: this is the server's end: RESUME is sent, and the session open, once `answer` has been called.
     """
 
-    def __init__(self, sender, receiver, ticks_diff, ack_delay_ms=ACK_DELAY_MS, stall_ms=STALL_MS):
+    def __init__(
+        self, sender, receiver, ticks_diff, ack_delay_ms=ACK_DELAY_MS, stall_ms=STALL_MS, answers=False
+    ):
         self.sender = sender
         self.receiver = receiver
         self.state = DETACHED
         self.peer_epoch = None  # of the peer whose line numbers the receiver holds
         self.resumes = 0  # connections that became open
+        self.heard = None  # Resume of the peer, on this connection
+        self.impostor = False  # the peer knows lines of our epoch that we never sent: another one had it before us
+        self._answers = answers
+        self._answered = False
+        self._runs = b""  # for RESUME: that the client remembers of the server's present epoch, or is to remember
+        self._former = None  # (epoch, runs, next) of the peer before this one: it may come back
+        self._flags = 0
+        self._lost = 0
         self._diff = ticks_diff
         self._ack_delay_ms = ack_delay_ms
         self._stall_ms = stall_ms
@@ -75,6 +101,10 @@ class Session:
         self._channel = channel
         self._new_epoch = peer_epoch
         self._max_frame = min(max_frame, MAX_FRAME)
+        if self._former and self._former[0] == peer_epoch and peer_epoch != self.peer_epoch:
+            self._become(self._former)
+        self.heard = None
+        self._answered = not self._answers
         self._greeted = False  # our RESUME has been sent
         self._peer_seen = 0
         self._ack_since = None  # time since which an acknowledgement is due
@@ -108,8 +138,9 @@ class Session:
         self._blocked = None
         self._probed = False
         end = len(data) - MAC_BYTES
-        if data[0] == RESUME and end == RESUME_BYTES and self.state == RESUMING:
-            return self._resume(data, now)
+        if data[0] == RESUME and frame.is_resume(data, end) and self.state == RESUMING and not self.heard:
+            self.heard = Resume(data[:end])
+            return None if self._answers else self._resume(now)
         if (data[0] == DATA or data[0] == DATA_MORE) and end >= DATA_HEADER and self.state == OPEN:
             return self._data(data, end, now)
         if data[0] == PROBE and end == DATA_HEADER and self.state == OPEN:
@@ -117,21 +148,73 @@ class Session:
             return self._data(data, end, now)
         return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
 
-    def _resume(self, data, now):
-        if self._new_epoch != self.peer_epoch:
-            self.receiver.start_at(get16(data, 2))
-            self.peer_epoch = self._new_epoch
-        if data[1] & REMEMBERED:
-            fault = self.sender.resume(get16(data, 4), get16(data, 6))
+    @property
+    def asked(self):
+        """True if the peer has sent its RESUME and waits for `answer`."""
+        return self.state == RESUMING and self.heard is not None and not self._answered
+
+    @property
+    def knows_peer(self):
+        """True if the receiver holds the line numbers of the peer's present epoch."""
+        return self._new_epoch == self.peer_epoch
+
+    def become_peer(self, epoch, number):
+        """The next line is this one of the peer's life `epoch`: what it had acknowledged before is gone."""
+        self.receiver.start_at(number)
+        self.peer_epoch = epoch
+
+    def renumber(self):
+        """Our epoch is a new one, of which nobody knows any number."""
+        self.impostor = False
+        self.sender.start_at(0)
+
+    def answer(self, now, runs, parted=False, lost=0):
+        """Open the session that was `asked` for. Returns None or a fault.
+
+        runs: for the peer to remember, as in RESUME; parted: it has seen another past than ours, and its memory counts
+        no longer; lost: lines of the peer that were acknowledged, and that the store does not have.
+        """
+        self._answered = True
+        self._runs = runs
+        self._flags = PARTED if parted else 0
+        self._lost = lost
+        if parted:
+            self.heard.remembered = False
+        return self._resume(now)
+
+    def _resume(self, now):
+        heard = self.heard
+        if self.knows_peer:
+            if heard.parted and not self._answers or diff30(heard.base, self.receiver.next) > 0:
+                self.become_peer(self.peer_epoch, heard.base)
+        elif self._answers or self.peer_epoch is None:
+            self.become_peer(self._new_epoch, heard.base)
+        else:
+            self._become((self._new_epoch, b"", heard.base))
+        if not self._answers:
+            self._runs = heard.runs
+        if heard.remembered:
+            fault = self.sender.resume(heard.ack, heard.next)
             if fault:
+                self.impostor = True
                 return fault
-        self.sender.grant(0, data[8] * ROOM_UNIT)
+        self.sender.grant(0, heard.room * ROOM_UNIT)
         self._progress = now
         self.state = OPEN
         self.resumes += 1
         if self._greeted and self._worth_telling():  # accepted since our RESUME went out
             self._acknowledgement_due(now, True)
         return None
+
+    def _become(self, peer):
+        """The receiver gets another peer's lines from now on; the present one is remembered, in case it returns.
+
+        It is rare, and lines of the former one that are not handed over then count as handed over: they are here.
+        """
+        former = (self.peer_epoch, self._runs, self.receiver.next)
+        epoch, self._runs, number = peer
+        self.become_peer(epoch, number)
+        self._former = former
 
     def _data(self, data, end, now):
         fault = self.sender.acknowledge(get16(data, 3))
@@ -178,7 +261,7 @@ class Session:
         buf: bytearray with room for MAX_FRAME bytes from at on.
         """
         start = at + PREFIX
-        if self.state == DETACHED or self._channel.exhausted:
+        if self.state == DETACHED or self._channel.exhausted or not self._answered:
             return at
         if not self._greeted:
             return self._greet(buf, at, start)
@@ -207,16 +290,18 @@ class Session:
     def _greet(self, buf, at, start):
         self._greeted = True
         self._note_told()
-        remembered = self._new_epoch == self.peer_epoch
+        remembered = self.knows_peer
         receiver = self.receiver
         end = frame.encode_resume(
             buf,
             start,
-            remembered,
+            self._flags | (REMEMBERED if remembered else 0),
             self.sender.base,
             receiver.ack,
             receiver.next,
+            self._lost,
             self._room_sent,
+            self._runs if self._answers or remembered else b"",
         )
         return self._seal(buf, at, start, end)
 

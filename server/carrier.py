@@ -18,9 +18,10 @@ from server.traffic import Traffic
 
 
 class Carrier:
-    """Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come."""
+    """Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come;
+    answer: function () to be called when the client's RESUME has come, that returns None or a fault."""
 
-    def __init__(self, changed, storing):
+    def __init__(self, changed, storing, answer):
         self.transport = None
         self.traffic = Traffic()
         self.queued = 0  # bytes of the qos 0 lines in the queue
@@ -28,6 +29,7 @@ class Carrier:
         self._session = None
         self._changed = changed
         self._storing = storing
+        self._answer = answer
 
     def begin(self, session):
         """Carry another session from now on."""
@@ -64,12 +66,29 @@ class Carrier:
         if self.transport is not None:
             self.transport.wake.set()
 
+    def admit_all(self):
+        """All that has been written for the client goes into the session: RESUME may acknowledge any number."""
+        while self._queue and self._queue[0][1]:
+            self._session.sender.append(*self._queue.pop(0))
+
     def attach(self, transport, responder):
         """An authenticated connection takes over."""
         self.disconnect()
         self.transport = transport
         sizes = responder.peer_max_frame, responder.peer_max_line
         self._session.attach(responder.channel, responder.peer_epoch, *sizes)
+
+    def answered(self, fault):
+        """The client's RESUME has been answered late, if it is still there."""
+        if fault:
+            self.disconnect()
+        self._resumed()
+        self.wake()
+        self._changed.pulse()
+
+    def _resumed(self):
+        if self.up:
+            self.traffic.resumed(self._session.sender)
 
     def disconnect(self):
         """End the present connection, if there is one."""
@@ -110,17 +129,16 @@ class Carrier:
             frames = await transport.receive()
             if self.transport is not transport:
                 return
-            session = self._session
-            resumes, heard = session.resumes, False
+            session, heard = self._session, False
             for frame in frames:
                 heard = True
                 fault = session.receive(frame, ticks_ms())
+                if not fault and session.asked:
+                    fault = self._answer()
+                    self._resumed()
                 if fault:
                     self._storing.set()  # lines that came before it are received
                     raise RemoteProtocolError(fault)
-                if session.resumes != resumes:
-                    resumes = session.resumes
-                    self.traffic.resumed(session.sender)
             transport.check()
             if heard:  # a keepalive wakes nobody
                 self.traffic.acknowledged(session.sender, ticks_ms())

@@ -17,12 +17,13 @@ from primitives.task_flag import TaskFlag
 from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import MAX_LINE
-from protocol.lines import encode_line
+from protocol.lines import NUMBERS, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
 from server.carrier import Carrier
 from server.reading import Lines, Reading, readable
+from server.resuming import Resuming
 from server.welcome import Welcome
 
 
@@ -43,9 +44,10 @@ class Connection:
         self._unstored = None  # line (bytes) of a writer, to be put into the store
         self._writers = []  # calls of write that wait for a place, in order
         self._reading = Reading(client_id)
+        self._resuming = Resuming(client_id, registry)
         self._changed = Broadcast()
         self._storing = TaskFlag()
-        self._carrier = Carrier(self._changed, self._storing)
+        self._carrier = Carrier(self._changed, self._storing, self._answer)
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -267,18 +269,20 @@ class Connection:
                 self._begin(store, state)
 
     def _begin(self, store, state):
-        session = Session(Sender(), Receiver(), ticks_diff)
+        session = Session(Sender(), Receiver(), ticks_diff, answers=True)
         session.peer_epoch = state.peer_epoch
         session.receiver.start_at(state.next_number)
         session.sender.start_at(state.base)
         for line in state.outbox:  # all at once: RESUME may acknowledge any number of them
             session.sender.append(line, True)
+        session.sender.known_until(session.sender.end)
         self._carrier.begin(session)
         self._old = len(state.outbox)
         self._written = 0
         self._unstored = None
         self._base = state.base
         self._reading.begin(store, state)
+        self._resuming.begin(store)
         self._store = store
         self._state = state
         self._session = session
@@ -329,6 +333,10 @@ class Connection:
 
     async def _store_some(self):
         """Do once what there is to do. Returns True if there was something."""
+        if self._session.asked:
+            return await self._realign()
+        if self._resuming.wants:
+            return await self._resuming.note_run(self._state)
         steps = []
         if self._session.receiver.lines and self._store.inbox_room(self.client_id):
             steps.append(self._store_received)
@@ -339,6 +347,10 @@ class Connection:
         if not self._store.immediate and self._reading.wants:
             steps.append(self._reading.step)
         return bool(steps) and True in await self._store.together(steps)
+
+    async def _realign(self):
+        self._carrier.answered(await self._resuming.realign(self._state, self._session, self._acknowledged_until))
+        return True
 
     async def _store_received(self):
         session = self._session
@@ -353,9 +365,12 @@ class Connection:
     async def _store_acknowledged(self):
         base = self._session.sender.base
         await self._store.acknowledge(self.client_id, self._state.owner, base)
-        self._registry.tell("acknowledged", self.client_id, count=(base - self._base) & 0xFFFF)
-        self._base = base
+        self._acknowledged_until(base)
         return True
+
+    def _acknowledged_until(self, base):
+        self._registry.tell("acknowledged", self.client_id, count=(base - self._base) & NUMBERS)
+        self._base = base
 
     async def _store_written(self):
         await self._store.put(self.client_id, self._state.owner, self._unstored)
@@ -385,6 +400,11 @@ class Connection:
         self._welcomes += 1
         return Welcome(self._welcomes, owner, epoch)
 
+    def _answer(self):
+        """The client has sent its RESUME. The store, which may be slow, is not asked if nothing is to be put right."""
+        self._carrier.admit_all()
+        return self._resuming.answer(self._state, self._session)
+
     def attach(self, transport, responder, welcome):
         """An authenticated connection takes over from whatever there was. Call `load` first.
 
@@ -402,6 +422,7 @@ class Connection:
             raise StoreError("the store has another epoch than WELCOME told")
         self._attached = welcome.serial
         self.nconns += 1
+        self._resuming.attach(welcome.epoch, responder.peer_epoch)
         self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
         held = self._carrier.longest_held()

@@ -11,7 +11,7 @@ import json
 from collections import deque
 from hashlib import sha256
 
-from protocol.lines import diff16
+from protocol.lines import NUMBERS, diff16
 
 REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
 
@@ -31,7 +31,7 @@ class Memory:
     def add(self, message_id):
         """It has become the next line."""
         self._ids.append(message_id)
-        self.number = (self.number + 1) & 0xFFFF
+        self.number = (self.number + 1) & NUMBERS
 
     def begin_life(self, text):
         """Message 0 with this text has come."""
@@ -42,7 +42,7 @@ class Memory:
         """For the store. adding: the id that will be added once the store has this."""
         return json.dumps({
             "epoch": self.epoch.hex(),
-            "number": (self.number + len(adding)) & 0xFFFF,
+            "number": (self.number + len(adding)) & NUMBERS,
             "ids": [*self._ids, *adding][-REMEMBERED_IDS:],
             "first": self.first and self.first.hex(),
         })  # fmt: skip

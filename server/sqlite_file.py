@@ -3,7 +3,8 @@ them. Knows nothing of loops, batches or owners. CPython only.
 
     client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
             base, outbox_first: what ClientState has, and the numbers of the
-            first lines below; note, away_s: see sqlite_store.py
+            first lines below; note, away_s: see sqlite_store.py;
+            runs: NAME:START,.. (see history.py)
     inbox   client (its key), number, line
     outbox  client (its key), number, line; these numbers only count, `base`
             is that of the protocol
@@ -22,35 +23,43 @@ from server.store import LINE_COST
 from server.store_files import StoreFiles
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHECKPOINT_PAGES = 1000  # so much is written into the -wal, by a rough count, before it is moved into the database
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE client (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL, epoch TEXT NOT NULL, peer_epoch TEXT,
     next_number INTEGER NOT NULL, inbox_first INTEGER NOT NULL, base INTEGER NOT NULL, outbox_first INTEGER NOT NULL,
-    note TEXT NOT NULL DEFAULT '', away_s INTEGER NOT NULL DEFAULT 0);
+    note TEXT NOT NULL DEFAULT '', away_s INTEGER NOT NULL DEFAULT 0, runs TEXT NOT NULL DEFAULT '');
 CREATE TABLE inbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
 CREATE TABLE outbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-# From version 1, of before the first release.
-_UPGRADE = f"""
+# From version 1, of before the first release, to 2, and from there to 3, each in a transaction of its own.
+_UPGRADES = {
+    1: """
 BEGIN IMMEDIATE;
 ALTER TABLE client ADD COLUMN note TEXT NOT NULL DEFAULT '';
 ALTER TABLE client ADD COLUMN away_s INTEGER NOT NULL DEFAULT 0;
-PRAGMA user_version = {SCHEMA_VERSION};
+PRAGMA user_version = 2;
 COMMIT;
-"""
-_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first, note, away_s"
+""",
+    2: """
+BEGIN IMMEDIATE;
+ALTER TABLE client ADD COLUMN runs TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 3;
+COMMIT;
+""",
+}
+_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first, note, away_s, runs"
 _WRITE_CLIENTS = f"""
 INSERT INTO client ({_COLUMNS})
-SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(11))} FROM json_each(?) WHERE true
+SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(12))} FROM json_each(?) WHERE true
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch, peer_epoch = excluded.peer_epoch,
     next_number = excluded.next_number, inbox_first = excluded.inbox_first, base = excluded.base,
-    outbox_first = excluded.outbox_first, note = excluded.note, away_s = excluded.away_s
+    outbox_first = excluded.outbox_first, note = excluded.note, away_s = excluded.away_s, runs = excluded.runs
 """
 _INSERT = """
 INSERT OR REPLACE INTO {} (client, number, line)
@@ -167,8 +176,10 @@ class SQLiteFile:
         found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise _damaged(self.path, found.splitlines()[-1])
-        if version == 1:
-            database.executescript(_UPGRADE)
+        if version < 1:
+            raise _damaged(self.path, "a format 0")
+        for number in range(version, SCHEMA_VERSION):
+            database.executescript(_UPGRADES[number])
 
     def load(self, client_id):
         """What is known of a client, as the attributes of a Record; of an unknown one a new key."""
@@ -182,6 +193,7 @@ class SQLiteFile:
         del found["id"]
         found["epoch"] = bytes.fromhex(found["epoch"])
         found["peer_epoch"] = found["peer_epoch"] and bytes.fromhex(found["peer_epoch"])
+        found["runs"] = [_run(text) for text in found["runs"].split(",") if text]
         for table in ("inbox", "outbox"):
             found[table] = self._lines(table, found["key"], found[table + "_first"])
         return found
@@ -259,6 +271,11 @@ class SQLiteFile:
             if database is not None:
                 database.close()
         self._files.unlock()
+
+
+def _run(text):
+    name, _, start = text.partition(":")
+    return bytes.fromhex(name), int(start)
 
 
 def _connect(path, timeout=5.0):

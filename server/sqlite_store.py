@@ -128,12 +128,17 @@ class SQLiteStore:
 
     async def acknowledge(self, client_id, owner, base):
         record = self._owned(client_id, owner)
-        before, first = record.outbox_cost, record.outbox_first
-        count = record.acknowledge(base)
+        self._acknowledge(record, lambda: record.acknowledge(base))
+        await self._commit(record)
+
+    def _acknowledge(self, record, act):
+        """act() forgets lines of the outbox."""
+        before, first, lines = record.outbox_cost, record.outbox_first, len(record.outbox)
+        act()
+        count = lines - len(record.outbox)
         record.outbox_first += count
         self._next.rows.delete("outbox", record.key, first, count)
         self._forget(before - record.outbox_cost)
-        await self._commit(record)
 
     async def discard(self, client_id, owner):
         record = self._owned(client_id, owner)
@@ -144,6 +149,16 @@ class SQLiteStore:
         self._next.rows.delete("outbox", record.key, first, count)
         self._forget(before)
         return await self._commit(record, (state, count))
+
+    async def named(self, client_id, owner, run):
+        record = self._owned(client_id, owner)
+        record.named(run)
+        await self._commit(record)
+
+    async def realign(self, client_id, owner, peer_epoch, next_number, base):
+        record = self._owned(client_id, owner)
+        self._acknowledge(record, lambda: record.realign(peer_epoch, next_number, base))
+        await self._commit(record)
 
     def note(self, client_id, owner, text, at_once=False):
         record = self._owned(client_id, owner)
@@ -387,6 +402,7 @@ def _row(record):
         record.outbox_first,
         record.note,
         record.away_s,
+        ",".join("%s:%d" % (name.hex(), start) for name, start in record.runs),
     )
 
 

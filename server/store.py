@@ -4,8 +4,9 @@ that keeps it in memory. `sqlite_store.py` has the one that keeps it in a file.
 A store holds, for each client: the epoch of the server's session with it, the
 epoch of the client's present life and the number of the next line expected
 from it, the lines received and not yet taken by the application (inbox), and
-the lines written and not yet acknowledged by the client (outbox). Numbers are
-the 16-bit line numbers of the protocol. The lines of an inbox have numbers of
+the lines written and not yet acknowledged by the client (outbox), and the runs
+of servers on it (history.py): each claim begins one. Numbers are
+the whole line numbers of the protocol. The lines of an inbox have numbers of
 their own, which only count: from 0 on, in the order in which they came, and
 never twice.
 
@@ -35,7 +36,9 @@ import asyncio
 import os
 
 from protocol.errors import StoreError
-from protocol.limits import EPOCH_BYTES
+from protocol.limits import EPOCH_BYTES, RUN_BYTES
+from protocol.lines import NUMBERS
+from server.history import begin_run, runs_around
 
 INBOX_BYTES = 65536  # of lines that the application has not taken, for each client
 OUTBOX_BYTES = 65536  # of lines that the client has not acknowledged, for each client
@@ -49,9 +52,9 @@ class StoreGone(StoreError):
 class ClientState:
     """What `claim` returns: owner, epoch, peer_epoch (None before the first
     line), next_number, base (number of the first line of outbox), outbox,
-    note (see `note`)."""
+    note (see `note`), runs (see history.py; the last one is that of this claim)."""
 
-    def __init__(self, owner, epoch, peer_epoch, next_number, base, outbox, note):
+    def __init__(self, owner, epoch, peer_epoch, next_number, base, outbox, note, runs):
         self.owner = owner
         self.epoch = epoch
         self.peer_epoch = peer_epoch
@@ -59,6 +62,14 @@ class ClientState:
         self.base = base
         self.outbox = outbox
         self.note = note
+        self.runs = runs
+
+    @property
+    def run(self):
+        return self.runs[-1][0]
+
+    def named(self, run):
+        self.runs = runs_around(self.runs, run)
 
 
 class MemoryStore:
@@ -130,6 +141,15 @@ class MemoryStore:
         epoch: the client may know some of the lines' numbers. Returns (ClientState, how many lines it was)."""
         return self._owned(client_id, owner).discard()
 
+    async def named(self, client_id, owner, run):
+        """The client was in this run last, or is told so now: most of those before are forgotten."""
+        self._owned(client_id, owner).named(run)
+
+    async def realign(self, client_id, owner, peer_epoch, next_number, base):
+        """The client and the store have not the same past: move the receive cursor without lines, and forget the lines
+        of the outbox before number base, both or neither."""
+        self._owned(client_id, owner).realign(peer_epoch, next_number, base)
+
     def note(self, client_id, owner, text, at_once=False):
         """Keep a text (str) that an adapter wants back after a `claim`: safe no later than what is given after it.
 
@@ -175,6 +195,7 @@ class Record:
         self.outbox = []
         self.outbox_cost = 0
         self.note = ""
+        self.runs = []
 
     def owned(self, owner):
         if self.owner != owner:
@@ -183,16 +204,27 @@ class Record:
 
     def claim(self):
         self.owner += 1
+        begin_run(self.runs, os.urandom(RUN_BYTES), (self.base + len(self.outbox)) & NUMBERS)
         return ClientState(
-            self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox), self.note
-        )
+            self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox), self.note,
+            list(self.runs),
+        )  # fmt: skip
 
     def discard(self):
         count = len(self.outbox)
         self.outbox = []
         self.outbox_cost = 0
         self.epoch = os.urandom(EPOCH_BYTES)
+        self.runs = []
         return self.claim(), count
+
+    def named(self, run):
+        self.runs = runs_around(self.runs, run)
+
+    def realign(self, peer_epoch, next_number, base):
+        self.acknowledge(base)
+        self.peer_epoch = peer_epoch
+        self.next_number = next_number
 
     def receive(self, peer_epoch, next_number, lines):
         self.peer_epoch = peer_epoch
@@ -231,7 +263,7 @@ class Record:
 
     def acknowledge(self, base):
         """Returns how many lines it was."""
-        count = (base - self.base) & 0xFFFF
+        count = (base - self.base) & NUMBERS
         if count > len(self.outbox):
             raise StoreError("acknowledgement beyond the outbox of " + self.client_id)
         self.outbox_cost -= cost(self.outbox[:count])

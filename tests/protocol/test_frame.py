@@ -2,7 +2,8 @@ import unittest
 
 from protocol import frame
 from protocol.frame import Channel, record_fault
-from protocol.limits import MAC_BYTES
+from protocol.framing import PREFIX
+from protocol.limits import MAC_BYTES, MIN_FRAME
 from protocol.serial import get16
 from tests.protocol.noise import Noise, every_flip
 
@@ -83,12 +84,34 @@ class TestChannel(unittest.TestCase):
 
 class TestLayouts(unittest.TestCase):
     def test_resume_is_as_the_table_says(self):
-        buf = bytearray(14)
-        end = frame.encode_resume(buf, 1, True, 0x0102, 0x0003, 0xFFFE, 161)
-        self.assertEqual(end, 1 + frame.RESUME_BYTES)
-        self.assertEqual(bytes(buf[1:end]), b"\x10\x01\x01\x02\x00\x03\xff\xfe\xa1")
-        frame.encode_resume(buf, 1, False, 0, 0, 0, 0)
-        self.assertEqual(bytes(buf[1:end]), b"\x10" + bytes(8))
+        buf = bytearray(60)
+        runs = frame.run_entry(b"this run", 5) + frame.run_entry(b"that run", 0x10000)
+        end = frame.encode_resume(buf, 1, frame.REMEMBERED, 0x0102, 0x10003, 0x3FFFFFFE, 7, 161, runs)
+        self.assertEqual(end, 1 + frame.RESUME_HEADER + 2 * frame.RUN_ENTRY)
+        numbers = b"\x00\x00\x01\x02\x00\x01\x00\x03\x3f\xff\xff\xfe\x00\x00\x00\x07"
+        written = b"\x10\x01" + numbers + b"\xa1\x02this run\x00\x00\x00\x05that run\x00\x01\x00\x00"
+        self.assertEqual(bytes(buf[1:end]), written)
+        found = frame.Resume(written)
+        self.assertEqual((found.base, found.ack, found.next), (0x0102, 0x10003, 0x3FFFFFFE))
+        self.assertEqual((found.remembered, found.parted), (True, False))
+        self.assertEqual((found.runs, found.lost, found.room), (runs, 7, 161))
+
+    def test_resume_has_the_length_that_its_runs_take(self):
+        for count in range(frame.MAX_RUNS + 2):
+            data = bytes(19) + bytes((count,)) + bytes(count * frame.RUN_ENTRY)
+            self.assertEqual(frame.is_resume(data, len(data)), count <= frame.MAX_RUNS)
+            self.assertFalse(frame.is_resume(data, len(data) - 1))
+            self.assertFalse(frame.is_resume(data + b"x", len(data) + 1))
+        self.assertFalse(frame.is_resume(b"", 0))
+
+    def test_longest_resume_fits_the_smallest_frame(self):
+        longest = PREFIX + frame.RESUME_HEADER + frame.MAX_RUNS * frame.RUN_ENTRY + MAC_BYTES
+        self.assertLessEqual(longest, MIN_FRAME)
+
+    def test_numbers_in_resume_that_no_line_has_are_taken_modulo_2_to_30(self):
+        found = frame.Resume(b"\x10\x02" + b"\xff" * 18)
+        self.assertEqual([found.base, found.ack, found.next, found.lost], [0x3FFFFFFF] * 4)
+        self.assertEqual((found.remembered, found.parted), (False, True))
 
     def test_data_header_is_as_the_table_says(self):
         buf = bytearray(12)

@@ -175,23 +175,24 @@ class TestLines(unittest.TestCase):
         self.assertEqual(wire.server.delivered, [b"", b"a", b"", b""])
 
     def test_line_numbers_wrap(self):
-        wire = Wire()
-        wire.client.session.sender.start_at(0xFFFE)
-        for line in numbered("w", 5):
-            wire.client.write(line)
-        wire.faults[4] = "cut"
-        wire.run()
-        self.assertEqual(wire.server.delivered, numbered("w", 5))
-        self.assertEqual(wire.client.session.sender.base, 3)
+        for before, after in ((0xFFFE, 0x10003), (0x3FFFFFFE, 3)):
+            wire = Wire(faults={4: "cut"})
+            wire.client.session.sender.start_at(before)
+            for line in numbered("w", 5):
+                wire.client.write(line)
+            wire.run()
+            self.assertEqual(wire.server.delivered, numbered("w", 5))
+            self.assertEqual(wire.client.session.sender.base, after)
 
     def test_line_numbers_wrap_under_load(self):
-        wire = Wire(faults={40: "lose", 60: "cut", 80: "corrupt"})
-        wire.client.session.sender.start_at(0xFFF0)
-        lines = numbered("w", 200)
-        for line in lines:
-            wire.client.write(line)
-        wire.run(2000)
-        self.assertEqual(wire.server.delivered, lines)
+        for before in (0xFFF0, 0x3FFFFFF0):
+            wire = Wire(faults={40: "lose", 60: "cut", 80: "corrupt"})
+            wire.client.session.sender.start_at(before)
+            lines = numbered("w", 200)
+            for line in lines:
+                wire.client.write(line)
+            wire.run(2000)
+            self.assertEqual(wire.server.delivered, lines)
 
     def test_charged_bytes_wrap(self):
         lines = numbered("w", 20, 4000)  # more than 65,536 bytes on one connection

@@ -49,11 +49,14 @@ class TestOrder(unittest.TestCase):
         self.assertEqual(receiver.lines, [b"ab", b"c"])
 
     def test_numbers_wrap(self):
-        receiver = Receiver()
-        receiver.start_at(0xFFFF)
-        self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"))))
-        receiver.accept(2)
-        self.assertEqual((receiver.next, receiver.ack), (1, 1))
+        for before, after in ((0xFFFF, 0x10001), (0x3FFFFFFF, 1)):
+            receiver = Receiver()
+            receiver.start_at(before)
+            self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"))))
+            receiver.accept(2)
+            self.assertEqual((receiver.next, receiver.ack), (after, after))
+            self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"), (0, b"c"))))
+            self.assertEqual((receiver.lines, receiver.next), ([b"c"], after + 1))
 
 
 class TestFaults(unittest.TestCase):

@@ -25,6 +25,7 @@ DOCUMENT = __file__[: -len("tests/protocol/test_recorded_bytes.py")] + "docs/pro
 KEY = bytes(range(32))
 CLIENT_EPOCH, SERVER_EPOCH = b"\x11" * 8, b"\x22" * 8
 CLIENT_NONCE, SERVER_NONCE = b"\xaa" * 16, b"\xbb" * 16
+RUN = b"\x33" * 8 + bytes(4)
 CLIENT_LIFE, BRIDGE_LIFE = 0x1234, 0xABCD
 LIVES = box.lives(CLIENT_LIFE, BRIDGE_LIFE)
 
@@ -74,12 +75,14 @@ def frames():
     welcome = server.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, 128)
     proof, _ = client.receive(welcome)
     server.proof(proof)
-    ends = [Session(Sender(), Receiver(), ticks_diff) for _ in range(2)]
+    ends = [Session(Sender(), Receiver(), ticks_diff, answers=answers) for answers in (False, True)]
     for session, role in zip(ends, (client, server)):
         session.attach(role.channel, role.peer_epoch, 128)
-    resumes = [next_frame(session) for session in ends]
-    for session, resume in zip(ends, reversed(resumes)):
-        session.receive(memoryview(resume), 0)
+    resumes = [next_frame(ends[0])]
+    ends[1].receive(memoryview(resumes[0]), 0)
+    ends[1].answer(0, RUN)
+    resumes.append(next_frame(ends[1]))
+    ends[0].receive(memoryview(resumes[1]), 0)
     for line, numbered in ((b"hello", True), (b"tick", False), (b"x" * 100, True)):
         ends[0].sender.append(line, numbered)
     data = [next_frame(ends[0]), next_frame(ends[0])]

@@ -2,6 +2,7 @@ import unittest
 
 from protocol.frame import LENGTH, MORE, QOS0
 from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
+from protocol.lines import NUMBERS
 from protocol.sender import Sender
 from protocol.serial import get16
 
@@ -94,8 +95,8 @@ class TestFill(unittest.TestCase):
 
     def test_number_is_that_of_the_line_that_goes_on(self):
         sender = sender_with(b"a", bytes(200))
-        sender.start_at(0xFFFF)
-        self.assertEqual(sender.number, 0xFFFF)
+        sender.start_at(NUMBERS)
+        self.assertEqual(sender.number, NUMBERS)
         records(sender, 120)
         self.assertEqual(sender.number, 0)
 
@@ -180,11 +181,14 @@ class TestAcknowledgement(unittest.TestCase):
         self.assertIn("not sent", sender.acknowledge(2))
 
     def test_numbers_wrap(self):
-        sender = sender_with(b"a", b"b", b"c")
-        sender.start_at(0xFFFE)
-        records(sender)
-        self.assertIsNone(sender.acknowledge(1))
-        self.assertEqual((sender.base, sender.acknowledged, sender.idle), (1, 3, True))
+        for before, after in ((0xFFFE, 0x10001), (NUMBERS - 1, 1)):
+            sender = sender_with(b"a", b"b", b"c")
+            sender.start_at(before)
+            records(sender)
+            self.assertIsNone(sender.acknowledge(1))
+            self.assertEqual((sender.base, sender.acknowledged, sender.idle), (after, 3, True))
+            sender.disconnect()
+            self.assertEqual(sender.reached, after)
 
     def test_append_tells_what_to_wait_for(self):
         sender = sender_with(b"a")
@@ -275,11 +279,38 @@ class TestResume(unittest.TestCase):
     def test_resume_outside_of_what_is_held_is_a_fault(self):
         sender = sender_with(b"a", b"b")
         sender.start_at(5)
+        records(sender)
         sender.disconnect()
-        for ack, peer_next in ((4, 5), (5, 4), (6, 5), (8, 8), (7, 8)):
+        for ack, peer_next in ((6, 5), (8, 8), (7, 8), (5, 5 + (1 << 29) - 1)):
             self.assertIn("resume at line", sender.resume(ack, peer_next))
         self.assertIsNone(sender.resume(7, 7))
         self.assertTrue(sender.idle)
+
+    def test_resume_behind_a_line_that_no_connection_carried_is_a_fault(self):
+        """Our epoch is not ours alone, or the peer has seen another past: the line would be lost without a word."""
+        sender = sender_with(b"a", b"b", bytes(300))
+        records(sender, 100)
+        sender.disconnect()
+        self.assertIn("sent to 2", sender.resume(3, 3))
+        self.assertIn("sent to 0", sender_with(b"a").resume(1, 1))
+        self.assertIsNone(sender.resume(2, 2))
+
+    def test_lines_of_an_earlier_process_may_have_been_sent(self):
+        sender = sender_with(b"a", b"b")
+        sender.known_until(sender.end)
+        sender.append(b"c", True)
+        sender.known_until(1)  # it is known already
+        self.assertIn("sent to 2", sender.resume(3, 3))
+        self.assertIsNone(sender.resume(2, 2))
+
+    def test_peer_that_lost_acknowledged_lines_gets_those_from_base_on(self):
+        sender = sender_with(b"a", b"b", b"c")
+        records(sender)
+        sender.acknowledge(2)
+        sender.disconnect()
+        self.assertIsNone(sender.resume(1, 1))
+        sender.grant(0, MUCH)
+        self.assertEqual((sender.number, records(sender)), (2, [(0, b"c")]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,16 @@
 import unittest
 
-from protocol.frame import DATA, DATA_MORE, MORE, Channel, encode_data_header, encode_resume
+from protocol.frame import (
+    DATA,
+    DATA_MORE,
+    MORE,
+    PARTED,
+    REMEMBERED,
+    Channel,
+    Resume,
+    encode_data_header,
+    encode_resume,
+)
 from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
 from protocol.receiver import Receiver
 from protocol.sender import Sender
@@ -10,13 +20,15 @@ from tests.protocol.noise import Noise, every_flip, flipped
 from tests.protocol.wire import START, WRAP, ticks_diff
 
 EPOCH = b"peer-one"
+OTHER = b"this run\x00\x00\x00\x02"
+RUN = b"run one.\x00\x00\x00\x00"
 
 
 class Pair:
     """A session, and the bare channel of its peer, through which a test says what it likes."""
 
-    def __init__(self):
-        self.session = Session(Sender(), Receiver(), ticks_diff)
+    def __init__(self, answers=False):
+        self.session = Session(Sender(), Receiver(), ticks_diff, answers=answers)
         self.now = START
         self.attach()
 
@@ -30,10 +42,10 @@ class Pair:
         end = self.peer.seal(buf, 0, len(body))
         return self.session.receive(memoryview(buf)[:end], self.now)
 
-    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160):
-        buf = bytearray(9)
-        encode_resume(buf, 0, remembered, base, ack, next_number, room)
-        return self.say(buf)
+    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160, runs=RUN, parted=False, lost=0):
+        buf = bytearray(120)
+        flags = (REMEMBERED if remembered else 0) | (PARTED if parted else 0)
+        return self.say(buf[: encode_resume(buf, 0, flags, base, ack, next_number, lost, room, runs)])
 
     def data(self, *lines, **fields):
         buf = bytearray(8)
@@ -81,7 +93,7 @@ class TestStates(unittest.TestCase):
         pair = Pair().open()
         self.assertIsNone(pair.data(b"one", b"two"))
         pair.attach()
-        self.assertEqual(get16(pair.heard(), 4), 0)
+        self.assertEqual(Resume(pair.heard()).ack, 0)
         pair.session.accepted(2, pair.now)
         self.assertIsNone(pair.resume(remembered=True))
         self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
@@ -130,7 +142,7 @@ class TestForgery(unittest.TestCase):
 
     def test_flipped_bit_anywhere_in_resume_is_refused(self):
         pair = Pair()
-        for bad in every_flip(self.sealed(pair, b"\x10" + bytes(5) + b"\xa0")):
+        for bad in every_flip(self.sealed(pair, b"\x10" + bytes(17) + b"\xa0\x00")):
             self.assertIn("MAC", pair.session.receive(memoryview(bad), 0))
         self.assertEqual(pair.session.state, RESUMING)
 
@@ -184,7 +196,8 @@ class TestResume(unittest.TestCase):
         pair = Pair().open()
         pair.data(b"one", b"two")
         pair.attach()
-        self.assertEqual(pair.heard()[1:8], b"\x01\x00\x00\x00\x00\x00\x02")
+        told = Resume(pair.heard())
+        self.assertEqual((told.remembered, told.base, told.ack, told.next, told.runs), (True, 0, 0, 2, RUN))
         pair.resume(base=0)
         self.assertEqual(pair.session.receiver.next, 2)
 
@@ -211,14 +224,145 @@ class TestResume(unittest.TestCase):
     def test_resume_outside_of_what_is_held_is_a_fault(self):
         self.assertIn("resume at lines 5", Pair().resume(remembered=True, ack=5, next_number=5))
 
-    def test_epoch_changes_only_with_an_authentic_resume(self):
+    def test_peer_that_knows_lines_that_we_never_sent_had_our_epoch_from_another(self):
+        """Two boots with the same random numbers: a new epoch, and the line arrives."""
+        pair = Pair()
+        pair.session.sender.append(b"mine", True)
+        self.assertIn("resume at lines", pair.resume(remembered=True, ack=1, next_number=1))
+        self.assertTrue(pair.session.impostor)
+        pair.session.detach()
+        pair.session.renumber()
+        pair.attach()
+        pair.heard()
+        self.assertIsNone(pair.resume())
+        self.assertEqual((pair.session.impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
+
+    def test_numbers_65536_lines_apart_are_told_apart(self):
         pair = Pair().open()
-        pair.attach(b"peer-two")
-        self.assertEqual(pair.session.peer_epoch, EPOCH)
-        pair.session.receive(memoryview(bytes(15)), 0)
-        self.assertEqual(pair.session.peer_epoch, EPOCH)
-        pair.resume(base=3)
-        self.assertEqual(pair.session.peer_epoch, b"peer-two")
+        pair.session.sender.start_at(65536)
+        pair.session.sender.append(b"one", True)
+        pair.attach()
+        self.assertEqual(Resume(pair.heard()).base, 65536)
+        self.assertIsNone(pair.resume(remembered=True, ack=0, next_number=0))
+        self.assertEqual(pair.heard()[8:], b"\x00\x03one")
+
+    def test_second_resume_before_the_answer_is_a_fault(self):
+        pair = Pair(answers=True)
+        self.assertIsNone(pair.resume())
+        self.assertIn("unexpected", pair.resume())
+
+
+class TestAnswer(unittest.TestCase):
+    """The server's end, which says its RESUME last."""
+
+    def test_nothing_is_said_or_taken_before_the_answer(self):
+        pair = Pair(answers=True)
+        pair.session.sender.append(b"line", True)
+        self.assertIsNone(pair.heard())
+        self.assertIsNone(pair.resume())
+        self.assertTrue(pair.session.asked)
+        self.assertIsNone(pair.heard())
+        self.assertIn("unexpected", pair.data(b"line"))
+
+    def test_answer_opens_and_is_said_before_the_lines(self):
+        pair = Pair(answers=True)
+        pair.session.sender.append(b"line", True)
+        pair.resume(base=7)
+        self.assertIsNone(pair.session.answer(pair.now, OTHER))
+        self.assertEqual((pair.session.state, pair.session.asked), (OPEN, False))
+        said = Resume(pair.heard())
+        self.assertEqual((said.remembered, said.ack, said.next, said.runs), (True, 7, 7, OTHER))
+        self.assertEqual((said.parted, said.lost), (False, 0))
+        self.assertEqual(pair.heard()[8:], b"\x00\x04line")
+
+    def test_connection_that_ended_is_not_asked_for(self):
+        pair = Pair(answers=True)
+        pair.resume()
+        pair.session.detach()
+        self.assertFalse(pair.session.asked)
+
+    def test_lines_that_the_peer_had_acknowledged_and_are_gone_are_not_waited_for(self):
+        pair = Pair(answers=True)
+        pair.resume()
+        pair.session.answer(pair.now, RUN)
+        pair.attach()
+        pair.resume(base=5)
+        pair.session.answer(pair.now, RUN, lost=5)
+        said = Resume(pair.heard())
+        self.assertEqual((said.ack, said.next, said.lost), (5, 5, 5))
+        self.assertIsNone(pair.data(b"sixth", number=5))
+
+    def test_nothing_is_taken_from_what_a_peer_of_another_past_remembers(self):
+        pair = Pair(answers=True)
+        pair.session.sender.append(b"line", True)
+        pair.resume(remembered=True, ack=400, next_number=400)
+        self.assertIsNone(pair.session.answer(pair.now, OTHER, parted=True))
+        self.assertTrue(Resume(pair.heard()).parted)
+        self.assertEqual(pair.heard()[8:], b"\x00\x04line")
+
+
+class TestOtherPast(unittest.TestCase):
+    """The client's end, when the server's store is not what it was."""
+
+    def heard_lines(self, epoch=EPOCH, count=3, runs=RUN):
+        """A client that has received so many lines of this epoch."""
+        pair = Pair()
+        pair.attach(epoch)
+        pair.heard()
+        pair.resume(runs=runs)
+        pair.data(*[b"x"] * count)
+        pair.session.accepted(count, pair.now)
+        return pair
+
+    def test_client_of_another_past_counts_from_the_servers_base(self):
+        pair = self.heard_lines()
+        pair.attach()
+        self.assertTrue(Resume(pair.heard()).remembered)
+        pair.resume(base=2, runs=OTHER, parted=True)
+        self.assertEqual((pair.session.receiver.next, pair.session.peer_epoch), (2, EPOCH))
+        self.assertIsNone(pair.data(b"another", number=2))
+        pair.attach()
+        said = Resume(pair.heard())
+        self.assertEqual((said.remembered, said.next, said.runs), (True, 3, OTHER))
+
+    def test_lines_held_of_the_other_past_are_handed_over_and_acknowledge_nothing(self):
+        pair = Pair().open()
+        pair.data(b"one", b"two")
+        pair.attach()
+        pair.resume(base=1, runs=OTHER, parted=True)
+        pair.session.accepted(2, pair.now)
+        self.assertEqual(pair.session.receiver.ack, 1)
+
+    def test_server_that_comes_back_is_told_what_came_from_it(self):
+        """An address that moves to a spare machine and back."""
+        pair = self.heard_lines()
+        pair.attach(b"spare...")
+        self.assertFalse(Resume(pair.heard()).remembered)
+        pair.resume(base=9, runs=OTHER)
+        pair.attach()
+        said = Resume(pair.heard())
+        self.assertEqual((said.remembered, said.ack, said.next, said.runs), (True, 3, 3, RUN))
+        pair.resume(base=2, runs=OTHER + RUN)
+        self.assertEqual(pair.session.receiver.next, 3)
+        pair.attach(b"spare...")
+        said = Resume(pair.heard())
+        self.assertEqual((said.remembered, said.next, said.runs), (True, 9, OTHER))
+
+    def test_connection_that_breaks_before_resume_changes_no_memory(self):
+        pair = self.heard_lines()
+        pair.attach(b"spare...")
+        pair.session.detach()
+        pair.attach()
+        self.assertEqual(Resume(pair.heard()).next, 3)
+
+    def test_new_run_of_the_same_past_goes_on(self):
+        pair = self.heard_lines()
+        pair.attach()
+        pair.heard()
+        pair.resume(base=1, runs=OTHER + RUN)
+        self.assertEqual(pair.session.receiver.next, 3)
+        pair.attach()
+        self.assertEqual(Resume(pair.heard()).runs, OTHER + RUN)
 
 
 class TestFaultsOfThePeer(unittest.TestCase):

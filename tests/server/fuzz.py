@@ -28,6 +28,7 @@ from protocol.sender import Sender
 from protocol.session import Session
 from server.legacy import LegacyClient
 from server.registry import Registry
+from server.resuming import Resuming
 from server.store import MemoryStore
 
 KEY = bytes(range(32))
@@ -100,16 +101,26 @@ class Fuzz:
         responder.proof(proof)
         return hello + proof
 
-    def session(self):
+    async def session(self):
         """Frames with a good MAC and any content, as only a client with the key could send them."""
         near, far = Channel(b"1" * 32, b"2" * 32), Channel(b"2" * 32, b"1" * 32)
-        session = Session(Sender(), Receiver(), ticks_diff)
+        session = Session(Sender(), Receiver(), ticks_diff, answers=True)
+        store = MemoryStore()
+        state = await store.claim("client")
         for line in (b"x", b"y" * 100):
             session.sender.append(line, True)
+            await store.put("client", state.owner, line)
+        session.sender.known_until(session.sender.end)
+        resuming = Resuming("client", Registry())
+        resuming.begin(store)
+        resuming.attach(state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME)
         out = bytearray(MAX_FRAME)
         fed = []
-        resume = bytes((0x10, self.random.randrange(2), 0, 0, 0, 0, 0, 0, 255))
+        runs = self.random.choice((b"", state.run + bytes(4), self.random.randbytes(24)))
+        good = bytes((0x10, self.random.randrange(2))) + bytes(16) + bytes((255, len(runs) // 12)) + runs
+        anything = b"\x10" + self.random.randbytes(18) + bytes((len(runs) // 12,)) + runs
+        resume = self.random.choice((good, self.random.choice((self.changed(good), anything))))
         for number in range(self.random.randrange(1, 6)):
             content = resume if number == 0 and self.random.random() < 0.9 else self.content()
             frame = bytearray(content[: MAX_FRAME - 20] + bytes(8))
@@ -120,6 +131,11 @@ class Fuzz:
             for line in session.receiver.lines:  # no reader may raise
                 if encode_line(decode_line(line)) != line:
                     raise AssertionError(f"{line} is not read as it was sent")
+            fault = resuming.answer(state, session) if session.asked else None
+            if session.asked and not fault:
+                fault = await resuming.realign(state, session, lambda base: None)
+            if fault:
+                break
             if session.receiver.lines and self.random.random() < 0.5:
                 session.accepted(1, number * 7)
             while session.encode_into(out, 0, number * 7):
@@ -145,10 +161,10 @@ class Fuzz:
 
     async def one(self):
         what = self.random.randrange(4)
-        if what == 3:
-            await self.legacy()
+        if what > 1:
+            await (self.session, self.legacy)[what - 2]()
         else:
-            (self.framing, self.handshake, self.session)[what]()
+            (self.framing, self.handshake)[what]()
 
 
 async def run(inputs, seed, show=None):

@@ -68,7 +68,7 @@ def test_file_of_version_1_is_taken_over_with_its_lines():
         await store.put("a", (await store.claim("a")).owner, b"kept")
         store.close()
         database = sqlite3.connect("store.db")
-        for column in ("note", "away_s"):
+        for column in ("note", "away_s", "runs"):
             database.execute(f"ALTER TABLE client DROP COLUMN {column}")
         database.execute("PRAGMA user_version = 1")
         database.close()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from protocol.errors import StoreError
+from protocol.lines import NUMBERS
+from server.history import RUNS
 from server.sqlite_store import SQLiteStore
 from server.store import LINE_COST, MemoryStore
 
@@ -33,6 +35,7 @@ class MemoryStoreModel(RuleBasedStateMachine):
         self.peer_epoch = None
         self.next_number = 0
         self.base = 0
+        self.runs = []
         self.inbox = []
         self.first = 0  # number of the first line in it
         self.outbox = []
@@ -61,12 +64,13 @@ class MemoryStoreModel(RuleBasedStateMachine):
         if self.owner is not None:
             self.former.append(self.owner)
         self.owner, self.epoch = state.owner, state.epoch
+        self.expect_run(state)
         found = (state.peer_epoch, state.next_number, state.base, state.outbox)
         assert found == (self.peer_epoch, self.next_number, self.base, self.outbox)
         assert len(state.epoch) == 8
 
     @precondition(lambda self: self.owner is not None)
-    @rule(found=st.lists(lines, max_size=4), number=st.integers(0, 0xFFFF), epoch=st.binary(min_size=8, max_size=8))
+    @rule(found=st.lists(lines, max_size=4), number=st.integers(0, NUMBERS), epoch=st.binary(min_size=8, max_size=8))
     def receive(self, found, number, epoch):
         assert self.store.inbox_room("a") == (cost(self.inbox) < INBOX)
         if self.store.inbox_room("a"):
@@ -116,15 +120,42 @@ class MemoryStoreModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def acknowledge(self, data):
         count = data.draw(st.integers(0, len(self.outbox)))
-        self.base = (self.base + count) & 0xFFFF
+        self.base = (self.base + count) & NUMBERS
         del self.outbox[:count]
         self.now(self.store.acknowledge("a", self.owner, self.base))
+
+    def expect_run(self, state):
+        """A claim has begun a run, after those that were there."""
+        assert len(state.run) == 8 and state.run not in [name for name, _ in self.runs]
+        end = self.base + len(self.outbox) & NUMBERS
+        if len(self.runs) < RUNS:
+            assert state.runs == [*self.runs, (state.run, end)]
+        else:
+            assert len(state.runs) == RUNS and state.runs[:8] == self.runs[:8] and state.runs[-1][1] == end
+        self.runs = state.runs
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def named(self, data):
+        at = data.draw(st.integers(0, len(self.runs) - 1))
+        self.now(self.store.named("a", self.owner, self.runs[at][0]))
+        self.runs = self.runs[max(0, at - 7) :]
+        self.now(self.store.named("a", self.owner, b"another."))  # changes nothing
+
+    @precondition(lambda self: self.owner is not None)
+    @rule(data=st.data(), number=st.integers(0, NUMBERS), epoch=st.binary(min_size=8, max_size=8))
+    def realign(self, data, number, epoch):
+        count = data.draw(st.integers(0, len(self.outbox)))
+        self.base = (self.base + count) & NUMBERS
+        del self.outbox[:count]
+        self.peer_epoch, self.next_number = epoch, number
+        self.now(self.store.realign("a", self.owner, epoch, number, self.base))
 
     @precondition(lambda self: self.owner is not None)
     @rule(beyond=st.integers(1, 0x7FFF))
     def acknowledge_too_much(self, beyond):
         with pytest.raises(StoreError):
-            self.now(self.store.acknowledge("a", self.owner, self.base + len(self.outbox) + beyond & 0xFFFF))
+            self.now(self.store.acknowledge("a", self.owner, self.base + len(self.outbox) + beyond & NUMBERS))
 
     @precondition(lambda self: self.former)
     @rule(line=lines)
@@ -137,6 +168,8 @@ class MemoryStoreModel(RuleBasedStateMachine):
             self.store.drop("a", owner, 1),
             self.store.put("a", owner, line),
             self.store.acknowledge("a", owner, self.base),
+            self.store.named("a", owner, b"a run..."),
+            self.store.realign("a", owner, b"e" * 8, 5, self.base),
         ):
             with pytest.raises(StoreError, match="owner"):
                 self.now(write)
@@ -185,20 +218,21 @@ def store(request, tmp_path):
         store.close()
 
 
-def test_line_numbers_of_the_outbox_wrap(store):
+@pytest.mark.parametrize("wrap", [0x10000, 0x40000000])
+def test_line_numbers_of_the_outbox_wrap(store, wrap):
     count = 50  # steps on a disk take their time: the numbers begin just before the wrap
 
     async def main():
         owner = (await store.claim("a")).owner
         record = store._clients["a"]
-        record.base = 0x10000 - count + 5
-        for number in range(record.base, 0x10005):
+        record.base = wrap - count + 5
+        for number in range(record.base, wrap + 5):
             await store.put("a", owner, b"x")
-            await store.acknowledge("a", owner, number + 1 & 0xFFFF)
+            await store.acknowledge("a", owner, number + 1 & NUMBERS)
         return await store.claim("a")
 
     state = asyncio.run(main())
-    assert (state.base, state.outbox) == (5, [])
+    assert (state.base, state.outbox) == (wrap + 5 & NUMBERS, [])
 
 
 def test_clients_do_not_share_anything(store):

@@ -30,7 +30,7 @@ class Flow:
         self.traffic.sent(self.sender, before, now)
 
     def acknowledge(self, count, now):
-        assert self.sender.acknowledge((self.sender.base + count) & 0xFFFF) is None
+        assert self.sender.acknowledge((self.sender.base + count) & 0x3FFFFFFF) is None
         self.traffic.acknowledged(self.sender, now)
 
     def end(self):
@@ -38,7 +38,7 @@ class Flow:
         self.sender.disconnect()
 
     def resume(self, accepted):
-        ack = (self.sender.base + accepted) & 0xFFFF
+        ack = (self.sender.base + accepted) & 0x3FFFFFFF
         assert self.sender.resume(ack, ack) is None
         self.traffic.resumed(self.sender)
         self.sender.grant(0, 8000)
@@ -68,7 +68,7 @@ def test_line_that_an_outage_has_come_between_is_not_timed():
 
 
 def test_lines_that_are_sent_again_are_counted_each_time():
-    flow = Flow(65530)
+    flow = Flow(0x3FFFFFFA)
     flow.send(10, 0)
     flow.end()
     flow.resume(4)
@@ -76,7 +76,7 @@ def test_lines_that_are_sent_again_are_counted_each_time():
     flow.end()  # before any was sent again
     flow.resume(0)
     assert flow.traffic.sent_again == 12
-    flow.send(0, 1)
+    flow.fill(1)
     flow.end()
     flow.resume(6)
     assert flow.traffic.sent_again == 12

@@ -1,0 +1,134 @@
+"""Have a client and the store the same past? Restored from a back-up, a snapshot or a spare machine, a store is not
+the continuation of what the client has seen. docs/protocol.md section 6 has the argument.
+
+Each claim of a client (store.py) begins a *run*, which has a random name and
+begins at the number that the next line of the outbox will get. A store keeps,
+for each client, the runs of the present epoch, the oldest first: a list of
+(name, start). The client keeps the last few of them, as they were told by the
+server that it was with last. So if the two have seen different branches of
+the store's history, their lists begin alike and end differently.
+
+Knows nothing of connections and stores.
+"""
+
+from struct import unpack_from
+
+from protocol.frame import MAX_RUNS, RUN_ENTRY, run_entry
+from protocol.lines import NUMBERS, diff30
+
+# In one list. Each start of the server adds one, until the client comes and says in which it was.
+RUNS = 24
+
+
+def begin_run(runs, name, start):
+    """Add a run to the list."""
+    runs.append((name, start))
+    if len(runs) > RUNS:
+        _forget(runs, MAX_RUNS)  # not the one that the client named last, which is before, nor the last one
+
+
+def _forget(runs, at):
+    """The name of this run is forgotten, as if the next one had begun with it, and nobody had been told it."""
+    start = runs.pop(at)[1]
+    runs[at] = (runs[at][0], start)
+
+
+def runs_around(runs, name):
+    """The list once the client has named this run or was told it: of those before only some are kept."""
+    at = _index(runs, name)
+    return runs if at is None else runs[max(0, at + 1 - MAX_RUNS) :]
+
+
+def _told(runs, at):
+    """The runs that the client is to remember, as bytes for RESUME: the last one, that at this index, and others."""
+    runs = runs[:]
+    while len(runs) > MAX_RUNS:
+        if at:
+            runs.pop(0)
+            at -= 1
+        else:
+            _forget(runs, 1)
+    return b"".join([run_entry(*one) for one in reversed(runs)])
+
+
+def _index(runs, name):
+    for at in range(len(runs)):
+        if runs[at][0] == name:
+            return at
+    return None
+
+
+def _common_past(runs, named, sent, end):
+    """Returns (index in `runs` of the last run that the client knows too, number of the first line that may be another
+    one for the client), or None if it knows none of these.
+
+    named: [(name, start)] that the client remembers, the last one first; sent: what the present run has sent may
+    reach up to this number; end: of the outbox.
+    """
+    for back in range(len(named)):
+        at = _index(runs, named[back][0])
+        if at is None:
+            continue
+        if at + 1 < len(runs):
+            ours = runs[at + 1][1]
+        else:
+            ours = end if back else sent
+        # The branches parted while that run went on: it can have gone on in one of them only, and in the other one
+        # the next run began there.
+        return at, (_earlier(named[back - 1][1], ours) if back else ours)
+    return None
+
+
+def _earlier(a, b):
+    return a if diff30(a, b) < 0 else b
+
+
+class Comparison:
+    """What follows from the client's RESUME, given what the store has.
+
+    lost: lines of the client that were acknowledged, and that the store does not have;
+    parted: the client has seen another branch of the outbox's history;
+    unknown: lines that it has received there, and that are not in this branch;
+    base: the lines of the outbox before this number are not to be sent again, if it has parted;
+    run: name of the last run that both know, or None; told: the runs that the client is to remember, for RESUME.
+    """
+
+    def __init__(self, session, state, same_epoch, met):
+        """state: ClientState. same_epoch: the client was told its epoch; met: this process has served its life."""
+        heard, sender = session.heard, session.sender
+        self.lost = 0
+        if session.knows_peer:
+            self.lost = max(0, diff30(heard.base, session.receiver.next))
+        elif not met:
+            self.lost = heard.base  # a life counts from 0 on
+        self.parted = False
+        self.unknown = 0
+        self.run = None
+        self.base = sender.base
+        self.told = _told(state.runs, len(state.runs) - 1)
+        if heard.remembered and same_epoch:
+            self._compare(heard, sender, state)
+
+    def _compare(self, heard, sender, state):
+        found = _common_past(state.runs, _named(heard.runs), sender.reached, sender.end)
+        common = found[1] if found else sender.base
+        sender.known_until(common)
+        beyond = diff30(heard.next, common)
+        if found and beyond <= 0 and diff30(heard.ack, sender.base) >= 0:
+            self.run = state.runs[found[0]][0]
+            self.told = _told(state.runs, found[0])
+            return
+        self.parted = True
+        self.unknown = max(0, beyond)
+        common = min(diff30(heard.next, sender.base), diff30(common, sender.base))
+        self.base = (sender.base + max(0, common)) & NUMBERS
+
+    @property
+    def same_past(self):
+        return not (self.lost or self.parted)
+
+
+def _named(entries):
+    """[(name, number)] of the runs in a RESUME."""
+    found = [unpack_from(">8sI", entries, at) for at in range(0, len(entries), RUN_ENTRY)]
+    return [(name, number & NUMBERS) for name, number in found]

@@ -1,0 +1,166 @@
+"""A client, and servers whose stores are copied, restored and swapped behind its back, without loops, time and TCP.
+
+What happened is known here, line by line and branch by branch; the code under test knows only what it has stored or
+remembers. Unrealistic: a connection carries whole frames in no time, and a store is in memory and copied in no time.
+"""
+
+import copy
+import os
+
+from protocol.frame import Channel
+from protocol.framing import MAX_FRAME, PREFIX
+from protocol.receiver import Receiver
+from protocol.sender import Sender
+from protocol.session import OPEN, Session
+from server.resuming import Resuming
+from server.store import MemoryStore
+
+CLIENT = "a"
+
+
+def diff(a, b):
+    return a - b
+
+
+def now(coroutine):
+    """The result of a coroutine that does not suspend."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it has suspended")
+
+
+class Disk:
+    """A store, and what truly happened to it. `copy.deepcopy` makes a branch."""
+
+    def __init__(self):
+        self.store = MemoryStore(1 << 30, 1 << 30)
+        self.put = []  # lines ever put into the outbox, in this branch
+        self.received = []  # and ever received
+        self.told_lost = 0
+
+    def copy(self):
+        return copy.deepcopy(self)
+
+
+class Server:
+    """A process on a disk."""
+
+    def __init__(self, disk):
+        self.disk = disk
+        self.events = []  # (lines, unknown) of store_rolled_back
+        self.state = now(disk.store.claim(CLIENT))
+        session = self.session = Session(Sender(1 << 20, 1 << 30), Receiver(), diff, answers=True)
+        session.peer_epoch = self.state.peer_epoch
+        session.receiver.start_at(self.state.next_number)
+        session.sender.start_at(self.state.base)
+        for line in self.state.outbox:
+            session.sender.append(line, True)
+        session.sender.known_until(session.sender.end)
+        self.base = self.state.base
+        self.resuming = Resuming(CLIENT, self)
+        self.resuming.begin(disk.store)
+
+    def say(self, text):
+        pass
+
+    def tell(self, event, client_id, lines, unknown):
+        assert event == "store_rolled_back" and client_id == CLIENT
+        self.events.append((lines, unknown))
+
+    def write(self, line):
+        now(self.disk.store.put(CLIENT, self.state.owner, line))
+        self.disk.put.append(line)
+        self.session.sender.append(line, True)
+
+    def attach(self, channel, welcomed, epoch):
+        self.resuming.attach(welcomed, epoch)
+        self.session.attach(channel, epoch, MAX_FRAME)
+
+    def acknowledged_until(self, base):
+        self.base = base
+
+    def work(self):
+        """What the storing task does."""
+        session, store, owner = self.session, self.disk.store, self.state.owner
+        if session.asked:
+            fault = self.resuming.answer(self.state, session)
+            if session.asked and not fault:
+                fault = now(self.resuming.realign(self.state, session, self.acknowledged_until))
+            assert not fault, fault
+        if self.resuming.wants:
+            now(self.resuming.note_run(self.state))
+        lines = session.receiver.lines[:]
+        if lines:
+            ack = session.receiver.ack_after(len(lines))
+            now(store.receive(CLIENT, owner, session.peer_epoch, ack, lines))
+            self.disk.received += lines
+            session.accepted(len(lines), 0)
+        if session.sender.base != self.base:
+            now(store.acknowledge(CLIENT, owner, session.sender.base))
+            self.base = session.sender.base
+
+
+class Client:
+    """One life of it."""
+
+    def __init__(self):
+        self.epoch = os.urandom(8)
+        self.session = Session(Sender(1 << 20, 1 << 30), Receiver(), diff)
+        self.written = []
+        self.read = []  # handed over
+
+    def write(self, line):
+        self.written.append(line)
+        self.session.sender.append(line, True)
+
+    def hand_over(self, count):
+        for _ in range(min(count, len(self.session.receiver.lines))):
+            self.read.append(self.session.receiver.lines[0])
+            self.session.accepted(1, 0)
+
+
+class Connection:
+    """Between the two. It may be left at any time: then both sides detach."""
+
+    def __init__(self, client, server):
+        self.client, self.server = client, server
+        self.time = 0
+        keys = os.urandom(32), os.urandom(32)
+        self.welcomed = now(server.disk.store.peek(CLIENT))[1]
+        server.attach(Channel(*keys), self.welcomed, client.epoch)
+        client.session.attach(Channel(*keys[::-1]), self.welcomed, MAX_FRAME)
+
+    def exchange(self, to_server=1000, to_client=1000, reading=1000):
+        """At most so many frames each way; then the server stores, and the client's application reads, what came."""
+        self.time += 10000  # whatever is due may leave; nobody has waited for long
+        self._move(self.client.session, self.server.session, to_server)
+        self.server.work()
+        self._move(self.server.session, self.client.session, to_client)
+        self.client.hand_over(reading)
+
+    def _move(self, one, other, frames):
+        buf = bytearray(MAX_FRAME)
+        for _ in range(frames):
+            end = one.encode_into(buf, 0, self.time)
+            if not end:
+                return
+            fault = other.receive(memoryview(bytes(buf[PREFIX:end])), self.time)
+            assert not fault, "a connection ended with a fault: " + fault
+
+    def cut(self):
+        self.client.session.detach()
+        self.server.session.detach()
+
+    def drain(self):
+        for _ in range(200):
+            self.exchange()
+            if self.client.session.state == OPEN and self._idle():
+                return
+        raise AssertionError("it does not come to an end")
+
+    def _idle(self):
+        ends = (self.client.session, self.server.session)
+        return all(end.sender.idle and not end.receiver.lines for end in ends)
+
