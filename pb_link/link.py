@@ -340,7 +340,7 @@ class Link:
         self._reply = None
         self.session.detach()
         if self.session.impostor:  # random numbers that repeat: the next connection has others
-            self._epoch = os.urandom(EPOCH_BYTES)
+            self._epoch = None
             self.session.renumber()
         self._set_up(False)
         self.changed.pulse()

@@ -16,6 +16,7 @@ from server import settings as settings_file
 from server.admin import ANSWER_S, ask, look_at
 from server.environment import Secrets, key_source
 from server.key_file import fingerprint
+from server.restore import restore
 from server.service import load_app, mqtt_gateway, refuse_both_ways, serve
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
@@ -28,6 +29,7 @@ _EXAMPLES = """examples:
   pb-link send pump "valve open" --wait        a line for pump; return when it has it
   pb-link tail pump                            show the lines of pump as they come, and leave them to the application
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
+  pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
 """
 
@@ -103,6 +105,9 @@ def _parser():
     one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
     one.add_argument("id", nargs="?")
     one.add_argument("--keys", metavar="FILE")
+    one = command("restore", _restore, "Put a back-up in the place of the store. No server may be running on it.")
+    one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
+    one.add_argument("--store", metavar="FILE")
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
     return parser
 
@@ -164,6 +169,16 @@ def _tail(options, settings):
         shown = _harmless(answer["line"]) if sys.stdout.isatty() else answer["line"]
         print(json.dumps(answer) if options.json else shown, flush=True)
     return 1  # the server has ended
+
+
+def _restore(options, settings):
+    before = restore(options.file, settings.store)
+    if options.json:
+        print(json.dumps({"restored": settings.store, "replaced": before}))
+        return 0
+    print(f"{settings.store} is what {options.file} has" + (f"; the old store is {before}" if before else ""))
+    print("Clients that have seen later lines are told so when they come: store_rolled_back in the log.")
+    return 0
 
 
 def _harmless(line):

@@ -44,9 +44,10 @@ class Connection:
         self._unstored = None  # line (bytes) of a writer, to be put into the store
         self._writers = []  # calls of write that wait for a place, in order
         self._reading = Reading(client_id)
-        self._resuming = Resuming(client_id, registry)
         self._changed = Broadcast()
         self._storing = TaskFlag()
+        self._resuming = Resuming(client_id, registry, self._storing)
+        self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer)
         self._loading = asyncio.Lock()
         self._task = None
@@ -333,7 +334,7 @@ class Connection:
 
     async def _store_some(self):
         """Do once what there is to do. Returns True if there was something."""
-        if self._session.asked:
+        if self._session.asked and not self.pace.left_ms():
             return await self._realign()
         if self._resuming.wants:
             return await self._resuming.note_run(self._state)
@@ -360,12 +361,14 @@ class Connection:
         session.accepted(len(lines), ticks_ms())
         self._carrier.wake()
         self._registry.tell("received", self.client_id, lines=lines)
+        self._resuming.moved()
         return True
 
     async def _store_acknowledged(self):
         base = self._session.sender.base
         await self._store.acknowledge(self.client_id, self._state.owner, base)
         self._acknowledged_until(base)
+        self._resuming.moved()
         return True
 
     def _acknowledged_until(self, base):
@@ -422,7 +425,7 @@ class Connection:
             raise StoreError("the store has another epoch than WELCOME told")
         self._attached = welcome.serial
         self.nconns += 1
-        self._resuming.attach(welcome.epoch, responder.peer_epoch)
+        self._resuming.attach(transport, welcome.epoch, responder.peer_epoch)
         self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
         held = self._carrier.longest_held()
@@ -441,4 +444,7 @@ class Connection:
 
     async def serve(self, transport):
         """Serve the attached transport until it ends. Raises why, unless it was closed here."""
-        await self._carrier.serve(transport)
+        try:
+            await self._carrier.serve(transport)
+        finally:
+            self._resuming.ended(transport)

@@ -1,15 +1,24 @@
 """Answers the RESUMEs of one client: puts the store right first if it is not the continuation of what the client has
 seen. Knows nothing of TCP."""
 
-from primitives.platform import ticks_ms
+import asyncio
+
+from primitives.platform import sleep_ms, ticks_ms
 from server.history import Comparison
+from server.pace import Pace
 
 # Lives of the client that this process has served: two boards with one id take turns.
 _MET = 4
 
 
 class Resuming:
-    def __init__(self, client_id, registry):
+    """storing: TaskFlag, set when a RESUME that had to wait is to be answered by `realign`."""
+
+    def __init__(self, client_id, registry, storing):
+        self.pace = Pace()
+        self._storing = storing
+        self._waking = None  # task that sets it
+        self._transport = None  # of the present connection
         self._client_id = client_id
         self._registry = registry
         self._store = None
@@ -28,18 +37,44 @@ class Resuming:
             self._met = []
             self._said = None
 
-    def attach(self, welcomed, epoch):
+    def attach(self, transport, welcomed, epoch):
+        self.ended(self._transport)
+        self._transport = transport
+        self.pace.begin()
         self._welcomed = welcomed
         self._epoch = epoch
+
+    def ended(self, transport):
+        """The connection has, if it is the present one."""
+        if transport is not None and transport is self._transport:
+            self._transport = None
+            self._steady(self.pace.end())
+
+    def moved(self):
+        """A line was received or acknowledged."""
+        self._steady(self.pace.moved())
+
+    def _steady(self, row):
+        if row:
+            self._registry.tell("steady", self._client_id, connections=row)
 
     def answer(self, state, session):
         """The client has sent its RESUME: answer it, if store and client have the same past.
 
         Returns None, or a fault for which the connection must be closed. If the session is still `asked` then, the
-        store has to be put right first: `realign`.
+        store has to be put right first, or the client has to wait: `realign`.
         """
+        if self.pace.left_ms():
+            if self._waking is not None:
+                self._waking.cancel()
+            self._waking = asyncio.create_task(self._wake())
+            return None
         found = self._compare(state, session)
         return self._answer(state, session, found) if found.same_past and not self._busy else None
+
+    async def _wake(self):
+        await sleep_ms(self.pace.left_ms())
+        self._storing.set()
 
     async def realign(self, state, session, on_base):
         """Put the store right, then the session, and answer. Returns as `answer`. on_base(number): the outbox of the

@@ -17,6 +17,7 @@ from server.legacy import Legacy
 from server.listener import MAX_GREETED, MAX_SILENT, Listener
 from server.log import QUIET, Few, Log
 from server.metrics import Metrics
+from server.pace import FREE
 from server.retention import Retention
 from server.settings import SettingsError
 from server.sqlite_store import SQLiteStore
@@ -140,9 +141,20 @@ class Service:
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
             self.log(event, **details)  # the registry counts those that others can make happen
+        elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
+            pass
         elif event not in QUIET:
             log = self._few if client_id in self.settings.allow_legacy else self._few_each
             log(event, client_id, **details)
+
+    def _flaps(self, event, client_id, details):
+        """True if this connection of a client that comes again and again gets no line of its own."""
+        pace = self.registry.get(client_id).pace
+        if pace.fruitless <= FREE:
+            return False
+        if event == "disconnected" and pace.worth_a_line:
+            self.log("flapping", client_id, connections=pace.fruitless, reason=details["reason"])
+        return True
 
     async def _follow_keys(self):
         while True:

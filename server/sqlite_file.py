@@ -19,6 +19,7 @@ import os
 import sqlite3
 
 from protocol.errors import StoreError
+from server.restore import finish, sync_folder
 from server.store import LINE_COST
 from server.store_files import StoreFiles
 
@@ -118,11 +119,26 @@ class SQLiteFile:
             raise
         self._next_key = self._database.execute("SELECT coalesce(max(key), 0) + 1 FROM client").fetchone()[0]
 
+    @classmethod
+    def lock_only(cls, path):
+        """Has the locks of a store that it does not open, until `close`. Raises: StoreError."""
+        one = cls.__new__(cls)
+        one.path, one._files, one._lock, one._database = path, StoreFiles(path), None, None
+        try:
+            one._take_lock()
+            if os.path.exists(one._files.real):
+                one._files.lock()
+        except BaseException:
+            one.close()
+            raise
+        return one
+
     def _open(self):
         self._take_lock()
         try:
             real = self._files.real
-            made = _make(real)
+            finish(real)
+            made = make_private(real)
             self._files.lock()
             self._database = database = _connect(real)
             mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -130,7 +146,7 @@ class SQLiteFile:
             database.execute("PRAGMA wal_autocheckpoint = 0")  # see _checkpoint
             if made or not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 database.executescript(_SCHEMA)
-                _sync_folder(real)
+                sync_folder(real)
             self._check(mode)
             database.execute("BEGIN IMMEDIATE")  # fails if it cannot be written
             database.execute("ROLLBACK")
@@ -150,7 +166,7 @@ class SQLiteFile:
         """By name, before anything is made, and on every system. That of StoreFiles is on the database itself."""
         name = self._files.real + "-lock"
         try:
-            _make(name)
+            make_private(name)
             self._lock = _connect(name, timeout=0)
             self._lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
@@ -282,23 +298,13 @@ def _connect(path, timeout=5.0):
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
-def _make(path):
+def make_private(path):
     """Make the file if there is none, for the eyes of its owner alone. Returns True if there was none."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return False
     return True
-
-
-def _sync_folder(path):
-    """The name of a new file is as safe as what is in it."""
-    if os.name == "posix":
-        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _damaged(path, what):

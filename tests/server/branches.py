@@ -59,7 +59,7 @@ class Server:
             session.sender.append(line, True)
         session.sender.known_until(session.sender.end)
         self.base = self.state.base
-        self.resuming = Resuming(CLIENT, self)
+        self.resuming = Resuming(CLIENT, self, None)
         self.resuming.begin(disk.store)
 
     def say(self, text):
@@ -75,7 +75,8 @@ class Server:
         self.session.sender.append(line, True)
 
     def attach(self, channel, welcomed, epoch):
-        self.resuming.attach(welcomed, epoch)
+        self.resuming.attach(channel, welcomed, epoch)
+        self.resuming.moved()
         self.session.attach(channel, epoch, MAX_FRAME)
 
     def acknowledged_until(self, base):

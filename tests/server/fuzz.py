@@ -111,9 +111,9 @@ class Fuzz:
             session.sender.append(line, True)
             await store.put("client", state.owner, line)
         session.sender.known_until(session.sender.end)
-        resuming = Resuming("client", Registry())
+        resuming = Resuming("client", Registry(), None)
         resuming.begin(store)
-        resuming.attach(state.epoch, b"e" * 8)
+        resuming.attach(near, state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME)
         out = bytearray(MAX_FRAME)
         fed = []

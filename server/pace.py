@@ -1,0 +1,50 @@
+"""Slows down a client that connects again and again to no purpose, whatever is wrong with it.
+
+A connection is fruitless if it ended within GOOD_MS and no line was received or acknowledged on it. After FREE of them
+in a row the server lets the client wait for its RESUME: a healthy client that comes after an outage does not notice.
+"""
+
+from primitives.timeout import Timeout
+
+FREE = 5  # fruitless connections in a row that cost nothing
+FIRST_MS = 500  # the pause after them, doubled with each further one
+LAST_MS = 4000  # up to this: well below what the client allows for the handshake
+GOOD_MS = 5000
+
+
+class Pace:
+    def __init__(self):
+        self.fruitless = 0  # connections in a row
+        self._good = Timeout(GOOD_MS)
+        self._pause = Timeout(0)
+        self._moved = True  # a line, on the present connection
+
+    def begin(self):
+        """A connection begins."""
+        beyond = self.fruitless - FREE
+        self._pause = Timeout(min(FIRST_MS << min(beyond, 8), LAST_MS) if beyond >= 0 else 0)
+        self._good.restart()
+        self._moved = False
+
+    def left_ms(self):
+        """For so long the client has to wait for its RESUME."""
+        return self._pause.left()
+
+    def moved(self):
+        """A line was received or acknowledged. Returns the number of fruitless connections before, if it has just ended
+        a row of more than FREE, and 0 otherwise."""
+        self._moved = True
+        row, self.fruitless = self.fruitless, 0
+        return row if row > FREE else 0
+
+    def end(self):
+        """The connection has ended. Returns as `moved`."""
+        if self._moved or not self._good.expired():
+            self.fruitless += not self._moved
+            return 0
+        return self.moved()
+
+    @property
+    def worth_a_line(self):
+        """Of log, for this connection: the first ones of a row, and then fewer and fewer."""
+        return self.fruitless <= FREE or not self.fruitless & (self.fruitless - 1)
