@@ -284,6 +284,8 @@ class _Introduction:
 class _Inside:
     """What Connection takes for a Transport: frames go to take(frame), and come from `put`."""
 
+    may_wait = False  # micropython-iot gives up when its message is not acknowledged
+
     def __init__(self, transport, take):
         self.buffer = bytearray(MAX_FRAME)
         self.wake = TaskFlag()

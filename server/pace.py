@@ -19,9 +19,9 @@ class Pace:
         self._pause = Timeout(0)
         self._moved = True  # a line, on the present connection
 
-    def begin(self):
-        """A connection begins."""
-        beyond = self.fruitless - FREE
+    def begin(self, may_wait=True):
+        """A connection begins. may_wait: its client does not give up before LAST_MS."""
+        beyond = self.fruitless - FREE if may_wait else -1
         self._pause = Timeout(min(FIRST_MS << min(beyond, 8), LAST_MS) if beyond >= 0 else 0)
         self._good.restart()
         self._moved = False

@@ -40,7 +40,7 @@ class Resuming:
     def attach(self, transport, welcomed, epoch):
         self.ended(self._transport)
         self._transport = transport
-        self.pace.begin()
+        self.pace.begin(transport.may_wait)
         self._welcomed = welcomed
         self._epoch = epoch
 

@@ -150,7 +150,7 @@ class Service:
     def _flaps(self, event, client_id, details):
         """True if this connection of a client that comes again and again gets no line of its own."""
         pace = self.registry.get(client_id).pace
-        if pace.fruitless <= FREE:
+        if pace.fruitless <= FREE or client_id in self.settings.allow_legacy:
             return False
         if event == "disconnected" and pace.worth_a_line:
             self.log("flapping", client_id, connections=pace.fruitless, reason=details["reason"])

@@ -29,6 +29,8 @@ def _nothing():
 class Transport:
     """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
 
+    may_wait = True  # the client, for its RESUME: see pace.py
+
     def __init__(self, reader, writer, timeout_ms):
         bound(writer)
         self._acknowledge = prompt(writer) or _nothing

@@ -35,6 +35,10 @@ KEY = bytes(range(32))
 GROWTH_KIB = 40000  # from a tenth of the run on
 
 
+class Impatient:
+    may_wait = False
+
+
 class Sink:
     """Takes what is written."""
 
@@ -113,7 +117,7 @@ class Fuzz:
         session.sender.known_until(session.sender.end)
         resuming = Resuming("client", Registry(), None)
         resuming.begin(store)
-        resuming.attach(near, state.epoch, b"e" * 8)
+        resuming.attach(Impatient(), state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME)
         out = bytearray(MAX_FRAME)
         fed = []

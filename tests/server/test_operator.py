@@ -370,3 +370,21 @@ def test_clients_without_a_key_do_not_fill_the_log():
         asyncio.run(connect(server.port, 30))
         status, log = server.end()
     assert status == 0 and log.count(" connected ") == log.count(" disconnected ") == 10, log
+
+
+def test_client_that_comes_in_vain_again_and_again_does_not_fill_the_log():
+    async def flap(port, key):
+        for _ in range(9):
+            client = Client(port, "pump", key)
+            await within(client.connect())
+            client.cut()
+        await within(client.connect())
+        await client.write("line")
+        await within(client.acknowledged())
+        client.cut()
+
+    with Server() as server:
+        asyncio.run(flap(server.port, server.key))
+        status, log = server.end()
+    assert status == 0 and log.count(" connected ") <= 7 and log.count(" disconnected ") <= 7, log
+    assert "flapping client=pump connections=8" in log and "steady client=pump connections=9" in log, log

@@ -49,6 +49,14 @@ def test_connection_that_lasts_ends_the_row(clock):
     assert fruitless(pace, 1) == [0]
 
 
+def test_client_that_would_give_up_meanwhile_does_not_wait(clock):
+    """One of micropython-iot sends its message again on a new connection: it would never have it acknowledged."""
+    pace = Pace()
+    fruitless(pace, FREE + 5)
+    pace.begin(may_wait=False)
+    assert pace.left_ms() == 0
+
+
 def test_few_of_many_fruitless_connections_are_worth_a_line_of_log(clock):
     pace = Pace()
     lines = 0
