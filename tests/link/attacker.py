@@ -17,7 +17,7 @@ class Attacker:
         self.server_port = None
         self.rng = rng
         self.harm = None
-        self.rate = 0.1  # share of the frames
+        self.rate = 0.15  # share of the frames
         self.limit = 0  # frames that may still be harmed
         self.harmed = 0
         self.connections = 0

@@ -7,6 +7,7 @@ import pytest
 
 import esp_link.bridge
 import pb_link.limits
+import server
 from tests.link.harness import System, exchange, numbered
 from tests.server.peer import KEY, OTHER_KEY, until, within
 
@@ -375,5 +376,38 @@ def test_reports_arrive():
             await until(lambda: len(system.app.reports) >= 2, "two reports")
             assert system.app.reports[0] == [1, 0, 24000]
             assert system.app.reports[1] == [1, 1, 24000]
+
+    asyncio.run(main())
+
+
+# A server that is not what it was
+
+
+def test_server_with_another_store_is_met_with_words_and_the_link_goes_on(capsys):
+    async def main():
+        async with System() as system:
+            await exchange(system, numbered(20, prefix="u"), numbered(20, prefix="d"))
+            await system.service.stop()
+            await until(lambda: not system.app.status(), "the end of the connection")
+            system.service.store = server.MemoryStore()
+            system.service.start()
+            await exchange(system, numbered(5, prefix="later u"), numbered(5, prefix="later d"))
+
+    asyncio.run(main())
+    assert "the server's store is an older one, or another one: 21 lines" in capsys.readouterr().out
+
+
+def test_client_whose_epoch_an_earlier_life_had_draws_another_one_and_loses_nothing():
+    async def main():
+        async with System() as system:
+            conn = await system.connected()
+            link = system.app._link
+            conn._session.peer_epoch = link._epoch  # as if it had received three lines of this epoch before
+            conn._session.receiver.start_at(3)
+            epoch = link._epoch
+            conn.disconnect()
+            await until(lambda: not system.app.status(), "the end of the connection")
+            await exchange(system, numbered(5, prefix="u"), numbered(5, prefix="d"))
+            assert link._epoch != epoch
 
     asyncio.run(main())
