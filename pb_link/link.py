@@ -38,11 +38,6 @@ from protocol.sender import Sender
 from protocol.serial import get16, put16
 from protocol.session import OPEN, Session
 
-_OTHER_PAST = (
-    "pb_link: the server's store is an older one, or another one:"
-    " %d lines that had been acknowledged are not in it. The link goes on."
-)
-
 
 class Link:
     """The application's calls are in `app_base.py`.
@@ -278,11 +273,8 @@ class Link:
     def _take_frame(self, data):
         if self._initiator.state != DONE:
             return self._take_handshake(data)
-        session = self.session
-        fault = session.receive(data, ticks_ms())
-        if not fault and session.state == OPEN:
-            if not self.up and (session.heard.lost or session.heard.parted):
-                print(_OTHER_PAST % session.heard.lost)
+        fault = self.session.receive(data, ticks_ms())
+        if not fault and self.session.state == OPEN:
             self._set_up(True)
             self.changed.pulse()
         return fault
@@ -339,9 +331,8 @@ class Link:
         self._connection = 0
         self._reply = None
         self.session.detach()
-        if self.session.impostor:  # random numbers that repeat: the next connection has others
+        if self.session.renumbered():
             self._epoch = None
-            self.session.renumber()
         self._set_up(False)
         self.changed.pulse()
 
@@ -350,6 +341,8 @@ class Link:
             return
         self.up = up
         self._log("= server up" if up else "= server down")
+        if up and self.session.news:
+            print("pb_link: " + self.session.news)
         self._hooks.server_ok(up)
 
     # Sending

@@ -141,6 +141,16 @@ class Resume:
         self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
         self.lost = lost & NUMBERS
 
+    @property
+    def news(self):
+        """For people at the client, or None: the server's store is not what it was."""
+        if self.lost or self.parted:
+            return (
+                "the server's store is an older one, or another one:"
+                " %d lines that had been acknowledged are not in it. The link goes on." % self.lost
+            )
+        return None
+
 
 def encode_data_header(buf, at, number, ack, seen, room):
     buf[at] = DATA

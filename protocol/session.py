@@ -154,6 +154,11 @@ class Session:
         return self.state == RESUMING and self.heard is not None and not self._answered
 
     @property
+    def news(self):
+        """What the server has said of its store, in words, or None."""
+        return self.heard and self.heard.news
+
+    @property
     def knows_peer(self):
         """True if the receiver holds the line numbers of the peer's present epoch."""
         return self._new_epoch == self.peer_epoch
@@ -163,10 +168,13 @@ class Session:
         self.receiver.start_at(number)
         self.peer_epoch = epoch
 
-    def renumber(self):
-        """Our epoch is a new one, of which nobody knows any number."""
+    def renumbered(self):
+        """Returns True if we need a new epoch, of which nobody knows any number: random numbers have repeated."""
+        if not self.impostor:
+            return False
         self.impostor = False
         self.sender.start_at(0)
+        return True
 
     def answer(self, now, runs, parted=False, lost=0):
         """Open the session that was `asked` for. Returns None or a fault.

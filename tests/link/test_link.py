@@ -391,6 +391,7 @@ def test_server_with_another_store_is_met_with_words_and_the_link_goes_on(capsys
             await until(lambda: not system.app.status(), "the end of the connection")
             system.service.store = server.MemoryStore()
             system.service.start()
+            await until(system.app.status, "the link")
             await exchange(system, numbered(5, prefix="later u"), numbered(5, prefix="later d"))
 
     asyncio.run(main())
