@@ -108,6 +108,8 @@ class Comparison:
         self.told = _told(state.runs, len(state.runs) - 1)
         if heard.remembered and same_epoch:
             self._compare(heard, sender, state)
+        elif heard.remembered:
+            self.parted = True
 
     def _compare(self, heard, sender, state):
         found = _common_past(state.runs, _named(heard.runs), sender.reached, sender.end)
