@@ -2,7 +2,8 @@
 
 `run` sleeps until the bridge has used the mailbox, the application has
 written or read, or time is up; then a step takes what has come, gives what
-is to go, and sees whether the ESP8266 is alive.
+is to go, and sees whether the ESP8266 is alive. The application's calls are in
+`app_base.py`.
 
 Any allocation in a step may fail. Then `_recover`, which allocates nothing,
 gives up the connection, and with it whatever the step has left half done;
@@ -40,9 +41,7 @@ from protocol.session import OPEN, Session
 
 
 class Link:
-    """The application's calls are in `app_base.py`.
-
-    Args:
+    """Args:
     client_id: str, checked.
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
@@ -89,8 +88,6 @@ class Link:
         self._tasks = Supervisor(self.flag.set)
         self._hooks = Hooks(app, self._tasks)
         self.releases = Releases()
-
-    # The loop
 
     def accept(self):
         """The oldest line is handed over. Allocates nothing."""
@@ -177,9 +174,8 @@ class Link:
         self.flag.set()
 
     def _wait_ms(self):
-        if self._box.slot() is None:  # an acknowledgement that is due has no place: the bridge wakes us
-            return limits.MAX_WAIT_MS
-        timeout = self.session.next_timeout(ticks_ms())
+        # Without a slot an acknowledgement that is due has to wait: the bridge wakes us.
+        timeout = None if self._box.slot() is None else self.session.next_timeout(ticks_ms())
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
 
     def _look(self):
