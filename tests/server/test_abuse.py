@@ -15,6 +15,7 @@ import pytest
 import server.transport
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.handshake import Initiator
+from protocol.limits import SEND_LINES
 from server import client_conn
 from server.listener import HELLO_MS, MAX_SILENT
 from server.streams import unsent
@@ -274,7 +275,7 @@ def test_proven_client_that_never_reads_harms_itself_alone(monkeypatch):
                 await asyncio.sleep(0.01)
             assert transport.closed and "has taken nothing" in str(transport.fault)
             assert other.up and other.session.resumes == 1 and other.lines == [f"{i}\n" for i in range(number)]
-            assert not writing.done() and conn._session.sender.number - conn._session.sender.base <= 64
+            assert not writing.done() and conn._session.sender.number - conn._session.sender.base <= SEND_LINES
             writing.cancel()
             again = Client(service.port)
             await within(again.connect())
