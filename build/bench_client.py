@@ -20,9 +20,10 @@ from primitives import nonces
 from primitives.platform import ticks_diff, ticks_ms
 from protocol import control
 from protocol.framing import PREFIX
-from protocol.handshake import DONE, Responder
+from protocol.handshake import DONE
 from protocol.mailbox import ADDRESS, CONTROL, DATA
 from protocol.receiver import Receiver
+from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.serial import put16
 from protocol.session import OPEN, Session

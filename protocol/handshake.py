@@ -1,4 +1,4 @@
-"""Mutual authentication of a new connection, for both roles.
+"""Mutual authentication of a new connection: the protocol and the client's half. The server's is in `responder.py`.
 
     client (Initiator)                         server (Responder)
     START --hello()------- HELLO ------------>  hello(): which id?
@@ -28,7 +28,6 @@ from protocol.limits import (
     EPOCH_BYTES,
     HINT_BYTES,
     MAX_FRAME,
-    MAX_ID,
     MAX_LINE,
     MIN_FRAME,
     MIN_LINE,
@@ -37,35 +36,30 @@ from protocol.limits import (
     VERSION,
 )
 from protocol.serial import get16
-from protocol.text import decode_text, encode_text
+from protocol.text import encode_text
 
-_KEY_HINT = b"pb_link 3 key hint"
-_SERVER_PROOF = b"pb_link 3 server proof"
-_CLIENT_PROOF = b"pb_link 3 client proof"
-_TO_SERVER = b"pb_link 3 client to server"
-_TO_CLIENT = b"pb_link 3 server to client"
+KEY_HINT = b"pb_link 3 key hint"
+SERVER_PROOF = b"pb_link 3 server proof"
+CLIENT_PROOF = b"pb_link 3 client proof"
+TO_SERVER = b"pb_link 3 client to server"
+TO_CLIENT = b"pb_link 3 server to client"
 
-_EPOCH = 2
-_NONCE = _EPOCH + EPOCH_BYTES
-_FRAME = _NONCE + NONCE_BYTES
-_LINE = _FRAME + 2
-_HINT = _LINE + 2
-_ID_LENGTH = _HINT + HINT_BYTES
-_ID = _ID_LENGTH + 1
-_WELCOME_PROOF = _LINE + 2
+EPOCH_AT = 2
+NONCE_AT = EPOCH_AT + EPOCH_BYTES
+FRAME_AT = NONCE_AT + NONCE_BYTES
+LINE_AT = FRAME_AT + 2
+_WELCOME_PROOF = LINE_AT + 2
 _WELCOME_BYTES = _WELCOME_PROOF + PROOF_BYTES
-_PROOF_BYTES = 1 + PROOF_BYTES
 
 START = "start"
 HELLO_SENT = "hello sent"
-WELCOME_SENT = "welcome sent"
 DONE = "done"
 FAILED = "failed"
 
 
-def _size_fault(data):
+def size_fault(data):
     """What is wrong with the sizes in HELLO or WELCOME, or None."""
-    frame_size, line_size = get16(data, _FRAME), get16(data, _LINE)
+    frame_size, line_size = get16(data, FRAME_AT), get16(data, LINE_AT)
     if not MIN_FRAME <= frame_size <= MAX_FRAME:
         return "frame size %d" % frame_size
     if not MIN_LINE <= line_size <= MAX_LINE:
@@ -73,12 +67,12 @@ def _size_fault(data):
     return None
 
 
-def _hint(hmac, head, tail):
+def key_hint(hmac, head, tail):
     """The key hint between these parts of HELLO."""
-    return hmac.digest(_KEY_HINT, head, tail)[:HINT_BYTES]
+    return hmac.digest(KEY_HINT, head, tail)[:HINT_BYTES]
 
 
-def _other_version(who, version):
+def other_version(who, version):
     return "the %s speaks protocol version %d, this is %d" % (who, version, VERSION)
 
 
@@ -91,7 +85,7 @@ class Initiator:
         self._hmac = Hmac(key)
         head = bytes((frame.HELLO, VERSION)) + epoch + nonce + pack(">HH", max_frame, max_line)
         tail = bytes((len(name),)) + name
-        self._hello = head + _hint(self._hmac, head, tail) + tail
+        self._hello = head + key_hint(self._hmac, head, tail) + tail
         self.state = START
 
     def hello(self):
@@ -111,104 +105,29 @@ class Initiator:
             self.state = FAILED
             return None, fault
         transcript = self._hello + data
-        self.peer_epoch = data[_EPOCH:_NONCE]
-        self.peer_max_frame = get16(data, _FRAME)
-        self.peer_max_line = get16(data, _LINE)
+        self.peer_epoch = data[EPOCH_AT:NONCE_AT]
+        self.peer_max_frame = get16(data, FRAME_AT)
+        self.peer_max_line = get16(data, LINE_AT)
         seed = sha256(transcript).digest()
         self.channel = Channel(
-            self._hmac.digest(_TO_SERVER, seed), self._hmac.digest(_TO_CLIENT, seed)
+            self._hmac.digest(TO_SERVER, seed), self._hmac.digest(TO_CLIENT, seed)
         )
         self.state = DONE
-        return bytes((frame.PROOF,)) + self._hmac.digest(_CLIENT_PROOF, transcript), None
+        return bytes((frame.PROOF,)) + self._hmac.digest(CLIENT_PROOF, transcript), None
 
     def _welcome_fault(self, data):
         if self.state != HELLO_SENT:
             return "handshake frame in state " + self.state
         if len(data) == 3 and data[0] == frame.REFUSED:
             if data[1] == frame.REFUSED_VERSION:
-                return "refused: " + _other_version("server", data[2])
+                return "refused: " + other_version("server", data[2])
             return "refused: " + frame.REASONS.get(data[1], "reason %d" % data[1])
         if len(data) != _WELCOME_BYTES or data[0] != frame.WELCOME:
             return "not a WELCOME"
         if data[1] != VERSION:
-            return _other_version("server", data[1])
+            return other_version("server", data[1])
         claimed = data[_WELCOME_PROOF:]
-        proof = self._hmac.digest(_SERVER_PROOF, self._hello, data[:_WELCOME_PROOF])
+        proof = self._hmac.digest(SERVER_PROOF, self._hello, data[:_WELCOME_PROOF])
         if not equal(proof, claimed):
             return "the server has another key"
-        return _size_fault(data)
-
-
-class Responder:
-    """The server's half.
-
-    Call `hello(frame)`; look the id up; `challenge(...)`; `proof(frame)`.
-    After `hello`: `client_id`, `peer_epoch`, `peer_max_frame`, `peer_max_line`,
-    none of them proven before DONE. After DONE: `channel`. The attribute
-    `refuse` holds the reason code to send when `hello` found a fault.
-    """
-
-    def __init__(self):
-        self.state = START
-        self.client_id = None
-        self.refuse = None
-
-    def hello(self, data):
-        """Take HELLO. Returns None or the fault; then `client_id` is known, unproven."""
-        self._hello = bytes(data)
-        fault = self._hello_fault(self._hello)
-        if fault:
-            self.state = FAILED
-            return fault
-        self.peer_epoch = self._hello[_EPOCH:_NONCE]
-        self.peer_max_frame = get16(self._hello, _FRAME)
-        self.peer_max_line = get16(self._hello, _LINE)
-        return None
-
-    def fits(self, key):
-        """True if the hint in HELLO was made with this key: the client has it, or somebody repeats its HELLO."""
-        hello = self._hello
-        return equal(_hint(Hmac(key), hello[:_HINT], hello[_ID_LENGTH:]), hello[_HINT:_ID_LENGTH])
-
-    def _hello_fault(self, data):
-        if self.state != START:
-            return "handshake frame in state " + self.state
-        if len(data) < 2 or data[0] != frame.HELLO:
-            return "not a HELLO"
-        if data[1] != VERSION:
-            self.refuse = frame.REFUSED_VERSION
-            return _other_version("client", data[1])
-        if len(data) <= _ID or len(data) != _ID + data[_ID_LENGTH] or data[_ID_LENGTH] > MAX_ID:
-            return "malformed HELLO"
-        try:
-            self.client_id = decode_text(data[_ID:])
-        except ValueError:
-            return "the id is not UTF-8"
-        if "\n" in self.client_id or "\r" in self.client_id:
-            return "the id contains a newline"
-        return _size_fault(data)
-
-    def challenge(self, key, epoch, nonce, max_frame=MAX_FRAME, max_line=MAX_LINE):
-        """Return the WELCOME frame. nonce: 16 fresh random bytes."""
-        self._hmac = Hmac(key)
-        head = bytes((frame.WELCOME, VERSION)) + epoch + nonce + pack(">HH", max_frame, max_line)
-        self._transcript = self._hello + head + self._hmac.digest(_SERVER_PROOF, self._hello, head)
-        self.state = WELCOME_SENT
-        return self._transcript[len(self._hello) :]
-
-    def proof(self, data):
-        """Take PROOF. Returns None or the fault."""
-        data = bytes(data)
-        if self.state != WELCOME_SENT or len(data) != _PROOF_BYTES or data[0] != frame.PROOF:
-            self.state = FAILED
-            return "not a PROOF"
-        if not equal(self._hmac.digest(_CLIENT_PROOF, self._transcript), data[1:]):
-            self.state = FAILED
-            self.refuse = frame.REFUSED_IDENTITY
-            return "wrong key"
-        seed = sha256(self._transcript).digest()
-        self.channel = Channel(
-            self._hmac.digest(_TO_CLIENT, seed), self._hmac.digest(_TO_SERVER, seed)
-        )
-        self.state = DONE
-        return None
+        return size_fault(data)

@@ -17,8 +17,8 @@ from protocol.digest import Hmac
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
 from protocol.framing import PREAMBLE
-from protocol.handshake import WELCOME_SENT, Responder
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
+from protocol.responder import WELCOME_SENT, Responder
 from server.keys import Keys
 from server.places import Places
 from server.streams import start_server

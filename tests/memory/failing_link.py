@@ -24,9 +24,10 @@ from primitives.platform import ticks_diff, ticks_ms
 from protocol import control
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
-from protocol.handshake import DONE, START, Responder
+from protocol.handshake import DONE, START
 from protocol.mailbox import CONTROL, DATA
 from protocol.receiver import Receiver
+from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.serial import put16
 from protocol.session import OPEN, Session

@@ -8,8 +8,8 @@ import pytest
 from pb_link.limits import BEAT_MS
 from protocol import control, frame
 from protocol import mailbox as box
-from protocol.handshake import Responder
 from protocol.limits import MAX_FRAME
+from protocol.responder import Responder
 from protocol.serial import put16
 from tests.link.virtual import run
 from tests.pb_link.board import KEY, Board

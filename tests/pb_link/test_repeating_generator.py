@@ -9,7 +9,7 @@ from i2c_devices.ports import TargetPort
 from i2c_devices.stream_target import StreamTarget
 from primitives import nonces
 from protocol import control
-from protocol.handshake import Responder
+from protocol.responder import Responder
 from tests.link.harness import Bus
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import KEY, Board

@@ -1,8 +1,9 @@
 import unittest
 
 from protocol import frame, handshake
-from protocol.handshake import DONE, FAILED, HELLO_SENT, START, WELCOME_SENT, Initiator, Responder
+from protocol.handshake import DONE, FAILED, HELLO_SENT, START, Initiator
 from protocol.limits import MAX_FRAME, MAX_ID, MAX_LINE, MIN_FRAME, MIN_LINE
+from protocol.responder import WELCOME_SENT, Responder
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.test_frame import sealed
 
@@ -297,11 +298,11 @@ class TestRefusal(unittest.TestCase):
 
     def test_labels_differ(self):
         labels = (
-            handshake._KEY_HINT,
-            handshake._SERVER_PROOF,
-            handshake._CLIENT_PROOF,
-            handshake._TO_SERVER,
-            handshake._TO_CLIENT,
+            handshake.KEY_HINT,
+            handshake.SERVER_PROOF,
+            handshake.CLIENT_PROOF,
+            handshake.TO_SERVER,
+            handshake.TO_CLIENT,
         )
         self.assertEqual(len(set(labels)), 5)
 

@@ -12,10 +12,11 @@ from protocol import control, framing
 from protocol import mailbox as box
 from protocol.control_client import decode_report, encode_config
 from protocol.frame import REFUSED_IDENTITY, encode_refused
-from protocol.handshake import Initiator, Responder
+from protocol.handshake import Initiator
 from protocol.limits import PROBE_MS
 from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.receiver import Receiver
+from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.session import Session
 from tests.protocol.transfers import is_whole, sealed

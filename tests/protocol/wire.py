@@ -8,9 +8,10 @@ realistic: a frame takes no time, and both ends learn of a cut at once.
 """
 
 from protocol.frame_reader import FrameReader
-from protocol.handshake import DONE, Initiator, Responder
+from protocol.handshake import DONE, Initiator
 from protocol.limits import HANDSHAKE_MS, MAX_FRAME
 from protocol.receiver import Receiver
+from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
 

@@ -21,9 +21,10 @@ from protocol.errors import LinkError
 from protocol.frame import Channel
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
-from protocol.handshake import Initiator, Responder
+from protocol.handshake import Initiator
 from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
+from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.session import Session
 from server.legacy import LegacyClient

@@ -7,7 +7,8 @@ import pytest
 
 from protocol.frame import PROOF, WELCOME
 from protocol.framing import PREAMBLE
-from protocol.handshake import Initiator, Responder
+from protocol.handshake import Initiator
+from protocol.responder import Responder
 from server.guard import FIRST_S, FREE, LONGEST_S, Guard
 from server.key_file import KeyFile, fingerprint
 from server.keys import Keys
