@@ -3,7 +3,10 @@
 # (tests/build/test_client.py looks). The lists of files that mip installs are made of it: client.py.
 package(
     "i2c_devices",
-    ("__init__.py", "byte_engine.py", "mailbox_target.py", "memory_engine.py", "memory_target.py", "ports.py"),
+    (
+        "__init__.py", "byte_engine.py", "mailbox_target.py", "memory_engine.py", "memory_target.py",
+        "pins.py", "ports.py",
+    ),
     base_path="..",
 )
 package(
@@ -11,6 +14,7 @@ package(
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "fallbacks.py", "hooks.py", "limits.py",
         "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
+        "start.py",
     ),
     base_path="..",
 )  # fmt: skip

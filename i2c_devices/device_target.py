@@ -10,7 +10,8 @@ that waits. A call that raises MemoryError has done nothing: call it again.
 
 from i2c_devices.life import random16
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.ports import Pollable, check_pins, drive
+from i2c_devices.pins import check_pins
+from i2c_devices.ports import Pollable, drive
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout

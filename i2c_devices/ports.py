@@ -39,12 +39,6 @@ ZEPHYR = Port("zephyr", False, False, 1, 0, False)
 ESP32 = Port("esp32", False, False, 1, 0, True)
 PORTS = (STM32, RP2, SAMD, MIMXRT, ALIF, ZEPHYR, ESP32)
 
-# scl and sda of the Pyboard's I2C ports, which are chosen by these names, or by number.
-PYBOARD_PINS = {"X": ("X9", "X10"), "Y": ("Y9", "Y10")}
-PYBOARD_NAMES = {1: "X", 2: "Y"}
-# Where I2CTarget has pins of its own choice, which differ from board to board: a Pico's I2CTarget(0) takes GP5 and GP4.
-HIDDEN_DEFAULTS = ("rp2", "esp32")
-
 
 def port_named(name):
     """The Port of that sys.platform. One that is not in the table can do what all can: memory and soft events."""
@@ -66,14 +60,6 @@ def drive(pin, level):
 def let_go(pin):
     """Make the Pin an input, pulled up."""
     pin.init(pin.IN, pin.PULL_UP)
-
-
-def check_pins(lines):
-    """Raises ValueError that names both if two lines are one pin. lines: list of (name, Pin)."""
-    for i, (name, pin) in enumerate(lines):
-        for other, used in lines[:i]:
-            if pin is used or repr(pin) == repr(used):  # zephyr makes a new object each time
-                raise ValueError("pins: %s and %s are both %r: each line needs a pin of its own" % (other, name, pin))
 
 
 class TargetPort:
@@ -99,19 +85,9 @@ class TargetPort:
 
         Raises: ValueError if they are absent on a port whose boards differ in them.
         """
-        named = [(name, self._kwargs[name]) for name in ("scl", "sda") if name in self._kwargs]
-        if self.port.name in HIDDEN_DEFAULTS and len(named) < 2:
-            raise ValueError("I2CTarget: name its pins, scl and sda: on %s each board has others" % self.port.name)
-        number = self._args[0] if self._args else self._kwargs.get("id")
-        if self.port.name == STM32.name and number in PYBOARD_NAMES:
-            try:
-                pin_class(PYBOARD_PINS["X"][0])
-                number = PYBOARD_NAMES[number]
-            except ValueError:
-                pass  # another board of stm32
-        if number in PYBOARD_PINS:
-            named = zip(("scl", "sda"), PYBOARD_PINS[number])
-        return [(name, pin if hasattr(pin, "init") else pin_class(pin)) for name, pin in named]
+        from i2c_devices.pins import lines  # here, because only the start needs it
+
+        return lines(self.port.name, self._args, self._kwargs, pin_class)
 
     def open(self, mem, mem_addrsize):
         """The I2CTarget that is a memory."""

@@ -11,15 +11,10 @@
     asyncio.run(App(conn_id, config, hardware).await_msg())
 """
 
-import os
-
-from i2c_devices.ports import check_pins
 from pb_link import limits
 from pb_link.link import Link
-from pb_link.settings import Settings
 from primitives.platform import sleep_ms
 from primitives.wait_limit import wait_limit
-from protocol.credentials import parse_id
 from protocol.lines import decode_line, encode_line
 
 
@@ -45,11 +40,10 @@ class AppBase:
     """
 
     def __init__(self, conn_id, config, hardware, verbose=False):
-        if not hasattr(os, "urandom"):
-            raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
-        self._link = Link(
-            parse_id(conn_id), Settings(config), _hardware(hardware), self, verbose
-        )
+        from pb_link import start  # here, because it is not to stay in memory
+
+        self._link = Link(*start.checked(conn_id, config, hardware), self, verbose)
+        start.forget()
         self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
 
     def start(self):
@@ -182,30 +176,3 @@ class AppBase:
     async def server_ok(self, up):
         """The server has become reachable (True) or unreachable (False)."""
         print("Server is", "up" if up else "down")
-
-
-def _hardware(hardware):
-    if not isinstance(hardware, (list, tuple)) or len(hardware) != 4:
-        raise ValueError("hardware must be [i2c, syn, ack, rst]")
-    i2c, syn, ack, rst = hardware
-    if not hasattr(i2c, "lines"):
-        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.ports)")
-    lines = [("syn", syn), ("ack", ack)]
-    if rst is not None:
-        _check_reset(rst)
-        lines.append(("rst", rst[0]))
-    for name, pin in lines:
-        if not (callable(pin) and hasattr(pin, "init")):
-            raise TypeError("hardware: %s must be a Pin" % name)
-    check_pins(i2c.lines(type(syn)) + lines)
-    return hardware
-
-
-def _check_reset(rst):
-    if not isinstance(rst, (list, tuple)) or len(rst) != 3:
-        raise TypeError("hardware: rst must be (Pin, level, pulse in ms) or None")
-    _, level, pulse_ms = rst
-    if level not in (0, 1):
-        raise ValueError("hardware: the level of rst must be 0 or 1")
-    if not isinstance(pulse_ms, int) or not 1 <= pulse_ms <= 10000:
-        raise ValueError("hardware: the pulse of rst must be 1..10000 ms")

@@ -13,7 +13,8 @@ import sys
 
 from machine import I2CTarget, Pin
 
-from i2c_devices.ports import TargetPort, check_pins
+from i2c_devices.pins import check_pins
+from i2c_devices.ports import TargetPort
 from pb_link.settings import pins_of, read
 from protocol.mailbox import ADDRESS
 
@@ -43,3 +44,6 @@ if "rst" in _pin:
     rst = (_pin["rst"], 0, RESET_MS)  # pin, active level, pulse
 
 hardware = [i2c, syn, ack, rst]
+
+# What the link does not need while it runs (pb_link/start.py) is not kept by these names either.
+del check_pins, pins_of, read, settings, _lines, _pin

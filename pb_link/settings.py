@@ -9,11 +9,11 @@ The named form may have max_line as well: bytes of the longest line that the
 client takes from the server. Without it, or with 0, that follows from the heap.
 """
 
+import gc
 import json
 import os
 from binascii import hexlify
 
-from pb_link.shortage import default_max_line
 from protocol.credentials import parse_key
 from protocol.limits import MAX_LINE, MIN_LINE
 from protocol.text import decode_text, encode_text
@@ -38,6 +38,21 @@ _PIN_NAMES = ("i2c", "syn", "ack", "rst")
 _RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400), "max_line": (MIN_LINE, MAX_LINE)}
 # Bytes of UTF-8: of a str in a CONFIG record, and of what the ESP8266 stores of a network; it cuts what is longer.
 _MAX_TEXT = {"server": 255, "ssid": 32, "password": 64}
+# Without the setting max_line a client takes lines of at least so many bytes, however small its heap is.
+_MIN_DEFAULT_LINE = 512
+
+
+def default_max_line():
+    """Bytes of the longest line that a client takes which does not say: a power of two, at most one sixteenth of the
+    heap that is free now. The link holds it twice for a moment, and as much again of others."""
+    gc.collect()
+    if not hasattr(gc, "mem_free"):  # CPython
+        return MAX_LINE
+    free = gc.mem_free()
+    size = _MIN_DEFAULT_LINE
+    while size < MAX_LINE and 32 * size <= free:
+        size *= 2
+    return size
 
 
 class Settings:

@@ -9,7 +9,7 @@
 import gc
 
 from primitives.timeout import Timeout
-from protocol.limits import MAX_LINE, MIN_LINE
+from protocol.limits import MIN_LINE
 
 try:
     from micropython import const
@@ -19,25 +19,10 @@ except ImportError:
         return value
 
 
-# Without the setting max_line a client takes lines of at least so many bytes, however small its heap is.
-_MIN_DEFAULT_LINE = const(512)
 # So many allocations fail at one line before a shorter one is announced.
 _RETRIES = const(3)
 # Then it is tried this often whether there is room again.
 _RESTORE_MS = const(30000)
-
-
-def default_max_line():
-    """Bytes of the longest line that a client takes which does not say: a power of two, at most one sixteenth of the
-    heap that is free now. The link holds it twice for a moment, and as much again of others."""
-    gc.collect()
-    if not hasattr(gc, "mem_free"):  # CPython
-        return MAX_LINE
-    free = gc.mem_free()
-    size = _MIN_DEFAULT_LINE
-    while size < MAX_LINE and 32 * size <= free:
-        size *= 2
-    return size
 
 
 class Shortage:

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
 import pb_link.app_base  # noqa: F401
+import pb_link.start  # noqa: F401
 import server
 from pb_link.settings import PINS
 from primitives import nonces, platform, waiting

@@ -168,7 +168,13 @@ def test_compiled_client_is_installed_from_a_folder(mpremote, tmp_path, micropyt
 def test_compiled_client_leaves_a_pyboard_room_for_an_application(tmp_path, micropython32, report_line):
     """In the heap of a Pyboard v1.x. The .py files want 110 KB to be compiled on the board."""
     assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
-    program = "import gc, asyncio, pb_link.app_base, pb_link.settings\ngc.collect(); print(gc.mem_free())"
+    program = (
+        "import gc, asyncio, pb_link.app_base\n"
+        "from pb_link import start\n"
+        "start.forget()\n"  # as AppBase does
+        "del start\n"
+        "gc.collect(); print(gc.mem_free())"
+    )
     environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
     command = [micropython32, "-X", "heapsize=100k", "-c", program]
     free = int(subprocess.check_output(command, env=environment, cwd=tmp_path, text=True))

@@ -3,8 +3,9 @@
 import gc
 import unittest
 
-from pb_link import shortage
-from pb_link.shortage import Shortage, default_max_line
+from pb_link import settings
+from pb_link.settings import default_max_line
+from pb_link.shortage import Shortage
 from protocol.limits import MAX_LINE, MIN_LINE
 
 RETRIES = 3
@@ -25,14 +26,14 @@ class Heap:
 
 class TestDefault(unittest.TestCase):
     def tearDown(self):
-        shortage.gc = gc
+        settings.gc = gc
 
     def test_default_is_a_power_of_two_and_at_most_a_sixteenth_of_what_is_free(self):
         for free, expected in (
             (0, 512), (16000, 512), (16384, 1024), (24000, 1024), (36000, 2048), (65536, 4096),
             (131071, 4096), (131072, 8192), (10000000, 8192),
         ):  # fmt: skip
-            shortage.gc = Heap(free)
+            settings.gc = Heap(free)
             self.assertEqual(default_max_line(), expected)
 
 

@@ -1,0 +1,54 @@
+"""What only the start needs: the checks of the client's arguments. A board has their memory back afterwards."""
+
+import os
+import sys
+
+from i2c_devices.pins import check_pins
+from pb_link.settings import Settings
+from protocol.credentials import parse_id
+
+# Used by nothing else while the link runs. Names that other modules have taken from them stay valid.
+_MODULES = ("pb_link.start", "pb_link.settings", "protocol.credentials", "i2c_devices.pins")
+
+
+def checked(conn_id, config, hardware):
+    """(client id, Settings, hardware): what a Link wants. Raises: as AppBase."""
+    if not hasattr(os, "urandom"):
+        raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
+    return parse_id(conn_id), Settings(config), _hardware(hardware)
+
+
+def forget():
+    """In MicroPython, have the modules above loaded anew when they are imported again. In CPython nothing."""
+    if sys.implementation.name == "micropython":
+        for name in _MODULES:
+            if sys.modules.pop(name, None):
+                package, leaf = name.split(".")
+                delattr(sys.modules[package], leaf)
+
+
+def _hardware(hardware):
+    if not isinstance(hardware, (list, tuple)) or len(hardware) != 4:
+        raise ValueError("hardware must be [i2c, syn, ack, rst]")
+    i2c, syn, ack, rst = hardware
+    if not hasattr(i2c, "lines"):
+        raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.ports)")
+    lines = [("syn", syn), ("ack", ack)]
+    if rst is not None:
+        _check_reset(rst)
+        lines.append(("rst", rst[0]))
+    for name, pin in lines:
+        if not (callable(pin) and hasattr(pin, "init")):
+            raise TypeError("hardware: %s must be a Pin" % name)
+    check_pins(i2c.lines(type(syn)) + lines)
+    return hardware
+
+
+def _check_reset(rst):
+    if not isinstance(rst, (list, tuple)) or len(rst) != 3:
+        raise TypeError("hardware: rst must be (Pin, level, pulse in ms) or None")
+    _, level, pulse_ms = rst
+    if level not in (0, 1):
+        raise ValueError("hardware: the level of rst must be 0 or 1")
+    if not isinstance(pulse_ms, int) or not 1 <= pulse_ms <= 10000:
+        raise ValueError("hardware: the pulse of rst must be 1..10000 ms")
