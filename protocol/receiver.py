@@ -18,7 +18,7 @@ from protocol.limits import (
     RECORD_CHARGE,
     ROOM_UNIT,
 )
-from protocol.lines import NUMBERS, diff16, line_fault
+from protocol.lines import NUMBERS, diff16, diff30, line_fault
 from protocol.serial import get16
 
 MAX_ROOM = 255  # units in the header's byte
@@ -79,10 +79,9 @@ class Receiver:
         body: memoryview of the records. Returns None or a fault; then nothing
         more of the connection may be used.
         """
-        beyond = diff16(number, self.next)
-        if beyond > 0:
-            return "gap: line %d came when %d was next" % (self.next + beyond, self.next)
-        number = (self.next + beyond) & NUMBERS
+        number = (self.next + diff16(number, self.next)) & NUMBERS  # no local more: see `_record`
+        if diff30(number, self.next) > 0:
+            return "gap: line %d came when %d was next" % (number, self.next)
         at = 0
         while at < len(body):
             if at + RECORD_HEADER > len(body):
@@ -109,16 +108,15 @@ class Receiver:
             return None
         if self._held + charge > self.max_bytes:
             return "more data than there was room for"
-        kind = header & QOS0
-        if self._partial is None:
+        if self._partial is None:  # no local for the kind: one more, and MicroPython takes the frame from the heap
             if not header & MORE and len(payload) <= self.max_line:
-                fault = self._complete(bytes(payload), kind, charge)
+                fault = self._complete(bytes(payload), header & QOS0, charge)
                 if not fault:
                     self._held += charge
                 return fault
             self._partial = bytearray()
-            self._partial_kind = kind
-        elif self._partial_kind != kind:
+            self._partial_kind = header & QOS0
+        elif self._partial_kind != header & QOS0:
             return "fragments of two lines are mixed"
         if len(self._partial) + len(payload) > self.max_line:
             return "line longer than %d bytes" % self.max_line
@@ -126,7 +124,7 @@ class Receiver:
         self._partial_charge += charge
         self._held += charge
         if not header & MORE:
-            fault = self._complete(bytes(self._partial), kind, self._partial_charge)
+            fault = self._complete(bytes(self._partial), header & QOS0, self._partial_charge)
             if fault:
                 self._drop_partial()
             self._partial = None
@@ -137,17 +135,19 @@ class Receiver:
     def _complete(self, data, kind, charge):
         """Returns None or a fault; then the line is not taken."""
         fault = line_fault(data)
-        if fault:  # here, before anybody stores it: it would be met again by each reader
-            return fault
-        self._charges.append(-charge if kind else charge)
+        if not fault:  # else nobody is to store it: it would be met again by each reader
+            self._charges.append(-charge if kind else charge)
+            self._keep(data)
+            if not kind:
+                self.next = (self.next + 1) & NUMBERS
+        return fault
+
+    def _keep(self, data):  # apart: with this in it the frame of _complete would be too big for MicroPython's stack
         try:
             self.lines.append(data)
         except MemoryError:
             self._charges.pop()
             raise
-        if not kind:
-            self.next = (self.next + 1) & NUMBERS
-        return None
 
     def _drop_partial(self):
         self._partial = None
