@@ -1,6 +1,6 @@
 """Says when the ESP8266's firmware and this client are not of one release: at the start, once, and what to do."""
 
-from protocol.version import RELEASE, release_text
+from protocol.control import RELEASE_RECORD
 
 _REMEDY = "Flash the ESP8266 with the firmware of this client's release (build/flash.py), or update the client."
 
@@ -20,7 +20,9 @@ class Releases:
     def told(self, record):
         """The ESP8266 tells its release, once it has been configured."""
         self.bridge = release = decode_release(record)
-        if release != RELEASE:
+        if record != RELEASE_RECORD:
+            from protocol.version import RELEASE, release_text  # here, because few ever need it
+
             theirs = release_text(release) if release else "unknown"
             self._say("the ESP8266's firmware is of release %s, this client of %s" % (theirs, release_text(RELEASE)))
 

@@ -40,6 +40,8 @@ sys.exit(main())
 PROGRAM = """
 import protocol.version
 protocol.version.RELEASE = (0, 0, 9)
+import protocol.control
+protocol.control.RELEASE_RECORD = bytes((7, 0, 0, 9))
 import pb_link.link
 print("from", pb_link.link.__file__)
 import pb_link.pb_client
