@@ -11,6 +11,8 @@
     asyncio.run(App(conn_id, config, hardware).await_msg())
 """
 
+import gc
+
 from pb_link import limits
 from pb_link.link import Link
 from primitives.platform import sleep_ms
@@ -40,10 +42,13 @@ class AppBase:
     """
 
     def __init__(self, conn_id, config, hardware, verbose=False):
+        gc.collect()  # what is loaded now lies where garbage lay, and leaves no hole in the room for the link's buffers
         from pb_link import start  # here, because it is not to stay in memory
 
-        self._link = Link(*start.checked(conn_id, config, hardware), self, verbose)
+        checked = start.checked(conn_id, config, hardware)
         start.forget()
+        del start  # its memory is free for what the link holds
+        self._link = Link(*checked, self, verbose)
         self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
 
     def start(self):
