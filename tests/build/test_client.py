@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from build import client, frozen
+from build import client, firmware, frozen
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
@@ -45,6 +45,29 @@ protocol.control.RELEASE_RECORD = bytes((7, 0, 0, 9))
 import pb_link.link
 print("from", pb_link.link.__file__)
 import pb_link.pb_client
+"""
+
+
+# Two clients one after the other, behind one whose settings are refused. Says what is still loaded of the checks.
+MADE = """
+import gc, sys
+from i2c_devices.ports import TargetPort
+from pb_link.app_base import AppBase
+class Pin:
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+    def init(self, *_, **__): pass
+    def __call__(self, *_): pass
+def hardware():
+    return [TargetPort(None), Pin(), Pin(), (Pin(), 0, 200)]
+try:
+    AppBase("id", [], hardware())
+except ValueError as error:
+    print(error)
+for _ in range(2):
+    app = None
+    app = AppBase("id", [8123, "server", 1500, 0, "net", "password", bytes(32)], hardware())
+left = ("pb_link.start", "pb_link.settings", "protocol.credentials", "i2c_devices.pins")
+print([name for name in left if name in sys.modules or hasattr(sys.modules[name.split(".")[0]], name.split(".")[1])])
 """
 
 
@@ -182,6 +205,18 @@ def test_compiled_client_leaves_a_pyboard_room_for_an_application(tmp_path, micr
     free = int(subprocess.check_output(command, env=environment, cwd=tmp_path, text=True))
     report_line(f"client, compiled and imported: {free} bytes free of a 100 KB heap")
     assert free >= LEAST_FREE
+
+
+def test_clients_are_made_in_the_heap_of_a_pyboard_and_their_checks_forgotten(tmp_path, micropython32):
+    assert client.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    program = tmp_path / "made.py"
+    program.write_text(MADE)
+    firmware.compile_into(tmp_path / "made", {"made.py": program})
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
+    command = [micropython32, "-X", "heapsize=100k", "-c", "import made"]
+    shown = subprocess.check_output(command, env=environment, cwd=tmp_path / "made", text=True)
+    refused, left = shown.splitlines()
+    assert refused.startswith("config: ") and left == "[]"
 
 
 def test_client_runs_from_romfs(tmp_path, micropython64):
