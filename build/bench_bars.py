@@ -38,10 +38,10 @@ BARS = {
     "bridge allocates, down 180": ("<=", 64),
     "bridge instructions, up 180": ("<=", 63000),
     "bridge instructions, down 180": ("<=", 60400),
-    "client instructions, up 180": ("<=", 211000),
-    "client instructions, down 180": ("<=", 323000),
+    "client instructions, up 180": ("<=", 221600),
+    "client instructions, down 180": ("<=", 314000),
     "client allocates, up 180": ("<=", 500),
     "client allocates, down 180": ("<=", 1030),
-    "client RAM, import of pb_link, compiled": ("<=", 63500),
+    "client RAM, import of pb_link, compiled": ("<=", 66000),
     "client RAM, AppBase that runs, compiled": ("<=", 13900),
 }

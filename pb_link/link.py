@@ -32,7 +32,7 @@ from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
 from protocol.handshake import DONE, Initiator
-from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, MAX_LINE, NONCE_BYTES
+from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, MAX_LINE, NONCE_BYTES, RECEIVE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from protocol.receiver import Receiver, receive_bytes
 from protocol.sender import Sender
@@ -66,7 +66,8 @@ class Link:
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment is another one in each life
         max_line = settings.max_line
-        receiver = Receiver(max(limits.MIN_RECEIVE_BYTES, receive_bytes(max_line)), max_line)
+        space = max(limits.MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(max_line)))
+        receiver = Receiver(space, max_line)
         self.session = Session(Sender(), receiver, ticks_diff)
         self.shortage = Shortage(max_line)
         self.peer_max_line = MAX_LINE  # bytes of the longest line that the server takes
@@ -75,8 +76,7 @@ class Link:
         self._handshake = Timeout(HANDSHAKE_MS)
         self._reply = None  # handshake frame to be sent
         self._bus_left = True  # the target is to be opened
-        self._bridge_is_new = False
-        self._send_config = False
+        self._bridge_is_new = self._send_config = False
         self._connection = 0  # number of the bridge's connection that we use, or 0
         self.up = False
         self._started = False
