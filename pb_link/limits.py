@@ -41,6 +41,6 @@ HEALTHY_MS = const(10000)
 
 MAX_WAIT_MS = const(250)
 
-# Receive space of a client, however short its longest line is. Of two of the longest, up to RECEIVE_BYTES, it is otherwise:
-# with half as much the server asks for twice as many acknowledgements.
+# Receive space of a client, however short its longest line is. Otherwise it is that of two of the longest, up to
+# RECEIVE_BYTES: with half as much the server asks for twice as many acknowledgements.
 MIN_RECEIVE_BYTES = const(5200)
