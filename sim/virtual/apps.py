@@ -107,7 +107,8 @@ class Job:
     @property
     def fallbacks(self):
         """Looks by the clock that found what no edge had told of, in all lives of the client."""
-        return self._fallbacks + (self._client.fallbacks()[0] if self._client else 0)
+        # Not by `fallbacks()`: that makes a list, and this is asked on the board, whose memory may be short.
+        return self._fallbacks + (self._client._link.fallbacks.client if self._client else 0)
 
     def client_begins(self, client):
         self._fallbacks = self.fallbacks

@@ -19,7 +19,7 @@ FOLDERS = {
 # Of the device code's own halves for CPython: what stands for them in MicroPython allocates nothing.
 _SPARED = ("primitives/platform.py", "primitives/timed_flag.py", "primitives/waiting.py")
 # And of what a program does before it has a link.
-_AT_THE_START = "i2c_devices/ports.py"
+_AT_THE_START = ("i2c_devices/ports.py", "i2c_devices/pins.py")
 _FUNCTIONS = frozenset("bytes bytearray memoryview str list dict set object sorted sha256 pack".split())
 _METHODS = frozenset(
     "append extend insert encode decode digest urandom join format to_bytes create_task irq open parts lives".split()
@@ -93,7 +93,7 @@ class Shortage:
 def allocating(path, folders):
     """The lines of a file that allocate; none if it is not in these folders of the project."""
     if path not in _lines:
-        spared = path.endswith((*_SPARED, _AT_THE_START))
+        spared = path.endswith(_SPARED + _AT_THE_START)
         known = _folder_of(path) in FOLDERS["client"] + FOLDERS["bridge"] and not spared
         _lines[path] = frozenset(_find(path)) if known else frozenset()
     return _lines[path] if _folder_of(path) in folders else frozenset()

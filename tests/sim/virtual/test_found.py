@@ -6,6 +6,7 @@ from sim import wifi
 from sim.nets import Net
 from sim.virtual.costs import ZERO
 from sim.virtual.ledger import Ledger
+from sim.virtual.memory import Shortage
 from sim.virtual.run import VirtualRun
 from sim.virtual.world import World
 from sim.wire import Bus, Port
@@ -56,6 +57,19 @@ def test_run_ends_whose_last_lines_went_with_the_client():
     run.run()
     assert run.good, run.failure
     assert len(ledger.server_read) == 19 and len(ledger.client_written) == 20
+
+
+def test_program_that_has_no_link_yet_is_spared_a_lack_of_memory():
+    """Of the simulator: seed 21 had an allocation fail in the check of the pins, before there was an application."""
+    run = VirtualRun(lines=200)
+    world, link = run.world, run.link
+    failed = []
+    world.after(4, link.kill_client)
+    world.after(5, lambda: Shortage(link.client, "client", 1, on_failure=lambda frame: failed.append(frame.f_code)))
+    world.after(6, link.start_client)
+    run.run()
+    assert run.good, run.failure
+    assert len(failed) == 1
 
 
 def test_line_of_a_write_that_two_lives_of_the_server_left_is_excused_once():
