@@ -31,6 +31,9 @@ _SEGMENT = const(536)
 # From the first room in a full socket until it is used: what was sent together is acknowledged one segment after the
 # other, and what is written in between would be as many small segments, of which lwIP has few.
 _ROOM_MS = const(5)
+# Four times as long after each write that took less than a segment of more, up to this: else small pieces, each
+# acknowledged by itself, make room for small pieces for ever.
+_ROOM_LAST_MS = const(320)
 
 # Its countdowns, the first two of the bridge's: the server's silence, or how long connecting takes; the next keepalive.
 _T_SILENCE = const(0)
@@ -186,8 +189,12 @@ class Uplink:
         self.writing = self.writing[n:] if n < len(self.writing) else None
 
     async def _finish_writes(self):
+        pause_ms = _ROOM_MS
         while self.writing:
             await writable(self._socket)
-            await sleep_ms(_ROOM_MS)
+            await sleep_ms(pause_ms)
+            left = len(self.writing)
             self._write_rest()
+            if self.writing and left - len(self.writing) < _SEGMENT:
+                pause_ms = min(4 * pause_ms, _ROOM_LAST_MS)
         self._wake()

@@ -4,7 +4,8 @@ import asyncio
 
 from sim import wifi
 from sim.nets import Net
-from sim.virtual.costs import ZERO
+from sim.virtual.apps import Pace
+from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.ledger import Ledger
 from sim.virtual.memory import Shortage
 from sim.virtual.run import VirtualRun
@@ -70,6 +71,24 @@ def test_program_that_has_no_link_yet_is_spared_a_lack_of_memory():
     run.run()
     assert run.good, run.failure
     assert len(failed) == 1
+
+
+SMALL_PIECES = """
+    bridge-brownout=2 bridge-hang=1 bridge-exception=1 wifi-password=2 wifi-elsewhere=2 server-restart=1 slow-server=2
+    i2c-bitflip=1 i2c-noise=1 i2c-nack=1 i2c-cut=2 i2c-stretch=1 scl-low=2 sda-stuck=1 irq-lost=1 irq-late=2
+    syn-broken=2 ack-broken=2 rst-broken=1 syn-noise=1 ack-noise=1 tcp-reset=2 tcp-half-open=2 tcp-duplicated=1
+    tcp-dropped=2 tcp-reordered=2 tcp-reflected=1 tcp-injected=2 client-busy=1 client-sleep=1 dns-silent=2
+    bridge-memory=2
+"""
+
+
+def test_room_that_comes_in_small_pieces_does_not_fill_the_queue_of_lwip():
+    """Seed 1535, with 200 ms to the server: each small piece that was acknowledged made room for another one."""
+    counts = {name: int(count) for name, count in (word.split("=") for word in SMALL_PIECES.split())}
+    costs = PLACEHOLDERS._replace(delay_s=0.2)
+    run = VirtualRun(lines=200, size=50, seed=1535, counts=counts, pace=Pace(1000, 0.0, 0.5), costs=costs)
+    run.run()
+    assert run.good, run.failure
 
 
 def test_line_of_a_write_that_two_lives_of_the_server_left_is_excused_once():
