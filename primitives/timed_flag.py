@@ -80,8 +80,9 @@ try:
         def wake(self):
             """All that sleep now. Not for interrupt handlers."""
             for task in self._tasks:  # each is in the queue, because another task runs
-                core._task_queue.remove(task)
-                core._task_queue.push(task)
+                if not task.data:  # else it has been cancelled, and would forget that
+                    core._task_queue.remove(task)
+                    core._task_queue.push(task)
 
         async def sleep(self, ms):
             self._tasks.append(core.cur_task)

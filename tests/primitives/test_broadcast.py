@@ -2,6 +2,7 @@ import asyncio
 import unittest
 
 from primitives.broadcast import Broadcast
+from primitives.timeout import Timeout
 
 
 class TestBroadcast(unittest.TestCase):
@@ -53,6 +54,24 @@ class TestBroadcast(unittest.TestCase):
                 await asyncio.sleep(0)
             await task
             self.assertEqual(got, [0, 1, 2, 3, 4])
+
+        asyncio.run(main())
+
+    def test_waiter_with_a_limit_that_is_cancelled_stays_cancelled_when_a_pulse_follows_at_once(self):
+        async def main():
+            changed = Broadcast()
+            limit = Timeout(60000)
+
+            async def wait():
+                while True:
+                    await changed.wait(limit)
+
+            task = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            task.cancel()
+            changed.pulse()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
 
         asyncio.run(main())
 
