@@ -1,7 +1,7 @@
 """What one client's connections have carried since the server began: counts for whoever asks."""
 
 from primitives.platform import ticks_diff
-from protocol.lines import diff16
+from protocol.lines import diff30
 
 
 class Traffic:
@@ -26,7 +26,7 @@ class Traffic:
 
     def acknowledged(self, sender, now):
         """A frame has come."""
-        if self._timed is None or diff16(sender.base, self._timed[0]) < 0:
+        if self._timed is None or diff30(sender.base, self._timed[0]) < 0:
             return
         took_ms = ticks_diff(now, self._timed[1])
         self._timed = None
@@ -37,12 +37,12 @@ class Traffic:
     def resumed(self, sender):
         """The client has said what it has of the lines."""
         if self._sent_to is not None:
-            self.sent_again += max(0, diff16(self._sent_to, sender.number))
+            self.sent_again += max(0, diff30(self._sent_to, sender.number))
 
     def ended(self, sender, transport):
         """The connection ends; call it before the session is detached."""
         self.bytes_received += transport.received
         self.bytes_sent += transport.sent
-        if self._sent_to is None or diff16(sender.number, self._sent_to) > 0:
+        if self._sent_to is None or diff30(sender.number, self._sent_to) > 0:
             self._sent_to = sender.number
         self._timed = None
