@@ -3,7 +3,7 @@
 import pytest
 
 from protocol import control
-from protocol.frame import RESUME_BYTES
+from protocol.frame import RESUME_HEADER
 from protocol.framing import KEEPALIVE, MIN_BODY
 from protocol.handshake import _WELCOME_BYTES
 from protocol.limits import MAC_BYTES
@@ -69,7 +69,7 @@ def test_configured_network_that_is_not_there_is_told_once():
 # What a server sends first, as far as the bridge understands it.
 REFUSED = bytes((0, MIN_BODY)) + bytes(MIN_BODY)
 WELCOME = bytes((0, _WELCOME_BYTES)) + bytes(_WELCOME_BYTES)
-RESUME = bytes((0, RESUME_BYTES + MAC_BYTES)) + bytes(RESUME_BYTES + MAC_BYTES)
+RESUME = bytes((0, RESUME_HEADER + MAC_BYTES)) + bytes(RESUME_HEADER + MAC_BYTES)
 SESSION = WELCOME + RESUME
 
 
