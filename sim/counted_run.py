@@ -311,9 +311,11 @@ async def run(options):
 
 
 def print_table(result):
+    """result: of a run or of the demonstration, whose applications tell nothing of `fallbacks`."""
     print(f"{'':18}" + "".join(f"{field:>12}" for field in checker.FIELDS))
     for direction in ("client_to_server", "server_to_client"):
         print(f"{direction:18}" + "".join(f"{result[direction][field]:12}" for field in checker.FIELDS))
-    rest = ("seconds", "i2c_bytes", "i2c_transactions", "resets", "outages")
-    fallbacks = " ".join(f"{who} {count}" for who, count in result["fallbacks"].items())
-    print("   ".join(f"{name} {result[name]}" for name in rest) + f"   fallbacks {fallbacks}")
+    rest = [f"{name} {result[name]}" for name in ("seconds", "i2c_bytes", "i2c_transactions", "resets", "outages")]
+    if "fallbacks" in result:
+        rest.append("fallbacks " + " ".join(f"{who} {count}" for who, count in result["fallbacks"].items()))
+    print("   ".join(rest))
