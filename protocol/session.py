@@ -11,7 +11,7 @@ and call `receiver.accept`, write what `encode_into` gives, sleep until
 
 The client's RESUME comes first. The server's is the answer: by then its
 adapter has compared what the client remembers with what its store has
-(`server/history.py`), put the store right if they have not the same past, and
+(`server/core/history.py`), put the store right if they have not the same past, and
 called `answer`.
 
 A connection delivers frames in order or not at all, so within one there is

@@ -10,15 +10,15 @@
         await run({"demo"}, keys={"demo": KEY})
 
 Runs under CPython 3.11+ and, with the store in memory, under MicroPython. What
-is CPython's alone is in modules of its own: sqlite_store.py, ..
+is CPython's alone is in modules of its own: sqlite.py, ..
 """
 
 from protocol.credentials import parse_id
-from server.connection import Connection
-from server.keys import Keys, load_keys
-from server.listener import Listener
-from server.registry import Registry
-from server.store import MemoryStore
+from server.core.connection import Connection
+from server.core.keys import Keys, load_keys
+from server.core.listener import Listener
+from server.core.registry import Registry
+from server.stores.memory import MemoryStore
 
 __all__ = ["Connection", "MemoryStore", "client_conn", "run", "wait_all"]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from server.command import main
+from server.service.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from server.sqlite_store import SQLiteStore
+from server.stores.sqlite import SQLiteStore
 
 # What is written need not outlive the machine, and a file in memory is synced in no time.
 _FOLDERS = ("/dev/shm",)
@@ -38,7 +38,7 @@ class Disk:
 
 
 class _Worker:
-    """See server/worker.py."""
+    """See server/stores/disk_thread.py."""
 
     def __init__(self, loop, chance):
         self._loop = loop

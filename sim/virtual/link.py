@@ -13,7 +13,7 @@ import pb_link.start  # noqa: F401
 import server
 from pb_link.settings import PINS
 from primitives import nonces, platform, waiting
-from server.registry import Registry
+from server.core.registry import Registry
 from sim import wifi
 from sim.link_bed import WIRING
 from sim.nets import Net

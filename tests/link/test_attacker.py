@@ -7,7 +7,7 @@ import pytest
 
 import esp_link.bridge
 import pb_link.link
-import server.listener
+import server.core.listener
 from protocol import mailbox
 from protocol.frame import Channel
 from tests.link import harness
@@ -22,8 +22,8 @@ def quick_recovery(monkeypatch):
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_FIRST_MS", 20)
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_LAST_MS", 60)
     monkeypatch.setattr(pb_link.link, "HANDSHAKE_MS", 500)
-    monkeypatch.setattr(server.listener, "HELLO_MS", 500)
-    monkeypatch.setattr(server.listener, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(server.core.listener, "HELLO_MS", 500)
+    monkeypatch.setattr(server.core.listener, "HANDSHAKE_MS", 500)
 
 
 class System(harness.System):

@@ -6,8 +6,8 @@ import pytest
 
 import esp_link.bridge
 from tests.link.harness import System, exchange
+from tests.server.core.test_text import POISON
 from tests.server.peer import within
-from tests.server.test_text import POISON
 
 FIRST_MS, LAST_MS = 20, 100
 

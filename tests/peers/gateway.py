@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from server.key_file import KeyFile
+from server.service.key_file import KeyFile
 from tests.patience import PATIENCE_S
 from tests.peers.kill_server import Endless
 from tests.peers.processes import ROOT

@@ -6,8 +6,8 @@ import asyncio
 import pytest
 
 from tests.peers.processes import running
+from tests.server.core.test_take_over import HeldBack
 from tests.server.peer import KEY, Client, free_port, open_stream, within
-from tests.server.test_take_over import HeldBack
 
 PROGRAM = """
 import asyncio

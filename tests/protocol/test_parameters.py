@@ -18,13 +18,13 @@ MODULES = (
     "esp_link/names.py",
     "esp_link/uplink.py",
     "esp_link/wifi.py",
-    "server/connection.py",
-    "server/listener.py",
-    "server/registry.py",
-    "server/store.py",
-    "server/transport.py",
+    "server/core/connection.py",
+    "server/core/listener.py",
+    "server/core/registry.py",
+    "server/core/store.py",
+    "server/core/transport.py",
 )
-ROW = re.compile(r"^\| `(\w+/\w+\.py)` \| `(\w+)` \| ([\d,]+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([\w/]+\.py)` \| `(\w+)` \| ([\d,]+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 
 
 def constants(path):

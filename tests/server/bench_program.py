@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 import server
-from server.sqlite_store import SQLiteStore
+from server.stores.sqlite import SQLiteStore
 
 KEY = "5a" * 32
 

@@ -12,8 +12,8 @@ from protocol.framing import MAX_FRAME, PREFIX
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
-from server.resuming import Resuming
-from server.store import MemoryStore
+from server.core.resuming import Resuming
+from server.stores.memory import MemoryStore
 
 CLIENT = "a"
 

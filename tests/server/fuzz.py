@@ -27,10 +27,10 @@ from protocol.receiver import Receiver
 from protocol.responder import Responder
 from protocol.sender import Sender
 from protocol.session import Session
-from server.legacy import LegacyClient
-from server.registry import Registry
-from server.resuming import Resuming
-from server.store import MemoryStore
+from server.core.registry import Registry
+from server.core.resuming import Resuming
+from server.gateways.micropython_iot.adapter import LegacyClient
+from server.stores.memory import MemoryStore
 
 KEY = bytes(range(32))
 GROWTH_KIB = 40000  # from a tenth of the run on

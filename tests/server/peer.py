@@ -22,7 +22,7 @@ from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import OPEN, Session
-from server.registry import Registry
+from server.core.registry import Registry
 from tests.patience import PATIENCE_S
 
 HOST = "127.0.0.1"

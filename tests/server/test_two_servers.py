@@ -8,8 +8,8 @@ from protocol.errors import StoreError
 from protocol.frame import HELLO
 from protocol.session import RESUMING
 from server import MemoryStore
-from server.listener import Listener
-from server.registry import Registry
+from server.core.listener import Listener
+from server.core.registry import Registry
 from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, Forger, free_port, until, within
 
 

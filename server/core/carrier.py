@@ -1,0 +1,187 @@
+"""Moves the frames of one client's session over the TCP connection that it has now, if it has one.
+
+Two tasks serve a connection: one reads frames into the session, one writes
+what the session has to say. Keepalives and silence are the Ticker's business.
+Knows nothing of stores.
+"""
+
+import asyncio
+
+from primitives.platform import ticks_ms
+from primitives.supervisor import Supervisor
+from primitives.timeout import Timeout
+from primitives.waiting import ticks_add, wait_for_ms
+from protocol.errors import RemoteProtocolError
+from protocol.limits import ACK_DELAY_MS, HANDSHAKE_MS, SEND_BYTES
+from protocol.session import OPEN, RESUMING
+from server.core.traffic import Traffic
+
+
+class Carrier:
+    """Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come;
+    answer: function () to be called when the client's RESUME has come, that returns None or a fault."""
+
+    def __init__(self, changed, storing, answer):
+        self.transport = None
+        self.traffic = Traffic()
+        self.queued = 0  # bytes of the qos 0 lines in the queue
+        self._queue = []  # (bytes, numbered): in the store or qos 0, not yet in the session
+        self._session = None
+        self._changed = changed
+        self._storing = storing
+        self._answer = answer
+
+    def begin(self, session):
+        """Carry another session from now on."""
+        self.disconnect()
+        self.traffic.begin()
+        self._session = session
+        self._queue = []
+
+    @property
+    def up(self):
+        """True while lines can move."""
+        return self.transport is not None and self._session.state == OPEN
+
+    def add(self, data, numbered):
+        """Queue a line for the session."""
+        self._queue.append((data, numbered))
+        if not numbered:
+            self.queued += len(data)
+
+    def longest_held(self):
+        """Bytes of the longest line that waits and that the client does not take; 0 if there is none."""
+        sender = self._session.sender
+        longest = sender.longest_held
+        for data, _ in self._queue:
+            longest = max(longest, len(data))
+        return longest if longest > sender.max_line else 0
+
+    def takes(self, size):
+        """True if a line of qos 0 of this size may be added."""
+        return not self.queued or self.queued + size <= SEND_BYTES
+
+    def wake(self):
+        """There may be something to send."""
+        if self.transport is not None:
+            self.transport.wake.set()
+
+    def admit_all(self):
+        """All that has been written for the client goes into the session: RESUME may acknowledge any number."""
+        while self._queue and self._queue[0][1]:
+            self._session.sender.append(*self._queue.pop(0))
+
+    def attach(self, transport, responder):
+        """An authenticated connection takes over."""
+        self.disconnect()
+        self.transport = transport
+        sizes = responder.peer_max_frame, responder.peer_max_line
+        self._session.attach(responder.channel, responder.peer_epoch, *sizes)
+
+    def answered(self, fault):
+        """The client's RESUME has been answered late, if it is still there."""
+        if fault:
+            self.disconnect()
+        self._resumed()
+        self.wake()
+        self._changed.pulse()
+
+    def _resumed(self):
+        if self.up:
+            self.traffic.resumed(self._session.sender)
+
+    def disconnect(self):
+        """End the present connection, if there is one."""
+        if self.transport is None:
+            return
+        self.transport.close()
+        self.traffic.ended(self._session.sender, self.transport)
+        self.transport = None
+        self._session.detach()
+        self._queue = [entry for entry in self._queue if entry[1]]
+        self.queued = 0
+        self._changed.pulse()
+
+    def finish(self):
+        """Say all that there is to say, acknowledgements that wait for company too, and that nothing follows."""
+        if self.transport is not None:
+            later = ticks_add(ticks_ms(), ACK_DELAY_MS)
+            while end := self._session.encode_into(self.transport.buffer, 0, later):
+                self.transport.put_frame(end)
+            self.transport.finish()
+
+    async def serve(self, transport):
+        """Serve the attached transport until it ends. Raises why, unless it was closed here."""
+        tasks = Supervisor(transport.close)
+        running = (tasks.start(self._receive(transport)), tasks.start(self._send(transport)))
+        try:
+            await transport.wait_ended()
+        finally:
+            for task in running:
+                task.cancel()
+            if self.transport is transport:
+                self.disconnect()
+        if tasks.fault or transport.fault:
+            raise tasks.fault or transport.fault
+
+    async def _receive(self, transport):
+        while self.transport is transport:
+            frames = await transport.receive()
+            if self.transport is not transport:
+                return
+            session, heard = self._session, False
+            for frame in frames:
+                heard = True
+                fault = session.receive(frame, ticks_ms())
+                if not fault and session.asked:
+                    fault = self._answer()
+                    self._resumed()
+                if fault:
+                    self._storing.set()  # lines that came before it are received
+                    raise RemoteProtocolError(fault)
+            transport.check()
+            if heard:  # a keepalive wakes nobody
+                self.traffic.acknowledged(session.sender, ticks_ms())
+                self._storing.set()
+                transport.wake.set()
+                self._changed.pulse()
+
+    async def _send(self, transport):
+        resuming = Timeout(HANDSHAKE_MS)
+        while self.transport is transport:
+            await self._send_frames(transport)
+            wait = self._session.next_timeout(ticks_ms())
+            if self._session.state == RESUMING:
+                if resuming.expired():
+                    raise RemoteProtocolError("no RESUME in %d ms" % resuming.ms)
+                wait = resuming.left()
+            if wait is None:
+                await transport.wake.wait()
+                continue
+            try:
+                await wait_for_ms(transport.wake.wait(), wait)
+            except asyncio.TimeoutError:
+                pass
+
+    async def _send_frames(self, transport):
+        while self.transport is transport:
+            self._fill_session()
+            now = ticks_ms()
+            fault = self._session.fault(now)
+            if fault:
+                raise RemoteProtocolError(fault)
+            before = self._session.sender.number
+            end = self._session.encode_into(transport.buffer, 0, now)
+            if end == 0:
+                return
+            self.traffic.sent(self._session.sender, before, now)
+            await transport.send(end)
+
+    def _fill_session(self):
+        sender = self._session.sender
+        while self._queue and sender.room_for(len(self._queue[0][0])):
+            data, numbered = self._queue.pop(0)
+            sender.append(data, numbered)
+            if not numbered:
+                self.queued -= len(data)
+                self._changed.pulse()

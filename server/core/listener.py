@@ -1,0 +1,301 @@
+"""Accepts TCP connections, and lets a client in once its proof verifies.
+
+Until then a connection costs at most one place of MAX_SILENT for HELLO_MS and
+one of MAX_GREETED for HANDSHAKE_MS, UNPROVEN_BYTES (transport.py), three
+frames and two HMACs, and changes nothing. When all places of a kind are taken,
+those who have most of them give way: see admission.py.
+"""
+
+import asyncio
+import os
+
+from primitives.nonces import Nonces
+from primitives.platform import sleep_ms
+from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
+from protocol.digest import Hmac
+from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
+from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
+from protocol.framing import PREAMBLE
+from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
+from protocol.responder import WELCOME_SENT, Responder
+from server.core.admission import Places
+from server.core.keys import Keys
+from server.core.streams import start_server
+from server.core.ticker import Ticker
+from server.core.transport import LOOKS, Transport
+
+# Connections at the same time that have not said HELLO, and that have said HELLO with the right key hint but have not
+# proved to have the key. Apart, because a HELLO can be repeated, but that takes more than to open a connection.
+MAX_SILENT = 128
+MAX_GREETED = 128
+# So long a place is not taken from a peer for one whose address has as many: a handshake over a bridge takes less.
+GRACE_MS = 500
+# Preamble and HELLO come by then: the client sends them as soon as it has the
+# connection. The rest of the handshake has HANDSHAKE_MS.
+HELLO_MS = 2000
+BACKLOG = 64
+# At the end, for the bridges to take what is for them and to close their side.
+FAREWELL_MS = 1000
+# What asyncio's reader may hold, and twice that for a moment: MAX_LINE with what the old protocol adds (gateways/micropython_iot/adapter.py).
+_READER_BYTES = 8200
+
+
+class Listener:
+    """Args:
+    registry: Registry; keys: Keys, or a dict from id to key; store: see store.py;
+    timeout_ms: silence that ends a connection; guard: see address_backoff.py, or None.
+    """
+
+    def __init__(self, registry, keys, store, timeout_ms, guard=None):
+        self._registry = registry
+        self._keys = keys if isinstance(keys, Keys) else Keys(keys)
+        self._guard = guard
+        self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
+        self.legacy = None  # see gateways/micropython_iot/adapter.py: who serves those that do not begin with our preamble
+        self._store = store
+        self._timeout_ms = timeout_ms
+        self._silent = Places(MAX_SILENT, GRACE_MS)
+        self._greeted = Places(MAX_GREETED, GRACE_MS)
+        self._ticker = Ticker(timeout_ms // LOOKS)
+        self._ended = False
+        self._gone = None  # exception of the store's watch: nothing can be stored any more
+        self._open = []  # transports, proven or not, to be closed at the end
+
+    async def serve(self, host, port):
+        """Serve until cancelled, or until the store is gone; then close every connection.
+
+        Raises: what the store's `watch` raised, StoreGone say.
+        """
+        self._ended = False
+        self._gone = None
+        watch = self._store.watch  # a store of somebody's own may have none: that is found before the port is open
+        server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
+        self._registry.tell("listening", host=host, port=port)
+        watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
+        try:
+            while True:
+                await sleep_ms(self._ticker.wait_ms)
+                self._ticker.tick()
+                self._registry.end_period()
+        except asyncio.CancelledError:
+            if self._gone is None:
+                raise
+            raise self._gone
+        finally:
+            watching.cancel()
+            server.close()
+            self._ended = True  # for those that have been accepted, and have not begun
+            await self._say_farewell()
+            self._registry.close_all()
+
+    async def _watch_store(self, watch, serving):
+        try:
+            await watch()
+        except Exception as error:  # a store's errors are its own; without a watch nobody would go on looking
+            self._gone = error
+            self._registry.say(str(error))
+            self._registry.tell("store_gone", error=str(error))
+            serving.cancel()
+
+    async def _say_farewell(self):
+        self._registry.finish_all()
+        for transport in self._open:
+            if not transport.finished:
+                transport.close()
+        limit = Timeout(FAREWELL_MS)
+        while self._open and not limit.expired():
+            await sleep_ms(10)
+        for transport in self._open:
+            transport.close()
+
+    async def _accept(self, reader, writer):
+        transport = Transport(reader, writer, self._timeout_ms)
+        if self._ended or self._guard is not None and self._guard.keeps_out(transport.address):
+            transport.close()
+            return
+        self._open.append(transport)
+        try:
+            connection = await self._admit(transport)
+            if connection is not None:
+                await self._serve(connection, transport)
+        finally:
+            self._open.remove(transport)
+            transport.close()
+            await transport.wait_closed()
+
+    async def _serve(self, connection, transport):
+        why = "closed by the server"
+        self._ticker.add(transport)
+        try:
+            await connection.serve(transport)
+        except (OSError, EOFError, LinkError) as error:
+            why = str(transport.fault or error)
+            self._registry.log("! %s: %s" % (transport.peer, why))
+        finally:
+            self._ticker.remove(transport)
+            self._registry.tell("disconnected", connection.client_id, peer=transport.peer, reason=why)
+
+    async def _admit(self, transport):
+        """Returns the Connection that the transport has been attached to, or None."""
+        place = _Place(transport)
+        responder = Responder()
+        try:
+            self._take(self._silent, place, responder)
+            limit = Timeout(HELLO_MS)
+            connection = await self._maybe_legacy(transport, limit)
+            if connection is None:
+                connection, welcome = await self._handshake(place, responder, limit)
+                if transport.closed:
+                    return None
+                connection.attach(transport, responder, welcome)
+        except asyncio.CancelledError:
+            if not place.cleared:
+                raise
+            return None
+        except (OSError, EOFError, LinkError) as error:
+            if transport.closed:
+                return None  # not refused: the listener ends
+            if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
+                self._guard.failed(transport.address)
+            self._leave(place)
+            self._registry.refused(transport.peer, _reason(responder, error), _kind(error))
+            if responder.refuse:
+                await transport.send_frame(encode_refused(responder.refuse, VERSION))
+            return None
+        finally:
+            self._leave(place)
+        if self._guard is not None:
+            self._guard.succeeded(transport.address)
+        client_id = connection.client_id
+        expected = client_id in self._registry.expected
+        self._registry.log("= %s connected from %s" % (client_id, transport.peer))
+        self._registry.tell("connected", client_id, peer=transport.peer, expected=expected)
+        if not expected:
+            self._registry.say("%s is not among the expected clients; served" % client_id)
+        self._registry.changed.pulse()
+        return connection
+
+    async def _maybe_legacy(self, transport, limit):
+        """Returns the LegacyClient that this is, or None for a client of ours."""
+        if self.legacy is None:
+            return None
+        first = await _within(limit, "first byte", transport.first_byte())
+        if first == PREAMBLE[:1]:
+            return None
+        return await _within(limit, "id", self.legacy.admit(transport, first))
+
+    def _take(self, places, place, responder):
+        """A connection gets a place of one kind; another one may have to go for it. Raises: _Full."""
+        self._leave(place)
+        leaving = places.take(place)
+        if leaving is place:
+            responder.refuse = REFUSED_BUSY
+            raise _Full(_TOO_MANY)
+        if leaving is not None:
+            self._clear(leaving)
+
+    def _leave(self, place):
+        self._silent.leave(place)
+        self._greeted.leave(place)
+
+    def _clear(self, place):
+        place.cleared = True
+        self._registry.refused(place.transport.peer, _TOO_MANY, "flood")
+        place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
+        place.task.cancel()
+
+    async def _handshake(self, place, responder, limit):
+        """Returns the Connection of the client that this is, proven and loaded, and its Welcome; attach it at once."""
+        transport = place.transport
+        key = await _within(limit, "HELLO", self._hello(transport, responder))
+        self._take(self._greeted, place, responder)
+        connection = self._registry.get(responder.client_id)
+        proof = self._proof(transport, responder, connection, key)
+        welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
+        self._leave(place)
+        loading = connection.load(self._store, welcome.owner)
+        await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
+        if not self._keys.proved(responder.client_id, key):
+            raise AuthenticationError("the key was taken away during the handshake")
+        return connection, welcome
+
+    async def _hello(self, transport, responder):
+        """Returns the key of the client that somebody says to be."""
+        version = await transport.expect_preamble()
+        fault = responder.hello(await transport.next_frame())  # of another version too: its client is told so
+        if not fault and version != VERSION:
+            responder.refuse = REFUSED_VERSION
+            fault = "the firmware of the ESP8266 speaks protocol version %d, this is %d" % (version, VERSION)
+        if fault:
+            raise RemoteProtocolError(fault)
+        key = self._keys.choose(responder.client_id, responder.fits)
+        if key is None:
+            responder.refuse = REFUSED_IDENTITY  # the same for both
+            raise AuthenticationError("wrong key" if responder.client_id in self._keys else "unknown id")
+        return key
+
+    async def _proof(self, transport, responder, connection, key):
+        """Returns the Welcome whose answer was the right proof."""
+        welcome = await connection.welcome(self._store)
+        nonce = self._nonces.take(NONCE_BYTES)
+        await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
+        fault = responder.proof(await transport.next_frame())
+        if fault:
+            raise AuthenticationError(fault)
+        return welcome
+
+
+class _Place:
+    """For the connection that the running task serves."""
+
+    def __init__(self, transport):
+        self.transport = transport
+        self.address = transport.address
+        self.task = asyncio.current_task()
+        self.cleared = False  # for a newcomer: the task is cancelled
+
+
+async def _within(limit, what, awaitable):
+    """limit: Timeout."""
+    try:
+        return await wait_for_ms(awaitable, limit.left())
+    except asyncio.TimeoutError:  # in CPython it is an OSError
+        raise _TooSlow("no %s in %d ms" % (what, limit.ms))
+
+
+class _TooSlow(RemoteProtocolError):
+    pass
+
+
+class _Full(RemoteProtocolError):
+    pass
+
+
+_TOO_MANY = "too many connections without proof"
+
+
+def _kind(error):
+    """Of registry.REFUSALS."""
+    for kind, errors in _KINDS:
+        if isinstance(error, errors):
+            return kind
+
+
+_KINDS = (
+    ("identity", AuthenticationError),
+    ("time", _TooSlow),
+    ("flood", _Full),
+    ("protocol", RemoteProtocolError),
+    ("store", LinkError),
+    ("gone", (OSError, EOFError)),
+)
+
+
+def _reason(responder, error):
+    text = "connection closed in the handshake" if isinstance(error, EOFError) else str(error)
+    if responder.state == WELCOME_SENT and not isinstance(error, LinkError):
+        text += " before its proof"
+    if responder.client_id is None:
+        return text
+    return "%s (id %r)" % (text, responder.client_id)

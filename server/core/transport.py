@@ -1,0 +1,215 @@
+"""One TCP connection of a bridge: frames in and out, keepalives, silence.
+
+Knows the stream's framing, not what the frames mean.
+"""
+
+import asyncio
+
+from primitives.task_flag import TaskFlag
+from primitives.timeout import Timeout
+from protocol.errors import RemoteProtocolError
+from protocol.frame_reader import FrameReader
+from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
+from protocol.limits import STALL_MS
+from server.core.streams import bound, end_of, prompt, unsent
+
+_CHUNK = 2048  # bytes read at a time
+# Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
+UNPROVEN_BYTES = 2048
+# Calls of `look` in the timeout: so much later is silence noticed. A keepalive is due after two.
+LOOKS = 8
+# For the frame that is being written: it is copied before anybody else writes one.
+_BUFFER = bytearray(MAX_FRAME)
+
+
+def _nothing():
+    """Where the system acknowledges as it likes."""
+
+
+class Transport:
+    """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
+
+    may_wait = True  # the client, for its RESUME: see pace.py
+
+    def __init__(self, reader, writer, timeout_ms):
+        bound(writer)
+        self._acknowledge = prompt(writer) or _nothing
+        self.reader = reader
+        self.writer = writer
+        self.keepalive = KEEPALIVE
+        self.received = 0  # bytes
+        self.sent = 0
+        self.fault = None  # why it was closed, if that is its own finding
+        self._first = b""  # of the preamble, if it has been read
+        self._frames = FrameReader()
+        self._rest = None  # frames that came in one chunk with the last one of the handshake
+        self.buffer = _BUFFER
+        self._timeout_ms = timeout_ms
+        self._unheard = 0  # calls of `look` since the bridge was heard
+        self._quiet = 1  # since something was sent
+        self._taken = None  # bytes that the bridge's side had taken when some had to wait
+        self._stuck = Timeout(STALL_MS)
+        self.wake = TaskFlag()  # for the one task that sends
+        self.closed = False
+        self.finished = False  # nothing is sent any more
+        self._ended = asyncio.Event()
+
+    @property
+    def peer(self):
+        """The address of the other end, for logs."""
+        address = self.writer.get_extra_info("peername")
+        if isinstance(address, tuple):
+            return "%s:%d" % address[:2]
+        return "a bridge"  # MicroPython gives a packed address or none
+
+    @property
+    def address(self):
+        """The other end's host alone, or None."""
+        address = self.writer.get_extra_info("peername")
+        return address[0] if isinstance(address, tuple) else None
+
+    async def first_byte(self):
+        """What tells the protocols on this port apart. Raises: EOFError, OSError."""
+        self._first = await self._exactly(1)
+        return self._first
+
+    async def expect_preamble(self):
+        """Returns the bridge's version of the protocol. Raises: RemoteProtocolError, EOFError, OSError."""
+        preamble = self._first + await self._exactly(len(PREAMBLE) - len(self._first))
+        if preamble[:-1] != PREAMBLE[:-1]:
+            raise RemoteProtocolError("not the pb_link protocol")
+        return preamble[-1]
+
+    async def _exactly(self, size):
+        data = await self.reader.readexactly(size)
+        self._acknowledge()  # the next frame waits for it
+        self.received += size
+        return data
+
+    async def receive(self):
+        """Wait for bytes and return an iterable of the frames they complete.
+
+        Each frame (memoryview) is valid until the next one is asked for; call
+        `check` when all have been taken. Raises: EOFError, OSError.
+        """
+        if self._rest is not None:
+            frames, self._rest = self._rest, None
+            return frames
+        data = await self.reader.read(_CHUNK)
+        if not data:
+            raise EOFError("closed by the bridge")
+        self._acknowledge()
+        self._unheard = 0
+        self.received += len(data)
+        return self._frames.feed(memoryview(data))
+
+    def heard(self, size):
+        """Bytes of another protocol have been read, and count as a sign of life."""
+        self._unheard = 0
+        self.received += size
+
+    async def next_frame(self):
+        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as receive and check."""
+        while True:
+            frames = await self.receive()
+            if self.received > UNPROVEN_BYTES:
+                raise RemoteProtocolError("more than %d bytes without a proof" % UNPROVEN_BYTES)
+            for data in frames:
+                self._rest = frames
+                return bytes(data)
+            self.check()
+
+    def check(self):
+        """Raises: RemoteProtocolError if the framing is broken."""
+        if self._frames.fault:
+            raise RemoteProtocolError(self._frames.fault)
+
+    async def send(self, end):
+        """Send buffer[:end], one frame with its prefix. Call it in the step that has written the frame."""
+        self.put_frame(end)
+        await self.writer.drain()
+
+    def put_frame(self, end):
+        """As `send`, without waiting."""
+        self.put(bytes(memoryview(self.buffer)[:end]))
+
+    async def send_frame(self, frame):
+        """Send a frame, bytes, with its prefix."""
+        self.put(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        await self.writer.drain()
+
+    def put(self, data):
+        """Send bytes without waiting. Raises: OSError (under MicroPython)."""
+        if self.finished:
+            return
+        self._quiet = 0
+        self.sent += len(data)
+        self.writer.write(data)
+
+    def look(self):
+        """Send a keepalive if one is due; end the connection if the bridge is silent, or takes nothing."""
+        if self.closed or self.finished:
+            return
+        self._unheard += 1
+        self._quiet += 1
+        waiting = unsent(self.writer)
+        if self._unheard > LOOKS:
+            self._end("nothing heard for %d ms" % self._timeout_ms)
+        elif waiting:
+            self._look_at_waiting(self.sent - waiting)
+        elif self._quiet >= LOOKS // 4:
+            try:
+                self.put(self.keepalive)
+            except OSError as error:
+                self._end(str(error))
+
+    def _look_at_waiting(self, taken):
+        """taken: of all bytes, those that the bridge's side has room for: it may be slow, but not stand still."""
+        if taken != self._taken:
+            self._taken = taken
+            self._stuck.restart()
+        elif self._stuck.expired():
+            self._end("the bridge has taken nothing for %d ms" % STALL_MS)
+
+    def _end(self, why):
+        self.fault = OSError(why)
+        self.close()
+
+    def finish(self):
+        """Tell the other end that nothing follows. It closes then, which is for the reader to notice."""
+        if not self.closed and not self.finished:
+            self.finished = True
+            try:
+                end_of(self.writer)
+            except OSError:
+                pass  # it was broken already
+
+    def close(self):
+        """Close at once; what is still to be sent may be lost. May be called twice."""
+        if self.closed:
+            return
+        self.closed = True
+        self._ended.set()
+        transport = getattr(self.writer, "transport", None)
+        if transport is None:  # MicroPython: the socket is closed in wait_closed
+            self.writer.close()
+        else:
+            transport.abort()  # close() would wait until a dead peer has read everything
+
+    def dismiss(self, frame):
+        """Close with a last frame, bytes, which arrives if there is nothing in its way."""
+        try:
+            self.writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
+        except OSError:
+            pass  # it was broken already
+        self.close()
+
+    async def wait_ended(self):
+        """Return when `close` has been called."""
+        await self._ended.wait()
+
+    async def wait_closed(self):
+        try:
+            await self.writer.wait_closed()
+        except OSError:
+            pass  # it was broken already

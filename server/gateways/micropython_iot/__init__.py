@@ -1,0 +1,1 @@
+"""The gateway for clients of the library micropython-iot, which have no key."""

@@ -1,0 +1,1 @@
+"""The gateway to an MQTT broker, and to Home Assistant through it."""

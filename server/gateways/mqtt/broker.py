@@ -1,0 +1,246 @@
+"""One connection to an MQTT broker: what aiomqtt does not do by itself. CPython only, and needs the extra `mqtt`.
+
+aiomqtt acknowledges a message when it has arrived, takes a refused publication for an acknowledged one, and leaves a
+connection open that it has given up. Here a message is acknowledged by `ack`, when it is safe; a refusal ends the
+connection; and a connection always ends, in such a manner that the broker publishes the will unless `leave` was called.
+
+MQTT 5 only, since 3.1.1 has neither refusals nor a bound on what the broker sends. Each connection has an aiomqtt
+client of its own: what had not been acknowledged on the last one is published again by who wants it published.
+This file uses private names of aiomqtt, and the version is pinned for that: `_client` (paho's), `_on_*`, `_misc_loop`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from protocol.limits import MAX_LINE
+from server.service.settings import MQTT_PASSWORD, SettingsError
+
+RECEIVE_MAXIMUM = 16  # messages that the broker is asked to have sent at most without their acknowledgement
+MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 forgets what it was asked
+MESSAGE_COST = 256  # what a message counts beyond its payload
+MAX_PACKET = 4 * MAX_LINE  # bytes; the broker keeps larger messages away from us
+ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
+ACK_S = 30.0  # for its acknowledgement of a publication
+MAX_PASSWORD = 65535  # bytes, of the protocol
+
+_AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # both ends wait for each other: 40 ms a line otherwise
+_LOOKS = 6  # in a keepalive time, whether it is time for a PINGREQ; aiomqtt looks every second, each connection does
+_NEVER_RETAINED = 2  # MQTT 5, 3.8.3.1: "Do not send retained messages at the time of the subscribe"
+_LOGGER = logging.getLogger("server.mqtt")
+_LOGGER.addHandler(logging.NullHandler())  # every fault comes as an exception
+_LOGGER.propagate = False
+
+
+class Broker(aiomqtt.Client):
+    """Use `connection`. Args: settings: those of [mqtt]; tls: see tls_context, one for all connections; name: the MQTT
+    client id; will: topic, payload."""
+
+    def __init__(self, settings, tls, name, will):
+        password = read_password(settings)
+        super().__init__(
+            settings.host, settings.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5, clean_start=False,
+            username=settings.username or None, password=password, tls_context=tls,
+            will=aiomqtt.Will(*will, qos=1, retain=True), keepalive=settings.keepalive_s, timeout=ANSWER_S,
+            properties=_properties(
+                PacketTypes.CONNECT, SessionExpiryInterval=settings.session_s, ReceiveMaximum=RECEIVE_MAXIMUM,
+                MaximumPacketSize=MAX_PACKET,
+            ), max_inflight_messages=settings.in_flight, socket_options=_AT_ONCE, logger=_LOGGER,
+        )  # fmt: skip
+        self.repeated = 0  # messages that the broker says to have sent before
+        self.overrun = 0  # messages with QoS 0 that were dropped
+        self._waiting = 0  # bytes
+        self._full = False  # a message did not fit, which the broker is to send again
+        self.left = False
+        self._places = None
+        self._publishing = set()  # tasks
+        self._in_flight = settings.in_flight
+        self._look_s = settings.keepalive_s / _LOOKS
+        self.pending_calls_threshold = settings.in_flight
+        self._client.manual_ack_set(True)
+        for future in (self._connected, self._disconnected):
+            future.add_done_callback(lambda future: future.cancelled() or future.exception())  # it has been seen
+
+    async def start_publish(self, topic, payload, *, retain=False, number=None):
+        """Returns a task that ends when the broker has acknowledged; waits for a place in flight.
+
+        To be awaited in asyncio.shield: aiomqtt waits with asyncio.wait_for, which may swallow a cancellation.
+        number: goes along as the user property `number`. Raises: MqttError, also in the task.
+        """
+        await self._places.acquire()
+        properties = None if number is None else _properties(PacketTypes.PUBLISH, UserProperty=("number", str(number)))
+        task = asyncio.create_task(self.publish(topic, payload, 1, retain, properties, timeout=ACK_S))
+        self._publishing.add(task)
+        task.add_done_callback(self._published)
+        return task
+
+    def _published(self, task):
+        self._places.release()
+        self._publishing.discard(task)
+        task.cancelled() or task.exception()  # whoever waits for it has it
+
+    async def subscribe_for_good(self, topic):
+        """With QoS 1, and without a retained message: what is for now is not for every restart. Raises: MqttError."""
+        options = SubscribeOptions(qos=1, retainHandling=_NEVER_RETAINED)
+        for code in await asyncio.shield(self.subscribe(topic, options=options)):  # as publications
+            if code.is_failure:
+                raise aiomqtt.MqttError(f"the broker refused the subscription of {topic}: {code}")
+
+    def ack(self, message):
+        """It is safe: the broker may forget it. To be called for every message, in their order."""
+        self._client.ack(message.mid, message.qos)
+        self._waiting -= len(message.payload) + MESSAGE_COST
+        if self._full and not self._waiting:  # what is not acknowledged comes again with the next connection
+            self._fail("the broker has sent more than can be held, and is to send the rest again")
+
+    async def ended(self):
+        """Wait until the connection has ended, and raise why: MqttError or another fault of paho's."""
+        await asyncio.shield(self._disconnected)
+        raise aiomqtt.MqttError("the connection has ended")
+
+    async def leave(self, forget=False):
+        """End the connection without the will. forget: the session at the broker, too. Raises: MqttError."""
+        properties = _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0) if forget else None
+        self._client.disconnect(properties=properties)
+        self.left = True
+        await self._wait_for(asyncio.shield(self._disconnected), timeout=None)
+
+    def drop(self):
+        """End the connection at once, if there still is one, and all that was to be published."""
+        for task in list(self._publishing):
+            task.cancel()
+        sock = self._client.socket()
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # the loop reads its end, and closes it
+
+    async def _misc_loop(self):
+        while self._client.loop_misc() == 0:  # MQTT_ERR_SUCCESS
+            await asyncio.sleep(self._look_s)
+
+    # paho's callbacks
+
+    def _on_socket_register_write(self, client, userdata, sock):
+        """At once: aiomqtt does it in the loop's next round, when the socket may be another one's."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # the thread that connects
+            super()._on_socket_register_write(client, userdata, sock)
+        else:
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self):
+        try:
+            self._client.loop_write()
+        except Exception as error:  # as aiomqtt: whatever it is, the connection has ended
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _on_connect(self, client, userdata, flags, reason_code, properties=None):
+        allowed = getattr(properties, "ReceiveMaximum", 65535)  # MQTT 5, 3.2.2.3.3: the value if it is absent
+        self._places = asyncio.Semaphore(min(self._in_flight, allowed))
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(self, client, userdata, flags, reason_code, properties=None):
+        if not self._connected.done():  # aiomqtt would wait for its time to be up
+            self._connected.set_exception(aiomqtt.MqttError("the broker has closed the connection before it began"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(self, client, userdata, mid, reason_code, properties):
+        if reason_code.is_failure:
+            return self._fail(f"the broker refused a publication: {reason_code}")
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_message(self, client, userdata, message):
+        size = len(message.payload) + MESSAGE_COST
+        if message.qos == 0 and self._waiting >= RECEIVE_MAXIMUM * MESSAGE_COST:
+            self.overrun += 1
+        elif self._full or self._waiting + size > MAX_WAITING:
+            self._full = True  # from now on all of them, or their order would be another one
+        else:
+            self._waiting += size
+            self.repeated += message.dup
+            super()._on_message(client, userdata, message)
+
+    def _fail(self, why):
+        if not self._disconnected.done():
+            self._disconnected.set_exception(aiomqtt.MqttError(why))
+
+
+@contextlib.asynccontextmanager
+async def connection(settings, tls, name, will, connecting=None):
+    """A Broker that is connected. connecting: asyncio.Semaphore, a bound on attempts at the same time, or None.
+
+    Raises: MqttError, OSError, SettingsError.
+    """
+    async with connecting or contextlib.nullcontext():
+        broker = Broker(settings, tls, name, will)
+        entering = asyncio.ensure_future(broker.__aenter__())  # a thread connects, and cannot be cancelled
+        try:
+            await asyncio.shield(entering)
+        except BaseException:
+            entering.add_done_callback(lambda task: (task.cancelled() or task.exception(), broker.drop()))
+            raise
+    try:
+        yield broker
+    finally:
+        broker.drop()
+
+
+def read_password(settings):
+    """Returns the password, or None. Raises: SettingsError, OSError; none shows it."""
+    if not settings.password_file:
+        password = settings.password
+    elif settings.password is not None:
+        raise SettingsError(f"both password_file and {MQTT_PASSWORD} have a password for MQTT: take one away")
+    else:
+        password = _read_password_file(settings.password_file)
+    if password is not None and not settings.username:
+        raise SettingsError("there is a password for MQTT and no username: set username in [mqtt]")
+    return password
+
+
+def _read_password_file(path):
+    if os.name == "posix" and os.stat(path).st_mode & 0o077:
+        raise SettingsError(f"others can read the password in {path}: chmod 600 {path}")
+    with open(path, "rb") as file:
+        data = file.read(MAX_PASSWORD + 2)
+    try:
+        password = data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise SettingsError(f"the password in {path} is not UTF-8") from None  # the error would show it
+    if not 0 < len(password.encode()) <= MAX_PASSWORD or "\n" in password:
+        raise SettingsError(f"{path} must hold the password alone, on one line")
+    return password
+
+
+def tls_context(settings):
+    """Returns an ssl.SSLContext that verifies the broker, or None. Raises: SettingsError."""
+    if not settings.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+        if settings.cert_file:
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=_no_pass_phrase)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        files = ", ".join(filter(None, (settings.ca_file, settings.cert_file, settings.key_file)))
+        raise SettingsError(f"no TLS with {files or 'the certificates of the system'}: {error}")
+    return context
+
+
+def _no_pass_phrase():
+    raise ValueError("key_file has a pass phrase, which nobody could be asked for: take it out of the file")
+
+
+def _properties(packet_type, **values):
+    properties = Properties(packet_type)
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties

@@ -1,0 +1,329 @@
+"""The gateway to an MQTT broker: what clients send is published, and what is published for them is sent. CPython only.
+
+    PREFIX/ID/up        the client's lines, QoS 1
+    PREFIX/ID/down      lines for the client
+    PREFIX/ID/status    "online" or "offline": retained, and the last will
+
+A line leaves the store when the broker has acknowledged its publication, and a message is acknowledged to the broker
+when its line is in the store. So both ways lines come at least once, whatever ends in between. Each client has a
+connection to the broker of its own: a will of its own, a session of its own in which its messages wait, and one client
+that takes no lines delays no other. docs/mqtt.md is about using it.
+"""
+
+import asyncio
+import collections
+import random
+import time
+
+from aiomqtt import MqttCodeError, MqttError
+
+from protocol.errors import StoreError
+from protocol.lines import encode_line
+from server.gateways.mqtt.broker import connection, read_password, tls_context
+from server.gateways.mqtt.home_assistant import MAX_ENTITIES, discovery_message, is_announcement
+from server.service.log import Few
+from server.service.settings import SettingsError
+
+CONNECTING = 4  # attempts to connect at the same time
+FIRST_S = 0.5  # before the second attempt; each further one waits twice as long, less a random half
+LONGEST_S = 60.0
+STABLE_S = 10.0  # a connection that lived for so long ends the back-off, as does one that moved a line
+LEAVE_S = 3.0  # at the end, to say that the client is offline
+READER = "the MQTT gateway"
+
+_NO_REASON = 0x80  # "Unspecified error", which paho makes of the end of a connection
+_FAULTS = (MqttError, OSError, StoreError, SettingsError)
+
+
+class Gateway:
+    """Args: settings: those of [mqtt]; registry: Registry; ids: function () that returns the ids of the clients that
+    are served now; log: Log. Raises: SettingsError, OSError: the password or the certificates cannot be had."""
+
+    def __init__(self, settings, registry, ids, log):
+        read_password(settings)
+        self.settings = settings
+        self.tls = tls_context(settings)
+        self.registry = registry
+        self.connecting = asyncio.Semaphore(CONNECTING)
+        self.counts = collections.Counter()
+        self._ids = ids
+        self._log = log
+        self._few = Few(log)
+        self._channels = {}
+        self._tasks = set()
+        self._failed = None
+        registry.reserve(READER, self.takes)
+
+    def takes(self, client_id):
+        return not self.settings.clients or client_id in self.settings.clients
+
+    async def run(self):
+        """Run until cancelled; then every client is offline for the broker."""
+        self._failed = asyncio.get_running_loop().create_future()
+        try:
+            self.follow()
+            await self._failed
+        finally:
+            for channel in self._channels.values():
+                channel.end()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+
+    def follow(self):
+        """The clients that are served may be others now."""
+        if self._failed is None:
+            return
+        ids = set(filter(self.takes, self._ids()))
+        for client_id in self._channels.keys() - ids:
+            self._channels.pop(client_id).end(forget=True)
+        for client_id in ids - self._channels.keys():
+            channel = self._channels[client_id] = Channel(client_id, self)
+            channel.task = task = asyncio.create_task(channel.run())
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task):
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() and not self._failed.done():
+            self._failed.set_exception(task.exception())
+
+    def note(self, event, client_id):
+        """An event of the registry."""
+        if event in ("connected", "disconnected") and client_id in self._channels:
+            self._channels[client_id].changed.set()
+
+    def tell(self, event, client_id, **details):
+        """A line of the log, unless there have been many of the kind."""
+        self._few(event, client_id, **details)
+
+    def metrics(self):
+        """(name, type, help, value) of each."""
+        return [(f"mqtt_{name}", kind, text, self.counts[name]) for name, kind, text in _METRICS]
+
+
+_METRICS = (
+    ("published_total", "counter", "Lines of clients that the broker has acknowledged"),
+    ("received_total", "counter", "Messages for clients that are in the store"),
+    ("repeated_total", "counter", "Messages that the broker says to have sent before: perhaps duplicates"),
+    ("refused_total", "counter", "Messages for clients, and announcements, that are none"),
+    ("lost_connections_total", "counter", "Connections to the broker that have ended, or did not come about"),
+    ("connected", "gauge", "Connections to the broker"),
+    ("in_flight", "gauge", "Publications that wait for the broker's acknowledgement"),
+)
+
+
+class Channel:
+    """One client's connection to the broker, again and again."""
+
+    def __init__(self, client_id, gateway):
+        self.client_id = client_id
+        self.base = base_topic(gateway.settings.prefix, client_id)
+        self.changed = asyncio.Event()  # the client has come or gone
+        self.task = None
+        self._gateway = gateway
+        self._settings = gateway.settings
+        self._counts = gateway.counts
+        self._connection = gateway.registry.get(client_id)
+        self._since = None  # when the present connection to the broker began
+        self._oldest = None  # ((store, number), task) of the oldest line in flight, if it has been looked at
+        self._moved = False  # a line has, either way, over the present connection
+        self._entities = set()  # topics that the client has announced
+        self._ending = self._forget = False
+
+    def end(self, forget=False):
+        """forget: what the broker keeps for the client."""
+        self._ending = True
+        self._forget = forget
+        self.task.cancel()
+
+    async def run(self):
+        pause_s = FIRST_S
+        while not self._ending:
+            fault = self._since = None
+            self._moved = False
+            try:
+                await self._live()
+            except* _FAULTS as faults:
+                fault = _first(faults)
+            if self._ending:
+                break
+            if self._moved or self._since is not None and time.monotonic() - self._since >= STABLE_S:
+                pause_s = FIRST_S
+            wait_s = random.uniform(0.5, 1) * pause_s
+            pause_s = min(2 * pause_s, LONGEST_S)
+            self._counts["lost_connections_total"] += 1
+            self._gateway.tell("mqtt_lost", self.client_id, error=_reason(fault), again_s=round(wait_s, 1))
+            await asyncio.sleep(wait_s)
+
+    async def _live(self):
+        """One connection to the broker, until it ends: raises why."""
+        will = (f"{self.base}/status", "offline")
+        async with connection(self._settings, self._gateway.tls, self.base, will, self._gateway.connecting) as broker:
+            self._since = time.monotonic()
+            self._counts["connected"] += 1
+            self._gateway.tell("mqtt_connected", self.client_id, host=self._settings.host, port=self._settings.port)
+            sent = asyncio.Queue(self._settings.in_flight)
+            self._oldest = None
+            try:
+                await self._work(broker, sent)
+            finally:
+                self._counts["connected"] -= 1
+                self._counts["repeated_total"] += broker.repeated
+                self._counts["refused_total"] += broker.overrun
+                if self._ending:
+                    await self._leave(broker, sent)
+
+    async def _leave(self, broker, sent):
+        """Take leave within LEAVE_S; otherwise the broker publishes the will."""
+        leaving = asyncio.create_task(self._take_leave(broker, sent))
+        ended = asyncio.create_task(_until_end(broker))
+        await asyncio.wait((leaving, ended), timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
+        if not broker.left:
+            self._gateway.tell("mqtt_lost", self.client_id, error="no leave could be taken of the broker")
+        leaving.cancel()
+        ended.cancel()
+        await asyncio.wait((leaving, ended))
+        for task in (leaving, ended):
+            task.cancelled() or task.exception()  # it has been told
+
+    async def _take_leave(self, broker, sent):
+        await self._commit_lines(sent, lambda: self._oldest is None and sent.empty())
+        await broker.publish(f"{self.base}/status", "offline", 1, True)
+        await broker.leave(self._forget)
+
+    async def _work(self, broker, sent):
+        await broker.subscribe_for_good(f"{self.base}/down")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_until_end(broker))
+            group.create_task(self._tell_status(broker))
+            group.create_task(self._take_messages(broker))
+            group.create_task(self._publish_lines(broker, sent))
+            group.create_task(self._commit_lines(sent))
+
+    async def _tell_status(self, broker):
+        told = None
+        while True:
+            self.changed.clear()
+            online = self._connection.status()
+            if online != told:
+                state = "online" if online else "offline"
+                await asyncio.shield(await broker.start_publish(f"{self.base}/status", state, retain=True))
+                told = online
+            elif online:
+                await self.changed.wait()
+            else:
+                await self._connection.wait_connected()
+
+    # From the client
+
+    async def _publish_lines(self, broker, sent):
+        """Publish line after line, and put ((store, number), task that ends with the acknowledgement) into `sent`."""
+        start = 0
+        while True:
+            store, number, line = await self._connection.next_after(None, 0, start, READER)
+            start = number + 1
+            topic, payload, retain = self._publication(line)
+            task = await broker.start_publish(topic, payload, retain=retain, number=number)
+            self._counts["in_flight"] += 1
+            task.add_done_callback(self._landed)
+            await sent.put(((store, number), task))
+
+    def _landed(self, task):
+        self._counts["in_flight"] -= 1
+
+    async def _commit_lines(self, sent, all_done=lambda: False):
+        """In the order of the lines: the store forgets those before, too. What a cancelled call was about is done by
+        the next one."""
+        while not all_done():
+            if self._oldest is None:
+                self._oldest = await sent.get()
+            done, task = self._oldest
+            await asyncio.shield(task)
+            self._moved = True
+            self._counts["published_total"] += 1
+            await self._connection.done_with(done, self._settings.in_flight)
+            self._oldest = None
+
+    def _publication(self, line):
+        """Returns (topic, payload, retain) for a line of the client's."""
+        if self._settings.discovery and is_announcement(line):
+            try:
+                topic, payload = discovery_message(line, self.client_id, self.base, self._settings.discovery)
+                self._entities.add(topic) if payload else self._entities.discard(topic)
+                if len(self._entities) > MAX_ENTITIES:
+                    self._entities.discard(topic)
+                    raise ValueError(f"the client has announced {MAX_ENTITIES} entities, which is the most")
+                return topic, payload, True
+            except ValueError as error:  # it is published as any other line, and not lost
+                self._refuse("announcement", error)
+        return f"{self.base}/up", line, False
+
+    # To the client
+
+    async def _take_messages(self, broker):
+        async for message in broker.messages:
+            try:
+                await self._connection.write(message_line(message.payload), wait=False)
+            except ValueError as error:  # it is no line, or longer than the client takes
+                self._refuse("message", error)
+            else:
+                self._moved = True
+                self._counts["received_total"] += 1
+            broker.ack(message)
+
+    def _refuse(self, what, why):
+        self._counts["refused_total"] += 1
+        self._gateway.tell("mqtt_refused", self.client_id, what=what, reason=str(why))
+
+
+def base_topic(prefix, client_id):
+    """The topic above `up`, `down` and `status`. What may not stand in a level is %XX in it, as in a URL."""
+    return f"{prefix}/{''.join(map(_level_character, client_id))}"
+
+
+def _level_character(character):
+    if character in "/+#%" or not character.isprintable():
+        return "".join(f"%{byte:02X}" for byte in character.encode())
+    return character
+
+
+def message_line(payload):
+    """Returns the line (str) that is in the payload (bytes). Raises: ValueError that says why there is none."""
+    try:
+        line = payload.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+    encode_line(line)
+    return line
+
+
+async def _until_end(broker):
+    """A message that the client does not take keeps its reader from seeing the end."""
+    try:
+        await broker.ended()
+    except _FAULTS:
+        raise
+    except Exception as error:  # paho's, about what the broker sends
+        raise MqttError(f"{type(error).__name__}: {error}") from None
+
+
+async def try_broker(settings):
+    """For `pb-link check`: connect, as nobody who is known, and leave no trace. Raises: MqttError, OSError, ..."""
+    name = f"{settings.prefix}/check-{random.randbytes(4).hex()}"
+    async with connection(settings, tls_context(settings), name, (f"{name}/status", "")) as broker:
+        await broker.leave(forget=True)
+
+
+def _first(fault):
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return fault
+
+
+def _reason(fault):
+    """What went wrong, in words: what ended the connection rather than who noticed."""
+    while isinstance(fault, MqttError) and fault.__cause__ is not None:
+        fault = fault.__cause__
+    if isinstance(fault, MqttCodeError) and getattr(fault.rc, "value", 0) == _NO_REASON:
+        return "the connection has ended, and the broker has not said why"
+    return str(fault) or type(fault).__name__

@@ -1,0 +1,160 @@
+"""The socket on which `pb-link clients`, `tail`, `send` and others talk to the server. CPython only.
+
+A file with permissions for its owner alone. A request is a line of JSON, {"do": "clients"}, so is each answer:
+{"error": ..} or what was asked for. `tail` is answered by a line for each line of the client, until the caller goes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import stat
+
+from protocol.errors import LinkError
+from server.service.settings import SettingsError
+
+MAX_REQUEST = 1 << 16
+MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut off
+ANSWER_S = 20.0  # for the answer to a question that waits for no client
+
+
+class AdminServer:
+    """Args: path; status: Status; registry: Registry; store: SQLiteStore."""
+
+    def __init__(self, path, status, registry, store):
+        self.path = path
+        self._status = status
+        self._registry = registry
+        self._store = store
+        self._tails = {}  # id -> set of queues
+        self._server = None
+
+    async def start(self):
+        """Raises: SettingsError."""
+        look_at(self.path)
+        mask = os.umask(0o177)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)  # of a server that was killed
+            self._server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_REQUEST)
+        except OSError as error:
+            raise SettingsError(f"admin_socket {self.path} cannot be made: {error.strerror or error}")
+        finally:
+            os.umask(mask)
+
+    def close(self):
+        if self._server is None:
+            return
+        self._server.close()
+        with contextlib.suppress(OSError):  # it is in nobody's way: see start
+            os.unlink(self.path)
+
+    def received(self, client_id, lines):
+        for queue in list(self._tails.get(client_id, ())):
+            for line in lines:
+                if queue.qsize() == MAX_BEHIND:
+                    self._tails[client_id].discard(queue)
+                    queue.put_nowait(None)
+                    break
+                queue.put_nowait(line.decode(errors="replace"))
+
+    async def _serve(self, reader, writer):
+        try:
+            request = json.loads(await reader.readline())
+            async for answer in self._answers(request, reader):
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LinkError) as error:
+            writer.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        except (OSError, asyncio.CancelledError):
+            pass  # the caller has gone, or the server ends
+        finally:
+            writer.close()
+
+    async def _answers(self, request, reader):
+        what = request["do"]
+        if what == "clients":
+            yield {"clients": self._status.clients()}
+        elif what == "send":
+            await self._send(request, reader)
+            yield {"delivered" if request.get("wait") else "stored": True}
+        elif what == "backlog":
+            yield {"backlogs": await self._store.backlogs()}
+        elif what == "discard":
+            yield {"discarded": await self._registry.get(await self._with_backlog(request["id"])).discard()}
+        elif what == "tail":
+            async for line in self._tail(self._status.known(request["id"]), reader):
+                yield {"line": line}
+        else:
+            raise ValueError(f"unknown request {what!r}")
+
+    async def _send(self, request, reader):
+        """Raises: ConnectionAbortedError if the caller goes before the line has been delivered; it stays stored."""
+        connection = self._registry.get(self._status.known(request["id"]))
+        sending = asyncio.create_task(connection.write(request["line"], wait=bool(request.get("wait"))))
+        gone = asyncio.create_task(reader.read(1))
+        try:
+            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise ConnectionAbortedError
+            sending.result()
+        finally:
+            gone.cancel()
+            sending.cancel()
+
+    async def _with_backlog(self, client_id):
+        """The id. Raises: ValueError if no line waits for a client of that name, be it known or not."""
+        if client_id not in {one["id"] for one in await self._store.backlogs()}:
+            raise ValueError(f"no line waits for {client_id!r}: pb-link backlog shows for whom one does")
+        return client_id
+
+    async def _tail(self, client_id, reader):
+        queue = asyncio.Queue()
+        self._tails.setdefault(client_id, set()).add(queue)
+        gone = asyncio.create_task(reader.read(1))
+        try:
+            while not gone.done():
+                getting = asyncio.create_task(queue.get())
+                await asyncio.wait((getting, gone), return_when=asyncio.FIRST_COMPLETED)
+                if getting.done():
+                    if getting.result() is None:
+                        raise ValueError(f"more than {MAX_BEHIND} lines were not taken: the next ones are not shown")
+                    yield getting.result()
+                else:
+                    getting.cancel()
+        finally:
+            gone.cancel()
+            self._tails[client_id].discard(queue)
+
+
+def look_at(path):
+    """Raises: SettingsError if the socket cannot be had: another server answers there, or something else is there."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SettingsError(f"admin_socket {path} is there already, and is no socket: give another path")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(ANSWER_S)
+        try:
+            sock.connect(path)
+        except OSError:
+            return  # nobody is there
+    raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
+
+
+def ask(path, request, limit_s=None):
+    """For the commands: an iterator of answers. Raises: OSError if no server is there, or is silent for limit_s."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(limit_s)
+        sock.connect(path)
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        with sock.makefile("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # else the server was killed meanwhile
+                    yield json.loads(line)

@@ -1,0 +1,319 @@
+"""The command line, `pb-link`: what its words mean, and what it prints. CPython only.
+
+Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the words are wrong.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+
+from protocol.errors import LinkError
+from server.service import settings as settings_file
+from server.service.admin import ANSWER_S, ask, look_at
+from server.service.key_file import fingerprint
+from server.service.secret_settings import Secrets, key_source
+from server.service.service import load_app, mqtt_gateway, refuse_both_ways, serve
+from server.service.settings import SettingsError
+from server.stores.restore import restore
+from server.stores.sqlite import SQLiteStore
+
+_EXAMPLES = """examples:
+  pb-link keys add pump                        make a key for the client "pump", and show it once
+  pb-link serve --app application:Application  serve, and run that class of application.py
+  pb-link serve --config /etc/pb_link.toml
+  pb-link clients                              who is connected
+  pb-link send pump "valve open" --wait        a line for pump; return when it has it
+  pb-link tail pump                            show the lines of pump as they come, and leave them to the application
+  pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
+  pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
+  pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
+"""
+
+
+def main(words=None):
+    """Returns the exit status."""
+    options = _parser().parse_args(words)
+    if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = options.run(options, _settings(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `pb-link clients | head -1`
+        _give_up_output()
+        return 1
+    except (SettingsError, LinkError, TypeError, ValueError) as error:
+        return _fail(options, str(error))
+    except OSError as error:
+        _give_up_output()
+        return _fail(options, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 1
+
+
+def _give_up_output():
+    """What could not be printed is not tried again when the interpreter ends, which would say so at length."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _fail(options, text):
+    print(json.dumps({"error": text}) if options.json else f"pb-link: {text}", file=sys.stderr)
+    return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, text):
+        one = commands.add_parser(name, help=text, description=text)
+        one.add_argument("--config", metavar="FILE.toml", help="the settings; without it the defaults")
+        one.add_argument("--json", action="store_true", help="print JSON, for programs")
+        one.set_defaults(run=run)
+        return one
+
+    one = command("serve", _serve, "Serve clients until SIGTERM.")
+    one.add_argument("--app", metavar="MODULE:Class", help="the application: its `async def run(self)` is run")
+    one.add_argument("--port", type=int)
+    one.add_argument("--host")
+    one.add_argument("--keys", metavar="FILE")
+    one.add_argument("--store", metavar="FILE")
+    one.add_argument("--allow-legacy", metavar="ID,..", type=lambda text: text.split(","))
+    command("clients", _clients, "Show the clients of the running server.")
+    command("backlog", _backlog, "Show for which clients lines wait that they have not acknowledged.")
+    one = command("discard", _discard, "Forget the lines that wait for a client: it will never get them.")
+    one.add_argument("id")
+    one.add_argument("--yes", action="store_true", help="do it; without, only say what would be gone")
+    one = command("tail", _tail, "Show the lines of a client as they come; the application gets them all the same.")
+    one.add_argument("id")
+    one = command("send", _send, "Send a line to a client, through the running server.")
+    one.add_argument("id")
+    one.add_argument("line")
+    one.add_argument("--wait", action="store_true", help="return when the client has it")
+    one = command("keys", _keys, "Make, show and take away the keys of clients.")
+    one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
+    one.add_argument("id", nargs="?")
+    one.add_argument("--keys", metavar="FILE")
+    one = command("restore", _restore, "Put a back-up in the place of the store. No server may be running on it.")
+    one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
+    one.add_argument("--store", metavar="FILE")
+    command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
+    return parser
+
+
+def _settings(options):
+    names = ("app", "port", "host", "keys", "store", "allow_legacy")
+    changes = {name: getattr(options, name, None) for name in names}
+    return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG") or None, changes)
+
+
+def _serve(options, settings):
+    if options.json:
+        settings.log = "json"
+    status = serve(settings, Secrets())
+    _give_up_output()  # a log that could not be written is no error of the server
+    return status
+
+
+def _clients(options, settings):
+    answer = _ask(settings, {"do": "clients"}, ANSWER_S)["clients"]
+    if options.json:
+        print(json.dumps(answer))
+        return 0
+    form = "{:<20} {:<21} {:<19} {:>6} {:>9} {:>9}"
+    print(form.format("client", "connected from", "since", "times", "received", "delivered"))
+    for client in answer:
+        since = client["since"] and time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(client["since"]))
+        peer = client["peer"] if client["connected"] else "-"
+        counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
+        print(form.format(client["id"], peer or "-", since or "-", *counts))
+    return 0
+
+
+def _backlog(options, settings):
+    backlogs = _ask(settings, {"do": "backlog"}, ANSWER_S)["backlogs"]
+    if options.json:
+        print(json.dumps(backlogs))
+        return 0
+    form = "{:<20} {:>9} {:>11} {:>10}"
+    print(form.format("client", "lines", "bytes", "days away"))
+    for one in backlogs:
+        print(form.format(one["id"], one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
+    return 0
+
+
+def _discard(options, settings):
+    if not options.yes:
+        backlogs = _ask(settings, {"do": "backlog"}, ANSWER_S)["backlogs"]
+        waiting = {one["id"]: one for one in backlogs}.get(options.id)
+        lines = waiting["lines"] if waiting else 0
+        raise ValueError(f"{lines} lines that wait for {options.id} would be gone for good: --yes does it")
+    answer = _ask(settings, {"do": "discard", "id": options.id}, ANSWER_S)
+    print(json.dumps(answer) if options.json else f"{answer['discarded']} lines for {options.id} are gone")
+    return 0
+
+
+def _tail(options, settings):
+    for answer in _answers(settings, {"do": "tail", "id": options.id}):
+        shown = _harmless(answer["line"]) if sys.stdout.isatty() else answer["line"]
+        print(json.dumps(answer) if options.json else shown, flush=True)
+    return 1  # the server has ended
+
+
+def _restore(options, settings):
+    before = restore(options.file, settings.store)
+    if options.json:
+        print(json.dumps({"restored": settings.store, "replaced": before}))
+        return 0
+    print(f"{settings.store} is what {options.file} has" + (f"; the old store is {before}" if before else ""))
+    print("Clients that have seen later lines are told so when they come: store_rolled_back in the log.")
+    return 0
+
+
+def _harmless(line):
+    """For a terminal, which a client is not to command."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+
+
+def _send(options, settings):
+    answer = _ask(settings, {"do": "send", "id": options.id, "line": options.line, "wait": options.wait})
+    print(json.dumps(answer) if options.json else f"{options.id} has it" if options.wait else "stored")
+    return 0
+
+
+def _ask(settings, request, limit_s=None):
+    """limit_s: for the answer; None where it waits for the client, or for room for a line."""
+    for answer in _answers(settings, request, limit_s):
+        return answer
+    raise ValueError("the server ended before it answered; a line may be stored: pb-link backlog, when it runs")
+
+
+def _answers(settings, request, limit_s=None):
+    """Raises: ValueError with what the server says is wrong, or why it says nothing."""
+    path = settings.admin_socket
+    answers = ask(path, request, limit_s)
+    while True:
+        try:
+            answer = next(answers, None)
+        except (ConnectionRefusedError, FileNotFoundError):
+            raise ValueError(f"no server runs here: there is nobody at {path}")
+        except ConnectionError:  # it ended before it had read the question
+            return
+        except TimeoutError:
+            raise ValueError(f"the server at {path} has not answered in {limit_s:g} s: is it stopped?")
+        except OSError as error:
+            raise ValueError(f"the server at {path} cannot be asked: {error.strerror or error}")
+        if answer is None:
+            return
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        yield answer
+
+
+def _keys(options, settings):
+    file = key_source(settings, Secrets())
+    if options.what == "list":
+        return _list_keys(options, file)
+    if options.id is None:
+        raise ValueError(f"keys {options.what} needs the id of a client")
+    key = getattr(file, options.what)(options.id)
+    if options.json:
+        print(json.dumps({"id": options.id, "key": key}))
+    elif key is None:
+        print(f"{options.id} has no key any more; a running server ends its connection")
+    else:
+        print(f"the key of {options.id}, for its settings and for nobody else:\n{key}")
+        if options.what == "rotate":
+            print("Its old key is good until this one has been used.")
+    return 0
+
+
+def _list_keys(options, file):
+    found = []
+    for client_id, key in sorted(file.read().items()):
+        keys = key if isinstance(key, list) else [key]
+        found.append({"id": client_id, "fingerprints": [fingerprint(one) for one in keys]})
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for one in found:
+        print(f"{one['id']:<20} {' -> '.join(one['fingerprints'])}")
+    return 0
+
+
+def _check(options, settings):
+    """Each thing on a line of its own; status 1 if one is not in order."""
+    results = [_looked_at(what, look, settings) for what, look in CHECKS]
+    if settings.mqtt:
+        results.append(_looked_at("mqtt", _check_mqtt, settings))
+    for what, fault in results:
+        if options.json:
+            continue
+        print(f"{what}: {fault or 'good'}")
+    if options.json:
+        print(json.dumps(dict(results)))
+    return 1 if any(fault for _, fault in results) else 0
+
+
+def _looked_at(what, look, settings):
+    try:
+        return what, look(settings)
+    except (OSError, LinkError, SettingsError, TypeError, ValueError) as error:
+        return what, str(error)
+
+
+def _ids_with_keys(settings):
+    if not hasattr(settings, "ids_with_keys"):  # secrets can be taken out of the environment once
+        secrets = Secrets()
+        if settings.mqtt:
+            settings.mqtt.password = secrets.mqtt_password
+        settings.ids_with_keys = set(key_source(settings, secrets).read())
+    return settings.ids_with_keys
+
+
+def _check_keys(settings):
+    refuse_both_ways(settings, _ids_with_keys(settings))
+    return None if _ids_with_keys(settings) else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+
+
+def _check_mqtt(settings):
+    mqtt_gateway()
+    from server.gateways.mqtt.gateway import MqttError, try_broker  # of an extra
+
+    unknown = set(settings.mqtt.clients) - {*_ids_with_keys(settings), *settings.allow_legacy}
+    if unknown:
+        return f"clients of [mqtt] has {', '.join(sorted(unknown))}, which has no key: pb-link keys add ID"
+    try:
+        asyncio.run(try_broker(settings.mqtt))
+    except (MqttError, OSError) as error:
+        return f"{settings.mqtt.host}:{settings.mqtt.port} takes no connection: {error}"
+
+
+def _check_port(settings):
+    async def listen():
+        (await asyncio.start_server(print, settings.host, settings.port)).close()
+
+    try:
+        asyncio.run(listen())
+    except OSError as error:
+        return f"{settings.host}:{settings.port} cannot be had ({error.strerror}): is a server running?"
+
+
+CHECKS = (
+    ("keys", _check_keys),
+    ("app", lambda settings: load_app(settings.app) and None),
+    ("store", lambda settings: SQLiteStore(settings.store).close()),
+    ("port", _check_port),
+    ("admin_socket", lambda settings: look_at(settings.admin_socket)),
+)

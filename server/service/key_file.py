@@ -1,0 +1,113 @@
+"""The key file, as `pb-link keys` changes it and a running server follows it. CPython only."""
+
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+from hashlib import sha256
+
+from protocol.credentials import parse_id
+from server.core.keys import load_keys
+
+try:
+    import fcntl
+except ImportError:  # Windows: whoever changes it must be alone
+    fcntl = None
+
+
+class KeyFile:
+    """Args: path. Every method reads the file anew, and replaces it as a whole.
+
+    Raises: ValueError that names the file or id and the remedy, OSError; none shows a key.
+    """
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def read(self):
+        """Returns a dict from id to key (bytes), or to [old, new]; empty if there is no file."""
+        try:
+            mode = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            return {}
+        if os.name == "posix" and mode & 0o077:
+            raise ValueError(f"others can read the keys in {self.path}: chmod 600 {self.path}")
+        return load_keys(self.path)
+
+    def stamp(self):
+        """Changes when the file does."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+    def add(self, client_id):
+        """Returns the key of a new client, 64 hexadecimal digits."""
+        with self._changing() as keys:
+            client_id = parse_id(client_id)
+            if client_id in keys:
+                raise ValueError(f"{client_id} has a key: pb-link keys rotate {client_id} gives it another one")
+            keys[client_id] = secrets.token_bytes(32)
+            return keys[client_id].hex()
+
+    def revoke(self, client_id):
+        with self._changing() as keys:
+            if keys.pop(client_id, None) is None:
+                raise _unknown(client_id)
+
+    def rotate(self, client_id):
+        """Returns the new key. The old one is good until the new one has been used."""
+        with self._changing() as keys:
+            if client_id not in keys:
+                raise _unknown(client_id)
+            old = keys[client_id][0] if isinstance(keys[client_id], list) else keys[client_id]
+            new = secrets.token_bytes(32)
+            keys[client_id] = [old, new]
+            return new.hex()
+
+    def used(self, client_id, key):
+        """This key has been used: if it is the new one, the old one is none any more. It may be another one by now."""
+        with self._changing() as keys:
+            found = keys.get(client_id)
+            if isinstance(found, list) and found[1] == key:
+                keys[client_id] = key
+
+    @contextlib.contextmanager
+    def _changing(self):
+        """The keys; they are written back if nothing is raised."""
+        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            keys = self.read()
+            yield keys
+            self._write(keys)
+
+    def _write(self, keys):
+        shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
+        text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
+        folder = os.path.dirname(os.path.abspath(self.path))
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # for the eyes of its owner alone
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(handle)
+            os.replace(name, self.path)
+        except BaseException:
+            os.unlink(name)
+            raise
+
+
+def fingerprint(key):
+    """Eight digits that tell keys apart and do not give one away."""
+    return sha256(b"pb_link fingerprint" + key).hexdigest()[:8]
+
+
+def _hex(key):
+    return [one.hex() for one in key] if isinstance(key, list) else key.hex()
+
+
+def _unknown(client_id):
+    return ValueError(f"{client_id} has no key: pb-link keys list shows who has one, keys add {client_id} gives one")

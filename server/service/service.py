@@ -1,0 +1,265 @@
+"""`pb-link serve`: the server as a program, from its settings to its end. CPython only."""
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import traceback
+
+import server
+from server.core.address_backoff import Guard
+from server.core.keys import Keys
+from server.core.listener import MAX_GREETED, MAX_SILENT, Listener
+from server.core.pace import FREE
+from server.core.store import StoreGone
+from server.gateways.micropython_iot.adapter import Legacy
+from server.service.admin import AdminServer
+from server.service.client_status import Status
+from server.service.log import QUIET, Few, Log
+from server.service.metrics import Metrics
+from server.service.retention import Retention
+from server.service.secret_settings import key_source
+from server.service.settings import SettingsError
+from server.stores.sqlite import SQLiteStore
+
+_LOOK_S = 1.0  # how often the key file is looked at
+_FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
+_KEY_FAULTS = (OSError, TypeError, ValueError)  # of the key file
+END_S = 10.0  # for the application, and each part of the server, to end when they are cancelled
+_SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
+
+
+class Service:
+    """Args: settings, secrets: see settings.py and secret_settings.py.
+
+    Raises: SettingsError, StoreError, ValueError, OSError.
+    """
+
+    def __init__(self, settings, secrets, log=None):
+        self.settings = settings
+        self.log = log or Log(settings.log)
+        self._few = Few(self.log)  # of clients without a key, which anybody can say to be
+        self._few_each = Few(self.log, each=True)  # of those with one
+        self._metrics_token = secrets.metrics_token
+        if settings.mqtt:
+            settings.mqtt.password = secrets.mqtt_password
+        self._file = key_source(settings, secrets)
+        self._stamp = self._file.stamp()
+        self.keys = Keys(self._file.read())
+        self.keys.on_used = self._key_used
+        self.keys.on_unfit = self._look_at_keys  # who comes with a new key at once is not refused
+        refuse_both_ways(settings, self.keys)
+        self._app = load_app(settings.app)
+        limits = (settings.inbox_bytes, settings.outbox_bytes)
+        self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
+        self.registry = server._registry
+        self.status = Status(self.registry, self.keys, settings.allow_legacy)
+        self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
+        self._gateway = None
+        self._stop = asyncio.Event()
+        self._failed = False
+        self.stuck = False  # a task goes on although it has been cancelled
+
+    async def run(self):
+        """Serve until a signal, or until the application fails. Returns the exit status."""
+        settings, registry = self.settings, self.registry
+        registry.on_event = self._on_event
+        registry.use(self.store)
+        guard = Guard()
+        listener = Listener(registry, self.keys, self.store, settings.timeout_ms, guard)
+        if settings.allow_legacy:
+            listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms, self.keys)
+        registry.expect({*settings.clients, *settings.allow_legacy, *self.keys})
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        limit = open_file_limit()
+        needed = len([*self.keys]) * (2 if settings.mqtt else 1) + _FILES
+        if limit is not None and limit < needed:
+            self.log("few_files", limit=limit, needed=needed)
+        tasks = []
+        try:
+            await self._admin.start()
+            if settings.mqtt:
+                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
+            work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            if settings.discard_after_days:
+                work.append(Retention(settings.discard_after_days, registry, self.store).run())
+            if self._gateway is not None:
+                work.append(self._gateway.run())
+            if settings.metrics:
+                work.append(self._metrics(guard).serve())
+            if self._app is not None:
+                work.append(self._run_app())
+            tasks = [asyncio.create_task(self._guarded(one)) for one in work]
+            await self._stop.wait()
+        finally:
+            # The application first: what it has written and taken is in the store when that is closed.
+            for task in reversed(tasks):
+                task.cancel()
+                if (await asyncio.wait([task], timeout=END_S))[1]:
+                    self.stuck = self._failed = True
+                    self.log("failed", error=f"a task has not ended {END_S:g} s after it was cancelled")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_S):
+                    await registry.settle()
+            self._admin.close()
+            self.store.close()
+            self.log("stopped")
+        return 1 if self._failed else 0
+
+    async def _run_app(self):
+        await self._app().run()
+
+    def _metrics(self, guard):
+        return Metrics(
+            self.settings.metrics, self._metrics_token,
+            status=self.status, registry=self.registry, store=self.store, guard=guard,
+            more=self._gateway.metrics if self._gateway else list,
+        )  # fmt: skip
+
+    async def _guarded(self, work):
+        try:
+            await work
+        except StoreGone:  # the listener's, which has told it
+            self._failed = True
+            self._stop.set()
+        except Exception as error:  # whatever it is, the service does not go on without it
+            self.log("failed", error=f"{type(error).__name__}: {error}", at=_where(error))
+            self._failed = True
+            self._stop.set()
+
+    def _on_event(self, event, client_id, details):
+        self.status.note(event, client_id, details)
+        if event == "received":
+            self._admin.received(client_id, details["lines"])
+        if self._gateway is not None:
+            self._gateway.note(event, client_id)
+        if event == "listening":
+            self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
+        elif client_id is None:
+            self.log(event, **details)  # the registry counts those that others can make happen
+        elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
+            pass
+        elif event not in QUIET:
+            log = self._few if client_id in self.settings.allow_legacy else self._few_each
+            log(event, client_id, **details)
+
+    def _flaps(self, event, client_id, details):
+        """True if this connection of a client that comes again and again gets no line of its own."""
+        pace = self.registry.get(client_id).pace
+        if pace.fruitless <= FREE or client_id in self.settings.allow_legacy:
+            return False
+        if event == "disconnected" and pace.worth_a_line:
+            self.log("flapping", client_id, connections=pace.fruitless, reason=details["reason"])
+        return True
+
+    async def _follow_keys(self):
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self._look_at_keys()
+
+    def _look_at_keys(self):
+        """Returns True if the key file had changed."""
+        try:
+            stamp = self._file.stamp()
+        except OSError as error:
+            stamp = str(error)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self._read_keys()
+        return True
+
+    def _read_keys(self):
+        try:
+            keys = self._file.read()
+        except _KEY_FAULTS as error:
+            self.log("keys_unreadable", error=str(error))  # the ones that are known stay
+            return
+        unproven = set(self.settings.allow_legacy) & keys.keys() - set(self.keys)
+        gone = self.keys.replace(keys)
+        self.log("keys_read", clients=len(keys))
+        for client_id in {*gone, *unproven}:
+            self.registry.get(client_id).disconnect()
+        if self._gateway is not None:
+            self._gateway.follow()
+
+    def _served(self):
+        """The ids of those who may connect."""
+        return {*self.keys, *self.settings.allow_legacy}
+
+    def _key_used(self, client_id, key):
+        self.log("new_key_used", client_id)
+        try:
+            self._file.used(client_id, key)
+        except _KEY_FAULTS as error:  # the client is served; the next process would take the old key, too
+            self.log("keys_unwritable", client_id, error=str(error))
+
+
+def refuse_both_ways(settings, ids):
+    """ids: that have a key. Raises: SettingsError."""
+    both = sorted(set(settings.allow_legacy) & set(ids))
+    if both:
+        raise SettingsError(f"allow_legacy has {', '.join(both)}, which has a key: nobody is served both ways")
+
+
+def load_app(name):
+    """Returns the class that MODULE:Class names, or None. Raises: SettingsError."""
+    if not name:
+        return None
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        raise SettingsError(f"app {name!r} must be MODULE:Class")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"app {name!r} cannot be loaded: {error}")
+    except Exception as error:  # it is another program, and may raise anything
+        raise SettingsError(f"app {name!r} cannot be loaded: {type(error).__name__}: {error} ({_where(error)})")
+    if not hasattr(found, "run"):
+        raise SettingsError(f"app {name!r} has no method `async def run(self)`")
+    return found
+
+
+def _where(error):
+    """FILE:LINE that has raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}"
+
+
+def mqtt_gateway():
+    """Returns the class Gateway. Raises: SettingsError if what it needs is not installed."""
+    try:
+        return importlib.import_module("server.gateways.mqtt.gateway").Gateway
+    except ImportError as error:
+        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install '.[mqtt]' in the checkout")
+
+
+def open_file_limit():
+    """Raise the bound on open files as far as it goes. Returns it, or None where there is none."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def serve(settings, secrets):
+    """Returns the exit status."""
+
+    async def main():
+        service = Service(settings, secrets)
+        status = await service.run()
+        if service.stuck:
+            os._exit(status)  # asyncio.run would wait for it; everything is on the disk
+        return status
+
+    return asyncio.run(main())

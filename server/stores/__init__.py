@@ -1,0 +1,1 @@
+"""Stores: what keeps the lines and cursors of clients. The contract is in server/core/store.py."""

@@ -1,0 +1,413 @@
+"""The store that survives the process: one SQLite file. CPython only.
+
+The file is in WAL mode with `synchronous=FULL`: a transaction is on the disk
+when its commit returns. Everything that happens while one is on its way there
+goes into the next one, whatever client it is of (group commit), and a method
+returns when its transaction has come to its end. The event loop never waits
+for the disk: `worker` does.
+
+All lines of the clients in use are in RAM as well, in the Records of
+`store.py`: these are ahead of the file by what has not been committed, and
+nobody sees a line before it is safe. When a commit fails, everything that
+waits for it or was to follow it fails, and `claim` begins again with what the
+file has.
+
+A store has one writer, which holds locks of the file for as long as it lives.
+Others may read it, for a back-up say. Before and after each transaction, and
+once a second in `watch`, it is looked whether the files are still what they
+were (sqlite_paths.py): what is written into a deleted one is not safe.
+"""
+
+import asyncio
+import json
+import time
+
+from protocol.errors import StoreError
+from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, StoreGone, cost
+from server.stores.disk_thread import ThreadWorker
+from server.stores.histogram import Histogram
+from server.stores.memory import Record
+from server.stores.sqlite_file import Rows, SQLiteFile
+
+TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
+LOOK_S = 1.0  # between two looks at the files
+LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class SQLiteStore:
+    """Args:
+    path: of the file; made, readable by its owner alone, if there is none.
+    inbox_bytes, outbox_bytes: of one client, as MemoryStore; total_bytes: of
+    all together. What is full takes no more lines: the writers wait, at the
+    other end too, until lines have been read or acknowledged.
+    worker: does what waits for the disk: see disk_thread.py.
+
+    Raises: StoreError if the file is damaged, cannot be written, is of a newer
+    version of pb_link, or is in use by another server.
+    """
+
+    immediate = False
+
+    def __init__(
+        self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, total_bytes=TOTAL_BYTES, worker=None
+    ):
+        self.path = str(path)
+        self.on_room = None  # function (): a store that was full takes lines again
+        self.commits = 0
+        self.latency = Histogram(LATENCIES_S)  # of the commits
+        self._inbox_bytes = inbox_bytes
+        self._outbox_bytes = outbox_bytes
+        self._total_bytes = total_bytes
+        self._file = SQLiteFile(self.path)
+        self._total = self._file.total_cost()
+        self._was_full = False
+        self._worker = worker or ThreadWorker()
+        self._clients = {}
+        self._next = _Batch()
+        self._flying = None  # the batch that the worker has
+        self._gone = None  # StoreGone that a transaction has met
+        self._changed = None  # Event of `watch`: there is one
+
+    # The interface: see MemoryStore
+
+    async def peek(self, client_id):
+        record = await self._loaded(client_id)
+        return record.owner, record.epoch
+
+    async def claim(self, client_id):
+        record = await self._loaded(client_id)
+        return await self._commit(record, record.claim())
+
+    def inbox_room(self, client_id):
+        return self._clients[client_id].inbox_cost < self._inbox_bytes and not self._full()
+
+    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
+        record = self._owned(client_id, owner)
+        self._next.rows.insert("inbox", record.key, record.inbox_first + len(record.inbox), lines)
+        record.receive(peer_epoch, next_number, lines)
+        self._total += cost(lines)
+        await self._commit(record)
+
+    async def look(self, client_id, owner, number):
+        record = self._owned(client_id, owner)
+        found = record.look(number)
+        return found if found and found[0] < record.safe else None
+
+    async def take(self, client_id, owner):
+        record = self._owned(client_id, owner)
+        if record.inbox_first >= record.safe:
+            return None
+        line = record.take()
+        self._next.rows.delete("inbox", record.key, record.inbox_first - 1, 1)
+        self._forget(cost((line,)))
+        return await self._commit(record, line, lambda: self._undo_take(record, line))
+
+    async def give_back(self, client_id, owner, line):
+        record = self._owned(client_id, owner)
+        self._insert_again(record, line)
+        await self._commit(record)
+
+    async def drop(self, client_id, owner, number):
+        record = self._owned(client_id, owner)
+        before, first = record.inbox_cost, record.inbox_first
+        record.drop(min(number, record.safe))
+        self._next.rows.delete("inbox", record.key, first, record.inbox_first - first)
+        self._forget(before - record.inbox_cost)
+        await self._commit(record)
+
+    def outbox_room(self, client_id, size):
+        record = self._clients[client_id]
+        room = record.outbox_cost + size + LINE_COST <= self._outbox_bytes
+        return not record.outbox or room and not self._full()
+
+    async def put(self, client_id, owner, line):
+        record = self._owned(client_id, owner)
+        self._next.rows.insert("outbox", record.key, record.outbox_first + len(record.outbox), (line,))
+        record.put(line)
+        self._total += cost((line,))
+        await self._commit(record)
+
+    async def acknowledge(self, client_id, owner, base):
+        record = self._owned(client_id, owner)
+        self._acknowledge(record, lambda: record.acknowledge(base))
+        await self._commit(record)
+
+    def _acknowledge(self, record, act):
+        """act() forgets lines of the outbox."""
+        before, first, lines = record.outbox_cost, record.outbox_first, len(record.outbox)
+        act()
+        count = lines - len(record.outbox)
+        record.outbox_first += count
+        self._next.rows.delete("outbox", record.key, first, count)
+        self._forget(before - record.outbox_cost)
+
+    async def discard(self, client_id, owner):
+        record = self._owned(client_id, owner)
+        before, first = record.outbox_cost, record.outbox_first
+        state, count = record.discard()
+        record.outbox_first += count
+        record.away_s = 0
+        self._next.rows.delete("outbox", record.key, first, count)
+        self._forget(before)
+        return await self._commit(record, (state, count))
+
+    async def named(self, client_id, owner, run):
+        record = self._owned(client_id, owner)
+        record.named(run)
+        await self._commit(record)
+
+    async def realign(self, client_id, owner, peer_epoch, next_number, base):
+        record = self._owned(client_id, owner)
+        self._acknowledge(record, lambda: record.realign(peer_epoch, next_number, base))
+        await self._commit(record)
+
+    def note(self, client_id, owner, text, at_once=False):
+        record = self._owned(client_id, owner)
+        record.note = text  # its row goes with the next thing that is written of it
+        if at_once:
+            self._usable()
+            self._next.records.add(record)
+            self._next.waiting.append((None, None, None))
+            self._fly()
+
+    # For those who look after what waits: see retention.py
+
+    async def backlogs(self):
+        """A dict for each client for which lines wait: id, lines, bytes, away_s."""
+        return await self._call(self._file.backlogs)
+
+    async def away(self, client_id, owner, seconds):
+        """For so long has the server waited for the client, with lines for it."""
+        record = self._owned(client_id, owner)
+        record.away_s = seconds
+        await self._commit(record)
+
+    async def watch(self):
+        self._changed = asyncio.Event()
+        while self._gone is None:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._call(lambda: self._file.check())
+        raise self._gone
+
+    async def together(self, steps):
+        """At once: all of it is in one transaction, and takes the time of one."""
+        if len(steps) == 1:
+            return [await steps[0]()]
+        return await asyncio.gather(*(step() for step in steps))
+
+    @property
+    def total(self):
+        """What all lines count for total_bytes."""
+        return self._total
+
+    def close(self):
+        """Finish what has been begun, and let go of the file. May be called twice."""
+        if self._file is None:
+            return
+        self._settle()  # that of a take that nobody waits for is followed by its undoing
+        self._worker.close()
+        self._file.close()
+        self._file = None
+
+    # Records
+
+    async def _loaded(self, client_id):
+        """The client's record as the file has it, where there is no newer one that is good."""
+        record = self._clients.get(client_id)
+        while record is None or record.broken:
+            loaded = await self._call(lambda: self._file.load(client_id))
+            record = self._clients.get(client_id)
+            if record is None or record.broken:  # nobody was faster
+                record = self._clients[client_id] = _begin(client_id, loaded)
+        return record
+
+    def _owned(self, client_id, owner):
+        record = self._clients[client_id]
+        if record.broken:
+            raise StoreError("an earlier write of %s failed: claim it again" % client_id)
+        return record.owned(owner)
+
+    def _undo_take(self, record, line):
+        if not record.broken:
+            self._insert_again(record, line)
+            self._next.records.add(record)
+            self._next.waiting.append((None, None, None))  # `_landed` goes on with it
+
+    def _insert_again(self, record, line):
+        record.give_back(line)
+        self._next.rows.insert("inbox", record.key, record.inbox_first, (line,))
+        self._total += cost((line,))
+
+    # Limits of all together
+
+    def _full(self):
+        full = self._total >= self._total_bytes
+        self._was_full = self._was_full or full
+        return full
+
+    def _forget(self, freed):
+        self._total -= freed
+        if self._was_full and self._total < self._total_bytes:
+            self._was_full = False
+            if self.on_room is not None:
+                self.on_room()
+
+    # Transactions
+
+    async def _call(self, function):
+        """What the function returns, called by the worker between two transactions. Raises: StoreError."""
+        self._usable()
+        future = asyncio.get_running_loop().create_future()
+
+        def done(result, error):
+            if not future.done():
+                future.set_exception(_explained(self.path, error)) if error else future.set_result(result)
+
+        self._worker.start(function, done)
+        return await future
+
+    async def _commit(self, record, result=None, undo=None):
+        """Return result once what was done to the record is safe. undo(): to be called if nobody gets the result."""
+        self._usable()
+        future = asyncio.get_running_loop().create_future()
+        self._next.records.add(record)
+        self._next.waiting.append((future, result, undo))
+        self._fly()
+        return await future
+
+    def _usable(self):
+        if self._file is None:
+            raise StoreError("the store %s is closed" % self.path)
+        if self._gone is not None:
+            raise StoreGone(str(self._gone))
+        if self._flying is not None and self._worker.orphaned():
+            self._settle()
+
+    def _fly(self):
+        if self._flying is None and self._next.waiting:
+            batch = self._flying = self._next
+            self._next = _Batch()
+            batch.seal()
+            self._worker.start(lambda: self._work(batch), lambda result, error: self._landed(batch))
+
+    def _work(self, batch):
+        """In the worker."""
+        begin = time.perf_counter()
+        try:
+            self._file.commit(batch.rows, batch.clients)
+            self.latency.add(time.perf_counter() - begin)
+        except Exception as error:  # whatever it is, nothing of the batch is safe
+            batch.error = error
+
+    def _landed(self, batch):
+        if self._flying is batch:
+            self._flying = None
+            self._finish(batch)
+            self._fly()
+
+    def _settle(self):
+        """Wait here for the batch that flies: its loop is gone, or the store ends."""
+        while self._flying is not None:
+            self._worker.join()
+            self._landed(self._flying)
+
+    def _finish(self, batch):
+        if batch.error is None:
+            self.commits += 1
+            for record, safe in batch.safe:
+                record.safe = safe
+            batch.tell(None)
+            return
+        error = _explained(self.path, batch.error)
+        if isinstance(error, StoreGone):
+            self._gone = error
+            if self._changed is not None:
+                self._changed.set()  # the server ends before anybody acts on what is told here
+        following, self._next = self._next, _Batch()
+        for record in batch.records | following.records:
+            record.broken = True
+        batch.tell(error)
+        following.tell(error)
+        self._worker.start(self._file.total_cost, self._counted)
+
+    def _counted(self, total, error):
+        if error is None:
+            self._total = total
+
+
+class _Record(Record):
+    """As the file has it, or ahead of it."""
+
+    def __init__(self, client_id):
+        super().__init__(client_id)
+        self.key = None  # of its row
+        self.away_s = 0  # that the server has waited for the client, with lines for it
+        self.outbox_first = 0  # counts the lines of the outbox, as inbox_first those of the inbox
+        self.safe = 0  # the lines of the inbox before this number are in the file
+        self.broken = False  # it is not what the file has
+
+
+def _begin(client_id, loaded):
+    record = _Record(client_id)
+    for name, value in loaded.items():
+        setattr(record, name, value)
+    record.inbox_cost = cost(record.inbox)
+    record.outbox_cost = cost(record.outbox)
+    record.safe = record.inbox_first + len(record.inbox)
+    return record
+
+
+class _Batch:
+    """What goes into one transaction, and who waits for it."""
+
+    def __init__(self):
+        self.rows = Rows()
+        self.records = set()
+        self.clients = None  # their rows
+        self.safe = None
+        self.waiting = []  # (future, its result, undo)
+        self.error = None
+
+    def seal(self):
+        """The records are what they shall be in the file."""
+        if self.clients is None:
+            self.clients = json.dumps([_row(record) for record in self.records])
+            self.safe = [(record, record.inbox_first + len(record.inbox)) for record in self.records]
+
+    def tell(self, error):
+        for future, result, undo in self.waiting:
+            if future is None:
+                continue
+            if future.done() or future.get_loop().is_closed():
+                if undo is not None and error is None:
+                    undo()
+            elif error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(type(error)(str(error)))
+
+
+def _row(record):
+    return (
+        record.key,
+        record.client_id,
+        record.owner,
+        record.epoch.hex(),
+        record.peer_epoch and record.peer_epoch.hex(),
+        record.next_number,
+        record.inbox_first,
+        record.base,
+        record.outbox_first,
+        record.note,
+        record.away_s,
+        ",".join("%s:%d" % (name.hex(), start) for name, start in record.runs),
+    )
+
+
+def _explained(path, error):
+    if isinstance(error, StoreGone):
+        return error
+    return StoreError("%s: %s" % (path, error))

@@ -1,0 +1,115 @@
+"""Stores that record or break: around a MemoryStore, whose state they share."""
+
+import asyncio
+import tempfile
+
+from server import MemoryStore
+from server.stores.sqlite import SQLiteStore
+
+
+class TemporaryStore(SQLiteStore):
+    """A durable one whose file goes with it."""
+
+    def __init__(self, *args):
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        super().__init__(self._folder.name + "/store.db", *args)
+
+
+class RecordingStore(MemoryStore):
+    """Notes every line that it is given to keep, in order."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.received = []
+
+    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
+        await super().receive(client_id, owner, peer_epoch, next_number, lines)
+        self.received += lines
+
+
+class FailingStore(RecordingStore):
+    """Its `failing` method, if any, raises what a store may raise: anything."""
+
+    failing = None
+
+    async def peek(self, client_id):
+        self._may("peek")
+        return await super().peek(client_id)
+
+    async def claim(self, client_id):
+        self._may("claim")
+        return await super().claim(client_id)
+
+    async def receive(self, *args):
+        self._may("receive")
+        await super().receive(*args)
+
+    async def put(self, *args):
+        self._may("put")
+        await super().put(*args)
+
+    async def take(self, *args):
+        self._may("take")
+        return await super().take(*args)
+
+    async def acknowledge(self, *args):
+        self._may("acknowledge")
+        await super().acknowledge(*args)
+
+    def _may(self, method):
+        if method == self.failing:
+            raise RuntimeError("disk full")
+
+
+class SlowStore(FailingStore):
+    """Suspends before and after each step, as one on a disk may; `gate` holds it there while it is clear.
+
+    `peek` comes beside the other steps, and does not wait at the gate.
+    """
+
+    immediate = False
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.inside = None  # name of the method that waits at the gate
+        self.at_work = 0
+        self.most_at_work = 0  # at the same time
+
+    async def peek(self, client_id):
+        await asyncio.sleep(0)
+        return await super().peek(client_id)
+
+    async def claim(self, client_id):
+        return await self._slowly("claim", super().claim(client_id))
+
+    async def receive(self, *args):
+        await self._slowly("receive", super().receive(*args))
+
+    async def put(self, *args):
+        await self._slowly("put", super().put(*args))
+
+    async def take(self, *args):
+        return await self._slowly("take", super().take(*args))
+
+    async def acknowledge(self, *args):
+        await self._slowly("acknowledge", super().acknowledge(*args))
+
+    async def _slowly(self, name, step):
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        self.inside = name
+        try:
+            await asyncio.sleep(0)
+            result = await step
+            await self.gate.wait()
+            await asyncio.sleep(0)
+            return result
+        finally:
+            step.close()
+            self.inside = None
+            self.at_work -= 1
+
+
+STORES = [MemoryStore, SlowStore, TemporaryStore]

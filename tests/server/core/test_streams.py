@@ -1,0 +1,78 @@
+"""Options of the server's TCP connections: a bridge has room for two segments that are not acknowledged."""
+
+import asyncio
+import socket
+import sys
+
+import pytest
+
+from server.core.streams import prompt
+from server.core.transport import Transport
+
+NODELAY, QUICKACK = (6, 1, 1), (6, 12, 1)
+
+
+class Recorded:
+    """A writer whose socket notes the options that are set. refuses: an option that it does not know."""
+
+    def __init__(self, refuses=None):
+        self.options = []
+        self._refuses = refuses
+
+    def get_extra_info(self, name):
+        return self if name == "socket" else None
+
+    def setsockopt(self, *option):
+        if option == self._refuses:
+            raise OSError("Protocol not available")
+        self.options.append(option)
+
+
+def test_connection_sends_at_once_and_acknowledges_each_read_at_once():
+    async def main():
+        transports = []
+
+        async def serve(reader, writer):
+            transport = Transport(reader, writer, 60000)
+            transports.append((transport, writer.get_extra_info("socket")))
+            counted = []
+            acknowledge, transport._acknowledge = transport._acknowledge, lambda: counted.append(acknowledge())
+            for number in range(1, 4):
+                await transport.receive()
+                assert sys.platform != "linux" or counted == [True] * number
+                transport.put(b"\0\0")
+            transport.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for _ in range(3):
+            writer.write(b"\0\0")
+            assert await asyncio.wait_for(reader.readexactly(2), 5)
+            sock = transports[0][1]
+            if sock.fileno() >= 0:
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        server.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_QUICKACK is of Linux")
+def test_quick_acknowledgements_are_asked_for_again_each_time():
+    writer = Recorded()
+    acknowledge = prompt(writer)
+    acknowledge(), acknowledge()
+    assert writer.options == [NODELAY, QUICKACK, QUICKACK, QUICKACK]
+
+
+@pytest.mark.parametrize("refused", [NODELAY, QUICKACK])
+def test_option_that_is_refused_is_done_without(refused):
+    assert prompt(Recorded(refused)) is None
+
+
+def test_transport_without_a_socket_is_left_as_it_is():
+    class Bare:
+        def get_extra_info(self, name):
+            return None
+
+    assert prompt(Bare()) is None

@@ -1,0 +1,92 @@
+"""Counts of what a client's connections have carried."""
+
+from protocol.sender import Sender
+from server.core.traffic import Traffic
+
+
+class Transport:
+    received = 100
+    sent = 200
+
+
+class Flow:
+    """A sender whose frames are filled here, and the Traffic that is told."""
+
+    def __init__(self, number=0):
+        self.sender = Sender()
+        self.sender.start_at(number)
+        self.traffic = Traffic()
+        self.traffic.begin()
+        self.sender.grant(0, 8000)
+
+    def send(self, count, now):
+        for _ in range(count):
+            self.sender.append(b"line", True)
+        self.fill(now)
+
+    def fill(self, now):
+        before = self.sender.number
+        self.sender.fill(bytearray(1000), 0, 1000)
+        self.traffic.sent(self.sender, before, now)
+
+    def acknowledge(self, count, now):
+        assert self.sender.acknowledge((self.sender.base + count) & 0x3FFFFFFF) is None
+        self.traffic.acknowledged(self.sender, now)
+
+    def end(self):
+        self.traffic.ended(self.sender, Transport())
+        self.sender.disconnect()
+
+    def resume(self, accepted):
+        ack = (self.sender.base + accepted) & 0x3FFFFFFF
+        assert self.sender.resume(ack, ack) is None
+        self.traffic.resumed(self.sender)
+        self.sender.grant(0, 8000)
+
+
+def test_one_line_at_a_time_is_timed_from_when_it_is_sent():
+    flow = Flow(65535)
+    flow.send(1, 1000)
+    flow.send(1, 1300)
+    flow.acknowledge(1, 1400)
+    flow.fill(1500)  # a frame without a line begins no time
+    flow.acknowledge(1, 9000)
+    assert (flow.traffic.round_trips, flow.traffic.round_trip_ms, flow.traffic.longest_round_trip_ms) == (1, 400, 400)
+    flow.send(2, 10000)
+    flow.acknowledge(1, 10100)
+    flow.acknowledge(1, 10250)
+    assert (flow.traffic.round_trips, flow.traffic.round_trip_ms, flow.traffic.longest_round_trip_ms) == (2, 650, 400)
+
+
+def test_line_that_an_outage_has_come_between_is_not_timed():
+    flow = Flow()
+    flow.send(1, 0)
+    flow.end()
+    flow.resume(1)
+    flow.traffic.acknowledged(flow.sender, 60000)
+    assert flow.traffic.round_trips == 0
+
+
+def test_lines_that_are_sent_again_are_counted_each_time():
+    flow = Flow(0x3FFFFFFA)
+    flow.send(10, 0)
+    flow.end()
+    flow.resume(4)
+    assert flow.traffic.sent_again == 6
+    flow.end()  # before any was sent again
+    flow.resume(0)
+    assert flow.traffic.sent_again == 12
+    flow.fill(1)
+    flow.end()
+    flow.resume(6)
+    assert flow.traffic.sent_again == 12
+    assert (flow.traffic.bytes_received, flow.traffic.bytes_sent) == (300, 600)
+
+
+def test_lines_of_another_session_have_not_been_sent_before():
+    flow = Flow()
+    flow.send(3, 0)
+    flow.end()
+    flow.traffic.begin()
+    flow.resume(0)
+    assert flow.traffic.sent_again == 0

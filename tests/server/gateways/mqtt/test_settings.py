@@ -1,0 +1,138 @@
+"""The section [mqtt]: its settings, the password, certificates."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.service import settings
+from server.service.secret_settings import Secrets
+from server.service.service import mqtt_gateway
+from server.service.settings import MQTT_SETTINGS, SettingsError
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+BAD_TOPICS = ("", "a/", "/a", "$SYS", "a/+", "#", "a\\u0000", "a" * 65)
+
+
+@pytest.fixture
+def mqtt_broker(missing_tool):
+    """The module, which needs the extra."""
+    try:
+        from server.gateways.mqtt import broker as mqtt_broker
+    except ImportError as error:
+        missing_tool(f"{error}: pip install '.[mqtt]'")
+    return mqtt_broker
+
+
+def read(text):
+    Path("x.toml").write_text(text)
+    return settings.read("x.toml").mqtt
+
+
+def test_no_section_is_no_gateway():
+    assert settings.read().mqtt is None and read("port = 1") is None
+    assert read("[mqtt]").host == "localhost"
+
+
+def test_paths_are_relative_to_the_file():
+    os.mkdir("folder")
+    Path("folder/x.toml").write_text('[mqtt]\npassword_file = "secret"\ntls = true\nca_file = "/ca.pem"')
+    found = settings.read("folder/x.toml").mqtt
+    assert found.password_file == os.path.abspath("folder/secret") and found.ca_file == "/ca.pem" and not found.key_file
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("port = 1\n\n[mqtt]\nport = 0", "line 4: port = 0 must be a port"),
+        ('host = "x"\n[mqtt]\nhost = ""', "line 3: host = '' must be the broker's name"),
+        ("[mqtt]\n# host\nprot = 1", "line 3: there is no setting 'prot'; there are host, port"),
+        ("mqtt = 1", r"line 1: mqtt must be a section, \[mqtt\]"),
+        ("mqtt.port = 0", "line 1: port = 0 must be"),
+        ("mqtt = {port = 0}", "line 1: port = 0 must be"),
+        ("[mqtt]\ntls = 1", "line 2: tls = 1 must be true or false"),
+        ("[mqtt]\nkeepalive_s = true", "line 2: keepalive_s = True must be 5 to 3600"),
+        ("[mqtt]\nin_flight = 0", "line 2: in_flight = 0 must be 1 to 1000"),
+        ("[mqtt]\nclients = [1]", "line 2: clients = .* must be a list of client ids"),
+        ('[mqtt]\nca_file = "x"', "line 1: certificates are of use with tls = true only"),
+        ('[mqtt]\ntls = true\ncert_file = "x"', "cert_file and key_file belong together"),
+        ('[mqtt]\npassword = "horse"', "line 2: no password belongs here: use password_file"),
+        *((f'[mqtt]\nprefix = "{bad}"', "line 2: prefix = .* must be a topic") for bad in BAD_TOPICS),
+        ('[mqtt]\ndiscovery = "a#"', "line 2: discovery = .* must be a topic"),
+        ("[mqttt]\nx = 1", r"line 1: there is no setting 'mqttt'; .* and the section \[mqtt\]"),
+    ],
+)  # fmt: skip
+def test_error_names_the_line_and_the_remedy(text, error):
+    with pytest.raises(SettingsError, match=rf"^x.toml.*{error}") as raised:
+        read(text)
+    assert "horse" not in str(raised.value)
+
+
+def test_every_setting_is_documented():
+    text = (ROOT / "docs" / "mqtt.md").read_text()
+    documented = re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", text, re.MULTILINE)
+    assert documented == [(name, json.dumps(setting.default)) for name, setting in MQTT_SETTINGS.items()]
+
+
+def secret(text, mode=0o600):
+    Path("secret").write_bytes(text)
+    os.chmod("secret", mode)
+    return read('[mqtt]\nusername = "me"\npassword_file = "secret"')
+
+
+def test_password_comes_from_a_file_or_the_environment(mqtt_broker):
+    assert mqtt_broker.read_password(read("[mqtt]")) is None
+    assert mqtt_broker.read_password(secret(b" pass word\n")) == " pass word"
+    environment = {"PB_LINK_MQTT_PASSWORD": "other"}
+    password = Secrets(environment).mqtt_password
+    assert not environment  # no program of the application inherits it
+
+    def read_password(settings):
+        settings.password = password
+        return mqtt_broker.read_password(settings)
+
+    assert read_password(read('[mqtt]\nusername = "me"')) == "other"
+    with pytest.raises(SettingsError, match="take one away"):
+        read_password(secret(b"x"))
+    with pytest.raises(SettingsError, match="set username"):
+        read_password(read("[mqtt]"))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "error"),
+    [
+        (b"horse", 0o644, "chmod 600"),
+        (b"horse\xff", 0o600, "not UTF-8"),
+        (b"horse\nhorse\n", 0o600, "password alone"),
+        (b"\n", 0o600, "password alone"),
+        (b"horse" * 20000, 0o600, "password alone"),
+    ],
+)
+def test_password_file_that_is_none_is_an_error_without_the_password(mqtt_broker, text, mode, error):
+    found = secret(text, mode)
+    with pytest.raises(SettingsError, match=error) as raised:
+        mqtt_broker.read_password(found)
+    shown = "".join(map(str, (raised.value, raised.value.__cause__, found)))
+    assert "horse" not in shown
+
+
+def test_certificates_that_are_none_are_an_error(mqtt_broker):
+    assert mqtt_broker.tls_context(read("[mqtt]")) is None
+    assert mqtt_broker.tls_context(read("[mqtt]\ntls = true")).check_hostname
+    Path("ca.pem").write_text("nothing")
+    for name in ("ca.pem", "absent.pem"):
+        with pytest.raises(SettingsError, match=f"no TLS with .*{name}"):
+            mqtt_broker.tls_context(read(f'[mqtt]\ntls = true\nca_file = "{name}"'))
+
+
+def test_extra_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)
+    for name in ("server.gateways.mqtt.gateway", "server.gateways.mqtt.broker"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(SettingsError, match=r"pip install '\.\[mqtt\]'"):
+        mqtt_gateway()

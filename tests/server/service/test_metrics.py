@@ -1,0 +1,207 @@
+"""What Prometheus gets, read by its own parser."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import server.service.metrics
+from protocol.framing import PREAMBLE
+from protocol.handshake import Initiator
+from server import client_conn
+from server.core.address_backoff import Guard
+from server.service.client_status import Status
+from server.service.metrics import Metrics
+from tests.server.all_stores import TemporaryStore
+from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, free_port, open_stream, until, within
+from tests.server.service.test_cli import Server
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/operations.md"
+GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Observed(Service):
+    """A durable server whose metrics are looked at."""
+
+    def __init__(self, **how):
+        super().__init__(store=TemporaryStore(), **how)
+        self.status = Status(self.registry, self.keys)
+        self.registry.on_event = self.status.note
+        self.metrics = Metrics(
+            "127.0.0.1:1", None, status=self.status, registry=self.registry, store=self.store, guard=Guard()
+        )
+
+    def read(self):
+        """A dict from name, or (name, labels), to value."""
+        found = {}
+        for family in text_string_to_metric_families(self.metrics.text()):
+            for sample in family.samples:
+                assert family.documentation and family.type != "unknown", sample
+                key = (sample.name.removeprefix("pb_link_"), *sample.labels.values())
+                found[key if sample.labels else key[0]] = sample.value
+        return found
+
+
+async def answer(port, request):
+    reader, writer = await open_stream(port)
+    writer.write(request)
+    try:
+        return (await within(reader.read(-1))).decode()
+    except OSError:
+        return ""
+    finally:
+        writer.close()
+
+
+def test_all_that_moves_is_counted():
+    async def main():
+        async with Observed() as service:
+            client = Client(service.port)
+            await within(client.connect())
+            conn = await within(client_conn("a"))
+            await client.write("x" * 10)
+            await within(client.acknowledged())
+            await within(conn.write("down"))
+            await until(lambda: service.read()["wire_bytes_received_total", "a"] == len(client.sent), "its bytes")
+            found = service.read()
+            assert found["connected", "a"] == 1 and found["connected", "b"] == 0
+            assert found["lines_received_total", "a"] == 1 and found["bytes_received_total", "a"] == 10
+            assert found["wire_bytes_sent_total", "a"] == len(client.received)
+            assert found["round_trip_seconds_count", "a"] == 1
+            longest = found["longest_round_trip_seconds", "a"]
+            assert 0 <= found["round_trip_seconds_sum", "a"] == longest < 20
+            assert found["outages_total", "a"] == 0 and found["outage_seconds_total", "a"] == 0
+            await until(lambda: service.read()["lines_delivered_total", "a"] == 1, "the acknowledgement in the store")
+            found = service.read()
+            assert found["store_commit_seconds_count"] == service.store.commits > 2
+            assert found["store_commit_seconds_bucket", "+Inf"] == service.store.commits
+            assert found["store_commit_seconds_sum"] > 0 and found["store_bytes"] == 42
+            client.cut()
+
+    asyncio.run(main())
+
+
+def test_outages_and_lines_that_are_sent_again_are_counted():
+    async def main():
+        async with Observed() as service:
+            client = Client(service.port)
+            await within(client.connect())
+            conn = await within(client_conn("a"))
+            client.reading = False
+            for number in range(3):
+                await conn.write(str(number), wait=False)
+            await until(lambda: conn._session.sender.number == 3, "the lines on their way")
+            await client.write("still there")  # what it has not accepted, it has not seen either
+            client._task.cancel()
+            client.session.receiver.disconnect()
+            client.cut()
+            await until(lambda: not conn.status(), "the outage")
+            await until(lambda: service.read()["outages_total", "a"] == 1, "the outage, counted")
+            assert service.read()["outage_seconds_total", "a"] > 0
+            other = Client(service.port)  # another life, which has none of them
+            await within(other.connect())
+            await within(other.expect(3))
+            found = service.read()
+            assert found["lines_sent_again_total", "a"] == 3 and found["connections_total", "a"] == 2
+            assert found["outages_total", "a"] == 1
+            assert service.read()["outage_seconds_total", "a"] == found["outage_seconds_total", "a"]
+            other.cut()
+
+    asyncio.run(main())
+
+
+def test_connection_that_is_taken_over_is_no_outage():
+    async def main():
+        async with Observed() as service:
+            old, new = Client(service.port), Client(service.port)
+            await within(old.connect())
+            await within(new.connect())
+            await old.ended()
+            await asyncio.sleep(0.05)
+            found = service.read()
+            assert found["outages_total", "a"] == 0 and found["connections_total", "a"] == 2
+            assert found["outage_seconds_total", "a"] == 0 and service.status.clients()[0]["since"]
+            new.cut()
+            await until(lambda: service.read()["outages_total", "a"] == 1, "the outage")
+
+    asyncio.run(main())
+
+
+def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(server.core.listener, "HELLO_MS", 200)
+
+    async def main():
+        async with Observed() as service:
+            for _ in range(30):
+                await answer(service.port, b"garbage")
+            await answer(service.port, b"")
+            for _ in range(2):
+                await Client(service.port, "unknown").refused()
+            reader, writer = await open_stream(service.port)
+            writer.write(PREAMBLE + b"\0\x28" + Initiator("a", KEY, bytes(8), bytes(16)).hello())
+            await within(reader.readexactly(2))  # of WELCOME
+            writer.close()
+            await until(lambda: sum(service.registry.refusals.values()) == 34, "the refusals")
+            found = service.read()
+            kinds = {kind: found["refused_total", kind] for kind in service.registry.refusals}
+            assert kinds == {"identity": 2, "protocol": 30, "time": 1, "gone": 1, "flood": 0, "store": 0}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("client_id", ['a"b', "a\\b", "\u00e4 {x}", "a\\n"])
+def test_any_id_is_a_label(client_id):
+    async def main():
+        async with Observed(keys={client_id: OTHER_KEY}) as service:
+            assert service.read()["connected", client_id] == 0
+
+    asyncio.run(main())
+
+
+def test_document_has_all_metrics():
+    async def main():
+        async with Observed() as service:
+            return set(re.findall(r"^# TYPE (pb_link_\w+)", service.metrics.text(), re.MULTILINE))
+
+    documented = set(re.findall(r"^\| `(pb_link_\w+)", DOCUMENT.read_text(), re.MULTILINE))
+    assert documented == asyncio.run(main())
+
+
+def test_requests_are_bounded(monkeypatch):
+    monkeypatch.setattr(server.service.metrics, "LIMIT_S", 0.3)
+    monkeypatch.setattr(server.service.metrics, "MAX_REQUESTS", 2)
+
+    async def main():
+        async with Observed() as service:
+            port = free_port()
+            service.metrics._port = port
+            serving = asyncio.create_task(service.metrics.serve())
+            silent = [await open_stream(port) for _ in range(2)]
+            assert await answer(port, GET) == ""  # no place
+            for reader, _ in silent:
+                assert await within(reader.read(-1)) == b""
+            assert "200 OK" in await answer(port, GET)
+            for bad in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 9000, b"\r\n\r\n", GET[:-2] + b"x: y\r\n" * 100):
+                assert "200 OK" not in await answer(port, bad)
+            serving.cancel()
+
+    asyncio.run(main())
+
+
+def test_metrics_are_served_when_they_are_asked_for_to_those_who_have_the_token():
+    token = "0123456789abcdef-._~+/=="
+
+    async def ask(server):
+        with_token = GET[:-2] + b"authorization: Bearer %s\r\n\r\n"
+        requests = [with_token % token.encode(), GET, with_token % b"0123456789abcdef", with_token % b""]
+        return [await answer(port, request) for request in requests]
+
+    port = free_port()
+    Path("x.toml").write_text(f'metrics = "127.0.0.1:{port}"')
+    with Server("--config", "x.toml", PB_LINK_METRICS_TOKEN=token) as process:
+        good, *bad = asyncio.run(ask(process))
+    assert 'pb_link_connected{client="pump"} 0\n' in good
+    assert all("401 Unauthorized" in text and "pb_link_" not in text for text in bad)
+    assert KEYS and token not in Path("log.txt").read_text()

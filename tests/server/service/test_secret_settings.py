@@ -1,0 +1,70 @@
+"""Secrets from the environment: used, bounded, and never shown."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from server.service.cli import main
+from server.service.secret_settings import KEYS, METRICS_TOKEN, Secrets
+from server.service.settings import SettingsError
+from tests.server.core.test_keys import secrets_in
+from tests.server.peer import KEY, OTHER_KEY, Client, within
+from tests.server.service.test_cli import Server
+
+TOKEN = "0123456789abcdef"
+
+
+def test_what_is_read_is_taken_out():
+    environment = {KEYS: json.dumps({"a": KEY.hex()}), METRICS_TOKEN: TOKEN, "OTHER": "x"}
+    secrets = Secrets(environment)
+    assert secrets.keys == {"a": KEY} and secrets.metrics_token == TOKEN and environment == {"OTHER": "x"}
+    assert KEY.hex() not in repr(secrets) and TOKEN not in repr(secrets)
+    secrets = Secrets(environment)
+    assert secrets.keys is None and secrets.metrics_token is None
+
+
+HEX = bytes(range(200, 232)).hex()
+BAD = ["", "{", f'{{"a": "{HEX}"', f'"{HEX}"', f'["{HEX}"]', f'{{"a": "{HEX}00"}}', f'{{"a": ["{HEX}"]}}', '{"": "x"}']
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_keys_are_an_error_that_names_the_variable_and_shows_none(text):
+    with pytest.raises(SettingsError, match=KEYS) as caught:
+        Secrets({KEYS: text})
+    assert secrets_in(caught.value) == []
+
+
+@pytest.mark.parametrize("text", ["", "short", TOKEN + " ", TOKEN + "\n", "\u00e4" * 20, "x" * 257])
+def test_bad_token_is_an_error_that_does_not_show_it(text):
+    with pytest.raises(SettingsError, match=METRICS_TOKEN) as caught:
+        Secrets({METRICS_TOKEN: text})
+    assert not text or text not in str(caught.value)
+
+
+def test_keys_of_the_environment_are_the_only_ones_and_cannot_be_changed(monkeypatch, capsys):
+    for words in (["add", "b"], ["rotate", "a"], ["revoke", "a"], ["list"]):
+        monkeypatch.setenv(KEYS, json.dumps({"a": HEX}))
+        status = main(["keys", *words])
+        out, err = capsys.readouterr()
+        assert status == (words != ["list"]) and HEX not in out + err
+        assert "change it where it is set" in err or out.startswith("a ")
+    assert not os.path.exists("keys.json")
+
+
+def test_server_serves_with_them_and_rotates():
+    async def serve(process):
+        old, new = Client(process.port, "pump", KEY), Client(process.port, "pump", OTHER_KEY)
+        await within(old.connect())
+        await within(new.connect())
+        new.cut()
+        return await Client(process.port, "pump", process.key).refused()  # which is in the file
+
+    with Server(**{KEYS: json.dumps({"pump": [KEY.hex(), OTHER_KEY.hex()]})}) as process:
+        assert "wrong key" in asyncio.run(serve(process))
+        status, log = process.end()
+    assert status == 0 and "new_key_used client=pump" in log
+    assert KEY.hex() not in log and "failed" not in log
+    assert process.key.hex() in Path("keys.json").read_text()

@@ -1,0 +1,391 @@
+"""`pb-link` in the hands of people: interrupted, into pipes that close, with the wrong file in the wrong place."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from server.service import cli as command
+from server.service import settings
+from server.service.admin import MAX_BEHIND, AdminServer
+from server.service.key_file import KeyFile
+from server.service.log import Log
+from server.service.settings import SettingsError
+from tests.server.peer import Client, free_port, open_stream, within
+from tests.server.service.test_cli import ROOT, Server, words
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)
+PB_LINK = [sys.executable, "-m", "server"]
+
+
+def started(*options, **how):
+    """A command as a process."""
+    return subprocess.Popen([*PB_LINK, *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **how)
+
+
+def has_socket(pid):
+    """Has the process an open socket?"""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that file was closed meanwhile
+            if os.readlink(link).startswith("socket:"):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("options", [("tail", "pump"), ("send", "pump", "x", "--wait")])
+def test_interrupted_command_ends_without_a_word(options):
+    with Server():
+        process = started(*options)
+        try:
+            while not has_socket(process.pid):
+                time.sleep(0.05)
+            time.sleep(0.2)  # it has asked, and waits
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[1] == "" and process.returncode == 1
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize(("output", "error"), [("closed", ""), ("/dev/full", "No space left on device")])
+def test_output_that_nobody_takes_is_a_line_at_most(output, error):
+    KeyFile("keys.json").add("pump")
+    if output == "closed":
+        reading, out = os.pipe()
+        os.close(reading)
+    else:
+        out = os.open(output, os.O_WRONLY)
+    process = started("keys", "list", stdout=out)
+    os.close(out)
+    text = process.communicate(timeout=20)[1]
+    assert process.returncode == 1 and error in text and text.count("\n") == bool(error), text
+
+
+def test_server_that_does_not_answer_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(command, "ANSWER_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind("pb_link.sock")
+        silent.listen()
+        status, _, err = words("clients", capsys)
+    assert status == 1 and "has not answered in 0.2 s: is it stopped?" in err
+
+
+SOCKETS = [("precious.txt", "is no socket"), ("absent/x", "no folder"), ("x" * 200, "too long")]
+
+
+@pytest.mark.parametrize(("path", "error"), SOCKETS)
+def test_admin_socket_that_cannot_be_had_is_told_and_nothing_is_deleted(path, error, capsys):
+    KeyFile("keys.json").add("pump")
+    Path("precious.txt").write_text("precious")
+    Path("x.toml").write_text(f'port = {free_port()}\nadmin_socket = "{path}"')
+    status, _, err = words("serve --config x.toml", capsys)
+    assert status == 1 and f"admin_socket {os.path.abspath(path)}" in err and error in err
+    assert Path("precious.txt").read_text() == "precious"
+
+
+def test_second_server_does_not_take_the_admin_socket_of_the_first(capsys):
+    with Server():
+        second = started("serve", "--port", str(free_port()), "--store", "other.db", stdout=subprocess.DEVNULL)
+        assert "another server has the admin_socket" in second.communicate(timeout=20)[1] and second.returncode == 1
+        assert words("clients", capsys)[0] == 0
+
+
+def test_server_of_the_same_socket_that_was_killed_is_no_obstacle():
+    with Server() as first:
+        first.process.kill()
+        first.process.wait()
+    assert os.path.exists("pb_link.sock")
+    KeyFile("keys.json").revoke("pump")
+    with Server() as second:
+        assert second.end()[0] == 0
+
+
+def test_log_that_cannot_be_written_keeps_nobody_from_being_served():
+    async def serve(process, port, key):
+        client = Client(port, "pump", key)
+        await (await open_stream(port))[1].drain()
+        await within(client.connect())
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 20) == 0
+        client.cut()
+
+    port, key = free_port(), bytes.fromhex(KeyFile("keys.json").add("pump"))
+    with open("/dev/full", "w") as full:
+        process = started("serve", "--port", str(port), stdout=full)
+    try:
+        asyncio.run(serve(process, port, key))
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_log_counts_the_lines_that_it_could_not_write(capsys):
+    class Full:
+        full = True
+
+        def write(self, text):
+            if self.full:
+                raise OSError(28, "No space left on device")
+            return sys.stdout.write(text)
+
+        def flush(self):
+            pass
+
+    file = Full()
+    log = Log("json", file)
+    log("one")
+    log("two")
+    file.full = False
+    log("three")
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["event"], line.get("lines")) for line in found] == [("log_lost", 2), ("three", None)]
+
+
+APPLICATIONS = {
+    "class A": "SyntaxError",
+    "raise RuntimeError('early')": "RuntimeError: early (",
+}
+
+
+@pytest.mark.parametrize(("text", "error"), APPLICATIONS.items())
+def test_application_that_cannot_be_loaded_is_a_line(text, error, capsys):
+    name = f"app_{abs(hash(text))}"
+    Path(f"{name}.py").write_text(text)
+    status, _, err = words(f"serve --app {name}:A", capsys)
+    assert status == 1 and err.startswith("pb-link: ") and err.count("\n") == 1 and error in err
+
+
+def test_application_that_cannot_be_made_is_a_line_of_the_log_that_says_where():
+    Path("application.py").write_text("class A:\n    run = None\n    def __init__(self):\n        1 / 0\n")
+    with Server("--app", "application:A") as server:
+        assert server.process.wait(20) == 1
+    log = Path("log.txt").read_text()
+    assert 'failed error="ZeroDivisionError: division by zero" at=' in log and "application.py:4" in log
+    assert "Traceback" not in log and "never awaited" not in log, log
+
+
+def test_key_file_that_cannot_be_written_when_a_new_key_is_used_is_told_and_the_client_served():
+    async def use(server):
+        client = Client(server.port, "pump", bytes.fromhex(new))
+        for _ in range(2):  # the old key has the first turn
+            try:
+                await within(client.connect())
+                break
+            except AssertionError:
+                pass
+        assert client.up
+        client.cut()
+        return await asyncio.to_thread(server.end)
+
+    with Server() as server:
+        new = KeyFile("keys.json").rotate("pump")
+        for _ in range(200):
+            if "keys_read" in Path("log.txt").read_text():
+                break
+            time.sleep(0.05)
+        os.chmod("keys.json", 0o644)
+        status, log = asyncio.run(use(server))
+    assert status == 0 and "keys_unwritable client=pump" in log and "Traceback" not in log, log
+
+
+def test_client_with_a_key_of_this_very_moment_is_not_refused():
+    """Its program would end: AppBase.bad_server raises."""
+
+    async def use(server):
+        file = KeyFile("keys.json")
+        for name in ("pump", "pump", "pump", "door"):  # the server has looked at the file in one case at most
+            key = file.add(name) if name == "door" else file.rotate(name)
+            await within(Client(server.port, name, bytes.fromhex(key)).connect())
+        assert "wrong key" in await server.client().refused()
+        return await asyncio.to_thread(server.end)
+
+    with Server() as server:
+        status, log = asyncio.run(use(server))
+    assert status == 0 and log.count("new_key_used") == 3 and log.count(" refused ") == 1, log
+
+
+def test_key_file_that_cannot_be_looked_at_does_not_end_the_server():
+    with Server() as server:
+        os.unlink("keys.json")
+        os.symlink("keys.json", "keys.json")
+        for _ in range(200):
+            if "keys_unreadable" in Path("log.txt").read_text():
+                break
+            time.sleep(0.05)
+        status, log = server.end()
+    assert status == 0 and "keys_unreadable" in log and "failed" not in log, log
+
+
+def test_legacy_client_whose_id_gets_a_key_is_served_with_it_alone():
+    async def change(server):
+        reader, writer = await open_stream(server.port)
+        writer.write(b"old\n")
+        await within(reader.readline())
+        key = KeyFile("keys.json").add("old")
+        while await within(reader.read(100)):
+            writer.write(b"\n")
+        writer.close()
+        reader, writer = await open_stream(server.port)
+        writer.write(b"old\n00x\n")
+        assert b"00" not in await within(reader.read())
+        writer.close()
+        client = Client(server.port, "old", bytes.fromhex(key))
+        await within(client.connect())
+        KeyFile("keys.json").add("another")
+        await asyncio.sleep(2.5)  # the file has been read
+        assert client.up
+        client.cut()
+
+    with Server("--allow-legacy", "old") as server:
+        asyncio.run(change(server))
+        assert server.end()[0] == 0
+
+
+def test_check_finds_an_id_that_would_be_served_both_ways(capsys):
+    KeyFile("keys.json").add("pump")
+    Path("x.toml").write_text(f'port = {free_port()}\nallow_legacy = ["pump"]')
+    status, out, _ = words("check --config x.toml", capsys)
+    assert status == 1 and "keys: allow_legacy has pump, which has a key" in out
+
+
+def test_request_for_metrics_that_does_not_end_does_not_keep_the_server():
+    port = free_port()
+    Path("x.toml").write_text(f'metrics = "127.0.0.1:{port}"')
+    with Server("--config", "x.toml") as server:
+        with socket.create_connection(("127.0.0.1", port)) as asking:
+            asking.sendall(b"GET /metrics HTTP/1.0\r\n")
+            time.sleep(0.3)
+            status, log = server.end()
+    assert status == 0 and len(log.splitlines()) == 2, log
+
+
+def test_gateway_that_cannot_begin_is_a_line():
+    KeyFile("keys.json").add("pump")
+    Path("x.toml").write_text(f'port = {free_port()}\n[mqtt]\nusername = "x"\npassword_file = "absent"')
+    process = started("serve", "--config", "x.toml", stdout=subprocess.DEVNULL)
+    text = process.communicate(timeout=20)[1]
+    assert process.returncode == 1 and "absent" in text and text.count("\n") == 1, text
+
+
+def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
+    async def play():
+        tail = admin._tail("pump", asyncio.StreamReader())
+        waiting = asyncio.create_task(anext(tail))
+        await asyncio.sleep(0)
+        admin.received("pump", [b"0"])
+        assert await within(waiting) == "0"
+        admin.received("pump", [b"%d" % number for number in range(1, MAX_BEHIND + 10)])
+        shown = []
+        with pytest.raises(ValueError, match="were not taken"):
+            while True:
+                shown.append(await within(anext(tail)))
+        assert shown == [*map(str, range(1, MAX_BEHIND + 1))] and admin._tails == {"pump": set()}
+
+    admin = AdminServer("x", None, None, None)
+    asyncio.run(play())
+
+
+def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
+    monkeypatch.setattr(command, "_answers", lambda settings, request: [{"line": "\x1b]0;x\x07 \u00b0C \u200b"}])
+    for terminal, shown in ((True, "\\x1b]0;x\\x07 \u00b0C \\u200b\n"), (False, "\x1b]0;x\x07 \u00b0C \u200b\n")):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        assert words("tail pump", capsys)[1] == shown
+
+
+def test_settings_that_are_not_text_name_the_line():
+    Path("x.toml").write_bytes(b"port = 1\n# \xff\n")
+    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
+        settings.read("x.toml")
+
+
+def test_settings_may_begin_with_a_byte_order_mark():
+    Path("x.toml").write_text("port = 1234\n", encoding="utf-8-sig")
+    assert settings.read("x.toml").port == 1234
+    Path("x.toml").write_bytes(b"\xef\xbb\xbfport = 1\n# \xff\n")
+    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
+        settings.read("x.toml")
+
+
+def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):
+    monkeypatch.setenv("PB_LINK_CONFIG", "")
+    assert words("keys list", capsys)[0] == 0
+
+
+def test_admin_socket_in_a_folder_that_cannot_be_written_any_more(monkeypatch):
+    def unlink(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    async def play():
+        admin = AdminServer("pb_link.sock", None, None, None)
+        await admin.start()
+        monkeypatch.setattr(os, "unlink", unlink)
+        admin.close()
+        with pytest.raises(SettingsError, match="admin_socket pb_link.sock cannot be made: Permission denied"):
+            await AdminServer("pb_link.sock", None, None, None).start()
+
+    asyncio.run(play())
+
+
+STUBBORN = """
+import asyncio
+import server.service.service
+
+server.service.service.END_S = 0.2
+
+class Application:
+    async def run(self):
+        while True:
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                pass
+"""
+
+
+def test_application_that_does_not_end_is_left_behind():
+    Path("application.py").write_text(STUBBORN)
+    with Server("--app", "application:Application") as server:
+        status, log = server.end()
+    assert status == 1 and "has not ended 0.2 s after" in log and log.rstrip().endswith("stopped"), log
+
+
+def test_clients_without_a_key_do_not_fill_the_log():
+    async def connect(port, count):
+        for _ in range(count):
+            reader, writer = await open_stream(port)
+            writer.write(b"old\nzz\n")
+            await within(reader.read())
+            writer.close()
+
+    with Server("--allow-legacy", "old") as server:
+        asyncio.run(connect(server.port, 30))
+        status, log = server.end()
+    assert status == 0 and log.count(" connected ") == log.count(" disconnected ") == 10, log
+
+
+def test_client_that_comes_in_vain_again_and_again_does_not_fill_the_log():
+    async def flap(port, key):
+        for _ in range(9):
+            client = Client(port, "pump", key)
+            await within(client.connect())
+            client.cut()
+        await within(client.connect())
+        await client.write("line")
+        await within(client.acknowledged())
+        client.cut()
+
+    with Server() as server:
+        asyncio.run(flap(server.port, server.key))
+        status, log = server.end()
+    assert status == 0 and log.count(" connected ") <= 7 and log.count(" disconnected ") <= 7, log
+    assert "flapping client=pump connections=8" in log and "steady client=pump connections=9" in log, log
