@@ -37,7 +37,7 @@ HELLO_MS = 2000
 BACKLOG = 64
 # At the end, for the bridges to take what is for them and to close their side.
 FAREWELL_MS = 1000
-# What asyncio's reader may hold, and twice that for a moment: MAX_LINE with what the old protocol adds (gateways/micropython_iot/adapter.py).
+# What asyncio's reader may hold, and twice that for a moment: MAX_LINE with what the old protocol adds.
 _READER_BYTES = 8200
 
 
@@ -52,7 +52,7 @@ class Listener:
         self._keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._guard = guard
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
-        self.legacy = None  # see gateways/micropython_iot/adapter.py: who serves those that do not begin with our preamble
+        self.legacy = None  # who serves those that do not begin with our preamble: gateways/micropython_iot
         self._store = store
         self._timeout_ms = timeout_ms
         self._silent = Places(MAX_SILENT, GRACE_MS)
