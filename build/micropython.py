@@ -33,7 +33,7 @@ from build.shell import BuildError, MissingTool, clean_environment, output_of, r
 
 MANIFEST_SIM = cache.ROOT / "build" / "manifest_sim.py"
 MANIFEST_CHIP = cache.ROOT / "build" / "manifest_chip.py"
-CHIP = cache.ROOT / "sim" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
+CHIP = cache.ROOT / "sim" / "mpy" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 BORDER = cache.ROOT / "build" / "bench_c"  # the benchmark's module, in C
 FAILING = cache.ROOT / "build" / "failing_c"  # allocations that fail, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'

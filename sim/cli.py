@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sim import counted_run, demo, interpreters, one_board, up
+from sim.mpy import counted_run, demo, interpreters, one_board, up
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run

@@ -3,7 +3,7 @@
 costs     what things cost in time (docs/hardware.md's placeholders)
 world     the clock, the order of all that happens, the loop of each board
 board     a board: its loop, its interrupts, its randomness, its program; power on and off
-chips     stand-ins for `machine`, `network`, `esp` of one board, on the nets and the bus of sim/wire.py
+chips     stand-ins for `machine`, `network`, `esp` of one board, on the nets and the bus of sim/wires/wire.py
 network   who listens and who is connected; names. tcp: a TCP connection; lwip, tcp_ends: its ends
 esp8266   the ESP8266 as a part: reset, boot straps, watchdog, Wi-Fi
 link      all of it wired together

@@ -7,9 +7,9 @@ import traceback
 import types
 
 from primitives.platform import sleep_ms
-from sim.interpreters import ROOT
-from sim.nets import BoardPin
+from sim.mpy.interpreters import ROOT
 from sim.virtual.world import BoardDied, BoardLoop, task_order
+from sim.wires.nets import BoardPin
 
 # Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. One more is lost.
 SCHEDULER_DEPTH = 4

@@ -1,19 +1,19 @@
-"""Stand-ins for `machine`, `network`, `esp`, .. of one life of a board, on the nets and buses of sim/wire.py.
+"""Stand-ins for `machine`, `network`, `esp`, .. of one life of a board, on the nets and buses of sim/wires/wire.py.
 
 A call of a life that is over does nothing: what dies has no effect on the outside. Semantics as in bed *mpy*
-(sim/boards/), of which these are the short form: what the project's programs use.
+(sim/mpy/boards/), of which these are the short form: what the project's programs use.
 """
 
 import sys
 import types
 
-from sim import wifi
-from sim.boards.common.i2c_target import IRQ_END_READ, IRQ_END_WRITE, IRQ_HARD_ONLY, READ, TargetModel
-from sim.lwip import bite_at
-from sim.nets import ALT, IN, OPEN_DRAIN, OUT
-from sim.pieces import Answer, Cut, Pause
 from sim.virtual.world import BoardDied
-from sim.wire import Controller, Port
+from sim.wires import wifi
+from sim.wires.lwip import bite_at
+from sim.wires.nets import ALT, IN, OPEN_DRAIN, OUT
+from sim.wires.on_board.i2c_target import IRQ_END_READ, IRQ_END_WRITE, IRQ_HARD_ONLY, READ, TargetModel
+from sim.wires.pieces import Answer, Cut, Pause
+from sim.wires.wire import Controller, Port
 
 VANISHED = Answer(False, 0, 0, b"")
 
@@ -164,7 +164,7 @@ class SoftI2C:
             raise OSError(result.errno)
 
     def _run(self, transfer):
-        """Drives one transfer of sim/wire.py."""
+        """Drives one transfer of sim/wires/wire.py."""
         life, board, world = self._life, self._board, self._life.world
         reply = None
         try:

@@ -19,7 +19,7 @@ from collections import Counter, namedtuple
 from sim.virtual import trace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.run import VirtualRun
-from sim.wire import BYTE_CLOCKS, CUT
+from sim.wires.wire import BYTE_CLOCKS, CUT
 
 BYTE, STEP, SEGMENT = "byte", "await", "segment"  # kinds of events, as World.number names them
 

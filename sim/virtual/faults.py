@@ -5,10 +5,10 @@ They act on parts, wires, segments and power, never on the code under test.
 
 import random
 
-from sim import wifi
 from sim.virtual.board import COALESCED, MISSED, SCHEDULER_DEPTH
 from sim.virtual.memory import Shortage
-from sim.wire import CUT, LOST, NACKED, REPEATED
+from sim.wires import wifi
+from sim.wires.wire import CUT, LOST, NACKED, REPEATED
 
 MAX_OUTAGE_S = 8.0
 MAX_AWAY_S = 9.0

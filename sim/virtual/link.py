@@ -14,16 +14,16 @@ import server
 from pb_link.settings import PINS
 from primitives import nonces, platform, waiting
 from server.core.registry import Registry
-from sim import wifi
-from sim.link_bed import WIRING
-from sim.nets import Net
+from sim.mpy.link_bed import WIRING
 from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board, Console
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.esp8266 import Esp8266
 from sim.virtual.network import Network
 from sim.virtual.world import ROUNDING_S, World
-from sim.wire import Bus
+from sim.wires import wifi
+from sim.wires.nets import Net
+from sim.wires.wire import Bus
 
 TICKS_BITS = 30  # of both chips
 # ticks_ms wraps this long after the start of a run.

@@ -8,7 +8,10 @@ import asyncio
 import socket as real
 from errno import ECONNRESET, EHOSTUNREACH, EINPROGRESS, ENOMEM, ENOTCONN
 
-from sim.lwip import (
+from sim.virtual.chips import module
+from sim.virtual.tcp import NO_MEMORY
+from sim.virtual.world import BoardDied
+from sim.wires.lwip import (
     DNS_GIVES_UP_S,
     DNS_PORT,
     EAGAIN,
@@ -17,9 +20,6 @@ from sim.lwip import (
     MEM_TRIES,
     TCP_PCBS,
 )  # fmt: skip
-from sim.virtual.chips import module
-from sim.virtual.tcp import NO_MEMORY
-from sim.virtual.world import BoardDied
 
 NEW, CONNECTING, CONNECTED, PEER_CLOSED, FAILED, CLOSED = range(6)
 CALL_US = 1000  # connect() polls the system once

@@ -10,7 +10,7 @@ what comes out there is the application's. tests/memory does it with MicroPython
 import ast
 import sys
 
-from sim.interpreters import ROOT
+from sim.mpy.interpreters import ROOT
 
 FOLDERS = {
     "client": ("pb_link", "protocol", "primitives", "i2c_devices"),

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from sim import dns
 from sim.virtual.tcp import SEGMENT, Connection
 from sim.virtual.tcp_ends import ServerTransport
+from sim.wires import dns
 
 # After an outage TCP tries again after its time-out, which has grown meanwhile.
 RETRY_S = 0.3

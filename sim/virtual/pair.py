@@ -4,13 +4,13 @@ import contextlib
 from hashlib import sha256
 
 from primitives import platform
-from sim.nets import Net
 from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board
 from sim.virtual.costs import ZERO
 from sim.virtual.link import BEFORE_WRAP_S, CHUNK_BYTES, TICKS_BITS, CostlyHash, _replace
 from sim.virtual.world import ROUNDING_S, World
-from sim.wire import Bus
+from sim.wires.nets import Net
+from sim.wires.wire import Bus
 
 
 class Pair:

@@ -9,7 +9,7 @@ TCP's repetition would have it.
 
 from collections import namedtuple
 
-from sim.lwip import TCP_FAST_S, TCP_MSS, TCP_SND_BUF, TCP_SND_QUEUELEN, TCP_WND
+from sim.wires.lwip import TCP_FAST_S, TCP_MSS, TCP_SND_BUF, TCP_SND_QUEUELEN, TCP_WND
 
 SEGMENT = TCP_MSS  # the smaller of both, so both directions have it
 PAST_BYTES = 16384  # of a connection, for one who repeats it

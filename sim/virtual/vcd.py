@@ -1,7 +1,7 @@
 """The wires of a run bit by bit, as a value change dump (IEEE 1364-2005, clause 18) for logic analysers' software.
 
-The nets change in the order that sim/i2c_bits.py and the programs give, and some changes fall on one instant. In the
-file each change has a time of its own, at least a tick after the one before, so that sda is stable when scl rises.
+The nets change in the order that sim/wires/i2c_bits.py and the programs give, and some changes fall on one instant. In
+the file each change has a time of its own, at least a tick after the one before, so that sda is stable when scl rises.
 """
 
 TICK_S = 1e-7  # a half clock at 400 kHz is 12.5 of them

@@ -7,7 +7,7 @@ import pytest
 
 from build import diagrams
 from pb_link.settings import PINS
-from sim.link_bed import WIRING
+from sim.mpy.link_bed import WIRING
 
 
 def test_diagrams_are_what_the_script_draws():

@@ -1,6 +1,6 @@
 """build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here, and
 the port's own Makefile only says what it would do: no compiler for the chip is at hand. What is frozen runs in
-tests/sim/test_images.py and tests/peers/test_bridge_heap.py."""
+tests/sim/mpy/test_images.py and tests/peers/test_bridge_heap.py."""
 
 import os
 import re
@@ -13,8 +13,8 @@ import pytest
 
 from build import cache, esp8266
 from build.shell import BuildError, MissingTool
-from sim import flash_image
-from sim.boot_loader import BootLoader, SerialPort
+from sim.mpy import flash_image
+from sim.mpy.boot_loader import BootLoader, SerialPort
 from tests.build.test_flash import micropython
 
 # Leaves what the port leaves, and the manifest that it was given.

@@ -15,8 +15,8 @@ import pytest
 
 from build import flash, flash_plan
 from build.shell import BuildError
-from sim import boot_loader, flash_image
-from sim.boot_loader import BootLoader, SerialPort
+from sim.mpy import boot_loader, flash_image
+from sim.mpy.boot_loader import BootLoader, SerialPort
 
 MIB = 1024 * 1024
 UP = "esp_link: up, release 0.1.0\r\n"

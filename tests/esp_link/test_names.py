@@ -5,7 +5,7 @@ import random
 import pytest
 
 from esp_link.names import decode_address, encode_query, is_answer
-from sim import dns
+from sim.wires import dns
 
 NUMBER = b"\x12\x34"
 ALIAS = b"\4host\7example\0"

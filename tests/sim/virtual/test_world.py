@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from sim.nets import Net
 from sim.virtual.board import ASYNCIO, Board
 from sim.virtual.world import BoardDied, Deadlock, World
+from sim.wires.nets import Net
 
 
 def start(world, main, name="board", pins=(), **costs):

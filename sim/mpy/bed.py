@@ -1,0 +1,88 @@
+"""Bed *mpy*: nets and buses in this process, each board a MicroPython process of its own."""
+
+import asyncio
+from collections import defaultdict
+
+from sim.mpy.board import Board
+from sim.mpy.i2c_drive import BusClock
+from sim.wires.nets import BoardPin, Net
+from sim.wires.wire import Bus
+
+# About 1.5 ms at 400 kHz: the target's program runs in between, and a controller that is killed leaves a torn transfer.
+CHUNK_BYTES = 64
+
+PIN_NAMES = {
+    "pyboard": [f"X{n}" for n in range(1, 23) if not 13 <= n <= 16] + [f"Y{n}" for n in range(1, 13)],
+    "rp2": [f"GP{n}" for n in range(30)],
+    "esp8266": [str(n) for n in (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16)],
+}
+
+
+class WiringError(ValueError):
+    """A wire names a pin that the board does not have."""
+
+
+class Bed:
+    """Boards, joined by wires. Wires first, then power."""
+
+    def __init__(self, clock_hz=None):
+        self.clock_hz = clock_hz  # None: what each program asks for
+        self.boards = {}
+        self.buses = {}
+        self.on_death = []
+        self._locks = defaultdict(asyncio.Lock)
+        self._clocks = defaultdict(BusClock)
+
+    def add_board(self, name, kind, joined=()):
+        """Args: joined: lists of pins of this board that are one net."""
+        nets = {}
+        for pins in joined:
+            for pin in pins:
+                if pin not in PIN_NAMES[kind]:
+                    raise WiringError(f"a {kind} has no pin {pin!r}")
+            old = [nets[pin] for pin in pins if pin in nets]
+            net = old[0] if old else Net(f"{name}.{pins[0]}")
+            nets = {pin: net if wired in old else wired for pin, wired in nets.items()}
+            nets.update({pin: net for pin in pins})
+        pins = {pin: BoardPin((name, pin), nets.get(pin) or Net(f"{name}.{pin}")) for pin in PIN_NAMES[kind]}
+        board = Board(self, name, kind, pins)
+        self.boards[name] = board
+        return board
+
+    def wire(self, net, *ends):
+        """Puts pins on a net; before power. Args: ends: (board, pin name)."""
+        for board, pin in ends:
+            board.pins[pin] = BoardPin((board.name, pin), net)
+        return net
+
+    def bus(self, scl, sda):
+        key = (scl, sda)
+        if key not in self.buses:
+            self.buses[key] = Bus(scl, sda, chunk_bytes=CHUNK_BYTES)
+        return self.buses[key]
+
+    def lock(self, bus):
+        return self._locks[bus]
+
+    def clock(self, bus):
+        return self._clocks[bus]
+
+    def board_died(self, board):
+        for on_death in self.on_death:
+            on_death(board)
+
+    async def serve_wants(self):
+        """Asks the targets that are being clocked by hand."""
+        for bus in self.buses.values():
+            for port in list(bus.ports):
+                while (wanted := port.bits.wanted(50000)) is not None:
+                    port.bits.give(await port.owner.ask(wanted))
+
+    def close(self):
+        for board in self.boards.values():
+            board.kill()
+
+    async def wait_closed(self):
+        for board in self.boards.values():
+            if board.process is not None:
+                await board.wait()

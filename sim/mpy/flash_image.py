@@ -1,0 +1,23 @@
+"""The flash of a simulated ESP8266, a file: what firmware/ holds, at its offsets. MicroPython's own place stays erased,
+because the interpreter stands for it.
+"""
+
+import json
+
+from sim.mpy import interpreters
+
+FIRMWARE = interpreters.ROOT / "firmware"
+MIB = 1024 * 1024
+SIZES = {"2MiB": 2 * MIB, "4MiB": 4 * MIB}
+
+
+def write(path, size="4MiB"):
+    """Make the file, as build/flash.py leaves an erased chip of that size. Returns the path."""
+    content = bytearray(b"\xff" * SIZES[size])
+    for image in json.loads((FIRMWARE / "manifest.json").read_text())["images"]:
+        if size in image["flash_sizes"]:
+            data = (FIRMWARE / image["file"]).read_bytes()
+            at = int(image["offset"], 16)
+            content[at : at + len(data)] = data
+    path.write_bytes(content)
+    return path

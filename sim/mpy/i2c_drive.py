@@ -1,0 +1,69 @@
+"""Drives the transfers of sim/wires/wire.py in real time, with the targets in other processes."""
+
+import asyncio
+
+from sim.wires.pieces import Answer, Cut, Pause
+
+# Shorter pauses are added up: an event loop cannot sleep for less.
+SHORTEST_SLEEP_S = 0.001
+# What the operating system sleeps too long is taken off later pauses, up to this much.
+OVERSLEPT_S = 0.003
+
+VANISHED = Answer(False, 0, 0, b"")
+
+
+class BusClock:
+    """Time on one bus: makes transfers last what they would, on average also for the short ones."""
+
+    def __init__(self):
+        self._owed_s = 0.0
+
+    async def pause(self, us):
+        """Raises Cut, with the time that had passed, if the task is cancelled."""
+        self._owed_s += us / 1e6
+        if self._owed_s < SHORTEST_SLEEP_S:
+            return
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            await asyncio.sleep(self._owed_s)
+        except asyncio.CancelledError:
+            elapsed_us = min(us, (loop.time() - begin) * 1e6)
+            self._owed_s = 0.0
+            raise Cut(elapsed_us)
+        self._owed_s = max(self._owed_s - (loop.time() - begin), -OVERSLEPT_S)
+
+
+async def drive(transfer, clock):
+    """Runs a transfer; returns its Result, or None if the task was cancelled: the controller vanished in the middle."""
+    reply = None
+    try:
+        while True:
+            step = transfer.send(reply)
+            if isinstance(step, Pause):
+                reply = None
+                await clock.pause(step.us)
+            else:
+                reply = await step.port.owner.ask(step)
+    except StopIteration as end:
+        return end.value
+    except Cut as cut:
+        _finish_cut(transfer, cut)
+        return None
+    except asyncio.CancelledError:
+        transfer.close()
+        return None
+
+
+def _finish_cut(transfer, cut):
+    """The last pieces of a transfer that was cut: what had crossed still reaches the target."""
+    try:
+        step = transfer.throw(cut)
+        while True:
+            if isinstance(step, Pause):
+                step = transfer.send(None)
+            else:
+                step.port.owner.ask_later(step)
+                step = transfer.send(VANISHED)
+    except (StopIteration, Cut):
+        return

@@ -1,0 +1,130 @@
+"""The link's two boards, wired as docs/hardware.md says: the client on a Pyboard, the bridge an ESP8266."""
+
+from pathlib import Path
+
+from sim.mpy import flash_image, frames, interpreters
+from sim.mpy.bed import Bed
+from sim.mpy.esp8266 import Esp8266
+from sim.mpy.watchdog import Watchdog
+from sim.wires import wifi
+from sim.wires.nets import Net
+
+# net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
+WIRING = {
+    "scl": ("X9", "0", True),
+    "sda": ("X10", "2", True),
+    "syn": ("X11", "5", False),
+    "ack": ("Y8", "4", False),
+    "rst": ("X12", None, True),
+}
+
+BRIDGE_HEAP = "38k"
+# The source has to be compiled on the board then, with 64-bit objects.
+BRIDGE_SOURCE_HEAP = "256k"
+# The client is compiled on its board, in a 64-bit interpreter: this is no measure of the Pyboard's 100 KB.
+CLIENT_HEAP = "512k"
+
+
+def bridge_of(options, folder):
+    """Arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or frozen.
+    Args: folder: where its flash is kept."""
+    if options.bridge_source:
+        return {}
+    if getattr(options, "bridge_image", False):
+        chip = interpreters.find(interpreters.CHIP)
+        return {"bridge_interpreter": chip, "flash": flash_image.write(Path(folder) / "flash.bin")}
+    return {"bridge_interpreter": interpreters.find(interpreters.BRIDGE)}
+
+
+class LinkBed:
+    """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
+    from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
+    a flash that the bridge boots from (flash_image.py), bridge_interpreter being one without it; wiring: as WIRING,
+    in which an end may be None; air, stored: as of Esp8266; on_line(board name, line)."""
+
+    def __init__(
+        self,
+        client_file,
+        *,
+        client_cwd,
+        client_lib=interpreters.ROOT,
+        interpreter,
+        bridge_interpreter=None,
+        flash=None,
+        wiring=WIRING,
+        on_line,
+        log,
+        air=None,
+        stored=None,
+        server=None,
+        boot_s=1.0,
+        clock_hz=None,
+        arguments=(),
+    ):
+        self.bed = Bed(clock_hz)
+        self.client = self.bed.add_board("client", "pyboard")
+        self.bridge = self.bed.add_board("bridge", "esp8266")
+        self.nets = {}
+        for name, (client_pin, gpio, pull_up) in wiring.items():
+            ends = [(self.client, client_pin)] if client_pin else []
+            ends += [(self.bridge, gpio)] if gpio else []
+            self.nets[name] = self.bed.wire(Net(name, pull_up=pull_up), *ends)
+        self.client.on_line = lambda line: on_line("client", line)
+        self.bridge.on_line = lambda line: on_line("bridge", line)
+        self._client_file = client_file
+        self._client_cwd = client_cwd
+        self._client_lib = client_lib
+        self._interpreter = interpreter
+        self._arguments = arguments
+        self.client.extras[frames.RESET_CAUSE] = lambda frame: self.client.link.reply(frame, 1)
+        self.client.extras[frames.RESET] = lambda frame: self._reset_client()
+        self._client_watchdog = Watchdog(self.client, self._reset_client)
+        self.client_resets = 0
+        frozen = bridge_interpreter is not None
+
+        def bridge_command(fd):
+            if flash is not None:
+                return interpreters.flash_command(bridge_interpreter, fd, flash, BRIDGE_HEAP)
+            heap = BRIDGE_HEAP if frozen else BRIDGE_SOURCE_HEAP
+            return interpreters.bridge_command(bridge_interpreter or interpreter, fd, frozen=frozen, heap=heap)
+
+        self.esp8266 = Esp8266(
+            self.bed,
+            self.bridge,
+            self.nets["rst"],
+            bridge_command,
+            air=air or wifi.Air(),
+            stored=stored,
+            boot_s=boot_s,
+            server=server,
+            log=lambda text: log("bridge", text),
+        )
+
+    def _reset_client(self):
+        """machine.reset() or the watchdog: its process ends, and whoever waits for it starts it again."""
+        self._client_watchdog.stop()
+        self.client_resets += 1
+        self.client.kill()
+
+    @property
+    def bus(self):
+        return self.bed.bus(self.nets["scl"], self.nets["sda"])
+
+    async def power_on(self):
+        self.esp8266.power_on()
+        await self.start_client()
+
+    async def start_client(self):
+        def command(fd):
+            folders = (self._client_lib,)
+            return interpreters.board_command(
+                self._interpreter, "pyboard", fd, self._client_file, self._arguments, CLIENT_HEAP, folders
+            )
+
+        await self.client.start(command, self._client_cwd)
+
+    async def close(self):
+        self.esp8266.power_off()
+        self.bed.close()
+        await self.esp8266.wait_off()
+        await self.bed.wait_closed()

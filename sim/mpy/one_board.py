@@ -1,0 +1,76 @@
+"""`sim board FILE.py`: any MicroPython program on one virtual board, its pins joined as the file's WIRES say."""
+
+import ast
+import asyncio
+
+from sim.mpy import frames, interpreters
+from sim.mpy.bed import Bed
+from sim.mpy.watchdog import Watchdog
+from sim.wires.lwip import WATCHDOG_TICK_S
+
+# machine.reset_cause() after power-on, the watchdog and machine.reset(): of stm32 and rp2 here, of the ESP8266.
+CAUSES = ((1, 3, 5), (0, 1, 4))
+
+
+def read_literals(path):
+    """The file's module-level literals WIRES and BOARD. Raises: ValueError."""
+    with open(path, encoding="utf-8") as source:
+        tree = ast.parse(source.read(), str(path))
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in ("WIRES", "BOARD"):
+                try:
+                    found[name] = ast.literal_eval(node.value)
+                except ValueError:
+                    raise ValueError(f"{path}: {name} must be a literal")
+    return found
+
+
+def parse_wires(text):
+    """`X1=X9,X2=X10`: nets as tuples of pins."""
+    nets = [tuple(pin.strip() for pin in part.split("=")) for part in text.split(",") if part.strip()]
+    if any(len(net) < 2 or not all(net) for net in nets):
+        raise ValueError(f"wires are written as X1=X9,X2=X10, not {text!r}")
+    return nets
+
+
+def normal_wires(wires, kind):
+    """WIRES of a file: pairs (or longer) of pin names or numbers."""
+    prefix = {"rp2": "GP", "esp8266": ""}.get(kind, "")
+    try:
+        return [tuple(pin if isinstance(pin, str) else f"{prefix}{int(pin)}" for pin in net) for net in wires]
+    except (TypeError, ValueError):
+        raise ValueError('WIRES is a list of nets, e.g. [("X1", "X9"), ("X2", "X10")]')
+
+
+async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=None):
+    """Runs the program until it ends by itself; machine.reset() starts it again. Returns its exit status."""
+    interpreter = interpreter or interpreters.find()
+    bed = Bed()
+    board = bed.add_board("board", kind, wires)
+    power_on, after_watchdog, after_reset = CAUSES[kind == "esp8266"]
+    resets = []
+
+    def reset(cause):
+        watchdog.stop()
+        resets.append(cause)
+        board.kill()
+
+    board.extras[frames.RESET] = lambda frame: reset(after_reset)
+    board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, cause)
+    watchdog = Watchdog(board, lambda: reset(after_watchdog), WATCHDOG_TICK_S if kind == "esp8266" else None)
+    cause = power_on
+    try:
+        while True:
+            await board.start(
+                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap, [interpreters.ROOT])
+            )
+            status = await board.wait()
+            if not resets:
+                return status
+            cause = resets.pop()
+    finally:
+        bed.close()
+        await asyncio.shield(bed.wait_closed())

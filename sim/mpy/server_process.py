@@ -1,0 +1,70 @@
+"""The server's application as a process of its own, in CPython."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import sys
+
+from sim.mpy.interpreters import ROOT
+
+LINE_LIMIT = 1 << 20
+PORTS = range(12000, 30000)  # below those that the kernel gives to whoever connects: 32768 and up in Linux
+
+
+def free_port():
+    """A TCP port that nobody has at the moment. It is taken later, so it is none that the kernel gives to others."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class ServerProcess:
+    """Args: module: run with `python3 -m`; on_line(text) gets each line of its output."""
+
+    def __init__(self, module, arguments, *, cwd, on_line):
+        self._command = (sys.executable, "-u", "-m", module, *map(str, arguments))
+        self._cwd = cwd
+        self._on_line = on_line
+        self._process = None
+        self._reader = None
+
+    async def start(self):
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            cwd=self._cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=LINE_LIMIT,
+            start_new_session=True,
+        )
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self):
+        while line := await self._process.stdout.readline():
+            self._on_line(line.decode(errors="replace").rstrip("\n"))
+
+    @property
+    def status(self):
+        """Its exit status, or None while it runs."""
+        return self._process.returncode
+
+    def restart_listener(self):
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGUSR1)
+
+    async def close(self):
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reader
