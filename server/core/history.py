@@ -8,6 +8,11 @@ for each client, the runs of the present epoch, the oldest first: a list of
 server that it was with last. So if the two have seen different branches of
 the store's history, their lists begin alike and end differently.
 
+Two runs must stay in the list until the client comes again, however many
+others begin: the one that it named last, and the one that it was told then,
+since its next RESUME names either, depending on whether the answer arrived.
+`runs_around` moves both to the first _KEPT places, which `begin_run` leaves alone.
+
 Knows nothing of connections and stores.
 """
 
@@ -18,13 +23,15 @@ from protocol.lines import NUMBERS, diff30
 
 # In one list. Each start of the server adds one, until the client comes and says in which it was.
 RUNS = 24
+# The run that the client named is the last of MAX_RUNS, and with the one that it was told end as many others.
+_KEPT = 2 * MAX_RUNS - 1
 
 
 def begin_run(runs, name, start):
     """Add a run to the list."""
     runs.append((name, start))
     if len(runs) > RUNS:
-        _forget(runs, MAX_RUNS)  # not the one that the client named last, which is before, nor the last one
+        _forget(runs, _KEPT)  # it began after the client was here, and is not the last one
 
 
 def _forget(runs, at):
@@ -34,9 +41,20 @@ def _forget(runs, at):
 
 
 def runs_around(runs, name):
-    """The list once the client has named this run or was told it: of those before only some are kept."""
+    """The list once the client has named this run and is told the last one: of the others only some are kept."""
     at = _index(runs, name)
-    return runs if at is None else runs[max(0, at + 1 - MAX_RUNS) :]
+    if at is None:
+        return runs
+    runs = runs[max(0, at + 1 - MAX_RUNS) :]
+    at = min(at, MAX_RUNS - 1)
+    while len(runs) > at + MAX_RUNS:
+        _forget(runs, at + 1)
+    return runs
+
+
+def is_crowded(runs):
+    """True if the last run is where `begin_run` forgets: `runs_around` must be stored before the client is told it."""
+    return len(runs) > _KEPT
 
 
 def _told(runs, at):

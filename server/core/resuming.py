@@ -4,7 +4,7 @@ seen. Knows nothing of TCP."""
 import asyncio
 
 from primitives.platform import sleep_ms, ticks_ms
-from server.core.history import Comparison
+from server.core.history import Comparison, is_crowded
 from server.core.pace import Pace
 
 # Lives of the client that this process has served: two boards with one id take turns.
@@ -25,7 +25,7 @@ class Resuming:
         self._met = []  # epochs of the client
         self._welcomed = None  # our epoch as WELCOME told it on the present connection
         self._epoch = None  # of the client on it
-        self._run = None  # name of the one that the client knows, to be noted in the store
+        self._run = None  # name of the run that the client knew, or is told, to be noted in the store
         self._busy = False  # the store is being put right
         self._said = None  # what a client remembered that had parted: until it hears of it, it says so again
 
@@ -59,7 +59,7 @@ class Resuming:
             self._registry.tell("steady", self._client_id, connections=row)
 
     def answer(self, state, session):
-        """The client has sent its RESUME: answer it, if store and client have the same past.
+        """The client has sent its RESUME: answer it, if nothing has to be stored before.
 
         Returns None, or a fault for which the connection must be closed. If the session is still `asked` then, the
         store has to be put right first, or the client has to wait: `realign`.
@@ -70,7 +70,8 @@ class Resuming:
             self._waking = asyncio.create_task(self._wake())
             return None
         found = self._compare(state, session)
-        return self._answer(state, session, found) if found.same_past and not self._busy else None
+        ready = found.same_past and not is_crowded(state.runs) and not self._busy
+        return self._answer(state, session, found) if ready else None
 
     async def _wake(self):
         await sleep_ms(self.pace.left_ms())
@@ -80,13 +81,15 @@ class Resuming:
         """Put the store right, then the session, and answer. Returns as `answer`. on_base(number): the outbox of the
         store begins there now."""
         heard, found = session.heard, self._compare(state, session)
-        if not found.same_past:  # else it has been put right by now, for an earlier connection
-            self._busy = True
-            try:
+        self._busy = True
+        try:
+            if not found.same_past:  # else it has been put right by now, for an earlier connection
                 await self._put_right(state, session, found)
-            finally:
-                self._busy = False
-            on_base(session.sender.base)
+                on_base(session.sender.base)
+            if is_crowded(state.runs):  # the run that is told now must be found again, whatever becomes of this process
+                await self._note(state, found.run or state.run)
+        finally:
+            self._busy = False
         if session.heard is heard and session.asked:  # else another connection has come, or this one has ended
             return self._answer(state, session, found)
         return None
@@ -97,13 +100,16 @@ class Resuming:
         return self._run is not None
 
     async def note_run(self, state):
-        """Note in the store which run the client knows. The answer does not wait for it. Returns True."""
+        """Note in the store which run the client knows. The answer does not wait for it, as a rule. Returns True."""
         run, self._run = self._run, None
+        await self._note(state, run)
+        return True
+
+    async def _note(self, state, run):
         before = state.runs
         state.named(run)
         if state.runs != before:
             await self._store.named(self._client_id, state.owner, run)
-        return True
 
     def _compare(self, state, session):
         return Comparison(session, state, self._welcomed == state.epoch, self._epoch in self._met)

@@ -80,7 +80,8 @@ class MemoryStore:
         return self._owned(client_id, owner).discard()
 
     async def named(self, client_id, owner, run):
-        """The client was in this run last, or is told so now: most of those before are forgotten."""
+        """The client has named this run, or none, and this is the last one; the last one it is told now. Both are kept
+        until it comes again: `runs_around` of history.py."""
         self._owned(client_id, owner).named(run)
 
     async def realign(self, client_id, owner, peer_epoch, next_number, base):

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from protocol.frame import MAX_RUNS
-from server.core.history import RUNS, begin_run
+from server.core.history import RUNS, begin_run, runs_around
 from tests.server.branches import Client, Connection, Disk, Server
 
 
@@ -283,13 +283,94 @@ def test_two_boards_with_one_id_lose_nothing():
     assert server.events == []
 
 
+def numbered_runs(numbers):
+    """A run for each, which began at ten times its number."""
+    return [(b"%8d" % number, 10 * number) for number in numbers]
+
+
 def test_list_of_runs_is_bounded_and_what_it_forgets_makes_no_line_common():
     runs = []
     for number in range(3 * RUNS):
-        begin_run(runs, b"%8d" % number, 10 * number)
-    assert len(runs) == RUNS and runs[:MAX_RUNS] == [(b"%8d" % at, 10 * at) for at in range(MAX_RUNS)]
-    assert runs[MAX_RUNS][1] == 10 * MAX_RUNS, "the next run began when the first one that was forgotten did"
-    assert runs[-1] == (b"%8d" % (3 * RUNS - 1), 10 * (3 * RUNS - 1))
+        begin_run(runs, *numbered_runs([number])[0])
+    kept = 2 * MAX_RUNS - 1
+    assert len(runs) == RUNS and runs[:kept] == numbered_runs(range(kept))
+    assert runs[kept][1] == 10 * kept, "the next run began when the first one that was forgotten did"
+    assert runs[-1] == numbered_runs([3 * RUNS - 1])[0]
+
+
+@pytest.mark.parametrize("named", range(RUNS))
+def test_runs_that_the_client_named_and_was_told_stay_however_many_begin(named):
+    """And the line with which the next one of each began."""
+    runs = runs_around(numbered_runs(range(RUNS)), b"%8d" % named)
+    for number in range(RUNS, 4 * RUNS):
+        begin_run(runs, *numbered_runs([number])[0])
+        for run in {named, RUNS - 1}:
+            at = runs.index((b"%8d" % run, 10 * run))
+            assert runs[at + 1][1] == 10 * (run + 1)
+    assert runs[: min(named, MAX_RUNS - 1)] == numbered_runs(range(max(0, named + 1 - MAX_RUNS), named))
+
+
+def started(server, times):
+    """So many starts, each of which the application writes a line in, and the client sees none of."""
+    for _ in range(times):
+        server = Server(server.disk)
+        server.write(b"%d" % len(server.disk.put))
+    return server
+
+
+WAYS = {  # frames to the server, which is to answer; frames to the client
+    "it stays away": None,
+    "its answer is lost": (1, 0),
+    "its acknowledgements are lost": (1000, 1000),
+    "it acknowledges": (1000, 1000),
+}
+
+
+def client_among_starts(before, way, after, known=True, noted=True):
+    """`before` starts; the client comes in this way; `after` starts; it comes again. Returns (lines that it read, lines
+    that were written for it, events of both servers).
+
+    known: it was there before all of this. noted: False if the process that it came to is killed before it has stored
+    more than it must to answer.
+    """
+    client, server = Client(), Server(Disk())
+    if known:
+        drained(client, server).cut()
+    server = started(server, before)
+    events = server.events
+    if WAYS[way]:
+        connection = Connection(client, server)
+        if not noted:
+            server.resuming.note_run = noted_too_late
+        connection.exchange(*WAYS[way])
+        if way == "it acknowledges":
+            connection.drain()
+        connection.cut()
+    server = started(server, after)
+    drained(client, server).cut()
+    return client.read, server.disk.put, events + server.events
+
+
+async def noted_too_late(state):
+    pass
+
+
+def test_run_that_was_told_behind_more_than_eight_others_is_found_again_after_many_starts():
+    """Eight starts unseen; one in which the client gets lines, and its acknowledgements are lost; thirty more."""
+    read, put, events = client_among_starts(8, "its acknowledgements are lost", 30)
+    assert read == put, "no line comes twice"
+    assert events == []
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["", "killed at once"])
+@pytest.mark.parametrize("known", [True, False], ids=["", "new client"])
+@pytest.mark.parametrize("way", WAYS)
+def test_no_starts_that_a_client_sees_or_not_are_taken_for_another_past(way, known, noted):
+    counts = [*range(1, 2 * MAX_RUNS + 2), RUNS - 1, RUNS, RUNS + 1, 2 * RUNS]
+    for before in counts:
+        for after in counts:
+            read, put, events = client_among_starts(before, way, after, known, noted)
+            assert (read == put, events) == (True, []), (before, after)
 
 
 def test_client_that_stays_away_for_more_starts_than_are_kept_goes_on():

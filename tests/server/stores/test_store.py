@@ -132,7 +132,7 @@ class MemoryStoreModel(RuleBasedStateMachine):
         if len(self.runs) < RUNS:
             assert state.runs == [*self.runs, (state.run, end)]
         else:
-            assert len(state.runs) == RUNS and state.runs[:8] == self.runs[:8] and state.runs[-1][1] == end
+            assert len(state.runs) == RUNS and state.runs[:15] == self.runs[:15] and state.runs[-1][1] == end
         self.runs = state.runs
 
     @precondition(lambda self: self.runs)
@@ -140,7 +140,10 @@ class MemoryStoreModel(RuleBasedStateMachine):
     def named(self, data):
         at = data.draw(st.integers(0, len(self.runs) - 1))
         self.now(self.store.named("a", self.owner, self.runs[at][0]))
-        self.runs = self.runs[max(0, at - 7) :]
+        later = self.runs[at + 1 :]
+        if len(later) > 7:  # the first one that is left begins as the first one did
+            later = [(later[-7][0], later[0][1]), *later[-6:]]
+        self.runs = self.runs[max(0, at - 7) : at + 1] + later
         self.now(self.store.named("a", self.owner, b"another."))  # changes nothing
 
     @precondition(lambda self: self.owner is not None)
