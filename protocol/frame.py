@@ -145,9 +145,10 @@ class Resume:
     def news(self):
         """For people at the client, or None: the server's store is not what it was."""
         if self.lost or self.parted:
-            return (
-                "the server's store is an older one, or another one:"
-                " %d lines that had been acknowledged are not in it. The link goes on." % self.lost
+            return "the server's store is an older one, or another one: %s. The link goes on." % (
+                "it does not know of %d lines that had been acknowledged" % self.lost
+                if self.lost
+                else "some lines may come again"
             )
         return None
 

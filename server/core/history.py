@@ -104,7 +104,8 @@ def _earlier(a, b):
 class Comparison:
     """What follows from the client's RESUME, given what the store has.
 
-    lost: lines of the client that were acknowledged, and that the store does not have;
+    lost: lines of the client that were acknowledged, and that the store does not know of: another one may have had
+    them, or a server whose store was in memory;
     parted: the client has seen another branch of the outbox's history;
     unknown: lines that it has received there, and that are not in this branch;
     base: the lines of the outbox before this number are not to be sent again, if it has parted;

@@ -27,7 +27,7 @@ class Resuming:
         self._epoch = None  # of the client on it
         self._run = None  # name of the run that the client knew, or is told, to be noted in the store
         self._busy = False  # the store is being put right
-        self._said = None  # what a client remembered that had parted: until it hears of it, it says so again
+        self._said = None  # what a client remembered that had parted: until it hears of it, it comes with that again
 
     def begin(self, store):
         """The state has been claimed, perhaps in another store."""
@@ -133,13 +133,13 @@ class Resuming:
         if found.base != session.sender.base:
             session.sender.resume(found.base, found.base)
         memory = (heard.runs, heard.next) if found.parted else None
-        if found.lost or memory != self._said:
+        if found.lost or found.unknown and memory != self._said:
             self._tell(found)
         self._said = memory
 
     def _tell(self, found):
         self._registry.say(
-            "%s: the store is not the continuation of what the client has seen: it has not %d lines that the client had"
-            " had acknowledged, nor %d that the client has received" % (self._client_id, found.lost, found.unknown)
+            "%s: the store is not the continuation of what the client has seen: it does not know of %d lines that"
+            " the client had had acknowledged, nor of %d that it has got" % (self._client_id, found.lost, found.unknown)
         )
         self._registry.tell("store_rolled_back", self._client_id, lines=found.lost, unknown=found.unknown)

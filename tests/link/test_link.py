@@ -395,7 +395,7 @@ def test_server_with_another_store_is_met_with_words_and_the_link_goes_on(capsys
             await exchange(system, numbered(5, prefix="later u"), numbered(5, prefix="later d"))
 
     asyncio.run(main())
-    assert "the server's store is an older one, or another one: 21 lines" in capsys.readouterr().out
+    assert "another one: it does not know of 21 lines that had been acknowledged. The link" in capsys.readouterr().out
 
 
 def test_client_whose_epoch_an_earlier_life_had_draws_another_one_and_loses_nothing():

@@ -96,6 +96,19 @@ class TestLayouts(unittest.TestCase):
         self.assertEqual((found.remembered, found.parted), (True, False))
         self.assertEqual((found.runs, found.lost, found.room), (runs, 7, 161))
 
+    def test_news_of_a_resume_count_lines_only_if_there_are_some(self):
+        def news(flags, lost):
+            buf = bytearray(frame.RESUME_HEADER)
+            frame.encode_resume(buf, 0, flags, 0, 0, 0, lost, 0, b"")
+            return frame.Resume(buf).news
+
+        self.assertIsNone(news(frame.REMEMBERED, 0))
+        begin, end = "the server's store is an older one, or another one: ", ". The link goes on."
+        for flags in (0, frame.PARTED):
+            words = "it does not know of 7 lines that had been acknowledged"
+            self.assertEqual(news(flags, 7), begin + words + end)
+        self.assertEqual(news(frame.PARTED, 0), begin + "some lines may come again" + end)
+
     def test_resume_has_the_length_that_its_runs_take(self):
         for count in range(frame.MAX_RUNS + 2):
             data = bytes(19) + bytes((count,)) + bytes(count * frame.RUN_ENTRY)

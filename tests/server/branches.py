@@ -50,6 +50,7 @@ class Server:
     def __init__(self, disk):
         self.disk = disk
         self.events = []  # (lines, unknown) of store_rolled_back
+        self.said = []
         self.state = now(disk.store.claim(CLIENT))
         session = self.session = Session(Sender(1 << 20, 1 << 30), Receiver(), diff, answers=True)
         session.peer_epoch = self.state.peer_epoch
@@ -63,7 +64,7 @@ class Server:
         self.resuming.begin(disk.store)
 
     def say(self, text):
-        pass
+        self.said.append(text)
 
     def tell(self, event, client_id, lines, unknown):
         assert event == "store_rolled_back" and client_id == CLIENT

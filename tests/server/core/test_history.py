@@ -283,6 +283,31 @@ def test_two_boards_with_one_id_lose_nothing():
     assert server.events == []
 
 
+def test_boards_with_one_id_that_take_turns_are_no_news_of_the_store():
+    """Neither knows the lines that the other one got, and none of them is lost."""
+    client, server = met()
+    drained(client, server).cut()
+    other = Client()
+    for turn in range(5):
+        for board in (other, client):
+            server.write(b"turn %d" % turn)
+            board.write(b"turn %d" % turn)
+            drained(board, server).cut()
+    assert server.events == []
+    turns = [b"turn %d" % turn for turn in range(5)]
+    assert (other.read, client.read) == (turns, lines(b"down", 5) + turns)
+
+
+def test_what_a_server_says_of_an_empty_store_does_not_call_lines_lost_that_another_one_had():
+    """A store in memory begins empty, though the application had them all."""
+    client, server = met()
+    drained(client, server).cut()
+    again = Server(Disk())
+    drained(client, again)
+    assert again.events == [(5, 0)]
+    assert "does not know of 5 lines that the client had had acknowledged, nor of 0 that it has got" in again.said[0]
+
+
 def numbered_runs(numbers):
     """A run for each, which began at ten times its number."""
     return [(b"%8d" % number, 10 * number) for number in numbers]

@@ -15,7 +15,7 @@ from sim.virtual.apps import Pace
 from sim.virtual.run import VirtualRun
 
 LINES = 90
-SAID = re.compile(r"it has not (\d+) lines that the client had had acknowledged, nor (\d+) that")
+SAID = re.compile(r"does not know of (\d+) lines .* nor of (\d+) that it has got")
 
 
 class RestoredRun(VirtualRun):
