@@ -83,6 +83,21 @@ def test_lines_that_are_sent_again_are_counted_each_time():
     assert (flow.traffic.bytes_received, flow.traffic.bytes_sent) == (300, 600)
 
 
+def test_connection_of_more_lines_than_16_bits_tell_apart_has_sent_none_again():
+    flow = Flow()
+    flow.send(1, 0)
+    flow.end()
+    flow.resume(1)
+    for _ in range(400):
+        flow.send(100, 0)
+        flow.acknowledge(100, 0)
+        flow.sender.grant(flow.sender.sent, 8000)
+    flow.send(3, 0)
+    flow.end()
+    flow.resume(1)
+    assert flow.traffic.sent_again == 2
+
+
 def test_lines_of_another_session_have_not_been_sent_before():
     flow = Flow()
     flow.send(3, 0)

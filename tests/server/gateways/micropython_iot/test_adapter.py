@@ -7,6 +7,7 @@ import pytest
 
 import server
 from protocol.errors import StoreError
+from protocol.sender import Sender
 from server import client_conn
 from server.core.listener import Listener
 from server.gateways.micropython_iot.adapter import Legacy
@@ -442,3 +443,33 @@ def test_message_whose_note_the_store_refused_is_new_when_it_comes_again():
         await client.cut()
 
     played(play, store=store)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["the first", "a later one"])
+def test_message_for_which_there_is_no_memory_is_new_when_it_comes_again(before, monkeypatch):
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        for number in range(before):
+            client.send(f"{number}")
+            await client.acknowledged()
+        failed = []
+
+        def append(sender, data, numbered):
+            failed.append(data)
+            raise MemoryError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Sender, "append", append)
+            client.send("message")
+            await until(lambda: not conn.status(), "the end of the connection")
+        assert failed == [b"message"]
+        await client.cut()
+        await client.connect()
+        await client.acknowledged()
+        client.send("next")
+        assert await read(conn, before + 2) == [*(f"{number}\n" for number in range(before)), "message\n", "next\n"]
+        await client.cut()
+
+    played(play)
