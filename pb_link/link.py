@@ -75,7 +75,7 @@ class Link:
         self._initiator = None
         self._handshake = Timeout(HANDSHAKE_MS)
         self._reply = None  # handshake frame to be sent
-        self._bus_left = True  # the target is to be opened
+        self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = False
         self._connection = 0  # number of the bridge's connection that we use, or 0
         self.up = False
@@ -127,7 +127,7 @@ class Link:
             self.flag.close()
 
     def _get_ready(self):
-        """Returns True when the loop can begin, or need not."""
+        """Returns True when the loop can begin, or need not. Its first step opens the bus."""
         try:
             if not self.closed:
                 self.flag.open()
@@ -136,7 +136,6 @@ class Link:
                 if self._rst is not None and not self._resetting:
                     self._release_reset()
                 self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
-                self._open_bus()
         except MemoryError:
             self.shortage.met(0)
             return False

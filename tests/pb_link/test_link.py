@@ -41,6 +41,26 @@ def test_reboot_frees_the_bus_pulses_and_waits_for_the_boot_straps():
     run(main())
 
 
+@pytest.mark.parametrize("after_ms", [1, PULSE_MS // 2, PULSE_MS + 100])
+def test_link_that_begins_during_a_reset_leaves_the_bus_alone_until_the_boot_straps_are_sampled(after_ms):
+    async def main():
+        board = Board()
+        board.power_bridge()
+        rebooting = asyncio.create_task(board.app.reboot())
+        await board.pause(after_ms)
+        link = asyncio.create_task(board.app.await_msg())
+        while not rebooting.done():
+            assert board.bus.target is None
+            await board.pause(5)
+        start, end = pulse(board.resets)
+        assert end - start == PULSE_MS and now_ms() - end >= limits.STRAP_HOLD_MS
+        await board.synchronise()
+        link.cancel()
+        await asyncio.wait([link])
+
+    run(main())
+
+
 def test_bus_is_opened_as_soon_as_the_bridge_shows_itself():
     async def main():
         async with Board() as board:
