@@ -4,6 +4,8 @@ Sleepers for several.
 asyncio's own `wait_for_ms` makes some objects each time. When memory runs out in the middle of it, the task that
 waits is cancelled, or the flag is left half registered, and MicroPython crashes at its next poll. Here the flag is
 registered once, by `open`, which also makes the one task that is the clock.
+
+A task of a loop that was left (asyncio.new_event_loop) stays there: only the queue that it is in is touched for it.
 """
 
 import gc
@@ -21,19 +23,21 @@ try:
             super().__init__()
             self.by_clock = False  # it was time that ended the last wait, or came before somebody had looked
             self._clock = None
+            self._queue = None  # of the loop in which it is open
 
         def ioctl(self, request, flags):
             return self._state & flags if request == 3 else -1  # MP_STREAM_POLL; to read only: nobody waits to write
 
         def open(self):
-            """Get ready to wait. Raises: MemoryError; then it may be called again."""
+            """Get ready to wait in the present loop. Raises: MemoryError; then it may be called again."""
             queue = core._io_queue
             if id(self) not in queue.map:
                 self._register(queue.poller)
                 # What waits to read, and to write. One that is not None keeps it registered, and is never woken.
                 queue.map[id(self)] = [None, self, self]
-            if self._clock is None:
+            if self._queue is not core._task_queue:
                 self._clock = create_task(self._tick())
+                self._queue = core._task_queue
 
         def _register(self, poller):
             try:
@@ -52,9 +56,9 @@ try:
             queue = core._io_queue
             queue.map.pop(id(self), None)
             queue.poller.unregister(self)
-            if self._clock is not None:
-                core._task_queue.remove(self._clock)  # to cancel it would take memory for the exception
-                self._clock = None
+            if self._queue is not None:
+                self._queue.remove(self._clock)  # to cancel it would take memory for the exception
+                self._queue = self._clock = None
 
         async def _tick(self):
             while True:
@@ -66,8 +70,8 @@ try:
             """Awaitable: the flag has been set, and is cleared, or ms milliseconds have passed. Allocates nothing."""
             self.by_clock = False
             # The clock's task is in this queue whenever another one runs.
-            core._task_queue.remove(self._clock)
-            core._task_queue.push(self._clock, ticks_add(ticks_ms(), ms))
+            self._queue.remove(self._clock)
+            self._queue.push(self._clock, ticks_add(ticks_ms(), ms))
             return self
 
     class Sleepers:
@@ -76,15 +80,19 @@ try:
 
         def __init__(self):
             self._tasks = []
+            self._queue = None  # that they are in
 
         def wake(self):
             """All that sleep now. Not for interrupt handlers."""
             for task in self._tasks:  # each is in the queue, because another task runs
                 if not task.data:  # else it has been cancelled, and would forget that
-                    core._task_queue.remove(task)
-                    core._task_queue.push(task)
+                    self._queue.remove(task)
+                    self._queue.push(task)
 
         async def sleep(self, ms):
+            if self._queue is not core._task_queue:
+                self._tasks.clear()
+                self._queue = core._task_queue
             self._tasks.append(core.cur_task)
             try:
                 await sleep_ms(ms)
