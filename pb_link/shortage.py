@@ -33,7 +33,9 @@ class Shortage:
         self.count = 0  # failed allocations
         self._full = max_line
         self._next = 0  # number of the next line, when it failed last
-        self._failures = 0  # since a line was taken
+        # Since a line was taken, however long ago: on a slow link the same one may take long to come again. Failures
+        # that have nothing to do with each other only make a client announce less for _RESTORE_MS.
+        self._failures = 0
         self._restore = Timeout(_RESTORE_MS)
 
     def met(self, next_number):
