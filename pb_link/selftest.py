@@ -28,7 +28,8 @@ from protocol.version import RELEASE, release_text
 WIRES = ("scl", "sda", "syn", "ack", "rst")
 _RESET_MS = 200
 _SETTLE_MS = 2
-_RISE_MS = 10  # the chip may move a wire as it starts, shorter than that
+_SAMPLES = 5  # of a level, a millisecond apart: most of them count, since noise is shorter
+_RISE_MS = 4 * _SAMPLES  # the chip may move a wire as it starts, for half of that at most
 # From reset to the first pulse: boot takes a second or two. And twice that to the last.
 _SHOW_MS = 5000
 _SAMPLE_MS = 5
@@ -119,18 +120,18 @@ class SelfTest:
     def _check_levels(self):
         self._release()
         time.sleep_ms(_SETTLE_MS)
-        if not self._pins["rst"]():
+        if not self._is_high("rst"):
             self._fault("rst is stuck low: connected to ground, or something holds it")
             return
         self._low("rst")
-        time.sleep_ms(_SETTLE_MS)  # no longer, if it is at 3.3 V
-        if self._pins["rst"]():
+        time.sleep_ms(_SETTLE_MS)  # not for long, if it is at 3.3 V
+        if self._is_high("rst"):
             self._release("rst")
             self._rst_is_high = True
             self._fault("rst is stuck high: connected to 3.3 V")
             return
         time.sleep_ms(_RESET_MS)
-        low = [name for name in WIRES[:-1] if not self._pins[name]()]
+        low = [name for name in WIRES[:-1] if not self._is_high(name)]
         self._release("rst")
         for name in low:
             if self._rises(name):
@@ -144,21 +145,27 @@ class SelfTest:
                 self._check_alone(name)
             self._release("rst")
 
+    def _is_high(self, name):
+        high = 0
+        for _ in range(_SAMPLES):
+            high += bool(self._pins[name]())
+            time.sleep_ms(1)
+        return high > _SAMPLES // 2
+
     def _rises(self, name):
         """True if the wire is high now, or soon."""
-        for _ in range(_RISE_MS):
-            if self._pins[name]():
+        for _ in range(_RISE_MS // _SAMPLES):
+            if self._is_high(name):
                 return True
-            time.sleep_ms(1)
         return False
 
     def _check_alone(self, name):
         self._low(name)
         time.sleep_ms(_SETTLE_MS)
-        if self._pins[name]():
+        if self._is_high(name):
             self._fault("%s is stuck high: connected to 3.3 V" % name)
         for other in WIRES[:-1]:
-            if other != name and not self._pins[other]():
+            if other != name and not self._is_high(other):
                 self._fault("%s and %s are connected to each other" % tuple(sorted((name, other))))
         self._release(name)
         time.sleep_ms(_SETTLE_MS)
