@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import inspect
 import random
 import traceback
 import types
@@ -42,6 +43,25 @@ def _micropython_asyncio():
 
 
 ASYNCIO = _micropython_asyncio()
+
+
+def _end(coroutine):
+    """Closes it, and the coroutines that it has been given or made, and has not begun: nobody will await them."""
+    held, inner = [], coroutine
+    while inspect.iscoroutine(inner) and inner.cr_frame is not None:
+        held += [one for one in inner.cr_frame.f_locals.values() if inspect.iscoroutine(one)]
+        inner = inner.cr_await
+    try:
+        coroutine.close()
+    except Exception:
+        pass  # it awaits in a `finally`: the board is dead, nobody hears
+    for one in held:
+        _end_unless_begun(one)
+
+
+def _end_unless_begun(coroutine):
+    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        _end(coroutine)
 
 
 class Board:
@@ -144,10 +164,7 @@ class Board:
                 continue
             for task in sorted(asyncio.all_tasks(loop), key=task_order):
                 task._log_destroy_pending = False
-                try:
-                    task.get_coro().close()
-                except Exception:
-                    pass  # it awaits in a `finally`: the board is dead, nobody hears
+                _end(task.get_coro())
             loop._ready.clear()
             loop._scheduled.clear()
             loop.close()
@@ -156,6 +173,10 @@ class Board:
     def at_death(self, action):
         """`action()` is called when this life ends."""
         self._at_death.append(action)
+
+    def let_fall(self, coroutine):
+        """The program has made it, and will not await it, as a rule: a fault has come in between."""
+        self._at_death.append(lambda: _end_unless_begun(coroutine))
 
     def _unhandled(self, loop, context):
         if self.loop is loop:

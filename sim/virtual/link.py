@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import sys
-import warnings
 from hashlib import sha256
 
 import esp_link.bridge  # noqa: F401  (loaded before the boundary is entered)
@@ -169,13 +168,10 @@ class VirtualLink:
         os.urandom = board_urandom
         sys.stdout = Console(world, stdout)
         try:
-            with warnings.catch_warnings():
-                # A board that loses power has tasks that had not begun.
-                warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-                try:
-                    yield self
-                finally:
-                    self.close()
+            try:
+                yield self
+            finally:
+                self.close()
         finally:
             os.urandom, sys.stdout = urandom, stdout
             for names, name, original in replaced:

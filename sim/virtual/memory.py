@@ -8,6 +8,7 @@ what comes out there is the application's. tests/memory does it with MicroPython
 """
 
 import ast
+import inspect
 import sys
 
 from sim.mpy.interpreters import ROOT
@@ -81,6 +82,9 @@ class Shortage:
         if self.left > 0:
             return self._on_line
         self._count -= 1
+        for one in frame.f_locals.values():
+            if inspect.iscoroutine(one):
+                self._board.let_fall(one)
         if self._on_failure is not None:
             self._on_failure(frame)
         if not self._count:

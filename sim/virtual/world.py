@@ -69,6 +69,7 @@ class BoardLoop(asyncio.BaseEventLoop):
             if board.world.numbering is not None:
                 board.world.number("await", board.name)
                 if board.loop is not self:
+                    ready.appendleft(handle)  # else its task is gone before `bury` has ended it
                     break
             handle._run()
             if board.loop is not self:

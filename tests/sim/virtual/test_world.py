@@ -1,10 +1,17 @@
 """Virtual time: it jumps, it is the same for everybody, and it shows who waits for ever."""
 
 import asyncio
+import contextlib
+import gc
+import sys
+import warnings
+from collections import namedtuple
 
 import pytest
 
+from primitives.supervisor import Supervisor
 from sim.virtual.board import ASYNCIO, Board
+from sim.virtual.memory import Shortage
 from sim.virtual.world import BoardDied, Deadlock, World
 from sim.wires.nets import Net
 
@@ -181,3 +188,70 @@ def test_hang_in_a_call_lasts():
     world.after(0.5, setattr, board, "busy_until", 100.0)
     world.run_for(50)
     assert seen == []
+
+
+Pair = namedtuple("Pair", "one other")
+
+
+@contextlib.contextmanager
+def nothing_is_left_behind(monkeypatch):
+    """A coroutine that was never awaited is noticed by a collection of garbage, anywhere. In a function of a
+    namedtuple, which can import nothing, that is a KeyError of no use."""
+    said = []
+    gc.collect()  # what other tests have left
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: said.append(str(found.object)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+        threshold = gc.get_threshold()
+        gc.set_threshold(1)
+        try:
+            pairs = [Pair(number, [number]) for number in range(100)]
+        finally:
+            gc.set_threshold(*threshold)
+        gc.collect()
+    assert pairs and said == [] and [str(one.message) for one in caught] == []
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_board_that_loses_power_before_its_tasks_have_begun_leaves_no_coroutine_behind(steps, monkeypatch):
+    world = World()
+
+    async def given(first, second):
+        await first
+        await second
+
+    async def main():
+        for _ in range(2):
+            asyncio.create_task(given(asyncio.sleep(1), given(asyncio.sleep(1), asyncio.sleep(1))))
+        await asyncio.sleep(100)
+
+    def strike(number, kind, name):
+        if number == steps:
+            board.kill()
+
+    world.numbering = strike
+    with nothing_is_left_behind(monkeypatch):
+        board = start(world, main)
+        world.run_for(1)
+        assert world.numbered == steps and board.loop is None
+
+
+def test_coroutine_that_found_no_memory_for_its_task_ends_with_its_board(monkeypatch):
+    world = World()
+    failed = []
+
+    async def main():
+        shortage = Shortage(board, "client", 1)
+        try:
+            Supervisor().start(asyncio.sleep(1))
+        except MemoryError as error:
+            failed.append(str(error))
+        shortage.end()
+        await asyncio.sleep(100)
+
+    with nothing_is_left_behind(monkeypatch):
+        board = start(world, main)
+        world.run_for(1)
+        board.kill()
+    assert failed == ["a fault"]
