@@ -4,7 +4,7 @@ import asyncio
 
 from build.bench_bed import COSTS, Bed
 from build.bench_figures import Figure
-from sim.mpy.esp8266 import BOOTING, HELD
+from sim.wires.chip import BOOTING, HELD
 
 _IDLE_S = 60.0
 _LINE = "x" * 49

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sim.mpy import counted_run, demo, interpreters, one_board, up
+from sim.root import ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
@@ -120,7 +121,7 @@ def _add_up(commands):
     parser = commands.add_parser("up", help="run a client program against a server of your own")
     parser.add_argument("--client", type=_file, required=True, metavar="FILE.py", help="the client's program")
     parser.add_argument(
-        "--client-lib", type=Path, default=interpreters.ROOT, metavar="DIR",
+        "--client-lib", type=Path, default=ROOT, metavar="DIR",
         help="where the client imports pb_link from, e.g. what mip has installed (default: the source)",
     )  # fmt: skip
     parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")

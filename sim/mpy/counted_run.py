@@ -16,12 +16,14 @@ from pathlib import Path
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.mpy import interpreters, link_bed
-from sim.mpy.esp8266 import RUNNING
 from sim.mpy.link_bed import LinkBed
 from sim.mpy.server_process import ServerProcess, free_port
+from sim.root import ROOT
+from sim.table import print_table
 from sim.wires import wifi
+from sim.wires.chip import RUNNING
 
-APPS = interpreters.ROOT / "sim" / "apps"
+APPS = ROOT / "sim" / "apps"
 WIFI_OUTAGE_S = 2.0
 TICK_S = 0.02
 SHOW_EVERY_S = 1.0
@@ -310,14 +312,3 @@ async def run(options):
         print_table(result)
         print(json.dumps(result), flush=True)
     return 0 if counted.good else 1
-
-
-def print_table(result):
-    """result: of a run or of the demonstration, whose applications tell nothing of `fallbacks`."""
-    print(f"{'':18}" + "".join(f"{field:>12}" for field in checker.FIELDS))
-    for direction in ("client_to_server", "server_to_client"):
-        print(f"{direction:18}" + "".join(f"{result[direction][field]:12}" for field in checker.FIELDS))
-    rest = [f"{name} {result[name]}" for name in ("seconds", "i2c_bytes", "i2c_transactions", "resets", "outages")]
-    if "fallbacks" in result:
-        rest.append("fallbacks " + " ".join(f"{who} {count}" for who, count in result["fallbacks"].items()))
-    print("   ".join(rest))

@@ -11,12 +11,14 @@ import tempfile
 from pathlib import Path
 
 from sim import checker
-from sim.mpy import counted_run, interpreters, link_bed
+from sim.mpy import interpreters, link_bed
 from sim.mpy.link_bed import LinkBed
 from sim.mpy.server_process import ServerProcess, free_port
+from sim.root import ROOT
+from sim.table import print_table
 from sim.wires import wifi
 
-CLIENT = interpreters.ROOT / "pb_link" / "pb_client.py"
+CLIENT = ROOT / "pb_link" / "pb_client.py"
 # The demo has 60 s; what is left is for ending the processes.
 LIMIT_S = 55
 TRAFFIC_S = 2.0  # of undisturbed traffic before each fault
@@ -205,7 +207,7 @@ def checker_ends():
 
 async def demo(options):
     result = await Demo(options).run()
-    counted_run.print_table(result)
+    print_table(result)
     print("nothing was lost, duplicated, reordered or corrupted" if result["ok"] else "FAILED, see above")
     print(json.dumps(result), flush=True)
     return 0 if result["ok"] else 1

@@ -1,7 +1,6 @@
 """The ESP8266 as a part: power, reset pin, boot straps, watchdog, Wi-Fi and TCP around the process that it runs.
 
-States: OFF, HELD (reset pin low), STRAPPED (released with a strap low: the boot loader waits for ever), BOOTING,
-RUNNING.
+Its states are those of sim/wires/chip.py.
 """
 
 import asyncio
@@ -11,10 +10,7 @@ from sim.mpy import frames
 from sim.mpy.tcp import Proxy
 from sim.mpy.watchdog import Watchdog
 from sim.wires import wifi
-from sim.wires.lwip import WATCHDOG_TICK_S
-
-OFF, HELD, STRAPPED, BOOTING, RUNNING = "off", "held", "strapped", "booting", "running"
-STRAPS = ("0", "2")  # GPIO0 and GPIO2 must be high when reset is released
+from sim.wires.chip import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_TICK_S
 
 # What a WLAN request for the ssid is answered with: ssid, password and a NUL.
 CONFIG_BYTES = wifi.SSID_BYTES + wifi.PASSWORD_BYTES + 1

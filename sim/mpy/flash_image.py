@@ -4,9 +4,9 @@ because the interpreter stands for it.
 
 import json
 
-from sim.mpy import interpreters
+from sim.root import ROOT
 
-FIRMWARE = interpreters.ROOT / "firmware"
+FIRMWARE = ROOT / "firmware"
 MIB = 1024 * 1024
 SIZES = {"2MiB": 2 * MIB, "4MiB": 4 * MIB}
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from sim.root import ROOT
+
 BOARDS = ROOT / "sim" / "mpy" / "boards"
 ON_BOARD = ROOT / "sim" / "wires" / "on_board"  # what boards import by its bare name, too
 

@@ -1,4 +1,4 @@
-"""The link's two boards, wired as docs/hardware.md says: the client on a Pyboard, the bridge an ESP8266."""
+"""The link's two boards, wired together: processes that run the client on a Pyboard and the bridge on an ESP8266."""
 
 from pathlib import Path
 
@@ -6,17 +6,10 @@ from sim.mpy import flash_image, frames, interpreters
 from sim.mpy.bed import Bed
 from sim.mpy.esp8266 import Esp8266
 from sim.mpy.watchdog import Watchdog
+from sim.root import ROOT
 from sim.wires import wifi
 from sim.wires.nets import Net
-
-# net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
-WIRING = {
-    "scl": ("X9", "0", True),
-    "sda": ("X10", "2", True),
-    "syn": ("X11", "5", False),
-    "ack": ("Y8", "4", False),
-    "rst": ("X12", None, True),
-}
+from sim.wires.wiring import WIRING
 
 BRIDGE_HEAP = "38k"
 # The source has to be compiled on the board then, with 64-bit objects.
@@ -47,7 +40,7 @@ class LinkBed:
         client_file,
         *,
         client_cwd,
-        client_lib=interpreters.ROOT,
+        client_lib=ROOT,
         interpreter,
         bridge_interpreter=None,
         flash=None,

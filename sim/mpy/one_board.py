@@ -6,7 +6,8 @@ import asyncio
 from sim.mpy import frames, interpreters
 from sim.mpy.bed import Bed
 from sim.mpy.watchdog import Watchdog
-from sim.wires.lwip import WATCHDOG_TICK_S
+from sim.root import ROOT
+from sim.wires.chip import WATCHDOG_TICK_S
 
 # machine.reset_cause() after power-on, the watchdog and machine.reset(): of stm32 and rp2 here, of the ESP8266.
 CAUSES = ((1, 3, 5), (0, 1, 4))
@@ -65,7 +66,7 @@ async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=N
     try:
         while True:
             await board.start(
-                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap, [interpreters.ROOT])
+                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap, [ROOT])
             )
             status = await board.wait()
             if not resets:

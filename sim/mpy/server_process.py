@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 
-from sim.mpy.interpreters import ROOT
+from sim.root import ROOT
 
 LINE_LIMIT = 1 << 20
 PORTS = range(12000, 30000)  # below those that the kernel gives to whoever connects: 32768 and up in Linux

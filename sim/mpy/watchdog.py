@@ -3,7 +3,7 @@
 import asyncio
 
 from sim.mpy import frames
-from sim.wires.lwip import bite_at
+from sim.wires.chip import bite_at
 
 
 class Watchdog:

@@ -8,7 +8,7 @@ import traceback
 import types
 
 from primitives.platform import sleep_ms
-from sim.mpy.interpreters import ROOT
+from sim.root import ROOT
 from sim.virtual.world import BoardDied, BoardLoop, task_order
 from sim.wires.nets import BoardPin
 

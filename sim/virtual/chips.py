@@ -9,7 +9,7 @@ import types
 
 from sim.virtual.world import BoardDied
 from sim.wires import wifi
-from sim.wires.lwip import bite_at
+from sim.wires.chip import bite_at
 from sim.wires.nets import ALT, IN, OPEN_DRAIN, OUT
 from sim.wires.on_board.i2c_target import IRQ_END_READ, IRQ_END_WRITE, IRQ_HARD_ONLY, READ, TargetModel
 from sim.wires.pieces import Answer, Cut, Pause

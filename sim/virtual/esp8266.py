@@ -1,15 +1,13 @@
 """The ESP8266 as a part, in virtual time: power, reset pin, boot straps, watchdog and Wi-Fi around its program.
 
-States: OFF, HELD (reset pin low), STRAPPED (released with a strap low: the boot loader waits for ever), BOOTING,
-RUNNING; as sim/mpy/esp8266.py.
+Its states are those of sim/wires/chip.py.
 """
 
 import esp_link.bridge
-from sim.mpy.esp8266 import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS
 from sim.virtual import chips, lwip
 from sim.virtual.board import ASYNCIO
 from sim.wires import wifi
-from sim.wires.lwip import WATCHDOG_TICK_S
+from sim.wires.chip import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_TICK_S
 
 
 class Esp8266:

@@ -13,7 +13,6 @@ import server
 from pb_link.settings import PINS
 from primitives import nonces, platform, waiting
 from server.core.registry import Registry
-from sim.mpy.link_bed import WIRING
 from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board, Console
 from sim.virtual.costs import PLACEHOLDERS
@@ -23,6 +22,7 @@ from sim.virtual.world import ROUNDING_S, World
 from sim.wires import wifi
 from sim.wires.nets import Net
 from sim.wires.wire import Bus
+from sim.wires.wiring import WIRING
 
 TICKS_BITS = 30  # of both chips
 # ticks_ms wraps this long after the start of a run.

@@ -11,7 +11,7 @@ import ast
 import inspect
 import sys
 
-from sim.mpy.interpreters import ROOT
+from sim.root import ROOT
 
 FOLDERS = {
     "client": ("pb_link", "protocol", "primitives", "i2c_devices"),

@@ -9,7 +9,7 @@ import time
 from server import MemoryStore
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
-from sim.mpy.counted_run import print_table
+from sim.table import print_table
 from sim.virtual import trace, vcd
 from sim.virtual.apps import PACE, Job
 from sim.virtual.costs import MODELS, PLACEHOLDERS

@@ -1,6 +1,6 @@
 """What lwIP and MicroPython's modlwip are like on the ESP8266, for both beds.
 
-Sources: esp-open-lwip's lwipopts.h and tcp.c, MicroPython 1.25's extmod/modlwip.c and ports/esp8266/ets_alt_task.c.
+Sources: esp-open-lwip's lwipopts.h and tcp.c, MicroPython 1.25's extmod/modlwip.c.
 """
 
 TCP_MSS = 536
@@ -18,11 +18,3 @@ DNS_PORT = 53
 # getaddrinfo's error of that.
 EAI_NONAME = -2
 EAGAIN, EINPROGRESS = 11, 115
-
-# The software watchdog counts the ticks of a timer that never stops. Feeding sets the count to 0; the second resets.
-WATCHDOG_TICK_S = 1.6
-
-
-def bite_at(fed, tick_s=WATCHDOG_TICK_S, began=0.0):
-    """When the watchdog resets the chip that was fed last at the time `fed`, by a timer that began at `began`."""
-    return began + tick_s * ((fed - began) // tick_s + 2)

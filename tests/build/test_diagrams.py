@@ -7,7 +7,7 @@ import pytest
 
 from build import diagrams
 from pb_link.settings import PINS
-from sim.mpy.link_bed import WIRING
+from sim.wires.wiring import WIRING
 
 
 def test_diagrams_are_what_the_script_draws():

@@ -1,6 +1,6 @@
 """build/esp8266.py names each missing piece, and hands the port's make our manifest. The tools are stand-ins here, and
 the port's own Makefile only says what it would do: no compiler for the chip is at hand. What is frozen runs in
-tests/sim/mpy/test_images.py and tests/peers/test_bridge_heap.py."""
+tests/sim/mpy/test_flash_image.py and tests/peers/test_bridge_heap.py."""
 
 import os
 import re

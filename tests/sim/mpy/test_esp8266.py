@@ -7,6 +7,7 @@ import pytest
 from sim.mpy import esp8266, interpreters
 from sim.mpy.bed import Bed
 from sim.wires import wifi
+from sim.wires.chip import HELD, STRAPPED
 from sim.wires.nets import Net
 from tests.patience import PATIENCE_S
 
@@ -80,7 +81,7 @@ def test_the_reset_pin_ends_the_program_and_starts_it_again(with_chip):
     async def test(chip):
         assert await chip.printed(1) == ["0"]
         chip.rst.drive("test", 0)
-        assert chip.chip.state == esp8266.HELD and not chip.chip.board.alive
+        assert chip.chip.state == HELD and not chip.chip.board.alive
         await asyncio.sleep(0.2)
         assert chip.lines == ["0"]
         chip.rst.drive("test", None)
@@ -97,7 +98,7 @@ def test_it_does_not_boot_with_a_strap_low_until_the_next_reset(with_chip, strap
         net = getattr(chip, strap)
         net.drive("test", 0)
         await chip.pulse_reset()
-        assert chip.chip.state == esp8266.STRAPPED and chip.chip.strapped == 1
+        assert chip.chip.state == STRAPPED and chip.chip.strapped == 1
         net.drive("test", None)
         await asyncio.sleep(0.2)
         assert len(chip.lines) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from sim.mpy import esp8266, interpreters
 from sim.mpy.bed import Bed
-from sim.mpy.interpreters import ROOT
+from sim.root import ROOT
 from sim.wires import wifi
 from sim.wires.nets import Net
 from tests.patience import PATIENCE_S

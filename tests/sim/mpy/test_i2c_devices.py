@@ -7,11 +7,12 @@ import pytest
 
 from sim.mpy import interpreters
 from sim.mpy.bed import Bed
+from sim.root import ROOT
 from sim.wires.nets import Net
 from tests.patience import PATIENCE_S
 
 PROGRAMS = Path(__file__).parent / "programs"
-EXAMPLES = interpreters.ROOT / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize("options", [(), ("--board", "rp2", "--wires", "GP5=GP7,GP4=GP6")], ids=["pyboard", "rp2"])
@@ -51,7 +52,7 @@ class TwoBoards:
     async def start(self, board, program, arguments=()):
         await board.start(
             lambda fd: interpreters.board_command(
-                self.interpreter, "pyboard", fd, program, arguments, folders=[interpreters.ROOT]
+                self.interpreter, "pyboard", fd, program, arguments, folders=[ROOT]
             )
         )
 

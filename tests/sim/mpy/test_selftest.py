@@ -13,9 +13,10 @@ import pytest
 from protocol.selftest import PULSE_MS
 from protocol.version import RELEASE
 from sim.mpy import flash_image
-from sim.mpy.link_bed import WIRING, LinkBed
+from sim.mpy.link_bed import LinkBed
 from sim.wires import wifi
 from sim.wires.nets import OUT
+from sim.wires.wiring import WIRING
 
 AT_ONCE = 8
 LIMIT_S = 120

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sim import cli
-from sim.mpy.interpreters import ROOT
+from sim.root import ROOT
 from sim.virtual.apps import Pace
 from sim.virtual.costs import ZERO
 from sim.virtual.faults import FAULTS

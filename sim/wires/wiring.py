@@ -1,0 +1,10 @@
+"""How the link's two boards are wired, as docs/hardware.md says: the client is a Pyboard, the bridge an ESP8266."""
+
+# net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
+WIRING = {
+    "scl": ("X9", "0", True),
+    "sda": ("X10", "2", True),
+    "syn": ("X11", "5", False),
+    "ack": ("Y8", "4", False),
+    "rst": ("X12", None, True),
+}
