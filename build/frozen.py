@@ -82,6 +82,19 @@ def stage(files, folder):
     return copies, manifest
 
 
+def mirror_modules(sources, folder):
+    """Make the folder hold a copy of each source folder, under its name, and of no other: the port's make builds in
+    whatever user module lies there.
+
+    Returns: the copies as `digest_of` takes them
+    """
+    names = {source.name for source in sources}
+    for other in folder.glob("*"):
+        if other.name not in names:
+            shutil.rmtree(other)
+    return [copy for source in sources for copy in mirror(source, folder / source.name)]
+
+
 def mirror(source, folder):
     """Make the folder a copy of the source folder. A file that is the same is left alone: make goes by its time.
 

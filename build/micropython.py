@@ -159,7 +159,7 @@ class _Builder:
             files = frozen.frozen_files(source, manifest)
             copies, manifest = frozen.stage(files, self._folder / "stage")
             modules = self._folder / "modules"  # a folder a user module
-            chip = frozen.mirror(CHIP, modules / CHIP.name)
+            chip = frozen.mirror_modules([CHIP], modules)
             digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies + chip)).encode())
             binary = self._binaries / f"{name}-{digest.hexdigest()[:16]}"
             if self._force or not cache.touch(binary):
@@ -181,7 +181,7 @@ class _Builder:
         """An interpreter without threads that has these modules in C."""
         with cache.locked(self._folder):
             modules = self._folder / f"modules-{name}"
-            copies = [copy for source in sources for copy in frozen.mirror(source, modules / source.name)]
+            copies = frozen.mirror_modules(sources, modules)
             digest = hashlib.sha256((_options_digest(bits) + frozen.digest_of(copies)).encode()).hexdigest()[:16]
             binary = self._binaries / f"{name}-{digest}"
             if self._force or not cache.touch(binary):

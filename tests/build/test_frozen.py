@@ -49,6 +49,18 @@ def test_mirror_is_a_copy_and_leaves_alone_what_is_the_same(tmp_path):
     assert times == {path: path.stat().st_mtime_ns for path in copy.rglob("same.*")}
 
 
+def test_user_module_that_has_gone_is_not_built_in(tmp_path):
+    """Under its new name its functions would be there twice."""
+    for name in ("new", "stays"):
+        (tmp_path / "sources" / name).mkdir(parents=True)
+        (tmp_path / "sources" / name / "module.c").write_text(name)
+    for name in ("old", "stays"):
+        (tmp_path / "modules" / name).mkdir(parents=True)
+    copies = frozen.mirror_modules([tmp_path / "sources" / name for name in ("new", "stays")], tmp_path / "modules")
+    assert [path.removeprefix(f"{tmp_path}/modules/") for path, *_ in copies] == ["new/module.c", "stays/module.c"]
+    assert sorted(path.name for path in (tmp_path / "modules").iterdir()) == ["new", "stays"]
+
+
 def test_digest_does_not_change_with_the_time(files):
     before = frozen.digest_of(files)
     os.utime(files[0][0], (1, 1))
