@@ -49,7 +49,7 @@ soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed
 firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists for mip: the same bytes from the same sources.
 	@$(VENV_PYTHON) build/firmware.py $(FIRMWARE_ARGS)
 	@$(VENV_PYTHON) build/client.py packages $(FIRMWARE_ARGS)
-	@$(VENV_PYTHON) build/diagrams.py $(FIRMWARE_ARGS)
+	@$(VENV_PYTHON) -m build.images.diagrams $(FIRMWARE_ARGS)
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from build import debian, micropython
-from build.shell import MissingTool
+from build.tools import debian, micropython
+from build.tools.shell import MissingTool
 
 
 def pytest_configure():

@@ -73,7 +73,7 @@ def test_mirror_of_packages_is_found():
 
 
 def test_build_is_source(tracked):
-    there = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "build").glob("*.py"))
+    there = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "build").rglob("*.py"))
     ignored = git("check-ignore", "--no-index", *there).stdout.split()
     assert not ignored, "an ignore file swallows build/"
     assert set(there) <= set(tracked)

@@ -8,14 +8,14 @@ import subprocess
 
 import pytest
 
-from build import flash
+from build.install import flash
 from protocol.version import RELEASE, release_text
 from sim.mpy import esp8266, flash_image, interpreters
 from sim.mpy.bed import Bed
 from sim.mpy.boot_loader import BootLoader, SerialPort
 from sim.wires.nets import Net
 from sim.wires.wifi import Air
-from tests.build.test_flash import micropython
+from tests.build.install.test_flash import micropython
 from tests.patience import PATIENCE_S
 from tests.sim.conftest import Sim
 

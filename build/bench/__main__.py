@@ -1,0 +1,70 @@
+"""How fast the link is, and what it costs: `make bench`.
+
+    python3 -m build.bench [--json FILE] [PART ..]
+
+Parts: wire, times (both exact, on the virtual bed), boards, allocations, instructions (counts of a 32-bit MicroPython),
+server (what this machine does). Without any all are measured. Prints a table, writes FILE (bench.json), and ends with
+status 1 if a bar of build/bench/bars.py is missed. A part that cannot be measured on this machine is skipped, and the
+reason is said; with CI set that is an error. docs/measurements.md has the method.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from build.bench import boards, counts, server, times, wire
+from build.bench.figures import as_json, missed, ordered, table
+from build.tools import debian
+from build.tools.shell import BuildError, say
+
+PARTS = {
+    "wire": wire.measure,
+    "times": times.measure,
+    "boards": boards.measure,
+    "allocations": counts.allocations,
+    "instructions": counts.instructions,
+    "server": server.measure,
+}
+
+
+def measure(parts):
+    """Returns (the figures of these parts, why others of them were not measured)."""
+    figures, skipped = [], []
+    for part in parts:
+        began = time.monotonic()
+        try:
+            figures += list(PARTS[part]())
+        except BuildError as error:
+            if debian.in_ci():
+                raise
+            skipped.append(f"{part}: {error}")
+        say(f" {part}: {time.monotonic() - began:.0f} s")
+    return ordered(figures), skipped
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python3 -m build.bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--json", default="bench.json", metavar="FILE", help="where the figures go (bench.json)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all if none")
+    options = parser.parse_args(arguments)
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    try:
+        figures, skipped = measure(options.parts or PARTS)
+    except BuildError as error:
+        say(f"bench: {error}")
+        return 1
+    Path(options.json).write_text(json.dumps(as_json(figures, skipped), indent=1) + "\n")
+    print(table(figures))
+    if skipped:
+        print("\n" + "\n".join(["Parts that are not measured:", *skipped]))
+    wrong = missed(figures, whole=not (options.parts or skipped))
+    print("\n" + ("\n".join(["Bars that are missed:", *wrong]) if wrong else "No bar is missed."))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

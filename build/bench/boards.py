@@ -1,0 +1,97 @@
+"""RAM that the link takes on boards: of a real MicroPython in 32 bit, whose objects are as big as a board's."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from build.bench.figures import Figure
+from build.tools import micropython
+from build.tools.cache import ROOT
+
+_ON_BOARDS = ("protocol", "primitives", "i2c_devices", "esp_link", "pb_link")
+_LINE_BYTES = 180
+_HEAP_LINES = 400
+_TIMEOUT_S = 180
+
+# Free heap after a collection: before, after the import, and with AppBase running.
+_CLIENT = """
+import gc
+import asyncio
+gc.collect(); loop = gc.mem_free()
+from pb_link.app_base import AppBase
+gc.collect(); imported = gc.mem_free()
+from i2c_devices.ports import TargetPort
+class Pin:
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+    def init(self, *_, **__): pass
+    def irq(self, *_): pass
+    def __call__(self, *_): pass
+class Target:
+    def __init__(self, mem, mem_addrsize): pass
+    def irq(self, *_): return self
+    def deinit(self): pass
+gc.collect(); before = gc.mem_free()
+config = [8123, "server", 1500, 0, "net", "password", bytes(range(32))]
+class App(AppBase):
+    def start(self): pass
+async def main():
+    app = App("id", config, [TargetPort(Target), Pin(), Pin(), (Pin(), 0, 200)])
+    asyncio.create_task(app.await_msg())
+    await asyncio.sleep_ms(300)
+    gc.collect()
+    print(loop - imported, before - gc.mem_free())
+asyncio.run(main())
+"""
+
+
+def _run(command, *, cwd=ROOT, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=cwd, env=env)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def heap(interpreter, bridge):
+    """The bridge's least free heap while lines pass both ways, and the fallbacks of that run."""
+    lines = ["--lines", str(_HEAP_LINES), "--line-bytes", str(_LINE_BYTES)]
+    command = [sys.executable, "-m", "sim", "run", *lines, "--json"]
+    environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_BRIDGE": str(bridge)}
+    out, err = _run(command, env=environment)
+    result = json.loads(out.splitlines()[-1])
+    assert result["client_to_server"]["delivered"] == _HEAP_LINES
+    free_bytes = int(re.search(r"least free heap (\d+) bytes", out + err)[1])
+    yield Figure("bridge", "bridge free heap, least", free_bytes, "bytes")
+    yield Figure("wake-ups", "fallbacks, real MicroPython", sum(result["fallbacks"].values()), "looks")
+
+
+def client_ram(interpreter, folder, kind):
+    """What the client's modules in the folder take."""
+    # Found by relative paths and without an environment: both lie in the heap, and would differ from place to place.
+    printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT], cwd=folder, env={})
+    imported, running = map(int, printed.split())
+    yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
+    yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
+
+
+def compiled(folder, *others):
+    """What runs on boards, and other paths in the project, as .mpy files below the folder."""
+    compiler = micropython.mpy_cross()
+    paths = [path for name in _ON_BOARDS for path in sorted((ROOT / name).glob("*.py"))]
+    for path in [*paths, *(ROOT / other for other in others)]:
+        target = Path(folder, path.relative_to(ROOT)).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _run([str(compiler), "-o", str(target), str(path)])
+
+
+def measure():
+    small, large, bridge = micropython.find(32), micropython.find(64), micropython.bridge()
+    figures = list(heap(large, bridge))
+    figures += client_ram(small, ROOT, "source")
+    with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
+        compiled(folder)
+        figures += client_ram(small, folder, "compiled")
+    return figures

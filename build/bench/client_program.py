@@ -1,0 +1,214 @@
+"""A program for MicroPython: a client's AppBase exchanges lines with a bridge and a server in its own memory.
+
+    measuring -X heapsize=200k -c "import build.bench.client_program" up|down LINES
+
+Prints LINES exchanged, of 180 bytes with their newline, and the bytes that the client allocated meanwhile. Unlike on
+the board bridge and server live in the same process; what they do is not counted (meter.py). They act whenever
+the client pulses syn, and every 250 ms, and then as much as they can: the client gets its interrupts after it.
+"""
+
+import asyncio
+import sys
+
+from border import outside
+
+from build.bench.meter import Meter, Pin
+from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
+from i2c_devices.ports import TargetPort
+from pb_link.app_base import AppBase
+from primitives import nonces
+from primitives.platform import ticks_diff, ticks_ms
+from protocol import control
+from protocol.framing import PREFIX
+from protocol.handshake import DONE
+from protocol.mailbox import ADDRESS, CONTROL, DATA
+from protocol.receiver import Receiver
+from protocol.responder import Responder
+from protocol.sender import Sender
+from protocol.serial import put16
+from protocol.session import OPEN, Session
+
+_DIRECTION = sys.argv[1]
+_LINES = int(sys.argv[2])
+_WARM_UP = 100  # lines
+_LINE = "x" * 179
+_KEY = bytes(range(32))
+_CONFIG = [8123, "server", 60000, 0, "net", "password", _KEY]
+_CONNECTION = 1
+_POLL_MS = 250
+
+
+class NotRandom:
+    """Stands for the module os: runs are to be the same."""
+
+    @staticmethod
+    def urandom(count):
+        return bytes(range(1, count + 1))
+
+
+class Target:
+    """machine.I2CTarget."""
+
+    handler = None
+
+    def __init__(self, mem, mem_addrsize):
+        bench.memory = mem
+
+    def irq(self, handler):
+        bench.used = handler
+        return self
+
+    def deinit(self):
+        pass
+
+
+class Syn(Pin):
+    """The client's output."""
+
+    def __call__(self, level):
+        if level == 0:
+            look()
+
+
+def look():
+    """The world acts, and the client gets its interrupts."""
+    outside(world.act_ref)
+    while world.exchanges:
+        world.exchanges -= 1
+        bench.used(None)
+    bench.ack.handler(bench.ack)
+
+
+class World:
+    """The bridge, the server behind it and its application."""
+
+    def __init__(self):
+        self.act_ref = self.act
+        self.exchanges = 0  # since the client's last interrupt
+        self.relayed = 0  # lines from the client
+        self._box = MailboxController(self, ADDRESS, lambda: 7)
+        self._controls = []
+        self._replies = []
+        self._responder = Responder()
+        self._session = Session(Sender(), Receiver(), ticks_diff, ack_delay_ms=0)
+
+    # machine.I2C
+
+    def readfrom_mem_into(self, address, at, buf, addrsize):
+        buf[:] = memoryview(bench.memory)[at : at + len(buf)]
+        self._clocked(4 + len(buf))
+
+    def writeto_mem(self, address, at, buf, addrsize):
+        bench.memory[at : at + len(buf)] = buf
+        self._clocked(3 + len(buf))
+
+    def _clocked(self, count):
+        meter.on_wire(count)
+        self.exchanges += 1
+
+    def act(self):
+        meter.leave()
+        box = self._box
+        box.poll()
+        while box.can_receive() and box.receive():
+            self._take(box.kind, bytes(box.payload))
+            box.release()
+        if box.synchronised:
+            self._say()
+            box.acknowledge()
+        if self.relayed >= bench.until:
+            bench.done.set()
+        meter.enter()
+
+    def _take(self, kind, payload):
+        if kind == CONTROL:
+            self._controls.append(bytes((control.UP, _CONNECTION)))
+            return
+        frame = bytearray(payload[PREFIX:])
+        if self._responder.state == "start":
+            assert self._responder.hello(frame) is None
+            self._replies.append(self._responder.challenge(_KEY, bytes(8), bytes(16)))
+        elif self._responder.state != DONE:
+            assert self._responder.proof(frame) is None
+            self._session.attach(self._responder.channel, self._responder.peer_epoch, self._responder.peer_max_frame)
+        else:
+            fault = self._session.receive(memoryview(frame), ticks_ms())
+            assert fault is None, fault
+            lines = self._session.receiver.lines
+            while lines:
+                self.relayed += 1
+                self._session.accepted(1, ticks_ms())
+
+    def _say(self):
+        box, session = self._box, self._session
+        if not box.can_send():
+            return
+        if self._controls:
+            record = self._controls.pop(0)
+            box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
+            box.send(CONTROL, 0, PAYLOAD_AT, len(record))
+        elif self._replies:
+            reply = self._replies.pop(0)
+            start = PAYLOAD_AT + PREFIX
+            put16(box.buffer, PAYLOAD_AT, len(reply))
+            box.buffer[start : start + len(reply)] = reply
+            box.send(DATA, _CONNECTION, PAYLOAD_AT, PREFIX + len(reply))
+        else:
+            while _DIRECTION == "down" and session.state == OPEN and session.sender.room_for(len(_LINE)):
+                session.sender.append(_LINE.encode(), True)
+            end = session.encode_into(box.buffer, PAYLOAD_AT, ticks_ms())
+            if end > PAYLOAD_AT:
+                box.send(DATA, _CONNECTION, PAYLOAD_AT, end - PAYLOAD_AT)
+
+
+class App(AppBase):
+    def start(self):
+        asyncio.create_task(self._write() if _DIRECTION == "up" else self._read())
+
+    async def server_ok(self, up):
+        pass
+
+    async def _write(self):
+        while True:
+            await self.write(_LINE, wait=False)
+
+    async def _read(self):
+        while True:
+            await self.readline()
+            world.relayed += 1
+            if world.relayed == bench.until:
+                bench.done.set()
+
+
+class Bench:
+    def __init__(self):
+        self.memory = None
+        self.used = None  # the handler of the target's interrupt
+        self.ack = Pin()
+        self.until = _WARM_UP
+        self.done = asyncio.Event()
+
+    async def run(self):
+        app = App("id", _CONFIG, [TargetPort(Target), Syn(), self.ack, None])
+        asyncio.create_task(app.await_msg())
+        asyncio.create_task(self._poll())
+        await self.done.wait()
+        self.done.clear()
+        first = world.relayed
+        self.until = first + _LINES
+        meter.start()
+        await self.done.wait()
+        print(world.relayed - first, meter.allocated)
+
+    async def _poll(self):
+        while True:
+            await asyncio.sleep_ms(_POLL_MS)
+            look()
+
+
+nonces.os = NotRandom
+nonces.moment = bytes
+meter = Meter()
+bench = Bench()
+world = World()
+asyncio.run(bench.run())

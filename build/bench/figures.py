@@ -1,0 +1,108 @@
+"""What a benchmark says: figures with their definition, limit and bar; the table, and the bars that are missed.
+
+    bar     what must be reached, or `make bench` fails: build/bench/bars.py
+    limit   what the wire, the layout or the costs would allow at most (or at least, of times)
+"""
+
+from collections import namedtuple
+
+from build.bench.bars import BARS
+
+# name: unique; value: number; unit; limit: number or None; section: key of DEFINITIONS.
+Figure = namedtuple("Figure", "section name value unit limit", defaults=(None,))
+
+DEFINITIONS = {
+    "wire": "Wire utilisation: bytes of lines delivered per second, newlines included, divided by 44,444: what 400 kHz "
+    "carries at 9 clocks a byte. Limit: the same of the layout (build/bench/ceiling.py). `zero`: computing and the "
+    "network cost nothing; `model`: the placeholders of docs/hardware.md. Lines follow each other without a pause "
+    "(`stream`, wait=False) or one waits for the acknowledgement of the other (`single`).",
+    "clocked": "Bytes clocked on the bus, addresses included, for each byte of a line.",
+    "transactions": "I2C transactions, from start to stop, for each line.",
+    "echo": "From the call of `write` on the client to the return of `readline` with the same line of 50 bytes, which "
+    "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
+    "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
+    "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
+    "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",
+    "recovery": "From the fault to the next line of the client at the server, in parts, the slowest of eight phases. "
+    "Ours: detection and resume.",
+    "bridge": "In a 32-bit MicroPython, lines of 180 bytes in full frames, all that runs on the bridge, asyncio "
+    "included (relay_program.py). Instructions: of x86, counted by valgrind over 100 frames; to compare, not to tell a "
+    "time. Allocated: for 10,000 lines. Between two awaits: the most that is clocked on the bus, at 400 kHz, or "
+    "computed. Free heap: the least after a collection, lines passing both ways, frozen, of 38 KiB.",
+    "client": "In a 32-bit MicroPython. Instructions and allocated bytes as the bridge's, application included "
+    "(client_program.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
+    "that runs; compiled to .mpy or from source.",
+    "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "
+    "clients of another process by TCP. They depend on the machine and on what else it does, less so their ratios. "
+    "Stores: in memory with `lines()`, durable with `lines(ahead=63)`.",
+}
+
+
+_SMALL_IS_GOOD = ("echo", "idle")
+
+
+def ratio(figure):
+    """How close the value comes to its limit, 1 at best; None without a limit."""
+    if not figure.limit or not figure.value:
+        return None
+    return figure.limit / figure.value if figure.section in _SMALL_IS_GOOD else figure.value / figure.limit
+
+
+def missed(figures, whole=False):
+    """Returns a line for each bar that is missed. whole: all was measured, so a bar without a figure is missed too."""
+    values = {figure.name: figure.value for figure in figures}
+    for figure in figures:
+        if ratio(figure) is not None:
+            values[figure.name + ", of the limit"] = ratio(figure)
+    wrong = []
+    for name, (sense, bar) in BARS.items():
+        if name in values:
+            value = values[name]
+            if not (value >= bar if sense == ">=" else value <= bar):
+                wrong.append(f"{name}: {number(value)}, the bar is {sense} {number(bar)}")
+        elif whole:
+            wrong.append(f"{name}: no figure has this name; build/bench/bars.py has")
+    return wrong
+
+
+def number(value):
+    if value is None:
+        return ""
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3f}"
+
+
+def ordered(figures):
+    """The figures in the order of their sections."""
+    sections = list(DEFINITIONS)
+    return sorted(figures, key=lambda figure: sections.index(figure.section))
+
+
+def table(figures):
+    """The figures as text, one table for each section."""
+    lines = []
+    section = None
+    for figure in figures:
+        if figure.section != section:
+            section = figure.section
+            lines += ["", DEFINITIONS[section], f"{'':58} {'value':>10} {'limit':>10} {'ratio':>6}  bar"]
+        bar = BARS.get(figure.name)
+        of_limit = BARS.get(figure.name + ", of the limit")
+        said = "" if bar is None else f"{bar[0]} {number(bar[1])}"
+        if of_limit:
+            said += f", of the limit {of_limit[0]} {number(of_limit[1])}"
+        name = f"{figure.name} [{figure.unit}]"
+        values = f"{number(figure.value):>10} {number(figure.limit):>10} {number(ratio(figure)):>6}"
+        lines.append(f"{name:58} {values}  {said}".rstrip())
+    return "\n".join(lines)
+
+
+def as_json(figures, skipped=()):
+    """What bench.json holds. skipped: why parts were not measured."""
+    return {
+        "definitions": DEFINITIONS,
+        "figures": [{**figure._asdict(), "ratio": ratio(figure), "bar": BARS.get(figure.name)} for figure in figures],
+        "missed": missed(figures),
+        "skipped": list(skipped),
+    }

@@ -1,0 +1,72 @@
+"""For the benchmark's programs in the measuring MicroPython: where the device ends, and what it allocates.
+
+The device that is measured and the rest of its world are one process. What the rest does is called by
+`border.outside`, and counted neither as instructions (build/tools/border_c/) nor as allocated bytes. Time is the
+wire's: it passes with the bytes that are clocked at 400 kHz, and while everybody waits.
+"""
+
+import gc
+
+import border
+
+_BYTE_NS = 22500
+# Bytes, about what is free on a board: looking for room takes the longer the more garbage there is.
+_GARBAGE = 20000
+
+
+class Meter:
+    """Garbage is collected outside only."""
+
+    def __init__(self):
+        gc.disable()
+        self.allocated = 0  # by the device
+        self.clocked = 0  # bytes since the last `awaited`
+        self.longest = 0  # the most of them
+        self._passed_us = 0
+        self._total = 0
+        self._base = self._in_use = gc.mem_alloc()
+
+    def leave(self):
+        """The first call in what `border.outside` calls."""
+        self.allocated += gc.mem_alloc() - self._base
+
+    def enter(self):
+        """The last one."""
+        if gc.mem_alloc() - self._in_use > _GARBAGE:
+            gc.collect()
+            self._in_use = gc.mem_alloc()
+        self._base = gc.mem_alloc()
+
+    def on_wire(self, count):
+        """So many bytes have been clocked, addresses included. Outside only."""
+        self._total += count
+        us = self._total * _BYTE_NS // 1000
+        border.pass_us(us - self._passed_us)
+        self._passed_us = us
+        self.clocked += count
+        self.longest = max(self.longest, self.clocked)
+
+    def awaited(self):
+        """The device has just awaited something."""
+        self.clocked = 0
+
+    def start(self):
+        """Count what is allocated from here on."""
+        self._base = gc.mem_alloc()
+        self.allocated = 0
+
+
+class Pin:
+    """A line to the device: the world calls `handler`."""
+
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+    handler = None
+
+    def init(self, mode, pull=None, *, value=None):
+        pass
+
+    def irq(self, handler, trigger=None):
+        self.handler = handler
+
+    def __call__(self, level):
+        pass

@@ -1,0 +1,124 @@
+"""How much of the wire lines fill, and what an echo costs: on the virtual bed, exact and the same on every machine."""
+
+import asyncio
+import sys
+
+from build.bench import ceiling
+from build.bench.bed import COSTS, WIRE_BYTES_S, WIRE_HZ, Bed
+from build.bench.figures import Figure
+
+SIZES = (50, 180, 1000)  # bytes of a line, its newline included
+DIRECTIONS = ("up", "down", "both")
+_SECONDS = 6.0
+_ECHOES = 200
+_ECHO_BYTES = 50
+
+
+class Traffic:
+    """Lines of one size, without end. Args: direction: "up", "down" or "both"; wait: each for its acknowledgement."""
+
+    def __init__(self, direction, size, wait, costs):
+        self._line = "x" * (size - 1)
+        self._wait = wait
+        self._direction = direction
+        self.lines = 0
+        self.bed = Bed(self._client, self._serve, costs)
+
+    async def _client(self, app):
+        await self._both(app, self._direction != "down")
+
+    async def _serve(self, conn):
+        await self._both(conn, self._direction != "up")
+
+    async def _both(self, end, writes):
+        await asyncio.gather(self._read(end), *([self._write(end)] if writes else []))
+
+    async def _write(self, end):
+        while True:
+            await end.write(self._line, wait=self._wait)
+
+    async def _read(self, end):
+        while True:
+            line = await end.readline()
+            assert line == self._line + "\n"
+            self.lines += 1
+
+    def measure(self, seconds=_SECONDS):
+        """(lines, bytes clocked, transactions) a second."""
+        with self.bed.running():
+            lines, (began, clocked, transactions) = self.lines, self.bed.counts
+            self.bed.run_for(seconds)
+            now, now_clocked, now_transactions = self.bed.counts
+        took = now - began
+        return (self.lines - lines) / took, (now_clocked - clocked) / took, (now_transactions - transactions) / took
+
+
+def utilisation(direction, size, wait, cost):
+    """The three figures of one kind of traffic, and its fallbacks."""
+    costs = COSTS[cost]
+    traffic = Traffic(direction, size, wait, costs)
+    lines, clocked, transactions = traffic.measure()
+    limit = (ceiling.single if wait else ceiling.stream)(direction, size, costs)
+    name = f"{direction} {size} {'single' if wait else 'stream'} {cost}"
+    return (
+        Figure("wire", name, lines * size / WIRE_BYTES_S, "of the wire", limit / WIRE_BYTES_S),
+        Figure("clocked", name + " clocked", clocked / (lines * size), "bytes per byte"),
+        Figure("transactions", name + " transactions", transactions / lines, "per line"),
+        traffic.bed.fallbacks,
+    )
+
+
+class Echo:
+    """Lines that the server's application sends back, one at a time."""
+
+    def __init__(self, costs, count=_ECHOES):
+        self._count = count
+        self.seconds = []
+        self.bed = Bed(self._client, self._serve, costs)
+
+    async def _client(self, app):
+        world = self.bed.world
+        await asyncio.sleep(2.0)  # the first connection has settled
+        while len(self.seconds) < self._count:
+            line = f"{len(self.seconds):0{_ECHO_BYTES - 1}d}"
+            began = world.now
+            await app.write(line)
+            assert await app.readline() == line + "\n"
+            self.seconds.append(world.now - began)
+            await asyncio.sleep(0.0371)  # at all phases of what is periodic
+
+    async def _serve(self, conn):
+        while True:
+            await conn.write(await conn.readline(), wait=False)
+
+    def measure(self):
+        with self.bed.running():
+            self.bed.until(lambda: len(self.seconds) == self._count, 60 + self._count)
+        return sorted(self.seconds)
+
+
+def echo(cost):
+    costs = COSTS[cost]
+    seconds = Echo(costs).measure()
+    limit = ceiling.echo(_ECHO_BYTES, costs)
+    for part, at in (("median", len(seconds) // 2), ("p99", len(seconds) * 99 // 100)):
+        took = seconds[at]
+        yield Figure("echo", f"echo {cost} {part}", took * 1000, "ms", limit * 1000)
+        yield Figure("echo", f"echo {cost} {part} clocks", round(took * WIRE_HZ), "clocks", round(limit * WIRE_HZ))
+
+
+def measure():
+    """All figures, section by section."""
+    wire = []
+    for cost in COSTS:
+        for wait in (False, True):
+            for size in SIZES:
+                for direction in DIRECTIONS:
+                    wire.append(utilisation(direction, size, wait, cost))
+                    print(".", end="", file=sys.stderr, flush=True)
+    *columns, fallbacks = zip(*wire)
+    figures = [figure for column in columns for figure in column]
+    figures.append(Figure("wake-ups", "fallbacks, all lines of the wire", sum(fallbacks), "looks"))
+    for cost in COSTS:
+        figures += echo(cost)
+    return figures

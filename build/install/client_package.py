@@ -1,0 +1,103 @@
+"""The client as boards install it: package.json for mip, a folder to copy, an image for ROMFS.
+
+    python3 build/client.py packages [--check]     write package.json, the lists that mip reads; `make firmware` does
+    python3 build/client.py tree DIR [--mpy]       a folder with all of it, compiled if asked for, and its package.json
+    python3 build/client.py romfs FILE             an image for `mpremote romfs deploy FILE`, for boards with ROMFS
+
+What belongs to the client: build/manifest_client.py. The settings (pb_settings.json) are in no list, so no installation
+overwrites them. The package.json at the root installs the client; the one in a folder that folder's part of it.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from build.images import firmware
+from build.tools.cache import ROOT
+from build.tools.shell import BuildError, say
+from protocol.version import RELEASE, release_text
+
+MANIFEST = ROOT / "build" / "manifest_client.py"
+
+
+def files():
+    """Returns {"pb_link/link.py": path, ..}. Raises: BuildError."""
+    return firmware.modules(MANIFEST)
+
+
+def packages():
+    """Returns {path below the root of a package.json: its text}."""
+    names = sorted(files())
+    made = {"package.json": _package(names, "")}
+    for folder in sorted({name.partition("/")[0] for name in names}):
+        inside = [name for name in names if name.startswith(f"{folder}/")]
+        made[f"{folder}/package.json"] = _package(inside, f"{folder}/")
+    return made
+
+
+def _package(names, folder):
+    """Places on the board, and where to find the files, relative to the package.json."""
+    urls = [[name, name.removeprefix(folder)] for name in names]
+    return json.dumps({"version": release_text(RELEASE), "urls": urls, "deps": []}, indent=1) + "\n"
+
+
+def differing(root=ROOT):
+    """Returns the paths of the package.json files that are not as they should be."""
+    return [name for name, text in packages().items() if not _is(root / name, text)]
+
+
+def _is(path, text):
+    return path.is_file() and path.read_text() == text
+
+
+def write_packages():
+    for name in differing():
+        (ROOT / name).write_text(packages()[name])
+        print(f"wrote  {name}")
+
+
+def tree(folder, compiled):
+    """Make the folder hold the client, ready for `mpremote cp -r` or mip. Returns the names. Raises: BuildError."""
+    found = files()
+    if compiled:
+        firmware.compile_into(folder, found)
+        names = [str(Path(name).with_suffix(".mpy")) for name in sorted(found)]
+    else:
+        for name, path in found.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+        names = sorted(found)
+    (folder / "package.json").write_text(_package(names, ""))
+    return names
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="The client as boards install it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("packages", help="write the package.json files")
+    listing.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
+    folder = commands.add_parser("tree", help="make a folder to copy or to install from")
+    folder.add_argument("folder", type=Path)
+    folder.add_argument("--mpy", action="store_true", help="compiled")
+    image = commands.add_parser("romfs", help="make an image for ROMFS")
+    image.add_argument("file", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "tree":
+            folder = options.folder
+            names = tree(folder, options.mpy)
+            size = sum((folder / name).stat().st_size for name in names)
+            print(f"{folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {folder}/package.json")
+        elif options.command == "romfs":
+            options.file.write_bytes(firmware.romfs_of(files()))
+            size = options.file.stat().st_size
+            print(f"{options.file}: {size:,} bytes. Install it:  mpremote romfs deploy {options.file}")
+        elif options.check and differing():
+            raise BuildError(f"{', '.join(differing())}: not what build/manifest_client.py says. Run `make firmware`.")
+        elif not options.check:
+            write_packages()
+    except (BuildError, OSError) as error:
+        say(f"build/client.py: {error}")
+        return 1
+    return 0

@@ -1,0 +1,173 @@
+"""Put the client on its board: code, settings, and a main.py that starts the demo, over the board's USB serial port.
+
+    python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
+
+Makes pb_settings.json here if there is none, or completes that of the server's demo: a fresh key, this computer's
+address as the server's, the Wi-Fi network as asked for; the server's demo reads the same file. Code on the board is
+replaced; a pb_settings.json or main.py that is there already is left alone. mpremote does the talking (`make tools`).
+"""
+
+import argparse
+import ast
+import getpass
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from build.install import client_package
+from build.tools.shell import BuildError, MissingTool, say
+from pb_link.settings import DEFAULTS, FILE, read_or_create
+from protocol.text import encode_text
+
+MAIN = "import pb_link.pb_client\n"
+OLDEST = (1, 26)  # has machine.I2CTarget
+PROBE = (
+    "import os, sys\ntry:\n import machine\n machine.I2CTarget\n target = True\n"
+    "except (ImportError, AttributeError):\n target = False\n"
+    "print(list(sys.implementation.version[:2]), target, os.listdir())"
+)
+
+
+UNREACHED = (
+    "The board on {port} cannot be reached: {said}. Is it the right port, is no other program using it, and may you "
+    "open it (group dialout)?"
+)
+UNCOPIED = (
+    "Copying to the board on {port} failed: {said}. Was it unplugged, or is its file system full? The client takes "
+    "50 KB there, 150 KB with --source. Then try again."
+)
+# What mip has brought is in the first folder of sys.path that ends so.
+REMOVE = (
+    "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
+    "for name in %r:\n try:\n  os.remove(lib + '/' + name)\n except OSError:\n  pass\n"
+)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Put the client, its settings and the demo on its board.")
+    parser.add_argument("--port", required=True, help="serial port of the client's board, e.g. /dev/ttyACM0")
+    parser.add_argument("--ssid", help="Wi-Fi network (asked for if it is needed); empty: what the ESP8266 has stored")
+    parser.add_argument("--server", help="address of the server (default: this computer's)")
+    parser.add_argument("--source", action="store_true", help="copy .py files, not compiled ones")
+    options = parser.parse_args(arguments)
+    try:
+        _need_mpremote()
+        there = _look(options.port)
+        if FILE not in there:
+            _complete_settings(options)
+        elif options.ssid is not None or options.server is not None:
+            raise BuildError(
+                f"The board has a {FILE}, which is left alone. To have it made anew:  "
+                f"mpremote connect {options.port} rm :{FILE}"
+            )
+        _install(options, [name for name in (FILE, "main.py") if name not in there])
+        if not Path(FILE).exists():
+            print(
+                f"The server needs that key as well. To have the board's settings here:  "
+                f"mpremote connect {options.port} cp :{FILE} {FILE}"
+            )
+    except BuildError as error:
+        say(f"build/deploy.py: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _need_mpremote():
+    try:
+        import mpremote  # noqa: F401
+    except ImportError:
+        raise MissingTool("mpremote is missing. Install with:  make tools") from None
+
+
+def _mpremote(port, *words, failure=UNREACHED):
+    """Returns what it printed. Raises: BuildError, whose text is `failure` with the port and what mpremote said."""
+    command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")  # as boards print
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise BuildError(failure.format(port=port, said=said[-1] if said else "mpremote failed"))
+    return done.stdout
+
+
+def _look(port):
+    """Returns the names of the files on the board. Raises: BuildError if it cannot be a client."""
+    shown = _mpremote(port, "exec", PROBE).strip().splitlines()[-1]
+    version, _, rest = shown.partition("] ")
+    target, _, names = rest.partition(" ")
+    if tuple(json.loads(version + "]")) < OLDEST or target != "True":
+        raise BuildError(
+            f"The board on {port} has MicroPython {version.strip('[]').replace(', ', '.')} "
+            f"{'with' if target == 'True' else 'without'} machine.I2CTarget, and the client needs "
+            f"{'.'.join(map(str, OLDEST))} or newer with it: docs/hardware.md lists boards."
+        )
+    return ast.literal_eval(names)
+
+
+def _complete_settings(options):
+    """Make the file, or put into the one that is here what the options say, and what the server's demo left out."""
+    try:
+        settings, made = read_or_create()
+    except ValueError as error:
+        raise BuildError(f"{error}. Mend the file, or move it away and have it made anew.") from None
+    before = dict(settings)
+    blank = settings["server"] == DEFAULTS["server"]  # the board itself, for a board
+    if blank or options.server is not None:
+        settings["server"] = options.server or _own_address()
+    if blank or options.ssid is not None:
+        settings["ssid"], settings["password"] = _network(options.ssid)
+    for name in ("server", "ssid", "password"):
+        try:
+            encode_text(settings[name])
+        except ValueError as error:
+            raise BuildError(f"{name}: {error}. Is the terminal's encoding another one?") from None
+    if settings != before:
+        text = json.dumps(settings, indent=1, ensure_ascii=False)  # MicroPython makes two characters of an escaped pair
+        Path(FILE).write_text(text + "\n", encoding="utf-8")
+        what = "made" if made else "changed"
+        print(f"{what} {FILE}: server {settings['server']}, port {settings['port']}{', a fresh key' if made else ''}")
+
+
+def _network(ssid):
+    """Returns (ssid, password), asked for. Raises: BuildError if nobody answers."""
+    try:
+        if ssid is None:
+            ssid = input("Wi-Fi network (empty: what the ESP8266 has stored): ")
+        return ssid, getpass.getpass("Its password: ") if ssid else ""
+    except EOFError:
+        raise BuildError("Nobody answers here. Name the network with --ssid; its password is asked for.") from None
+
+
+def _own_address():
+    """This computer's address in its network. Nothing is sent. Raises: BuildError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # an address of the documentation, RFC 5737
+        except OSError:
+            raise BuildError("This computer is in no network. Name the server's address with --server.") from None
+        return sock.getsockname()[0]
+
+
+def _other_forms(source):
+    """The client's files in the form that is not installed: an old .py would be imported before its .mpy."""
+    return [Path(name).with_suffix(".mpy" if source else ".py") for name in sorted(client_package.files())]
+
+
+def _install(options, absent):
+    with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
+        folder = Path(scratch)
+        client_package.tree(folder / "client", compiled=not options.source)
+        _mpremote(options.port, "mip", "install", folder / "client" / "package.json", failure=UNCOPIED)
+        remove = REMOVE % [str(name) for name in _other_forms(options.source)]
+        _mpremote(options.port, "exec", remove, failure=UNCOPIED)
+        (folder / "main.py").write_text(MAIN)
+        if "main.py" in absent:
+            _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
+        if FILE in absent:
+            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
+    kept = [name for name in (FILE, "main.py") if name not in absent]
+    print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")

@@ -1,0 +1,91 @@
+"""The images in firmware/ are what the sources give, hold what the bridge needs, and no more."""
+
+import json
+import subprocess
+
+import pytest
+
+from build.images import firmware
+from build.tools.shell import BuildError, MissingTool
+from protocol import control
+from protocol.version import RELEASE, release_text
+from tests.build.imports import imported
+
+START = "esp_link/main.py"
+
+
+@pytest.fixture(scope="module")
+def built(missing_tool):
+    try:
+        return firmware.images()
+    except MissingTool as error:
+        missing_tool(str(error))
+
+
+def test_checked_in_images_are_what_the_sources_give(built):
+    assert firmware.differing(built) == [], "run `make firmware` and commit what it writes"
+
+
+def test_the_same_sources_give_the_same_bytes_anywhere(built, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert firmware.images() == built
+
+
+def test_check_fails_when_an_image_differs(built, tmp_path):
+    for name, image in built.items():
+        (tmp_path / name).write_bytes(image)
+    assert firmware.differing(built, tmp_path) == []
+    (tmp_path / "esp_link.romfs").write_bytes(built["esp_link.romfs"] + b"\xff")
+    (tmp_path / "manifest.json").unlink()
+    assert firmware.differing(built, tmp_path) == ["esp_link.romfs", "manifest.json"]
+
+
+def test_image_is_small(built, report_line):
+    size = len(built["esp_link.romfs"])
+    report_line(f"esp_link.romfs: {size:,} bytes of at most {firmware.MAX_ROMFS_BYTES:,}")
+    assert size <= firmware.MAX_ROMFS_BYTES
+
+
+def test_images_do_not_overlap_and_fit_the_flash(built):
+    manifest = json.loads(built["manifest.json"])
+    for size in manifest["flash_sizes"]:
+        end = manifest["micropython"]["max_bytes"]
+        for image in manifest["images"]:
+            if size in image["flash_sizes"]:
+                assert int(image["offset"], 16) >= end and image["bytes"] <= image["max_bytes"]
+                end = int(image["offset"], 16) + image["max_bytes"]
+        assert end <= firmware.FLASH_SIZES[size] - firmware.FS_END_BYTES
+
+
+def test_manifest_names_the_release(built):
+    assert json.loads(built["manifest.json"])["release"] == release_text(RELEASE)
+    assert f'version = "{release_text(RELEASE)}"' in (firmware.ROOT / "pyproject.toml").read_text()
+
+
+def test_release_is_the_same_wherever_the_bridge_writes_it_out():
+    assert control.RELEASE_RECORD == bytes((control.RELEASE, *RELEASE))
+    assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / START).read_text()
+
+
+def test_image_holds_all_that_the_bridge_imports_and_no_more():
+    assert imported(START) == set(firmware.modules())
+
+
+def test_missing_module_is_named(tmp_path):
+    manifest = tmp_path / "manifest.py"
+    manifest.write_text('package("esp_link", ("gone.py",))\n')
+    with pytest.raises(BuildError, match="esp_link/gone.py"):
+        firmware.modules(manifest)
+
+
+def test_compiler_from_the_source_of_micropython_gives_the_same_bytes(built, mpy_cross, tmp_path):
+    for name, path in firmware.modules().items():
+        compiled = tmp_path / "compiled.mpy"
+        subprocess.run([mpy_cross, "-s", name, "-o", compiled, path], check=True)
+        assert compiled.read_bytes() in built["esp_link.romfs"], name
+
+
+def test_bytecode_is_of_a_version_that_the_named_releases_read(built):
+    mpy = json.loads(built["manifest.json"])["micropython"]["mpy"]
+    assert mpy == {"version": 6, "native_code": False, "small_int_bits": 31}

@@ -1,0 +1,234 @@
+"""The client as boards install it: the lists are complete, and mpremote's mip brings it from a local index into a real
+MicroPython, which runs it from there. An upgrade leaves the settings alone."""
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import tty
+from pathlib import Path
+
+import pytest
+
+from build.images import firmware
+from build.install import client_package
+from build.tools import frozen
+from tests.build.imports import imported
+from tests.peers.processes import running, up, write_settings
+
+STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
+REPL = Path(__file__).with_name("raw_repl.py")
+INSTALL_S = 60
+LEAST_FREE = 26500  # bytes: the link's buffers want about 15 KB of that, the rest is the application's
+
+# mpremote as it is, but for GitHub's files of one repository, which come from the address in the first argument.
+FROM_GITHUB = """
+import sys, urllib.request
+ours, there = sys.argv.pop(1), "https://raw.githubusercontent.com/someone/pb_link/HEAD/"
+urlopen = urllib.request.urlopen
+def instead(url):
+    assert url.startswith(there), url
+    return urlopen(ours + "/" + url.removeprefix(there))
+urllib.request.urlopen = instead
+from mpremote.main import main
+sys.exit(main())
+"""
+
+# From what is installed, not from the source: says where from, then runs the demo, as if of an older release.
+PROGRAM = """
+import protocol.version
+protocol.version.RELEASE = (0, 0, 9)
+import protocol.control
+protocol.control.RELEASE_RECORD = bytes((7, 0, 0, 9))
+import pb_link.link
+print("from", pb_link.link.__file__)
+import pb_link.pb_client
+"""
+
+
+# Two clients one after the other, behind one whose settings are refused. Says what is still loaded of the checks.
+MADE = """
+import gc, sys
+from i2c_devices.ports import TargetPort
+from pb_link.app_base import AppBase
+class Pin:
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+    def init(self, *_, **__): pass
+    def __call__(self, *_): pass
+def hardware():
+    return [TargetPort(None), Pin(), Pin(), (Pin(), 0, 200)]
+try:
+    AppBase("id", [], hardware())
+except ValueError as error:
+    print(error)
+for _ in range(2):
+    app = None
+    app = AppBase("id", [8123, "server", 1500, 0, "net", "password", bytes(32)], hardware())
+left = ("pb_link.start", "pb_link.settings", "protocol.credentials", "i2c_devices.pins")
+print([name for name in left if name in sys.modules or hasattr(sys.modules[name.split(".")[0]], name.split(".")[1])])
+"""
+
+
+def test_lists_for_mip_are_what_the_manifest_says():
+    assert client_package.differing() == [], "run `make firmware` and commit what it writes"
+
+
+def test_client_is_all_that_it_imports_and_no_more():
+    reached = set()
+    for start in STARTS:
+        imported(start, reached)
+    assert reached == set(client_package.files())
+
+
+def test_manifest_can_be_frozen_by_micropythons_own_reader(micropython_source):
+    listed = frozen.frozen_files(micropython_source, client_package.MANIFEST)
+    assert {target for _, target, _, _ in listed} == set(client_package.files())
+
+
+def test_lists_hold_relative_paths_and_no_settings():
+    for name, text in client_package.packages().items():
+        for target, source in json.loads(text)["urls"]:
+            assert ((client_package.ROOT / name).parent / source).is_file() and ":" not in source and ".." not in source
+            assert target.endswith(".py") and "pb_settings" not in target
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The folder as an HTTP server's; gives its address."""
+    handler = functools.partial(Index, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def board(interpreter, folder):
+    """A real MicroPython whose raw REPL is behind a pseudo-terminal, as a board's behind a serial port."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{folder / 'lib'}")
+    command = [interpreter, REPL]
+    process = subprocess.Popen(command, cwd=folder, stdin=ours, stdout=ours, stderr=ours, env=environment)
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.fixture
+def mpremote(micropython64, tmp_path, missing_tool):
+    """mpremote(*words, github=) runs it with a board whose file system is tmp_path; github: the address that takes its
+    place."""
+    try:
+        import mpremote  # noqa: F401
+    except ImportError:
+        missing_tool("mpremote is not installed: make tools")
+
+    def run(*words, github=None):
+        with board(micropython64, tmp_path) as port:
+            program = ["-c", FROM_GITHUB, github] if github else ["-m", "mpremote"]
+            command = [sys.executable, *program, "connect", port, *words]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython64, micropython_chip):
+    with served(client_package.ROOT) as address:
+        mpremote("mip", "install", f"{address}/package.json")
+        settings = write_settings(tmp_path)
+        (tmp_path / "lib/primitives/timeout.py").write_text("old")
+        mpremote("mip", "install", f"{address}/primitives/package.json")  # an upgrade, of one package
+    assert json.loads((tmp_path / "pb_settings.json").read_text()) == settings
+    new = (tmp_path / "lib/primitives/timeout.py").read_text()
+    assert new == (client_package.ROOT / "primitives/timeout.py").read_text()
+    program = tmp_path / "main.py"
+    program.write_text(PROGRAM)
+    boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
+    with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("listening on port")
+        options = ("--client-lib", tmp_path / "lib", "--bridge-image")
+        with running(up(program, *options), tmp_path, **boards) as link:
+            assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/link.py")
+            link.wait_for("firmware is of release 0.1.0, this client of 0.0.9. Flash the ESP8266")
+            link.wait_for("received [1, 1]")
+
+
+def test_client_is_installed_from_github(mpremote, tmp_path):
+    """The forms of the address that docs/hardware.md has, up to what mpremote asks GitHub for."""
+    with served(client_package.ROOT) as address:
+        mpremote("mip", "install", "github:someone/pb_link", github=address)
+        found = {str(path.relative_to(tmp_path / "lib")) for path in (tmp_path / "lib").rglob("*.py")}
+        assert found == set(client_package.files())
+        (tmp_path / "lib/protocol/frame.py").write_text("old")
+        mpremote("mip", "install", "github:someone/pb_link/protocol", github=address)
+    for name, path in client_package.files().items():
+        assert (tmp_path / "lib" / name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("words", [("mip", "install", "made/package.json"), ("cp", "-r", "made/.", ":lib/")])
+def test_compiled_client_is_installed_from_a_folder(mpremote, tmp_path, micropython64, words):
+    assert client_package.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    mpremote(*words)
+    shown = subprocess.check_output(
+        [micropython64, "-c", "import pb_link.app_base as a; print(a.__file__)"],
+        env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"), cwd=tmp_path, text=True,
+    )  # fmt: skip
+    assert shown == f"{tmp_path}/lib/pb_link/app_base.mpy\n"
+
+
+def test_compiled_client_leaves_a_pyboard_room_for_an_application(tmp_path, micropython32, report_line):
+    """In the heap of a Pyboard v1.x. The .py files want 110 KB to be compiled on the board."""
+    assert client_package.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    program = (
+        "import gc, asyncio, pb_link.app_base\n"
+        "from pb_link import start\n"
+        "start.forget()\n"  # as AppBase does
+        "del start\n"
+        "gc.collect(); print(gc.mem_free())"
+    )
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
+    command = [micropython32, "-X", "heapsize=100k", "-c", program]
+    free = int(subprocess.check_output(command, env=environment, cwd=tmp_path, text=True))
+    report_line(f"client, compiled and imported: {free} bytes free of a 100 KB heap")
+    assert free >= LEAST_FREE
+
+
+def test_clients_are_made_in_the_heap_of_a_pyboard_and_their_checks_forgotten(tmp_path, micropython32):
+    assert client_package.main(["tree", str(tmp_path / "made"), "--mpy"]) == 0
+    program = tmp_path / "made.py"
+    program.write_text(MADE)
+    firmware.compile_into(tmp_path / "made", {"made.py": program})
+    environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'made'}")
+    command = [micropython32, "-X", "heapsize=100k", "-c", "import made"]
+    shown = subprocess.check_output(command, env=environment, cwd=tmp_path / "made", text=True)
+    refused, left = shown.splitlines()
+    assert refused.startswith("config: ") and left == "[]"
+
+
+def test_client_runs_from_romfs(tmp_path, micropython64):
+    image = tmp_path / "client.romfs"
+    assert client_package.main(["romfs", str(image)]) == 0
+    program = (
+        "import sys, vfs\n"
+        "vfs.mount(vfs.VfsRom(open(sys.argv[1], 'rb').read()), '/rom')\n"
+        "sys.path[:] = ['.frozen', '/rom']\n"
+        "import pb_link.app_base as a; print(a.__file__)\n"
+    )
+    shown = subprocess.check_output([micropython64, "-c", program, image], text=True)
+    assert shown == "/rom/pb_link/app_base.mpy\n"

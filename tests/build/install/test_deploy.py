@@ -1,0 +1,163 @@
+"""build/deploy.py with the real mpremote, onto a real MicroPython behind a pseudo-terminal."""
+
+import io
+import json
+import subprocess
+
+import pytest
+
+from build.install import deploy
+from pb_link.settings import Settings, read_or_create
+from tests.build.install.test_client_package import board
+
+
+@pytest.fixture
+def port(micropython64, tmp_path, monkeypatch, missing_tool):
+    """The port of a board whose file system is a folder; the computer's working folder is another."""
+    try:
+        import mpremote  # noqa: F401
+    except ImportError:
+        missing_tool("mpremote is not installed: make tools")
+    monkeypatch.setattr(deploy, "OLDEST", (1, 25))
+    (tmp_path / "board").mkdir()
+    (tmp_path / "computer").mkdir()
+    monkeypatch.chdir(tmp_path / "computer")
+    monkeypatch.setattr(deploy.getpass, "getpass", lambda prompt: "a password")
+    with board(micropython64, tmp_path / "board") as port:
+        yield port
+
+
+def with_target(folder):
+    (folder / "lib").mkdir()
+    (folder / "lib" / "machine.py").write_text("class I2CTarget: pass\n")
+
+
+def test_client_settings_and_demo_are_on_the_board(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    assert deploy.main(["--port", port, "--ssid", "net", "--server", "192.0.2.7"]) == 0, capsys.readouterr()
+    there = tmp_path / "board"
+    assert (there / "lib/pb_link/link.mpy").is_file() and (there / "main.py").read_text() == deploy.MAIN
+    settings = json.loads((there / "pb_settings.json").read_text())
+    assert settings == json.loads((tmp_path / "computer/pb_settings.json").read_text())
+    assert Settings(settings).server == "192.0.2.7" and settings["password"] == "a password"
+    assert "a password" not in "".join(capsys.readouterr())
+    # Again, as an upgrade: what is the user's stays.
+    (there / "pb_settings.json").write_text("{}")
+    (there / "main.py").write_text("# mine\n")
+    (there / "lib/pb_link/link.mpy").write_text("old")
+    assert deploy.main(["--port", port]) == 0
+    assert (there / "pb_settings.json").read_text() == "{}" and (there / "main.py").read_text() == "# mine\n"
+    assert (there / "lib/pb_link/link.mpy").read_bytes() != b"old"
+
+
+def test_other_form_of_a_module_does_not_take_the_place_of_the_new_one(port, tmp_path):
+    """MicroPython imports link.py, however old, before link.mpy; what is the user's own stays."""
+    with_target(tmp_path / "board")
+    lib = tmp_path / "board" / "lib"
+    assert deploy.main(["--port", port, "--source", "--ssid", "net", "--server", "192.0.2.7"]) == 0
+    assert (lib / "pb_link/link.py").is_file()
+    (lib / "pb_link/mine.py").touch()
+    (lib / "other.py").touch()
+    assert deploy.main(["--port", port]) == 0
+    assert (lib / "pb_link/link.mpy").is_file() and not (lib / "pb_link/link.py").exists()
+    assert (lib / "pb_link/mine.py").exists() and (lib / "other.py").exists()
+    assert deploy.main(["--port", port, "--source"]) == 0
+    assert (lib / "pb_link/link.py").is_file() and not (lib / "pb_link/link.mpy").exists()
+
+
+EMOJI = "Kim's caf\u00e9 \U0001f4f1"
+READ = "from pb_link.settings import *; s = read(); t = Settings(s); print(t.ssid.encode(), t.password.encode())"
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_network_and_password_of_any_character_are_read_on_the_board_as_they_were_given(
+    port, tmp_path, monkeypatch, micropython64, locale
+):
+    with_target(tmp_path / "board")
+    (tmp_path / "board" / "caf\u00e9").touch()  # os.listdir is printed and parsed
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setattr(deploy.getpass, "getpass", lambda prompt: EMOJI + "\"'\\")
+    assert deploy.main(["--port", port, "--ssid", EMOJI, "--server", "192.0.2.7"]) == 0
+    found = json.loads((tmp_path / "board/pb_settings.json").read_text(encoding="utf-8"))
+    assert (found["ssid"], found["password"]) == (EMOJI, EMOJI + "\"'\\") and EMOJI == read_or_create()[0]["ssid"]
+    for text in (None, json.dumps(found)):  # as another program may write it: with escaped pairs
+        if text:
+            (tmp_path / "board/pb_settings.json").write_text(text)
+        command = [micropython64, "-c", "import sys; sys.path.append('lib'); " + READ]
+        done = subprocess.run(command, cwd=tmp_path / "board", capture_output=True, text=True, check=True)
+        assert done.stdout == f"{EMOJI.encode()} {found['password'].encode()}\n"
+
+
+def test_network_that_is_no_text_is_an_error_before_anything_is_made(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    assert deploy.main(["--port", port, "--ssid", "caf\udce9", "--server", "192.0.2.7"]) == 1
+    assert "ssid: the text cannot be encoded as UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "board/pb_settings.json").exists() and not (tmp_path / "board/main.py").exists()
+
+
+def test_settings_that_the_server_made_are_completed(port, tmp_path, capsys):
+    """The server's demo, started first, makes a file with a key, and with its own address as seen from itself."""
+    with_target(tmp_path / "board")
+    made, _ = read_or_create()
+    assert deploy.main(["--port", port, "--ssid", "net", "--server", "192.0.2.7"]) == 0
+    settings = json.loads((tmp_path / "board/pb_settings.json").read_text())
+    assert settings == {**made, "server": "192.0.2.7", "ssid": "net", "password": "a password"}
+    assert settings == json.loads((tmp_path / "computer/pb_settings.json").read_text())
+    assert (tmp_path / "computer/pb_settings.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_complete_settings_are_taken_as_they_are(port, tmp_path):
+    with_target(tmp_path / "board")
+    file = tmp_path / "computer/pb_settings.json"
+    file.write_text(json.dumps({"server": "192.0.2.8", "ssid": "", "key": "00" * 32}))
+    before = file.read_text()
+    assert deploy.main(["--port", port]) == 0
+    assert (tmp_path / "board/pb_settings.json").read_text() == before == file.read_text()
+
+
+def test_settings_that_cannot_be_read_are_an_error(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "computer/pb_settings.json").write_text("{")
+    assert deploy.main(["--port", port]) == 1
+    assert "pb_settings.json is not valid JSON in UTF-8 (without a byte order mark). Mend" in capsys.readouterr().err
+
+
+def test_settings_on_the_board_are_not_thought_to_be_changed(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "board/pb_settings.json").write_text("{}")
+    assert deploy.main(["--port", port, "--server", "192.0.2.9"]) == 1
+    assert "has a pb_settings.json" in capsys.readouterr().err and not (tmp_path / "board/main.py").exists()
+    assert deploy.main(["--port", port]) == 0
+    assert "The server needs that key" in capsys.readouterr().out  # none is on this computer
+
+
+def test_question_without_anybody_to_answer_is_an_error(port, tmp_path, capsys, monkeypatch):
+    with_target(tmp_path / "board")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert deploy.main(["--port", port, "--server", "192.0.2.7"]) == 1
+    assert "--ssid" in capsys.readouterr().err
+
+
+def test_any_name_of_a_file_on_the_board_will_do(port, tmp_path):
+    with_target(tmp_path / "board")
+    for name in ("it's", 'a "name"', "\u00e9"):
+        (tmp_path / "board" / name).touch()
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 0
+
+
+def test_board_that_cannot_be_a_client_is_refused(port, capsys, tmp_path):
+    assert deploy.main(["--port", port]) == 1
+    assert "without machine.I2CTarget" in capsys.readouterr().err
+    assert list((tmp_path / "computer").iterdir()) == []
+
+
+def test_copying_that_fails_is_told_from_a_board_that_is_not_there(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    (tmp_path / "board/lib/pb_link").write_text("in the way of a folder")
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 1
+    assert "Copying to the board" in capsys.readouterr().err
+
+
+def test_port_without_a_board_is_named(port, capsys):
+    assert deploy.main(["--port", "/dev/gone"]) == 1
+    assert "The board on /dev/gone cannot be reached" in capsys.readouterr().err
