@@ -104,7 +104,8 @@ def flash_command(interpreter, fd, flash, heap="38k"):
 
 
 def _stand_ins(kind):
-    return [BOARDS / "esp8266"] if kind == "esp8266" else [BOARDS / "common", ON_BOARD, BOARDS / "host"]
+    own = [BOARDS / "esp8266"] if kind == "esp8266" else [BOARDS / "common", ON_BOARD, BOARDS / "host"]
+    return [BOARDS / "link", *own]
 
 
 def _setup(kind, fd, first, then):

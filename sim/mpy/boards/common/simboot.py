@@ -7,6 +7,7 @@ board, `micropython` by one with what boards have and the unix port has not.
 import micropython
 import simlink
 import usys
+from simprogram import program
 
 
 class _Over:
@@ -43,13 +44,6 @@ def _implementation(build, machine):
         _machine = machine
 
     return Implementation
-
-
-def program(path, *arguments):
-    """The compiled program of a file, to be executed in `__main__`."""
-    usys.argv[:] = (path,) + arguments
-    with open(path) as source:
-        return compile(source.read(), path, "exec")
 
 
 def end(names):

@@ -1,18 +1,16 @@
 """Starts the ESP8266: puts its stand-ins in the place of modules; then the program is imported."""
 
 import simchip
+import simlink
 import usys
+from simprogram import program
+
+_QUEUE_DEPTH = 4  # MICROPY_SCHEDULER_DEPTH of the port
 
 
 def start(fd, *looks):
-    simchip.attach(fd)
+    simlink.attach(fd)
+    simlink.queue_depth = _QUEUE_DEPTH
     modules = usys.modules
     for name in ("machine", "network", "esp", "time", "select", "socket", "sys", "micropython"):
         modules[name] = simchip
-
-
-def program(path, *arguments):
-    """As common/simboot.py."""
-    usys.argv[:] = (path,) + arguments
-    with open(path) as source:
-        return compile(source.read(), path, "exec")

@@ -1,18 +1,11 @@
 """The rest of the ESP8266's stand-ins, loaded by simchip.py when one of these names is asked for."""
 
-import struct
-
 import simchip
 import uselect
 import usocket
-from simchip import Pin, call, service
+from simlink import call, service, wait
 from utime import sleep_us as _sleep_us
-from utime import ticks_add, ticks_diff, ticks_ms
 
-# Flags of a transfer, and its primitives; as common/simi2c.py.
-_READ = 1
-_STOP = 2
-_MEM = 4
 _STATION_CONFIG = 97  # ssid, password, NUL: sim/mpy/esp8266.py
 
 
@@ -57,67 +50,8 @@ def WDT(id=0, timeout=5000):
     return simchip
 
 
-# machine.SoftI2C: `i2c` is the object
-
-
 def _buffer(data):
     return data.encode() if isinstance(data, str) else data
-
-
-def i2c_init(i2c, scl, sda, *, freq=400000, timeout=50000):
-    i2c._bus = call(7, Pin(scl)._handle, Pin(sda)._handle, data=struct.pack("<II", freq, timeout))
-    i2c._memaddr = bytearray(1)
-
-
-def writeto(i2c, address, data, stop=True):
-    return call(8, i2c._bus, address, _STOP if stop else 0, 0, _buffer(data))
-
-
-def writevto(i2c, address, vector, stop=True):
-    return writeto(i2c, address, b"".join(bytes(_buffer(data)) for data in vector), stop)
-
-
-def readfrom_into(i2c, address, buf, stop=True):
-    call(8, i2c._bus, address, _READ | (_STOP if stop else 0), len(buf), into=buf)
-
-
-def readfrom(i2c, address, size, stop=True):
-    buf = bytearray(size)
-    readfrom_into(i2c, address, buf, stop)
-    return bytes(buf)
-
-
-def readfrom_mem(i2c, address, memaddr, size, *, addrsize=8):
-    buf = bytearray(size)
-    i2c.readfrom_mem_into(address, memaddr, buf, addrsize=addrsize)
-    return bytes(buf)
-
-
-def scan(i2c):
-    found = []
-    for address in range(0x08, 0x78):  # the others are reserved
-        try:
-            writeto(i2c, address, b"")
-            found.append(address)
-        except OSError:
-            pass  # nobody there
-    return found
-
-
-def start(i2c):
-    call(9, i2c._bus, 0)
-
-
-def stop(i2c):
-    call(9, i2c._bus, 1)
-
-
-def write(i2c, data):
-    return call(9, i2c._bus, 2, data=_buffer(data))
-
-
-def readinto(i2c, buf, nack=True):
-    call(9, i2c._bus, 3, 1 if nack else 0, len(buf), into=buf)
 
 
 # network.WLAN: `wlan` is the object
@@ -204,10 +138,7 @@ def sleep(seconds):
 
 
 def sleep_us(us):
-    end = ticks_add(ticks_ms(), us // 1000)
-    service()
-    while (left := ticks_diff(end, ticks_ms())) > 0:
-        service(left)
+    wait(us // 1000)
     _sleep_us(us % 1000)
 
 
@@ -226,7 +157,6 @@ names = {
     "SLEEP_LIGHT": 1, "SLEEP_MODEM": 2,
     "IPPROTO_TCP": 6, "TCP_NODELAY": 0x40,
     "POLLERR": uselect.POLLERR, "POLLHUP": uselect.POLLHUP,
-    "init": i2c_init,
 }  # fmt: skip
 for _name, _thing in globals().items():
     if callable(_thing) and _name[0] != "_":

@@ -6,7 +6,7 @@ import io
 
 import uselect
 import usocket
-from simchip import call, service
+from simlink import call, service
 from utime import ticks_diff, ticks_ms
 
 _SO_SNDBUF, _SO_RCVBUF = 7, 8

@@ -1,4 +1,4 @@
-// The simulated ESP8266's link to the wire process. Frames: sim/mpy/boards/common/simlink.py; numbers: sim/mpy/frames.py.
+// The simulated ESP8266's link to the wire process. Frames: sim/mpy/boards/link/simlink.py; numbers: sim/mpy/frames.py.
 #pragma once
 
 #include "py/runtime.h"

@@ -5,7 +5,6 @@ Bytes go from the caller's buffer into the link and from the link into the calle
 
 import struct
 
-import machine
 from simlink import call
 
 _OPEN = 7
@@ -103,6 +102,8 @@ class SoftI2C:
 
 
 def _handle(pin):
+    import machine  # whose place a stand-in has taken by now
+
     return (pin if isinstance(pin, machine.Pin) else machine.Pin(pin))._handle
 
 

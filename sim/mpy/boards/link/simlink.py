@@ -1,7 +1,8 @@
 """A board's end of its link to the wire process: requests, and what arrives in between (edges, I2C pieces).
 
-MicroPython only. Everything that a stand-in does goes through `call`. What the wire process sends on its own is
-served inside `call`, `service` and `wait`: that is when a board of bed *mpy* can be interrupted. Frames, both ways:
+MicroPython only, for all kinds of boards. Everything that a stand-in does goes through `call`. What the wire process
+sends on its own is served inside `call`, `service` and `wait`: that is when a board of bed *mpy* can be interrupted.
+Frames, both ways:
 
 | offset | size | field |
 |---|---|---|
@@ -118,10 +119,11 @@ def _arrived(ms):
     return arrived
 
 
-def service():
-    """Takes what has arrived, then runs the soft callbacks."""
-    while _arrived(0):
+def service(ms=0):
+    """Takes what has arrived, or arrives within `ms`, then runs the soft callbacks."""
+    while _arrived(ms):
         _serve()
+        ms = 0
     run_soft()
 
 
@@ -130,8 +132,7 @@ def wait(ms):
     end = ticks_add(ticks_ms(), ms)
     service()
     while (left := ticks_diff(end, ticks_ms())) > 0:
-        if _arrived(left):
-            service()
+        service(left)
 
 
 def schedule(function, argument):
