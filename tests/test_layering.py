@@ -27,6 +27,29 @@ MAY_IMPORT = {
 }
 MAY_ALSO_IMPORT = {"pb_link/s_app.py": {"server"}}
 
+# Below one package: which of its folders (or modules) each may import, beside itself. A row's name is a path below the
+# package; the longest that fits counts. Each folder has a row. A module without one stands above them all: it may
+# import all, and none of them may import it.
+OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "wires"}
+UNITS = {
+    "sim": {
+        "apps": set(),
+        "checker": set(),
+        "faults": set(),
+        "root": set(),
+        "table": {"checker"},
+        "wires": set(),
+        "mpy": OF_BOTH_BEDS,
+        "virtual": OF_BOTH_BEDS,
+    },
+    "build": {
+        "tools": set(),
+        "images": {"tools"},
+        "install": {"tools", "images"},
+        "bench": {"tools"},
+    },
+}
+
 # These run on a chip.
 DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
 NOT_ON_DEVICES = {"typing", "dataclasses", "enum", "abc", "functools", "contextlib", "logging", "__future__"}
@@ -56,24 +79,33 @@ def source_files(root, folders):
             yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imported_names(relative, tree):
-    """Yields (top-level module, line) of each import in the file, also the relative and the dynamic ones."""
-    depth = relative.count("/")
+def imports(relative, tree):
+    """Yields (dotted module, names that are taken from it, line) of each import in the file, also the relative and the
+    dynamic ones."""
+    folders = relative.split("/")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name.partition(".")[0], node.lineno
+                yield alias.name, [], node.lineno
         elif isinstance(node, ast.ImportFrom):
-            if node.level > depth:  # beyond its own folder
-                yield "..", node.lineno
-            elif node.level == 0:
-                yield node.module.partition(".")[0], node.lineno
+            names = [alias.name for alias in node.names]
+            if node.level > len(folders):  # beyond its own folder
+                yield "..", [], node.lineno
+            else:
+                base = folders[: len(folders) + 1 - node.level] if node.level else []
+                yield ".".join([*base, *filter(None, [node.module])]), names, node.lineno
         elif isinstance(node, ast.Call) and name_of(node.func) in ("__import__", "import_module") and node.args:
             argument = node.args[0]
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                yield argument.value.partition(".")[0], node.lineno
+                yield argument.value, [], node.lineno
             elif relative.startswith(DEVICE_FOLDERS):
-                yield "?", node.lineno
+                yield "?", [], node.lineno
+
+
+def imported_names(relative, tree):
+    """Yields (top-level module, line) of each import in the file."""
+    for module, _, line in imports(relative, tree):
+        yield ".." if module == ".." else module.partition(".")[0], line
 
 
 def name_of(node):
@@ -91,6 +123,37 @@ def wrong_arrows(root):
             if name in ("..", "?") or (name in ALL and name not in allowed):
                 found.append(f"{relative}:{line}: {own} may not import {name}")
     return found
+
+
+def wrong_units(root):
+    """Returns a line for each import within a package that the package's table does not allow."""
+    found = []
+    for package, table in UNITS.items():
+        for relative, tree in source_files(root, [package]):
+            place = relative.removesuffix(".py").split("/")[1:]
+            own = unit_of(place, table)
+            if own is None and len(place) > 1:
+                found.append(f"{relative}:1: {package}/{place[0]} has no row in UNITS")
+            elif own is not None:
+                for parts, line in imported_parts(package, relative, tree):
+                    unit = unit_of(parts, table)
+                    if unit != own and unit not in table[own]:
+                        found.append(f"{relative}:{line}: {own} may not import {'.'.join([package, *parts])}")
+    return found
+
+
+def unit_of(parts, table):
+    """Returns the longest beginning of this path below a package that has a row in the table, or None."""
+    beginnings = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((beginning for beginning in beginnings if beginning in table), None)
+
+
+def imported_parts(package, relative, tree):
+    """Yields (path below the package, line) of all that the file imports from its own package."""
+    for module, names, line in imports(relative, tree):
+        top, *parts = module.split(".")
+        if top == package:
+            yield from (([*parts, name], line) for name in names) if names else [(parts, line)]
 
 
 def listed_adapters(root):
@@ -210,7 +273,7 @@ def changed_name(node):
     return None
 
 
-RULES = (wrong_arrows, stray_platform_imports, not_micropython, shared_state)
+RULES = (wrong_arrows, wrong_units, stray_platform_imports, not_micropython, shared_state)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -257,6 +320,33 @@ GOOD_ARROWS = [
     ("sim/a.py", "import pb_link, esp_link, server"),
     ("examples/a.py", "from pb_link.app_base import AppBase"),
     ("tests/a.py", "import sim, build"),
+]
+BAD_UNITS = [
+    ("sim/virtual/a.py", "from sim.mpy.bed import Bed"),
+    ("sim/virtual/a.py", "from sim import mpy"),
+    ("sim/virtual/deep/a.py", "def f():\n    from ...mpy import bed"),
+    ("sim/virtual/a.py", "from sim import cli"),
+    ("sim/virtual/a.py", "import sim"),
+    ("sim/mpy/a.py", "import sim.virtual.world"),
+    ("sim/mpy/a.py", "import importlib\nimportlib.import_module('sim.virtual')"),
+    ("sim/wires/a.py", "from ..mpy import bed"),
+    ("sim/wires/a.py", "from sim import virtual"),
+    ("sim/wires/a.py", "from sim import checker"),
+    ("sim/checker.py", "from sim.wires import wifi"),
+    ("sim/new/a.py", "import asyncio"),
+    ("build/tools/a.py", "from build.images import firmware"),
+    ("build/images/a.py", "from build.install import flash"),
+    ("build/install/a.py", "from build.bench import bars"),
+    ("build/bench/a.py", "from build.images.firmware import romfs"),
+    ("build/install/a.py", "import build.flash"),
+]
+GOOD_UNITS = [
+    ("sim/virtual/a.py", "from sim import checker\nfrom sim.wires import wifi\nfrom . import world"),
+    ("sim/mpy/a.py", "from sim.apps.counted_lines import shortest\nfrom ..wires.wire import Bus"),
+    ("sim/wires/a.py", "from sim.wires import wire\nfrom .on_board.i2c_target import READ\nimport server"),
+    ("sim/cli.py", "from sim.mpy import demo\nfrom sim.virtual import run\nimport sim"),
+    ("build/install/a.py", "from build.images import firmware\nfrom build.tools.shell import say"),
+    ("build/flash.py", "from build.install.flash import main\nfrom build.bench import bars"),
 ]
 BAD_PLATFORM = [
     ("esp_link/relay.py", "import machine"),
@@ -316,6 +406,7 @@ def cases(rule, samples):
 @pytest.mark.parametrize(
     ("rule", "relative", "text"),
     cases(wrong_arrows, BAD_ARROWS)
+    + cases(wrong_units, BAD_UNITS)
     + cases(stray_platform_imports, BAD_PLATFORM)
     + cases(not_micropython, BAD_ON_DEVICES)
     + cases(shared_state, BAD_STATE),
@@ -329,12 +420,22 @@ def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
 @pytest.mark.parametrize(
     ("rule", "relative", "text"),
     cases(wrong_arrows, GOOD_ARROWS)
+    + cases(wrong_units, GOOD_UNITS)
     + cases(stray_platform_imports, GOOD_PLATFORM)
     + cases(not_micropython, GOOD_ON_DEVICES)
     + cases(shared_state, GOOD_STATE),
 )
 def test_rule_lets_pass_what_obeys_it(tmp_path, rule, relative, text):
     assert violations(rule, tmp_path, relative, text) == []
+
+
+def test_row_of_a_deeper_path_comes_before_that_of_its_folder(tmp_path, monkeypatch):
+    table = {"core": set(), "core/port": set(), "outer": {"core/port"}, "outer/one": {"core"}}
+    monkeypatch.setitem(UNITS, "sim", table)
+    assert violations(wrong_units, tmp_path, "sim/outer/a.py", "from sim.core import port") == []
+    assert violations(wrong_units, tmp_path, "sim/outer/one/b.py", "from sim.core import other") == []
+    (found,) = violations(wrong_units, tmp_path, "sim/outer/a.py", "from sim.core import other, port")
+    assert found == "sim/outer/a.py:1: outer may not import sim.core.other"
 
 
 def test_adapters_are_listed_in_the_architecture_document(tmp_path):
