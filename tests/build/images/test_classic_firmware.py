@@ -16,7 +16,7 @@ from build.tools import cache
 from build.tools.shell import BuildError, MissingTool
 from sim.mpy import flash_image
 from sim.mpy.boot_loader import BootLoader, SerialPort
-from tests.build.install.test_flash import micropython
+from tests.build.install.made_firmware import micropython
 
 # Leaves what the port leaves, and the manifest that it was given.
 MAKE = """#!/bin/sh

@@ -1,39 +1,19 @@
 """build/flash.py, with the real esptool, against a simulated boot loader on a pseudo-terminal: what is in the flash in
 the end, and what is said when something is wrong."""
 
-import hashlib
-import http.server
 import importlib
 import os
 import signal
-import subprocess
-import sys
-import threading
-from struct import pack
 
 import pytest
 
-from build.install import flash, flash_plan
-from build.tools.shell import BuildError
+from build.install import flash
 from sim.mpy import boot_loader, flash_image
 from sim.mpy.boot_loader import BootLoader, SerialPort
+from tests.build.install.made_firmware import micropython
 
 MIB = 1024 * 1024
 UP = "esp_link: up, release 0.1.0\r\n"
-BUILD = b"ESP8266_GENERIC-FLASH_2M_ROMFS"
-
-
-def micropython(banner=b"MicroPython v1.25.0 on 2025-04-15", build=BUILD, size=40000):
-    """A firmware of the right shape: header, one segment, its check, length, what the chip would map, MD5.
-    Source: MicroPython, ports/esp8266/makeimg.py."""
-    segment = (banner + b"\0" + build + b"\0").ljust(256, b"\0")
-    head = pack("<BBBBI", 0xE9, 1, 0, 0, 0x40100000) + pack("<II", 0x40100000, len(segment)) + segment
-    head += b"\0" * (15 - len(head) % 16) + bytes((boot_loader.checksum(segment),))
-    head = head.ljust(0x9000 - 4, b"\xff") + pack("<I", size - 16)
-    whole = (head + bytes(range(256)) * (size // 256 + 1))[: size - 16]
-    return whole + hashlib.md5(whole[4:]).digest()
-
-
 @pytest.fixture(autouse=True)
 def esptool(missing_tool):
     try:
@@ -131,65 +111,14 @@ def test_wrong_firmware_is_refused_with_the_file_to_get(tmp_path, capsys, name):
     assert said in shown and "ESP8266_GENERIC-FLASH_2M_ROMFS" in shown
 
 
-def test_micropythons_own_maker_of_firmware_makes_what_is_accepted(micropython_source, tmp_path):
-    whole = micropython()
-    (tmp_path / "ram").write_bytes(whole[: 8 + 8 + 256 + 16])
-    (tmp_path / "rom").write_bytes(whole[0x9000:-16])
-    maker = os.path.join(micropython_source, "ports/esp8266/makeimg.py")
-    subprocess.run([sys.executable, maker, "ram", "rom", "firmware"], cwd=tmp_path, check=True, capture_output=True)
-    made = (tmp_path / "firmware").read_bytes()
-    assert flash_plan.check_micropython(made, flash_plan.Manifest()) == (1, 25, 0)
-
-
 def test_missing_firmware_file_is_named(capsys):
     assert flash.main(["--port", "x", "--micropython", "gone.bin"]) == 1
     assert "gone.bin: No such file" in capsys.readouterr().err
 
 
-def test_firmware_comes_from_an_address(firmware_file, monkeypatch):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            found = self.path.endswith(".bin") and self.path != "/gone.bin"
-            self.send_response(200 if found else 404)
-            if self.path == "/short.bin":
-                self.send_header("Content-Length", "99999")
-            self.end_headers()
-            self.wfile.write(firmware_file.read_bytes() if found else b"")
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        assert flash_plan.read_micropython(f"{address}/good.bin") == firmware_file.read_bytes()
-        with pytest.raises(BuildError, match="404"):
-            flash_plan.read_micropython(f"{address}/gone.bin")
-        with pytest.raises(BuildError, match="before its end"):
-            flash_plan.read_micropython(f"{address}/short.bin")
-        with pytest.raises(BuildError, match="cannot be fetched: .*control characters"):
-            flash_plan.read_micropython(f"{address}/two words.bin")
-        monkeypatch.setattr(flash_plan, "READ_BYTES", 1000)
-        assert len(flash_plan.read_micropython(f"{address}/good.bin")) == 1000
-        server.shutdown()
-    with pytest.raises(BuildError, match="Is the network up"):
-        flash_plan.read_micropython(f"{address}/good.bin")
-
-
 def test_file_without_an_end_is_refused(capsys):
     assert flash.main(["--dry-run", "--micropython", "/dev/zero"]) == 1
     assert "does not begin with E9" in capsys.readouterr().err
-
-
-def test_damaged_image_of_ours_is_not_flashed(tmp_path):
-    for path in flash_image.FIRMWARE.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "esp_link.romfs").write_bytes(b"half")
-    with pytest.raises(BuildError, match="esp_link.romfs is not what the manifest says.*git checkout"):
-        flash_plan.Manifest(tmp_path)
-    (tmp_path / "esp_link.romfs").unlink()
-    with pytest.raises(BuildError, match="incomplete"):
-        flash_plan.Manifest(tmp_path)
 
 
 def refusal(firmware_file, port, capsys):

@@ -15,7 +15,7 @@ from sim.mpy.bed import Bed
 from sim.mpy.boot_loader import BootLoader, SerialPort
 from sim.wires.nets import Net
 from sim.wires.wifi import Air
-from tests.build.install.test_flash import micropython
+from tests.build.install.made_firmware import micropython
 from tests.patience import PATIENCE_S
 from tests.sim.conftest import Sim
 

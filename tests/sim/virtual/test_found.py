@@ -4,13 +4,8 @@ import asyncio
 
 from sim.virtual.apps import Pace
 from sim.virtual.costs import PLACEHOLDERS, ZERO
-from sim.virtual.ledger import Ledger
-from sim.virtual.memory import Shortage
 from sim.virtual.run import VirtualRun
-from sim.virtual.world import World
 from sim.wires import wifi
-from sim.wires.nets import Net
-from sim.wires.wire import Bus, Port
 
 
 def test_client_sleeps_while_the_mailbox_is_full():
@@ -19,27 +14,6 @@ def test_client_sleeps_while_the_mailbox_is_full():
     run.run()
     assert run.good
     assert run.world.slices < 3000 * run.seconds
-
-
-def test_target_that_was_switched_off_in_a_transfer_holds_nothing():
-    """Of the simulator: sda stayed low for ever, and the ESP8266 did not boot again."""
-    bus = Bus(Net("scl", pull_up=True), Net("sda", pull_up=True))
-    port = Port("client", 0x12)
-    bus.attach(port)
-    port.bits.begin()
-    bus.detach(port)
-    port.bits.stick(0, 3)
-    assert bus.idle()
-
-
-def test_ledger_excuses_what_three_lives_of_the_client_saw():
-    """Of the checker: a second life that was cut off before it had read all of it again counted as duplication."""
-    ledger = Ledger(World(), 4)
-    ledger.server_written += "abcd"
-    for read in ("abc", "b", "cd"):
-        ledger.new_life().read.extend(read)
-    assert ledger.verdict()[1]["duplicated"] == ledger.verdict()[1]["lost"] == 0
-    assert ledger.seen_twice == 2
 
 
 def test_run_ends_whose_last_lines_went_with_the_client():
@@ -60,19 +34,6 @@ def test_run_ends_whose_last_lines_went_with_the_client():
     assert len(ledger.server_read) == 19 and len(ledger.client_written) == 20
 
 
-def test_program_that_has_no_link_yet_is_spared_a_lack_of_memory():
-    """Of the simulator: seed 21 had an allocation fail in the check of the pins, before there was an application."""
-    run = VirtualRun(lines=200)
-    world, link = run.world, run.link
-    failed = []
-    world.after(4, link.kill_client)
-    world.after(5, lambda: Shortage(link.client, "client", 1, on_failure=lambda frame: failed.append(frame.f_code)))
-    world.after(6, link.start_client)
-    run.run()
-    assert run.good, run.failure
-    assert len(failed) == 1
-
-
 SMALL_PIECES = """
     bridge-brownout=2 bridge-hang=1 bridge-exception=1 wifi-password=2 wifi-elsewhere=2 server-restart=1 slow-server=2
     i2c-bitflip=1 i2c-noise=1 i2c-nack=1 i2c-cut=2 i2c-stretch=1 scl-low=2 sda-stuck=1 irq-lost=1 irq-late=2
@@ -89,22 +50,6 @@ def test_room_that_comes_in_small_pieces_does_not_fill_the_queue_of_lwip():
     run = VirtualRun(lines=200, size=50, seed=1535, counts=counts, pace=Pace(1000, 0.0, 0.5), costs=costs)
     run.run()
     assert run.good, run.failure
-
-
-def test_line_of_a_write_that_two_lives_of_the_server_left_is_excused_once():
-    """Of the checker: seed 360 had a line less to excuse after the second kill, and more found than were missing."""
-    run = VirtualRun(lines=5)
-    job, ledger = run.job, run.ledger
-
-    async def no_application():
-        pass
-
-    job._application = no_application
-    job.open_store = lambda: None
-    job.writing = "a line"
-    for _ in range(2):  # the second life has begun no write when it is killed
-        asyncio.run(job.server_main())
-    assert ledger.unfinished == ["a line"]
 
 
 def run_with_syn_low(seconds):

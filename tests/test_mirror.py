@@ -1,0 +1,102 @@
+"""The tests mirror the sources: tests/sim/wires/test_wire.py tests sim/wires/wire.py. Others are listed."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FOLDERS = ("sim", "build")
+
+# These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
+NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")
+
+# source: the file that tests it, since it does nothing by itself, or nothing without others.
+TESTED_IN = {
+    # Commands, as a user types them.
+    "sim/__main__.py": "tests/sim/mpy/test_counted_run.py",
+    "sim/cli.py": "tests/sim/mpy/test_counted_run.py",
+    "sim/mpy/up.py": "tests/peers/test_demo_server.py",
+    "sim/table.py": "tests/sim/mpy/test_demo.py",
+    "build/client.py": "tests/build/test_launchers.py",
+    "build/deploy.py": "tests/build/test_launchers.py",
+    "build/esp8266.py": "tests/build/test_launchers.py",
+    "build/firmware.py": "tests/build/test_launchers.py",
+    "build/flash.py": "tests/build/test_launchers.py",
+    "build/micropython.py": "tests/build/test_launchers.py",
+    # Programs of processes of their own.
+    "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
+    "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",
+    "build/bench/client_program.py": "tests/build/bench/test_counts.py",
+    "build/bench/lwip.py": "tests/build/bench/test_counts.py",
+    "build/bench/meter.py": "tests/build/bench/test_counts.py",
+    "build/bench/relay_program.py": "tests/build/bench/test_counts.py",
+    # A board of bed mpy is its process, the link to it, its pins and its target, together.
+    "sim/mpy/board.py": "tests/sim/mpy/test_bed.py",
+    "sim/mpy/board_target.py": "tests/sim/mpy/test_bed.py",
+    "sim/mpy/frames.py": "tests/sim/mpy/test_bed.py",
+    "sim/mpy/i2c_drive.py": "tests/sim/mpy/test_bed.py",
+    "sim/mpy/interpreters.py": "tests/sim/mpy/test_one_board.py",
+    "sim/mpy/link_bed.py": "tests/sim/mpy/test_selftest.py",
+    "sim/mpy/server_process.py": "tests/sim/mpy/test_counted_run.py",
+    "sim/mpy/watchdog.py": "tests/sim/mpy/test_esp8266.py",
+    "sim/mpy/boot_loader.py": "tests/build/install/test_flash.py",
+    # Bed virtual is played as a whole, under faults.
+    "sim/virtual/chips.py": "tests/sim/virtual/test_lwip.py",
+    "sim/virtual/disk.py": "tests/sim/virtual/test_restored_store.py",
+    "sim/virtual/esp8266.py": "tests/sim/virtual/test_run.py",
+    "sim/virtual/faults.py": "tests/sim/virtual/test_soak.py",
+    "sim/virtual/link.py": "tests/sim/virtual/test_run.py",
+    "sim/virtual/network.py": "tests/sim/virtual/test_lwip.py",
+    "sim/virtual/pair.py": "tests/sim/virtual/test_i2c_devices.py",
+    "sim/virtual/tcp.py": "tests/sim/virtual/test_lwip.py",
+    "sim/virtual/tcp_ends.py": "tests/sim/virtual/test_lwip.py",
+    "sim/virtual/trace.py": "tests/sim/virtual/test_exhaustive.py",
+    # Numbers, names and plain data, which others use.
+    "sim/root.py": "tests/sim/virtual/test_run.py",
+    "sim/virtual/costs.py": "tests/sim/virtual/test_run.py",
+    "sim/wires/lwip.py": "tests/sim/virtual/test_lwip.py",
+    "sim/wires/pieces.py": "tests/sim/wires/test_wire.py",
+    "sim/wires/wiring.py": "tests/build/images/test_diagrams.py",
+    "build/bench/bars.py": "tests/build/bench/test_figures.py",
+    # The other end of what is tested.
+    "sim/wires/dns.py": "tests/esp_link/test_names.py",
+    "build/bench/bed.py": "tests/build/bench/test_wire.py",
+    "build/bench/boards.py": "tests/build/bench/test_counts.py",
+}
+
+
+def mirrored(source):
+    """The place of the test of a source file: of a/b/__main__.py it is tests/a/b/test_main.py."""
+    folder, _, name = source.rpartition("/")
+    return f"tests/{folder}/test_{name.removesuffix('.py').strip('_')}.py"
+
+
+def strays(root, folders, tested_in):
+    """Returns a line for each source file without a test, and for each entry of the list that is not needed."""
+    found = (path.relative_to(root).as_posix() for folder in folders for path in (root / folder).rglob("*.py"))
+    sources = {source for source in found if not NOT_IMPORTED.match(source)}
+    for source in sorted(sources | set(tested_in)):
+        own, listed = (root / mirrored(source)).exists(), tested_in.get(source)
+        if listed is None and not own:
+            yield f"{source}: there is no {mirrored(source)}"
+        elif listed is not None and (own or source not in sources):
+            yield f"{source}: has a test of its own, or is gone: take it off the list"
+        elif listed is not None and not (root / listed).exists():
+            yield f"{source}: there is no {listed}"
+
+
+def test_each_module_has_a_test_in_its_place_or_says_where():
+    found = list(strays(ROOT, FOLDERS, TESTED_IN))
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_what_is_out_of_place_is_found(tmp_path):
+    sources = ("sim/a.py", "sim/b.py", "sim/c.py", "sim/deep/__main__.py")
+    for name in (*sources, "tests/sim/test_a.py", "tests/sim/deep/test_main.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(strays(tmp_path, ["sim"], {"sim/b.py": "tests/sim/test_a.py", "sim/c.py": "tests/sim/test_a.py"})) == []
+    listed = {"sim/a.py": "tests/sim/test_a.py", "sim/b.py": "tests/gone.py", "sim/gone.py": "tests/sim/test_a.py"}
+    assert [line.partition(":")[0] for line in strays(tmp_path, ["sim"], listed)] == [
+        "sim/a.py", "sim/b.py", "sim/c.py", "sim/gone.py",
+    ]
