@@ -61,7 +61,6 @@ TESTED_IN = {
     # The other end of what is tested.
     "sim/wires/dns.py": "tests/esp_link/test_names.py",
     "build/bench/bed.py": "tests/build/bench/test_wire.py",
-    "build/bench/boards.py": "tests/build/bench/test_counts.py",
 }
 
 

@@ -84,7 +84,8 @@ def compiled(folder, *others):
     for path in [*paths, *(ROOT / other for other in others)]:
         target = Path(folder, path.relative_to(ROOT)).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _run([str(compiler), "-o", str(target), str(path)])
+        # The name of the source is in the file and takes heap on the board: it must not be this machine's.
+        _run([str(compiler), "-s", str(path.relative_to(ROOT)), "-o", str(target), str(path)])
 
 
 def measure():
