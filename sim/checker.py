@@ -7,7 +7,7 @@ FIELDS = ("sent", "delivered", "lost", "duplicated", "reordered", "corrupted")
 
 
 def compare(written, read):
-    """Args: lists of distinct lines written, and of lines read, each in the order of its application.
+    """Compares distinct lines written with lines read, each a list in the order of its application.
 
     Returns a dict of FIELDS. `corrupted` lines were never written, `duplicated` ones were read before, `reordered`
     ones were read after a line that was written later.

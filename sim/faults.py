@@ -12,7 +12,7 @@ MAX_RATE = 10.0  # per second: more would never let the link come up
 
 
 class Plan:
-    """Args: counts, rates: name to number."""
+    """The faults of one run, and when each is due. Args: counts, rates: name to number."""
 
     def __init__(self, counts, rates, seed):
         self._random = random.Random(f"faults {seed}")

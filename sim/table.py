@@ -4,7 +4,7 @@ from sim import checker
 
 
 def print_table(result):
-    """result: of a run or of the demonstration, whose applications tell nothing of `fallbacks`."""
+    """Prints the result of a run, or of the demonstration, whose applications do not tell `fallbacks`."""
     print(f"{'':18}" + "".join(f"{field:>12}" for field in checker.FIELDS))
     for direction in ("client_to_server", "server_to_client"):
         print(f"{direction:18}" + "".join(f"{result[direction][field]:12}" for field in checker.FIELDS))

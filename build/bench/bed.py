@@ -53,7 +53,7 @@ class Client(AppBase):
 
 
 class Bed:
-    """Args: client(app), serve(conn): coroutine functions, the two applications; costs: sim.virtual.costs.Costs."""
+    """A link that is measured. Args: client(app), serve(conn): coroutine functions; costs: sim.virtual.costs.Costs."""
 
     def __init__(self, client, serve, costs):
         self._client = client
@@ -79,7 +79,7 @@ class Bed:
 
     @contextlib.contextmanager
     def running(self, settle_s=1.0):
-        """Power on, both ends connected, and this much later."""
+        """Switches power on, and enters so many seconds after both ends have connected."""
         collecting = gc.isenabled()
         gc.disable()  # finalizers would run at the mercy of this process
         try:
@@ -111,7 +111,7 @@ class Bed:
 
     @property
     def counts(self):
-        """(time, bytes clocked on the bus, its transactions)"""
+        """Counts so far: (time, bytes clocked on the bus, its transactions)."""
         return self.world.now, self.link.bus.bytes, self.link.bus.transactions
 
     @property

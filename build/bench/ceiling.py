@@ -15,13 +15,13 @@ from protocol.limits import MAC_BYTES, SEND_BYTES
 # Bytes of an exchange besides its data: address and memory address, and to read the address again.
 _WRITE, _READ = 3, 4
 _BARE_FRAME = PREFIX + DATA_HEADER + MAC_BYTES
-_LABELS = 5  # bytes that a check covers besides the transfer: label and lives
-_CHECK = 4
+_LABELS = 5  # bytes that a checksum covers besides the transfer: label and epochs
+_CHECKSUM = 4
 
 
-def _check_us(costs, payload):
+def _checksum_us(costs, payload):
     """The client's time for the SHA-256 over a transfer."""
-    return costs.sha256_us * ((_LABELS + box.HEADER - _CHECK + payload + 72) // 64)
+    return costs.sha256_us * ((_LABELS + box.HEADER - _CHECKSUM + payload + 72) // 64)
 
 
 class Exchanges:
@@ -41,21 +41,21 @@ class Exchanges:
     def fetch(self, payload):
         """A transfer from the client, with the STATUS that comes along."""
         size = _READ + box.STATUS_BYTES + box.HEADER + payload
-        return self._seconds(size, 3, _check_us(self._costs, payload))
+        return self._seconds(size, 3, _checksum_us(self._costs, payload))
 
     def acknowledge(self):
         return self._seconds(_WRITE + box.ACK_BYTES, 2, 0)
 
     def send(self, payload):
         """A transfer to the client."""
-        return self._seconds(_WRITE + box.HEADER + payload, 2, _check_us(self._costs, payload))
+        return self._seconds(_WRITE + box.HEADER + payload, 2, _checksum_us(self._costs, payload))
 
     def taken(self):
-        """Until the client looks at a transfer. The bed lets its computing pass after the step that does it."""
+        """Seconds until the client looks at a transfer. The bed lets its computing pass after the step that does it."""
         return self._costs.irq_us / 1e6
 
     def answer(self):
-        """Until the client's STATUS and the edge on syn say that it has been taken."""
+        """Seconds until the client's STATUS and the edge on syn say that it has taken the transfer."""
         return self.taken() + self._costs.irq_us / 1e6
 
 
@@ -80,7 +80,8 @@ def stream(direction, size, costs):
 
 
 def single(direction, size, costs):
-    """As `stream`, of lines of which each waits for its acknowledgement. The wait for company is not counted."""
+    """Bytes of lines per second, as `stream`, when each line waits for its acknowledgement. The delay in which an
+    acknowledgement waits for data is not counted."""
     on = Exchanges(costs)
     record = _BARE_FRAME + RECORD_HEADER + size - 1
     if direction == "up":

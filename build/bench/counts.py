@@ -39,7 +39,8 @@ def valgrind():
 
 
 class Programs:
-    """Args: interpreter: build.tools.micropython.measuring(); modules: folder with what boards.compiled makes."""
+    """Runs the two programs. Args: interpreter: micropython.measuring(); modules: folder with what boards.compiled
+    makes."""
 
     def __init__(self, interpreter, modules):
         self._interpreter = interpreter
@@ -70,7 +71,8 @@ class Programs:
         return (more - less) / (many - few)
 
     def longest_pass(self, direction):
-        """The most instructions of a pass over the mailbox, which awaits nothing; of the second half of them."""
+        """The most instructions of one pass over the mailbox, which awaits nothing. The first half of the passes is
+        left out."""
         counts, _ = self.parts(_RELAY, direction, _PASSES_COUNTED, options=["--dump-before=border_mark"])
         passes = counts[1:-1:2]  # the others are what is before, between and behind them
         return max(passes[len(passes) // 2 :])

@@ -4,7 +4,7 @@ import sys
 
 
 class Lwip:
-    """As far as the bridge's uplink names it; the socket itself is the benchmark's."""
+    """The names of `socket` that the bridge's uplink uses; the socket itself is the benchmark's."""
 
     IPPROTO_TCP = 6
     TCP_NODELAY = 0x40

@@ -15,7 +15,7 @@ _GARBAGE = 20000
 
 
 class Meter:
-    """Garbage is collected outside only."""
+    """Counts what the device allocates and clocks. Garbage is collected only while the rest of the world runs."""
 
     def __init__(self):
         gc.disable()
@@ -27,18 +27,18 @@ class Meter:
         self._base = self._in_use = gc.mem_alloc()
 
     def leave(self):
-        """The first call in what `border.outside` calls."""
+        """Must be the first call of what `border.outside` calls."""
         self.allocated += gc.mem_alloc() - self._base
 
     def enter(self):
-        """The last one."""
+        """Must be the last call of what `border.outside` calls."""
         if gc.mem_alloc() - self._in_use > _GARBAGE:
             gc.collect()
             self._in_use = gc.mem_alloc()
         self._base = gc.mem_alloc()
 
     def on_wire(self, count):
-        """So many bytes have been clocked, addresses included. Outside only."""
+        """So many bytes have been clocked, addresses included. To be called outside of the device only."""
         self._total += count
         us = self._total * _BYTE_NS // 1000
         border.pass_us(us - self._passed_us)

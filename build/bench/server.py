@@ -29,7 +29,8 @@ def measure():
 
 
 def figures(lines):
-    """lines: {"store, clients": lines a second of a core}; with 1 client comes first, others are related to it."""
+    """Yields the figures of {"store, clients": lines a second of a core}. Of each store the one with 1 client comes
+    first: others are related to it."""
     for name, rate in lines.items():
         store, clients = name.split(", ")
         yield Figure("server", f"server, {store}, clients: {clients}", round(rate), "lines/s of a core")

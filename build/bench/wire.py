@@ -44,7 +44,7 @@ class Traffic:
             self.lines += 1
 
     def measure(self, seconds=_SECONDS):
-        """(lines, bytes clocked, transactions) a second."""
+        """Returns (lines, bytes clocked, transactions) a second."""
         with self.bed.running():
             lines, (began, clocked, transactions) = self.lines, self.bed.counts
             self.bed.run_for(seconds)
@@ -54,7 +54,7 @@ class Traffic:
 
 
 def utilisation(direction, size, wait, cost):
-    """The three figures of one kind of traffic, and its fallbacks."""
+    """Returns the three figures of one kind of traffic, and its fallbacks."""
     costs = COSTS[cost]
     traffic = Traffic(direction, size, wait, costs)
     lines, clocked, transactions = traffic.measure()

@@ -109,7 +109,7 @@ def _look(port):
 
 
 def _complete_settings(options):
-    """Make the file, or put into the one that is here what the options say, and what the server's demo left out."""
+    """Make the file; or complete the one that is here by the options, and by what the server's demo leaves out."""
     try:
         settings, made = read_or_create()
     except ValueError as error:

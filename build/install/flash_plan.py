@@ -129,7 +129,7 @@ def doubt(version, manifest):
 
 
 def _is_whole(data):
-    """Is the firmware as long as it says, and of the sum that it says?"""
+    """Returns True if the firmware has the length and the MD5 that it states."""
     if len(data) < LENGTH_AT + 4:
         return False
     (length,) = struct.unpack_from("<I", data, LENGTH_AT)

@@ -188,8 +188,8 @@ class _Builder:
         return binary
 
     def _objects_of(self, name, sources):
-        """The folder of objects for these C sources: the port's make does not notice a module that has come or gone, so
-        that what they become starts afresh. That of others is removed."""
+        """Returns a folder of objects for these C sources alone, and removes those of others: the port's make does not
+        notice a module that has come or gone."""
         objects = self._folder / f"objects-{name}-{frozen.digest_of(sources)[:8]}"
         for other in self._folder.glob(f"objects-{name}-*"):
             if other.is_dir() and other != objects:

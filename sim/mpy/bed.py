@@ -34,7 +34,7 @@ class Bed:
         self._clocks = defaultdict(BusClock)
 
     def add_board(self, name, kind, joined=()):
-        """Args: joined: lists of pins of this board that are one net."""
+        """Adds a board without power. Args: joined: lists of pins of this board that are one net."""
         nets = {}
         for pins in joined:
             for pin in pins:

@@ -59,7 +59,8 @@ class Board:
     # Its process.
 
     async def start(self, command_for_fd, cwd=None):
-        """Args: command_for_fd(fd) -> list: the command line, given the file descriptor of the link."""
+        """Starts the board's process. Args: command_for_fd(fd) -> list: its command line, given the link's file
+        descriptor."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         fd = theirs.fileno()

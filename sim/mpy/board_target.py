@@ -13,7 +13,8 @@ TARGET_PATIENCE_S = 10
 
 
 class BoardTarget:
-    """Args: board; id: the peripheral's number, by which its process knows it."""
+    """The target as the bus sees it. Args: board; id: the peripheral's number, by which the board's process knows
+    it."""
 
     def __init__(self, board, id):
         self._board = board

@@ -201,7 +201,7 @@ class Demo:
 
 
 def checker_ends():
-    """(writer, reader) of both directions."""
+    """Returns (writer, reader) of both directions."""
     return ("client", "server"), ("server", "client")
 
 

@@ -20,8 +20,9 @@ POWER_ON, WATCHDOG, SOFT, EXTERNAL = 0, 1, 4, 6
 
 
 class Esp8266:
-    """Args: bed, board: a board of kind esp8266; rst: Net; command_for_fd: how to start its program; air: wifi.Air;
-    stored: (ssid, password) in its flash; server: (host, port) in place of what the program connects to; log(text)."""
+    """The chip around a board. Args: bed, board: of kind esp8266; rst: Net; command_for_fd: how to start its program;
+    air: wifi.Air; stored: (ssid, password) in its flash; server: (host, port) in place of what the program connects to;
+    log(text)."""
 
     def __init__(
         self, bed, board, rst, command_for_fd, *, air, stored=None, boot_s=1.0, server=None, cwd=None, log=None
@@ -63,11 +64,11 @@ class Esp8266:
         self.tcp.close()
 
     async def wait_off(self):
-        """After power_off: until a process that was just being started is ended as well."""
+        """Waits, after power_off, until a process that was just being started has ended as well."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def crash(self):
-        """It stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        """The chip stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
         if self.state in (RUNNING, BOOTING):
             self._log("crash")
             self._boot(POWER_ON)

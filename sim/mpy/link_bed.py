@@ -19,8 +19,8 @@ CLIENT_HEAP = "512k"
 
 
 def bridge_of(options, folder):
-    """Arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or frozen.
-    Args: folder: where its flash is kept."""
+    """Returns the arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or
+    frozen. Args: folder: where its flash is kept."""
     if options.bridge_source:
         return {}
     if getattr(options, "bridge_image", False):
@@ -30,10 +30,11 @@ def bridge_of(options, folder):
 
 
 class LinkBed:
-    """Args: client_file: the client's program; client_cwd: its working folder; client_lib: where it imports pb_link
-    from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it from source; flash: path of
-    a flash that the bridge boots from (flash_image.py), bridge_interpreter being one without it; wiring: as WIRING,
-    in which an end may be None; air, stored: as of Esp8266; on_line(board name, line)."""
+    """Both boards and their wires. Args: client_file: the client's program; client_cwd: its working folder; client_lib:
+    where it imports pb_link from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it
+    from source; flash: path of a flash that the bridge boots from (flash_image.py), bridge_interpreter being one
+    without it; wiring: as WIRING, in which an end may be None; air, stored: as of Esp8266; on_line(board name,
+    line)."""
 
     def __init__(
         self,

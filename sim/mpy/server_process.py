@@ -14,7 +14,7 @@ PORTS = range(12000, 30000)  # below those that the kernel gives to whoever conn
 
 
 def free_port():
-    """A TCP port that nobody has at the moment. It is taken later, so it is none that the kernel gives to others."""
+    """Returns a TCP port that is free, and not one of those that the kernel hands out: it is opened some time later."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         with socket.socket() as probe:
@@ -26,7 +26,7 @@ def free_port():
 
 
 class ServerProcess:
-    """Args: module: run with `python3 -m`; on_line(text) gets each line of its output."""
+    """A running server. Args: module: run with `python3 -m`; on_line(text) gets each line of its output."""
 
     def __init__(self, module, arguments, *, cwd, on_line):
         self._command = (sys.executable, "-u", "-m", module, *map(str, arguments))

@@ -1,4 +1,4 @@
-"""TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection. And names.
+"""TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection; and names.
 
 The board connects to a port here. The first byte that it gets says that the server has accepted, a reset that it has
 not; what follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board
@@ -209,7 +209,7 @@ def _small_socket():
 
 
 def _acknowledge(end):
-    """At once: what a board may write depends on it."""
+    """Acknowledges at once: what a board may write depends on it."""
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 

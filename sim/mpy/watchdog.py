@@ -7,8 +7,8 @@ from sim.wires.chip import bite_at
 
 
 class Watchdog:
-    """Args: on_bite(): called once, when the time is over; tick_s: of the port's own timer, whose second tick since it
-    was fed bites; None: the time is the program's."""
+    """The timer of one board. Args: on_bite(): called once, when the time is over; tick_s: of the port's own timer,
+    which bites at its second tick since it was fed; None: the program sets the time."""
 
     def __init__(self, board, on_bite, tick_s=None):
         self._board = board

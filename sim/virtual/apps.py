@@ -21,7 +21,7 @@ MEMORY_PAUSE_S = 0.01
 
 
 class Client(AppBase):
-    """Args: as AppBase; job: Job."""
+    """The client's application. Args: as AppBase; job: Job."""
 
     def __init__(self, job, config):
         self._job = job
@@ -115,14 +115,14 @@ class Job:
         self._client = client
 
     async def pause(self, end):
-        """Before each line."""
+        """Waits before each line, as the pace says."""
         silence = self.silent_until - asyncio.get_running_loop().time()
         interval_s = self.pace.client_s if end == "client" else self.pace.server_s
         if interval_s or silence > 0:
             await asyncio.sleep(max(interval_s, silence))
 
     def waits(self, number):
-        """Does the write of this line wait until the other end has it?"""
+        """Returns True if the write of this line waits until the other end has it."""
         return number % self.pace.wait_every == 0
 
     async def before_read(self, end):

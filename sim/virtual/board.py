@@ -65,8 +65,8 @@ def _end_unless_begun(coroutine):
 
 
 class Board:
-    """Args: pins: name -> Net; switch_us, sha256_us: what a task switch and a SHA-256 block cost here;
-    irq_us: from an interrupt to its callback; blocks: others go on while it computes, which one board at most may."""
+    """A board. Args: pins: name -> Net; switch_us, sha256_us: what a task switch and a SHA-256 block cost here; irq_us:
+    from an interrupt to its callback; blocks: others go on while it computes, which one board at most may."""
 
     def __init__(self, world, name, pins, *, seed, switch_us=0, sha256_us=0, irq_us=0, blocks=False):
         self.world = world

@@ -18,7 +18,7 @@ SYNC_S = 0.005
 
 
 class Disk:
-    """Args: board: the server's; seed."""
+    """The disk of one server. Args: board: the server's; seed: of the moments of its transactions."""
 
     def __init__(self, board, seed):
         self._board = board

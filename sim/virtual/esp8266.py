@@ -11,8 +11,8 @@ from sim.wires.chip import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHD
 
 
 class Esp8266:
-    """Args: board: its Board; rst: Net; bus: Bus; air: wifi.Air; tcp: network.Network; costs: Costs;
-    clock_hz: of the bus, in place of what the program asks for."""
+    """The chip around a board. Args: board: its Board; rst: Net; bus: Bus; air: wifi.Air; costs: Costs; clock_hz:
+    of the bus, in place of what the program asks for."""
 
     def __init__(self, board, rst, bus, air, costs, clock_hz=None):
         self.board = board
@@ -59,7 +59,7 @@ class Esp8266:
         self.state = OFF
 
     def crash(self):
-        """It stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        """The chip stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
         if self.state in (RUNNING, BOOTING):
             self._boot("crash")
 

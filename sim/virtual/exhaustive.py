@@ -56,12 +56,12 @@ class Exchange(VirtualRun):
         self.ledger.on_change = self._changed
 
     def no_more(self):
-        """What follows is not numbered."""
+        """Numbers no event from here on."""
         self.world.numbering = self.link.bus.tap = None
         self.faults.end_shortage()
 
     async def _pause(self, end):
-        """Before each line: the last one waits."""
+        """Called before each line: the last one waits."""
         ledger = self.ledger
         written = ledger.client_next if end == "client" else len(ledger.server_written)
         if written == LINES - 1:
@@ -78,7 +78,7 @@ class Exchange(VirtualRun):
         self._on_event(self, Event(number, kind, name, bool(link.tcp.connections), *on))
 
     def run_short(self, crash, n):
-        """The n-th allocation of a board will fail: see above. Returns the Shortage."""
+        """Makes the n-th allocation of a board fail: see above. Returns the Shortage."""
         name = MEMORY[crash]
         return self.faults.run_short(getattr(self.link, name), name, n, 2 if n % 3 == 0 else 1)
 
@@ -188,7 +188,7 @@ ALL = (*CRASHES, *MEMORY)
 
 
 def has_sense(crash, event):
-    """False where this crash is no crash: a cut of no transfer, a reset of no connection."""
+    """Returns False if there is nothing to crash: no transfer to cut, no connection to reset."""
     if crash == "i2c-cut":
         return event.kind == BYTE
     if crash == "bridge-hang":  # its program runs
@@ -222,7 +222,7 @@ def allocations_of(seed, crash):
 
 
 def points_of(seed, crashes=ALL, every=1):
-    """Returns (events, points): all points, or every so many-th of each kind of crash."""
+    """Returns (events, points): all points, or of each kind of crash every `every`-th."""
     events = events_of(seed)
     points = []
     for crash in crashes:

@@ -1,4 +1,4 @@
-"""The faults of bed *virtual*, each a function (Faults) that injects one, now. All chance is the run's seed's.
+"""The faults of bed *virtual*: methods of `Faults`, each of which injects one. Chance comes from the run's seed.
 
 They act on parts, wires, segments and power, never on the code under test.
 """
@@ -35,7 +35,7 @@ class I2CFaults:
 
 
 class Faults:
-    """Args: link: VirtualLink; job: apps.Job."""
+    """All faults of one link. Args: link: VirtualLink; job: apps.Job."""
 
     def __init__(self, link, job, seed):
         self.link = link
@@ -71,7 +71,7 @@ class Faults:
         self.i2c.add(tap)
 
     def bridge_hang(self):
-        """Its program computes for ever: the watchdog's business."""
+        """The ESP8266's program computes for ever, until the watchdog bites."""
         self.link.bridge.busy_until = self.world.now + 3600
 
     def bridge_exception(self):
@@ -187,7 +187,7 @@ class Faults:
     # I2C.
 
     def _at_byte(self, said):
-        """`said(value)` at one byte of the next transfer."""
+        """Has the tap say `said(value)` at one byte of the next transfer."""
 
         def tap(read, size):
             at = self.random.randrange(size + 2)
@@ -205,7 +205,7 @@ class Faults:
         self._at_byte(lambda value: value ^ 1 << self.random.randrange(8))
 
     def i2c_noise(self):
-        """Many bytes of some transfers are anything."""
+        """Many bytes of some transfers get random values."""
         for _ in range(self.random.randrange(1, 6)):
             self.i2c.add(lambda read, size: self._noisy)
 
@@ -248,7 +248,7 @@ class Faults:
         self.later(0.001, 4.0, net.drive, "fault", None)
 
     def sda_stuck(self):
-        """A target that believes to be sending: it holds sda until it has seen 9 clocks, or for a long time."""
+        """A target believes that it is sending: it holds sda until it has seen 9 clocks, or for a long time."""
         stuck = StuckTarget(self.link.nets["scl"], self.link.nets["sda"])
         self.later(20, 40, stuck.let_go)
 

@@ -1,4 +1,4 @@
-"""What the applications of a run wrote and read, and whether that is what was promised (DESIGN's promise table).
+"""What the applications of a run wrote and read, and whether that is what was promised: docs/simulator.md.
 
 Knows nothing of how the link works. Lines are kept per life of the client: what a life had not acknowledged when it
 lost power goes with its RAM, and lines whose acknowledgement died with it are seen by the next life once more: they
@@ -9,7 +9,7 @@ from sim import checker
 
 
 class Ledger:
-    """Args: world: for times; lines: that each end writes in all."""
+    """The lines of one run. Args: world: for times; lines: how many each end writes in all."""
 
     def __init__(self, world, lines):
         self._world = world

@@ -34,8 +34,8 @@ PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "ser
 
 
 class VirtualLink:
-    """Args: client_main: coroutine function (hardware, settings, modules) that is the client's program;
-    server_main: coroutine function () that is the server's; settings: the client's, by name."""
+    """The link, without power. Args: client_main: coroutine function (hardware, settings, modules) that is the client's
+    program; server_main: coroutine function () that is the server's; settings: the client's, by name."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ UDP_BYTES = 1472
 
 
 def error(number):
-    """As MicroPython's OSError(number), which has the number in `errno`."""
+    """Returns what MicroPython's OSError(number) is: the number is in `errno`."""
     return OSError(number, f"errno {number}")
 
 
@@ -37,7 +37,8 @@ def is_numeric(host):
 
 
 def socket_module(life, network, crash):
-    """Args: network: network.Network; crash(): what the chip does when a program writes through a null pointer."""
+    """Returns the module `socket`. Args: network: network.Network; crash(): what the chip does when a program writes
+    through a null pointer."""
     open_sockets = []
 
     def make(family=real.AF_INET, kind=real.SOCK_STREAM, protocol=0):
@@ -168,7 +169,7 @@ class Socket:
         return n
 
     def write(self, data):
-        """Nothing is not passed on to the socket: it returns 0 in any state. None: not now."""
+        """An empty write does not reach the socket: it returns 0 in any state. None: there is no room now."""
         done = 0
         while done < len(data):
             n = self._send(data[done:])

@@ -21,7 +21,7 @@ COLLECT_S = 3600
 
 
 class Month:
-    """Args: on_day(figures): called once a day with what is counted then."""
+    """The run. Args: on_day(figures): called once a day with what is counted then."""
 
     def __init__(self, days, seed=1, on_day=None):
         lines = days * DAY_S // INTERVAL_S

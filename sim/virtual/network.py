@@ -45,7 +45,7 @@ class VirtualServer(asyncio.AbstractServer):
 
 
 class Network:
-    """Args: joined(): is the bridge on the Wi-Fi network; bridge_answers(): has it an address at all."""
+    """The network of one link. Args: world; costs; joined(): is the bridge on the Wi-Fi."""
 
     def __init__(self, world, costs, joined):
         self._world = world
@@ -138,7 +138,8 @@ class Network:
             arrived(response)
 
     def duplicate(self, connection, seconds):
-        """A fault: somebody opens one who repeats there, for so long, all that the bridge said and says on its own."""
+        """A fault: a second connection is opened, on which all that the bridge said and says is repeated for so
+        long."""
         if self.listener is None:
             return
         self.opened += 1

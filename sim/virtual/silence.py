@@ -1,4 +1,4 @@
-"""`sim silence`: nothing to say, or somebody away, for longer than `ticks_diff` can tell: 6.2 days on the chips.
+"""`sim silence`: nothing to say, or one part away, for longer than `ticks_diff` can tell: 6.2 days on the chips.
 
 Traffic, then the silence, then traffic again, one run for each of SILENCES and each number of days; all must keep
 the promise.
@@ -50,7 +50,7 @@ SILENCES = {"idle": idle, "wifi": wifi, "server": server, "client": client, "bri
 
 
 class Silence(VirtualRun):
-    """Args: what: of SILENCES; seconds: how long; ticks_bits: `ticks_ms` wraps at 2 to this power."""
+    """One run. Args: what: of SILENCES; seconds: how long; ticks_bits: `ticks_ms` wraps at 2 to this power."""
 
     def __init__(self, what, seconds, ticks_bits=TICKS_BITS):
         super().__init__(lines=LINES, pace=PACE, ticks_bits=ticks_bits, timeout_s=seconds + AFTER_S)

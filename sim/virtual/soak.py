@@ -86,7 +86,7 @@ def _play(case):
 
 
 def soak(cases, *, fail_fast=False, processes=None, show=None):
-    """Yields nothing; returns (outcomes of violations, faults injected by name, virtual seconds, cases played)."""
+    """Plays the cases. Returns (outcomes of violations, faults injected by name, virtual seconds, cases played)."""
     violations, injected, seconds, played = [], Counter(), 0.0, 0
     with multiprocessing.Pool(processes) as pool:
         for outcome in pool.imap_unordered(play, cases):

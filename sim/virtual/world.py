@@ -21,7 +21,7 @@ _swap_current_task = getattr(asyncio.tasks, "_swap_current_task", None)
 
 
 class Deadlock(Exception):
-    """Nothing will ever happen again."""
+    """All boards wait, and no event is due: nothing would ever happen again."""
 
 
 class BoardDied(BaseException):
@@ -154,7 +154,7 @@ class World:
             self.tracer(self.now - self.begin_s, column, text)
 
     def number(self, kind, name):
-        """An event before which a crash may come has its number."""
+        """Counts an event before which a crash may come, and tells its number."""
         self.numbered += 1
         self.numbering(self.numbered, kind, name)
 
@@ -163,7 +163,7 @@ class World:
         self.stopped = True
 
     def run(self):
-        """Until `stop`. Raises: Deadlock, and what an event raised."""
+        """Runs until `stop`. Raises: Deadlock, and what an event raised."""
         self.stopped = False
         self._run_until(_NEVER, None)
 
@@ -283,7 +283,7 @@ class World:
             board.bury()
 
     def enter(self, board):
-        """The board's program runs, until `leave`. From outside of any program only."""
+        """The board's program runs, until `leave`. To be called from outside of any program only."""
         self.current = board
         board.loop.running = True
         events._set_running_loop(board.loop)

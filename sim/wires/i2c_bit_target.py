@@ -1,5 +1,5 @@
-"""The target's end of the I2C bus, bit by bit on the nets: needed where somebody else than a transfer that is computed
-whole moves them. Pure. Source: NXP UM10204 3.1.
+"""The target's end of the I2C bus, bit by bit on the nets: for when they are not moved by a transfer that is computed
+whole. Pure. Source: NXP UM10204 3.1.
 """
 
 from sim.wires.on_board.i2c_target import NACK, READ, START, STOP

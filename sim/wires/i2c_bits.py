@@ -1,8 +1,8 @@
 """The controller's end of the I2C bus, bit by bit on the nets: needed where the bus is not idle (a target or a fault
 holds a wire), for SoftI2C's primitives, and for traces.
 
-Pure. In the order of MicroPython's SoftI2C: it does not look at the bus before it starts, and it waits for scl with a
-time-out. Source: NXP UM10204 3.1. The target's end is sim/wires/i2c_bit_target.py.
+Pure. It does what MicroPython's SoftI2C does: it does not look at the bus before it starts, and it waits for scl with
+a time-out. Source: NXP UM10204 3.1. The target's end is sim/wires/i2c_bit_target.py.
 """
 
 from errno import ENODEV, ETIMEDOUT
@@ -11,7 +11,7 @@ from sim.wires.pieces import CUT, NACKED, Pause, Result, crossed
 
 
 def bit_transfer(controller, address, read, data, size, stop):
-    """Generator as `Controller.read` and `write`, bit by bit."""
+    """Generator: a transfer as of `Controller.read` and `write`, bit by bit."""
     line = Lines(controller)
     result = yield from line.transfer(address, read, data, size, stop)
     if stop or result.errno:

@@ -25,7 +25,7 @@ class Net:
         self._listeners.append(on_change)
 
     def unlisten(self, on_change):
-        """No longer."""
+        """`on_change` is not called any more."""
         self._listeners.remove(on_change)
 
     def drive(self, owner, level):
@@ -86,7 +86,8 @@ class BoardPin:
         self.latch = 0
 
     def configure(self, mode=None, pull=None, latch=None):
-        """Args: mode: IN, OUT, OPEN_DRAIN or ALT (a peripheral has the pin); pull, latch: 1, 0 or None."""
+        """Sets what `machine.Pin` sets. Args: mode: IN, OUT, OPEN_DRAIN or ALT (a peripheral has the pin); pull, latch:
+        1, 0 or None."""
         if latch is not None:
             self.latch = latch
         if mode is not None:

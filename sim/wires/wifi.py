@@ -11,7 +11,7 @@ ELSEWHERE = ("elsewhere", "another password")
 
 
 class Network:
-    """A network. `ssid` None: it takes whatever credentials come, which suits people who try programs.
+    """A network. `ssid` None: it takes any credentials, for programs of users.
 
     up: it is in range; server: the server is reached from it.
     """
@@ -23,7 +23,7 @@ class Network:
         self.up = True
 
     def takes(self, ssid):
-        """True if it is the one of that name."""
+        """Returns True if it has this name, or takes any."""
         return self.ssid is None or _cut(self.ssid, SSID_BYTES) == ssid
 
     def admits(self, password):
@@ -31,7 +31,8 @@ class Network:
 
 
 class Air:
-    """The networks at one place; one that takes any credentials comes last. Without networks: just such a one."""
+    """The networks at one place; one that takes any credentials comes last. Without networks there is one of that
+    kind."""
 
     def __init__(self, *networks, assoc_s=2.0):
         self.networks = networks or (Network(),)
@@ -63,7 +64,7 @@ class Station:
         self.power_off()
 
     def store(self, credentials):
-        """Somebody writes credentials into the flash."""
+        """Writes credentials into the flash."""
         if credentials is not None:
             credentials = _cut(credentials[0], SSID_BYTES), _cut(credentials[1], PASSWORD_BYTES)
         self._stored = credentials

@@ -149,7 +149,7 @@ class Socket(io.IOBase):
         return n
 
     def write(self, data):
-        """Nothing is not passed on to the socket."""
+        """An empty write does not reach the socket."""
         data = memoryview(data)
         done = 0
         while done < len(data):

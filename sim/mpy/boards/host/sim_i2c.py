@@ -37,7 +37,7 @@ def _bus(kind, id, scl, sda):
 
 
 class I2C(SoftI2C):
-    """The hardware controller. As SoftI2C, without the primitives."""
+    """The hardware controller: SoftI2C without the primitives."""
 
     def __init__(self, id, *, scl=None, sda=None, freq=400000, timeout=50000):
         self._id, pins = _bus("I2C", id, scl, sda)
