@@ -1,9 +1,8 @@
-"""Who waits for the disk in the place of the event loop: a thread. CPython only.
+"""The thread that waits for the disk, so that the event loop does not.
 
-A worker has `start(function, done)`: call function() after those of earlier
-starts, and then done(result, error) in the loop that runs now, if it still
-does; `orphaned()`: True if another loop runs than at the last start; `join()`:
-wait until every function has been called; `close()`.
+A disk thread has `start(function, done)`: call function() after those of earlier starts, and then done(result, error)
+in the loop that runs now, if it still does; `orphaned()`: True if another loop runs than at the last start; `join()`:
+return when every function has been called; `close()`: the same, and end.
 """
 
 import asyncio
@@ -11,8 +10,8 @@ import queue
 import threading
 
 
-class ThreadWorker:
-    """Its thread does not keep the process alive: to that a store is as good as killed, unless it is closed."""
+class DiskThread:
+    """A daemon thread: it does not keep the process alive. A store that was not closed is as if killed then."""
 
     def __init__(self):
         self._jobs = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""How often something took how long. CPython only."""
+"""How often something took how long."""
 
 from bisect import bisect_left
 

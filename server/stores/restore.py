@@ -1,4 +1,4 @@
-"""`pb-link restore FILE`: puts a back-up in the place of the store, whole or not at all. CPython only.
+"""`pb-link restore FILE`: puts a back-up in the place of the store, whole or not at all.
 
 What SQLite keeps beside a store, `-wal` and `-shm`, belongs to that store alone: a `-wal` that is left beside a file
 put in its place is taken for this one's, and spoils it. So:

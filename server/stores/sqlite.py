@@ -1,10 +1,10 @@
-"""The store that survives the process: one SQLite file. CPython only.
+"""The store that survives the process: one SQLite file.
 
 The file is in WAL mode with `synchronous=FULL`: a transaction is on the disk
 when its commit returns. Everything that happens while one is on its way there
 goes into the next one, whatever client it is of (group commit), and a method
 returns when its transaction has come to its end. The event loop never waits
-for the disk: `worker` does.
+for the disk: a thread does (disk_thread.py).
 
 All lines of the clients in use are in RAM as well, in the Records of
 `store.py`: these are ahead of the file by what has not been committed, and
@@ -24,7 +24,7 @@ import time
 
 from protocol.errors import StoreError
 from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, StoreGone, cost
-from server.stores.disk_thread import ThreadWorker
+from server.stores.disk_thread import DiskThread
 from server.stores.histogram import Histogram
 from server.stores.memory import Record
 from server.stores.sqlite_file import Rows, SQLiteFile
@@ -40,7 +40,7 @@ class SQLiteStore:
     inbox_bytes, outbox_bytes: of one client, as MemoryStore; total_bytes: of
     all together. What is full takes no more lines: the writers wait, at the
     other end too, until lines have been read or acknowledged.
-    worker: does what waits for the disk: see disk_thread.py.
+    disk_thread: does what waits for the disk: see disk_thread.py.
 
     Raises: StoreError if the file is damaged, cannot be written, is of a newer
     version of pb_link, or is in use by another server.
@@ -49,7 +49,7 @@ class SQLiteStore:
     immediate = False
 
     def __init__(
-        self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, total_bytes=TOTAL_BYTES, worker=None
+        self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, total_bytes=TOTAL_BYTES, disk_thread=None
     ):
         self.path = str(path)
         self.on_room = None  # function (): a store that was full takes lines again
@@ -61,10 +61,10 @@ class SQLiteStore:
         self._file = SQLiteFile(self.path)
         self._total = self._file.total_cost()
         self._was_full = False
-        self._worker = worker or ThreadWorker()
+        self._disk = disk_thread or DiskThread()
         self._clients = {}
         self._next = _Batch()
-        self._flying = None  # the batch that the worker has
+        self._flying = None  # the batch that the disk thread has
         self._gone = None  # StoreGone that a transaction has met
         self._changed = None  # Event of `watch`: there is one
 
@@ -208,7 +208,7 @@ class SQLiteStore:
         if self._file is None:
             return
         self._settle()  # that of a take that nobody waits for is followed by its undoing
-        self._worker.close()
+        self._disk.close()
         self._file.close()
         self._file = None
 
@@ -258,7 +258,7 @@ class SQLiteStore:
     # Transactions
 
     async def _call(self, function):
-        """What the function returns, called by the worker between two transactions. Raises: StoreError."""
+        """What the function returns, called by the disk thread between two transactions. Raises: StoreError."""
         self._usable()
         future = asyncio.get_running_loop().create_future()
 
@@ -266,7 +266,7 @@ class SQLiteStore:
             if not future.done():
                 future.set_exception(_explained(self.path, error)) if error else future.set_result(result)
 
-        self._worker.start(function, done)
+        self._disk.start(function, done)
         return await future
 
     async def _commit(self, record, result=None, undo=None):
@@ -283,7 +283,7 @@ class SQLiteStore:
             raise StoreError("the store %s is closed" % self.path)
         if self._gone is not None:
             raise StoreGone(str(self._gone))
-        if self._flying is not None and self._worker.orphaned():
+        if self._flying is not None and self._disk.orphaned():
             self._settle()
 
     def _fly(self):
@@ -291,10 +291,10 @@ class SQLiteStore:
             batch = self._flying = self._next
             self._next = _Batch()
             batch.seal()
-            self._worker.start(lambda: self._work(batch), lambda result, error: self._landed(batch))
+            self._disk.start(lambda: self._work(batch), lambda result, error: self._landed(batch))
 
     def _work(self, batch):
-        """In the worker."""
+        """Runs in the disk thread."""
         begin = time.perf_counter()
         try:
             self._file.commit(batch.rows, batch.clients)
@@ -311,7 +311,7 @@ class SQLiteStore:
     def _settle(self):
         """Wait here for the batch that flies: its loop is gone, or the store ends."""
         while self._flying is not None:
-            self._worker.join()
+            self._disk.join()
             self._landed(self._flying)
 
     def _finish(self, batch):
@@ -331,7 +331,7 @@ class SQLiteStore:
             record.broken = True
         batch.tell(error)
         following.tell(error)
-        self._worker.start(self._file.total_cost, self._counted)
+        self._disk.start(self._file.total_cost, self._counted)
 
     def _counted(self, total, error):
         if error is None:

@@ -1,5 +1,5 @@
 """The tables of the durable store, and the statements that read and write
-them. Knows nothing of loops, batches or owners. CPython only.
+them. Knows nothing of loops, batches or owners.
 
     client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
             base, outbox_first: what ClientState has, and the numbers of the
@@ -11,7 +11,7 @@ them. Knows nothing of loops, batches or owners. CPython only.
 
 A transaction is five statements, whatever it holds: the rows go in as JSON,
 the lines as one blob that the rows point into. A statement for each row would
-change between the worker's thread and the loop's at each.
+change between the disk thread and the loop's at each.
 """
 
 import json

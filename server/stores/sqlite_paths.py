@@ -1,4 +1,4 @@
-"""Which files a durable store is, whose they are, and whether they are still where they were. CPython only.
+"""Which files a durable store is, whose they are, and whether they are still where they were.
 
 What a commit has written is in the database and in SQLite's `-wal` beside it;
 by its `-shm` SQLite knows of those that read. So all three must stay in their

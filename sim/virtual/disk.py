@@ -29,7 +29,7 @@ class Disk:
     def open_store(self):
         """The store as a new process of the server opens it."""
         file = Path(self._folder.name) / "store.db"
-        store = SQLiteStore(file, worker=_Worker(self._board.loop, self._random))
+        store = SQLiteStore(file, disk_thread=_VirtualDiskThread(self._board.loop, self._random))
         self._board.at_death(store._file.close)  # a process that is killed writes nothing more
         return store
 
@@ -37,7 +37,7 @@ class Disk:
         self._folder.cleanup()
 
 
-class _Worker:
+class _VirtualDiskThread:
     """See server/stores/disk_thread.py."""
 
     def __init__(self, loop, chance):
