@@ -36,7 +36,7 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 
 class Metrics:
     """Args: address: "host:port"; token: to be shown by who asks, or None; status: Status; registry: Registry;
-    store: SQLiteStore; guard: Guard; more: function () that returns (name, type, help, value) of others."""
+    store: Store; guard: Guard; more: function () that returns (name, type, help, value) of others."""
 
     def __init__(self, address, token, *, status, registry, store, guard, more=list):
         self._host, _, self._port = address.rpartition(":")
@@ -97,7 +97,8 @@ class Metrics:
             lines.append(f"pb_link_round_trip_seconds_count{_of(client)} {client['round_trips']}")
         _describe(lines, "refused_total", "counter", "Connections that were not let in")
         lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in self._registry.refusals.items()]
-        self._add_latency(lines)
+        if self._store.latency is not None:
+            self._add_latency(lines)
         for name, kind, text, value in (
             ("kept_out_total", "counter", "Connections of addresses that failed too often", self._guard.kept_out),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),

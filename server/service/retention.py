@@ -15,7 +15,7 @@ _DAY_S = 86400
 
 
 class Retention:
-    """Args: days: after which lines are forgotten; registry: Registry; store: SQLiteStore."""
+    """Args: days: after which lines are forgotten; registry: Registry; store: Store."""
 
     def __init__(self, days, registry, store):
         self._limit_s = days * _DAY_S

@@ -1,4 +1,4 @@
-"""The store in RAM: it survives connections, not the process. Runs under both interpreters."""
+"""The store in RAM, and `Record`, which the durable store builds on. Runs under both interpreters."""
 
 import asyncio
 import os
@@ -7,115 +7,122 @@ from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES, RUN_BYTES
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
-from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, cost
+from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost
 
 
-class MemoryStore:
-    """Keeps everything in RAM: it survives connections, not the process."""
+class MemoryStore(Store):
+    """Keeps everything in RAM: it survives connections, not the process. Clients have no limit in common."""
 
     immediate = True
 
     def __init__(self, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES):
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
-        self._clients = {}
-        self.on_room = None  # clients do not share anything here
+        self._clients = {}  # id -> Record; None once it is closed
+        self._watching = []  # Events of calls of `watch`
 
     async def peek(self, client_id):
-        """Returns (number of the present owner, 0 for none; epoch). Changes neither.
-
-        A client that is new to the store gets its epoch here or in `claim`.
-        """
         record = self._record(client_id)
         return record.owner, record.epoch
 
     async def claim(self, client_id):
-        """Become the owner of this client's state; earlier owners' writes fail from now on.
-
-        The owner number is greater than all before.
-        """
         return self._record(client_id).claim()
 
     def inbox_room(self, client_id):
-        """True if `receive` may be called now. What it is given then is always taken."""
-        return self._clients[client_id].inbox_cost < self._inbox_bytes
+        return self._known(client_id).inbox_cost < self._inbox_bytes
 
     async def receive(self, client_id, owner, peer_epoch, next_number, lines):
-        """Append lines to the inbox and move the receive cursor, both or neither."""
         self._owned(client_id, owner).receive(peer_epoch, next_number, lines)
 
     async def look(self, client_id, owner, number):
-        """Returns (number, line) of the oldest line in the inbox from this number on, or None. Changes nothing."""
         return self._owned(client_id, owner).look(number)
 
     async def take(self, client_id, owner):
-        """Remove and return the oldest line of the inbox, or None."""
         return self._owned(client_id, owner).take()
 
     async def give_back(self, client_id, owner, line):
-        """Undo the last `take`, whose line this is: nobody got it."""
         self._owned(client_id, owner).give_back(line)
 
     async def drop(self, client_id, owner, number):
-        """Remove the lines of the inbox before this number, if there are any."""
         self._owned(client_id, owner).drop(number)
 
     def outbox_room(self, client_id, size):
-        """True if a line of size bytes may be put now; one always may into an empty outbox."""
-        record = self._clients[client_id]
-        cost = record.outbox_cost + size + LINE_COST
-        return not record.outbox or cost <= self._outbox_bytes
+        record = self._known(client_id)
+        return not record.outbox or record.outbox_cost + size + LINE_COST <= self._outbox_bytes
 
     async def put(self, client_id, owner, line):
-        """Append a line to the outbox."""
         self._owned(client_id, owner).put(line)
 
     async def acknowledge(self, client_id, owner, base):
-        """The client has accepted every line before number base: forget them."""
         self._owned(client_id, owner).acknowledge(base)
 
     async def discard(self, client_id, owner):
-        """Forget the outbox, whose lines the client will never get, and become the owner anew. The session gets another
-        epoch: the client may know some of the lines' numbers. Returns (ClientState, how many lines it was)."""
         return self._owned(client_id, owner).discard()
 
-    async def named(self, client_id, owner, run):
-        """The client has named this run, or none, and this is the last one; the last one it is told now. Both are kept
-        until it comes again: `runs_around` of history.py."""
-        self._owned(client_id, owner).named(run)
-
     async def realign(self, client_id, owner, peer_epoch, next_number, base):
-        """The client and the store have not the same past: move the receive cursor without lines, and forget the lines
-        of the outbox before number base, both or neither."""
         self._owned(client_id, owner).realign(peer_epoch, next_number, base)
 
-    def note(self, client_id, owner, text, at_once=False):
-        """Keep a text (str) that an adapter wants back after a `claim`: safe no later than what is given after it.
+    async def named(self, client_id, owner, run):
+        self._owned(client_id, owner).named(run)
 
-        at_once: do not wait for something else that is to be written.
-        """
+    def note(self, client_id, owner, text, at_once=False):
         self._owned(client_id, owner).note = text
 
-    async def watch(self):
-        """Runs until it is cancelled. Raises: StoreGone, once nothing can be kept any more: memory is always there."""
-        await asyncio.Event().wait()
+    async def away(self, client_id, owner, seconds):
+        self._owned(client_id, owner).away_s = seconds
+
+    async def backlogs(self):
+        self._check_open()
+        return [self._clients[client_id].backlog() for client_id in sorted(self._clients)
+                if self._clients[client_id].outbox]  # fmt: skip
+
+    @property
+    def total(self):
+        return sum(record.inbox_cost + record.outbox_cost for record in (self._clients or {}).values())
 
     async def together(self, steps):
-        """Run these coroutine functions, each of which makes one call for the same client, in a manner that keeps the
-        order of the calls. Returns their results."""
         results = []
         for step in steps:  # MicroPython has no await in a comprehension
             results.append(await step())
         return results
 
+    async def watch(self):
+        closed = asyncio.Event()  # one for each call: an Event belongs to one loop
+        self._watching.append(closed)
+        try:
+            self._check_open()
+            await closed.wait()
+            self._check_open()
+        finally:
+            self._watching.remove(closed)
+
+    def close(self):
+        self._clients = None
+        for closed in self._watching:
+            closed.set()
+
+    def _check_open(self):
+        if self._clients is None:
+            raise StoreError("the store in memory is closed")
+
     def _record(self, client_id):
+        """The client's record, which is made if there is none."""
+        self._check_open()
         record = self._clients.get(client_id)
         if record is None:
             record = self._clients[client_id] = Record(client_id)
         return record
 
+    def _known(self, client_id):
+        """The record of a client that has been claimed. Raises: StoreError if it has not been."""
+        self._check_open()
+        record = self._clients.get(client_id)
+        if record is None:
+            raise unclaimed(client_id)
+        return record.claimed()
+
     def _owned(self, client_id, owner):
-        return self._clients[client_id].owned(owner)
+        return self._known(client_id).owned(owner)
 
 
 class Record:
@@ -135,9 +142,15 @@ class Record:
         self.outbox_cost = 0
         self.note = ""
         self.runs = []
+        self.away_s = 0
+
+    def claimed(self):
+        if not self.owner:
+            raise unclaimed(self.client_id)
+        return self
 
     def owned(self, owner):
-        if self.owner != owner:
+        if self.claimed().owner != owner:
             raise StoreError("another owner has claimed " + self.client_id)
         return self
 
@@ -155,6 +168,7 @@ class Record:
         self.outbox_cost = 0
         self.epoch = os.urandom(EPOCH_BYTES)
         self.runs = []
+        self.away_s = 0
         return self.claim(), count
 
     def named(self, run):
@@ -201,11 +215,19 @@ class Record:
         self.outbox_cost += cost((line,))
 
     def acknowledge(self, base):
-        """Returns how many lines it was."""
         count = (base - self.base) & NUMBERS
         if count > len(self.outbox):
             raise StoreError("acknowledgement beyond the outbox of " + self.client_id)
         self.outbox_cost -= cost(self.outbox[:count])
         self.outbox = self.outbox[count:]
         self.base = base
-        return count
+
+    def backlog(self):
+        return {
+            "id": self.client_id, "lines": len(self.outbox), "bytes": sum(map(len, self.outbox)), "away_s": self.away_s
+        }  # fmt: skip
+
+
+def unclaimed(client_id):
+    """The error of a call for a client that nobody has claimed."""
+    return StoreError("nobody has claimed " + client_id)

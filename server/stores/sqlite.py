@@ -7,7 +7,7 @@ returns when its transaction has come to its end. The event loop never waits
 for the disk: a thread does (disk_thread.py).
 
 All lines of the clients in use are in RAM as well, in the Records of
-`store.py`: these are ahead of the file by what has not been committed, and
+`memory.py`: these are ahead of the file by what has not been committed, and
 nobody sees a line before it is safe. When a commit fails, everything that
 waits for it or was to follow it fails, and `claim` begins again with what the
 file has.
@@ -23,10 +23,10 @@ import json
 import time
 
 from protocol.errors import StoreError
-from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, StoreGone, cost
+from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Store, StoreGone, cost
 from server.stores.disk_thread import DiskThread
 from server.stores.histogram import Histogram
-from server.stores.memory import Record
+from server.stores.memory import Record, unclaimed
 from server.stores.sqlite_file import Rows, SQLiteFile
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
@@ -34,7 +34,7 @@ LOOK_S = 1.0  # between two looks at the files
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class SQLiteStore:
+class SQLiteStore(Store):
     """Args:
     path: of the file; made, readable by its owner alone, if there is none.
     inbox_bytes, outbox_bytes: of one client, as MemoryStore; total_bytes: of
@@ -46,13 +46,10 @@ class SQLiteStore:
     version of pb_link, or is in use by another server.
     """
 
-    immediate = False
-
     def __init__(
         self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, total_bytes=TOTAL_BYTES, disk_thread=None
     ):
         self.path = str(path)
-        self.on_room = None  # function (): a store that was full takes lines again
         self.commits = 0
         self.latency = Histogram(LATENCIES_S)  # of the commits
         self._inbox_bytes = inbox_bytes
@@ -66,9 +63,9 @@ class SQLiteStore:
         self._next = _Batch()
         self._flying = None  # the batch that the disk thread has
         self._gone = None  # StoreGone that a transaction has met
-        self._changed = None  # Event of `watch`: there is one
+        self._watching = set()  # Events of calls of `watch`
 
-    # The interface: see MemoryStore
+    # The contract: see core/store.py
 
     async def peek(self, client_id):
         record = await self._loaded(client_id)
@@ -79,13 +76,13 @@ class SQLiteStore:
         return await self._commit(record, record.claim())
 
     def inbox_room(self, client_id):
-        return self._clients[client_id].inbox_cost < self._inbox_bytes and not self._full()
+        return self._known(client_id).inbox_cost < self._inbox_bytes and not self._full()
 
     async def receive(self, client_id, owner, peer_epoch, next_number, lines):
         record = self._owned(client_id, owner)
         self._next.rows.insert("inbox", record.key, record.inbox_first + len(record.inbox), lines)
         record.receive(peer_epoch, next_number, lines)
-        self._total += cost(lines)
+        self._count(cost(lines))
         await self._commit(record)
 
     async def look(self, client_id, owner, number):
@@ -99,7 +96,7 @@ class SQLiteStore:
             return None
         line = record.take()
         self._next.rows.delete("inbox", record.key, record.inbox_first - 1, 1)
-        self._forget(cost((line,)))
+        self._count(-cost((line,)))
         return await self._commit(record, line, lambda: self._undo_take(record, line))
 
     async def give_back(self, client_id, owner, line):
@@ -112,11 +109,11 @@ class SQLiteStore:
         before, first = record.inbox_cost, record.inbox_first
         record.drop(min(number, record.safe))
         self._next.rows.delete("inbox", record.key, first, record.inbox_first - first)
-        self._forget(before - record.inbox_cost)
+        self._count(record.inbox_cost - before)
         await self._commit(record)
 
     def outbox_room(self, client_id, size):
-        record = self._clients[client_id]
+        record = self._known(client_id)
         room = record.outbox_cost + size + LINE_COST <= self._outbox_bytes
         return not record.outbox or room and not self._full()
 
@@ -124,7 +121,7 @@ class SQLiteStore:
         record = self._owned(client_id, owner)
         self._next.rows.insert("outbox", record.key, record.outbox_first + len(record.outbox), (line,))
         record.put(line)
-        self._total += cost((line,))
+        self._count(cost((line,)))
         await self._commit(record)
 
     async def acknowledge(self, client_id, owner, base):
@@ -139,16 +136,15 @@ class SQLiteStore:
         count = lines - len(record.outbox)
         record.outbox_first += count
         self._next.rows.delete("outbox", record.key, first, count)
-        self._forget(before - record.outbox_cost)
+        self._count(record.outbox_cost - before)
 
     async def discard(self, client_id, owner):
         record = self._owned(client_id, owner)
         before, first = record.outbox_cost, record.outbox_first
         state, count = record.discard()
         record.outbox_first += count
-        record.away_s = 0
         self._next.rows.delete("outbox", record.key, first, count)
-        self._forget(before)
+        self._count(-before)
         return await self._commit(record, (state, count))
 
     async def named(self, client_id, owner, run):
@@ -165,49 +161,48 @@ class SQLiteStore:
         record = self._owned(client_id, owner)
         record.note = text  # its row goes with the next thing that is written of it
         if at_once:
-            self._usable()
-            self._next.records.add(record)
-            self._next.waiting.append((None, None, None))
-            self._fly()
-
-    # For those who look after what waits: see retention.py
+            self._write(record)
 
     async def backlogs(self):
-        """A dict for each client for which lines wait: id, lines, bytes, away_s."""
-        return await self._call(self._file.backlogs)
+        return await self._call(lambda: self._file.backlogs())
 
     async def away(self, client_id, owner, seconds):
-        """For so long has the server waited for the client, with lines for it."""
         record = self._owned(client_id, owner)
         record.away_s = seconds
         await self._commit(record)
 
     async def watch(self):
-        self._changed = asyncio.Event()
-        while self._gone is None:
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                await self._call(lambda: self._file.check())
-        raise self._gone
+        changed = asyncio.Event()
+        self._watching.add(changed)
+        try:
+            while True:
+                self._check_usable()
+                try:
+                    async with asyncio.timeout(LOOK_S):
+                        await changed.wait()
+                except TimeoutError:
+                    await self._call(lambda: self._file.check())
+        finally:
+            self._watching.discard(changed)
 
     async def together(self, steps):
-        """At once: all of it is in one transaction, and takes the time of one."""
+        """All of it is in one transaction, and takes the time of one."""
         if len(steps) == 1:
             return [await steps[0]()]
-        return await asyncio.gather(*(step() for step in steps))
+        results = await asyncio.gather(*(step() for step in steps), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
 
     @property
     def total(self):
-        """What all lines count for total_bytes."""
         return self._total
 
     def close(self):
-        """Finish what has been begun, and let go of the file. May be called twice."""
         if self._file is None:
             return
-        self._settle()  # that of a take that nobody waits for is followed by its undoing
+        self._settle()  # a take that nobody waits for is followed by its undoing
         self._disk.close()
         self._file.close()
         self._file = None
@@ -216,30 +211,39 @@ class SQLiteStore:
 
     async def _loaded(self, client_id):
         """The client's record as the file has it, where there is no newer one that is good."""
-        record = self._clients.get(client_id)
-        while record is None or record.broken:
-            loaded = await self._call(lambda: self._file.load(client_id))
+        while True:
+            self._check_usable()
             record = self._clients.get(client_id)
-            if record is None or record.broken:  # nobody was faster
-                record = self._clients[client_id] = _begin(client_id, loaded)
-        return record
+            if record is not None and not record.broken:
+                return record
+            loaded = await self._call(lambda: self._file.load(client_id))
+            if self._clients.get(client_id) is record:  # nobody was faster
+                self._clients[client_id] = _begin(client_id, loaded)
+
+    def _known(self, client_id):
+        """The record of a client that has been claimed. Raises: StoreError if it has not been."""
+        self._check_usable()
+        record = self._clients.get(client_id)
+        if record is None:
+            raise unclaimed(client_id)
+        return record.claimed()
 
     def _owned(self, client_id, owner):
-        record = self._clients[client_id]
+        record = self._known(client_id)
         if record.broken:
             raise StoreError("an earlier write of %s failed: claim it again" % client_id)
         return record.owned(owner)
 
     def _undo_take(self, record, line):
-        if not record.broken:
+        """Nobody has got the line. If the store cannot undo it, it has left."""
+        if not record.broken and self._file is not None and self._gone is None:
             self._insert_again(record, line)
-            self._next.records.add(record)
-            self._next.waiting.append((None, None, None))  # `_landed` goes on with it
+            self._write(record)
 
     def _insert_again(self, record, line):
         record.give_back(line)
         self._next.rows.insert("inbox", record.key, record.inbox_first, (line,))
-        self._total += cost((line,))
+        self._count(cost((line,)))
 
     # Limits of all together
 
@@ -248,8 +252,13 @@ class SQLiteStore:
         self._was_full = self._was_full or full
         return full
 
-    def _forget(self, freed):
-        self._total -= freed
+    def _count(self, change):
+        """The lines cost so much more, once the next transaction is safe."""
+        self._total += change
+        self._next.change += change
+        self._tell_room()
+
+    def _tell_room(self):
         if self._was_full and self._total < self._total_bytes:
             self._was_full = False
             if self.on_room is not None:
@@ -259,7 +268,7 @@ class SQLiteStore:
 
     async def _call(self, function):
         """What the function returns, called by the disk thread between two transactions. Raises: StoreError."""
-        self._usable()
+        self._check_usable()
         future = asyncio.get_running_loop().create_future()
 
         def done(result, error):
@@ -271,14 +280,23 @@ class SQLiteStore:
 
     async def _commit(self, record, result=None, undo=None):
         """Return result once what was done to the record is safe. undo(): to be called if nobody gets the result."""
-        self._usable()
         future = asyncio.get_running_loop().create_future()
-        self._next.records.add(record)
         self._next.waiting.append((future, result, undo))
-        self._fly()
-        return await future
+        self._write(record)
+        try:
+            return await future
+        except asyncio.CancelledError:  # perhaps after the result was there
+            if undo is not None:
+                undo()
+            raise
 
-    def _usable(self):
+    def _write(self, record):
+        """What was done to the record goes into the next transaction."""
+        self._next.records.add(record)
+        self._fly()
+
+    def _check_usable(self):
+        """Raises: StoreError if this store does not work any more."""
         if self._file is None:
             raise StoreError("the store %s is closed" % self.path)
         if self._gone is not None:
@@ -287,7 +305,7 @@ class SQLiteStore:
             self._settle()
 
     def _fly(self):
-        if self._flying is None and self._next.waiting:
+        if self._flying is None and self._next.records:
             batch = self._flying = self._next
             self._next = _Batch()
             batch.seal()
@@ -324,18 +342,15 @@ class SQLiteStore:
         error = _explained(self.path, batch.error)
         if isinstance(error, StoreGone):
             self._gone = error
-            if self._changed is not None:
-                self._changed.set()  # the server ends before anybody acts on what is told here
+            for changed in self._watching:
+                changed.set()  # the server ends before anybody acts on what is told here
         following, self._next = self._next, _Batch()
         for record in batch.records | following.records:
             record.broken = True
         batch.tell(error)
         following.tell(error)
-        self._disk.start(self._file.total_cost, self._counted)
-
-    def _counted(self, total, error):
-        if error is None:
-            self._total = total
+        self._total -= batch.change + following.change
+        self._tell_room()
 
 
 class _Record(Record):
@@ -344,7 +359,6 @@ class _Record(Record):
     def __init__(self, client_id):
         super().__init__(client_id)
         self.key = None  # of its row
-        self.away_s = 0  # that the server has waited for the client, with lines for it
         self.outbox_first = 0  # counts the lines of the outbox, as inbox_first those of the inbox
         self.safe = 0  # the lines of the inbox before this number are in the file
         self.broken = False  # it is not what the file has
@@ -369,6 +383,7 @@ class _Batch:
         self.clients = None  # their rows
         self.safe = None
         self.waiting = []  # (future, its result, undo)
+        self.change = 0  # of the cost of all lines
         self.error = None
 
     def seal(self):
@@ -379,9 +394,9 @@ class _Batch:
 
     def tell(self, error):
         for future, result, undo in self.waiting:
-            if future is None:
-                continue
-            if future.done() or future.get_loop().is_closed():
+            if future.done():
+                continue  # it was cancelled: `_commit` has undone it, or will
+            if future.get_loop().is_closed():
                 if undo is not None and error is None:
                     undo()
             elif error is None:

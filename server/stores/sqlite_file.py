@@ -78,20 +78,21 @@ class Rows:
     """What one transaction does to the lines."""
 
     def __init__(self):
-        self.inserts = {"inbox": [], "outbox": []}
-        self.deletes = {"inbox": [], "outbox": []}
+        self.inserts = {"inbox": [], "outbox": []}  # (client, number, where its line is, how long)
+        self.deletes = {"inbox": {}, "outbox": {}}  # (client, number) of rows: not of those inserted after
         self._lines = [b"-"]  # substr makes NULL of a part of nothing
         self._at = 2  # SQL counts from 1
 
     def insert(self, table, key, number, lines):
         for line in lines:
             self.inserts[table].append((key, number, self._at, len(line)))
+            self.deletes[table].pop((key, number), None)
             self._lines.append(line)
             self._at += len(line)
             number += 1
 
     def delete(self, table, key, number, count):
-        self.deletes[table].extend((key, number + i) for i in range(count))
+        self.deletes[table].update(((key, number + i), None) for i in range(count))
 
     @property
     def blob(self):
@@ -261,7 +262,7 @@ class SQLiteFile:
                     database.execute(_INSERT.format(table), (json.dumps(found), blob))
             for table, found in rows.deletes.items():
                 if found:
-                    database.execute(_DELETE.format(table), (json.dumps(found),))
+                    database.execute(_DELETE.format(table), (json.dumps(list(found)),))
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:

@@ -26,10 +26,11 @@ class Disk:
         memory = [folder for folder in _FOLDERS if os.access(folder, os.W_OK)]
         self._folder = tempfile.TemporaryDirectory(prefix="pb_link-", dir=memory[0] if memory else None)
 
-    def open_store(self):
-        """The store as a new process of the server opens it."""
+    def open_store(self, *limits, **more):
+        """The store as a new process of the server opens it. Args: as SQLiteStore, but for path and disk_thread."""
         file = Path(self._folder.name) / "store.db"
-        store = SQLiteStore(file, disk_thread=_VirtualDiskThread(self._board.loop, self._random))
+        thread = _VirtualDiskThread(self._board.loop, self._random)
+        store = SQLiteStore(file, *limits, disk_thread=thread, **more)
         self._board.at_death(store._file.close)  # a process that is killed writes nothing more
         return store
 
@@ -38,12 +39,13 @@ class Disk:
 
 
 class _VirtualDiskThread:
-    """See server/stores/disk_thread.py."""
+    """See server/stores/disk_thread.py. It does in the loop what a thread would, at the time when that would."""
 
     def __init__(self, loop, chance):
         self._loop = loop
         self._random = chance
         self._busy_until = 0.0
+        self._to_do = []  # functions that have not been called, in order
 
     def start(self, function, done):
         begin = max(self._loop.time(), self._busy_until)
@@ -51,16 +53,23 @@ class _VirtualDiskThread:
         outcome = []
 
         def run():
-            try:
-                outcome.extend((function(), None))
-            except Exception as error:  # for `done`
-                outcome.extend((None, error))
+            if not outcome:
+                self._to_do.remove(run)
+                try:
+                    outcome.extend((function(), None))
+                except Exception as error:  # for `done`
+                    outcome.extend((None, error))
 
+        self._to_do.append(run)
         self._loop.call_at(begin + SYNC_S * self._random.random(), run)
         self._loop.call_at(self._busy_until, lambda: done(*outcome))
 
     def orphaned(self):
         return False
 
+    def join(self):
+        for run in self._to_do[:]:
+            run()
+
     def close(self):
-        pass
+        self.join()

@@ -2,7 +2,7 @@
 
     python3 tests/micropython/run.py [--bits 64|32] [FILE ..]
 
-The files are those of SHARED_FOLDERS, the same that pytest runs under CPython. A file that
+The files are SHARED_FILES and those of SHARED_FOLDERS, the same that pytest runs under CPython. A file that
 cannot run under MicroPython says so, and why, in two literals at module level:
 
     MICROPYTHON = False
@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices", "tests/pb_link")
+SHARED_FILES = ("tests/server/stores/test_memory.py",)
 BOARD_LIBRARY = "sim/mpy/boards/lib"  # holds the `unittest` of the boards
 TIMEOUT_S = 240  # for one file, on a slow machine
 
@@ -27,7 +28,8 @@ _CLOSING_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 
 def shared_files(root=ROOT):
     """Returns the test files that both interpreters run."""
-    return sorted(path for folder in SHARED_FOLDERS for path in (root / folder).glob("test_*.py"))
+    files = [path for folder in SHARED_FOLDERS for path in (root / folder).glob("test_*.py")]
+    return sorted([*files, *(root / name for name in SHARED_FILES)])
 
 
 def why_left_out(path):

@@ -64,7 +64,7 @@ class FailingStore(RecordingStore):
 class SlowStore(FailingStore):
     """Suspends before and after each step, as one on a disk may; `gate` holds it there while it is clear.
 
-    `peek` comes beside the other steps, and does not wait at the gate.
+    `peek` and `look` come beside the other steps, and do not wait at the gate.
     """
 
     immediate = False
@@ -81,20 +81,19 @@ class SlowStore(FailingStore):
         await asyncio.sleep(0)
         return await super().peek(client_id)
 
-    async def claim(self, client_id):
-        return await self._slowly("claim", super().claim(client_id))
+    async def take(self, client_id, owner):
+        taken = []
 
-    async def receive(self, *args):
-        await self._slowly("receive", super().receive(*args))
+        async def take():
+            taken.append(await super(SlowStore, self).take(client_id, owner))
+            return taken[0]
 
-    async def put(self, *args):
-        await self._slowly("put", super().put(*args))
-
-    async def take(self, *args):
-        return await self._slowly("take", super().take(*args))
-
-    async def acknowledge(self, *args):
-        await self._slowly("acknowledge", super().acknowledge(*args))
+        try:
+            return await self._slowly("take", take())
+        except asyncio.CancelledError:
+            if taken and taken[0] is not None:
+                self._clients[client_id].give_back(taken[0])
+            raise
 
     async def _slowly(self, name, step):
         self.at_work += 1
@@ -110,6 +109,17 @@ class SlowStore(FailingStore):
             step.close()
             self.inside = None
             self.at_work -= 1
+
+
+def _slow(name):
+    async def method(self, *args):
+        return await self._slowly(name, getattr(super(SlowStore, self), name)(*args))
+
+    return method
+
+
+for name in ("claim", "receive", "give_back", "drop", "put", "acknowledge", "discard", "realign", "named", "away"):
+    setattr(SlowStore, name, _slow(name))
 
 
 STORES = [MemoryStore, SlowStore, TemporaryStore]

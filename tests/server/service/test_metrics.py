@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import server.service.metrics
 from protocol.framing import PREAMBLE
 from protocol.handshake import Initiator
-from server import client_conn
+from server import MemoryStore, client_conn
 from server.core.address_backoff import Guard
 from server.service.client_status import Status
 from server.service.metrics import Metrics
@@ -205,3 +205,13 @@ def test_metrics_are_served_when_they_are_asked_for_to_those_who_have_the_token(
     assert 'pb_link_connected{client="pump"} 0\n' in good
     assert all("401 Unauthorized" in text and "pb_link_" not in text for text in bad)
     assert KEYS and token not in Path("log.txt").read_text()
+
+
+def test_store_that_waits_for_nothing_has_no_histogram():
+    async def main():
+        async with Observed() as served:
+            served.metrics._store = MemoryStore()
+            text = served.metrics.text()
+            assert "store_commit_seconds" not in text and "pb_link_store_bytes 0\n" in text
+
+    asyncio.run(main())

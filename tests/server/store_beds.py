@@ -1,0 +1,103 @@
+"""The beds of test_contract.py: how stores that need CPython are opened, and how their disks fail."""
+
+import asyncio
+import os
+import selectors
+import sqlite3
+import tempfile
+import types
+
+from server.stores.sqlite import SQLiteStore
+from sim.virtual.disk import Disk
+from tests.server.all_stores import SlowStore
+from tests.server.store_calls import INBOX, OUTBOX, MemoryBed
+
+# What is written need not outlive the machine, and a file in memory is synced in no time.
+_MEMORY = "/dev/shm"
+
+
+class SlowBed(MemoryBed):
+    """A store that suspends, around the one in memory."""
+
+    def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX):
+        return SlowStore(inbox_bytes, outbox_bytes)
+
+
+class SQLiteBed(MemoryBed):
+    """The durable store with its thread."""
+
+    outlives = True
+    has_total = True
+    can_fail = True
+    seeds = 15
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+
+    def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
+        return SQLiteStore(self._folder.name + "/store.db", inbox_bytes, outbox_bytes, **more)
+
+    def break_disk(self, store):
+        def commit(rows, clients):
+            raise sqlite3.OperationalError("the disk is broken")
+
+        true, store._file.commit = store._file.commit, commit
+
+        def mend():
+            store._file.commit = true
+
+        return mend
+
+    def remove(self):
+        self._folder.cleanup()
+
+
+class VirtualDiskBed(SQLiteBed):
+    """The durable store on the simulator's disk, in virtual time: each transaction takes 5 ms, and is written at some
+    moment of these. So what overlaps is the same in every run."""
+
+    seeds = 40
+
+    def __init__(self):
+        self._loop = JumpingLoop()
+        self._disk = Disk(types.SimpleNamespace(loop=self._loop, at_death=lambda action: None), 1)
+
+    def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
+        return self._disk.open_store(inbox_bytes, outbox_bytes, **more)
+
+    def run(self, coroutine):
+        return self._loop.run_until_complete(_and_cancel_the_others(coroutine))
+
+    def remove(self):
+        self._loop.close()
+        self._disk.remove()
+
+
+async def _and_cancel_the_others(coroutine):
+    """As asyncio.run does at its end."""
+    try:
+        return await coroutine
+    finally:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next thing that is to be done."""
+
+    def __init__(self):
+        self._clock = _Clock()
+        super().__init__(self._clock)
+
+    def time(self):
+        return self._clock.now
+
+
+class _Clock(selectors.SelectSelector):
+    now = 0.0
+
+    def select(self, timeout=None):
+        self.now += timeout or 0
+        return super().select(0)

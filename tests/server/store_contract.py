@@ -1,0 +1,956 @@
+"""The contract of a store (server/core/store.py) as tests: every store passes all of them.
+
+`StoreContract` is mixed into a TestCase that names a bed: see store_beds.py for the beds, and test_contract.py for the
+list of them. What overlaps is made with tasks that are begun in a known order. This file runs under both interpreters.
+"""
+
+import asyncio
+import os
+
+from protocol.errors import StoreError
+from protocol.lines import NUMBERS
+from server.core.history import RUNS, begin_run, runs_around
+from server.core.store import LINE_COST, Store, cost
+from tests.server.store_calls import EPOCH, INBOX, OUTBOX, MemoryBed, all_ended, begin, ended, inbox_of, numbered
+from tests.server.store_model import RandomCalls
+
+ALL_LINES = [b"", b"x", b"\0", b"\xff\xfe\0", b'"', b"\\u0000\r\t", "\u20ac\U0001f600".encode(), b"y" * 8192]
+
+
+class StoreContract:
+    bed_class = MemoryBed
+
+    def setUp(self):
+        self.bed = self.bed_class()
+        self.stores = []
+        self.store = self.open()
+
+    def tearDown(self):
+        for store in self.stores:
+            store.close()
+        self.bed.remove()
+
+    def open(self, **limits):
+        store = self.bed.open(**limits)
+        self.stores.append(store)
+        return store
+
+    def run_it(self, test):
+        self.bed.run(test())
+
+    async def refused(self, call, words=""):
+        """The call raises StoreError with these words."""
+        try:
+            await call
+        except StoreError as error:
+            self.assertIn(words, str(error))
+            return
+        self.fail("a call that must fail has not")
+
+    async def claim(self, client_id="a"):
+        return (await self.store.claim(client_id)).owner
+
+    async def filled(self, client_id="a"):
+        """The owner of a client with something of everything."""
+        owner = await self.claim(client_id)
+        await self.store.receive(client_id, owner, EPOCH, 7, [b"in 0", b"in 1"])
+        for line in (b"out 0", b"out 1", b"out 2"):
+            await self.store.put(client_id, owner, line)
+        await self.store.acknowledge(client_id, owner, 1)
+        await self.store.take(client_id, owner)
+        self.store.note(client_id, owner, "a note")
+        await self.store.away(client_id, owner, 60)
+        return owner
+
+    def calls(self, owner, client_id="a"):
+        """A call of each method that takes an owner."""
+        store = self.store
+
+        async def note(**how):
+            store.note(client_id, owner, "another note", **how)
+
+        return [
+            store.receive(client_id, owner, b"another.", 9, [b"x"]),
+            store.look(client_id, owner, 0),
+            store.take(client_id, owner),
+            store.give_back(client_id, owner, b"x"),
+            store.drop(client_id, owner, 9),
+            store.put(client_id, owner, b"x"),
+            store.acknowledge(client_id, owner, 2),
+            store.discard(client_id, owner),
+            store.realign(client_id, owner, b"another.", 9, 3),
+            store.named(client_id, owner, b"some run"),
+            store.away(client_id, owner, 99),
+            note(),
+            note(at_once=True),
+        ]
+
+    async def assert_filled(self):
+        """The client is as `filled` left it. Returns the ClientState."""
+        state = await self.store.claim("a")
+        found = (state.peer_epoch, state.next_number, state.base, state.outbox, state.note)
+        self.assertEqual(found, (EPOCH, 7, 1, [b"out 1", b"out 2"], "a note"))
+        self.assertEqual(await inbox_of(self.store, state.owner), [(1, b"in 1")])
+        self.assertEqual(await self.store.backlogs(), [{"id": "a", "lines": 2, "bytes": 10, "away_s": 60}])
+        self.assertEqual(self.store.total, cost([b"in 1", b"out 1", b"out 2"]))
+        return state
+
+    # What a store is
+
+    def test_store_overrides_every_method(self):
+        for name in dir(Store):
+            if name[0] != "_" and name not in ("immediate", "on_room", "latency"):
+                self.assertIsNot(getattr(type(self.store), name), getattr(Store, name), name)
+
+    def test_call_of_an_immediate_store_is_made_in_the_callers_step(self):
+        if not self.store.immediate:
+            self.skipTest("it may suspend")
+
+        async def test():
+            owner = await self.claim()
+            for call in [self.store.peek("a"), self.store.claim("b"), self.store.backlogs()] + self.calls(owner):
+                try:
+                    call.send(None)
+                except (StopIteration, StoreError):
+                    continue
+                self.fail("an immediate store has suspended")
+
+        self.run_it(test)
+
+    # Claims and owners
+
+    def test_state_of_a_client_that_is_new(self):
+        async def test():
+            owner, epoch = await self.store.peek("a")
+            state = await self.store.claim("a")
+            self.assertEqual((owner, epoch, len(epoch)), (0, state.epoch, 8))
+            self.assertGreater(state.owner, 0)
+            found = (state.peer_epoch, state.next_number, state.base, state.outbox, state.note)
+            self.assertEqual(found, (None, 0, 0, [], ""))
+            self.assertEqual(state.runs, [(state.run, 0)])
+            self.assertEqual(len(state.run), 8)
+            self.assertEqual(await self.store.take("a", state.owner), None)
+            self.assertEqual(await self.store.look("a", state.owner, 0), None)
+            self.assertEqual((await self.store.backlogs(), self.store.total), ([], 0))
+
+        self.run_it(test)
+
+    def test_owner_number_grows_with_each_claim(self):
+        async def test():
+            last = 0
+            for i in range(5):
+                state = (await self.store.discard("a", last))[0] if i == 3 else await self.store.claim("a")
+                self.assertGreater(state.owner, last)
+                last = state.owner
+                self.assertEqual((await self.store.peek("a"))[0], last)
+
+        self.run_it(test)
+
+    def test_peek_claims_nothing(self):
+        async def test():
+            owner = await self.filled()
+            known = await self.store.peek("a")
+            self.assertEqual(known[0], owner)
+            self.assertEqual(await self.store.peek("a"), known)
+            await self.store.put("a", owner, b"still mine")
+            self.assertEqual((await self.store.claim("a")).epoch, known[1])
+
+        self.run_it(test)
+
+    def test_claim_tells_everything_that_is_safe(self):
+        async def test():
+            await self.filled()
+            before = await self.assert_filled()
+            after = await self.assert_filled()
+            self.assertEqual(after.epoch, before.epoch)
+
+        self.run_it(test)
+
+    def test_state_is_the_callers_own(self):
+        async def test():
+            await self.filled()
+            state = await self.store.claim("a")
+            state.outbox.append(b"the session's")
+            state.named(state.run)
+            del state.runs[:]
+            self.assertEqual(len((await self.assert_filled()).runs), 3)
+
+        self.run_it(test)
+
+    def test_fenced_owner_changes_nothing_and_is_told(self):
+        async def test():
+            owner = await self.filled()
+            self.store = self.bed.other(self.store)
+            await self.assert_filled()
+            for call in self.calls(owner):
+                await self.refused(call, "another owner has claimed a")
+            await self.assert_filled()
+
+        self.run_it(test)
+
+    def test_discard_fences_the_owner_as_a_claim_does(self):
+        async def test():
+            owner = await self.filled()
+            await self.store.discard("a", owner)
+            for call in self.calls(owner):
+                await self.refused(call, "another owner")
+
+        self.run_it(test)
+
+    def test_owner_that_nobody_was_given_changes_nothing(self):
+        async def test():
+            owner = await self.filled()
+            for wrong in (0, owner + 1, owner - 1, -1):
+                for call in self.calls(wrong):
+                    await self.refused(call)
+            await self.assert_filled()
+
+        self.run_it(test)
+
+    def test_client_that_nobody_has_claimed_is_an_error(self):
+        async def test():
+            await self.store.peek("a")  # which gives it no owner
+            for client_id in ("a", "b"):
+                for call in self.calls(0, client_id):
+                    await self.refused(call, "nobody has claimed " + client_id)
+                with self.assertRaises(StoreError):
+                    self.store.inbox_room(client_id)
+                with self.assertRaises(StoreError):
+                    self.store.outbox_room(client_id, 1)
+            self.assertEqual((await self.store.peek("a"))[0], 0)
+
+        self.run_it(test)
+
+    def test_write_that_overlaps_a_claim_is_in_its_state_or_fails(self):
+        async def test():
+            owner = await self.claim()
+            other = self.bed.other(self.store)
+            lines = [b"%d" % i for i in range(9)]
+            puts = [self.store.put("a", owner, line) for line in lines]
+            tasks = begin(*puts[:3], other.claim("a"), *puts[3:6])
+            state = (await all_ended(tasks))[3][0]
+            await self.refused(puts[6], "another owner")
+            writes = await all_ended(tasks[:3] + tasks[4:])
+            done = [lines[i] for i in range(6) if writes[i][1] is None]
+            self.assertEqual(state.outbox, done)
+            self.assertEqual((await other.claim("a")).outbox, done)
+            for call in puts[7:]:
+                await self.refused(call, "another owner")
+            if other is self.store:
+                self.assertEqual(done, lines[:3])
+
+        self.run_it(test)
+
+    def test_claims_that_overlap_have_each_their_owner_and_run(self):
+        async def test():
+            states = [found[0] for found in await all_ended(begin(*[self.store.claim("a") for _ in range(4)]))]
+            owners = [state.owner for state in states]
+            self.assertEqual((owners, len(set(owners))), (sorted(owners), 4))
+            self.assertEqual(len({state.run for state in states}), 4)
+            self.assertEqual(len({state.epoch for state in states}), 1)
+            for owner in owners[:3]:
+                await self.refused(self.store.put("a", owner, b"x"))
+            await self.store.put("a", owners[3], b"x")
+
+        self.run_it(test)
+
+    def test_clients_do_not_share_anything(self):
+        async def test():
+            await self.filled()
+            state = await self.store.claim("b")
+            self.assertEqual((state.outbox, state.note, await inbox_of(self.store, state.owner, "b")), ([], "", []))
+            await self.store.receive("b", state.owner, b"another.", 1, [b"x"])
+            await self.store.discard("b", state.owner)
+            self.assertNotEqual((await self.store.peek("a"))[1], (await self.store.peek("b"))[1])
+            self.assertEqual(await self.store.take("b", (await self.store.claim("b")).owner), b"x")
+            await self.assert_filled()
+
+        self.run_it(test)
+
+    # The inbox
+
+    def test_lines_of_all_kinds_come_back_as_they_were(self):
+        async def test():
+            owner = await self.claim()
+            given = list(ALL_LINES)
+            await self.store.receive("a", owner, EPOCH, 1, given)
+            del given[:]
+            for line in ALL_LINES:
+                await self.store.put("a", owner, line)
+            state = await self.store.claim("a")
+            self.assertEqual(state.outbox, ALL_LINES)
+            self.assertEqual(await inbox_of(self.store, state.owner), numbered(0, ALL_LINES))
+
+        self.run_it(test)
+
+    def test_receive_moves_the_cursor_with_or_without_lines(self):
+        async def test():
+            owner = await self.claim()
+            for number, lines in ((1, [b"x"]), (NUMBERS, []), (0, [b"y", b"z"])):
+                await self.store.receive("a", owner, EPOCH, number, lines)
+                state = await self.store.claim("a")
+                owner = state.owner
+                self.assertEqual((state.peer_epoch, state.next_number), (EPOCH, number))
+            self.assertEqual(await inbox_of(self.store, owner), numbered(0, [b"x", b"y", b"z"]))
+
+        self.run_it(test)
+
+    def test_line_keeps_its_number_and_no_two_have_the_same(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2"])
+            self.assertEqual(await store.take("a", owner), b"0")
+            await store.drop("a", owner, 2)
+            owner = (await store.discard("a", owner))[0].owner
+            self.assertEqual(await inbox_of(store, owner), [(2, b"2")])
+            self.assertEqual(await store.take("a", owner), b"2")
+            await store.realign("a", owner, b"another.", 0, 0)
+            owner = await self.claim()
+            await store.receive("a", owner, EPOCH, 4, [b"3"])
+            self.assertEqual(await inbox_of(store, owner), [(3, b"3")])
+
+        self.run_it(test)
+
+    def test_look_finds_the_oldest_line_from_a_number_on(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2", b"3"])
+            await store.take("a", owner)
+            found = []
+            for number in (-5, 0, 1, 2, 3, 4, 99):
+                found.append(await store.look("a", owner, number))
+            self.assertEqual(found, [(1, b"1")] * 3 + [(2, b"2"), (3, b"3"), None, None])
+
+        self.run_it(test)
+
+    def test_takes_are_undone_in_the_reverse_order(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 3, [b"0", b"1"])
+            taken = [await store.take("a", owner), await store.take("a", owner)]
+            await store.receive("a", owner, EPOCH, 4, [b"2"])
+            owner = await self.claim()
+            await store.give_back("a", owner, taken.pop())
+            await store.give_back("a", owner, taken.pop())
+            owner = await self.claim()
+            self.assertEqual(await inbox_of(store, owner), numbered(0, [b"0", b"1", b"2"]))
+            self.assertEqual(store.total, cost([b"0", b"1", b"2"]))
+
+        self.run_it(test)
+
+    def test_drop_removes_what_is_before_a_number_however_often(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2", b"3"])
+            for number in (-3, 0, 2, 2, 1):
+                await store.drop("a", owner, number)
+            self.assertEqual(await inbox_of(store, owner), [(2, b"2"), (3, b"3")])
+            await store.drop("a", owner, 99)
+            self.assertEqual((await inbox_of(store, owner), store.total), ([], 0))
+            await store.receive("a", owner, EPOCH, 3, [b"4"])
+            self.assertEqual(await inbox_of(store, owner), [(4, b"4")])
+
+        self.run_it(test)
+
+    def test_inbox_has_room_until_its_limit_is_reached(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            size = INBOX // 3 - LINE_COST
+            for room in (True, True, True, False):
+                self.assertEqual(store.inbox_room("a"), room)
+                await store.receive("a", owner, EPOCH, 1, [b"x" * size])  # what is given without room is kept
+            for room in (False, True):
+                await store.take("a", owner)
+                self.assertEqual(store.inbox_room("a"), room)
+            self.assertEqual(len(await inbox_of(store, owner)), 2)
+
+        self.run_it(test)
+
+    # The outbox
+
+    def test_outbox_has_room_until_its_limit_is_reached_and_for_one_line_always(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            self.assertTrue(store.outbox_room("a", 10 * OUTBOX))
+            await store.put("a", owner, b"x" * (OUTBOX - 2 * LINE_COST))
+            self.assertTrue(store.outbox_room("a", 0))
+            self.assertFalse(store.outbox_room("a", 1))
+            await store.put("a", owner, b"kept all the same")
+            await store.acknowledge("a", owner, 1)
+            self.assertTrue(store.outbox_room("a", OUTBOX - 2 * LINE_COST - 17))
+            self.assertFalse(store.outbox_room("a", OUTBOX - 2 * LINE_COST - 16))
+            self.assertEqual((await store.claim("a")).outbox, [b"kept all the same"])
+
+        self.run_it(test)
+
+    def test_acknowledge_forgets_what_is_before_a_number_however_often(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            for line in (b"0", b"1", b"2"):
+                await store.put("a", owner, line)
+            for base in (0, 2, 2):
+                await store.acknowledge("a", owner, base)
+            state = await store.claim("a")
+            self.assertEqual((state.base, state.outbox), (2, [b"2"]))
+            await store.acknowledge("a", state.owner, 3)
+            state = await store.claim("a")
+            self.assertEqual((state.base, state.outbox, store.total), (3, [], 0))
+
+        self.run_it(test)
+
+    def test_acknowledgement_of_other_numbers_is_an_error_that_changes_nothing(self):
+        async def test():
+            owner = await self.filled()
+            for base in (0, 4, 5, NUMBERS, 1 << 20):
+                await self.refused(self.store.acknowledge("a", owner, base), "beyond the outbox")
+                await self.refused(self.store.realign("a", owner, b"another.", 0, base), "beyond the outbox")
+            self.store.note("a", owner, "a note", at_once=True)  # the owner has stayed
+            await self.assert_filled()
+
+        self.run_it(test)
+
+    def test_numbers_of_the_outbox_wrap(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            for wrap in (0x10000, NUMBERS + 1):
+                self.bed.set_base(store, "a", wrap - 3)
+                for line in (b"0", b"1", b"2", b"3", b"4"):
+                    await store.put("a", owner, line)
+                await store.acknowledge("a", owner, wrap - 1)
+                await store.acknowledge("a", owner, wrap + 1 & NUMBERS)
+                state = await store.claim("a")
+                owner = state.owner
+                self.assertEqual((state.base, state.outbox), (wrap + 1 & NUMBERS, [b"4"]))
+                self.assertEqual(state.runs[-1][1], wrap + 2 & NUMBERS)
+                await self.refused(store.acknowledge("a", owner, wrap), "beyond the outbox")
+                await store.acknowledge("a", owner, wrap + 2 & NUMBERS)
+
+        self.run_it(test)
+
+    def test_discard_forgets_the_outbox_and_begins_the_session_anew(self):
+        async def test():
+            owner = await self.filled()
+            before = await self.store.claim("a")
+            state, count = await self.store.discard("a", before.owner)
+            self.assertEqual((count, state.outbox, len(state.epoch)), (2, [], 8))
+            self.assertNotEqual(state.epoch, before.epoch)
+            self.assertGreater(state.owner, before.owner)
+            self.assertEqual(state.runs, [(state.run, state.base)])
+            self.assertEqual((state.peer_epoch, state.next_number, state.note), (EPOCH, 7, "a note"))
+            self.assertEqual(await self.store.peek("a"), (state.owner, state.epoch))
+            self.assertEqual((await self.store.backlogs(), self.store.total), ([], cost([b"in 1"])))
+            await self.store.put("a", state.owner, b"new")
+            self.assertEqual((await self.store.backlogs())[0]["away_s"], 0)
+            again = await self.store.claim("a")
+            self.assertEqual((again.base, again.epoch, again.outbox), (state.base, state.epoch, [b"new"]))
+            self.assertEqual(await inbox_of(self.store, again.owner), [(1, b"in 1")])
+            self.assertGreater(state.owner, owner)
+
+        self.run_it(test)
+
+    # The past
+
+    def test_realign_moves_the_cursor_and_the_outbox_and_leaves_the_inbox(self):
+        async def test():
+            owner = await self.filled()
+            for _ in range(2):  # repeated, it does nothing
+                await self.store.realign("a", owner, b"another.", 3, 2)
+            state = await self.store.claim("a")
+            found = (state.peer_epoch, state.next_number, state.base, state.outbox)
+            self.assertEqual(found, (b"another.", 3, 2, [b"out 2"]))
+            self.assertEqual(await inbox_of(self.store, state.owner), [(1, b"in 1")])
+            self.assertEqual(self.store.total, cost([b"in 1", b"out 2"]))
+
+        self.run_it(test)
+
+    def test_each_claim_begins_a_run_where_the_outbox_ends(self):
+        async def test():
+            runs = []
+            for i in range(RUNS + 10):
+                state = await self.store.claim("a")
+                begin_run(runs, state.run, i)
+                self.assertEqual(state.runs, runs)
+                await self.store.put("a", state.owner, b"x")
+                if i % 3 == 0:
+                    await self.store.acknowledge("a", state.owner, state.base + 1)
+                if i in (7, 20):
+                    runs = runs_around(runs, runs[6][0])
+                    await self.store.named("a", state.owner, runs[6][0])
+                    await self.store.named("a", state.owner, b"unknown.")
+
+        self.run_it(test)
+
+    # Notes, and what waits
+
+    def test_note_is_safe_with_the_next_write_or_at_once(self):
+        async def test():
+            owner = await self.claim()
+            for text in ("one", "", "\u20ac \U0001f600 \" \\ \n", "n" * 5000):
+                self.store.note("a", owner, text)
+                await self.store.put("a", owner, b"x")
+                state = await self.store.claim("a")
+                self.assertEqual(state.note, text)
+                owner = state.owner
+                self.store.note("a", owner, "replaced")
+                self.store.note("a", owner, text + "!", at_once=True)
+                state = await self.store.claim("a")
+                self.assertEqual(state.note, text + "!")
+                owner = state.owner
+
+        self.run_it(test)
+
+    def test_backlogs_are_of_clients_with_lines_for_them(self):
+        async def test():
+            store, owners = self.store, {}
+            for client_id in ("c", "a", "b", "d"):
+                owners[client_id] = await self.claim(client_id)
+            await store.away("c", owners["c"], 5)
+            await store.receive("d", owners["d"], EPOCH, 1, [b"x"])
+            for client_id, line in (("c", b"123"), ("a", b"\0"), ("c", b""), ("b", b"x")):
+                await store.put(client_id, owners[client_id], line)
+            await store.acknowledge("b", owners["b"], 1)
+            expected = [
+                {"id": "a", "lines": 1, "bytes": 1, "away_s": 0}, {"id": "c", "lines": 2, "bytes": 3, "away_s": 5}
+            ]  # fmt: skip
+            self.assertEqual(await store.backlogs(), expected)
+            await store.away("a", owners["a"], 1 << 29)
+            await store.away("c", owners["c"], 0)
+            await self.claim("a")  # which changes no time
+            self.assertEqual([one["away_s"] for one in await store.backlogs()], [1 << 29, 0])
+
+        self.run_it(test)
+
+    def test_total_counts_all_lines(self):
+        async def test():
+            lines = [b"x" * i for i in range(10)]
+            for client_id in ("a", "b"):
+                owner = await self.claim(client_id)
+                await self.store.receive(client_id, owner, EPOCH, 1, lines)
+                await self.store.put(client_id, owner, b"y" * 100)
+            self.assertEqual(self.store.total, 2 * cost(lines + [b"y" * 100]))
+            await self.store.drop("b", owner, 4)
+            self.assertEqual(self.store.total, cost(lines + lines[4:] + [b"y" * 200]) + LINE_COST)
+
+        self.run_it(test)
+
+    def test_latency_counts_transactions(self):
+        async def test():
+            await self.filled()
+            latency = self.store.latency
+            if latency is not None:
+                self.assertGreater(sum(latency.counts), 0)
+                self.assertEqual(len(latency.counts), len(latency.bounds) + 1)
+                self.assertGreater(latency.sum_s, 0)
+
+        self.run_it(test)
+
+    def test_limit_of_all_clients_stops_them_and_on_room_tells_that_they_may_go_on(self):
+        async def test():
+            store, owners, told = self.store, {}, []
+            store.on_room = lambda: told.append(store.total)
+            for client_id in ("a", "b"):
+                owners[client_id] = await self.claim(client_id)
+            self.assertTrue(store.inbox_room("b") and store.outbox_room("b", 10))
+            await store.receive("a", owners["a"], EPOCH, 1, [b"x" * 1000])
+            await store.drop("a", owners["a"], 0)
+            self.assertFalse(store.inbox_room("b"))
+            self.assertTrue(store.outbox_room("b", 10))  # one line always
+            await store.put("b", owners["b"], b"y")
+            self.assertFalse(store.outbox_room("b", 1))
+            self.assertEqual(told, [])
+            await store.take("a", owners["a"])
+            self.assertEqual(told, [cost([b"y"])])
+            self.assertTrue(store.inbox_room("b") and store.outbox_room("b", 10))
+            await store.acknowledge("b", owners["b"], 1)
+            self.assertEqual(len(told), 1)
+
+        if not self.bed.has_total:
+            self.skipTest("clients have no limit in common")
+        self.open_anew(total_bytes=1000)
+        self.run_it(test)
+
+    def open_anew(self, **limits):
+        """End the store, and go on with the next one."""
+        self.store.close()
+        self.store = self.open(**limits)
+        return self.store
+
+    # Calls that overlap
+
+    def test_calls_that_overlap_take_effect_in_the_order_in_which_they_were_begun(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            lines = [b"%d" % i for i in range(20)]
+            calls = []
+            for i in range(20):
+                calls.append(store.put("a", owner, lines[i]))
+                calls.append(store.receive("a", owner, EPOCH, i, [lines[i]]))
+                calls.append(store.acknowledge("a", owner, i // 2))
+                calls.append(store.away("a", owner, i))
+            calls.append(store.realign("a", owner, b"another.", 77, 12))
+            calls.append(store.claim("a"))
+            found = await all_ended(begin(*calls))
+            self.assertEqual([error for _, error in found if error], [])
+            state = found[-1][0]
+            got = (state.peer_epoch, state.next_number, state.base, state.outbox)
+            self.assertEqual(got, (b"another.", 77, 12, lines[12:]))
+            self.assertEqual(await inbox_of(store, state.owner), numbered(0, lines))
+            self.assertEqual((await store.backlogs())[0]["away_s"], 19)
+
+        self.run_it(test)
+
+    def test_write_that_is_begun_behind_a_discard_is_fenced(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            tasks = begin(store.put("a", owner, b"0"), store.discard("a", owner), store.put("a", owner, b"1"))
+            first, (discarded, _), last = await all_ended(tasks)
+            self.assertEqual((first[1], discarded[1]), (None, 1))
+            self.assertIn("another owner", str(last[1]))
+            self.assertEqual((await store.claim("a")).outbox, [])
+
+        self.run_it(test)
+
+    def test_line_is_not_seen_before_receive_has_returned_unless_it_is_safe(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            (task,) = begin(store.receive("a", owner, EPOCH, 1, [b"x"]))
+            await asyncio.sleep(0)
+            seen = await store.look("a", owner, 0)
+            self.assertIn(seen, (None, (0, b"x")))
+            await task
+            self.assertEqual(await store.look("a", owner, 0), (0, b"x"))
+
+        self.run_it(test)
+
+    def test_together_runs_its_steps_in_order(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 1, [b"x", b"y"])
+            steps = [lambda line=line: store.put("a", owner, line) for line in (b"0", b"1", b"2")]
+            steps.append(lambda: store.acknowledge("a", owner, 2))
+            steps.append(lambda: store.take("a", owner))
+            self.assertEqual(await store.together(steps), [None, None, None, None, b"x"])
+            self.assertEqual(await store.together(steps[4:]), [b"y"])
+            self.assertEqual(await store.together([]), [])
+            state = await store.claim("a")
+            self.assertEqual((state.base, state.outbox), (2, [b"2"]))
+
+        self.run_it(test)
+
+    def test_together_that_fails_has_ended_all_its_steps(self):
+        async def test():
+            store, owner, running = self.store, await self.claim(), []
+
+            async def counted(call):
+                running.append(call)
+                await call
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                running.remove(call)
+
+            async def bad():
+                await store.put("a", owner, b"before")
+                raise StoreError("the first")
+
+            steps = [
+                bad, lambda: counted(store.put("a", owner, b"x")), lambda: counted(store.take("a", owner)),
+            ]  # fmt: skip
+            await self.refused(store.together(steps), "the first")
+            self.assertEqual(running, [])
+            state = await store.claim("a")
+            self.assertIn(state.outbox, ([b"before"], [b"before", b"x"]))
+
+        self.run_it(test)
+
+    # Cancellation
+
+    def test_take_whose_caller_is_cancelled_is_undone(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            lines = [b"%d" % i for i in range(30)]
+            await store.receive("a", owner, EPOCH, 1, lines)
+            taken = []
+            for pauses in range(24):
+                (task,) = begin(store.take("a", owner))
+                for _ in range(pauses):
+                    await asyncio.sleep(0 if pauses < 8 else 0.0004)
+                task.cancel()
+                line, _ = await ended(task)
+                if line is not None:
+                    taken.append(line)
+                expected = numbered(0, lines)[len(taken) :]
+                self.assertEqual(await inbox_of(store, owner), expected, pauses)
+            self.assertEqual(taken, lines[: len(taken)])
+            self.assertEqual(store.total, cost(lines[len(taken) :]))
+            state = await store.claim("a")
+            self.assertEqual(await inbox_of(store, state.owner), numbered(0, lines)[len(taken) :])
+
+        self.run_it(test)
+        self.assert_same_inbox_after_the_end()
+
+    def test_take_that_is_cancelled_when_its_result_is_ready_is_undone(self):
+        """By a call that ends in the same step of the loop, and before it."""
+
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 1, [b"0", b"1"])
+
+            async def cancel():
+                await store.put("a", owner, b"x")
+                tasks[2].cancel()
+
+            tasks = []
+            tasks.extend(begin(store.put("a", owner, b"x"), cancel(), store.take("a", owner)))
+            line = (await all_ended(tasks))[2][0]
+            self.assertIn(line, (None, b"0"))
+            self.assertEqual(await store.take("a", owner), b"0" if line is None else b"1")
+
+        self.run_it(test)
+        self.assert_same_inbox_after_the_end()
+
+    def test_take_that_is_cancelled_before_it_was_written_is_undone(self):
+        """Its line is removed and there again in one transaction."""
+
+        async def test():
+            store, owner = self.store, await self.claim()
+            await store.receive("a", owner, EPOCH, 1, [b"0", b"1"])
+            put, take = begin(store.put("a", owner, b"x"), store.take("a", owner))
+            await asyncio.sleep(0)
+            take.cancel()
+            line, _ = await ended(take)
+            await put
+            self.assertEqual(await store.take("a", owner), b"0" if line is None else b"1")
+            if line is None:
+                await store.give_back("a", owner, b"0")
+
+        self.run_it(test)
+        self.assert_same_inbox_after_the_end()
+
+    def test_take_that_ends_with_its_loop_is_undone(self):
+        async def test():
+            self.owner = await self.claim()
+            await self.store.receive("a", self.owner, EPOCH, 1, [b"0", b"1"])
+            tasks.extend(begin(self.store.take("a", self.owner)))
+            await asyncio.sleep(0)
+
+        async def look():
+            return await inbox_of(self.store, await self.claim())
+
+        tasks = []
+        self.run_it(test)
+        taken = tasks[0].done() and not getattr(tasks[0], "cancelled", bool)()  # not in MicroPython
+        if self.bed.outlives:
+            self.open_anew()
+        self.assertEqual(self.bed.run(look()), [(1, b"1")] if taken else [(0, b"0"), (1, b"1")])
+
+    def assert_same_inbox_after_the_end(self):
+        """What the store shows is what the next process finds."""
+
+        async def look():
+            owner = (await self.store.claim("a")).owner
+            return await inbox_of(self.store, owner)
+
+        before = self.bed.run(look())
+        if self.bed.outlives:
+            self.open_anew()
+            self.assertEqual(self.bed.run(look()), before)
+
+    def test_cancelled_write_is_done_or_not(self):
+        async def test():
+            store, owner = self.store, await self.claim()
+            outbox = []
+            for pauses in range(8):
+                line = b"%d" % pauses
+                (task,) = begin(store.put("a", owner, line))
+                for _ in range(pauses):
+                    await asyncio.sleep(0)
+                task.cancel()
+                _, error = await ended(task)
+                state = await store.claim("a")
+                owner = state.owner
+                allowed = [outbox + [line]] if error is None else [outbox, outbox + [line]]
+                self.assertIn(state.outbox, allowed)
+                outbox = state.outbox
+
+        self.run_it(test)
+
+    # Failure
+
+    def broken(self, test):
+        if not self.bed.can_fail:
+            self.skipTest("there is no disk that can fail")
+        self.run_it(test)
+
+    def test_failure_fails_what_is_in_progress_and_every_later_call_of_the_owner(self):
+        async def test():
+            store, owner = self.store, await self.filled()
+            quiet = await self.claim("b")
+            mend = self.bed.break_disk(store)
+            lines = [b"%d" % i for i in range(5)]
+            tasks = begin(*[store.put("a", owner, line) for line in lines])
+            for _, error in await all_ended(tasks):
+                self.assertIsInstance(error, StoreError)
+            mend()
+            for call in self.calls(owner):
+                await self.refused(call, "claim it again")
+            await store.put("b", quiet, b"another client's")
+            state = await store.claim("a")
+            self.assertEqual(state.outbox[:2], [b"out 1", b"out 2"])
+            rest = state.outbox[2:]
+            self.assertEqual(rest, [line for line in lines if line in rest])
+            self.assertEqual(await inbox_of(store, state.owner), [(1, b"in 1")])
+            await self.refused(store.put("a", owner, b"x"), "another owner")
+            await store.put("a", state.owner, b"x")
+
+        self.broken(test)
+
+    def test_failure_leaves_total_true_and_tells_of_room(self):
+        async def test():
+            store, told = self.store, []
+            store.on_room = lambda: told.append(store.total)
+            owners = {}
+            for client_id in ("a", "b", "c"):
+                owners[client_id] = await self.claim(client_id)
+            await store.put("b", owners["b"], b"y")
+            mend = self.bed.break_disk(store)
+            (task,) = begin(store.receive("a", owners["a"], EPOCH, 1, [b"x" * 2000]))
+            await asyncio.sleep(0)
+            self.assertFalse(store.inbox_room("b"))
+            _, error = await ended(task)
+            self.assertIsInstance(error, StoreError)
+            mend()
+            await store.put("c", owners["c"], b"at once, while the store finds out what it has")
+            found = [b"y", b"at once, while the store finds out what it has"]
+            state = await store.claim("a")
+            found += [line for _, line in await inbox_of(store, state.owner)]
+            self.assertEqual(store.total, cost(found))
+            self.assertTrue(store.inbox_room("b"))
+            self.assertEqual(len(told), 1)
+
+        if not self.bed.has_total or not self.bed.can_fail:
+            self.skipTest("clients have no limit in common")
+        self.open_anew(total_bytes=1000)
+        self.run_it(test)
+
+    def test_claim_that_fails_gives_the_client_to_nobody(self):
+        async def test():
+            store, owner = self.store, await self.filled()
+            mend = self.bed.break_disk(store)
+            await self.refused(store.claim("a"))
+            await self.refused(store.claim("new"))
+            mend()
+            self.assertGreater((await self.assert_filled()).owner, owner)
+            self.assertGreater((await store.claim("new")).owner, 0)
+
+        self.broken(test)
+
+    # Its end
+
+    def test_closed_store_raises_in_every_method(self):
+        async def filled():
+            self.owner = await self.filled()
+
+        async def test():
+            store = self.store
+            others = [store.peek("a"), store.claim("a"), store.claim("b"), store.backlogs(), store.watch()]
+            for call in others + self.calls(self.owner):
+                await self.refused(call, "closed")
+            for call in (lambda: self.store.inbox_room("a"), lambda: self.store.outbox_room("a", 1)):
+                with self.assertRaises(StoreError):
+                    call()
+            self.assertIsNotNone(self.store.total)
+
+        self.run_it(filled)
+        self.store.close()
+        self.store.close()
+        self.run_it(test)
+
+    def test_close_finishes_what_was_begun(self):
+        async def test():
+            owner = await self.claim()
+            tasks = begin(*[self.store.put("a", owner, b"%d" % i) for i in range(4)])
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self.store.close()
+            for _, error in await all_ended(tasks):
+                if error is None:
+                    done.append(error)
+
+        async def found():
+            return (await self.store.claim("a")).outbox
+
+        done = []
+        self.run_it(test)
+        if self.bed.outlives:
+            self.open_anew()
+            self.assertEqual(len(done), 4)
+            self.assertEqual(self.bed.run(found()), [b"0", b"1", b"2", b"3"])
+
+    def test_watch_runs_until_it_is_cancelled_or_the_store_is_closed(self):
+        async def test():
+            watches = begin(self.store.watch(), self.store.watch(), self.store.watch())
+            await asyncio.sleep(0.05)
+            self.assertEqual([task.done() for task in watches], [False] * 3)
+            watches[0].cancel()
+            self.assertIsInstance((await ended(watches[0]))[1], asyncio.CancelledError)
+            await self.claim()
+            self.store.close()
+            for task in watches[1:]:
+                self.assertIn("closed", str((await ended(task))[1]))
+
+        self.run_it(test)
+
+    def test_store_serves_one_loop_after_another(self):
+        async def first():
+            await self.filled()
+            begin(self.store.watch())
+            self.left = begin(self.store.put("b", await self.claim("b"), b"left"))
+            await asyncio.sleep(0)
+
+        async def second():
+            watch = begin(self.store.watch())[0]
+            await self.assert_filled_but_for("b")
+            self.assertFalse(watch.done())
+            watch.cancel()
+
+        self.run_it(first)
+        self.run_it(second)
+
+    async def assert_filled_but_for(self, other):
+        owner = await self.claim(other)
+        await self.store.discard(other, owner)
+        await self.assert_filled()
+
+    def test_what_was_written_outlives_the_store(self):
+        async def fill():
+            await self.filled()
+            state = await self.store.claim("a")
+            await self.store.named("a", state.owner, state.run)
+            return state
+
+        async def test():
+            self.assertEqual(await self.store.peek("a"), (before.owner, before.epoch))
+            self.assertEqual(self.store.total, cost([b"in 1", b"out 1", b"out 2"]))
+            state = await self.assert_filled()
+            self.assertGreater(state.owner, before.owner)
+            self.assertEqual(state.runs[:-1], runs_around(before.runs, before.run))
+            await self.refused(self.store.put("a", before.owner, b"x"), "another owner")
+
+        if not self.bed.outlives:
+            self.skipTest("nothing outlives it")
+        before = self.bed.run(fill())
+        self.open_anew()
+        self.run_it(test)
+
+    # Chance
+
+    def test_random_calls(self):
+        fresh = int.from_bytes(os.urandom(3), "big")
+        for seed in list(range(self.bed.seeds)) + [fresh]:
+            self.tearDown()
+            self.setUp()
+            try:
+                RandomCalls(self, seed).run()
+            except BaseException:
+                print("test_random_calls fails with seed", seed)
+                raise
