@@ -306,16 +306,15 @@ class RandomCalls:
         for client_id, model in self.models.items():  # so that a note, or the undoing of a take, does not fail as well
             await self.store.away(client_id, model.owner, model.away_s)
         mend = self.bed.break_disk(self.store)
-        client_id = self.chance.of(list(self.models))
-        model = self.models[client_id]
-        before = list(model.outbox)
-        lines = [self.line() for _ in range(1 + self.chance.below(3))]
-        for found in await all_ended(begin(*[self.store.put(client_id, model.owner, line) for line in lines])):
+        lines = {client_id: [self.line() for _ in range(1 + self.chance.below(2))] for client_id in self.models}
+        order = [(client_id, line) for client_id in lines for line in lines[client_id]]
+        puts = [self.store.put(client_id, self.models[client_id].owner, line) for client_id, line in order]
+        for found in await all_ended(begin(*puts)):
             self.raises(found)
         mend()
-        self.raises(await ended(begin(self.store.take(client_id, model.owner))[0]))
-        state = await self.store.claim(client_id)
-        done = [line for line in lines if line in state.outbox]
-        model.outbox = before + done
-        self.claimed(model)((state, None))
-        return 1 + len(lines)
+        for client_id, model in self.models.items():
+            self.raises(await ended(begin(self.store.take(client_id, model.owner))[0]))
+            state = await self.store.claim(client_id)
+            model.outbox.extend([line for line in lines[client_id] if line in state.outbox])
+            self.claimed(model)((state, None))
+        return 2 * len(order)
