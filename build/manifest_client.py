@@ -13,8 +13,8 @@ package(
 package(
     "pb_link",
     (
-        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "fallbacks.py", "hooks.py", "limits.py",
-        "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
+        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "connection.py", "fallbacks.py", "hooks.py",
+        "limits.py", "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
         "start.py",
     ),
     base_path="..",

@@ -78,12 +78,12 @@ class AppBase:
         """
         limit = wait_limit(timeout_ms)
         link = self._link
-        receiver = link.session.receiver
-        while not receiver.lines:
+        lines = link.session.lines
+        while not lines:
             link.check_open()
             await link.changed.wait(limit)
         # All that may fail comes before the line is accepted; nothing is awaited between that and returning it.
-        line = decode_line(receiver.lines[0])
+        line = decode_line(lines[0])
         link.accept()
         return line
 
@@ -107,15 +107,15 @@ class AppBase:
         not sent; LinkDown after `close`.
         """
         link = self._link
-        data = encode_line(line, link.peer_max_line)
-        sender = link.session.sender
+        data = encode_line(line, link.session.peer_max_line)
+        session = link.session
         link.check_open()
-        if self._line_writers or not (qos or link.up) or not sender.room_for(len(data)):
+        if self._line_writers or not (qos or link.up) or not session.room_for(len(data)):
             if not await self._line_turn(len(data), qos):
                 return  # qos 0 and no link: lost, as promised
-        target = sender.append(data, bool(qos))
+        target = session.append(data, bool(qos))
         link.flag.set()
-        while wait and sender.acknowledged < target:
+        while wait and session.acknowledged < target:
             try:
                 await link.changed.wait()
             except MemoryError:  # the line has its place: that is not to be told by an error
@@ -136,7 +136,7 @@ class AppBase:
                 link.check_open()
                 if not (numbered or link.up):
                     return False
-                if writers[0] is ticket and link.session.sender.room_for(size):
+                if writers[0] is ticket and link.session.room_for(size):
                     return True
                 await link.changed.wait()
         finally:

@@ -15,6 +15,7 @@ from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import drive, let_go
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
+from pb_link.connection import Connection
 from pb_link.fallbacks import Fallbacks
 from pb_link.hooks import Hooks
 from pb_link.releases import Releases
@@ -30,14 +31,12 @@ from protocol.control_client import decode_report, encode_config
 from protocol.digest import Hmac
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
-from protocol.framing import PREFIX
-from protocol.handshake import DONE, Initiator
-from protocol.limits import EPOCH_BYTES, HANDSHAKE_MS, MAX_FRAME, MAX_LINE, NONCE_BYTES, RECEIVE_BYTES
+from protocol.handshake import Initiator
+from protocol.limits import EPOCH_BYTES, NONCE_BYTES, RECEIVE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
-from protocol.receiver import Receiver, receive_bytes
-from protocol.sender import Sender
-from protocol.serial import get16, put16
-from protocol.session import OPEN, Session
+from protocol.receiver import receive_bytes
+from protocol.serial import get16
+from protocol.session import DETACHED, OPEN, Session
 
 
 class Link:
@@ -67,17 +66,12 @@ class Link:
         self._epoch = None  # until the first connection, whose moment is another one in each life
         max_line = settings.max_line
         space = max(limits.MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(max_line)))
-        receiver = Receiver(space, max_line)
-        self.session = Session(Sender(), receiver, ticks_diff)
+        self.session = Session(ticks_diff, space, max_line)
         self.shortage = Shortage(max_line)
-        self.peer_max_line = MAX_LINE  # bytes of the longest line that the server takes
         self._reader = FrameReader()
-        self._initiator = None
-        self._handshake = Timeout(HANDSHAKE_MS)
-        self._reply = None  # handshake frame to be sent
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = False
-        self._connection = 0  # number of the bridge's connection that we use, or 0
+        self._connection = None  # Connection
         self.up = False
         self._started = False
         self._resetting = False
@@ -91,7 +85,7 @@ class Link:
 
     def accept(self):
         """The oldest line is handed over. Allocates nothing."""
-        self.session.accepted(1, ticks_ms())
+        self.session.accept(1, ticks_ms())
         self.flag.set()
 
     def check_open(self):
@@ -148,9 +142,9 @@ class Link:
     def _recover(self):
         """Memory has run out somewhere in a step."""
         if self._connection:
-            self._box.drop(self._connection)
+            self._box.drop(self._connection.number)
         self._lose_connection()
-        self.shortage.met(self.session.receiver.next)
+        self.shortage.met(self.session.expected)
 
     def close(self):
         """Free the pins and the bus; every waiting call raises LinkDown."""
@@ -232,18 +226,22 @@ class Link:
     # Receiving
 
     def _receive(self):
-        for kind, connection, payload in self._box.transfers():
+        for kind, number, payload in self._box.transfers():
             if kind & KIND == CONTROL:
                 self._take_control(bytes(payload))
-            elif kind & KIND == DATA and connection and connection == self._connection:
+            elif kind & KIND == DATA and self._uses(number):
                 self._take_stream(payload)
+
+    def _uses(self, number):
+        """True if the bridge's connection of this number is the one that we use."""
+        return self._connection is not None and self._connection.number == number
 
     def _take_control(self, record):
         kind = record[0]
         number = record[1] if len(record) > 1 else 0
         if kind == control.UP and number:
             self._connect(number)
-        elif kind == control.DOWN and number and number == self._connection:
+        elif kind == control.DOWN and self._uses(number):
             self._log("= connection %d ended" % number)
             self._lose_connection()
         elif kind == control.REPORT:
@@ -266,51 +264,35 @@ class Link:
             self._drop(self._reader.fault)
 
     def _take_frame(self, data):
-        if self._initiator.state != DONE:
-            return self._take_handshake(data)
-        fault = self.session.receive(data, ticks_ms())
-        if not fault and self.session.state == OPEN:
+        fault = self._connection.receive(data)
+        state = self.session.state
+        if fault and state == DETACHED:  # in the handshake
+            print("pb_link: no session with the server: " + fault)
+            self._hooks.failed(control.BAD_SERVER)
+        elif not fault and state == OPEN:
             self._set_up(True)
             self.changed.pulse()
         return fault
 
     # Connections
 
-    def _connect(self, connection):
+    def _connect(self, number):
         self._lose_connection()
-        self._log("= connection %d" % connection)
-        self._connection = connection
+        self._log("= connection %d" % number)
         self._box.drop(0)
         self._reader.reset()
         bridge_life = self._box.status.bridge_life  # drawn by the ESP8266, whose generator is a good one
-        seen = bytes((bridge_life >> 8, bridge_life & 0xFF, connection))
+        seen = bytes((bridge_life >> 8, bridge_life & 0xFF, number))
         if self._epoch is None:
             self._epoch = self._nonces.take(EPOCH_BYTES, seen)
         nonce = self._nonces.take(NONCE_BYTES, seen)
-        self._initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self._reply = self._initiator.hello()
-        self._handshake.restart()
-
-    def _take_handshake(self, data):
-        self._reply, fault = self._initiator.receive(data)
-        if fault:
-            print("pb_link: no session with the server: " + fault)
-            self._hooks.failed(control.BAD_SERVER)
-            return fault
-        max_frame = min(self._initiator.peer_max_frame, self._box.max_payload, MAX_FRAME)
-        self.peer_max_line = self._initiator.peer_max_line
-        self.session.attach(self._initiator.channel, self._initiator.peer_epoch, max_frame, self.peer_max_line)
-        held = self.session.sender.longest_held
-        if held:
-            print("pb_link: a line of %d bytes is held: the server takes %d" % (held, self.peer_max_line))
-        return None
+        initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
+        self._connection = Connection(number, initiator, self.session, self._box.max_payload)
 
     def _check_connection(self):
         if not self._connection:
             return
-        fault = self.session.fault(ticks_ms())
-        if not fault and self.session.state != OPEN and self._handshake.expired():
-            fault = "the server does not answer"
+        fault = self._connection.fault(ticks_ms())
         if not fault and self.shortage.over():
             fault = "there is room for longer lines again"
         if fault:
@@ -319,12 +301,11 @@ class Link:
     def _drop(self, reason):
         """Have the bridge close the connection, and open another."""
         self._log("! " + reason)
-        self._box.drop(self._connection)
+        self._box.drop(self._connection.number)
         self._lose_connection()
 
     def _lose_connection(self):
-        self._connection = 0
-        self._reply = None
+        self._connection = None
         self.session.detach()
         if self.session.renumbered():
             self._epoch = None
@@ -358,20 +339,10 @@ class Link:
                 continue
             if not self._connection:
                 return
-            end = self._next_frame(buf, at, now)
+            end = self._connection.encode_into(buf, at, now)
             if end == at:
                 return
-            self._box.offer(DATA | FRAME_END, self._connection, end - at)
-
-    def _next_frame(self, buf, at, now):
-        if self._reply is None:
-            return self.session.encode_into(buf, at, now)
-        start = at + PREFIX
-        end = start + len(self._reply)
-        put16(buf, at, len(self._reply))
-        buf[start:end] = self._reply
-        self._reply = None
-        return end
+            self._box.offer(DATA | FRAME_END, self._connection.number, end - at)
 
     # The ESP8266
 
@@ -384,17 +355,15 @@ class Link:
         if self._watch.alive:
             self._log("! the ESP8266 is silent")
         else:
+            next_ms = min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)
             print("pb_link: the ESP8266 does not answer. Check its power and firmware, and the wires"
-                  " scl, sda, syn, ack, rst. Next attempt in %d s." % (self._next_attempt_ms() // 1000))
+                  " scl, sda, syn, ack, rst. Next attempt in %d s." % (next_ms // 1000))
         if self._rst is not None:
             self._begin_reset()
             return
         if self._connection:
-            self._drop("connection %d is given up" % self._connection)
+            self._drop("connection %d is given up" % self._connection.number)
         self._watch.was_reset()
-
-    def _next_attempt_ms(self):
-        return min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)
 
     async def reset(self):
         """Reset the ESP8266; returns when the bus is open to it again. Cancelling it does not stop that."""
@@ -431,7 +400,7 @@ class Link:
             if not self.closed:
                 self._open_bus()
         except MemoryError:  # the next step opens the bus; if there was no pulse the watch asks for another reset
-            self.shortage.met(self.session.receiver.next)
+            self.shortage.met(self.session.expected)
         finally:
             self._resetting = False
             self.changed.pulse()

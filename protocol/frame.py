@@ -70,7 +70,7 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     length of the payload), then the payload.
 """
 
-from struct import pack, pack_into, unpack_from
+from struct import pack_into, unpack_from
 
 from protocol.digest import Hmac, equal
 from protocol.limits import MAC_BYTES
@@ -97,7 +97,7 @@ DATA_HEADER = 8
 MORE = 0x8000
 QOS0 = 0x4000
 LENGTH = 0x07FF
-_RESERVED = 0x3800
+RESERVED = 0x3800  # bits of a record header that are 0
 RECORD_HEADER = 2
 
 REFUSED_VERSION = 1
@@ -109,20 +109,12 @@ REASONS = {  # of the others: that of another version names both
 }
 
 
-def encode_refused(reason, version):
-    return bytes((REFUSED, reason, version))
-
-
 def encode_resume(buf, at, flags, base, ack, next_number, lost, room, runs):
-    """runs: bytes, of `run_entry`, or of several."""
+    """runs: bytes, of `server_session.run_entry`, or of several."""
     pack_into(_RESUME, buf, at, RESUME, flags, base, ack, next_number, lost, room, len(runs) // RUN_ENTRY)
     at += RESUME_HEADER
     buf[at : at + len(runs)] = runs
     return at + len(runs)
-
-
-def run_entry(name, number):
-    return name + pack(">I", number)
 
 
 def is_resume(data, end):
@@ -141,7 +133,6 @@ class Resume:
         self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
         self.lost = lost & NUMBERS
 
-    @property
     def news(self):
         """For people at the client, or None: the server's store is not what it was."""
         if self.lost or self.parted:
@@ -160,11 +151,6 @@ def encode_data_header(buf, at, number, ack, seen, room):
     put16(buf, at + 5, seen)
     buf[at + 7] = room
     return at + DATA_HEADER
-
-
-def record_fault(header):
-    """None, or what is wrong with the 16 bits of a record header."""
-    return "record header %04x" % header if header & _RESERVED else None
 
 
 class Channel:

@@ -9,7 +9,7 @@ once `disconnect` has been called. `accept`, `disconnect` and `start_at`
 allocate nothing.
 """
 
-from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, record_fault
+from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
 from protocol.limits import (
     MAX_LINE,
     MIN_FIRST,
@@ -60,10 +60,6 @@ class Receiver:
             self._charges[i] = -abs(self._charges[i])
         self.ack = self.next = number
 
-    def ack_after(self, count):
-        """What `ack` will be when the oldest count lines are accepted."""
-        return (self.ack + sum(charge > 0 for charge in self._charges[:count])) & NUMBERS
-
     def accept(self, count=1):
         """The oldest count lines are handed over or stored: acknowledge them."""
         for _ in range(count):
@@ -89,9 +85,10 @@ class Receiver:
             header = get16(body, at)
             at += RECORD_HEADER
             n = header & LENGTH
-            fault = record_fault(header)
-            if fault or at + n > len(body):
-                return fault or "record cut off"
+            if header & RESERVED:
+                return "record header %04x" % header
+            if at + n > len(body):
+                return "record cut off"
             fault = self._record(number, header, body[at : at + n])
             if fault:
                 return fault

@@ -35,6 +35,10 @@ _PROOF_BYTES = 1 + PROOF_BYTES
 WELCOME_SENT = "welcome sent"
 
 
+def encode_refused(reason, version):
+    return bytes((frame.REFUSED, reason, version))
+
+
 class Responder:
     """The server's half.
 

@@ -25,7 +25,7 @@ class Sender:
         self.base = 0  # number of the oldest line that is not acknowledged
         self.reached = 0  # number of the first line that no earlier connection can have carried whole
         self.acknowledged = 0  # lines acknowledged in this life, for waiters
-        self._lines = []  # (bytes, numbered), oldest first: those sent, all numbered, from `base` on; and those not yet
+        self.lines = []  # (bytes, numbered), oldest first: those sent, all numbered, from `base` on; and those not yet
         self._retained = 0  # how many of them have been sent
         self._held = 0  # bytes in them
         self._offset = 0  # bytes that have been sent of the first that has not
@@ -41,14 +41,9 @@ class Sender:
         Sender, or one whose peer does not know any of its numbers."""
         self.base = self.reached = number
 
-    def known_until(self, number):
-        """The peer may have got the lines before this number from another process: they are admitted, not sent here."""
-        if diff30(number, self.reached) > 0:
-            self.reached = number
-
     def room_for(self, size):
         """True if a line of this many bytes can be admitted now."""
-        lines = len(self._lines)
+        lines = len(self.lines)
         return lines == 0 or (lines < self.max_lines and self._held + size <= self.max_bytes)
 
     def append(self, data, numbered):
@@ -57,7 +52,7 @@ class Sender:
         Returns: how many numbered lines must have been acknowledged for this
         one to be (compare with `acknowledged`); 0 for a line of qos 0.
         """
-        self._lines.append((data, numbered))
+        self.lines.append((data, numbered))
         self._held += len(data)
         if not numbered:
             return 0
@@ -70,21 +65,16 @@ class Sender:
         return (self.base + self._retained) & NUMBERS
 
     @property
-    def end(self):
-        """Number of the next line with one to be admitted."""
-        return (self.base + sum(numbered for _, numbered in self._lines)) & NUMBERS
-
-    @property
     def idle(self):
         """True if every admitted line has been sent and acknowledged."""
-        return not self._lines
+        return not self.lines
 
     @property
     def longest_held(self):
         """Bytes of the longest line that has not been sent, and that the peer does not take; 0 if there is none."""
         longest = 0
-        for i in range(self._retained, len(self._lines)):
-            longest = max(longest, len(self._lines[i][0]))
+        for i in range(self._retained, len(self.lines)):
+            longest = max(longest, len(self.lines[i][0]))
         return longest if longest > self.max_line else 0
 
     def acknowledge(self, ack):
@@ -101,7 +91,7 @@ class Sender:
     def _forget(self, count):
         """The oldest count lines, all numbered, are accepted."""
         for _ in range(count):
-            self._held -= len(self._lines.pop(0)[0])
+            self._held -= len(self.lines.pop(0)[0])
         self.base = (self.base + count) & NUMBERS
         self.acknowledged += count
 
@@ -122,7 +112,7 @@ class Sender:
         self._offset = 0
         self.sent = self._asked = self._unasked_lines = 0
         self._retained = 0
-        lines = self._lines
+        lines = self.lines
         i = 0
         while i < len(lines):
             if lines[i][1]:
@@ -147,15 +137,15 @@ class Sender:
 
     def can_fill(self):
         """True if `fill` would write something into a frame with space."""
-        if self._retained == len(self._lines):
+        if self._retained == len(self.lines):
             return False
-        size = len(self._lines[self._retained][0])
+        size = len(self.lines[self._retained][0])
         return self._credit >= RECORD_CHARGE + min(size - self._offset, MIN_FRAGMENT) and size <= self.max_line
 
     def fill(self, buf, at, end):
         """Write records into buf[at:end] as far as space and credit go. Returns the new at."""
         while self.can_fill():
-            data, numbered = self._lines[self._retained]
+            data, numbered = self.lines[self._retained]
             left = len(data) - self._offset
             n = min(left, end - at - RECORD_HEADER, self._credit - RECORD_CHARGE, LENGTH)
             if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
@@ -194,5 +184,5 @@ class Sender:
             self._retained += 1
             self._unasked_lines += 1
         else:
-            self._lines.pop(self._retained)
+            self.lines.pop(self._retained)
             self._held -= len(data)

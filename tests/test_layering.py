@@ -68,6 +68,7 @@ MUTATORS = {
     "setdefault", "add", "discard", "sort", "reverse",
 }
 CONTAINERS = {"list", "dict", "set", "defaultdict", "OrderedDict"}
+HALVES = {"sender", "receiver", "_sender", "_receiver"}
 # There is no such thing as a constant one of these.
 NEVER_CONSTANT = {"bytearray", "array", "deque", "Event", "Lock", "ThreadSafeFlag", "Queue"}
 
@@ -273,7 +274,27 @@ def changed_name(node):
     return None
 
 
-RULES = (wrong_arrows, wrong_units, stray_platform_imports, not_micropython, shared_state)
+def halves_of_sessions(root):
+    """Returns a line for each use of the sender or receiver of a session by others than the protocol and its tests.
+
+    What an adapter needs of them is a verb of Session. An object may have a `sender` of its own.
+    """
+    found = []
+    for relative, tree in source_files(root, sorted(ALL)):
+        if relative.startswith(("protocol/", "tests/protocol/")):
+            continue
+        for node in ast.walk(tree):
+            named = None
+            if isinstance(node, ast.Attribute) and name_of(node.value) != "self":
+                named = node.attr
+            elif isinstance(node, ast.Call) and name_of(node.func) in ("getattr", "setattr") and len(node.args) > 1:
+                named = getattr(node.args[1], "value", None)
+            if named in HALVES:
+                found.append(f"{relative}:{node.lineno}: .{named} of another object: use a verb of Session")
+    return found
+
+
+RULES = (wrong_arrows, wrong_units, stray_platform_imports, not_micropython, shared_state, halves_of_sessions)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -397,6 +418,21 @@ GOOD_STATE = [
     ("pb_link/config.py", "config = [8123, 'host']"),
     ("server/a.py", "seen = []"),
 ]
+BAD_HALVES = [
+    ("server/a.py", "def f(session):\n    return session.sender.base"),
+    ("server/a.py", "class A:\n    def f(self):\n        half = self._session._receiver\n        return half.lines"),
+    ("pb_link/a.py", "class A:\n    def f(self):\n        self.link.session.receiver.accept()"),
+    ("tests/server/a.py", "async def f(client):\n    assert client.session.sender.idle"),
+    ("sim/a.py", "def f(session):\n    return getattr(session, '_sender')"),
+    ("build/a.py", "def f(sessions):\n    return sessions[0].sender"),
+]
+GOOD_HALVES = [
+    ("server/a.py", "def f(session):\n    session.append(b'', True)\n    return session.lines"),
+    ("pb_link/a.py", "class A:\n    def f(self):\n        return self.sender()"),
+    ("protocol/a.py", "def f(session):\n    return session._sender.base"),
+    ("tests/protocol/a.py", "def f(session):\n    return session._receiver.room"),
+    ("tests/server/a.py", "def f(session, name):\n    return getattr(session, name)"),
+]
 
 
 def cases(rule, samples):
@@ -409,7 +445,8 @@ def cases(rule, samples):
     + cases(wrong_units, BAD_UNITS)
     + cases(stray_platform_imports, BAD_PLATFORM)
     + cases(not_micropython, BAD_ON_DEVICES)
-    + cases(shared_state, BAD_STATE),
+    + cases(shared_state, BAD_STATE)
+    + cases(halves_of_sessions, BAD_HALVES),
 )
 def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
     found = violations(rule, tmp_path, relative, text)
@@ -423,7 +460,8 @@ def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
     + cases(wrong_units, GOOD_UNITS)
     + cases(stray_platform_imports, GOOD_PLATFORM)
     + cases(not_micropython, GOOD_ON_DEVICES)
-    + cases(shared_state, GOOD_STATE),
+    + cases(shared_state, GOOD_STATE)
+    + cases(halves_of_sessions, GOOD_HALVES),
 )
 def test_rule_lets_pass_what_obeys_it(tmp_path, rule, relative, text):
     assert violations(rule, tmp_path, relative, text) == []

@@ -22,9 +22,7 @@ from protocol import control
 from protocol.framing import PREFIX
 from protocol.handshake import DONE
 from protocol.mailbox import ADDRESS, CONTROL, DATA
-from protocol.receiver import Receiver
 from protocol.responder import Responder
-from protocol.sender import Sender
 from protocol.serial import put16
 from protocol.session import OPEN, Session
 
@@ -90,7 +88,7 @@ class World:
         self._controls = []
         self._replies = []
         self._responder = Responder()
-        self._session = Session(Sender(), Receiver(), ticks_diff, ack_delay_ms=0)
+        self._session = Session(ticks_diff, ack_delay_ms=0)
 
     # machine.I2C
 
@@ -130,14 +128,15 @@ class World:
             self._replies.append(self._responder.challenge(_KEY, bytes(8), bytes(16)))
         elif self._responder.state != DONE:
             assert self._responder.proof(frame) is None
-            self._session.attach(self._responder.channel, self._responder.peer_epoch, self._responder.peer_max_frame)
+            peer = self._responder
+            self._session.attach(peer.channel, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
         else:
             fault = self._session.receive(memoryview(frame), ticks_ms())
             assert fault is None, fault
-            lines = self._session.receiver.lines
+            lines = self._session.lines
             while lines:
                 self.relayed += 1
-                self._session.accepted(1, ticks_ms())
+                self._session.accept(1, ticks_ms())
 
     def _say(self):
         box, session = self._box, self._session
@@ -154,8 +153,8 @@ class World:
             box.buffer[start : start + len(reply)] = reply
             box.send(DATA, _CONNECTION, PAYLOAD_AT, PREFIX + len(reply))
         else:
-            while _DIRECTION == "down" and session.state == OPEN and session.sender.room_for(len(_LINE)):
-                session.sender.append(_LINE.encode(), True)
+            while _DIRECTION == "down" and session.state == OPEN and session.room_for(len(_LINE)):
+                session.append(_LINE.encode(), True)
             end = session.encode_into(box.buffer, PAYLOAD_AT, ticks_ms())
             if end > PAYLOAD_AT:
                 box.send(DATA, _CONNECTION, PAYLOAD_AT, end - PAYLOAD_AT)

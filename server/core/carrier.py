@@ -9,11 +9,10 @@ import asyncio
 
 from primitives.platform import ticks_ms
 from primitives.supervisor import Supervisor
-from primitives.timeout import Timeout
 from primitives.waiting import ticks_add, wait_for_ms
 from protocol.errors import RemoteProtocolError
-from protocol.limits import ACK_DELAY_MS, HANDSHAKE_MS, SEND_BYTES
-from protocol.session import OPEN, RESUMING
+from protocol.limits import ACK_DELAY_MS, SEND_BYTES
+from protocol.session import OPEN
 from server.core.traffic import Traffic
 
 
@@ -49,14 +48,6 @@ class Carrier:
         if not numbered:
             self.queued += len(data)
 
-    def longest_held(self):
-        """Bytes of the longest line that waits and that the client does not take; 0 if there is none."""
-        sender = self._session.sender
-        longest = sender.longest_held
-        for data, _ in self._queue:
-            longest = max(longest, len(data))
-        return longest if longest > sender.max_line else 0
-
     def takes(self, size):
         """True if a line of qos 0 of this size may be added."""
         return not self.queued or self.queued + size <= SEND_BYTES
@@ -69,14 +60,16 @@ class Carrier:
     def admit_all(self):
         """All that has been written for the client goes into the session: RESUME may acknowledge any number."""
         while self._queue and self._queue[0][1]:
-            self._session.sender.append(*self._queue.pop(0))
+            self._session.append(*self._queue.pop(0))
 
     def attach(self, transport, responder):
-        """An authenticated connection takes over."""
+        """An authenticated connection takes over. Returns the bytes of the longest line that waits and that the client
+        does not take, or 0."""
         self.disconnect()
         self.transport = transport
-        sizes = responder.peer_max_frame, responder.peer_max_line
-        self._session.attach(responder.channel, responder.peer_epoch, *sizes)
+        frame, longest = responder.peer_max_frame, responder.peer_max_line
+        held = self._session.attach(responder.channel, responder.peer_epoch, frame, ticks_ms(), longest)
+        return max([held, *(len(data) for data, _ in self._queue if len(data) > longest)])
 
     def answered(self, fault):
         """The client's RESUME has been answered late, if it is still there."""
@@ -88,14 +81,14 @@ class Carrier:
 
     def _resumed(self):
         if self.up:
-            self.traffic.resumed(self._session.sender)
+            self.traffic.resumed(self._session)
 
     def disconnect(self):
         """End the present connection, if there is one."""
         if self.transport is None:
             return
         self.transport.close()
-        self.traffic.ended(self._session.sender, self.transport)
+        self.traffic.ended(self._session, self.transport)
         self.transport = None
         self._session.detach()
         self._queue = [entry for entry in self._queue if entry[1]]
@@ -141,20 +134,15 @@ class Carrier:
                     raise RemoteProtocolError(fault)
             transport.check()
             if heard:  # a keepalive wakes nobody
-                self.traffic.acknowledged(session.sender, ticks_ms())
+                self.traffic.acknowledged(session, ticks_ms())
                 self._storing.set()
                 transport.wake.set()
                 self._changed.pulse()
 
     async def _send(self, transport):
-        resuming = Timeout(HANDSHAKE_MS)
         while self.transport is transport:
             await self._send_frames(transport)
             wait = self._session.next_timeout(ticks_ms())
-            if self._session.state == RESUMING:
-                if resuming.expired():
-                    raise RemoteProtocolError("no RESUME in %d ms" % resuming.ms)
-                wait = resuming.left()
             if wait is None:
                 await transport.wake.wait()
                 continue
@@ -170,18 +158,18 @@ class Carrier:
             fault = self._session.fault(now)
             if fault:
                 raise RemoteProtocolError(fault)
-            before = self._session.sender.number
+            before = self._session.number
             end = self._session.encode_into(transport.buffer, 0, now)
             if end == 0:
                 return
-            self.traffic.sent(self._session.sender, before, now)
+            self.traffic.sent(self._session, before, now)
             await transport.send(end)
 
     def _fill_session(self):
-        sender = self._session.sender
-        while self._queue and sender.room_for(len(self._queue[0][0])):
+        session = self._session
+        while self._queue and session.room_for(len(self._queue[0][0])):
             data, numbered = self._queue.pop(0)
-            sender.append(data, numbered)
+            session.append(data, numbered)
             if not numbered:
                 self.queued -= len(data)
                 self._changed.pulse()

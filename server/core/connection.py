@@ -18,9 +18,7 @@ from primitives.wait_limit import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
-from protocol.receiver import Receiver
-from protocol.sender import Sender
-from protocol.session import Session
+from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.line_reader import Lines, Reading, readable
 from server.core.resuming import Resuming
@@ -169,7 +167,7 @@ class Connection:
             self._writers.remove(ticket)
             if self._writers:
                 self._changed.pulse()
-        while wait and session.sender.acknowledged < count:
+        while wait and session.acknowledged < count:
             await self._changed.wait()
             self._check(session)
 
@@ -270,13 +268,8 @@ class Connection:
                 self._begin(store, state)
 
     def _begin(self, store, state):
-        session = Session(Sender(), Receiver(), ticks_diff, answers=True)
-        session.peer_epoch = state.peer_epoch
-        session.receiver.start_at(state.next_number)
-        session.sender.start_at(state.base)
-        for line in state.outbox:  # all at once: RESUME may acknowledge any number of them
-            session.sender.append(line, True)
-        session.sender.known_until(session.sender.end)
+        session = ServerSession(ticks_diff)
+        session.restore(state.peer_epoch, state.next_number, state.base, state.outbox)
         self._carrier.begin(session)
         self._old = len(state.outbox)
         self._written = 0
@@ -339,9 +332,9 @@ class Connection:
         if self._resuming.wants:
             return await self._resuming.note_run(self._state)
         steps = []
-        if self._session.receiver.lines and self._store.inbox_room(self.client_id):
+        if self._session.lines and self._store.inbox_room(self.client_id):
             steps.append(self._store_received)
-        if self._session.sender.base != self._base:
+        if self._session.base != self._base:
             steps.append(self._store_acknowledged)
         if self._unstored is not None:
             steps.append(self._store_written)
@@ -355,17 +348,16 @@ class Connection:
 
     async def _store_received(self):
         session = self._session
-        lines = session.receiver.lines[:]
-        ack = session.receiver.ack_after(len(lines))
+        lines, ack = session.lines[:], session.expected
         await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
-        session.accepted(len(lines), ticks_ms())
+        session.accept(len(lines), ticks_ms())
         self._carrier.wake()
         self._registry.tell("received", self.client_id, lines=lines)
         self._resuming.moved()
         return True
 
     async def _store_acknowledged(self):
-        base = self._session.sender.base
+        base = self._session.base
         await self._store.acknowledge(self.client_id, self._state.owner, base)
         self._acknowledged_until(base)
         self._resuming.moved()
@@ -426,9 +418,8 @@ class Connection:
         self._attached = welcome.serial
         self.nconns += 1
         self._resuming.attach(transport, welcome.epoch, responder.peer_epoch)
-        self._carrier.attach(transport, responder)
+        held = self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
-        held = self._carrier.longest_held()
         if held:  # a life of the client that took longer ones, or none that was known
             self._registry.say("%s: a line of %d bytes is held, and those behind it: the client takes %d bytes at most"
                                % (self.client_id, held, self.max_line))

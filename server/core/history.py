@@ -18,8 +18,9 @@ Knows nothing of connections and stores.
 
 from struct import unpack_from
 
-from protocol.frame import MAX_RUNS, RUN_ENTRY, run_entry
+from protocol.frame import MAX_RUNS, RUN_ENTRY
 from protocol.lines import NUMBERS, diff30
+from protocol.server_session import run_entry
 
 # In one list. Each start of the server adds one, until the client comes and says in which it was.
 RUNS = 24
@@ -114,35 +115,35 @@ class Comparison:
 
     def __init__(self, session, state, same_epoch, met):
         """state: ClientState. same_epoch: the client was told its epoch; met: this process has served its life."""
-        heard, sender = session.heard, session.sender
+        heard = session.heard
         self.lost = 0
         if session.knows_peer:
-            self.lost = max(0, diff30(heard.base, session.receiver.next))
+            self.lost = max(0, diff30(heard.base, session.expected))
         elif not met:
             self.lost = heard.base  # a life counts from 0 on
         self.parted = False
         self.unknown = 0
         self.run = None
-        self.base = sender.base
+        self.base = session.base
         self.told = _told(state.runs, len(state.runs) - 1)
         if heard.remembered and same_epoch:
-            self._compare(heard, sender, state)
+            self._compare(heard, session, state)
         elif heard.remembered:
             self.parted = True
 
-    def _compare(self, heard, sender, state):
-        found = _common_past(state.runs, _named(heard.runs), sender.reached, sender.end)
-        common = found[1] if found else sender.base
-        sender.known_until(common)
+    def _compare(self, heard, session, state):
+        found = _common_past(state.runs, _named(heard.runs), session.reached, session.end)
+        common = found[1] if found else session.base
+        session.known_until(common)
         beyond = diff30(heard.next, common)
-        if found and beyond <= 0 and diff30(heard.ack, sender.base) >= 0:
+        if found and beyond <= 0 and diff30(heard.ack, session.base) >= 0:
             self.run = state.runs[found[0]][0]
             self.told = _told(state.runs, found[0])
             return
         self.parted = True
         self.unknown = max(0, beyond)
-        common = min(diff30(heard.next, sender.base), diff30(common, sender.base))
-        self.base = (sender.base + max(0, common)) & NUMBERS
+        common = min(diff30(heard.next, session.base), diff30(common, session.base))
+        self.base = (session.base + max(0, common)) & NUMBERS
 
     @property
     def same_past(self):

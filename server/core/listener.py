@@ -15,10 +15,10 @@ from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.digest import Hmac
 from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
-from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION, encode_refused
+from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION
 from protocol.framing import PREAMBLE
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
-from protocol.responder import WELCOME_SENT, Responder
+from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from server.core.admission import Places
 from server.core.keys import Keys
 from server.core.streams import start_server

@@ -85,7 +85,7 @@ class Resuming:
         try:
             if not found.same_past:  # else it has been put right by now, for an earlier connection
                 await self._put_right(state, session, found)
-                on_base(session.sender.base)
+                on_base(session.base)
             if is_crowded(state.runs):  # the run that is told now must be found again, whatever becomes of this process
                 await self._note(state, found.run or state.run)
         finally:
@@ -126,12 +126,11 @@ class Resuming:
         """First the store, in one transaction: what has been said is not found again."""
         heard, epoch = session.heard, self._epoch
         knows = session.knows_peer and not found.lost
-        cursor = (session.peer_epoch, session.receiver.ack) if knows else (epoch, heard.base)
+        cursor = (session.peer_epoch, session.ack) if knows else (epoch, heard.base)
         await self._store.realign(self._client_id, state.owner, *cursor, found.base)
         if not knows:
             session.become_peer(*cursor)
-        if found.base != session.sender.base:
-            session.sender.resume(found.base, found.base)
+        session.acknowledge_until(found.base)
         memory = (heard.runs, heard.next) if found.parted else None
         if found.lost or found.unknown and memory != self._said:
             self._tell(found)

@@ -19,14 +19,14 @@ class Traffic:
         """Another session: what its lines went through is not known."""
         self._sent_to = self._timed = None
 
-    def sent(self, sender, before, now):
-        """A frame has been filled. before: what sender.number was."""
-        if self._timed is None and sender.number != before:
-            self._timed = (sender.number, now)
+    def sent(self, session, before, now):
+        """A frame has been encoded. before: what session.number was."""
+        if self._timed is None and session.number != before:
+            self._timed = (session.number, now)
 
-    def acknowledged(self, sender, now):
+    def acknowledged(self, session, now):
         """A frame has come."""
-        if self._timed is None or diff30(sender.base, self._timed[0]) < 0:
+        if self._timed is None or diff30(session.base, self._timed[0]) < 0:
             return
         took_ms = ticks_diff(now, self._timed[1])
         self._timed = None
@@ -34,15 +34,15 @@ class Traffic:
         self.round_trip_ms += took_ms
         self.longest_round_trip_ms = max(self.longest_round_trip_ms, took_ms)
 
-    def resumed(self, sender):
+    def resumed(self, session):
         """The client has said what it has of the lines."""
         if self._sent_to is not None:
-            self.sent_again += max(0, diff30(self._sent_to, sender.number))
+            self.sent_again += max(0, diff30(self._sent_to, session.number))
 
-    def ended(self, sender, transport):
+    def ended(self, session, transport):
         """The connection ends; call it before the session is detached."""
         self.bytes_received += transport.received
         self.bytes_sent += transport.sent
-        if self._sent_to is None or diff30(sender.number, self._sent_to) > 0:
-            self._sent_to = sender.number
+        if self._sent_to is None or diff30(session.number, self._sent_to) > 0:
+            self._sent_to = session.number
         self._timed = None

@@ -6,7 +6,8 @@ import random
 import pytest
 
 import esp_link.bridge
-import pb_link.link
+import pb_link.connection
+import protocol.session
 import server.core.listener
 from protocol import mailbox
 from protocol.frame import Channel
@@ -21,7 +22,9 @@ def quick_recovery(monkeypatch):
     """A frame that was swallowed is noticed by time alone: that is shortened here."""
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_FIRST_MS", 20)
     monkeypatch.setattr(esp_link.bridge, "_RECONNECT_LAST_MS", 60)
-    monkeypatch.setattr(pb_link.link, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(pb_link.connection, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(protocol.session, "HANDSHAKE_MS", 500)
+    monkeypatch.setattr(protocol.session, "STALL_MS", 500)
     monkeypatch.setattr(server.core.listener, "HELLO_MS", 500)
     monkeypatch.setattr(server.core.listener, "HANDSHAKE_MS", 500)
 
@@ -33,12 +36,6 @@ class System(harness.System):
         super().__init__(timeout=1000, port=attacker and attacker.port, **how)
         if attacker:
             attacker.server_port = self.service.port
-
-    async def connected(self):
-        conn = await super().connected()
-        for session in (self.app._link.session, conn._session):
-            session._stall_ms = 500
-        return conn
 
 
 @pytest.mark.parametrize("harm", HARMS)

@@ -403,8 +403,7 @@ def test_client_whose_epoch_an_earlier_life_had_draws_another_one_and_loses_noth
         async with System() as system:
             conn = await system.connected()
             link = system.app._link
-            conn._session.peer_epoch = link._epoch  # as if it had received three lines of this epoch before
-            conn._session.receiver.start_at(3)
+            conn._session.become_peer(link._epoch, 3)  # as if it had received three lines of this epoch before
             epoch = link._epoch
             conn.disconnect()
             await until(lambda: not system.app.status(), "the end of the connection")

@@ -26,11 +26,10 @@ from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
 from protocol.handshake import DONE, START
 from protocol.mailbox import CONTROL, DATA
-from protocol.receiver import Receiver
 from protocol.responder import Responder
-from protocol.sender import Sender
 from protocol.serial import put16
 from protocol.session import OPEN, Session
+from tests.sessions import idle
 
 FIRST, END, STEP, COUNT = [int(word) for word in sys.argv[1:5]]
 POLL_MS = 50
@@ -101,7 +100,7 @@ class World:
         self.up = []  # lines that the server's application has read
         self.down = []
         self.written = 0  # lines of the server's application
-        self.session = Session(Sender(), Receiver(), ticks_diff, ack_delay_ms=0)
+        self.session = Session(ticks_diff, ack_delay_ms=0)
         self._exchanges = 0
         self._acting = False
         self._power()
@@ -208,19 +207,19 @@ class World:
         if responder.state != DONE:
             fault = responder.proof(frame)
             if not fault:
-                self.session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame)
+                self.session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame, ticks_ms())
             return fault
         fault = self.session.receive(memoryview(frame), ticks_ms())
-        lines = self.session.receiver.lines
+        lines = self.session.lines
         while lines:
             self.up.append(str(lines[0], "utf-8"))
-            self.session.accepted(1, ticks_ms())
+            self.session.accept(1, ticks_ms())
         return fault
 
     def _say(self):
         box, session = self._box, self.session
-        while session.sender.room_for(2000) and self.written < len(LINES):
-            session.sender.append(LINES[self.written].encode(), True)
+        while session.room_for(2000) and self.written < len(LINES):
+            session.append(LINES[self.written].encode(), True)
             self.written += 1
         if not box.can_send():
             if box.sending:
@@ -293,7 +292,7 @@ async def exchange(n):
     begin = ticks_ms()
     allocations.fail(n, COUNT)
     allocations.resume()
-    while not (app.done == 2 and world.session.sender.idle and app.told) and not link.done():
+    while not (app.done == 2 and idle(world.session) and app.told) and not link.done():
         await asyncio.sleep_ms(POLL_MS)
         if ticks_diff(ticks_ms(), begin) > LIMIT_MS:
             break
@@ -310,8 +309,8 @@ async def exchange(n):
         return "the link has ended"
     if world.up != LINES or world.down != [line + "\n" for line in LINES]:
         return "up %r, down %r" % ([line[:2] for line in world.up], [line[:2] for line in world.down])
-    if not (app.done == 2 and world.session.sender.idle and app.told):
-        return "it hangs: %d, %r, %r" % (app.done, world.session.sender.idle, app.told)
+    if not (app.done == 2 and idle(world.session) and app.told):
+        return "it hangs: %d, %r, %r" % (app.done, idle(world.session), app.told)
     if asyncio.core._io_queue.map:
         return "a flag is left"
     return None

@@ -12,6 +12,7 @@ from protocol.errors import LinkDown
 from tests.link.harness import Pin
 from tests.link.virtual import run
 from tests.pb_link.board import CONFIG, KEY, App, Board
+from tests.sessions import idle
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest and the virtual clock"
@@ -95,9 +96,11 @@ def test_nothing_secret_is_shown(capsys):
             await board.synchronise()
             await board.fetch()
             await board.tell(bytes((control.UP, 1)))
-            await board.pause(2000)
             link = board.app._link
-            return "".join(repr(thing) for thing in (board.app, link, link.session, link._initiator, vars(board.app)))
+            connection = link._connection
+            await board.pause(2000)
+            things = (board.app, link, link.session, connection, connection._initiator, vars(board.app))
+            return "".join(repr(thing) for thing in things)
 
     seen = run(main()) + "".join(capsys.readouterr())
     for secret in (KEY.hex()[:16], repr(KEY)[2:20], "secret password"):
@@ -107,11 +110,11 @@ def test_nothing_secret_is_shown(capsys):
 def test_line_longer_than_the_server_takes_is_an_error():
     async def main():
         async with Board() as board:
-            board.app._link.peer_max_line = 500
+            board.app._link.session.peer_max_line = 500
             for qos in (True, False):
                 with pytest.raises(ValueError, match="501 bytes, the longest is 500"):
                     await board.app.write("x" * 501, qos)
-            assert board.app._link.session.sender.idle
+            assert idle(board.app._link.session)
 
     run(main())
 
@@ -309,7 +312,7 @@ def test_line_of_qos_0_is_dropped_while_the_link_is_down():
         async with Board() as board:
             for i in range(1000):
                 await board.app.write(str(i), qos=False)
-            assert board.app._link.session.sender.idle
+            assert idle(board.app._link.session)
 
     run(main())
 
@@ -359,20 +362,21 @@ def test_line_of_qos_0_that_waits_is_dropped_when_the_link_goes_down(first):
 def test_calls_keep_their_order_among_tasks_and_a_cancelled_one_leaves_no_gap():
     async def main():
         async with Board() as board:
-            (await blocked(board.app)).cancel()
-            sender = board.app._link.session.sender
-            held = len(sender._lines)
+            session, places, taken = board.app._link.session, 0, []
+            session.room_for = lambda size: len(taken) < places
+            session.append = lambda data, numbered: taken.append(data)
             calls = [asyncio.create_task(board.app.write("call %d" % i, wait=False)) for i in range(10)]
             await board.pause()
             for i in (0, 4, 9):
                 calls[i].cancel()
             await board.pause()
             assert sum(call.done() for call in calls) == 3
-            for _ in range(held):  # as if the server took them
-                sender._held -= len(sender._lines.pop(0)[0])
+            while places < 10:  # as if the server took lines
+                places += 1
                 board.app._link.changed.pulse()
                 await board.pause()
-            assert [data for data, _ in sender._lines] == [b"call %d" % i for i in (1, 2, 3, 5, 6, 7, 8)]
+                assert len(taken) == min(places, 7)
+            assert taken == [b"call %d" % i for i in (1, 2, 3, 5, 6, 7, 8)]
             assert all(call.done() for call in calls) and board.app._line_writers == []
 
     run(main())
@@ -386,7 +390,7 @@ def test_bad_line_is_an_error():
                     await board.app.write(line)
             with pytest.raises(TypeError):
                 await board.app.write(b"bytes")
-            assert board.app._link.session.sender.idle
+            assert idle(board.app._link.session)
 
     run(main())
 

@@ -67,7 +67,7 @@ class HostileBridge:
             return
         kind = self.rng.choice((0, 1, 0x40, 0x41, 0x80, 0xC0, 0xFF)) if kind is None else kind
         if connection is None:
-            connection = self.rng.choice((0, self.board.app._link._connection, self.rng.randrange(256)))
+            connection = self.rng.choice((0, self.in_use, self.rng.randrange(256)))
         if payload is None:
             payload = self.record() if kind & box.KIND == box.CONTROL else self.stream()
         number = self.target.status.next
@@ -75,17 +75,23 @@ class HostileBridge:
         buf = sealed(box.FROM_BRIDGE, self.target._lives, payload, number, kind, connection, acknowledged)
         self.write(box.RX + box.SLOT * (number % box.SLOTS), buf)
 
+    @property
+    def in_use(self):
+        """Number of the connection that the client uses, or 0."""
+        connection = self.board.app._link._connection
+        return connection.number if connection else 0
+
     def welcome(self):
         """What the server answers, so that the client goes on to the session's frames."""
-        link = self.board.app._link
+        connection = self.board.app._link._connection
         responder = Responder()
-        if link._connection and not responder.hello(link._initiator._hello):
+        if connection and connection._initiator and not responder.hello(connection._initiator._hello):
             body = responder.challenge(KEY, self.rng.randbytes(8), self.rng.randbytes(16))
-            self.transfer(box.DATA, link._connection, bytes((0, len(body))) + body)
+            self.transfer(box.DATA, connection.number, bytes((0, len(body))) + body)
 
     def record(self):
         kind = self.rng.choice((control.UP, control.UP, control.DOWN, control.REPORT, self.rng.randrange(256)))
-        number = self.rng.choice((0, 1, 255, self.board.app._link._connection))
+        number = self.rng.choice((0, 1, 255, self.in_use))
         rest = self.rng.randbytes(self.rng.choice((0, 0, 11, 12, 1000)))
         return self.rng.choice((bytes((kind,)), bytes((kind, number)) + rest))
 

@@ -23,6 +23,7 @@ from tests.peers.kill_server import Endless
 from tests.peers.mosquitto import Mosquitto
 from tests.peers.mqtt_recorder import Recorder
 from tests.server.peer import until
+from tests.sessions import idle
 
 IDS = ("a", "b/c", "d")
 LEVELS = {"a": "a", "b/c": "b%2Fc", "d": "d"}
@@ -108,7 +109,7 @@ def _quiet(clients, recorder, publisher, forgetful):
     last = f"d{publisher.count - 1}"
     return all(
         client.up
-        and client.session.sender.idle
+        and idle(client.session)
         and (_up(client), f"c{client.count - 1}") in recorder.up
         and (forgetful or last + "\n" in client.lines)
         for client in clients

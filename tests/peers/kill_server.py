@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.peers.killed_server import KEYS, LINE_S, reads_once
 from tests.server.peer import Client, free_port, until
+from tests.sessions import idle
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("killed_server.py")
@@ -85,7 +86,7 @@ async def torment(folder, count, kills, rng, show=None):
         for client in clients:
             client.stopped = True
         (Path(folder) / "stop").write_text("")
-        await until(lambda: all(client.up and client.session.sender.idle for client in clients), "the rest", 60)
+        await until(lambda: all(client.up and idle(client.session) for client in clients), "the rest", 60)
         await until(lambda: quiet(folder, clients), "the last lines", 60)
         await asyncio.sleep(SETTLE_S)
         server.kill()

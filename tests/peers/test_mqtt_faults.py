@@ -10,6 +10,7 @@ from tests.peers import kill_mqtt, mosquitto
 from tests.peers.gateway import GatewayServer, living
 from tests.peers.mosquitto import Mosquitto
 from tests.server.peer import within
+from tests.sessions import idle
 
 TIMES = 3
 
@@ -66,11 +67,11 @@ def test_client_is_paused_while_the_broker_is_away_and_nothing_is_lost(folder):
             await asyncio.to_thread(watcher.wait_for, lambda seen: len(seen) > 3, "the first lines")
             await asyncio.to_thread(broker.stop, signal.SIGTERM)
             for _ in range(100):  # until nothing moves any more
-                before = client.session.sender.base
+                before = client.session.acknowledged
                 await asyncio.sleep(0.2)
-                if client.session.sender.base == before:
+                if client.session.acknowledged == before:
                     break
-            assert not writing.done() and not client.session.sender.idle
+            assert not writing.done() and not idle(client.session)
             await asyncio.to_thread(broker.start)
             await within(writing)
             await asyncio.to_thread(

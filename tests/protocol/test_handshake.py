@@ -3,7 +3,7 @@ import unittest
 from protocol import frame, handshake
 from protocol.handshake import DONE, FAILED, HELLO_SENT, START, Initiator
 from protocol.limits import MAX_FRAME, MAX_ID, MAX_LINE, MIN_FRAME, MIN_LINE
-from protocol.responder import WELCOME_SENT, Responder
+from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.test_frame import sealed
 
@@ -274,14 +274,14 @@ class TestRefusal(unittest.TestCase):
     def test_refusal_for_the_version_names_both(self):
         client = initiator()
         client.hello()
-        _, fault = client.receive(frame.encode_refused(frame.REFUSED_VERSION, 2))
+        _, fault = client.receive(encode_refused(frame.REFUSED_VERSION, 2))
         self.assertEqual(fault, "refused: the server speaks protocol version 2, this is 3")
 
     def test_reason_is_told_in_words(self):
         for reason in list(frame.REASONS) + [200]:
             client = initiator()
             client.hello()
-            reply, fault = client.receive(frame.encode_refused(reason, 1))
+            reply, fault = client.receive(encode_refused(reason, 1))
             self.assertIsNone(reply)
             self.assertEqual(fault, "refused: " + frame.REASONS.get(reason, "reason %d" % reason))
 

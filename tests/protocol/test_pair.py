@@ -135,7 +135,7 @@ class TestReboot(unittest.TestCase):
         wire = Wire()
         wire.server.reading = False
         wire.client.write(b"old")
-        while not wire.server.session.receiver.lines:
+        while not wire.server.session.lines:
             wire.turn()
         wire.reboot(wire.client)
         wire.client.write(b"new")
@@ -177,17 +177,17 @@ class TestLines(unittest.TestCase):
     def test_line_numbers_wrap(self):
         for before, after in ((0xFFFE, 0x10003), (0x3FFFFFFE, 3)):
             wire = Wire(faults={4: "cut"})
-            wire.client.session.sender.start_at(before)
+            wire.client.session._sender.start_at(before)
             for line in numbered("w", 5):
                 wire.client.write(line)
             wire.run()
             self.assertEqual(wire.server.delivered, numbered("w", 5))
-            self.assertEqual(wire.client.session.sender.base, after)
+            self.assertEqual(wire.client.session._sender.base, after)
 
     def test_line_numbers_wrap_under_load(self):
         for before in (0xFFF0, 0x3FFFFFF0):
             wire = Wire(faults={40: "lose", 60: "cut", 80: "corrupt"})
-            wire.client.session.sender.start_at(before)
+            wire.client.session._sender.start_at(before)
             lines = numbered("w", 200)
             for line in lines:
                 wire.client.write(line)
@@ -258,7 +258,7 @@ class TestBackPressure(unittest.TestCase):
     def test_sender_stops_when_nothing_is_accepted_and_goes_on_later(self):
         lines = numbered("b", 100, 500)
         wire = self.blocked(lines)
-        receiver = wire.server.session.receiver
+        receiver = wire.server.session._receiver
         self.assertEqual(len(receiver.lines), SEND_BYTES // len(lines[0]))
         self.assertEqual(wire.connections, 1)
         wire.server.reading = True
@@ -269,14 +269,14 @@ class TestBackPressure(unittest.TestCase):
         for size in (0, 1, 60, 500, 4000):
             count = 1200 if size < 500 else 60
             wire = self.blocked(numbered("b", count, size), [False] * count)
-            receiver = wire.server.session.receiver
+            receiver = wire.server.session._receiver
             held = sum(len(line) + RECORD_CHARGE for line in receiver.lines)
             self.assertLessEqual(held, receiver.max_bytes)
             self.assertLess(receiver.room, 2)
 
     def test_sender_holds_a_bounded_window(self):
         wire = self.blocked(numbered("b", 300, 500))
-        sender = wire.client.session.sender
+        sender = wire.client.session._sender
         self.assertFalse(sender.room_for(500))
         held = SEND_LINES + SEND_BYTES // 500
         self.assertLessEqual(300 - len(wire.client.pending), held)
@@ -284,7 +284,7 @@ class TestBackPressure(unittest.TestCase):
     def test_acknowledgement_that_is_swallowed_is_asked_for(self):
         """The lines had been seen, so nothing under way is missed; and the peer has nothing else to say."""
         wire = self.blocked(numbered("b", 3), turns=3)
-        self.assertEqual(len(wire.server.session.receiver.lines), 3)
+        self.assertEqual(len(wire.server.session.lines), 3)
         wire.faults[wire.step] = "lose"
         wire.server.reading = True
         wire.run()
@@ -331,7 +331,7 @@ class TestBackPressure(unittest.TestCase):
     def test_room_freed_by_an_unnumbered_line_is_told_while_a_long_line_waits_for_it(self):
         short, long = b"u" * 2300, b"l" * MAX_LINE
         wire = self.blocked([short, long], [False, True])
-        self.assertEqual(wire.server.session.receiver.lines, [short])
+        self.assertEqual(wire.server.session.lines, [short])
         wire.server.reading = True
         wire.run(60)
         self.assertEqual(wire.server.delivered, [short, long])

@@ -70,7 +70,7 @@ class TestFaults(unittest.TestCase):
 
     def test_reserved_bits_are_a_fault(self):
         for bits in (0x0800, 0x1000, 0x2000):
-            self.assertIn("record header", self.fault((bits, b"abc")))
+            self.assertEqual("record header %04x" % (bits | 3), self.fault((bits, b"abc")))
 
     def test_kinds_mixed_in_one_line_are_a_fault(self):
         self.assertIn("mixed", self.fault((MORE, b"a"), (QOS0, b"b")))
@@ -130,7 +130,6 @@ class TestAccept(unittest.TestCase):
     def test_only_accept_moves_the_acknowledgement(self):
         receiver = Receiver()
         receiver.take(0, body((0, b"a"), (QOS0, b"q"), (0, b"b")))
-        self.assertEqual(receiver.ack_after(3), 2)
         for ack in (1, 1, 2):
             receiver.accept()
             self.assertEqual(receiver.ack, ack)
@@ -142,7 +141,6 @@ class TestAccept(unittest.TestCase):
         receiver.disconnect()
         receiver.start_at(40)
         receiver.take(40, body((0, b"new")))
-        self.assertEqual(receiver.ack_after(3), 41)
         receiver.accept(2)
         self.assertEqual(receiver.ack, 40)
         receiver.accept()

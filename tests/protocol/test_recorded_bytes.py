@@ -11,13 +11,12 @@ from binascii import hexlify, unhexlify
 from protocol import control, framing
 from protocol import mailbox as box
 from protocol.control_client import decode_report, encode_config
-from protocol.frame import REFUSED_IDENTITY, encode_refused
+from protocol.frame import REFUSED_IDENTITY
 from protocol.handshake import Initiator
 from protocol.limits import PROBE_MS
 from protocol.mailbox_client import decode_ack, decode_sync
-from protocol.receiver import Receiver
-from protocol.responder import Responder
-from protocol.sender import Sender
+from protocol.responder import Responder, encode_refused
+from protocol.server_session import ServerSession
 from protocol.session import Session
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import ticks_diff
@@ -76,20 +75,20 @@ def frames():
     welcome = server.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, 128)
     proof, _ = client.receive(welcome)
     server.proof(proof)
-    ends = [Session(Sender(), Receiver(), ticks_diff, answers=answers) for answers in (False, True)]
+    ends = [Session(ticks_diff), ServerSession(ticks_diff)]
     for session, role in zip(ends, (client, server)):
-        session.attach(role.channel, role.peer_epoch, 128)
+        session.attach(role.channel, role.peer_epoch, 128, 0)
     resumes = [next_frame(ends[0])]
     ends[1].receive(memoryview(resumes[0]), 0)
     ends[1].answer(0, RUN)
     resumes.append(next_frame(ends[1]))
     ends[0].receive(memoryview(resumes[1]), 0)
     for line, numbered in ((b"hello", True), (b"tick", False), (b"x" * 100, True)):
-        ends[0].sender.append(line, numbered)
+        ends[0].append(line, numbered)
     data = [next_frame(ends[0]), next_frame(ends[0])]
     for body in data:
         ends[1].receive(memoryview(body), 0)
-    ends[1].accepted(3, 0)
+    ends[1].accept(3, 0)
     names = (
         "HELLO",
         "WELCOME",
@@ -105,7 +104,7 @@ def frames():
     refused = encode_refused(REFUSED_IDENTITY, framing.VERSION)
     data.append(next_frame(ends[1], 1000))
     ends[0].receive(memoryview(data[-1]), 1000)
-    ends[0].sender.append(b"last", True)
+    ends[0].append(b"last", True)
     ends[1].receive(memoryview(next_frame(ends[0], 1000)), 1000)
     ends[0].receive(memoryview(next_frame(ends[1], 2000)), 2000)
     next_frame(ends[0], 2000)

@@ -295,14 +295,6 @@ class TestResume(unittest.TestCase):
         self.assertIn("sent to 0", sender_with(b"a").resume(1, 1))
         self.assertIsNone(sender.resume(2, 2))
 
-    def test_lines_of_an_earlier_process_may_have_been_sent(self):
-        sender = sender_with(b"a", b"b")
-        sender.known_until(sender.end)
-        sender.append(b"c", True)
-        sender.known_until(1)  # it is known already
-        self.assertIn("sent to 2", sender.resume(3, 3))
-        self.assertIsNone(sender.resume(2, 2))
-
     def test_peer_that_lost_acknowledged_lines_gets_those_from_base_on(self):
         sender = sender_with(b"a", b"b", b"c")
         records(sender)

@@ -4,79 +4,95 @@ from protocol.frame import (
     DATA,
     DATA_MORE,
     MORE,
-    PARTED,
-    REMEMBERED,
+    PROBE,
+    RESUME,
     Channel,
     Resume,
     encode_data_header,
-    encode_resume,
 )
-from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
-from protocol.receiver import Receiver
-from protocol.sender import Sender
+from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, HANDSHAKE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
 from protocol.serial import get16
-from protocol.session import DETACHED, OPEN, RESUMING, Session
+from protocol.session import ASKED, DETACHED, OPEN, RESUMING, TAKEN_IN
 from tests.protocol.noise import Noise, every_flip, flipped
-from tests.protocol.wire import START, WRAP, ticks_diff
+from tests.protocol.pair import EPOCH, OTHER, RUN, Pair
+from tests.protocol.wire import START, WRAP
 
-EPOCH = b"peer-one"
-OTHER = b"this run\x00\x00\x00\x02"
-RUN = b"run one.\x00\x00\x00\x00"
+DOCUMENT = __file__[: -len("tests/protocol/test_session.py")] + "docs/protocol.md"
+STATES = {"DETACHED": DETACHED, "RESUMING": RESUMING, "ASKED": ASKED, "OPEN": OPEN}
+KINDS = {"RESUME": RESUME, "DATA": DATA, "DATA_MORE": DATA_MORE, "PROBE": PROBE}
+NEXT = {  # of the client, of the server
+    "the client: OPEN; the server: ASKED": (OPEN, ASKED),
+    "taken": (OPEN, OPEN),
+    "taken, and answered with DATA": (OPEN, OPEN),
+}
 
 
-class Pair:
-    """A session, and the bare channel of its peer, through which a test says what it likes."""
+def documented():
+    """The table of states in section 6 of docs/protocol.md: {(state, kind or event): what is written there}."""
+    with open(DOCUMENT) as document:
+        section = document.read().split("\n## 6 ")[1].split("\n## 7 ")[0]
+    rows = [row[1:-1].split("|") for row in section.split("\n") if row.startswith("|")]
+    at = [row[0].strip() for row in rows].index("state")
+    states = [name.strip() for name in rows[at][1:]]
+    found = {}
+    for row in rows[at + 2 : at + 8]:
+        event = row[0].strip()
+        event = event[: -len(" received")] if event.endswith(" received") else event
+        for state, text in zip(states, row[1:]):
+            found[state, event] = text.strip()
+    return found
 
-    def __init__(self, answers=False):
-        self.session = Session(Sender(), Receiver(), ticks_diff, answers=answers)
-        self.now = START
-        self.attach()
 
-    def attach(self, epoch=EPOCH, max_frame=MAX_FRAME):
-        self.peer = Channel(b"p" * 32, b"s" * 32)
-        self.session.attach(Channel(b"s" * 32, b"p" * 32), epoch, max_frame)
+def in_state(name, answers):
+    """A Pair whose session is in this state, or None if there is none at this end."""
+    pair = Pair(answers=answers)
+    if name == "DETACHED":
+        pair.session.detach()
+    elif name != "RESUMING":
+        pair.heard()
+        pair.resume()
+        if name == "OPEN" and answers:
+            pair.session.answer(pair.now, RUN)
+            pair.heard()
+    return pair if pair.session.state == STATES[name] else None
 
-    def say(self, body):
-        """Have the session receive this body, sealed."""
-        buf = bytearray(body) + bytearray(MAC_BYTES)
-        end = self.peer.seal(buf, 0, len(body))
-        return self.session.receive(memoryview(buf)[:end], self.now)
 
-    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160, runs=RUN, parted=False, lost=0):
-        buf = bytearray(120)
-        flags = (REMEMBERED if remembered else 0) | (PARTED if parted else 0)
-        return self.say(buf[: encode_resume(buf, 0, flags, base, ack, next_number, lost, room, runs)])
+class TestStateTable(unittest.TestCase):
+    """Document, table and session say the same."""
 
-    def data(self, *lines, **fields):
-        buf = bytearray(8)
-        head = {"number": 0, "ack": 0, "seen": 0, "room": 160, "kind": DATA}
-        head.update(fields)
-        encode_data_header(buf, 0, head["number"], head["ack"], head["seen"], head["room"])
-        buf[0] = head["kind"]
-        for line in lines:
-            buf += bytes((len(line) >> 8, len(line) & 0xFF)) + line
-        return self.say(buf)
+    def test_table_is_the_one_in_the_document(self):
+        table = documented()
+        self.assertEqual(sorted({state for state, _ in table}), sorted(STATES))
+        self.assertEqual(sorted(TAKEN_IN), sorted(KINDS.values()))
+        for state in STATES:
+            for kind in KINDS:
+                self.assertEqual(table[state, kind] != "fault", TAKEN_IN[KINDS[kind]] == STATES[state], (state, kind))
 
-    def heard(self):
-        """The next frame of the session without its MAC, or None."""
-        buf = bytearray(MAX_FRAME + 4)
-        end = self.session.encode_into(buf, 2, self.now)
-        if end == 2:
-            return None
-        assert get16(buf, 2) == end - 4
-        frame = memoryview(buf)[4:end]
-        assert self.peer.open(frame)
-        return bytes(frame[:-MAC_BYTES])
+    def test_session_takes_what_the_table_says_and_goes_on_as_it_says(self):
+        for answers in (False, True):
+            for (state, kind), text in documented().items():
+                pair = in_state(state, answers)
+                if pair is None or kind not in KINDS:
+                    continue
+                fault = pair.resume() if kind == "RESUME" else pair.data(kind=KINDS[kind])
+                self.assertEqual(fault is not None, text == "fault", (state, kind, answers, fault))
+                after = STATES[state] if fault else NEXT[text][answers]
+                self.assertEqual(pair.session.state, after, (state, kind, answers))
+                answered = pair.session.next_timeout(pair.now) == ACK_DELAY_MS
+                self.assertEqual(answered, text.endswith("answered with DATA"), (state, kind, answers))
 
-    def open(self):
-        """Exchange RESUME."""
-        self.heard()
-        fault = self.resume()
-        assert fault is None, fault
-        return self
-
-    def later(self, ms):
-        self.now = (self.now + ms) & (WRAP - 1)
+    def test_resume_that_does_not_come_and_an_answer_that_does_not_are_a_fault(self):
+        for answers in (False, True):
+            for state in STATES:
+                pair = in_state(state, answers)
+                if pair is None:
+                    continue
+                text = documented()[state, "HANDSHAKE_MS since attach"]
+                pair.later(HANDSHAKE_MS - 1)
+                self.assertIsNone(pair.session.fault(pair.now))
+                self.assertEqual(pair.session.next_timeout(pair.now) == 1, text == "fault", state)
+                pair.later(1)
+                self.assertEqual(pair.session.fault(pair.now), "no RESUME in 10000 ms" if text == "fault" else None)
 
 
 class TestStates(unittest.TestCase):
@@ -94,7 +110,7 @@ class TestStates(unittest.TestCase):
         self.assertIsNone(pair.data(b"one", b"two"))
         pair.attach()
         self.assertEqual(Resume(pair.heard()).ack, 0)
-        pair.session.accepted(2, pair.now)
+        pair.session.accept(2, pair.now)
         self.assertIsNone(pair.resume(remembered=True))
         self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
         pair.later(ACK_DELAY_MS)
@@ -102,7 +118,7 @@ class TestStates(unittest.TestCase):
 
     def test_data_is_not_sent_before_the_peers_resume(self):
         pair = Pair()
-        pair.session.sender.append(b"line", True)
+        pair.session.append(b"line", True)
         pair.heard()
         self.assertIsNone(pair.heard())
         pair.resume()
@@ -130,7 +146,7 @@ class TestStates(unittest.TestCase):
     def test_frame_of_an_older_connection_is_refused(self):
         pair = Pair().open()
         old = pair.peer
-        pair.session.attach(Channel(b"t" * 32, b"q" * 32), EPOCH, MAX_FRAME)
+        pair.session.attach(Channel(b"t" * 32, b"q" * 32), EPOCH, MAX_FRAME, pair.now)
         pair.peer = old
         self.assertIn("MAC", pair.data(b"late"))
 
@@ -150,18 +166,18 @@ class TestForgery(unittest.TestCase):
         pair = Pair().open()
         for bad in every_flip(self.sealed(pair, b"\x11" + bytes(6) + b"\xa0\x00\x04line")):
             self.assertIn("MAC", pair.session.receive(memoryview(bad), 0))
-        self.assertEqual(pair.session.receiver.lines, [])
+        self.assertEqual(pair.session.lines, [])
 
     def test_replayed_and_reflected_frames_are_refused(self):
         pair = Pair().open()
         good = memoryview(self.sealed(pair, b"\x11" + bytes(6) + b"\xa0\x00\x04line"))
         self.assertIsNone(pair.session.receive(good, 0))
         self.assertIn("MAC", pair.session.receive(good, 0))
-        pair.session.sender.append(b"own", True)
+        pair.session.append(b"own", True)
         buf = bytearray(MAX_FRAME)
         end = pair.session.encode_into(buf, 0, pair.now)
         self.assertIn("MAC", pair.session.receive(memoryview(buf)[2:end], 0))
-        self.assertEqual(pair.session.receiver.lines, [b"line"])
+        self.assertEqual(pair.session.lines, [b"line"])
 
     def test_noise_is_refused_in_every_state(self):
         noise = Noise(8)
@@ -190,7 +206,7 @@ class TestResume(unittest.TestCase):
         pair = Pair()
         self.assertEqual(pair.heard()[1], 0)
         pair.resume(base=700)
-        self.assertEqual((pair.session.receiver.next, pair.session.peer_epoch), (700, EPOCH))
+        self.assertEqual((pair.session._receiver.next, pair.session.peer_epoch), (700, EPOCH))
 
     def test_known_peer_is_remembered_and_goes_on(self):
         pair = Pair().open()
@@ -199,11 +215,11 @@ class TestResume(unittest.TestCase):
         told = Resume(pair.heard())
         self.assertEqual((told.remembered, told.base, told.ack, told.next, told.runs), (True, 0, 0, 2, RUN))
         pair.resume(base=0)
-        self.assertEqual(pair.session.receiver.next, 2)
+        self.assertEqual(pair.session._receiver.next, 2)
 
     def test_next_of_a_peer_that_forgot_us_means_nothing(self):
         pair = Pair().open()
-        pair.session.sender.append(b"one", True)
+        pair.session.append(b"one", True)
         pair.heard()
         pair.attach(b"peer-two")
         pair.heard()
@@ -212,14 +228,14 @@ class TestResume(unittest.TestCase):
 
     def test_ack_of_a_peer_that_remembers_acknowledges(self):
         pair = Pair().open()
-        pair.session.sender.append(b"one", True)
-        pair.session.sender.append(b"two", True)
+        pair.session.append(b"one", True)
+        pair.session.append(b"two", True)
         pair.heard()
         pair.attach()
         pair.heard()
         pair.resume(remembered=True, ack=1, next_number=1)
         self.assertEqual(pair.heard()[8:], b"\x00\x03two")
-        self.assertEqual(pair.session.sender.acknowledged, 1)
+        self.assertEqual(pair.session.acknowledged, 1)
 
     def test_resume_outside_of_what_is_held_is_a_fault(self):
         self.assertIn("resume at lines 5", Pair().resume(remembered=True, ack=5, next_number=5))
@@ -227,79 +243,25 @@ class TestResume(unittest.TestCase):
     def test_peer_that_knows_lines_that_we_never_sent_had_our_epoch_from_another(self):
         """Two boots with the same random numbers: a new epoch, and the line arrives."""
         pair = Pair()
-        pair.session.sender.append(b"mine", True)
+        pair.session.append(b"mine", True)
         self.assertIn("resume at lines", pair.resume(remembered=True, ack=1, next_number=1))
-        self.assertTrue(pair.session.impostor)
+        self.assertTrue(pair.session._impostor)
         pair.session.detach()
         self.assertTrue(pair.session.renumbered())
         self.assertFalse(pair.session.renumbered())
         pair.attach()
         pair.heard()
         self.assertIsNone(pair.resume())
-        self.assertEqual((pair.session.impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
+        self.assertEqual((pair.session._impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
 
     def test_numbers_65536_lines_apart_are_told_apart(self):
         pair = Pair().open()
-        pair.session.sender.start_at(65536)
-        pair.session.sender.append(b"one", True)
+        pair.session._sender.start_at(65536)
+        pair.session.append(b"one", True)
         pair.attach()
         self.assertEqual(Resume(pair.heard()).base, 65536)
         self.assertIsNone(pair.resume(remembered=True, ack=0, next_number=0))
         self.assertEqual(pair.heard()[8:], b"\x00\x03one")
-
-    def test_second_resume_before_the_answer_is_a_fault(self):
-        pair = Pair(answers=True)
-        self.assertIsNone(pair.resume())
-        self.assertIn("unexpected", pair.resume())
-
-
-class TestAnswer(unittest.TestCase):
-    """The server's end, which says its RESUME last."""
-
-    def test_nothing_is_said_or_taken_before_the_answer(self):
-        pair = Pair(answers=True)
-        pair.session.sender.append(b"line", True)
-        self.assertIsNone(pair.heard())
-        self.assertIsNone(pair.resume())
-        self.assertTrue(pair.session.asked)
-        self.assertIsNone(pair.heard())
-        self.assertIn("unexpected", pair.data(b"line"))
-
-    def test_answer_opens_and_is_said_before_the_lines(self):
-        pair = Pair(answers=True)
-        pair.session.sender.append(b"line", True)
-        pair.resume(base=7)
-        self.assertIsNone(pair.session.answer(pair.now, OTHER))
-        self.assertEqual((pair.session.state, pair.session.asked), (OPEN, False))
-        said = Resume(pair.heard())
-        self.assertEqual((said.remembered, said.ack, said.next, said.runs), (True, 7, 7, OTHER))
-        self.assertEqual((said.parted, said.lost), (False, 0))
-        self.assertEqual(pair.heard()[8:], b"\x00\x04line")
-
-    def test_connection_that_ended_is_not_asked_for(self):
-        pair = Pair(answers=True)
-        pair.resume()
-        pair.session.detach()
-        self.assertFalse(pair.session.asked)
-
-    def test_lines_that_the_peer_had_acknowledged_and_are_gone_are_not_waited_for(self):
-        pair = Pair(answers=True)
-        pair.resume()
-        pair.session.answer(pair.now, RUN)
-        pair.attach()
-        pair.resume(base=5)
-        pair.session.answer(pair.now, RUN, lost=5)
-        said = Resume(pair.heard())
-        self.assertEqual((said.ack, said.next, said.lost), (5, 5, 5))
-        self.assertIsNone(pair.data(b"sixth", number=5))
-
-    def test_nothing_is_taken_from_what_a_peer_of_another_past_remembers(self):
-        pair = Pair(answers=True)
-        pair.session.sender.append(b"line", True)
-        pair.resume(remembered=True, ack=400, next_number=400)
-        self.assertIsNone(pair.session.answer(pair.now, OTHER, parted=True))
-        self.assertTrue(Resume(pair.heard()).parted)
-        self.assertEqual(pair.heard()[8:], b"\x00\x04line")
 
 
 class TestOtherPast(unittest.TestCase):
@@ -312,7 +274,7 @@ class TestOtherPast(unittest.TestCase):
         pair.heard()
         pair.resume(runs=runs)
         pair.data(*[b"x"] * count)
-        pair.session.accepted(count, pair.now)
+        pair.session.accept(count, pair.now)
         return pair
 
     def test_client_of_another_past_counts_from_the_servers_base(self):
@@ -320,7 +282,7 @@ class TestOtherPast(unittest.TestCase):
         pair.attach()
         self.assertTrue(Resume(pair.heard()).remembered)
         pair.resume(base=2, runs=OTHER, parted=True)
-        self.assertEqual((pair.session.receiver.next, pair.session.peer_epoch), (2, EPOCH))
+        self.assertEqual((pair.session._receiver.next, pair.session.peer_epoch), (2, EPOCH))
         self.assertIsNone(pair.data(b"another", number=2))
         pair.attach()
         said = Resume(pair.heard())
@@ -331,8 +293,8 @@ class TestOtherPast(unittest.TestCase):
         pair.data(b"one", b"two")
         pair.attach()
         pair.resume(base=1, runs=OTHER, parted=True)
-        pair.session.accepted(2, pair.now)
-        self.assertEqual(pair.session.receiver.ack, 1)
+        pair.session.accept(2, pair.now)
+        self.assertEqual(pair.session._receiver.ack, 1)
 
     def test_server_that_comes_back_is_told_what_came_from_it(self):
         """An address that moves to a spare machine and back."""
@@ -344,7 +306,7 @@ class TestOtherPast(unittest.TestCase):
         said = Resume(pair.heard())
         self.assertEqual((said.remembered, said.ack, said.next, said.runs), (True, 3, 3, RUN))
         pair.resume(base=2, runs=OTHER + RUN)
-        self.assertEqual(pair.session.receiver.next, 3)
+        self.assertEqual(pair.session._receiver.next, 3)
         pair.attach(b"spare...")
         said = Resume(pair.heard())
         self.assertEqual((said.remembered, said.next, said.runs), (True, 9, OTHER))
@@ -361,7 +323,7 @@ class TestOtherPast(unittest.TestCase):
         pair.attach()
         pair.heard()
         pair.resume(base=1, runs=OTHER + RUN)
-        self.assertEqual(pair.session.receiver.next, 3)
+        self.assertEqual(pair.session._receiver.next, 3)
         pair.attach()
         self.assertEqual(Resume(pair.heard()).runs, OTHER + RUN)
 
@@ -408,15 +370,15 @@ class TestAcknowledgements(unittest.TestCase):
         pair.data(b"line")
         pair.later(ACK_DELAY_MS)
         self.assertEqual(get16(pair.heard(), 3), 0)
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         pair.later(ACK_DELAY_MS)
         self.assertEqual(get16(pair.heard(), 3), 1)
 
     def test_acknowledgement_rides_with_data_at_once(self):
         pair = Pair().open()
         pair.data(b"line")
-        pair.session.accepted(1, pair.now)
-        pair.session.sender.append(b"answer", True)
+        pair.session.accept(1, pair.now)
+        pair.session.append(b"answer", True)
         frame = pair.heard()
         self.assertEqual((get16(frame, 3), frame[8:]), (1, b"\x00\x06answer"))
         pair.later(1000)
@@ -432,7 +394,7 @@ class TestAcknowledgements(unittest.TestCase):
         pair = Pair()
         pair.resume()
         pair.data(b"line")
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         self.assertEqual(pair.heard()[0], 0x10)
 
     def test_much_room_that_came_back_is_told(self):
@@ -443,10 +405,10 @@ class TestAcknowledgements(unittest.TestCase):
             pair.say(bytes(buf) + b"\x44\x00" + bytes(1024))  # qos 0
         pair.later(ACK_DELAY_MS)
         pair.heard()
-        pair.session.accepted(2, pair.now)
+        pair.session.accept(2, pair.now)
         pair.later(ACK_DELAY_MS)
         self.assertIsNone(pair.heard())
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         pair.later(ACK_DELAY_MS)
         self.assertEqual(pair.heard()[7], 161)
 
@@ -457,7 +419,7 @@ class TestHurry(unittest.TestCase):
     def test_peer_with_more_to_come_is_acknowledged_late(self):
         pair = Pair().open()
         pair.data(b"line", kind=DATA_MORE)
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         self.assertEqual(pair.session.next_timeout(pair.now), ACK_LATE_MS)
         pair.later(ACK_LATE_MS - 1)
         self.assertIsNone(pair.heard())
@@ -478,7 +440,7 @@ class TestHurry(unittest.TestCase):
         pair.data(b"line", kind=DATA_MORE)
         pair.later(ACK_LATE_MS)
         pair.heard()
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         self.assertEqual(pair.session.next_timeout(pair.now), ACK_LATE_MS)
 
     def test_peer_without_room_hears_of_room_soon(self):
@@ -489,17 +451,17 @@ class TestHurry(unittest.TestCase):
         pair.data(b"x" * 60, number=10, kind=DATA_MORE)
         pair.later(ACK_LATE_MS)
         self.assertLess(pair.heard()[7], 2)
-        pair.session.accepted(1, pair.now)
+        pair.session.accept(1, pair.now)
         self.assertEqual(pair.session.next_timeout(pair.now), ACK_DELAY_MS)
 
     def test_frame_says_if_more_follows(self):
         pair = Pair().open()
-        pair.session.sender.append(b"x" * 1500, True)
+        pair.session.append(b"x" * 1500, True)
         self.assertEqual([pair.heard()[0] for _ in range(2)], [DATA_MORE, DATA])
 
     def test_half_of_the_window_asks_for_an_acknowledgement(self):
         pair = Pair().open()
-        pair.session.sender.append(b"x" * 8000, True)
+        pair.session.append(b"x" * 8000, True)
         kinds = [pair.heard()[0] for _ in range(8)]
         self.assertEqual(kinds, [DATA_MORE] * 3 + [DATA] + [DATA_MORE] * 3 + [DATA])
 
@@ -507,7 +469,7 @@ class TestHurry(unittest.TestCase):
 class TestTime(unittest.TestCase):
     def sent(self):
         pair = Pair().open()
-        pair.session.sender.append(b"line", True)
+        pair.session.append(b"line", True)
         pair.heard()
         return pair
 
@@ -529,7 +491,7 @@ class TestTime(unittest.TestCase):
 
     def test_progress_of_some_frames_starts_the_time_again(self):
         pair = self.sent()
-        pair.session.sender.append(b"more", True)
+        pair.session.append(b"more", True)
         pair.later(STALL_MS - 1)
         pair.heard()
         pair.data(seen=20)
@@ -547,7 +509,7 @@ class TestTime(unittest.TestCase):
     def test_idle_time_before_is_no_stall(self):
         pair = Pair().open()
         pair.later(1 << 28)
-        pair.session.sender.append(b"line", True)
+        pair.session.append(b"line", True)
         pair.heard()
         self.assertIsNone(pair.session.fault(pair.now))
 
@@ -564,7 +526,7 @@ class TestFrames(unittest.TestCase):
             pair.attach(max_frame=max_frame)
             pair.open()
             for _ in range(8):
-                pair.session.sender.append(bytes(300), True)
+                pair.session.append(bytes(300), True)
             frame = pair.heard()
             while frame:
                 self.assertLessEqual(len(frame) + MAC_BYTES + 2, min(max_frame, MAX_FRAME))
@@ -572,7 +534,7 @@ class TestFrames(unittest.TestCase):
 
     def test_long_line_fills_its_frames(self):
         pair = Pair().open()
-        pair.session.sender.append(bytes(3000), True)
+        pair.session.append(bytes(3000), True)
         first = pair.heard()
         self.assertEqual(len(first) + MAC_BYTES + 2, MAX_FRAME)
         self.assertTrue(get16(first, 8) & MORE)
@@ -580,14 +542,14 @@ class TestFrames(unittest.TestCase):
     def test_counter_that_is_used_up_ends_the_connection(self):
         for name in ("_sent", "_received"):
             pair = Pair().open()
-            setattr(pair.session._channel, name, Channel.LAST)
-            pair.session.sender.append(b"line", True)
+            setattr(pair.session._attached.channel, name, Channel.LAST)
+            pair.session.append(b"line", True)
             self.assertIn("counter", pair.session.fault(pair.now))
             self.assertIsNone(pair.heard())
 
     def test_frame_beyond_the_last_counter_is_refused(self):
         pair = Pair().open()
-        pair.session._channel._received = pair.peer._sent = Channel.LAST
+        pair.session._attached.channel._received = pair.peer._sent = Channel.LAST
         self.assertIn("MAC", pair.data(b"line"))
 
 

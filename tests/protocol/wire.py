@@ -10,10 +10,10 @@ realistic: a frame takes no time, and both ends learn of a cut at once.
 from protocol.frame_reader import FrameReader
 from protocol.handshake import DONE, Initiator
 from protocol.limits import HANDSHAKE_MS, MAX_FRAME
-from protocol.receiver import Receiver
 from protocol.responder import Responder
-from protocol.sender import Sender
-from protocol.session import OPEN, Session
+from protocol.server_session import ServerSession
+from protocol.session import ASKED, DETACHED, OPEN, Session
+from tests.sessions import idle
 
 KEY = bytes(range(32))
 RUN = b"only one\x00\x00\x00\x00"
@@ -57,16 +57,11 @@ class End:
         self.lives.append([])
         epoch = 1 if self.durable else len(self.lives)
         self.epoch = bytes((self.initiator, epoch)) + bytes(6)
-        self.session = Session(Sender(), Receiver(**self.limits), ticks_diff, answers=not self.initiator)
+        self.session = (Session if self.initiator else ServerSession)(ticks_diff, **self.limits)
         self.pending = []  # (line, numbered) not yet in the session
         self._acknowledged = 0
         if self.durable:
-            self.session.peer_epoch = self.store.peer_epoch
-            self.session.receiver.start_at(self.store.next)
-            self.session.sender.start_at(self.store.base)
-            for line in self.store.outbox:  # all at once: RESUME may acknowledge any number of them
-                self.session.sender.append(line, True)
-            self.session.sender.known_until(self.session.sender.end)
+            self.session.restore(self.store.peer_epoch, self.store.next, self.store.base, self.store.outbox)
         else:
             self.store = Store()
         self.fill()
@@ -84,9 +79,8 @@ class End:
         self.fill()
 
     def fill(self):
-        sender = self.session.sender
-        while self.pending and sender.room_for(len(self.pending[0][0])):
-            sender.append(*self.pending.pop(0))
+        while self.pending and self.session.room_for(len(self.pending[0][0])):
+            self.session.append(*self.pending.pop(0))
 
     def connect(self):
         self.reader = FrameReader()
@@ -112,7 +106,7 @@ class End:
         handshake = self.handshake
         if handshake.state == DONE:
             fault = self.session.receive(frame, now)
-            if self.session.asked:  # nothing here restores stores: tests/server/test_rollback.py does
+            if self.session.state == ASKED:  # nothing here restores stores: tests/server/core/test_history.py does
                 fault = fault or self.session.answer(now, RUN)
             return fault
         if self.initiator:
@@ -124,7 +118,7 @@ class End:
         else:
             fault = handshake.proof(frame)
         if handshake.state == DONE:
-            self.session.attach(handshake.channel, handshake.peer_epoch, MAX_FRAME)
+            self.session.attach(handshake.channel, handshake.peer_epoch, MAX_FRAME, now)
         return fault
 
     def frames(self, now):
@@ -144,16 +138,17 @@ class End:
     def hand_over(self, now):
         """Store what has come, then accept it: the order is the promise."""
         session, store = self.session, self.store
-        count = len(session.receiver.lines)
+        count = len(session.lines)
         if self.reading and count:
-            self.lives[-1].extend(session.receiver.lines)
-            store.next = session.receiver.ack_after(count)
+            self.lives[-1].extend(session.lines)
+            store.next = session.expected
             store.peer_epoch = session.peer_epoch
-            session.accepted(count, now)
-        for _ in range(session.sender.acknowledged - self._acknowledged):
+            session.accept(count, now)
+        for _ in range(session.acknowledged - self._acknowledged):
             store.outbox.pop(0)
-        self._acknowledged = session.sender.acknowledged
-        store.base = session.sender.base
+        self._acknowledged = session.acknowledged
+        if self.durable:
+            store.base = session.base
 
     def disconnect(self):
         self.session.detach()
@@ -161,7 +156,7 @@ class End:
 
     @property
     def idle(self):
-        return self.session.sender.idle and not self.pending and not self.session.receiver.lines
+        return idle(self.session) and not self.pending and not self.session.lines
 
 
 class Wire:
@@ -259,7 +254,7 @@ class Wire:
 
     def _watch(self, end):
         fault = end.session.fault(self.now)
-        if not fault and end.session.state != OPEN:
+        if not fault and end.session.state == DETACHED:
             if ticks_diff(self.now, self._since) >= HANDSHAKE_MS:
                 fault = "no handshake"
         if fault:

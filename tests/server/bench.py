@@ -84,25 +84,25 @@ class Loader(Client):
     """Writes lines as fast as they are acknowledged."""
 
     async def load(self, count):
-        sender = self.session.sender
-        end = sender.acknowledged + count
+        session = self.session
+        end = session.acknowledged + count
         left = count
-        while sender.acknowledged < end:
-            while left and sender.room_for(len(LINE)):
-                sender.append(LINE, True)
+        while session.acknowledged < end:
+            while left and session.room_for(len(LINE)):
+                session.append(LINE, True)
                 left -= 1
             self._flush()
             await self.changed.wait()
 
     async def paced(self, count, interval_s, took_s):
         """One line at a time; the times from write to acknowledgement are appended to took_s."""
-        sender = self.session.sender
+        session = self.session
         for _ in range(count):
             begin = time.perf_counter()
-            end = sender.acknowledged + 1
-            sender.append(LINE, True)
+            end = session.acknowledged + 1
+            session.append(LINE, True)
             self._flush()
-            while sender.acknowledged < end:
+            while session.acknowledged < end:
                 await self.changed.wait()
             took_s.append(time.perf_counter() - begin)
             await asyncio.sleep(max(0, interval_s - took_s[-1]))

@@ -9,11 +9,11 @@ import os
 
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
-from protocol.receiver import Receiver
-from protocol.sender import Sender
+from protocol.server_session import ServerSession
 from protocol.session import OPEN, Session
 from server.core.resuming import Resuming
 from server.stores.memory import MemoryStore
+from tests.sessions import idle
 
 CLIENT = "a"
 
@@ -52,13 +52,8 @@ class Server:
         self.events = []  # (lines, unknown) of store_rolled_back
         self.said = []
         self.state = now(disk.store.claim(CLIENT))
-        session = self.session = Session(Sender(1 << 20, 1 << 30), Receiver(), diff, answers=True)
-        session.peer_epoch = self.state.peer_epoch
-        session.receiver.start_at(self.state.next_number)
-        session.sender.start_at(self.state.base)
-        for line in self.state.outbox:
-            session.sender.append(line, True)
-        session.sender.known_until(session.sender.end)
+        self.session = ServerSession(diff)
+        self.session.restore(self.state.peer_epoch, self.state.next_number, self.state.base, self.state.outbox)
         self.base = self.state.base
         self.resuming = Resuming(CLIENT, self, None)
         self.resuming.begin(disk.store)
@@ -73,11 +68,11 @@ class Server:
     def write(self, line):
         now(self.disk.store.put(CLIENT, self.state.owner, line))
         self.disk.put.append(line)
-        self.session.sender.append(line, True)
+        self.session.append(line, True)
 
     def attach(self, channel, welcomed, epoch):
         self.resuming.attach(_Transport(), welcomed, epoch)
-        self.session.attach(channel, epoch, MAX_FRAME)
+        self.session.attach(channel, epoch, MAX_FRAME, 0)
 
     def acknowledged_until(self, base):
         self.base = base
@@ -92,15 +87,14 @@ class Server:
             assert not fault, fault
         if self.resuming.wants:
             now(self.resuming.note_run(self.state))
-        lines = session.receiver.lines[:]
+        lines = session.lines[:]
         if lines:
-            ack = session.receiver.ack_after(len(lines))
-            now(store.receive(CLIENT, owner, session.peer_epoch, ack, lines))
+            now(store.receive(CLIENT, owner, session.peer_epoch, session.expected, lines))
             self.disk.received += lines
-            session.accepted(len(lines), 0)
-        if session.sender.base != self.base:
-            now(store.acknowledge(CLIENT, owner, session.sender.base))
-            self.base = session.sender.base
+            session.accept(len(lines), 0)
+        if session.base != self.base:
+            now(store.acknowledge(CLIENT, owner, session.base))
+            self.base = session.base
 
 
 class _Transport:
@@ -112,18 +106,18 @@ class Client:
 
     def __init__(self):
         self.epoch = os.urandom(8)
-        self.session = Session(Sender(1 << 20, 1 << 30), Receiver(), diff)
+        self.session = Session(diff)
         self.written = []
         self.read = []  # handed over
 
     def write(self, line):
         self.written.append(line)
-        self.session.sender.append(line, True)
+        self.session.append(line, True)
 
     def hand_over(self, count):
-        for _ in range(min(count, len(self.session.receiver.lines))):
-            self.read.append(self.session.receiver.lines[0])
-            self.session.accepted(1, 0)
+        for _ in range(min(count, len(self.session.lines))):
+            self.read.append(self.session.lines[0])
+            self.session.accept(1, 0)
 
 
 class Connection:
@@ -135,7 +129,7 @@ class Connection:
         keys = os.urandom(32), os.urandom(32)
         self.welcomed = now(server.disk.store.peek(CLIENT))[1]
         server.attach(Channel(*keys), self.welcomed, client.epoch)
-        client.session.attach(Channel(*keys[::-1]), self.welcomed, MAX_FRAME)
+        client.session.attach(Channel(*keys[::-1]), self.welcomed, MAX_FRAME, 0)
 
     def exchange(self, to_server=1000, to_client=1000, reading=1000):
         """At most so many frames each way; then the server stores, and the client's application reads, what came."""
@@ -167,5 +161,5 @@ class Connection:
 
     def _idle(self):
         ends = (self.client.session, self.server.session)
-        return all(end.sender.idle and not end.receiver.lines for end in ends)
+        return all(idle(end) and not end.lines for end in ends)
 

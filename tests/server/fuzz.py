@@ -23,10 +23,8 @@ from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
 from protocol.handshake import Initiator
 from protocol.lines import decode_line, encode_line
-from protocol.receiver import Receiver
 from protocol.responder import Responder
-from protocol.sender import Sender
-from protocol.session import Session
+from protocol.server_session import ServerSession
 from server.core.registry import Registry
 from server.core.resuming import Resuming
 from server.gateways.micropython_iot.adapter import LegacyClient
@@ -109,17 +107,17 @@ class Fuzz:
     async def session(self):
         """Frames with a good MAC and any content, as only a client with the key could send them."""
         near, far = Channel(b"1" * 32, b"2" * 32), Channel(b"2" * 32, b"1" * 32)
-        session = Session(Sender(), Receiver(), ticks_diff, answers=True)
+        session = ServerSession(ticks_diff)
         store = MemoryStore()
         state = await store.claim("client")
         for line in (b"x", b"y" * 100):
-            session.sender.append(line, True)
+            session.append(line, True)
             await store.put("client", state.owner, line)
-        session.sender.known_until(session.sender.end)
+        session.known_until(session.end)
         resuming = Resuming("client", Registry(), None)
         resuming.begin(store)
         resuming.attach(Impatient(), state.epoch, b"e" * 8)
-        session.attach(near, b"e" * 8, MAX_FRAME)
+        session.attach(near, b"e" * 8, MAX_FRAME, 0)
         out = bytearray(MAX_FRAME)
         fed = []
         runs = self.random.choice((b"", state.run + bytes(4), self.random.randbytes(24)))
@@ -133,7 +131,7 @@ class Fuzz:
             fed.append(bytes(frame))
             if session.receive(memoryview(frame), number * 7):
                 break
-            for line in session.receiver.lines:  # no reader may raise
+            for line in session.lines:  # no reader may raise
                 if encode_line(decode_line(line)) != line:
                     raise AssertionError(f"{line} is not read as it was sent")
             fault = resuming.answer(state, session) if session.asked else None
@@ -141,8 +139,8 @@ class Fuzz:
                 fault = await resuming.realign(state, session, lambda base: None)
             if fault:
                 break
-            if session.receiver.lines and self.random.random() < 0.5:
-                session.accepted(1, number * 7)
+            if session.lines and self.random.random() < 0.5:
+                session.accept(1, number * 7)
             while session.encode_into(out, 0, number * 7):
                 pass
         return b"|".join(fed)

@@ -19,11 +19,10 @@ from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.handshake import Initiator
 from protocol.limits import MAX_LINE
 from protocol.lines import decode_line, encode_line
-from protocol.receiver import Receiver
-from protocol.sender import Sender
 from protocol.session import OPEN, Session
 from server.core.registry import Registry
 from tests.patience import PATIENCE_S
+from tests.sessions import idle
 
 HOST = "127.0.0.1"
 KEY = bytes(range(32))
@@ -135,7 +134,7 @@ class Client:
         self.key = key
         self.epoch = os.urandom(8)
         self.max_line = max_line
-        self.session = Session(Sender(), Receiver(), ticks_diff)
+        self.session = Session(ticks_diff)
         self.changed = Broadcast()
         self.reading = True  # False: the application does not read
         self.answering = True  # False: nothing is sent, no keepalive either
@@ -179,14 +178,14 @@ class Client:
     async def write(self, line, qos=True):
         """Admit a line; does not wait for its acknowledgement."""
         data = encode_line(line)
-        while not self.session.sender.room_for(len(data)):
+        while not self.session.room_for(len(data)):
             await self.changed.wait()
-        self.session.sender.append(data, qos)
+        self.session.append(data, qos)
         self._flush()
 
     async def acknowledged(self):
         """Wait until the server has accepted every line written."""
-        while not self.session.sender.idle:
+        while not idle(self.session):
             await self.changed.wait()
 
     async def expect(self, count):
@@ -215,7 +214,8 @@ class Client:
                         if fault:
                             return self._lose(fault)
                         self._send_frame(reply)
-                        self.session.attach(initiator.channel, initiator.peer_epoch, initiator.peer_max_frame)
+                        peer = initiator
+                        self.session.attach(peer.channel, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
                         attached = True
                         continue
                     fault = self.session.receive(frame, ticks_ms())
@@ -247,10 +247,10 @@ class Client:
             return data
 
     def _hand_over(self):
-        receiver = self.session.receiver
-        while self.reading and receiver.lines:
-            self.lines.append(decode_line(receiver.lines[0]))
-            self.session.accepted(1, ticks_ms())
+        lines = self.session.lines
+        while self.reading and lines:
+            self.lines.append(decode_line(lines[0]))
+            self.session.accept(1, ticks_ms())
         self.up = self.session.state == OPEN
         self.changed.pulse()
 

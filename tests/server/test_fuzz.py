@@ -4,7 +4,7 @@ import asyncio
 import collections
 import random
 
-from protocol import session
+from protocol.server_session import ServerSession
 from tests.server import fuzz
 
 
@@ -17,7 +17,7 @@ def test_no_input_gets_an_exception_out_of_what_reads_the_network(report_line):
 def test_inputs_reach_open_sessions_and_finished_handshakes(monkeypatch):
     reached = collections.Counter()
 
-    class Session(session.Session):
+    class Session(ServerSession):
         def _data(self, *args):
             reached["data"] += 1
             return super()._data(*args)
@@ -28,7 +28,7 @@ def test_inputs_reach_open_sessions_and_finished_handshakes(monkeypatch):
             reached["proven"] += fault is None
             return fault
 
-    monkeypatch.setattr(fuzz, "Session", Session)
+    monkeypatch.setattr(fuzz, "ServerSession", Session)
     monkeypatch.setattr(fuzz, "Responder", Responder)
     asyncio.run(fuzz.run(2000, 1))
     assert reached["data"] > 100 and reached["proven"] > 10, reached

@@ -34,8 +34,6 @@ from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.limits import EPOCH_BYTES, MAX_ID, MAX_LINE
-from protocol.receiver import Receiver
-from protocol.sender import Sender
 from protocol.session import OPEN, Session
 from protocol.text import is_utf8
 from server.gateways.micropython_iot.message_ids import Memory, digest
@@ -80,7 +78,7 @@ class LegacyClient:
         self._timeout_ms = timeout_ms
         self._memory = Memory(os.urandom(EPOCH_BYTES))
         self._restored = False
-        self._session = Session(Sender(), Receiver(), ticks_diff)
+        self._session = Session(ticks_diff)
         self._unacknowledged = []  # (message id, lines acknowledged when this one is)
         self._next_id = 0  # of our messages
         self._waiting = None  # id of the one that has been sent and not acknowledged
@@ -104,12 +102,12 @@ class LegacyClient:
         if not self._restored:
             self._restored = True
             if self._memory.restore(connection.state):
-                self._session.sender.start_at(self._memory.number)
+                self._session = Session(ticks_diff, first=self._memory.number)
         connection.note(self._memory.note())  # what has not come into the store may have been lost there, note and line
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)
         connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._memory.epoch), welcome)
-        self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME)
+        self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME, ticks_ms())
         self._zero_seen = False
         self._heard = asyncio.Event()
         self._transport = transport
@@ -157,11 +155,11 @@ class LegacyClient:
         elif not self._is_new(number, line[2:]):
             self._acknowledge()
         else:
-            sender = self._session.sender
-            while not sender.room_for(len(line)):
+            session = self._session
+            while not session.room_for(len(line)):
                 await self._room.wait()
             self._connection.note(self._memory.note(number))
-            count = sender.append(line[2:], True)  # before it is remembered: what has come once is not taken again
+            count = session.append(line[2:], True)  # before it is remembered: what has come once is not taken again
             self._memory.add(number)
             self._unacknowledged.append((number, count))
             self._flush()
@@ -183,7 +181,7 @@ class LegacyClient:
 
     def _acknowledge(self):
         """Acknowledge what the store has."""
-        done = self._session.sender.acknowledged
+        done = self._session.acknowledged
         stored = [number for number, count in self._unacknowledged if count <= done]
         self._unacknowledged = [entry for entry in self._unacknowledged if entry[1] > done]
         for number in stored:
@@ -207,14 +205,14 @@ class LegacyClient:
     async def _write_lines(self):
         await self._heard.wait()
         await asyncio.sleep(PAUSE_S)
-        lines = self._session.receiver.lines
+        lines = self._session.lines
         while True:
             while not lines:
                 await self._told.wait()
             self._waiting = self._next_id
             await self._until_acknowledged(lines[0])
             self._next_id = self._next_id % 255 + 1
-            self._session.accepted(1, ticks_ms())
+            self._session.accept(1, ticks_ms())
             self._flush()
 
     async def _until_acknowledged(self, line):

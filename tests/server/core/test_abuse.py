@@ -275,7 +275,7 @@ def test_proven_client_that_never_reads_harms_itself_alone(monkeypatch):
                 await asyncio.sleep(0.01)
             assert transport.closed and "has taken nothing" in str(transport.fault)
             assert other.up and other.session.resumes == 1 and other.lines == [f"{i}\n" for i in range(number)]
-            assert not writing.done() and conn._session.sender.number - conn._session.sender.base <= SEND_LINES
+            assert not writing.done() and conn._session.number - conn._session.base <= SEND_LINES
             writing.cancel()
             again = Client(service.port)
             await within(again.connect())

@@ -11,6 +11,7 @@ from server import MemoryStore, client_conn
 from server.core.store import INBOX_BYTES
 from tests.server.all_stores import STORES, FailingStore, RecordingStore, SlowStore
 from tests.server.peer import Client, Service, until, within
+from tests.sessions import idle
 
 
 def numbered(count, size=0, prefix=""):
@@ -55,7 +56,7 @@ def test_write_returns_when_the_client_has_acknowledged():
             client, conn = await joined(service)
             client.reading = False
             writing = asyncio.create_task(conn.write("x"))
-            await until(lambda: client.session.receiver.lines, "arrival of the line")
+            await until(lambda: client.session.lines, "arrival of the line")
             for _ in range(20):
                 await asyncio.sleep(0)
             assert not writing.done()
@@ -245,7 +246,7 @@ def test_application_that_does_not_read_stops_the_client_and_loses_nothing():
             held = await settled(lambda: len(store.received))
             bound = INBOX_BYTES + RECEIVE_BYTES
             assert INBOX_BYTES / 2 < sum(len(line) for line in store.received) < bound
-            assert len(conn._session.receiver.lines) * 300 < RECEIVE_BYTES
+            assert len(conn._session.lines) * 300 < RECEIVE_BYTES
             assert not sending.done() and held < len(lines) and conn.status()
             assert await read(conn, len(lines)) == lines
             await within(sending)
@@ -372,8 +373,8 @@ def test_what_one_life_of_the_client_did_not_acknowledge_reaches_the_next():
             first.reading = False
             for line in numbered(10):
                 await within(conn.write(line, wait=False))
-            await until(lambda: len(first.session.receiver.lines) == 10, "arrival at the first life")
-            first.session.accepted(4, 0)  # the first life's application takes 4
+            await until(lambda: len(first.session.lines) == 10, "arrival at the first life")
+            first.session.accept(4, 0)  # the first life's application takes 4
             first._flush()
             await until(lambda: len(service.store._clients["a"].outbox) == 6, "their acknowledgement")
             await first.write("from the first life")
@@ -478,7 +479,7 @@ def test_line_that_was_not_stored_is_not_acknowledged(capsys, store):
             reading = asyncio.create_task(conn.readline())
             await client.write("precious")
             await client.ended()
-            assert not client.session.sender.idle and not conn.status()
+            assert not idle(client.session) and not conn.status()
             with pytest.raises(StoreError, match="disk full"):
                 await within(reading)
             store_.failing = None

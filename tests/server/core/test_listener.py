@@ -17,6 +17,7 @@ from server.core.registry import Registry
 from tests.link import virtual
 from tests.server.all_stores import TemporaryStore
 from tests.server.peer import HOST, KEY, KEYS, OTHER_KEY, Client, Forger, Service, open_stream, until, within
+from tests.sessions import idle
 
 
 def refusals(capsys):
@@ -269,11 +270,11 @@ def test_server_that_ends_still_acknowledges_what_is_stored_and_says_so(kind):
             await within(client.connect())
             conn = await within(client_conn("a"))
             await client.write("stored")
-            await until(lambda: conn._session.receiver.ack == 1, "the line in the store", 20)
+            await until(lambda: conn._session.ack == 1, "the line in the store", 20)
             silent = await open_stream(service.port)
             await service.stop()
             await client.ended()
-            assert client.fault == "closed by the server" and client.session.sender.idle
+            assert client.fault == "closed by the server" and idle(client.session)
             assert await within(silent[0].read(-1)) == b""
             assert not conn.status()
 

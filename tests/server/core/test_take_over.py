@@ -2,7 +2,7 @@
 
 import asyncio
 
-import server.core.carrier
+import protocol.session
 from protocol.frame import PROOF
 from protocol.session import RESUMING
 from server import client_conn
@@ -17,7 +17,7 @@ class Mute(Client):
 
 
 def test_proven_client_that_does_not_resume_is_given_up(monkeypatch, capsys):
-    monkeypatch.setattr(server.core.carrier, "HANDSHAKE_MS", 1000)
+    monkeypatch.setattr(protocol.session, "HANDSHAKE_MS", 1000)
 
     async def main():
         async with Service(verbose=True) as service:

@@ -63,7 +63,7 @@ def test_line_that_is_no_text_ends_its_connection_and_meets_no_reader(store, rea
             readers = [asyncio.create_task(collect(reader(conn), got))]
             readers.append(asyncio.create_task(collect(reader(service.connection("b")), of_good)))
             for data in (b"before", bad, b"after"):
-                evil.session.sender.append(data, True)
+                evil.session.append(data, True)
             evil._flush()
             await evil.ended()
             await until(lambda: got == ["before\n"], "the line before it, without another connection")

@@ -1,6 +1,6 @@
 """Counts of what a client's connections have carried."""
 
-from protocol.sender import Sender
+from protocol.lines import NUMBERS
 from server.core.traffic import Traffic
 
 
@@ -10,38 +10,32 @@ class Transport:
 
 
 class Flow:
-    """A sender whose frames are filled here, and the Traffic that is told."""
+    """The numbers of a ServerSession whose frames carry all lines that wait, and the Traffic that is told of them."""
 
     def __init__(self, number=0):
-        self.sender = Sender()
-        self.sender.start_at(number)
+        self.base = self.number = self.end_of_lines = number
         self.traffic = Traffic()
         self.traffic.begin()
-        self.sender.grant(0, 8000)
 
     def send(self, count, now):
-        for _ in range(count):
-            self.sender.append(b"line", True)
+        self.end_of_lines = (self.end_of_lines + count) & NUMBERS
         self.fill(now)
 
     def fill(self, now):
-        before = self.sender.number
-        self.sender.fill(bytearray(1000), 0, 1000)
-        self.traffic.sent(self.sender, before, now)
+        before, self.number = self.number, self.end_of_lines
+        self.traffic.sent(self, before, now)
 
     def acknowledge(self, count, now):
-        assert self.sender.acknowledge((self.sender.base + count) & 0x3FFFFFFF) is None
-        self.traffic.acknowledged(self.sender, now)
+        self.base = (self.base + count) & NUMBERS
+        self.traffic.acknowledged(self, now)
 
     def end(self):
-        self.traffic.ended(self.sender, Transport())
-        self.sender.disconnect()
+        self.traffic.ended(self, Transport())
+        self.number = self.base
 
     def resume(self, accepted):
-        ack = (self.sender.base + accepted) & 0x3FFFFFFF
-        assert self.sender.resume(ack, ack) is None
-        self.traffic.resumed(self.sender)
-        self.sender.grant(0, 8000)
+        self.base = self.number = (self.base + accepted) & NUMBERS
+        self.traffic.resumed(self)
 
 
 def test_one_line_at_a_time_is_timed_from_when_it_is_sent():
@@ -63,7 +57,7 @@ def test_line_that_an_outage_has_come_between_is_not_timed():
     flow.send(1, 0)
     flow.end()
     flow.resume(1)
-    flow.traffic.acknowledged(flow.sender, 60000)
+    flow.traffic.acknowledged(flow, 60000)
     assert flow.traffic.round_trips == 0
 
 

@@ -92,10 +92,9 @@ def test_outages_and_lines_that_are_sent_again_are_counted():
             client.reading = False
             for number in range(3):
                 await conn.write(str(number), wait=False)
-            await until(lambda: conn._session.sender.number == 3, "the lines on their way")
+            await until(lambda: conn._session.number == 3, "the lines on their way")
             await client.write("still there")  # what it has not accepted, it has not seen either
             client._task.cancel()
-            client.session.receiver.disconnect()
             client.cut()
             await until(lambda: not conn.status(), "the outage")
             await until(lambda: service.read()["outages_total", "a"] == 1, "the outage, counted")

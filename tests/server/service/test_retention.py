@@ -94,7 +94,7 @@ def test_client_gets_what_is_written_after_a_discard_and_its_own_lines_go_on(kin
                 await client.write(f"up {number}")
                 await conn.write(f"old {number}", wait=False)
             waiting = asyncio.create_task(conn.write("waits"))
-            await until(lambda: conn._session.sender.acknowledged == 6 or not reading, "acknowledgements")
+            await until(lambda: conn._session.acknowledged == 6 or not reading, "acknowledgements")
             await asyncio.sleep(0.05)
             count = await within(conn.discard())
             assert reading or count == 6

@@ -23,6 +23,7 @@ from server.stores.sqlite import SQLiteStore
 from server.stores.sqlite_file import CHECKPOINT_PAGES
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, until, within
 from tests.server.service.test_cli import Server
+from tests.sessions import idle
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = b"e" * 8
@@ -420,7 +421,7 @@ def test_server_whose_store_is_deleted_ends_and_acknowledges_nothing_more():
             os.unlink("pb_link.db" + suffix)
         await client.write("after")
         await within(client.ended())
-        assert not client.session.sender.idle
+        assert not idle(client.session)
         assert await asyncio.to_thread(process.process.wait, 20) == 1
 
     with Server() as process:
@@ -447,7 +448,7 @@ def test_run_raises_when_its_store_is_gone(store, capsys):
             os.unlink("store.db")
             await client.write("x")
             await until(service.task.done, "the end of the server")
-            assert isinstance(service.task.exception(), StoreGone) and not client.session.sender.idle
+            assert isinstance(service.task.exception(), StoreGone) and not idle(client.session)
 
     asyncio.run(main())
     assert "store.db has been deleted or moved away while the server used it" in capsys.readouterr().out

@@ -88,9 +88,9 @@ class Defences:
 
         async def readline(app, timeout_ms=None):
             link = app._link
-            while not link.session.receiver.lines:
+            while not link.session.lines:
                 await link.changed.wait()
-            data = link.session.receiver.lines[0]
+            data = link.session.lines[0]
             link.accept()
             return decode_line(data)
 

@@ -343,7 +343,7 @@ def test_messages_that_come_again_after_a_restart_of_the_server_are_delivered_on
         await client.cut()
 
     def stored(node):
-        return node.registry.get("old")._session.receiver.ack
+        return node.registry.get("old")._session.ack
 
     async def after(node):
         client.port = node.port

@@ -433,7 +433,7 @@ def test_line_that_is_no_text_is_not_published_and_one_of_an_older_store_as_it_i
                 await client.write("good")
                 await within(client.acknowledged())
                 for data in (b"bad \xff", b"after"):
-                    client.session.sender.append(data, True)
+                    client.session.append(data, True)
                 client._flush()
                 await client.ended()
                 await until(lambda: found.counts["published_total"] == 3, "the publications")

@@ -1,0 +1,53 @@
+"""One connection of the bridge with the server, as the client has it: first the handshake, then the session's frames.
+`docs/protocol.md` sections 5 and 6 have the rules. Knows nothing of the mailbox."""
+
+from primitives.platform import ticks_diff, ticks_ms
+from protocol.framing import PREFIX
+from protocol.limits import HANDSHAKE_MS
+from protocol.serial import put16
+
+
+class Connection:
+    """Args: number: which connection of the bridge it is; initiator: protocol.handshake.Initiator, fresh;
+    session: attached once the handshake is done; max_frame: the longest frame that the mailbox takes."""
+
+    def __init__(self, number, initiator, session, max_frame):
+        self.number = number
+        self._initiator = initiator  # None once the handshake is done
+        self._session = session
+        self._max_frame = max_frame
+        self._since = ticks_ms()
+        self._reply = initiator.hello()  # handshake frame to be sent, or None
+
+    def receive(self, data):
+        """Process one frame (memoryview without its prefix) of the server. Returns None or a fault."""
+        initiator = self._initiator
+        if initiator is None:
+            return self._session.receive(data, ticks_ms())
+        self._reply, fault = initiator.receive(data)
+        if not fault:
+            self._initiator = None
+            max_frame = min(initiator.peer_max_frame, self._max_frame)
+            longest = initiator.peer_max_line
+            held = self._session.attach(initiator.channel, initiator.peer_epoch, max_frame, self._since, longest)
+            if held:
+                print("pb_link: a line of %d bytes is held: the server takes %d" % (held, longest))
+        return fault
+
+    def encode_into(self, buf, at, now):
+        """As Session.encode_into, the frames of the handshake included."""
+        reply = self._reply
+        if reply is None:
+            return self._session.encode_into(buf, at, now)
+        start = at + PREFIX
+        end = start + len(reply)
+        put16(buf, at, len(reply))
+        buf[start:end] = reply
+        self._reply = None
+        return end
+
+    def fault(self, now):
+        """None, or why the connection must be closed although nothing came in."""
+        if self._initiator is None:
+            return self._session.fault(now)
+        return "the server does not answer" if ticks_diff(now, self._since) >= HANDSHAKE_MS else None

@@ -1,0 +1,110 @@
+"""The server's end of a session: apart, so that no board has to hold it. `docs/protocol.md` section 6 has its rules.
+
+The client's RESUME comes first and the server's is the answer. By then the adapter has compared what the client
+remembers with what its store has (`server/core/history.py`), and put the store right if they have not the same past.
+"""
+
+from struct import pack
+
+from protocol.frame import PARTED, REMEMBERED
+from protocol.lines import NUMBERS, diff30
+from protocol.session import ASKED, Session
+
+
+class ServerSession(Session):
+    """As Session; between `receive` of the client's RESUME and OPEN it is ASKED, until the adapter calls `answer`."""
+
+    def restore(self, peer_epoch, expected, base, outbox):
+        """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that
+        it has not acknowledged, of which the oldest has the number base. For a fresh session."""
+        self.become_peer(peer_epoch, expected)
+        self._sender.start_at(base)
+        for line in outbox:  # all at once: RESUME may acknowledge any number of them
+            self.append(line, True)
+        self.known_until(self.end)
+
+    def attach(self, *args, **limits):
+        """As Session.attach, but RESUME is sent only once `answer` has been called."""
+        held = super().attach(*args, **limits)
+        self._attached.greets = False
+        return held
+
+    @property
+    def asked(self):
+        """True if the client has sent its RESUME and waits for `answer`."""
+        return self.state == ASKED
+
+    @property
+    def heard(self):
+        """Resume of the client, on this connection, or None."""
+        return self._attached and self._attached.heard
+
+    @property
+    def knows_peer(self):
+        """True if the receiver holds the line numbers of the epoch that the client is in now. Ask while attached."""
+        return self._attached.peer_epoch == self.peer_epoch
+
+    def _resume(self, now):
+        self.state = ASKED
+        return None
+
+    def answer(self, now, runs, parted=False, lost=0):
+        """Open the session that was `asked` for. Returns None or a fault.
+
+        runs: for the client to remember, bytes of `run_entry`; parted: it has seen another past than ours, and its
+        memory counts no longer; lost: lines of the client that were acknowledged, and that the store does not have.
+        """
+        attached, heard = self._attached, self.heard
+        attached.greets = True
+        attached.flags = REMEMBERED | (PARTED if parted else 0)
+        attached.runs = runs
+        attached.lost = lost
+        if parted:
+            heard.remembered = False
+        if not self.knows_peer or diff30(heard.base, self.expected) > 0:
+            self.become_peer(attached.peer_epoch, heard.base)
+        return self._open(now)
+
+    # Lines of the client
+
+    @property
+    def ack(self):
+        """Number of the oldest line that is not accepted: `expected`, once `lines` is empty."""
+        return self._receiver.ack
+
+    # Lines to the client
+
+    @property
+    def base(self):
+        """Number of the oldest line that is not acknowledged."""
+        return self._sender.base
+
+    @property
+    def number(self):
+        """Number of the first numbered line that is not completely sent."""
+        return self._sender.number
+
+    @property
+    def reached(self):
+        """Number of the first line that no earlier connection can have carried whole."""
+        return self._sender.reached
+
+    @property
+    def end(self):
+        """Number of the next line with one to be admitted."""
+        return (self._sender.base + sum(numbered for _, numbered in self._sender.lines)) & NUMBERS
+
+    def known_until(self, number):
+        """The client may have got the lines before this number from another process, though they were not sent here."""
+        if diff30(number, self._sender.reached) > 0:
+            self._sender.reached = number
+
+    def acknowledge_until(self, number):
+        """The lines before this number are not to be sent again: the store has been put right (section 6)."""
+        if number != self._sender.base:
+            self._sender.resume(number, number)
+
+
+def run_entry(name, number):
+    """A run in RESUME: its name (8 bytes), and the number that the next line got when it began."""
+    return name + pack(">I", number)
