@@ -13,8 +13,8 @@ package(
 package(
     "pb_link",
     (
-        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "connection.py", "fallbacks.py", "hooks.py",
-        "limits.py", "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
+        "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "connection.py", "fallbacks.py", "frame_log.py",
+        "hooks.py", "limits.py", "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
         "start.py",
     ),
     base_path="..",
@@ -32,8 +32,9 @@ package(
     "protocol",
     (
         "__init__.py", "control.py", "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py",
-        "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py", "mailbox_client.py",
-        "receiver.py", "selftest.py", "sender.py", "serial.py", "session.py", "text.py", "version.py",
+        "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py",
+        "mailbox_client.py", "receiver.py", "selftest.py", "sender.py", "serial.py", "session.py", "text.py",
+        "version.py",
     ),
     base_path="..",
 )  # fmt: skip

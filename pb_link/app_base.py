@@ -29,7 +29,7 @@ class AppBase:
     hardware: list [i2c, syn, ack, rst]: i2c_devices.ports.TargetPort, two
         Pins, and (Pin, active level, pulse in ms) or None. The link sets the
         pins' modes, whatever they were.
-    verbose: print one line an event.
+    verbose: True: print one line an event; 2: also one a frame, as docs/protocol.md section 4 names them.
 
     The hooks bad_wifi, bad_server, report and server_ok are called in a task of
     their own, one at a time, and may use the link. While one waits the others

@@ -45,7 +45,7 @@ class Link:
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
     app: object with a method start() and the coroutines of `hooks.py`.
-    verbose: print one line an event.
+    verbose: print one line an event; 2: also one a frame.
     """
 
     def __init__(self, client_id, settings, hardware, app, verbose):
@@ -72,6 +72,11 @@ class Link:
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = False
         self._connection = None  # Connection
+        self._connection_class = Connection
+        if verbose == 2:
+            from pb_link.frame_log import LoggedConnection
+
+            self._connection_class = LoggedConnection
         self.up = False
         self._started = False
         self._resetting = False
@@ -287,7 +292,7 @@ class Link:
             self._epoch = self._nonces.take(EPOCH_BYTES, seen)
         nonce = self._nonces.take(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self._connection = Connection(number, initiator, self.session, self._box.max_payload)
+        self._connection = self._connection_class(number, initiator, self.session, self._box.max_payload)
 
     def _check_connection(self):
         if not self._connection:

@@ -35,7 +35,7 @@ async def run(
     Args:
         expected: ids of the clients that the application is written for.
             Others are served if they have a key, and logged.
-        verbose: print one line an event.
+        verbose: True: print one line an event; 2: also one a frame, as docs/protocol.md section 4 names them.
         port: TCP port, 1..65535.
         timeout: ms of silence after which a connection is given up; the
             clients' configuration must have the same.

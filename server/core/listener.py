@@ -110,7 +110,7 @@ class Listener:
             transport.close()
 
     async def _accept(self, reader, writer):
-        transport = Transport(reader, writer, self._timeout_ms)
+        transport = self._transport(reader, writer, self._timeout_ms)
         if self._ended or self._guard is not None and self._guard.keeps_out(transport.address):
             transport.close()
             return
@@ -123,6 +123,13 @@ class Listener:
             self._open.remove(transport)
             transport.close()
             await transport.wait_closed()
+
+    def _transport(self, *args):
+        if self._registry.verbose != 2:
+            return Transport(*args)
+        from server.core.frame_log import LoggedTransport
+
+        return LoggedTransport(self._registry.log, *args)
 
     async def _serve(self, connection, transport):
         why = "closed by the server"

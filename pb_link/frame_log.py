@@ -1,0 +1,26 @@
+"""`verbose=2` of the client: one line a frame. Loaded only then."""
+
+from pb_link.connection import Connection
+from protocol.frame_log import describe
+from protocol.framing import PREFIX
+
+
+class LoggedConnection(Connection):
+    """As Connection, and prints each frame that is received or sent."""
+
+    def receive(self, data):
+        _print("<", data)
+        return super().receive(data)
+
+    def encode_into(self, buf, at, now):
+        end = super().encode_into(buf, at, now)
+        if end > at:
+            _print(">", memoryview(buf)[at + PREFIX : end])
+        return end
+
+
+def _print(direction, data):
+    try:
+        print("pb_link:", direction, describe(data))
+    except MemoryError:
+        pass  # a line of log is not worth the connection

@@ -1,0 +1,100 @@
+"""`verbose=2` of the client: the life of a connection, one line a frame."""
+
+import sys
+import unittest
+
+from i2c_devices.ports import TargetPort
+from pb_link import frame_log
+from pb_link.app_base import AppBase
+from pb_link.connection import Connection
+from protocol.handshake import Initiator
+from protocol.limits import ACK_DELAY_MS, MAX_FRAME
+from protocol.responder import Responder
+from protocol.server_session import ServerSession
+from protocol.session import Session
+from tests.protocol.wire import KEY, RUN, START, ticks_diff
+
+
+class Pin:
+    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
+
+    def init(self, mode, pull=None, *, value=None):
+        pass
+
+    def __call__(self, level=None):
+        return 1
+
+    def irq(self, handler=None, trigger=0):
+        pass
+
+
+def app(verbose):
+    config = [8123, "server", 1500, 0, "", "", KEY]
+    return AppBase("a", config, [TargetPort(None), Pin(), Pin(), None], verbose)
+
+
+class TestFrameLog(unittest.TestCase):
+    def setUp(self):
+        self.shown = []
+        frame_log.print = lambda *words: self.shown.append(" ".join(words))
+
+    def tearDown(self):
+        del frame_log.print
+
+    def sent(self, end, now):
+        """The next frame of this end, without its prefix."""
+        buf = bytearray(MAX_FRAME)
+        return memoryview(buf)[2 : end.encode_into(buf, 0, now)]
+
+    def test_life_of_a_line_is_shown_frame_by_frame(self):
+        session, server, responder = Session(ticks_diff), ServerSession(ticks_diff), Responder()
+        client = frame_log.LoggedConnection(1, Initiator("a", KEY, b"e" * 8, b"n" * 16), session, MAX_FRAME)
+        responder.hello(self.sent(client, START))
+        client.receive(responder.challenge(KEY, b"s" * 8, b"m" * 16))
+        responder.proof(self.sent(client, START))
+        server.attach(responder.channel, b"e" * 8, MAX_FRAME, START)
+        server.receive(self.sent(client, START), START)
+        server.answer(START, RUN)
+        client.receive(self.sent(server, START))
+        session.append(b"hello", True)
+        server.receive(self.sent(client, START), START)
+        server.accept(1, START)
+        client.receive(self.sent(server, START + ACK_DELAY_MS))
+        self.assertEqual(session.acknowledged, 1)
+        self.assertEqual(
+            [line.split("=")[0] for line in self.shown],
+            [
+                "pb_link: > HELLO version",
+                "pb_link: < WELCOME version",
+                "pb_link: > PROOF",
+                "pb_link: > RESUME base",
+                "pb_link: < RESUME base",
+                "pb_link: > DATA seq",
+                "pb_link: < ACK 1 seen",
+            ],
+        )
+        self.assertEqual(self.shown[5], "pb_link: > DATA seq=0 ack=0 seen=0 room=161 records=1 bytes=5")
+
+    def test_line_of_log_that_there_is_no_memory_for_costs_no_connection(self):
+        def fail(*words):
+            raise MemoryError
+
+        frame_log.print = fail
+        client = frame_log.LoggedConnection(1, Initiator("a", KEY, b"e" * 8, b"n" * 16), Session(ticks_diff), MAX_FRAME)
+        self.assertEqual(self.sent(client, START)[0], 1)
+
+    def test_frames_are_logged_with_2_and_the_modules_loaded_then_only(self):
+        modules = ("pb_link.frame_log", "protocol.frame_log")
+        kept = [sys.modules.pop(name) for name in modules]
+        try:
+            for verbose in (False, True, 1):
+                self.assertIs(app(verbose)._link._connection_class, Connection)
+            self.assertEqual([name for name in modules if name in sys.modules], [])
+            logged = app(2)._link._connection_class
+            self.assertIs(logged, sys.modules[modules[0]].LoggedConnection)
+        finally:
+            sys.modules.update(zip(modules, kept))
+
+
+if __name__ == "__main__":
+    unittest.main()
