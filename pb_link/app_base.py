@@ -80,7 +80,7 @@ class AppBase:
         link = self._link
         lines = link.session.lines
         while not lines:
-            link.check_open()
+            link.raise_if_closed()
             await link.changed.wait(limit)
         # All that may fail comes before the line is accepted; nothing is awaited between that and returning it.
         line = decode_line(lines[0])
@@ -109,7 +109,7 @@ class AppBase:
         link = self._link
         data = encode_line(line, link.session.peer_max_line)
         session = link.session
-        link.check_open()
+        link.raise_if_closed()
         if self._line_writers or not (qos or link.up) or not session.room_for(len(data)):
             if not await self._line_turn(len(data), qos):
                 return  # qos 0 and no link: lost, as promised
@@ -120,7 +120,7 @@ class AppBase:
                 await link.changed.wait()
             except MemoryError:  # the line has its place: that is not to be told by an error
                 await sleep_ms(limits.MAX_WAIT_MS)
-            link.check_open()
+            link.raise_if_closed()
 
     async def _line_turn(self, size, numbered):
         """Wait until all earlier writes have their place and there is one for size bytes.
@@ -133,7 +133,7 @@ class AppBase:
         writers.append(ticket)
         try:
             while True:
-                link.check_open()
+                link.raise_if_closed()
                 if not (numbered or link.up):
                     return False
                 if writers[0] is ticket and link.session.room_for(size):

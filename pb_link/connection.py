@@ -24,7 +24,7 @@ class Connection:
         initiator = self._initiator
         if initiator is None:
             return self._session.receive(data, ticks_ms())
-        self._reply, fault = initiator.receive(data)
+        self._reply, fault = initiator.welcome(data)
         if not fault:
             self._initiator = None
             max_frame = min(initiator.peer_max_frame, self._max_frame)

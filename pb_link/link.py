@@ -41,7 +41,7 @@ from protocol.session import DETACHED, OPEN, Session
 
 class Link:
     """Args:
-    client_id: str, checked.
+    client_id: str, valid.
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
     app: object with a method start() and the coroutines of `hooks.py`.
@@ -63,7 +63,7 @@ class Link:
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
         self._on_ack_ref = self._on_ack
-        self._epoch = None  # until the first connection, whose moment is another one in each life
+        self._epoch = None  # until the first connection, whose moment differs after each start
         max_line = settings.max_line
         space = max(limits.MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(max_line)))
         self.session = Session(ticks_diff, space, max_line)
@@ -93,14 +93,14 @@ class Link:
         self.session.accept(1, ticks_ms())
         self.flag.set()
 
-    def check_open(self):
+    def raise_if_closed(self):
         """Raises: LinkDown after `close`."""
         if self.closed:
             raise LinkDown("the link has been closed")
 
     async def run(self):
         """Run the link until it is closed. Raises what a task or a hook raised."""
-        self.check_open()
+        self.raise_if_closed()
         try:
             while not self._get_ready():
                 await sleep_ms(limits.MAX_WAIT_MS)
@@ -205,7 +205,7 @@ class Link:
 
     def _act(self):
         """See to the connection; give what is to go; pulse syn."""
-        self._check_connection()
+        self._drop_if_faulty()
         self._send()
         if self._beat.expired():
             self._beat.restart()
@@ -294,7 +294,7 @@ class Link:
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
         self._connection = self._connection_class(number, initiator, self.session, self._box.max_payload)
 
-    def _check_connection(self):
+    def _drop_if_faulty(self):
         if not self._connection:
             return
         fault = self._connection.fault(ticks_ms())
@@ -374,11 +374,11 @@ class Link:
         """Reset the ESP8266; returns when the bus is open to it again. Cancelling it does not stop that."""
         if self._rst is None:
             raise OSError("Cannot reset ESP8266.")
-        self.check_open()
+        self.raise_if_closed()
         self._begin_reset()
         while self._resetting:
             await self.changed.wait()
-            self.check_open()
+            self.raise_if_closed()
 
     def _begin_reset(self):
         if not self._resetting:

@@ -6,7 +6,7 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     HELLO    client -> server, not authenticated
     0   1   kind 01
     1   1   protocol version
-    2   8   epoch of the client: random, new in each of its lives
+    2   8   epoch of the client: random, new after each start
     10  16  nonce of the client, fresh for each connection
     26  2   longest frame it takes, with the prefix
     28  2   longest line it takes, bytes of UTF-8 without the newline

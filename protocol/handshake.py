@@ -93,7 +93,7 @@ class Initiator:
         self.state = HELLO_SENT
         return self._hello
 
-    def receive(self, data):
+    def welcome(self, data):
         """Take WELCOME or REFUSED.
 
         Returns: (reply, fault): the PROOF frame to send and None, or None and

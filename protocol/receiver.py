@@ -4,7 +4,7 @@ A complete line, which is text without a newline, waits in `lines` until the ada
 stored it and calls `accept`: only that moves `ack`, the number that allows
 the peer to forget. Knows nothing of frames' headers, MACs or time.
 
-`take` may raise MemoryError: what it had not taken is as if it had not come,
+`take_records` may raise MemoryError: what it had not taken is as if it had not come,
 once `disconnect` has been called. `accept`, `disconnect` and `start_at`
 allocate nothing.
 """
@@ -38,7 +38,7 @@ class Receiver:
         self.seen = 0  # bytes charged on this connection, modulo 2**16
         self._partial = None  # bytearray of a line whose end has not come
         self._partial_charge = 0
-        self._partial_kind = 0
+        self._partial_unnumbered = 0  # QOS0 if its line has no number
 
     @property
     def room(self):
@@ -52,7 +52,7 @@ class Receiver:
         self.seen = 0
 
     def start_at(self, number):
-        """The peer begins a new life, or has lost its memory of this one: its
+        """The peer begins a new epoch, or has lost lines that it had acknowledged: its
         next line is number. Lines still held stay, and acknowledge nothing
         when they are accepted.
         """
@@ -69,7 +69,7 @@ class Receiver:
             if charge > 0:
                 self.ack = (self.ack + 1) & NUMBERS
 
-    def take(self, number, body):
+    def take_records(self, number, body):
         """Take the records of one frame, whose first numbered line has these low 16 bits of its number.
 
         body: memoryview of the records. Returns None or a fault; then nothing
@@ -105,15 +105,15 @@ class Receiver:
             return None
         if self._held + charge > self.max_bytes:
             return "more data than there was room for"
-        if self._partial is None:  # no local for the kind: one more, and MicroPython takes the frame from the heap
+        if self._partial is None:  # no local for `unnumbered`: one more, and MicroPython takes the frame from the heap
             if not header & MORE and len(payload) <= self.max_line:
                 fault = self._complete(bytes(payload), header & QOS0, charge)
                 if not fault:
                     self._held += charge
                 return fault
             self._partial = bytearray()
-            self._partial_kind = header & QOS0
-        elif self._partial_kind != header & QOS0:
+            self._partial_unnumbered = header & QOS0
+        elif self._partial_unnumbered != header & QOS0:
             return "fragments of two lines are mixed"
         if len(self._partial) + len(payload) > self.max_line:
             return "line longer than %d bytes" % self.max_line
@@ -129,13 +129,13 @@ class Receiver:
             return fault
         return None
 
-    def _complete(self, data, kind, charge):
+    def _complete(self, data, unnumbered, charge):
         """Returns None or a fault; then the line is not taken."""
         fault = line_fault(data)
         if not fault:  # else nobody is to store it: it would be met again by each reader
-            self._charges.append(-charge if kind else charge)
+            self._charges.append(-charge if unnumbered else charge)
             self._keep(data)
-            if not kind:
+            if not unnumbered:
                 self.next = (self.next + 1) & NUMBERS
         return fault
 

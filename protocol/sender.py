@@ -24,7 +24,7 @@ class Sender:
         self.max_line = MAX_LINE  # bytes of the longest line that the peer takes: a longer one is held
         self.base = 0  # number of the oldest line that is not acknowledged
         self.reached = 0  # number of the first line that no earlier connection can have carried whole
-        self.acknowledged = 0  # lines acknowledged in this life, for waiters
+        self.acknowledged = 0  # lines acknowledged since this object was made, for waiters
         self.lines = []  # (bytes, numbered), oldest first: those sent, all numbered, from `base` on; and those not yet
         self._retained = 0  # how many of them have been sent
         self._held = 0  # bytes in them
@@ -63,11 +63,6 @@ class Sender:
     def number(self):
         """Number of the first numbered line that is not completely sent."""
         return (self.base + self._retained) & NUMBERS
-
-    @property
-    def idle(self):
-        """True if every admitted line has been sent and acknowledged."""
-        return not self.lines
 
     @property
     def longest_held(self):

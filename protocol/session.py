@@ -251,7 +251,7 @@ class Session:
             return None
         attached.asked = data[0] == DATA
         self._acknowledgement_due(now, attached.asked)
-        return self._receiver.take(get16(data, 1), data[DATA_HEADER:end])
+        return self._receiver.take_records(get16(data, 1), data[DATA_HEADER:end])
 
     def accept(self, count, now):
         """The oldest count lines are stored or handed over: acknowledge them. Allocates nothing."""
@@ -349,7 +349,7 @@ class Session:
     def _probe_is_due(self, now):
         attached = self._attached
         sender = self._sender
-        if sender.idle or sender.can_fill() or sender.in_flight(attached.peer_seen):
+        if not sender.lines or sender.can_fill() or sender.in_flight(attached.peer_seen):
             attached.blocked = None
             attached.probed = False
         elif attached.blocked is None:

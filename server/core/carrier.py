@@ -132,7 +132,7 @@ class Carrier:
                 if fault:
                     self._storing.set()  # lines that came before it are received
                     raise RemoteProtocolError(fault)
-            transport.check()
+            transport.raise_fault()
             if heard:  # a keepalive wakes nobody
                 self.traffic.acknowledged(session, ticks_ms())
                 self._storing.set()

@@ -169,7 +169,7 @@ class Connection:
                 self._changed.pulse()
         while wait and session.acknowledged < count:
             await self._changed.wait()
-            self._check(session)
+            self._raise_fault(session)
 
     def _is_next(self, ticket):
         """True if every call of `write` before this one has its place, that of a cancelled one included."""
@@ -189,7 +189,7 @@ class Connection:
         self._storing.set()
         while self._old + self._written < count:
             await self._changed.wait()
-            self._check(session)
+            self._raise_fault(session)
         return session, count
 
     async def _write_unnumbered(self, ticket, data):
@@ -200,7 +200,7 @@ class Connection:
             self._carrier.add(data, False)
             self._carrier.wake()
 
-    def _check(self, session):
+    def _raise_fault(self, session):
         if self.fault:
             raise self.fault
         if self._session is not session:
@@ -420,7 +420,7 @@ class Connection:
         self._resuming.attach(transport, welcome.epoch, responder.peer_epoch)
         held = self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
-        if held:  # a life of the client that took longer ones, or none that was known
+        if held:  # the client took longer ones before its restart, or what it takes was not known
             self._registry.say("%s: a line of %d bytes is held, and those behind it: the client takes %d bytes at most"
                                % (self.client_id, held, self.max_line))
             self._registry.tell("line_held", self.client_id, bytes=held, longest=self.max_line)

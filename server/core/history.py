@@ -114,13 +114,13 @@ class Comparison:
     """
 
     def __init__(self, session, state, same_epoch, met):
-        """state: ClientState. same_epoch: the client was told its epoch; met: this process has served its life."""
+        """state: ClientState. same_epoch: the client was told its epoch; met: this process has served its epoch."""
         heard = session.heard
         self.lost = 0
         if session.knows_peer:
             self.lost = max(0, diff30(heard.base, session.expected))
         elif not met:
-            self.lost = heard.base  # a life counts from 0 on
+            self.lost = heard.base  # an epoch counts from 0 on
         self.parted = False
         self.unknown = 0
         self.run = None

@@ -7,7 +7,7 @@ from primitives.platform import sleep_ms, ticks_ms
 from server.core.history import Comparison, is_crowded
 from server.core.pace import Pace
 
-# Lives of the client that this process has served: two boards with one id take turns.
+# Epochs of the client that this process has served: two boards with one id take turns.
 _MET = 4
 
 

@@ -90,7 +90,7 @@ class Transport:
         """Wait for bytes and return an iterable of the frames they complete.
 
         Each frame (memoryview) is valid until the next one is asked for; call
-        `check` when all have been taken. Raises: EOFError, OSError.
+        `raise_fault` when all have been taken. Raises: EOFError, OSError.
         """
         if self._rest is not None:
             frames, self._rest = self._rest, None
@@ -109,7 +109,7 @@ class Transport:
         self.received += size
 
     async def next_frame(self):
-        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as receive and check."""
+        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as `receive`, `raise_fault`."""
         while True:
             frames = await self.receive()
             if self.received > UNPROVEN_BYTES:
@@ -117,9 +117,9 @@ class Transport:
             for data in frames:
                 self._rest = frames
                 return bytes(data)
-            self.check()
+            self.raise_fault()
 
-    def check(self):
+    def raise_fault(self):
         """Raises: RemoteProtocolError if the framing is broken."""
         if self._frames.fault:
             raise RemoteProtocolError(self._frames.fault)

@@ -51,7 +51,7 @@ class TestFrameLog(unittest.TestCase):
         hello = initiator.hello()
         responder.hello(hello)
         welcome = responder.challenge(KEY, b"\x02" * 8, b"\xbb" * 16)
-        proof, _ = initiator.receive(welcome)
+        proof, _ = initiator.welcome(welcome)
         self.assertEqual(
             [describe(one) for one in (hello, welcome, proof, encode_refused(REFUSED_BUSY, 3))],
             [

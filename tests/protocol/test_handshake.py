@@ -29,7 +29,7 @@ def exchange(client):
     """(responder, HELLO, WELCOME, PROOF) of a whole handshake."""
     hello = client.hello()
     responder, welcome = begun(hello)
-    proof, fault = client.receive(welcome)
+    proof, fault = client.welcome(welcome)
     assert fault is None, fault
     return responder, hello, welcome, proof
 
@@ -49,7 +49,7 @@ class TestAgreement(unittest.TestCase):
         client = Initiator("meter", KEY, EPOCH, NONCE, max_line=2000)
         responder = Responder()
         responder.hello(client.hello())
-        client.receive(responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, max_line=4000))
+        client.welcome(responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, max_line=4000))
         self.assertEqual((responder.peer_max_line, client.peer_max_line), (2000, 4000))
 
     def test_channels_fit(self):
@@ -72,7 +72,7 @@ class TestAgreement(unittest.TestCase):
         responder = Responder()
         self.assertIsNone(responder.hello(memoryview(client.hello())))
         welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE)
-        proof, _ = client.receive(memoryview(bytearray(welcome)))
+        proof, _ = client.welcome(memoryview(bytearray(welcome)))
         self.assertIsNone(responder.proof(memoryview(proof)))
 
     def test_longest_id_fits(self):
@@ -86,7 +86,7 @@ class TestForgery(unittest.TestCase):
     def test_server_with_another_key_is_refused_by_the_client(self):
         client = initiator()
         _, welcome = begun(client.hello(), OTHER_KEY)
-        reply, fault = client.receive(welcome)
+        reply, fault = client.welcome(welcome)
         self.assertIsNone(reply)
         self.assertEqual(fault, "the server has another key")
         self.assertEqual(client.state, FAILED)
@@ -96,7 +96,7 @@ class TestForgery(unittest.TestCase):
         hello = liar.hello()
         responder, _ = begun(hello)
         _, own = begun(hello, OTHER_KEY)
-        proof, _ = liar.receive(own)
+        proof, _ = liar.welcome(own)
         self.assertEqual(responder.proof(proof), "wrong key")
         self.assertEqual((responder.state, responder.refuse), (FAILED, frame.REFUSED_IDENTITY))
 
@@ -109,7 +109,7 @@ class TestForgery(unittest.TestCase):
         _, _, welcome, _ = exchange(initiator())
         client = initiator(nonce=b"o" * 16)
         client.hello()
-        self.assertEqual(client.receive(welcome)[1], "the server has another key")
+        self.assertEqual(client.welcome(welcome)[1], "the server has another key")
 
     def test_proof_of_the_server_is_none_of_the_client(self):
         client = initiator()
@@ -119,7 +119,7 @@ class TestForgery(unittest.TestCase):
     def test_reflected_hello_is_no_welcome(self):
         client = initiator()
         hello = client.hello()
-        self.assertEqual(client.receive(hello)[1], "not a WELCOME")
+        self.assertEqual(client.welcome(hello)[1], "not a WELCOME")
 
     def test_reflected_welcome_is_no_proof(self):
         responder, welcome = begun(initiator().hello())
@@ -135,8 +135,8 @@ class TestForgery(unittest.TestCase):
         responder, _, welcome, proof = exchange(client)
         responder.proof(proof[:-1])
         self.assertEqual(responder.proof(proof), "not a PROOF")
-        self.assertIn("in state done", client.receive(welcome)[1])
-        self.assertIn("in state failed", client.receive(welcome)[1])
+        self.assertIn("in state done", client.welcome(welcome)[1])
+        self.assertIn("in state failed", client.welcome(welcome)[1])
 
 
 class TestKeyHint(unittest.TestCase):
@@ -168,7 +168,7 @@ class TestFlippedBits(unittest.TestCase):
             if responder.hello(hello) is None:
                 welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE)
                 client.state = HELLO_SENT
-                self.assertIsNone(client.receive(welcome)[0])
+                self.assertIsNone(client.welcome(welcome)[0])
             else:
                 self.assertEqual(responder.state, FAILED)
 
@@ -177,7 +177,7 @@ class TestFlippedBits(unittest.TestCase):
         _, welcome = begun(client.hello())
         for bad in every_flip(welcome):
             client.state = HELLO_SENT
-            reply, fault = client.receive(bad)
+            reply, fault = client.welcome(bad)
             self.assertIsNone(reply)
             self.assertIsInstance(fault, str)
 
@@ -200,7 +200,7 @@ class TestLengths(unittest.TestCase):
         _, welcome = begun(client.hello())
         for bad in [welcome[:end] for end in range(len(welcome))] + [welcome + b"x"]:
             client.state = HELLO_SENT
-            self.assertIsNone(client.receive(bad)[0])
+            self.assertIsNone(client.welcome(bad)[0])
 
     def test_proof_of_a_wrong_length_is_refused(self):
         responder, _, _, proof = exchange(initiator())
@@ -214,7 +214,7 @@ class TestLengths(unittest.TestCase):
             client, responder = initiator(), Responder()
             client.hello()
             data = noise.data(size)
-            self.assertIsNone(client.receive(data)[0])
+            self.assertIsNone(client.welcome(data)[0])
             self.assertIsInstance(responder.hello(data), str)
             self.assertIsInstance(responder.proof(data), str)
 
@@ -257,7 +257,7 @@ class TestHello(unittest.TestCase):
             responder = Responder()
             responder.hello(client.hello())
             welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, size)
-            self.assertEqual(client.receive(welcome)[1], "frame size %d" % size)
+            self.assertEqual(client.welcome(welcome)[1], "frame size %d" % size)
 
     def test_line_size_out_of_bounds_is_refused(self):
         for size in (0, MIN_LINE - 1, MAX_LINE + 1, 0xFFFF):
@@ -267,34 +267,34 @@ class TestHello(unittest.TestCase):
             responder = Responder()
             responder.hello(client.hello())
             welcome = responder.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, max_line=size)
-            self.assertEqual(client.receive(welcome)[1], "line size %d" % size)
+            self.assertEqual(client.welcome(welcome)[1], "line size %d" % size)
 
 
 class TestRefusal(unittest.TestCase):
     def test_refusal_for_the_version_names_both(self):
         client = initiator()
         client.hello()
-        _, fault = client.receive(encode_refused(frame.REFUSED_VERSION, 2))
+        _, fault = client.welcome(encode_refused(frame.REFUSED_VERSION, 2))
         self.assertEqual(fault, "refused: the server speaks protocol version 2, this is 3")
 
     def test_reason_is_told_in_words(self):
         for reason in list(frame.REASONS) + [200]:
             client = initiator()
             client.hello()
-            reply, fault = client.receive(encode_refused(reason, 1))
+            reply, fault = client.welcome(encode_refused(reason, 1))
             self.assertIsNone(reply)
             self.assertEqual(fault, "refused: " + frame.REASONS.get(reason, "reason %d" % reason))
 
     def test_server_of_another_version_is_named(self):
         client = initiator()
         _, welcome = begun(client.hello())
-        reply, fault = client.receive(b"\x02\x09" + welcome[2:])
+        reply, fault = client.welcome(b"\x02\x09" + welcome[2:])
         self.assertEqual(fault, "the server speaks protocol version 9, this is 3")
 
     def test_nothing_is_taken_before_hello(self):
         client = initiator()
         self.assertEqual(client.state, START)
-        self.assertIn("in state start", client.receive(b"")[1])
+        self.assertIn("in state start", client.welcome(b"")[1])
 
     def test_labels_differ(self):
         labels = (

@@ -96,7 +96,7 @@ class TestCodecs(unittest.TestCase):
         while sender.can_fill():
             first = sender.number
             end = sender.fill(buf, 0, space)
-            self.assertIsNone(receiver.take(first, memoryview(buf)[:end]))
+            self.assertIsNone(receiver.take_records(first, memoryview(buf)[:end]))
         self.assertEqual(receiver.lines, [line for line, _ in lines])
         self.assertEqual(receiver.next, sender.number)
         self.assertEqual(receiver.seen, sender.sent)
@@ -146,7 +146,7 @@ class TestStream(unittest.TestCase):
     @given(WORD, st.binary(max_size=600))
     def test_any_records_are_lines_or_a_fault(self, number, data):
         receiver = Receiver()
-        fault = receiver.take(number, memoryview(data))
+        fault = receiver.take_records(number, memoryview(data))
         self.assertTrue(fault is None or isinstance(fault, str))
         self.assertLessEqual(sum(map(len, receiver.lines)) + RECORD_CHARGE * len(receiver.lines), RECEIVE_BYTES)
 
@@ -154,7 +154,7 @@ class TestStream(unittest.TestCase):
     def test_record_header_is_fine_or_faulty(self, header):
         known = frame.MORE | frame.QOS0 | frame.LENGTH
         record = header.to_bytes(2, "big") + bytes(header & frame.LENGTH)
-        fault = Receiver().take(0, memoryview(record))
+        fault = Receiver().take_records(0, memoryview(record))
         self.assertEqual(fault == "record header %04x" % header, header & ~known & 0xFFFF != 0)
 
 

@@ -18,55 +18,55 @@ def body(*records):
 class TestOrder(unittest.TestCase):
     def test_lines_of_both_kinds_are_taken_in_order(self):
         receiver = Receiver()
-        fault = receiver.take(0, body((0, b"a"), (QOS0, b"q"), (0, b""), (QOS0, b"")))
+        fault = receiver.take_records(0, body((0, b"a"), (QOS0, b"q"), (0, b""), (QOS0, b"")))
         self.assertIsNone(fault)
         self.assertEqual(receiver.lines, [b"a", b"q", b"", b""])
         self.assertEqual((receiver.next, receiver.ack), (2, 0))
 
     def test_fragments_make_a_line(self):
         receiver = Receiver()
-        self.assertIsNone(receiver.take(0, body((MORE, b"one "), (MORE, b"two "))))
+        self.assertIsNone(receiver.take_records(0, body((MORE, b"one "), (MORE, b"two "))))
         self.assertEqual((receiver.lines, receiver.next), ([], 0))
-        self.assertIsNone(receiver.take(0, body((0, b"three"), (0, b"x"))))
+        self.assertIsNone(receiver.take_records(0, body((0, b"three"), (0, b"x"))))
         self.assertEqual(receiver.lines, [b"one two three", b"x"])
 
     def test_gap_is_a_fault(self):
         receiver = Receiver()
-        self.assertIn("gap", receiver.take(1, body((0, b"b"))))
+        self.assertIn("gap", receiver.take_records(1, body((0, b"b"))))
         self.assertEqual(receiver.lines, [])
 
     def test_line_that_was_received_is_dropped_and_counted(self):
         receiver = Receiver()
-        receiver.take(0, body((0, b"a"), (0, b"b")))
-        self.assertIsNone(receiver.take(0, body((0, b"a"), (0, b"b"), (0, b"c"))))
+        receiver.take_records(0, body((0, b"a"), (0, b"b")))
+        self.assertIsNone(receiver.take_records(0, body((0, b"a"), (0, b"b"), (0, b"c"))))
         self.assertEqual(receiver.lines, [b"a", b"b", b"c"])
         self.assertEqual(receiver.duplicates, 2)
 
     def test_fragments_of_a_received_line_are_dropped(self):
         receiver = Receiver()
-        receiver.take(0, body((0, b"ab")))
-        self.assertIsNone(receiver.take(0, body((MORE, b"a"), (0, b"b"), (0, b"c"))))
+        receiver.take_records(0, body((0, b"ab")))
+        self.assertIsNone(receiver.take_records(0, body((MORE, b"a"), (0, b"b"), (0, b"c"))))
         self.assertEqual(receiver.lines, [b"ab", b"c"])
 
     def test_numbers_wrap(self):
         for before, after in ((0xFFFF, 0x10001), (0x3FFFFFFF, 1)):
             receiver = Receiver()
             receiver.start_at(before)
-            self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"))))
+            self.assertIsNone(receiver.take_records(0xFFFF, body((0, b"a"), (0, b"b"))))
             receiver.accept(2)
             self.assertEqual((receiver.next, receiver.ack), (after, after))
-            self.assertIsNone(receiver.take(0xFFFF, body((0, b"a"), (0, b"b"), (0, b"c"))))
+            self.assertIsNone(receiver.take_records(0xFFFF, body((0, b"a"), (0, b"b"), (0, b"c"))))
             self.assertEqual((receiver.lines, receiver.next), ([b"c"], after + 1))
 
 
 class TestFaults(unittest.TestCase):
     def fault(self, *records):
-        return Receiver().take(0, body(*records))
+        return Receiver().take_records(0, body(*records))
 
     def test_record_cut_off_is_a_fault(self):
         whole = bytes(body((0, b"abc")))
         for end in range(1, len(whole)):
-            self.assertIn("cut off", Receiver().take(0, memoryview(whole[:end])))
+            self.assertIn("cut off", Receiver().take_records(0, memoryview(whole[:end])))
 
     def test_reserved_bits_are_a_fault(self):
         for bits in (0x0800, 0x1000, 0x2000):
@@ -79,26 +79,26 @@ class TestFaults(unittest.TestCase):
     def test_line_over_the_limit_is_a_fault(self):
         for records in (((0, bytes(101)),), ((MORE, bytes(60)), (0, bytes(41)))):
             receiver = Receiver(max_line=100)
-            self.assertIn("longer than 100", receiver.take(0, body(*records)))
+            self.assertIn("longer than 100", receiver.take_records(0, body(*records)))
             self.assertEqual(receiver.lines, [])
-        self.assertIsNone(Receiver(max_line=100).take(0, body((0, bytes(100)))))
+        self.assertIsNone(Receiver(max_line=100).take_records(0, body((0, bytes(100)))))
 
     def test_more_than_there_is_room_for_is_a_fault(self):
         receiver = Receiver(max_bytes=200)
-        fault = receiver.take(0, body((0, bytes(100)), (0, bytes(100))))
+        fault = receiver.take_records(0, body((0, bytes(100)), (0, bytes(100))))
         self.assertIn("room", fault)
         self.assertEqual(len(receiver.lines), 1)
 
     def test_flood_of_empty_fragments_is_bounded(self):
         receiver = Receiver(max_bytes=1000)
-        fault = receiver.take(0, body(*[(MORE, b"")] * 100))
+        fault = receiver.take_records(0, body(*[(MORE, b"")] * 100))
         self.assertIn("room", fault)
 
     def test_noise_gives_lines_or_a_fault(self):
         for seed in range(200):
             noise = Noise(seed)
             receiver = Receiver()
-            fault = receiver.take(0, memoryview(noise.data(noise.number(900))))
+            fault = receiver.take_records(0, memoryview(noise.data(noise.number(900))))
             self.assertTrue(fault is None or isinstance(fault, str))
             self.assertLessEqual(sum(len(line) for line in receiver.lines), 900)
 
@@ -110,26 +110,26 @@ class TestText(unittest.TestCase):
                 for records in (((bits, bad),), ((bits | MORE, bad[:1]), (bits, bad[1:]))):
                     receiver = Receiver()
                     room = receiver.room
-                    self.assertIn(reason, receiver.take(0, body(*records, (0, b"after"))))
+                    self.assertIn(reason, receiver.take_records(0, body(*records, (0, b"after"))))
                     receiver.disconnect()
                     self.assertEqual((receiver.lines, receiver.next, receiver.room), ([], 0, room))
 
     def test_lines_before_the_one_that_is_no_text_stay(self):
         receiver = Receiver()
-        self.assertIn("UTF-8", receiver.take(0, body((0, b"good"), (0, b"\xff"), (0, b"after"))))
+        self.assertIn("UTF-8", receiver.take_records(0, body((0, b"good"), (0, b"\xff"), (0, b"after"))))
         self.assertEqual((receiver.lines, receiver.next), ([b"good"], 1))
 
     def test_character_may_be_divided_between_fragments(self):
         receiver = Receiver()
         data = "\U0001f600".encode()
-        self.assertIsNone(receiver.take(0, body(*[(MORE, data[i : i + 1]) for i in range(4)], (0, b""))))
+        self.assertIsNone(receiver.take_records(0, body(*[(MORE, data[i : i + 1]) for i in range(4)], (0, b""))))
         self.assertEqual(receiver.lines, [data])
 
 
 class TestAccept(unittest.TestCase):
     def test_only_accept_moves_the_acknowledgement(self):
         receiver = Receiver()
-        receiver.take(0, body((0, b"a"), (QOS0, b"q"), (0, b"b")))
+        receiver.take_records(0, body((0, b"a"), (QOS0, b"q"), (0, b"b")))
         for ack in (1, 1, 2):
             receiver.accept()
             self.assertEqual(receiver.ack, ack)
@@ -137,10 +137,10 @@ class TestAccept(unittest.TestCase):
 
     def test_lines_of_an_older_life_acknowledge_nothing(self):
         receiver = Receiver()
-        receiver.take(0, body((0, b"old"), (0, b"older")))
+        receiver.take_records(0, body((0, b"old"), (0, b"older")))
         receiver.disconnect()
         receiver.start_at(40)
-        receiver.take(40, body((0, b"new")))
+        receiver.take_records(40, body((0, b"new")))
         receiver.accept(2)
         self.assertEqual(receiver.ack, 40)
         receiver.accept()
@@ -156,7 +156,7 @@ class TestRoom(unittest.TestCase):
 
     def test_room_shrinks_with_what_is_held_and_comes_back(self):
         receiver = Receiver(max_bytes=640)
-        receiver.take(0, body((0, bytes(64 - RECORD_CHARGE)), (MORE, bytes(64 - RECORD_CHARGE))))
+        receiver.take_records(0, body((0, bytes(64 - RECORD_CHARGE)), (MORE, bytes(64 - RECORD_CHARGE))))
         self.assertEqual((receiver.room, receiver.seen), (8, 128))
         receiver.accept()
         self.assertEqual(receiver.room, 9)
@@ -168,16 +168,16 @@ class TestRoom(unittest.TestCase):
 
     def test_duplicates_are_seen_but_hold_nothing(self):
         receiver = Receiver()
-        receiver.take(0, body((0, b"abcd")))
+        receiver.take_records(0, body((0, b"abcd")))
         room = receiver.room
-        receiver.take(0, body((0, b"abcd")))
+        receiver.take_records(0, body((0, b"abcd")))
         self.assertEqual((receiver.room, receiver.seen), (room, 2 * (4 + RECORD_CHARGE)))
 
     def test_line_cut_off_by_a_disconnect_comes_again_whole(self):
         receiver = Receiver()
-        receiver.take(0, body((MORE, b"half ")))
+        receiver.take_records(0, body((MORE, b"half ")))
         receiver.disconnect()
-        receiver.take(0, body((MORE, b"half "), (0, b"line")))
+        receiver.take_records(0, body((MORE, b"half "), (0, b"line")))
         self.assertEqual(receiver.lines, [b"half line"])
 
 
@@ -216,7 +216,7 @@ class TestMemoryThatRunsOut(unittest.TestCase):
             self.fails(receiver, header, Unreadable(700))
             receiver.disconnect()
             self.assertEqual((receiver.room, receiver.next, receiver.lines), (before, 0, []))
-        self.assertIsNone(receiver.take(0, body((0, b"line"))))
+        self.assertIsNone(receiver.take_records(0, body((0, b"line"))))
         self.assertEqual(receiver.lines, [b"line"])
 
     def test_line_that_the_list_has_no_room_for_leaves_nothing_behind(self):
@@ -233,11 +233,11 @@ class TestMemoryThatRunsOut(unittest.TestCase):
     def test_line_whose_last_fragment_fails_comes_again(self):
         receiver = Receiver()
         before = receiver.room
-        self.assertIsNone(receiver.take(0, body((MORE, bytes(64)))))
+        self.assertIsNone(receiver.take_records(0, body((MORE, bytes(64)))))
         self.fails(receiver, 0, Unreadable(10))
         receiver.disconnect()
         self.assertEqual(receiver.room, before)
-        self.assertIsNone(receiver.take(0, body((MORE, bytes(64)), (0, b"end"))))
+        self.assertIsNone(receiver.take_records(0, body((MORE, bytes(64)), (0, b"end"))))
         self.assertEqual(receiver.lines, [bytes(64) + b"end"])
 
 

@@ -73,7 +73,7 @@ def frames():
     hello = client.hello()
     server.hello(hello)
     welcome = server.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, 128)
-    proof, _ = client.receive(welcome)
+    proof, _ = client.welcome(welcome)
     server.proof(proof)
     ends = [Session(ticks_diff), ServerSession(ticks_diff)]
     for session, role in zip(ends, (client, server)):

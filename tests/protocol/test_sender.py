@@ -163,9 +163,9 @@ class TestAcknowledgement(unittest.TestCase):
         records(sender)
         self.assertIsNone(sender.acknowledge(2))
         self.assertEqual((sender.base, sender.acknowledged), (2, 2))
-        self.assertFalse(sender.idle)
+        self.assertTrue(sender.lines)
         self.assertIsNone(sender.acknowledge(3))
-        self.assertTrue(sender.idle)
+        self.assertEqual(sender.lines, [])
 
     def test_old_acknowledgement_changes_nothing(self):
         sender = sender_with(b"a", b"b")
@@ -186,7 +186,7 @@ class TestAcknowledgement(unittest.TestCase):
             sender.start_at(before)
             records(sender)
             self.assertIsNone(sender.acknowledge(1))
-            self.assertEqual((sender.base, sender.acknowledged, sender.idle), (after, 3, True))
+            self.assertEqual((sender.base, sender.acknowledged, sender.lines), (after, 3, []))
             sender.disconnect()
             self.assertEqual(sender.reached, after)
 
@@ -221,7 +221,7 @@ class TestWindow(unittest.TestCase):
         self.assertFalse(sender.room_for(1))
         records(sender)
         self.assertTrue(sender.room_for(100))
-        self.assertTrue(sender.idle)
+        self.assertEqual(sender.lines, [])
 
 
 class TestResume(unittest.TestCase):
@@ -284,7 +284,7 @@ class TestResume(unittest.TestCase):
         for ack, peer_next in ((6, 5), (8, 8), (7, 8), (5, 5 + (1 << 29) - 1)):
             self.assertIn("resume at line", sender.resume(ack, peer_next))
         self.assertIsNone(sender.resume(7, 7))
-        self.assertTrue(sender.idle)
+        self.assertEqual(sender.lines, [])
 
     def test_resume_behind_a_line_that_no_connection_carried_is_a_fault(self):
         """Our epoch is not ours alone, or the peer has seen another past: the line would be lost without a word."""

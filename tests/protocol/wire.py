@@ -110,7 +110,7 @@ class End:
                 fault = fault or self.session.answer(now, RUN)
             return fault
         if self.initiator:
-            self.reply, fault = handshake.receive(frame)
+            self.reply, fault = handshake.welcome(frame)
         elif handshake.client_id is None:
             fault = handshake.hello(frame)
             if not fault:

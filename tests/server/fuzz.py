@@ -99,7 +99,7 @@ class Fuzz:
             return hello
         responder.fits(KEY)
         welcome = responder.challenge(KEY, b"s" * 8, b"m" * 16)
-        proof = initiator.receive(welcome)[0] or self.bytes(40)
+        proof = initiator.welcome(welcome)[0] or self.bytes(40)
         proof = self.changed(proof)
         responder.proof(proof)
         return hello + proof

@@ -210,7 +210,7 @@ class Client:
                 self.received += data
                 for frame in frames.feed(memoryview(data)):
                     if not attached:
-                        reply, fault = initiator.receive(frame)
+                        reply, fault = initiator.welcome(frame)
                         if fault:
                             return self._lose(fault)
                         self._send_frame(reply)

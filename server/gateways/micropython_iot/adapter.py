@@ -320,7 +320,7 @@ class _Inside:
         frames, self._frames = self._frames, []
         return frames
 
-    def check(self):
+    def raise_fault(self):
         pass  # whole frames come
 
     async def send(self, end):
