@@ -8,11 +8,10 @@ from protocol.serial import put16
 
 
 class Connection:
-    """Args: number: which connection of the bridge it is; initiator: protocol.handshake.Initiator, fresh;
-    session: attached once the handshake is done; max_frame: the longest frame that the mailbox takes."""
+    """Args: initiator: protocol.handshake.Initiator, fresh; session: attached once the handshake is done;
+    max_frame: the longest frame that the mailbox takes."""
 
-    def __init__(self, number, initiator, session, max_frame):
-        self.number = number
+    def __init__(self, initiator, session, max_frame):
         self._initiator = initiator  # None once the handshake is done
         self._session = session
         self._max_frame = max_frame

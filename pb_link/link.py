@@ -71,7 +71,8 @@ class Link:
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = False
-        self._connection = None  # Connection
+        self._connection = None  # Connection that we use
+        self._number = 0  # of it, among the bridge's, or 0
         self._connection_class = Connection
         if verbose == 2:
             from pb_link.frame_log import LoggedConnection
@@ -146,8 +147,8 @@ class Link:
 
     def _recover(self):
         """Memory has run out somewhere in a step."""
-        if self._connection:
-            self._box.drop(self._connection.number)
+        if self._number:
+            self._box.drop(self._number)
         self._lose_connection()
         self.shortage.met(self.session.expected)
 
@@ -234,19 +235,15 @@ class Link:
         for kind, number, payload in self._box.transfers():
             if kind & KIND == CONTROL:
                 self._take_control(bytes(payload))
-            elif kind & KIND == DATA and self._uses(number):
+            elif kind & KIND == DATA and number and number == self._number:
                 self._take_stream(payload)
-
-    def _uses(self, number):
-        """True if the bridge's connection of this number is the one that we use."""
-        return self._connection is not None and self._connection.number == number
 
     def _take_control(self, record):
         kind = record[0]
         number = record[1] if len(record) > 1 else 0
         if kind == control.UP and number:
             self._connect(number)
-        elif kind == control.DOWN and self._uses(number):
+        elif kind == control.DOWN and number and number == self._number:
             self._log("= connection %d ended" % number)
             self._lose_connection()
         elif kind == control.REPORT:
@@ -261,23 +258,19 @@ class Link:
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):
-            fault = self._take_frame(data)
+            fault = self._connection.receive(data)
+            state = self.session.state
             if fault:
+                if state == DETACHED:  # in the handshake
+                    print("pb_link: no session with the server: " + fault)
+                    self._hooks.failed(control.BAD_SERVER)
                 self._drop(fault)
                 return
+            if state == OPEN:
+                self._set_up(True)
+                self.changed.pulse()
         if self._reader.fault:
             self._drop(self._reader.fault)
-
-    def _take_frame(self, data):
-        fault = self._connection.receive(data)
-        state = self.session.state
-        if fault and state == DETACHED:  # in the handshake
-            print("pb_link: no session with the server: " + fault)
-            self._hooks.failed(control.BAD_SERVER)
-        elif not fault and state == OPEN:
-            self._set_up(True)
-            self.changed.pulse()
-        return fault
 
     # Connections
 
@@ -292,7 +285,8 @@ class Link:
             self._epoch = self._nonces.take(EPOCH_BYTES, seen)
         nonce = self._nonces.take(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self._connection = self._connection_class(number, initiator, self.session, self._box.max_payload)
+        self._connection = self._connection_class(initiator, self.session, self._box.max_payload)
+        self._number = number
 
     def _drop_if_faulty(self):
         if not self._connection:
@@ -306,11 +300,12 @@ class Link:
     def _drop(self, reason):
         """Have the bridge close the connection, and open another."""
         self._log("! " + reason)
-        self._box.drop(self._connection.number)
+        self._box.drop(self._number)
         self._lose_connection()
 
     def _lose_connection(self):
         self._connection = None
+        self._number = 0
         self.session.detach()
         if self.session.renumbered():
             self._epoch = None
@@ -347,7 +342,7 @@ class Link:
             end = self._connection.encode_into(buf, at, now)
             if end == at:
                 return
-            self._box.offer(DATA | FRAME_END, self._connection.number, end - at)
+            self._box.offer(DATA | FRAME_END, self._number, end - at)
 
     # The ESP8266
 
@@ -367,7 +362,7 @@ class Link:
             self._begin_reset()
             return
         if self._connection:
-            self._drop("connection %d is given up" % self._connection.number)
+            self._drop("connection %d is given up" % self._number)
         self._watch.was_reset()
 
     async def reset(self):

@@ -26,7 +26,7 @@ class ServerSession(Session):
     def attach(self, *args, **limits):
         """As Session.attach, but RESUME is sent only once `answer` has been called."""
         held = super().attach(*args, **limits)
-        self._attached.greets = False
+        self._attached.greeting = None
         return held
 
     @property
@@ -55,10 +55,7 @@ class ServerSession(Session):
         memory counts no longer; lost: lines of the client that were acknowledged, and that the store does not have.
         """
         attached, heard = self._attached, self.heard
-        attached.greets = True
-        attached.flags = REMEMBERED | (PARTED if parted else 0)
-        attached.runs = runs
-        attached.lost = lost
+        attached.greeting = (REMEMBERED | (PARTED if parted else 0), lost, runs)
         if parted:
             heard.remembered = False
         if not self.knows_peer or diff30(heard.base, self.expected) > 0:

@@ -61,21 +61,18 @@ _ROOM_BLOCKED = (RECORD_CHARGE + MIN_FRAGMENT + ROOM_UNIT - 1) // ROOM_UNIT
 class Attachment:
     """The state of a session on one connection: `attach` makes it, `detach` drops it."""
 
-    def __init__(self, channel, peer_epoch, max_frame, now):
+    def __init__(self, channel, peer_epoch, max_frame, now, ack, greeting):
         self.channel = channel
         self.peer_epoch = peer_epoch
         self.max_frame = max_frame
         self.since = now
         self.heard = None  # Resume of the peer
-        self.greets = True  # our RESUME is still to be sent, with what follows
-        self.flags = 0
-        self.lost = 0
-        self.runs = b""
+        self.greeting = greeting  # (flags, lost, runs) of our RESUME while that is to be sent, or None
         self.peer_seen = 0
         self.ack_since = None  # time since which an acknowledgement is due
         self.ack_soon = True  # the peer waits for it; or else more comes from there, and asks in its time
         self.asked = True  # the last frame with records did not say that more follows at once
-        self.ack_sent = None
+        self.ack_sent = ack
         self.room_sent = 0
         self.progress = now  # time of the last sign that our frames arrive
         self.blocked = None  # time since which only the peer can let us go on
@@ -128,12 +125,8 @@ class Session:
         self.detach()
         if self._former[0] == peer_epoch and peer_epoch != self.peer_epoch:
             self._become(self._former)
-        attached = Attachment(channel, peer_epoch, min(max_frame, MAX_FRAME), now)
-        attached.ack_sent = self._receiver.ack
-        if peer_epoch == self.peer_epoch:
-            attached.flags = REMEMBERED
-            attached.runs = self._runs
-        self._attached = attached
+        greeting = (REMEMBERED, 0, self._runs) if peer_epoch == self.peer_epoch else (0, 0, b"")
+        self._attached = Attachment(channel, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
         self.state = RESUMING
         self.peer_max_line = self._sender.max_line = max_line
         return self._sender.longest_held
@@ -229,7 +222,7 @@ class Session:
         attached.progress = now
         self.state = OPEN
         self.resumes += 1
-        if not attached.greets and self._worth_telling():  # accepted since our RESUME went out
+        if not attached.greeting and self._worth_telling():  # accepted since our RESUME went out
             self._acknowledgement_due(now, True)
         return None
 
@@ -287,7 +280,7 @@ class Session:
         if attached is None or attached.channel.exhausted:
             return at
         start = at + PREFIX
-        if attached.greets:
+        if attached.greeting:
             return self._greet(buf, at, start)
         if self.state != OPEN:
             return at
@@ -314,19 +307,12 @@ class Session:
 
     def _greet(self, buf, at, start):
         attached = self._attached
-        attached.greets = False
+        flags, lost, runs = attached.greeting
+        attached.greeting = None
         self._note_told()
-        receiver = self._receiver
+        base, receiver = self._sender.base, self._receiver
         end = frame.encode_resume(
-            buf,
-            start,
-            attached.flags,
-            self._sender.base,
-            receiver.ack,
-            receiver.next,
-            attached.lost,
-            attached.room_sent,
-            attached.runs,
+            buf, start, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs
         )
         return self._seal(buf, at, start, end)
 

@@ -31,7 +31,7 @@ class TestConnection(unittest.TestCase):
         self._kept = module.ticks_ms, module.ticks_diff
         module.ticks_ms, module.ticks_diff = self.clock.ticks_ms, ticks_diff
         self.session = Session(ticks_diff)
-        self.connection = Connection(1, Initiator("meter", KEY, b"e" * 8, b"n" * 16), self.session, 500)
+        self.connection = Connection(Initiator("meter", KEY, b"e" * 8, b"n" * 16), self.session, 500)
         self.responder = Responder()
 
     def tearDown(self):

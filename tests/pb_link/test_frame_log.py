@@ -48,7 +48,7 @@ class TestFrameLog(unittest.TestCase):
 
     def test_life_of_a_line_is_shown_frame_by_frame(self):
         session, server, responder = Session(ticks_diff), ServerSession(ticks_diff), Responder()
-        client = frame_log.LoggedConnection(1, Initiator("a", KEY, b"e" * 8, b"n" * 16), session, MAX_FRAME)
+        client = frame_log.LoggedConnection(Initiator("a", KEY, b"e" * 8, b"n" * 16), session, MAX_FRAME)
         responder.hello(self.sent(client, START))
         client.receive(responder.challenge(KEY, b"s" * 8, b"m" * 16))
         responder.proof(self.sent(client, START))
@@ -80,7 +80,7 @@ class TestFrameLog(unittest.TestCase):
             raise MemoryError
 
         frame_log.print = fail
-        client = frame_log.LoggedConnection(1, Initiator("a", KEY, b"e" * 8, b"n" * 16), Session(ticks_diff), MAX_FRAME)
+        client = frame_log.LoggedConnection(Initiator("a", KEY, b"e" * 8, b"n" * 16), Session(ticks_diff), MAX_FRAME)
         self.assertEqual(self.sent(client, START)[0], 1)
 
     def test_frames_are_logged_with_2_and_the_modules_loaded_then_only(self):

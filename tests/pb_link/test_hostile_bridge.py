@@ -78,8 +78,7 @@ class HostileBridge:
     @property
     def in_use(self):
         """Number of the connection that the client uses, or 0."""
-        connection = self.board.app._link._connection
-        return connection.number if connection else 0
+        return self.board.app._link._number
 
     def welcome(self):
         """What the server answers, so that the client goes on to the session's frames."""
@@ -87,7 +86,7 @@ class HostileBridge:
         responder = Responder()
         if connection and connection._initiator and not responder.hello(connection._initiator._hello):
             body = responder.challenge(KEY, self.rng.randbytes(8), self.rng.randbytes(16))
-            self.transfer(box.DATA, connection.number, bytes((0, len(body))) + body)
+            self.transfer(box.DATA, self.in_use, bytes((0, len(body))) + body)
 
     def record(self):
         kind = self.rng.choice((control.UP, control.UP, control.DOWN, control.REPORT, self.rng.randrange(256)))
