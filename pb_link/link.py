@@ -32,9 +32,8 @@ from protocol.digest import Hmac
 from protocol.errors import LinkDown
 from protocol.frame_reader import FrameReader
 from protocol.handshake import Initiator
-from protocol.limits import EPOCH_BYTES, NONCE_BYTES, RECEIVE_BYTES
+from protocol.limits import EPOCH_BYTES, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
-from protocol.receiver import receive_bytes
 from protocol.serial import get16
 from protocol.session import DETACHED, OPEN, Session
 
@@ -65,8 +64,7 @@ class Link:
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment differs after each start
         max_line = settings.max_line
-        space = max(limits.MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(max_line)))
-        self.session = Session(ticks_diff, space, max_line)
+        self.session = Session(ticks_diff, settings.receive_bytes, max_line)
         self.shortage = Shortage(max_line)
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target

@@ -14,8 +14,10 @@ import json
 import os
 from binascii import hexlify
 
+from pb_link.limits import MIN_RECEIVE_BYTES
 from protocol.credentials import parse_key
-from protocol.limits import MAX_LINE, MIN_LINE
+from protocol.limits import MAX_LINE, MIN_LINE, RECEIVE_BYTES
+from protocol.receive_space import receive_bytes
 from protocol.text import decode_text, encode_text
 
 FILE = "pb_settings.json"
@@ -56,7 +58,7 @@ def default_max_line():
 
 
 class Settings:
-    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line."""
+    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line, receive_bytes."""
 
     def __init__(self, config):
         """config: list or tuple of 7 items, or a dict with NAMES.
@@ -75,6 +77,7 @@ class Settings:
             raise ValueError("config: there is a password without an ssid")
         self.key = parse_key(items["key"])
         self.max_line = _number("max_line", items.get("max_line") or default_max_line())
+        self.receive_bytes = max(MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(self.max_line)))
 
     def __repr__(self):
         return "Settings(server=%r, port=%d)" % (self.server, self.port)

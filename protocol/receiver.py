@@ -10,14 +10,7 @@ allocate nothing.
 """
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
-from protocol.limits import (
-    MAX_LINE,
-    MIN_FIRST,
-    MIN_FRAGMENT,
-    RECEIVE_BYTES,
-    RECORD_CHARGE,
-    ROOM_UNIT,
-)
+from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.lines import NUMBERS, diff16, diff30, line_fault
 from protocol.serial import get16
 
@@ -26,7 +19,7 @@ MAX_ROOM = 255  # units in the header's byte
 
 class Receiver:
     def __init__(self, max_bytes=RECEIVE_BYTES, max_line=MAX_LINE):
-        """max_bytes must hold the longest line in its fragments, or it never arrives: see `receive_bytes`."""
+        """max_bytes must hold the longest line in its fragments, or it never arrives: see `receive_space.py`."""
         self.max_bytes = max_bytes
         self.max_line = max_line
         self.ack = 0  # every line before this number is accepted
@@ -150,13 +143,3 @@ class Receiver:
         self._partial = None
         self._held -= self._partial_charge
         self._partial_charge = 0
-
-
-def receive_bytes(max_line):
-    """The least max_bytes of a Receiver for lines of max_line bytes.
-
-    One fragment of MIN_FIRST bytes and the others of MIN_FRAGMENT, each charged RECORD_CHARGE, and one unit for
-    rounding down.
-    """
-    fragments = 1 + (max_line - MIN_FIRST + MIN_FRAGMENT - 1) // MIN_FRAGMENT
-    return max_line + fragments * RECORD_CHARGE + ROOM_UNIT

@@ -109,7 +109,7 @@ class Transport:
         self.received += size
 
     async def next_frame(self):
-        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as `receive`, `raise_fault`."""
+        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as it, and as raise_fault."""
         while True:
             frames = await self.receive()
             if self.received > UNPROVEN_BYTES:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pb_link.limits import MIN_RECEIVE_BYTES
 from pb_link.settings import DEFAULTS, NAMES, PINS, Settings, pins_of, read, read_or_create
-from protocol.limits import MAX_LINE, MIN_LINE
+from protocol.limits import MAX_LINE, MIN_LINE, RECEIVE_BYTES
+from protocol.receive_space import receive_bytes
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "uses pytest"
@@ -200,6 +202,12 @@ def test_pins_are_those_of_the_settings_or_of_the_platform():
 def test_pins_that_cannot_be_used_are_named(settings, platform, said):
     with pytest.raises((TypeError, ValueError), match=said):
         pins_of(settings, platform)
+
+
+def test_receive_space_holds_two_of_the_longest_lines_within_bounds():
+    named = dict(zip(NAMES, GOOD, strict=True))
+    for max_line, space in ((MIN_LINE, MIN_RECEIVE_BYTES), (3000, 2 * receive_bytes(3000)), (MAX_LINE, RECEIVE_BYTES)):
+        assert Settings({**named, "max_line": max_line}).receive_bytes == space
 
 
 def test_longest_line_is_optional_and_checked():

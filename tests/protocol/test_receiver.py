@@ -2,7 +2,7 @@ import unittest
 
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.receiver import MAX_ROOM, Receiver, receive_bytes
+from protocol.receiver import MAX_ROOM, Receiver
 from tests.protocol.noise import Noise
 
 
@@ -239,17 +239,6 @@ class TestMemoryThatRunsOut(unittest.TestCase):
         self.assertEqual(receiver.room, before)
         self.assertIsNone(receiver.take_records(0, body((MORE, bytes(64)), (0, b"end"))))
         self.assertEqual(receiver.lines, [bytes(64) + b"end"])
-
-
-class TestReceiveBytes(unittest.TestCase):
-    def test_longest_line_in_the_smallest_fragments_fits(self):
-        self.assertEqual(receive_bytes(MAX_LINE), RECEIVE_BYTES)
-        for max_line in (128, 129, 500, 4096):
-            receiver = Receiver(receive_bytes(max_line), max_line)
-            sizes = [16] + [MIN_FRAGMENT] * ((max_line - 16) // MIN_FRAGMENT)
-            sizes.append(max_line - sum(sizes))
-            room = receiver.room * ROOM_UNIT
-            self.assertLessEqual(sum(sizes) + RECORD_CHARGE * len(sizes), room)
 
 
 if __name__ == "__main__":
