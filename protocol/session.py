@@ -65,7 +65,7 @@ class Attachment:
         self.channel = channel
         self.peer_epoch = peer_epoch
         self.max_frame = max_frame
-        self.since = now
+        self.since = now  # time from which on RESUME is waited for
         self.heard = None  # Resume of the peer
         self.greeting = greeting  # (flags, lost, runs) of our RESUME while that is to be sent, or None
         self.peer_seen = 0
