@@ -69,7 +69,10 @@ class Carrier:
         self.transport = transport
         frame, longest = responder.peer_max_frame, responder.peer_max_line
         held = self._session.attach(responder.channel, responder.peer_epoch, frame, ticks_ms(), longest)
-        return max([held, *(len(data) for data, _ in self._queue if len(data) > longest)])
+        for data, _ in self._queue:
+            if len(data) > longest:
+                held = max(held, len(data))
+        return held
 
     def answered(self, fault):
         """The client's RESUME has been answered late, if it is still there."""

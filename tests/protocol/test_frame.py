@@ -101,7 +101,7 @@ class TestLayouts(unittest.TestCase):
         def news(flags, lost):
             buf = bytearray(frame.RESUME_HEADER)
             frame.encode_resume(buf, 0, flags, 0, 0, 0, lost, 0, b"")
-            return frame.Resume(buf).news
+            return frame.Resume(buf).news()
 
         self.assertIsNone(news(frame.REMEMBERED, 0))
         begin, end = "the server's store is an older one, or another one: ", ". The link goes on."

@@ -454,16 +454,8 @@ def test_message_for_which_there_is_no_memory_is_new_when_it_comes_again(before,
         for number in range(before):
             client.send(f"{number}")
             await client.acknowledged()
-        failed = []
-
-        def append(sender, data, numbered):
-            failed.append(data)
-            raise MemoryError
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Sender, "append", append)
-            client.send("message")
-            await until(lambda: not conn.status(), "the end of the connection")
+        client.send("message")
+        await until(lambda: not conn.status(), "the end of the connection")
         assert failed == [b"message"]
         await client.cut()
         await client.connect()
@@ -472,4 +464,14 @@ def test_message_for_which_there_is_no_memory_is_new_when_it_comes_again(before,
         assert await read(conn, before + 2) == [*(f"{number}\n" for number in range(before)), "message\n", "next\n"]
         await client.cut()
 
+    failed = []
+    append = Sender.append
+
+    def fail_once(sender, data, numbered):
+        if data == b"message" and not failed:
+            failed.append(data)
+            raise MemoryError
+        return append(sender, data, numbered)
+
+    monkeypatch.setattr(Sender, "append", fail_once)
     played(play)
