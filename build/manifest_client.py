@@ -1,6 +1,7 @@
 # The client, in MicroPython's manifest language: to be included in the manifest of a board whose firmware is to have
 # it frozen in. All that `import pb_link.pb_client` and `import pb_link.selftest` reach, and no more
-# (tests/build/install/test_client_package.py looks). The lists of files that mip installs are made of it:
+# (tests/build/install/test_client_package.py looks). primitives/ has no __init__.py: others' has one, and ours must not replace it.
+# The lists of files that mip installs are made of it:
 # client_package.py.
 package(
     "i2c_devices",
@@ -22,8 +23,7 @@ package(
 package(
     "primitives",
     (
-        "__init__.py", "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py",
-        "wait_limit.py",
+        "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py", "wait_limit.py",
         "waiting.py",
     ),
     base_path="..",

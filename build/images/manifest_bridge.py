@@ -7,7 +7,7 @@ package(
     ("__init__.py", "mailbox_controller.py", "memory_controller.py"),
     base_path="../..",
 )
-package("primitives", ("__init__.py", "countdowns.py", "platform.py"), base_path="../..")
+package("primitives", ("countdowns.py", "platform.py"), base_path="../..")
 package(
     "protocol",
     ("__init__.py", "control.py", "framing.py", "mailbox.py", "selftest.py", "serial.py", "version.py"),

@@ -169,6 +169,45 @@ def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython
             link.wait_for("received [1, 1]")
 
 
+# As the package of micropython-async, which has the same name: its modules are imported when they are first asked for.
+OTHERS = {
+    "__init__.py": (
+        "_attrs = {'Delay_ms': 'delay_ms'}\n"
+        "def __getattr__(name):\n"
+        "    module = __import__(_attrs[name], None, None, True, 1)\n"
+        "    return getattr(module, name)\n"
+    ),
+    "delay_ms.py": "class Delay_ms:\n    pass\n",
+}
+BOTH = """
+from primitives import Delay_ms
+import pb_link.app_base
+from primitives.timeout import Timeout
+print("both work")
+"""
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_primitives_of_micropython_async_and_ours_live_side_by_side(mpremote, tmp_path, micropython64, first):
+    (tmp_path / "others").mkdir()
+    for name, text in OTHERS.items():
+        (tmp_path / "others" / name).write_text(text)
+    urls = [[f"primitives/{name}", name] for name in OTHERS]
+    (tmp_path / "others" / "package.json").write_text(json.dumps({"urls": urls, "version": "0.1"}))
+    with served(client.ROOT) as ours, served(tmp_path / "others") as theirs:
+        for address in (ours, theirs) if first == "ours" else (theirs, ours):
+            mpremote("mip", "install", f"{address}/package.json")
+    found = {path.name for path in (tmp_path / "lib/primitives").iterdir()}
+    assert found >= {*OTHERS, "timeout.py"}
+    shown = subprocess.check_output(
+        [micropython64, "-c", BOTH], cwd=tmp_path, text=True,
+        env=dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}"),
+    )  # fmt: skip
+    assert shown == "both work\n"
+    for name, text in OTHERS.items():
+        assert (tmp_path / "lib/primitives" / name).read_text() == text
+
+
 def test_client_is_installed_from_github(mpremote, tmp_path):
     """The forms of the address that docs/hardware.md has, up to what mpremote asks GitHub for."""
     with served(client_package.ROOT) as address:
