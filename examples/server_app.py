@@ -2,8 +2,8 @@
 
 import asyncio
 
+from pb_link.server import client_conn, run
 from pb_link.settings import read
-from server import client_conn, run
 
 
 async def answer():

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 
-import server
+from pb_link import server
 from pb_link.settings import FILE, read_or_create
 
 PAUSE_S = 2  # the listener stays closed for this long

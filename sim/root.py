@@ -1,5 +1,6 @@
-"""Where the packages that boards run are found, and this one: the checkout, or where all of them are installed."""
+"""Where the packages that boards run are found: the checkout, or where the wheel is installed."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(find_spec("pb_link").origin).resolve().parent.parent

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sim.root import ROOT
 
-BOARDS = ROOT / "sim" / "mpy" / "boards"
-ON_BOARD = ROOT / "sim" / "wires" / "on_board"  # what boards import by its bare name, too
+BOARDS = Path(__file__).resolve().parent / "boards"
+ON_BOARD = Path(__file__).resolve().parents[1] / "wires" / "on_board"  # what boards import by its bare name, too
 
 # platform, _build, _machine: what `sys` says on the board.
 LOOKS = {

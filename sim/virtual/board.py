@@ -6,9 +6,10 @@ import inspect
 import random
 import traceback
 import types
+from importlib.util import find_spec
+from pathlib import Path
 
 from primitives.platform import sleep_ms
-from sim.root import ROOT
 from sim.virtual.world import BoardDied, BoardLoop, task_order
 from sim.wires.nets import BoardPin
 
@@ -262,14 +263,16 @@ class Board:
 
     # Its program.
 
-    def execute(self, path, modules, name="__main__"):
-        """Runs a file of the project as a program of this board. `modules`: what its imports find instead.
+    def execute(self, module, modules, name="__main__"):
+        """Runs a module of the project, given by its name, as a program of this board. `modules`: what its imports
+        find instead.
 
         Returns its globals.
         """
-        code = _code.get(path)
+        code = _code.get(module)
         if code is None:
-            code = _code[path] = compile((ROOT / path).read_text(encoding="utf-8"), path, "exec")
+            text = Path(find_spec(module).origin).read_text(encoding="utf-8")
+            code = _code[module] = compile(text, f"{module.replace('.', '/')}.py", "exec")
 
         def find(wanted, globals=None, locals=None, fromlist=(), level=0):
             if wanted in modules:

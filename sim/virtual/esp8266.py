@@ -126,10 +126,9 @@ class Esp8266:
         modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
         modules["socket"] = lwip.socket_module(life, self.tcp, self._null_pointer)
         # Those that name `socket` are run for each life; the others are this process's own.
-        for name in ("names", "tcp"):
-            names = board.execute(f"esp_link/{name}.py", modules, f"esp_link.{name}")
-            modules[f"esp_link.{name}"] = chips.module(f"esp_link.{name}", **names)
-        board.execute("esp_link/main.py", modules)
+        for name in ("esp_link.names", "esp_link.tcp"):
+            modules[name] = chips.module(name, **board.execute(name, modules, name))
+        board.execute("esp_link.main", modules)
 
     def _reset(self):
         """machine.reset()."""

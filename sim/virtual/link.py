@@ -31,6 +31,7 @@ BEFORE_WRAP_S = 7.0
 CHUNK_BYTES = 64
 # Packages whose modules take functions of the boundary by name.
 PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server")
+SIMULATOR = __name__.rpartition(".virtual.")[0]  # in a wheel it is below pb_link
 
 
 class VirtualLink:
@@ -100,7 +101,7 @@ class VirtualLink:
         pins = PINS["pyboard"]
         modules["pb_link.settings"] = chips.module("settings", read=lambda: settings, pins_of=lambda *_: pins)
         modules["asyncio"] = ASYNCIO
-        config = board.execute("pb_link/config.py", modules, "pb_link.config")
+        config = board.execute("pb_link.config", modules, "pb_link.config")
         ASYNCIO.run(self._client_main(config))
 
     def start_server(self):
@@ -183,10 +184,14 @@ def _replace(name, original, substitute):
     """Puts a substitute where modules of the project have imported a function by name. Returns what to undo."""
     undo = []
     for module_name, module in sorted(sys.modules.items()):
-        if module_name.partition(".")[0] in PACKAGES and getattr(module, name, None) is original:
+        if _is_of_a_board(module_name) and getattr(module, name, None) is original:
             undo.append((module.__dict__, name, original))
             setattr(module, name, substitute)
     return undo
+
+
+def _is_of_a_board(module_name):
+    return module_name.partition(".")[0] in PACKAGES and not f"{module_name}.".startswith(f"{SIMULATOR}.")
 
 
 class CostlyHash:

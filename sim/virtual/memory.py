@@ -105,7 +105,12 @@ def allocating(path, folders):
 
 def _folder_of(path):
     prefix = f"{ROOT}/"
-    return path[len(prefix) :].partition("/")[0] if path.startswith(prefix) else None
+    if not path.startswith(prefix):
+        return None
+    *folders, _ = path[len(prefix) :].split("/")
+    if folders[:1] == ["pb_link"]:
+        del folders[: len(folders) - 1]  # in a wheel the others are below it
+    return folders[0] if folders else None
 
 
 def _find(path):

@@ -11,7 +11,14 @@ import pytest
 
 from tests.peers.processes import ROOT
 
-PACKAGES = {"pb_link", "protocol", "primitives", "i2c_devices", "server"}
+# What a user may have beside the program: names of the checkout's folders.
+IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
+USER = """
+import asyncio
+from pb_link.server import client_conn, run
+from pb_link.app_base import AppBase
+print("imported", run.__module__)
+"""
 
 
 def run(*words, **how):
@@ -55,32 +62,51 @@ def installed(tmp_path_factory, missing_tool):
 
 def test_wheel_holds_the_packages_and_nothing_else(installed):
     names = {Path(name).parts[0] for name in zipfile.ZipFile(installed[1]).namelist()}
-    assert {name for name in names if not name.endswith(".dist-info")} == PACKAGES
+    assert {name for name in names if not name.endswith(".dist-info")} == {"pb_link"}
+
+
+def test_files_with_the_names_of_our_folders_do_no_harm_beside_the_wheel(installed, tmp_path):
+    for name in IN_THE_WAY:
+        (tmp_path / name).write_text("raise SystemExit('the wrong module')")
+    (tmp_path / "program.py").write_text(USER)
+    python = installed[0] / "python"
+    assert run(python, "program.py", cwd=tmp_path) == "imported pb_link.server\n"
+    assert "pb-link serve" in run(python, "-m", "pb_link.server", "--help", cwd=tmp_path)
+
+
+def test_file_server_py_beside_a_program_of_the_checkout_is_named(tmp_path):
+    (tmp_path / "server.py").write_text("raise SystemExit('the wrong module')")
+    (tmp_path / "program.py").write_text(USER)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 1 and f"ImportError: {tmp_path}/server.py has the name of pb_link's folder" in done.stderr
 
 
 def test_command_works_where_it_is_installed(installed, tmp_path):
     command = installed[0] / "pb-link"
     key = json.loads(run(command, "keys", "add", "pump", "--json", cwd=tmp_path))["key"]
     assert len(key) == 64 and "pump" in run(command, "keys", "list", cwd=tmp_path)
-    assert "pb-link serve" in run(installed[0] / "python", "-m", "server", "--help", cwd=tmp_path)
+    assert "pb-link serve" in run(installed[0] / "python", "-m", "pb_link.server", "--help", cwd=tmp_path)
 
 
 def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
     python = with_extras / "python"
-    words = ("-m", "sim", "run", "--bed", "virtual", "--lines", "40", "--faults", "bridge-kill=1", "--json")
+    words = ("-m", "pb_link.sim", "run", "--bed", "virtual", "--lines", "40", "--faults", "bridge-kill=1", "--json")
     result = json.loads(run(python, *words, cwd=tmp_path).splitlines()[-1])
     assert result["client_to_server"]["delivered"] == 40 and result["client_to_server"]["lost"] == 0
-    found = run(python, "-c", "import sim, esp_link, server; print(sim.__file__)", cwd=tmp_path)
+    found = run(python, "-c", "from pb_link import sim; print(sim.__file__)", cwd=tmp_path)
     assert found.startswith(str(with_extras.parent))
     boards = subprocess.run(
-        [python, "-m", "sim", "run", "--lines", "1"], cwd=tmp_path, capture_output=True, text=True,
+        [python, "-m", "pb_link.sim", "run", "--lines", "1"], cwd=tmp_path, capture_output=True, text=True,
         env={name: value for name, value in os.environ.items() if "PYTHON" not in name},
     )  # fmt: skip
     assert boards.returncode == 2 and "MICROPYTHON" in boards.stderr and "--bed virtual" in boards.stderr
 
 
-def test_simulator_and_its_parts_are_not_there_without_the_extra(installed, tmp_path):
-    for name in ("sim", "esp_link", "aiomqtt"):
+def test_nothing_else_is_there_without_the_extra(installed, tmp_path):
+    for name in ("server", "protocol", "primitives", "i2c_devices", "sim", "esp_link", "build", "aiomqtt"):
         code = f"import importlib.util; print(importlib.util.find_spec('{name}'))"
         assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == "None\n"
 

@@ -59,12 +59,12 @@ def run_with_syn_low(seconds):
     board = run.link.esp8266.board
     execute, on_line = board.execute, board.on_line
 
-    def executed(path, modules, *name):
-        if path == "esp_link/main.py":
+    def executed(module, modules, *name):
+        if module == "esp_link.main":
             board.execute = execute
             syn.drive("noise", 0)
             world.after(seconds, syn.drive, "noise", None)
-        return execute(path, modules, *name)
+        return execute(module, modules, *name)
 
     def heard(board, line):
         printed.append(line)
