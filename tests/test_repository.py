@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from build.wheel.contents import PACKAGES
+
 ROOT = Path(__file__).resolve().parent.parent
 
 MAX_MODULE_LINES = 450  # beyond it a module holds a second idea
@@ -116,6 +118,12 @@ def words_of(command):
         return []
 
 
+def checkout_name(module):
+    """Returns the checkout's name of a module that a document names as an installed wheel has it."""
+    inner = module.removeprefix("pb_link.")
+    return inner if inner.partition(".")[0] in PACKAGES else module
+
+
 def broken_promises(text, targets, root=ROOT):
     """Returns the commands in the document that name a target, module or script which does not exist."""
     broken = []
@@ -126,7 +134,7 @@ def broken_promises(text, targets, root=ROOT):
         if words[0] == "make" and len(words) > 1:
             good = all(word in targets for word in words[1:] if re.fullmatch(r"[a-z-]+", word))
         elif words[0] in ("python3", "python", "micropython") and words[1:2] == ["-m"] and len(words) > 2:
-            place = root.joinpath(*words[2].split("."))
+            place = root.joinpath(*checkout_name(words[2]).split("."))
             good = place.with_suffix(".py").exists() or (place / "__main__.py").exists() or words[2] in ("venv", "pip")
         elif words[0] in ("python3", "python", "micropython") and words[1:] and words[1].endswith(".py"):
             good = (root / words[1]).exists() or "/" not in words[1]  # without a folder it is the reader's own file
@@ -156,10 +164,12 @@ def test_broken_promises_are_found(tmp_path):
     (tmp_path / "sim" / "__main__.py").write_text("")
     text = (
         "Run `make demo` or `make nothing`, never `make` alone.\n"
-        "```sh\n$ python3 -m sim demo\npython3 -m gone\npython3 my_client.py\nCI=1 python3 build/gone.py\n./gone\n```\n"
+        "```sh\n$ python3 -m sim demo\npython3 -m pb_link.sim\npython3 -m gone\npython3 -m pb_link.gone\n"
+        "python3 my_client.py\nCI=1 python3 build/gone.py\n./gone\n```\n"
     )
     found = broken_promises(text, {"demo"}, tmp_path)
-    assert found == ["python3 -m gone", "CI=1 python3 build/gone.py", "./gone", "make nothing"]
+    gone = ["python3 -m gone", "python3 -m pb_link.gone"]
+    assert found == [*gone, "CI=1 python3 build/gone.py", "./gone", "make nothing"]
 
 
 def test_make_help_shows_the_documented_targets():

@@ -14,12 +14,17 @@ def rewritten(source, modules, name="<source>"):
     """The source with every import of one of the modules, and every text that is the dotted name of one, below TOP.
 
     Args: source: str, Python; modules: set of dotted names, "server" and "server.listener"; name: for errors.
-    Raises: SyntaxError; ValueError for an import that is not understood: it names the line.
+    Raises: SyntaxError; ValueError for an import that is not understood, and for an f-string that begins with a module
+    and a dot, as f"server.{name}": it names the line.
     """
     edits = []  # (line from 0, first column, end column, new text); columns are those of ast: in bytes of UTF-8
     tree = ast.parse(source, name)
     lines = source.encode().split(b"\n")
-    inside_text = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    inside_text = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            _refuse_made_name(node, modules, name)
+            inside_text |= {id(part) for part in node.values}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module in modules:
             edits.append(_replaced(lines, node, node.module, f"{TOP}.{node.module}", name))
@@ -31,6 +36,13 @@ def rewritten(source, modules, name="<source>"):
     for line, start, end, text in sorted(edits, reverse=True):
         lines[line] = lines[line][:start] + text.encode() + lines[line][end:]
     return b"\n".join(lines).decode()
+
+
+def _refuse_made_name(node, modules, name):
+    """A module's name that is made when the program runs would not be found below TOP."""
+    first = node.values[0] if node.values else None
+    if isinstance(first, ast.Constant) and first.value.endswith(".") and first.value[:-1] in modules:
+        raise ValueError(f"{name}, line {node.lineno}: write names of modules whole, not by an f-string")
 
 
 def _replaced(lines, node, old, new, name):

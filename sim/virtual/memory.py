@@ -107,9 +107,9 @@ def _folder_of(path):
     prefix = f"{ROOT}/"
     if not path.startswith(prefix):
         return None
-    *folders, _ = path[len(prefix) :].split("/")
-    if folders[:1] == ["pb_link"]:
-        del folders[: len(folders) - 1]  # in a wheel the others are below it
+    folders = path[len(prefix) :].split("/")[:-1]
+    if folders[:1] == ["pb_link"] and len(folders) > 1:
+        del folders[0]  # in a wheel the other folders are below it
     return folders[0] if folders else None
 
 

@@ -51,6 +51,11 @@ def test_import_that_is_not_understood_is_named_with_its_line():
         rewritten("\nimport server, json\n", MODULES, "x.py")
 
 
+def test_name_of_a_module_that_an_f_string_makes_is_refused():
+    with pytest.raises(ValueError, match="x.py, line 1: write names of modules whole"):
+        rewritten("import_module(f'server.{name}')\n", MODULES, "x.py")
+
+
 def test_no_source_of_the_wheel_imports_a_name_outside_of_pb_link(tmp_path):
     contents.write(ROOT, tmp_path)
     files = sorted(tmp_path.rglob("*.py"))
