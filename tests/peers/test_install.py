@@ -74,14 +74,33 @@ def test_files_with_the_names_of_our_folders_do_no_harm_beside_the_wheel(install
     assert "pb-link serve" in run(python, "-m", "pb_link.server", "--help", cwd=tmp_path)
 
 
-def test_file_server_py_beside_a_program_of_the_checkout_is_named(tmp_path):
-    (tmp_path / "server.py").write_text("raise SystemExit('the wrong module')")
+def in_checkout(python, words, cwd, place=ROOT):
+    """Run an interpreter that finds the packages of the checkout after what lies in cwd."""
+    paths = {"PYTHONPATH": str(place), "MICROPYPATH": f":.frozen:{place}"}
+    return subprocess.run([python, *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **paths})
+
+
+@pytest.mark.parametrize("name", ["server.py", "protocol.py", "primitives/__init__.py"])
+def test_file_beside_a_program_of_the_checkout_that_hides_a_folder_is_named(tmp_path, micropython64, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("raise SystemExit('the wrong module')")
     (tmp_path / "program.py").write_text(USER)
-    done = subprocess.run(
-        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 1 and f"ImportError: {tmp_path}/server.py has the name of pb_link's folder" in done.stderr
+    found = name.removesuffix("/__init__.py")
+    for python in (sys.executable, micropython64):
+        for words in (["program.py"], ["-m", "pb_link.s_app"]):
+            done = in_checkout(python, words, tmp_path)
+            assert done.returncode == 1, done.stdout
+            assert f"{found} has the name of a folder of pb_link and is found first. Rename it" in done.stderr
+
+
+def test_program_of_the_checkout_finds_the_server_by_either_name(tmp_path, micropython64):
+    (tmp_path / "link").symlink_to(ROOT)  # the same folder by another name is no other one
+    (tmp_path / "server").mkdir()  # a folder without Python files hides nothing from CPython
+    code = "import server; from pb_link.server import run; print(run is server.run)"
+    for python, cwd in ((sys.executable, ROOT), (sys.executable, tmp_path), (micropython64, ROOT)):
+        for place in (ROOT, tmp_path / "link"):
+            done = in_checkout(python, ["-c", code], cwd, place)
+            assert done.stdout == "True\n", done.stderr
 
 
 def test_command_works_where_it_is_installed(installed, tmp_path):
@@ -103,6 +122,13 @@ def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
         env={name: value for name, value in os.environ.items() if "PYTHON" not in name},
     )  # fmt: skip
     assert boards.returncode == 2 and "MICROPYTHON" in boards.stderr and "--bed virtual" in boards.stderr
+
+
+def test_simulator_of_the_wheel_does_what_that_of_the_checkout_does(installed, tmp_path):
+    words = ("sim", "soak", "--seeds", "0:3", "--faults", "all", "--lines", "60", "--json")
+    of_the_checkout = run(sys.executable, "-m", *words, cwd=ROOT)
+    assert run(installed[0] / "python", "-m", f"pb_link.{words[0]}", *words[1:], cwd=tmp_path) == of_the_checkout
+    assert json.loads(of_the_checkout.splitlines()[-1])["seeds"] == 3
 
 
 def test_nothing_else_is_there_without_the_extra(installed, tmp_path):
