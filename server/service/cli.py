@@ -12,6 +12,7 @@ import sys
 import time
 
 from protocol.errors import LinkError
+from protocol.version import RELEASE, release_text
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, ask, look_at
 from server.service.key_file import fingerprint
@@ -74,6 +75,7 @@ def _parser():
         prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"pb-link {release_text(RELEASE)}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, run, text):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.version import RELEASE, release_text
 from tests.peers.processes import ROOT
 
 # What a user may have beside the program: names of the checkout's folders.
@@ -108,6 +109,15 @@ def test_command_works_where_it_is_installed(installed, tmp_path):
     key = json.loads(run(command, "keys", "add", "pump", "--json", cwd=tmp_path))["key"]
     assert len(key) == 64 and "pump" in run(command, "keys", "list", cwd=tmp_path)
     assert "pb-link serve" in run(installed[0] / "python", "-m", "pb_link.server", "--help", cwd=tmp_path)
+
+
+def test_installed_release_is_told_by_wheel_command_and_package(installed, tmp_path):
+    release = release_text(RELEASE)
+    assert installed[1].name == f"pb_link-{release}-py3-none-any.whl"
+    for words in (["pb-link"], ["python", "-m", "pb_link.server"]):
+        assert run(installed[0] / words[0], *words[1:], "--version", cwd=tmp_path) == f"pb-link {release}\n"
+    code = "import pb_link; print(pb_link.__version__)"
+    assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == f"{release}\n"
 
 
 def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
