@@ -5,6 +5,7 @@ import shutil
 from build.wheel.imports import TOP, rewritten
 
 PACKAGES = ("protocol", "primitives", "i2c_devices", "server", "esp_link", "sim")
+SOURCES = (".py", ".pyi")
 FACADES = ("server.py",)  # of the checkout's pb_link: in the wheel a package has its place
 
 
@@ -14,18 +15,22 @@ def write(root, folder):
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*")):
             sources[f"{TOP}/{path.relative_to(root)}"] = path
-    sources = {name: path for name, path in sources.items() if path.suffix in (".py", ".typed")}
-    modules = {_module(name) for name in sources if "/" in name.removeprefix(f"{TOP}/")} | set(PACKAGES)
+    sources = {name: path for name, path in sources.items() if path.suffix in (*SOURCES, ".typed")}
+    modules = _modules([path.relative_to(root) for path in sources.values() if path.parent.name != TOP])
     for name, path in sources.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".py":
+        if path.suffix in SOURCES:
             text = path.read_text(encoding="utf-8")
             target.write_text(rewritten(text, modules, name), encoding="utf-8")
         else:
             shutil.copyfile(path, target)
 
 
-def _module(name):
-    """The checkout's name of a module: "server.listener" for "pb_link/server/listener.py"."""
-    return name.removeprefix(f"{TOP}/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+def _modules(paths):
+    """The dotted names of these sources and of the folders that they are in: not every package has an __init__.py."""
+    names = set()
+    for path in paths:
+        parts = path.with_suffix("").parts
+        names |= {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    return names
