@@ -46,6 +46,6 @@ def _refuse_others():
 
 _refuse_others()
 
-from server import Connection, MemoryStore, client_conn, run, wait_all  # noqa: E402
+from server import Connection, MemoryStore, StoreError, __getattr__, client_conn, run, wait_all  # noqa: E402, F401
 
-__all__ = ["Connection", "MemoryStore", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "StoreError", "client_conn", "run", "wait_all"]

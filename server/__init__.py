@@ -14,13 +14,14 @@ is CPython's alone is in modules of its own: sqlite.py, ..
 """
 
 from protocol.credentials import parse_id
+from protocol.errors import StoreError
 from server.core.connection import Connection
 from server.core.keys import Keys, load_keys
 from server.core.listener import Listener
 from server.core.registry import Registry
 from server.stores.memory import MemoryStore
 
-__all__ = ["Connection", "MemoryStore", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "StoreError", "client_conn", "run", "wait_all"]
 
 # One set of clients for a process: the API's functions have no other place to find it.
 _registry = Registry()
@@ -82,3 +83,12 @@ async def wait_all(client_id=None, peers=None):
     for peer in _registry.expected if peers is None else peers:
         await client_conn(peer)
     return None if client_id is None else await client_conn(client_id)
+
+
+def __getattr__(name):
+    """SQLiteStore is loaded when it is asked for: MicroPython has no SQLite."""
+    if name != "SQLiteStore":
+        raise AttributeError("module server has no attribute " + name)
+    from server.stores.sqlite import SQLiteStore
+
+    return SQLiteStore

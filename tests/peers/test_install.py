@@ -11,34 +11,16 @@ import pytest
 
 from protocol.version import RELEASE, release_text
 from tests.peers.processes import ROOT
+from tests.peers.wheel import from_index, run
 
 # What a user may have beside the program: names of the checkout's folders.
 IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
 USER = """
 import asyncio
-from pb_link.server import client_conn, run
+from pb_link.server import Connection, MemoryStore, SQLiteStore, StoreError, client_conn, run, wait_all
 from pb_link.app_base import AppBase
-print("imported", run.__module__)
+print("imported", run.__module__, SQLiteStore.__name__)
 """
-
-
-def run(*words, **how):
-    done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, timeout=240,
-        env={**os.environ, "PYTHONPATH": ""}, **how,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def from_index(missing_tool, *words):
-    """Run a command that needs what PyPI has."""
-    try:
-        run(*words)
-    except AssertionError as error:
-        if not any(text in str(error) for text in ("No matching distribution", "Could not find a version")):
-            raise
-        missing_tool(f"a package cannot be had: {str(error)[-200:]}")
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +30,6 @@ def with_extras(tmp_path_factory, missing_tool):
     run(sys.executable, "-m", "venv", folder)
     from_index(missing_tool, folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{ROOT}[mqtt,sim]")
     return folder / "bin"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory, missing_tool):
-    """A fresh environment with the wheel in it, and the wheel."""
-    folder = tmp_path_factory.mktemp("installed")
-    from_index(missing_tool, sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
-    wheel = next(folder.glob("*.whl"))
-    run(sys.executable, "-m", "venv", folder / "venv")
-    run(folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-index", wheel)
-    return folder / "venv" / "bin", wheel
 
 
 def test_wheel_holds_the_packages_and_nothing_else(installed):
@@ -71,7 +42,7 @@ def test_files_with_the_names_of_our_folders_do_no_harm_beside_the_wheel(install
         (tmp_path / name).write_text("raise SystemExit('the wrong module')")
     (tmp_path / "program.py").write_text(USER)
     python = installed[0] / "python"
-    assert run(python, "program.py", cwd=tmp_path) == "imported pb_link.server\n"
+    assert run(python, "program.py", cwd=tmp_path) == "imported pb_link.server SQLiteStore\n"
     assert "pb-link serve" in run(python, "-m", "pb_link.server", "--help", cwd=tmp_path)
 
 
@@ -102,6 +73,8 @@ def test_program_of_the_checkout_finds_the_server_by_either_name(tmp_path, micro
         for place in (ROOT, tmp_path / "link"):
             done = in_checkout(python, ["-c", code], cwd, place)
             assert done.stdout == "True\n", done.stderr
+    done = in_checkout(sys.executable, ["-c", USER], tmp_path)
+    assert done.stdout == "imported server SQLiteStore\n", done.stderr
 
 
 def test_command_works_where_it_is_installed(installed, tmp_path):

@@ -1,0 +1,23 @@
+"""Commands in the environments in which tests install the wheel."""
+
+import os
+import subprocess
+
+
+def run(*words, **how):
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=240,
+        env={**os.environ, "PYTHONPATH": ""}, **how,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def from_index(missing_tool, *words):
+    """Run a command that needs what PyPI has."""
+    try:
+        run(*words)
+    except AssertionError as error:
+        if not any(text in str(error) for text in ("No matching distribution", "Could not find a version")):
+            raise
+        missing_tool(f"a package cannot be had: {str(error)[-200:]}")
