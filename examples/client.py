@@ -7,10 +7,10 @@ from pb_link.config import config, conn_id, hardware
 
 
 class App(AppBase):
-    def start(self):
+    def start(self) -> None:
         asyncio.create_task(self.ping())
 
-    async def ping(self):
+    async def ping(self) -> None:
         while True:
             await self.write("ping")
             print(await self.readline(), end="")

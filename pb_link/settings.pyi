@@ -1,0 +1,6 @@
+from typing import Any
+
+FILE: str
+
+def read(path: str = ...) -> dict[str, Any]: ...
+def read_or_create(path: str = ...) -> tuple[dict[str, Any], bool]: ...

@@ -1,0 +1,173 @@
+"""The annotations of the public API: what a type checker tells a user, and that the stubs say what the modules do."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from tests.peers.processes import ROOT
+
+STUBBED = ("pb_link.app_base", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server")
+# The stubs of these name only what users call.
+PARTLY_STUBBED = ("server.Connection.", "pb_link.settings.", "pb_link.selftest.")
+
+USER = '''
+import asyncio
+import pb_link
+from pb_link.app_base import AppBase
+from pb_link.config import config, conn_id, hardware
+from pb_link.server import Connection, MemoryStore, SQLiteStore, StoreError, client_conn, run, wait_all
+
+
+class App(AppBase):
+    def start(self) -> None:
+        asyncio.create_task(self.talk())
+
+    async def talk(self) -> None:
+        line: str = await self.readline(timeout_ms=1000)
+        await self.write(line, qos=False, wait=False)
+
+    async def report(self, data: list[int]) -> None:
+        print(data[2], self.status(), self.fallbacks())
+
+
+async def lines_of(connection: Connection) -> int:
+    await connection
+    count = 0
+    async for line in connection.lines(ahead=4):
+        count += len(line)
+    try:
+        await connection["other"].write("a line")
+    except StoreError:
+        await connection.discard()
+    return count + connection.wire_bytes[0] + connection.traffic.sent_again
+
+
+async def serve() -> None:
+    store = SQLiteStore("lines.db") if pb_link.__version__ else MemoryStore()
+    await run({"demo"}, True, keys={"demo": "00" * 32}, store=store)
+    first = await wait_all("demo", ["other"])
+    print(first and first.client_id, await (await client_conn("demo")).readline())
+
+
+asyncio.run(App(conn_id, config, hardware).await_msg())
+'''
+WRONG = """
+from pb_link.server import Connection, run
+
+async def use(connection: Connection) -> None:
+    await connection.write(5)
+    number: int = await connection.readline()
+    await run({"demo"})
+    await run({"demo"}, keys="keys.json", store=connection)
+    connection.lines("sometimes")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def type_checker(missing_tool):
+    if find_spec("mypy") is None:
+        missing_tool("mypy is not installed: make .venv anew with  make tools")
+
+
+def mypy(*words, **how):
+    return subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=240,
+        env={**os.environ, "PYTHONPATH": "", "MYPYPATH": ""} | how.pop("env", {}), **how,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def check(installed):
+    """A function that has mypy look at a file, with the wheel installed. Returns what it says."""
+    return lambda path, *words: mypy(
+        "mypy", *words, "--python-executable", str(installed[0] / "python"), path.name, cwd=path.parent
+    ).stdout
+
+
+@pytest.mark.parametrize("name", ["client.py", "server_app.py"])
+def test_example_passes_the_strict_type_checker(check, tmp_path, name):
+    (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
+    assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
+
+
+def test_user_of_the_whole_api_passes_the_strict_type_checker(check, tmp_path):
+    (tmp_path / "program.py").write_text(USER)
+    assert check(tmp_path / "program.py", "--strict") == "Success: no issues found in 1 source file\n"
+
+
+def test_type_checker_finds_wrong_calls(check, tmp_path):
+    (tmp_path / "program.py").write_text(WRONG)
+    found = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]", check(tmp_path / "program.py", "--strict"))
+    kinds = ["arg-type", "assignment", "call-arg", "arg-type", "arg-type"]
+    assert found == [(str(line), kind) for line, kind in enumerate(kinds, 5)]
+
+
+def test_programs_of_the_readme_have_no_type_error(check, tmp_path):
+    programs = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(programs) == 2
+    for text in programs:
+        (tmp_path / "program.py").write_text(text)
+        assert "Success" in check(tmp_path / "program.py", "--check-untyped-defs"), text
+
+
+def differences(output):
+    """What stubtest has found that is wrong: it names a difference a line. Modules without a stub do not count."""
+    return [
+        line
+        for line in output.splitlines()
+        if not re.match(r"server\.[a-z]+\.|Success", line)
+        and not re.match(r"\S+-redefinition is not present at runtime", line)
+        and not re.match(r"server\.Connection\.__init__ ", line)  # users make none
+        and not (line.endswith(" is not present in stub") and line.startswith(PARTLY_STUBBED))
+    ]
+
+
+def test_stubs_say_what_the_modules_do(tmp_path):
+    (tmp_path / "mypy.ini").write_text("[mypy]\nignore_errors = true\n")  # of modules without annotations
+    words = ("mypy.stubtest", "--concise", "--mypy-config-file", str(tmp_path / "mypy.ini"))
+    path = {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT)}
+    done = mypy(*words, *STUBBED, cwd=tmp_path, env=path)
+    assert "server.Connection.attach is not present in stub" in done.stdout, done.stderr
+    assert differences(done.stdout) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'pb_link.app_base.AppBase.write is inconsistent, runtime argument "wait" is not keyword-only',
+        "pb_link.app_base.AppBase.again is not present in stub",
+        "server.MemoryStore.again is not present in stub",
+        'server.Connection.write is inconsistent, stub does not have parameter "qos"',
+        "server.Connection.gone is not present at runtime",
+    ],
+)
+def test_difference_between_stub_and_module_counts(line):
+    assert differences(f"{line}\nserver.Connection.attach is not present in stub\n") == [line]
+
+
+def test_stub_of_the_configuration_names_what_is_there():
+    """It needs a board's modules, so it is not imported."""
+    named = {node.target.id for node in ast.parse((ROOT / "pb_link/config.pyi").read_text()).body
+             if isinstance(node, ast.AnnAssign)}  # fmt: skip
+    assigned = {
+        target.id
+        for node in ast.walk(ast.parse((ROOT / "pb_link/config.py").read_text()))
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert named and named <= assigned
+
+
+def test_every_stub_is_compared_with_its_module():
+    stubs = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for folder in ("pb_link", "server", "protocol", "primitives", "i2c_devices", "esp_link", "sim")
+        for path in (ROOT / folder).rglob("*.pyi")
+    }
+    assert stubs == {*STUBBED, "pb_link.config"} - {"pb_link.server"}
