@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from email import message_from_string
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,20 @@ def with_extras(tmp_path_factory, missing_tool):
 def test_wheel_holds_the_packages_and_nothing_else(installed):
     names = {Path(name).parts[0] for name in zipfile.ZipFile(installed[1]).namelist()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"pb_link"}
+
+
+def test_wheel_says_what_it_is(installed):
+    with zipfile.ZipFile(installed[1]) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        about = message_from_string(archive.read(name).decode())
+        assert "pb_link/py.typed" in archive.namelist() and "pb_link/server/__init__.pyi" in archive.namelist()
+    assert about["Name"] == "pb-link" and about["License-Expression"] == "MIT" and about["Requires-Python"] == ">=3.11"
+    assert {"micropython", "esp8266", "i2c"} <= set(about["Keywords"].split(","))
+    assert {"Typing :: Typed", "Framework :: AsyncIO"} <= set(about.get_all("Classifier"))
+    urls = [text.partition(", ")[2] for text in about.get_all("Project-URL")]
+    assert urls and all(url.startswith("https://") for url in urls)
+    assert not any("file://" in text for text in about.get_all("Requires-Dist"))
+    assert about.get_payload().startswith("# pb_link\n")
 
 
 def test_files_with_the_names_of_our_folders_do_no_harm_beside_the_wheel(installed, tmp_path):
