@@ -16,7 +16,12 @@ class WheelHook(BuildHookInterface):
     """Named in pyproject.toml."""
 
     def initialize(self, version, build_data):
-        """See hatchling's documentation of build hooks."""
+        """See hatchling's documentation of build hooks. Raises: RuntimeError for an editable installation."""
+        if version == "editable":
+            raise RuntimeError(
+                f"pb_link cannot be installed as editable: its folders lie elsewhere in the wheel. Install a copy (pip "
+                f"install {ROOT}), or use the checkout as it is, with PYTHONPATH={ROOT}"
+            )
         self._folder = tempfile.TemporaryDirectory(prefix="pb_link_wheel_")
         contents.write(ROOT, Path(self._folder.name))
         build_data["force_include"][f"{self._folder.name}/{contents.TOP}"] = contents.TOP

@@ -146,6 +146,12 @@ def test_gateway_says_which_extra_it_needs(installed, with_extras, tmp_path):
     assert "mqtt: 127.0.0.1:9 takes no connection" in checked[1].stdout
 
 
+def test_editable_installation_is_refused(installed, tmp_path):
+    words = ("-m", "pip", "install", "--quiet", "--target", tmp_path, "--editable", ROOT)
+    with pytest.raises(AssertionError, match="cannot be installed as editable.* Install a copy"):
+        run(sys.executable, *words)
+
+
 def test_build_leaves_nothing_in_the_checkout(installed):
     left = subprocess.run(["git", "status", "--porcelain", "--ignored", "build", "dist"], cwd=ROOT, capture_output=True)
     found = [line for line in left.stdout.decode().splitlines() if "__pycache__" not in line and line.startswith("!!")]
