@@ -1,8 +1,7 @@
 # The client, in MicroPython's manifest language: to be included in the manifest of a board whose firmware is to have
 # it frozen in. All that `import pb_link.pb_client` and `import pb_link.selftest` reach, and no more
-# (tests/build/install/test_client_package.py looks). primitives/ has no __init__.py: others' has one, and ours must not replace it.
-# The lists of files that mip installs are made of it:
-# client_package.py.
+# (tests/build/install/test_client_package.py looks). primitives/ has no __init__.py: others' has one, and ours must not
+# replace it. client_package.py makes of this the lists of files that mip installs.
 package(
     "i2c_devices",
     (

@@ -3,13 +3,16 @@
     python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
 
 Makes pb_settings.json here if there is none, or completes that of the server's demo: a fresh key, this computer's
-address as the server's, the Wi-Fi network as asked for; the server's demo reads the same file. Code on the board is
-replaced; a pb_settings.json or main.py that is there already is left alone. mpremote does the talking (`make tools`).
+address as the server's, the Wi-Fi network as asked for; the server's demo reads the same file. Code on the board that
+this program has installed, as its list there tells, is replaced. A file of the same name that is somebody else's is
+named, and nothing is done. A pb_settings.json or main.py that is there already is left alone. mpremote does the talking
+(`make tools`).
 """
 
 import argparse
 import ast
 import getpass
+import hashlib
 import json
 import socket
 import subprocess
@@ -39,10 +42,27 @@ UNCOPIED = (
     "Copying to the board on {port} failed: {said}. Was it unplugged, or is its file system full? The client takes "
     "50 KB there, 150 KB with --source. Then try again."
 )
-# What mip has brought is in the first folder of sys.path that ends so.
-REMOVE = (
-    "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
-    "for name in %r:\n try:\n  os.remove(lib + '/' + name)\n except OSError:\n  pass\n"
+FOREIGN = (
+    "The board has files with the names of the client's that this program has not installed: {names}. If they are of "
+    "an earlier pb_link, as mip installs it, add --replace. If they are yours, move them out of the way."
+)
+MOST_NAMES = 5  # shown of them
+RECORD = "pb_link/installed.txt"  # on the board, in the folder that mip installs into: names, one a line
+# What mip brings is in the first folder of sys.path that ends so.
+LIB = "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
+REMOVE = LIB + "for name in %r:\n try:\n  os.remove(lib + '/' + name)\n except OSError:\n  pass\n"
+# Prints {name: SHA-256} of those of the names that are there, but for those of the record.
+LOOK = LIB + (
+    "import hashlib\nfrom binascii import hexlify\n"
+    "try:\n with open(lib + '/%s') as f:\n  known = f.read().split('\\n')\nexcept OSError:\n known = []\n"
+    "found = {}\nfor name in %r:\n if name in known:\n  continue\n try:\n  f = open(lib + '/' + name, 'rb')\n"
+    " except OSError:\n  continue\n h = hashlib.sha256()\n b = f.read(512)\n"
+    " while b:\n  h.update(b)\n  b = f.read(512)\n"
+    " f.close()\n found[name] = hexlify(h.digest()).decode()\nprint(found)"
+)
+WRITE = LIB + (
+    "for folder in (lib, lib + '/pb_link'):\n try:\n  os.mkdir(folder)\n except OSError:\n  pass\n"
+    "with open(lib + '/%s', 'w') as f:\n f.write(%r)"
 )
 
 
@@ -52,10 +72,13 @@ def main(arguments=None):
     parser.add_argument("--ssid", help="Wi-Fi network (asked for if it is needed); empty: what the ESP8266 has stored")
     parser.add_argument("--server", help="address of the server (default: this computer's)")
     parser.add_argument("--source", action="store_true", help="copy .py files, not compiled ones")
+    parser.add_argument("--replace", action="store_true", help="also files that something else has installed")
     options = parser.parse_args(arguments)
     try:
         _need_mpremote()
         there = _look(options.port)
+        if not options.replace:
+            _refuse_foreign(options.port)
         if FILE not in there:
             _complete_settings(options)
         elif options.ssid is not None or options.server is not None:
@@ -152,18 +175,39 @@ def _own_address():
         return sock.getsockname()[0]
 
 
-def _other_forms(source):
-    """The client's files in the form that is not installed: an old .py would be imported before its .mpy."""
-    return [Path(name).with_suffix(".mpy" if source else ".py") for name in sorted(client_package.files())]
+def _forms():
+    """The names of the client's files as sources, and compiled."""
+    names = sorted(client_package.files())
+    return names, [str(Path(name).with_suffix(".mpy")) for name in names]
+
+
+def _refuse_foreign(port):
+    """Raises: BuildError if the board has a file with a name of the client's that is neither in this program's list
+    there nor the same as in this release, as mip installs it."""
+    sources, compiled = _forms()
+    found = ast.literal_eval(_mpremote(port, "exec", LOOK % (RECORD, sources + compiled)).strip().splitlines()[-1])
+    if not found:
+        return
+    with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as folder:
+        for form in (False, True):
+            client_package.tree(Path(folder), compiled=form)
+        digests = {name: hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() for name in found}
+    foreign = [f"lib/{name}" for name in sorted(found) if found[name] != digests[name]]
+    if foreign:
+        more = f" and {len(foreign) - MOST_NAMES} more" if len(foreign) > MOST_NAMES else ""
+        raise BuildError(FOREIGN.format(names=", ".join(foreign[:MOST_NAMES]) + more))
 
 
 def _install(options, absent):
     with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
         folder = Path(scratch)
         client_package.tree(folder / "client", compiled=not options.source)
+        # The form that is not installed is to go: an old .py would be imported before its .mpy.
+        ours, stale = _forms() if options.source else reversed(_forms())
+        _record(options.port, ours + stale)  # from here on whatever is there of these is this program's
         _mpremote(options.port, "mip", "install", folder / "client" / "package.json", failure=UNCOPIED)
-        remove = REMOVE % [str(name) for name in _other_forms(options.source)]
-        _mpremote(options.port, "exec", remove, failure=UNCOPIED)
+        _mpremote(options.port, "exec", REMOVE % stale, failure=UNCOPIED)
+        _record(options.port, ours)
         (folder / "main.py").write_text(MAIN)
         if "main.py" in absent:
             _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
@@ -171,3 +215,8 @@ def _install(options, absent):
             _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
     kept = [name for name in (FILE, "main.py") if name not in absent]
     print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
+
+
+def _record(port, names):
+    """Write on the board what is this program's there."""
+    _mpremote(port, "exec", WRITE % (RECORD, "\n".join(names) + "\n"), failure=UNCOPIED)

@@ -194,7 +194,7 @@ def test_primitives_of_micropython_async_and_ours_live_side_by_side(mpremote, tm
         (tmp_path / "others" / name).write_text(text)
     urls = [[f"primitives/{name}", name] for name in OTHERS]
     (tmp_path / "others" / "package.json").write_text(json.dumps({"urls": urls, "version": "0.1"}))
-    with served(client.ROOT) as ours, served(tmp_path / "others") as theirs:
+    with served(client_package.ROOT) as ours, served(tmp_path / "others") as theirs:
         for address in (ours, theirs) if first == "ours" else (theirs, ours):
             mpremote("mip", "install", f"{address}/package.json")
     found = {path.name for path in (tmp_path / "lib/primitives").iterdir()}

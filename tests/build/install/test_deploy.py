@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from build.install import deploy
+from build.install import client, deploy
 from pb_link.settings import Settings, read_or_create
 from tests.build.install.test_client_package import board
 
@@ -63,6 +63,71 @@ def test_other_form_of_a_module_does_not_take_the_place_of_the_new_one(port, tmp
     assert (lib / "pb_link/mine.py").exists() and (lib / "other.py").exists()
     assert deploy.main(["--port", port, "--source"]) == 0
     assert (lib / "pb_link/link.py").is_file() and not (lib / "pb_link/link.mpy").exists()
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["primitives/timeout.py", "primitives/timeout.mpy", "protocol/lines.py"])
+def test_file_of_somebody_else_is_named_and_nothing_is_done(port, tmp_path, capsys, name):
+    with_target(tmp_path / "board")
+    foreign = tmp_path / "board/lib" / name
+    foreign.parent.mkdir()
+    foreign.write_text("# somebody else's\n")
+    before = contents(tmp_path / "board")
+    words = ["--port", port, "--ssid", "", "--server", "192.0.2.7"]
+    assert deploy.main(words) == 1
+    assert f"has not installed: lib/{name}. If they are of an earlier pb_link" in capsys.readouterr().err
+    assert contents(tmp_path / "board") == before and contents(tmp_path / "computer") == {}
+    assert deploy.main([*words, "--replace"]) == 0
+    assert not foreign.exists() or foreign.read_bytes() != before[foreign.relative_to(tmp_path / "board")]
+    assert deploy.main(["--port", port, "--source"]) == 0 and deploy.main(["--port", port]) == 0  # it is ours now
+
+
+def test_other_packages_files_in_a_folder_of_ours_stay_as_they_are(port, tmp_path):
+    with_target(tmp_path / "board")
+    theirs = tmp_path / "board/lib/primitives"
+    theirs.mkdir()
+    for name in ("__init__.py", "delay_ms.py", "queue.mpy"):
+        (theirs / name).write_text(f"# {name} of micropython-async\n")
+    before = contents(theirs)
+    words = ["--port", port, "--ssid", "", "--server", "192.0.2.7"]
+    for more in ([], ["--source", "--replace"], ["--replace"]):
+        assert deploy.main(words + more) == 0
+        words = ["--port", port]
+    assert before.items() <= contents(theirs).items() and (theirs / "timeout.mpy").exists()
+
+
+def test_module_that_a_user_has_put_there_since_is_not_removed(port, tmp_path, capsys):
+    """The other form of the client's files is not this program's any more once it has removed it."""
+    with_target(tmp_path / "board")
+    assert deploy.main(["--port", port, "--source", "--ssid", "", "--server", "192.0.2.7"]) == 0
+    assert deploy.main(["--port", port]) == 0
+    mine = tmp_path / "board/lib/primitives/timeout.py"
+    mine.write_text("# mine\n")
+    assert deploy.main(["--port", port]) == 1 and "lib/primitives/timeout.py" in capsys.readouterr().err
+    assert mine.read_text() == "# mine\n"
+
+
+def test_installation_of_the_same_release_by_other_means_is_taken_over(port, tmp_path):
+    with_target(tmp_path / "board")
+    client.tree(tmp_path / "board/lib", compiled=False)
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 0
+    assert not (tmp_path / "board/lib/pb_link/link.py").exists()
+
+
+def test_copying_that_was_cut_off_is_begun_again(port, tmp_path, monkeypatch):
+    with_target(tmp_path / "board")
+    words = ["--port", port, "--ssid", "", "--server", "192.0.2.7"]
+    monkeypatch.setattr(deploy, "REMOVE", "raise OSError('unplugged')  # %r")
+    assert deploy.main(words) == 1
+    (tmp_path / "board/lib/pb_link/link.mpy").write_text("half")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path / "computer")
+    monkeypatch.setattr(deploy, "OLDEST", (1, 25))
+    assert deploy.main(["--port", port]) == 0
+    assert (tmp_path / "board/lib/pb_link/link.mpy").read_bytes() != b"half"
 
 
 EMOJI = "Kim's caf\u00e9 \U0001f4f1"
