@@ -185,3 +185,43 @@ def test_readme_is_there(tracked):
 def test_continuous_integration_is_executable(tracked):
     assert ".ci/run" in tracked
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+
+
+def faults_of_changelog(text):
+    """Returns what in it is not in the form of Keep a Changelog."""
+    faults = []
+    releases = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    if releases[:1] != ["[Unreleased]"]:
+        faults.append("the first heading is not [Unreleased]")
+    faults += [title for title in releases[1:] if not re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", title)]
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        title, _, body = part.partition("\n")
+        kinds = re.findall(r"^### (.*)$", body, re.MULTILINE)
+        if kinds != [kind for kind in KINDS if kind in kinds]:
+            faults.append(f"{title}: {', '.join(kinds)}: not {', '.join(KINDS)}, each once, in this order")
+        if re.search(r"^- ", body.partition("### ")[0], re.MULTILINE):
+            faults.append(f"{title}: a line before the first kind")
+    return faults
+
+
+def test_changelog_has_the_form_that_it_names():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert "keepachangelog.com" in text and faults_of_changelog(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## [0.2.0] - 2026-11-28\n",
+        "## [Unreleased]\n## 0.2.0\n",
+        "## [Unreleased]\n- a line\n### Added\n",
+        "## [Unreleased]\n### Fixed\n### Added\n",
+        "## [Unreleased]\n### Added\n### Added\n",
+        "## [Unreleased]\n### New\n",
+    ],
+)
+def test_other_form_of_a_changelog_is_found(text):
+    assert len(faults_of_changelog(text)) == 1

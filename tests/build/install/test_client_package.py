@@ -187,6 +187,17 @@ print("both work")
 """
 
 
+THEIR_MODULES = {
+    "__init__", "aadc", "barrier", "broker", "condition", "delay_ms", "encoder", "esp32_touch", "events", "irq_event",
+    "message", "pushbutton", "queue", "ringbuf_queue", "rp2_touch", "semaphore", "sw_array", "switch",
+    "threadsafe_queue",
+}  # fmt: skip
+
+
+def test_no_module_has_the_name_of_one_of_micropython_async():
+    assert not {path.stem for path in (client.ROOT / "primitives").iterdir()} & THEIR_MODULES
+
+
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_primitives_of_micropython_async_and_ours_live_side_by_side(mpremote, tmp_path, micropython64, first):
     (tmp_path / "others").mkdir()
