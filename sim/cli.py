@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from sim import COMMAND
 from sim.mpy import counted_run, demo, interpreters, one_board, up
 from sim.root import ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
@@ -18,7 +19,7 @@ from sim.virtual.apps import Pace
 
 def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m sim", description="Simulated boards for pb_link.")
+    parser = argparse.ArgumentParser(prog=COMMAND, description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_board, _add_up, _add_run, _add_soak, _add_exhaustive, _add_month, _add_silence, _add_demo):
         add(commands)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sim.root import ROOT
 
-BOARDS = Path(__file__).resolve().parent / "boards"
-ON_BOARD = Path(__file__).resolve().parents[1] / "wires" / "on_board"  # what boards import by its bare name, too
+BOARDS = ROOT / "sim" / "mpy" / "boards"
+ON_BOARD = ROOT / "sim" / "wires" / "on_board"  # what boards import by its bare name, too
 
 # platform, _build, _machine: what `sys` says on the board.
 LOOKS = {
@@ -34,17 +34,17 @@ _VARIABLES = {None: "MICROPYTHON", BRIDGE: "MICROPYTHON_BRIDGE", CHIP: "MICROPYT
 
 def find(which=None):
     """The path of an interpreter; may take a minute, when it is built. Raises: NoInterpreter."""
+    finder = ROOT / "build" / "micropython.py"
+    if not finder.exists():
+        raise NoInterpreter(
+            "what runs in MicroPython needs the checkout of pb_link: boards have its folders on their path. Run this "
+            "there, or `sim run --bed virtual`, which needs none"
+        )
     named = os.environ.get(_VARIABLES[which])
     if named:
         if not os.access(named, os.X_OK):
             raise NoInterpreter(f"{named} is not a program that can be run (it is named in the environment)")
         return named
-    finder = ROOT / "build" / "micropython.py"
-    if not finder.exists():
-        raise NoInterpreter(
-            f"no MicroPython is named in the environment variable {_VARIABLES[which]}, and it is built in the checkout "
-            "only: run this there, or `sim run --bed virtual`, which needs none"
-        )
     command = [sys.executable, str(finder)] + ([f"--{which}"] if which else ["--bits", "64"])
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     lines = result.stdout.strip().splitlines()

@@ -16,6 +16,7 @@ import random
 import sys
 from collections import Counter, namedtuple
 
+from sim import COMMAND
 from sim.virtual import trace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.run import VirtualRun
@@ -267,7 +268,7 @@ def try_all(points, processes=None, show=None):
 
 
 def replay(point):
-    return f"python3 -m sim exhaustive --seed {point.seed} --crash {point.crash} --at {point.number}"
+    return f"{COMMAND} exhaustive --seed {point.seed} --crash {point.crash} --at {point.number}"
 
 
 def run(options):

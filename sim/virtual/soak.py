@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter, namedtuple
 
+from sim import COMMAND
 from sim.virtual.apps import Pace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.faults import FAULTS
@@ -45,7 +46,7 @@ def replay(case):
     """The command that shows a case again."""
     faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
     return (
-        f"python3 -m sim run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
+        f"{COMMAND} run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
         f" --delay-ms {case.delay_ms} --pace {','.join(map(str, case.pace))} --faults {faults} --trace"
     )
 

@@ -115,11 +115,21 @@ def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
     assert result["client_to_server"]["delivered"] == 40 and result["client_to_server"]["lost"] == 0
     found = run(python, "-c", "from pb_link import sim; print(sim.__file__)", cwd=tmp_path)
     assert found.startswith(str(with_extras.parent))
-    boards = subprocess.run(
-        [python, "-m", "pb_link.sim", "run", "--lines", "1"], cwd=tmp_path, capture_output=True, text=True,
-        env={name: value for name, value in os.environ.items() if "PYTHON" not in name},
+
+
+@pytest.mark.parametrize("words", [["run", "--lines", "1"], ["board", "blink.py"], ["demo"]])
+def test_simulator_of_the_wheel_says_what_needs_the_checkout(installed, micropython64, tmp_path, words):
+    (tmp_path / "blink.py").write_text((ROOT / "examples/blink.py").read_text())
+    done = subprocess.run(
+        [installed[0] / "python", "-m", "pb_link.sim", *words], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": "", **dict.fromkeys(("MICROPYTHON", "MICROPYTHON_BRIDGE"), micropython64)},
     )  # fmt: skip
-    assert boards.returncode == 2 and "MICROPYTHON" in boards.stderr and "--bed virtual" in boards.stderr
+    assert done.returncode == 2 and "needs the checkout" in done.stderr and "--bed virtual" in done.stderr
+
+
+def test_simulator_names_itself_as_it_was_called(installed, tmp_path):
+    for python, module, cwd in ((installed[0] / "python", "pb_link.sim", tmp_path), (sys.executable, "sim", ROOT)):
+        assert run(python, "-m", module, "--help", cwd=cwd).startswith(f"usage: python3 -m {module} ")
 
 
 def test_simulator_of_the_wheel_does_what_that_of_the_checkout_does(installed, tmp_path):
