@@ -11,15 +11,22 @@ import pytest
 
 from tests.peers.processes import ROOT
 
-STUBBED = ("pb_link.app_base", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server")
+STUBBED = (
+    "pb_link.app_base", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server",
+    "i2c_devices.device_controller", "i2c_devices.memory_controller", "i2c_devices.packet_controller",
+    "i2c_devices.smbus_i2c", "i2c_devices.stream_controller",
+)  # fmt: skip
 # The stubs of these name only what users call.
-PARTLY_STUBBED = ("server.Connection.", "pb_link.settings.", "pb_link.selftest.")
+PARTLY_STUBBED = ("server.Connection.", "pb_link.settings.", "pb_link.selftest.", "i2c_devices.")
 
 USER = '''
 import asyncio
 import pb_link
 from pb_link.app_base import AppBase
 from pb_link.config import config, conn_id, hardware
+from pb_link.i2c_devices.packet_controller import PacketController
+from pb_link.i2c_devices.smbus_i2c import SMBusI2C
+from pb_link.i2c_devices.stream_controller import StreamController
 from pb_link.server import Connection, MemoryStore, SQLiteStore, StoreError, client_conn, run, wait_all
 
 
@@ -45,6 +52,14 @@ async def lines_of(connection: Connection) -> int:
     except StoreError:
         await connection.discard()
     return count + connection.wire_bytes[0] + connection.traffic.sent_again
+
+
+async def on_linux(i2c: SMBusI2C) -> bytes:
+    stream = StreamController(i2c, 0x20)
+    stream.write("read?\\n")
+    await stream.drain()
+    packet = await PacketController(i2c, 0x21, interval_ms=20).recv()
+    return packet + (stream.readline() or b"")
 
 
 async def serve() -> None:
@@ -122,7 +137,7 @@ def differences(output):
         for line in output.splitlines()
         if not re.match(r"server\.[a-z]+\.|Success", line)
         and not re.match(r"\S+-redefinition is not present at runtime", line)
-        and not re.match(r"server\.Connection\.__init__ ", line)  # users make none
+        and not re.match(r"(server\.Connection|\S+\.DeviceController)\.__init__ ", line)  # users make none
         and not (line.endswith(" is not present in stub") and line.startswith(PARTLY_STUBBED))
     ]
 
