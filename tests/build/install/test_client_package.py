@@ -17,6 +17,7 @@ import pytest
 from build.images import firmware
 from build.install import client_package
 from build.tools import frozen
+from protocol.version import RELEASE, release_text
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
@@ -165,7 +166,7 @@ def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython
         options = ("--client-lib", tmp_path / "lib", "--bridge-image")
         with running(up(program, *options), tmp_path, **boards) as link:
             assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/link.py")
-            link.wait_for("firmware is of release 0.1.0, this client of 0.0.9. Flash the ESP8266")
+            link.wait_for(f"firmware is of release {release_text(RELEASE)}, this client of 0.0.9. Flash the ESP8266")
             link.wait_for("received [1, 1]")
 
 

@@ -8,12 +8,13 @@ import signal
 import pytest
 
 from build.install import flash
+from protocol.version import RELEASE, release_text
 from sim.mpy import boot_loader, flash_image
 from sim.mpy.boot_loader import BootLoader, SerialPort
 from tests.build.install.made_firmware import micropython
 
 MIB = 1024 * 1024
-UP = "esp_link: up, release 0.1.0\r\n"
+UP = f"esp_link: up, release {release_text(RELEASE)}\r\n"
 @pytest.fixture(autouse=True)
 def esptool(missing_tool):
     try:

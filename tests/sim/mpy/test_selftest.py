@@ -11,7 +11,7 @@ import secrets
 import pytest
 
 from protocol.selftest import PULSE_MS
-from protocol.version import RELEASE
+from protocol.version import RELEASE, release_text
 from sim.mpy import flash_image
 from sim.mpy.link_bed import LinkBed
 from sim.wires import wifi
@@ -108,7 +108,7 @@ def noisy(bed):
 
 CASES = {
     "noise": (WIRING, noisy, ["bus: 0 failures, 20 wrong bytes"]),
-    OLD_CLIENT: (WIRING, None, ["release: the ESP8266 has 0.1.0, this board 0.0.9"]),
+    OLD_CLIENT: (WIRING, None, [f"release: the ESP8266 has {release_text(RELEASE)}, this board 0.0.9"]),
     "good": (WIRING, None, []),
     "no power": (WIRING, lambda bed: setattr(bed.esp8266, "power_on", lambda: None), ["nothing"]),
     "bus broken": (broken("scl", "sda"), None, ["scl is broken", "sda is broken"]),
@@ -235,4 +235,4 @@ def test_good_wiring_is_measured(results):
     assert "client all is well" in lines
     assert any(line.startswith("client testing") for line in lines)  # at once: a minute of silence would look dead
     assert any(line.startswith("client bus ") and "10240 bytes, 0 errors" in line for line in lines), lines
-    assert sum("release 0.1.0" in line for line in lines if line.startswith("client")) == 2
+    assert sum(f"release {release_text(RELEASE)}" in line for line in lines if line.startswith("client")) == 2
