@@ -64,7 +64,7 @@ def make_bridge():
 
         memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
         run(time, machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
-    print("esp_link: up, release 0.1.0")
+    print("esp_link: up, release 0.2.0")
     return Bridge(
         i2c,
         syn,

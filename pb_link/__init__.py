@@ -1,3 +1,3 @@
 """The client's side of the link. Subclass `pb_link.app_base.AppBase`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

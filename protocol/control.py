@@ -37,7 +37,7 @@ REPORT = 0x06
 RELEASE = 0x07
 
 # What a bridge of this release says (protocol/version.py: without that module it has 0.2 KB more heap).
-RELEASE_RECORD = b"\x07\x00\x01\x00"
+RELEASE_RECORD = b"\x07\x00\x02\x00"
 
 _CONFIG_HEAD = 11
 REPORT_BYTES = 17

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from build.wheel.contents import PACKAGES
+from protocol.version import RELEASE, release_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -210,6 +211,7 @@ def faults_of_changelog(text):
 def test_changelog_has_the_form_that_it_names():
     text = (ROOT / "CHANGELOG.md").read_text()
     assert "keepachangelog.com" in text and faults_of_changelog(text) == []
+    assert re.findall(r"^## \[(\d\S*)\]", text, re.MULTILINE)[0] == release_text(RELEASE)
 
 
 @pytest.mark.parametrize(
