@@ -196,7 +196,7 @@ THEIR_MODULES = {
 
 
 def test_no_module_has_the_name_of_one_of_micropython_async():
-    assert not {path.stem for path in (client.ROOT / "primitives").iterdir()} & THEIR_MODULES
+    assert not {path.stem for path in (client_package.ROOT / "primitives").iterdir()} & THEIR_MODULES
 
 
 @pytest.mark.parametrize("first", ["ours", "theirs"])
