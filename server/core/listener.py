@@ -52,7 +52,8 @@ class Listener:
         self._keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._guard = guard
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
-        self.legacy = None  # who serves those that do not begin with our preamble: gateways/micropython_iot
+        # None, or a coroutine function (transport, first bytes) that returns what serves a connection without preamble.
+        self.admit_other = None
         self._store = store
         self._timeout_ms = timeout_ms
         self._silent = Places(MAX_SILENT, GRACE_MS)
@@ -150,7 +151,7 @@ class Listener:
         try:
             self._take(self._silent, place, responder)
             limit = Timeout(HELLO_MS)
-            connection = await self._maybe_legacy(transport, limit)
+            connection = await self._maybe_other(transport, limit)
             if connection is None:
                 connection, welcome = await self._handshake(place, responder, limit)
                 if transport.closed:
@@ -183,14 +184,14 @@ class Listener:
         self._registry.changed.pulse()
         return connection
 
-    async def _maybe_legacy(self, transport, limit):
-        """Returns the LegacyClient that this is, or None for a client of ours."""
-        if self.legacy is None:
+    async def _maybe_other(self, transport, limit):
+        """Returns what `admit_other` makes of a connection without our preamble, or None for a client of ours."""
+        if self.admit_other is None:
             return None
         first = await _within(limit, "first byte", transport.first_byte())
         if first == PREAMBLE[:1]:
             return None
-        return await _within(limit, "id", self.legacy.admit(transport, first))
+        return await _within(limit, "id", self.admit_other(transport, first))
 
     def _take(self, places, place, responder):
         """A connection gets a place of one kind; another one may have to go for it. Raises: _Full."""

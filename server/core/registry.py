@@ -4,8 +4,8 @@ import asyncio
 
 from primitives.broadcast import Broadcast
 from primitives.timeout import Timeout
-from protocol.errors import LocalProtocolError
 from server.core.connection import Connection
+from server.core.readers import Readers
 from server.stores.default import default_store
 
 # Why connections are refused: no proof of who it is; bytes that break the protocol; not in time; gone in the middle; a
@@ -23,7 +23,7 @@ class Registry:
         self.verbose = False
         self.on_event = None  # function (name, id or None, dict of details) that is told everything instead of the log
         self.changed = Broadcast()
-        self._reserved = None  # (reader, function (id): True if that reader alone may read the client's lines)
+        self.readers = Readers()
         self._connections = {}
         self._own = None  # store for those who bring none: as long as their Connections
         self._period = Timeout(_PERIOD_MS)
@@ -48,16 +48,9 @@ class Registry:
         store.on_room = self._on_room
         return store
 
-    def reserve(self, reader, takes):
-        """From now on the lines of the clients for which takes(id) is true are for this reader (str) alone."""
-        self._reserved = (reader, takes)
-
     def admit_reader(self, client_id, reader=None):
-        """Raises: LocalProtocolError if these lines are for somebody else: of two readers, each would have some."""
-        if self._reserved is None or self._reserved[0] == reader or not self._reserved[1](client_id):
-            return
-        raise LocalProtocolError("the lines of %s are read by %s: an application may only write to it"
-                                 % (client_id, self._reserved[0]))
+        """Raises: LocalProtocolError if these lines are for somebody else: see Readers."""
+        self.readers.admit(client_id, reader)
 
     def _on_room(self):
         for connection in self._connections.values():

@@ -12,7 +12,7 @@ import socket
 import stat
 
 from protocol.errors import LinkError
-from server.service.settings import SettingsError
+from server.gateways.setting import SettingsError
 
 MAX_REQUEST = 1 << 16
 MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut off

@@ -6,6 +6,7 @@ Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the wor
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -13,12 +14,13 @@ import time
 
 from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
+from server.gateways.interface import descriptions, gateway_class
+from server.gateways.setting import SettingsError
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, ask, look_at
 from server.service.key_file import fingerprint
 from server.service.secret_settings import Secrets, key_source
-from server.service.service import load_app, mqtt_gateway, refuse_both_ways, serve
-from server.service.settings import SettingsError
+from server.service.service import load_app, refuse_both_ways, serve
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
@@ -38,6 +40,7 @@ _EXAMPLES = """examples:
 def main(words=None):
     """Returns the exit status."""
     options = _parser().parse_args(words)
+    options.secrets = Secrets()
     if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -123,7 +126,7 @@ def _settings(options):
 def _serve(options, settings):
     if options.json:
         settings.log = "json"
-    status = serve(settings, Secrets())
+    status = serve(settings, options.secrets)
     _give_up_output()  # a log that could not be written is no error of the server
     return status
 
@@ -224,7 +227,7 @@ def _answers(settings, request, limit_s=None):
 
 
 def _keys(options, settings):
-    file = key_source(settings, Secrets())
+    file = key_source(settings, options.secrets)
     if options.what == "list":
         return _list_keys(options, file)
     if options.id is None:
@@ -256,9 +259,12 @@ def _list_keys(options, file):
 
 def _check(options, settings):
     """Each thing on a line of its own; status 1 if one is not in order."""
-    results = [_looked_at(what, look, settings) for what, look in CHECKS]
-    if settings.mqtt:
-        results.append(_looked_at("mqtt", _check_mqtt, settings))
+    secrets = options.secrets
+    ids = functools.cache(lambda: set(_checked_keys(settings, secrets)))
+    results = [_looked_at(what, look, settings, ids) for what, look in CHECKS]
+    for name, description in descriptions().items():
+        if name in settings.gateways and not description.at_top:
+            results.append(_looked_at(name, _check_gateway, settings, ids, name, secrets))
     for what, fault in results:
         if options.json:
             continue
@@ -268,41 +274,33 @@ def _check(options, settings):
     return 1 if any(fault for _, fault in results) else 0
 
 
-def _looked_at(what, look, settings):
+def _looked_at(what, look, *args):
     try:
-        return what, look(settings)
+        return what, look(*args)
     except (OSError, LinkError, SettingsError, TypeError, ValueError) as error:
         return what, str(error)
 
 
-def _ids_with_keys(settings):
-    if not hasattr(settings, "ids_with_keys"):  # secrets can be taken out of the environment once
-        secrets = Secrets()
-        if settings.mqtt:
-            settings.mqtt.password = secrets.mqtt_password
-        settings.ids_with_keys = set(key_source(settings, secrets).read())
-    return settings.ids_with_keys
+def _checked_keys(settings, secrets):
+    """Returns the keys, once all secrets of the environment are known to be such. Raises: SettingsError, ..."""
+    secrets.validate()
+    return key_source(settings, secrets).read()
 
 
-def _check_keys(settings):
-    refuse_both_ways(settings, _ids_with_keys(settings))
-    return None if _ids_with_keys(settings) else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+def _check_keys(settings, ids):
+    refuse_both_ways(settings, ids())
+    return None if ids() else f"nobody has a key in {settings.keys}: pb-link keys add ID"
 
 
-def _check_mqtt(settings):
-    mqtt_gateway()
-    from server.gateways.mqtt.gateway import MqttError, try_broker  # of an extra
-
-    unknown = set(settings.mqtt.clients) - {*_ids_with_keys(settings), *settings.allow_legacy}
+def _check_gateway(settings, ids, name, secrets):
+    gateway, own, reads = gateway_class(name), settings.gateways[name], descriptions()[name].reads
+    unknown = set(getattr(own, reads)) - ids() - settings.keyless if reads else ()
     if unknown:
-        return f"clients of [mqtt] has {', '.join(sorted(unknown))}, which has no key: pb-link keys add ID"
-    try:
-        asyncio.run(try_broker(settings.mqtt))
-    except (MqttError, OSError) as error:
-        return f"{settings.mqtt.host}:{settings.mqtt.port} takes no connection: {error}"
+        return f"{reads} of [{name}] has {', '.join(sorted(unknown))}, which has no key: pb-link keys add ID"
+    return asyncio.run(gateway.validate(own, secrets.of_gateway(name, own)))
 
 
-def _check_port(settings):
+def _check_port(settings, ids):
     async def listen():
         (await asyncio.start_server(print, settings.host, settings.port)).close()
 
@@ -314,8 +312,8 @@ def _check_port(settings):
 
 CHECKS = (
     ("keys", _check_keys),
-    ("app", lambda settings: load_app(settings.app) and None),
-    ("store", lambda settings: SQLiteStore(settings.store).close()),
+    ("app", lambda settings, ids: load_app(settings.app) and None),
+    ("store", lambda settings, ids: SQLiteStore(settings.store).close()),
     ("port", _check_port),
-    ("admin_socket", lambda settings: look_at(settings.admin_socket)),
+    ("admin_socket", lambda settings, ids: look_at(settings.admin_socket)),
 )

@@ -4,12 +4,12 @@ import time
 
 
 class Status:
-    """Args: registry: Registry; keys: Keys."""
+    """Args: registry: Registry; keys: Keys; keyless: ids that come without a key."""
 
-    def __init__(self, registry, keys, legacy=()):
+    def __init__(self, registry, keys, keyless=()):
         self._registry = registry
         self._keys = keys
-        self._legacy = legacy
+        self._keyless = keyless
         self._clients = {}
 
     def note(self, event, client_id, details):
@@ -36,13 +36,13 @@ class Status:
 
     def known(self, client_id):
         """The id. Raises: ValueError if nobody of that name may connect."""
-        if client_id not in self._keys and client_id not in self._legacy:
+        if client_id not in self._keys and client_id not in self._keyless:
             raise ValueError(f"there is no client {client_id!r}: pb-link keys add {client_id} makes one")
         return client_id
 
     def clients(self):
         """A dict for each client that has a key or has been here."""
-        names = sorted({*self._keys, *self._legacy, *self._clients})
+        names = sorted({*self._keys, *self._keyless, *self._clients})
         return [self._of(name, self._clients.get(name) or _Client()) for name in names]
 
     def _of(self, name, client):

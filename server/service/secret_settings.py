@@ -1,20 +1,21 @@
-"""Secrets that come from the environment, as containers have it, and never from a settings file. CPython only.
+"""Secrets, which stand in no settings file.
 
     PB_LINK_KEYS            the keys, in place of the key file: its JSON
     PB_LINK_METRICS_TOKEN   who wants the metrics has to show it
-    PB_LINK_MQTT_PASSWORD   of the server's user at the broker
 
-What is read is taken out of the environment, so that no program the
-application starts inherits it. No error and no repr shows a value.
+Gateways declare further ones. All are taken out of the environment at once, when `pb-link` starts, so that no program
+that the application starts inherits them. No error and no repr shows a value.
 """
 
+import functools
 import json
 import os
 import re
 
 from server.core.keys import load_keys
+from server.gateways.interface import descriptions
+from server.gateways.setting import SettingsError
 from server.service.key_file import KeyFile
-from server.service.settings import MQTT_PASSWORD, SettingsError
 
 KEYS = "PB_LINK_KEYS"
 METRICS_TOKEN = "PB_LINK_METRICS_TOKEN"
@@ -22,13 +23,57 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,256}=*")  # what may follow "Bearer":
 
 
 class Secrets:
-    """Args: environment: a dict, whose secrets are taken out. Raises: SettingsError that names the variable."""
+    """What the environment has of secrets. Args: environment: a dict, whose secrets are taken out."""
 
     def __init__(self, environment=None):
         environment = os.environ if environment is None else environment
-        self.mqtt_password = environment.pop(MQTT_PASSWORD, None)
-        self.keys = _keys(environment.pop(KEYS, None))  # dict, or None: there is a key file
-        self.metrics_token = _token(environment.pop(METRICS_TOKEN, None))
+        of_gateways = [one.variable for gateway in descriptions().values() for one in gateway.secrets.values()]
+        self._found = {name: environment.pop(name, None) for name in (KEYS, METRICS_TOKEN, *of_gateways)}
+
+    @property
+    def keys(self):
+        """The keys as in the key file (dict), or None: they are in the file. Raises: SettingsError."""
+        return _keys(self._found[KEYS])
+
+    @property
+    def metrics_token(self):
+        """The token (str), or None. Raises: SettingsError."""
+        return _token(self._found[METRICS_TOKEN])
+
+    def validate(self):
+        """Raises: SettingsError that names the variable whose value is at fault."""
+        _keys(self._found[KEYS])
+        _token(self._found[METRICS_TOKEN])
+
+    def of_gateway(self, name, settings):
+        """Returns the secrets of a gateway as its Host has them. settings: those of its section."""
+        declared = descriptions()[name].secrets
+        return {key: functools.partial(self._read, name, key, secret, settings) for key, secret in declared.items()}
+
+    def _read(self, section, name, secret, settings):
+        """Returns the secret, or None. Raises: SettingsError, OSError."""
+        path, value = getattr(settings, secret.file), self._found[secret.variable]
+        if not path:
+            return value
+        if value is not None:
+            both = f"both {secret.file} and {secret.variable}"
+            raise SettingsError(f"{both} have a {name} for [{section}]: take one away")
+        return _read_alone(path, name, secret.max_bytes)
+
+
+def _read_alone(path, name, max_bytes):
+    """Returns the secret that is alone in a file."""
+    if os.name == "posix" and os.stat(path).st_mode & 0o077:
+        raise SettingsError(f"others can read the {name} in {path}: chmod 600 {path}")
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 2)
+    try:
+        value = data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise SettingsError(f"the {name} in {path} is not UTF-8") from None  # the error would show it
+    if not 0 < len(value.encode()) <= max_bytes or "\n" in value:
+        raise SettingsError(f"{path} must hold the {name} alone, on one line")
+    return value
 
 
 def _keys(text):

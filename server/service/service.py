@@ -14,14 +14,15 @@ from server.core.keys import Keys
 from server.core.listener import MAX_GREETED, MAX_SILENT, Listener
 from server.core.pace import FREE
 from server.core.store import StoreGone
-from server.gateways.micropython_iot.adapter import Legacy
+from server.gateways.interface import descriptions
+from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
 from server.service.client_status import Status
 from server.service.log import QUIET, Few, Log
 from server.service.metrics import Metrics
 from server.service.retention import Retention
+from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
-from server.service.settings import SettingsError
 from server.stores.sqlite import SQLiteStore
 
 _LOOK_S = 1.0  # how often the key file is looked at
@@ -43,8 +44,6 @@ class Service:
         self._few = Few(self.log)  # of clients without a key, which anybody can say to be
         self._few_each = Few(self.log, each=True)  # of those with one
         self._metrics_token = secrets.metrics_token
-        if settings.mqtt:
-            settings.mqtt.password = secrets.mqtt_password
         self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
@@ -55,9 +54,10 @@ class Service:
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
         self.registry = server._registry
-        self.status = Status(self.registry, self.keys, settings.allow_legacy)
+        self.status = Status(self.registry, self.keys, settings.keyless)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
-        self._gateway = None
+        self._gateways = RunningGateways(settings, secrets)
+        self._subscribers = []  # gateways' functions (event, client_id, details)
         self._stop = asyncio.Event()
         self._failed = False
         self.stuck = False  # a task goes on although it has been cancelled
@@ -69,26 +69,25 @@ class Service:
         registry.use(self.store)
         guard = Guard()
         listener = Listener(registry, self.keys, self.store, settings.timeout_ms, guard)
-        if settings.allow_legacy:
-            listener.legacy = Legacy(settings.allow_legacy, registry, self.store, settings.timeout_ms, self.keys)
-        registry.expect({*settings.clients, *settings.allow_legacy, *self.keys})
+        registry.expect({*settings.clients, *settings.keyless, *self.keys})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         limit = open_file_limit()
-        needed = len([*self.keys]) * (2 if settings.mqtt else 1) + _FILES
+        needed = len([*self.keys]) * (1 + self._gateways.files_per_client) + _FILES
         if limit is not None and limit < needed:
             self.log("few_files", limit=limit, needed=needed)
         tasks = []
         try:
             await self._admin.start()
-            if settings.mqtt:
-                self._gateway = mqtt_gateway()(settings.mqtt, registry, self._served, self.log)
+            self._gateways.make(
+                registry, self.store, listener, keys=self.keys, served=self._served,
+                rate_limited=lambda: Few(self.log), subscribe=self._subscribers.append,
+            )  # fmt: skip
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:
                 work.append(Retention(settings.discard_after_days, registry, self.store).run())
-            if self._gateway is not None:
-                work.append(self._gateway.run())
+            work += self._gateways.runs()
             if settings.metrics:
                 work.append(self._metrics(guard).serve())
             if self._app is not None:
@@ -117,7 +116,7 @@ class Service:
         return Metrics(
             self.settings.metrics, self._metrics_token,
             status=self.status, registry=self.registry, store=self.store, guard=guard,
-            more=self._gateway.metrics if self._gateway else list,
+            more=self._gateways.metrics,
         )  # fmt: skip
 
     async def _guarded(self, work):
@@ -135,8 +134,8 @@ class Service:
         self.status.note(event, client_id, details)
         if event == "received":
             self._admin.received(client_id, details["lines"])
-        if self._gateway is not None:
-            self._gateway.note(event, client_id)
+        for tell in self._subscribers:
+            tell(event, client_id, details)
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
@@ -144,13 +143,13 @@ class Service:
         elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
             pass
         elif event not in QUIET:
-            log = self._few if client_id in self.settings.allow_legacy else self._few_each
+            log = self._few if client_id in self.settings.keyless else self._few_each
             log(event, client_id, **details)
 
     def _flaps(self, event, client_id, details):
         """True if this connection of a client that comes again and again gets no line of its own."""
         pace = self.registry.get(client_id).pace
-        if pace.fruitless <= FREE or client_id in self.settings.allow_legacy:
+        if pace.fruitless <= FREE or client_id in self.settings.keyless:
             return False
         if event == "disconnected" and pace.worth_a_line:
             self.log("flapping", client_id, connections=pace.fruitless, reason=details["reason"])
@@ -179,17 +178,16 @@ class Service:
         except _KEY_FAULTS as error:
             self.log("keys_unreadable", error=str(error))  # the ones that are known stay
             return
-        unproven = set(self.settings.allow_legacy) & keys.keys() - set(self.keys)
+        unproven = self.settings.keyless & keys.keys() - set(self.keys)
         gone = self.keys.replace(keys)
         self.log("keys_read", clients=len(keys))
         for client_id in {*gone, *unproven}:
             self.registry.get(client_id).disconnect()
-        if self._gateway is not None:
-            self._gateway.follow()
+        self._gateways.served_changed()
 
     def _served(self):
         """The ids of those who may connect."""
-        return {*self.keys, *self.settings.allow_legacy}
+        return {*self.keys, *self.settings.keyless}
 
     def _key_used(self, client_id, key):
         self.log("new_key_used", client_id)
@@ -201,9 +199,12 @@ class Service:
 
 def refuse_both_ways(settings, ids):
     """ids: that have a key. Raises: SettingsError."""
-    both = sorted(set(settings.allow_legacy) & set(ids))
-    if both:
-        raise SettingsError(f"allow_legacy has {', '.join(both)}, which has a key: nobody is served both ways")
+    known = descriptions()
+    for name, values in settings.gateways.items():
+        setting = known[name].keyless
+        both = sorted(set(getattr(values, setting)) & set(ids)) if setting else ()
+        if both:
+            raise SettingsError(f"{setting} has {', '.join(both)}, which has a key: nobody is served both ways")
 
 
 def load_app(name):
@@ -229,14 +230,6 @@ def _where(error):
     """FILE:LINE that has raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}"
-
-
-def mqtt_gateway():
-    """Returns the class Gateway. Raises: SettingsError if what it needs is not installed."""
-    try:
-        return importlib.import_module("server.gateways.mqtt.gateway").Gateway
-    except ImportError as error:
-        raise SettingsError(f"[mqtt] needs the extra mqtt of pb-link ({error}): pip install '.[mqtt]' in the checkout")
 
 
 def open_file_limit():

@@ -1,7 +1,7 @@
-"""The settings of `pb-link serve`: a TOML file whose errors name the line and the remedy. CPython only.
+"""The settings of `pb-link serve`: a TOML file whose errors name the line and the remedy.
 
-`SETTINGS` and, for its section, `MQTT_SETTINGS` are the lists of all of them: docs/operations.md and docs/mqtt.md are
-compared with them.
+`SETTINGS` are the server's own. Each gateway declares its settings itself: server/gateways/interface.py.
+docs/operations.md and the document of each gateway are compared with these lists.
 """
 
 import os
@@ -9,105 +9,85 @@ import re
 import tomllib
 from types import SimpleNamespace
 
-from protocol.credentials import parse_id
-
-
-class SettingsError(Exception):
-    """It names the file, the line and the remedy."""
-
-
-class Setting:
-    def __init__(self, default, kind, check=None, remedy=""):
-        self.default = default
-        self.kind = kind
-        self.check = check
-        self.remedy = remedy
-
-
-def _text(value):
-    return isinstance(value, str) and value != ""
-
-
-def _address(value):
-    host, colon, port = value.rpartition(":")
-    return value == "" or bool(host and colon and port.isdecimal() and 1 <= int(port) <= 65535)
-
-
-def _ids(value):
-    try:
-        return all(parse_id(one) == one for one in value)
-    except (TypeError, ValueError):
-        return False
-
-
-def _between(low, high):
-    return lambda value: low <= value <= high
-
-
-def _topic(value):
-    """May stand in front of a topic's levels."""
-    return 0 < len(value) <= 64 and value.isprintable() and not set(value) & set("+#") and value.strip("/$ ") == value
-
-
-MQTT_PASSWORD = "PB_LINK_MQTT_PASSWORD"  # the variable of the environment
-_PORT = "a port from 1 to 65535"
+from protocol.errors import LocalProtocolError
+from server.core.readers import Readers
+from server.gateways import setting as word
+from server.gateways.interface import descriptions
+from server.gateways.setting import SettingsError
 
 SETTINGS = {
-    "host": Setting("0.0.0.0", str, _text, "the address to listen on, such as 0.0.0.0"),
-    "port": Setting(8123, int, _between(1, 65535), _PORT),
-    "timeout_ms": Setting(1500, int, _between(200, 3600000), "200 to 3600000, the same as in the clients' settings"),
-    "clients": Setting([], list, _ids, "a list of client ids that the application expects"),
-    "keys": Setting("keys.json", str, _text, "the path of the key file: pb-link keys makes it"),
-    "store": Setting("pb_link.db", str, _text, "the path of the store"),
-    "inbox_bytes": Setting(65536, int, _between(1, 1 << 30), "1 to 1073741824"),
-    "outbox_bytes": Setting(65536, int, _between(1, 1 << 30), "1 to 1073741824"),
-    "total_bytes": Setting(1 << 30, int, _between(1 << 20, 1 << 40), "1048576 or more"),
-    "discard_after_days": Setting(0, int, _between(0, 36500), "0, for never, to 36500"),
-    "app": Setting("", str, None, "MODULE:Class, or nothing"),
-    "allow_legacy": Setting([], list, _ids, "a list of the ids that are served without a key"),
-    "admin_socket": Setting("pb_link.sock", str, _text, "the path of the socket for pb-link clients, tail and send"),
-    "metrics": Setting("", str, _address, 'HOST:PORT, such as "127.0.0.1:9123", or "" for none'),
-    "log": Setting("text", str, lambda value: value in ("text", "json"), '"text" or "json"'),
+    "host": word.text("0.0.0.0", "the address to listen on, such as 0.0.0.0"),
+    "port": word.port(8123),
+    "timeout_ms": word.integer(1500, 200, 3600000, "200 to 3600000, the same as in the clients' settings"),
+    "clients": word.client_ids("a list of client ids that the application expects"),
+    "keys": word.path("keys.json", "the path of the key file: pb-link keys makes it"),
+    "store": word.path("pb_link.db", "the path of the store"),
+    "inbox_bytes": word.integer(65536, 1, 1 << 30),
+    "outbox_bytes": word.integer(65536, 1, 1 << 30),
+    "total_bytes": word.integer(1 << 30, 1 << 20, 1 << 40, "1048576 or more"),
+    "discard_after_days": word.integer(0, 0, 36500, "0, for never, to 36500"),
+    "app": word.text("", "MODULE:Class, or nothing"),
+    "admin_socket": word.path("pb_link.sock", "the path of the socket for pb-link clients, tail and send"),
+    "metrics": word.host_port("", 'HOST:PORT, such as "127.0.0.1:9123", or "" for none'),
+    "log": word.choice("text", "json"),
 }
 
-# Of the section [mqtt]; without it there is no gateway.
-MQTT_SETTINGS = {
-    "host": Setting("localhost", str, _text, "the broker's name or address"),
-    "port": Setting(1883, int, _between(1, 65535), _PORT),
-    "username": Setting("", str, None, "a text"),
-    "password_file": Setting("", str, None, "the path of a file with the password alone"),
-    "tls": Setting(False, bool, None, "true or false"),
-    "ca_file": Setting("", str, None, "the path of certificates (PEM) to trust instead of the system's"),
-    "cert_file": Setting("", str, None, "the path of a client certificate (PEM)"),
-    "key_file": Setting("", str, None, "the path of that certificate's key (PEM)"),
-    "prefix": Setting("pb_link", str, _topic, "a topic of 1 to 64 characters without + and #, such as pb_link"),
-    "clients": Setting([], list, _ids, "a list of client ids, or [] for all of them"),
-    "discovery": Setting("homeassistant", str, lambda value: value == "" or _topic(value), 'a topic, or "" for none'),
-    "in_flight": Setting(20, int, _between(1, 1000), "1 to 1000"),
-    "keepalive_s": Setting(30, int, _between(5, 3600), "5 to 3600"),
-    "session_s": Setting(604800, int, _between(60, 0xFFFFFFFE), "60 to 4294967294"),
-}
+
+def at_top():
+    """Returns a dict from name to Setting of all that stand outside sections: the server's own, and some gateways'."""
+    found = dict(SETTINGS)
+    for description in descriptions().values():
+        if description.at_top:
+            found.update(description.settings)
+    return found
 
 
 def read(path=None, changes=None):
     """Returns the settings as attributes.
 
-    Args: path: of a TOML file, or None: the defaults. changes: dict from the
-    command line, None for what it does not say.
-    Raises: SettingsError, OSError.
+    `gateways` is a dict from the name of each gateway that is to run to its settings, `keyless` the set of the ids that
+    come without a key.
+
+    Args: path: of a TOML file, or None: the defaults. changes: dict from the command line, with None for what it does
+    not say. Raises: SettingsError, OSError.
     """
-    values = {name: setting.default for name, setting in SETTINGS.items()}
-    values["mqtt"] = None
+    settings = at_top()
+    values = {name: setting.default for name, setting in settings.items()}
+    sections = {}
     if path is not None:
-        values.update(_read_file(path))
+        found, sections = _read_file(path, settings)
+        values.update(found)
     for name, value in (changes or {}).items():
         if value is not None:
-            _check(f"--{name.replace('_', '-')}", name, value)
+            _validate(f"--{name.replace('_', '-')}", name, value, settings)
             values[name] = value
-    return SimpleNamespace(**values)
+    gateways, keyless = {}, set()
+    for name, description in descriptions().items():
+        gateway = sections.get(name)
+        if description.at_top:
+            own = {key: values.pop(key) for key in description.settings}
+            changed = any(own[key] != setting.default for key, setting in description.settings.items())
+            gateway = SimpleNamespace(**own) if changed else None
+        if gateway is not None:
+            gateways[name] = gateway
+            if description.keyless:
+                keyless.update(getattr(gateway, description.keyless))
+    return SimpleNamespace(**values, gateways=gateways, keyless=keyless)
 
 
-def _read_file(path):
+def reserve_lines(readers, gateways):
+    """Have each gateway's clients entered into a Readers. gateways: as `read` returns them.
+
+    Raises: LocalProtocolError if two gateways would read one client's lines.
+    """
+    known = descriptions()
+    for name, settings in gateways.items():
+        if known[name].reads:
+            readers.reserve(known[name].title, getattr(settings, known[name].reads) or None)
+
+
+def _read_file(path, settings):
+    """Returns a dict of what stands at the top level, and a dict from section to its settings as attributes."""
     try:
         with open(path, encoding="utf-8-sig") as file:  # editors may put a byte order mark before it
             text = file.read()
@@ -118,52 +98,52 @@ def _read_file(path):
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}")
     folder = os.path.dirname(os.path.abspath(path))
-    mqtt = found.pop("mqtt", None)
-    _check_all(path, text, "", found, SETTINGS)
-    _make_absolute(folder, found, ("keys", "store", "admin_socket"))
-    if mqtt is not None:
-        found["mqtt"] = _read_mqtt(path, text, folder, mqtt)
-    return found
+    known = {name: description for name, description in descriptions().items() if not description.at_top}
+    tables = {name: found.pop(name) for name in known if name in found}
+    found = _validated(path, text, folder, "", found, settings, _listed(known))
+    sections = {name: _read_section(path, text, folder, name, table, known[name]) for name, table in tables.items()}
+    try:
+        reserve_lines(Readers(), sections)
+    except LocalProtocolError as error:
+        raise SettingsError(f"{path}: {error}")
+    return found, sections
 
 
-def _read_mqtt(path, text, folder, found):
-    where = f"{path}, line {_line_of(text, 'mqtt')}"
+def _listed(names):
+    shown = [f"[{name}]" for name in names]
+    return f" and the section{'s' if len(shown) > 1 else ''} {', '.join(shown)}" if shown else ""
+
+
+def _read_section(path, text, folder, name, found, description):
+    where = f"{path}, line {_line_of(text, name)}"
     if not isinstance(found, dict):
-        raise SettingsError(f"{where}: mqtt must be a section, [mqtt]")
-    if "password" in found:  # whose value is not for a log
-        where = f"{path}, line {_line_of(text, 'password', 'mqtt')}"
-        raise SettingsError(f"{where}: no password belongs here: use password_file, or the variable {MQTT_PASSWORD}")
-    _check_all(path, text, "mqtt", found, MQTT_SETTINGS)
-    _make_absolute(folder, found, ("password_file", "ca_file", "cert_file", "key_file"))
-    mqtt = SimpleNamespace(**{name: setting.default for name, setting in MQTT_SETTINGS.items()} | found)
-    mqtt.password = None  # it comes from the environment
-    if not mqtt.tls and (mqtt.ca_file or mqtt.cert_file or mqtt.key_file):
-        raise SettingsError(f"{where}: certificates are of use with tls = true only")
-    if bool(mqtt.cert_file) != bool(mqtt.key_file):
-        raise SettingsError(f"{where}: cert_file and key_file belong together: give both, or neither")
-    return mqtt
+        raise SettingsError(f"{where}: {name} must be a section, [{name}]")
+    for secret in description.secrets.keys() & found.keys():  # its value is not for a log
+        remedy = f"use {description.secrets[secret].file}, or the variable {description.secrets[secret].variable}"
+        raise SettingsError(f"{path}, line {_line_of(text, secret, name)}: no {secret} belongs here: {remedy}")
+    found = _validated(path, text, folder, name, found, description.settings)
+    settings = SimpleNamespace(**{key: setting.default for key, setting in description.settings.items()} | found)
+    fault = description.contradiction(settings)
+    if fault:
+        raise SettingsError(f"{where}: {fault}")
+    return settings
 
 
-def _check_all(path, text, section, found, settings):
-    more = "" if section else " and the section [mqtt]"
+def _validated(path, text, folder, section, found, settings, more=""):
+    """Returns what was found, with its paths as absolute ones. more: what else there could be, in words."""
     for name, value in found.items():
         where = f"{path}, line {_line_of(text, name, section)}"
         if name not in settings:
             raise SettingsError(f"{where}: there is no setting {name!r}; there are {', '.join(settings)}{more}")
-        _check(where, name, value, settings)
+        _validate(where, name, value, settings)
+    return {name: settings[name].placed(value, folder) for name, value in found.items()}
 
 
-def _make_absolute(folder, found, names):
-    for name in names:
-        if found.get(name):
-            found[name] = os.path.join(folder, found[name])
-
-
-def _check(where, name, value, settings=SETTINGS):
-    setting = settings[name]
-    good = isinstance(value, setting.kind) and (setting.kind is bool or not isinstance(value, bool))
-    if not good or setting.check is not None and not setting.check(value):
-        raise SettingsError(f"{where}: {name} = {value!r} must be {setting.remedy}")
+def _validate(where, name, value, settings):
+    try:
+        settings[name].validate(name, value)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from None
 
 
 def _line_of(text, name, section=""):

@@ -27,7 +27,7 @@ from protocol.responder import Responder
 from protocol.server_session import ServerSession
 from server.core.registry import Registry
 from server.core.resuming import Resuming
-from server.gateways.micropython_iot.adapter import LegacyClient
+from server.gateways.micropython_iot.adapter import Client
 from server.stores.memory import MemoryStore
 
 KEY = bytes(range(32))
@@ -150,7 +150,7 @@ class Fuzz:
         return self.random.choice((self.changed(data), self.changed(data), self.bytes(200) or b"\x11"))
 
     async def legacy(self):
-        client = LegacyClient("old", Registry(), MemoryStore(), 1000)
+        client = Client("old", Registry(), MemoryStore(), 1000)
         client._writer = client._inside = client._transport = client._connection = Sink()
         client._zero_seen = False
         lines = self.changed(b"00first\n01a\n\n01\n02b\n\xff\n" * 2)

@@ -30,10 +30,10 @@ import os
 
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
-from protocol.errors import AuthenticationError, LinkError, RemoteProtocolError
+from protocol.errors import LinkError, RemoteProtocolError
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
-from protocol.limits import EPOCH_BYTES, MAX_ID, MAX_LINE
+from protocol.limits import EPOCH_BYTES, MAX_LINE
 from protocol.session import OPEN, Session
 from protocol.text import is_utf8
 from server.gateways.micropython_iot.message_ids import Memory, digest
@@ -42,29 +42,7 @@ _HEXADECIMAL = set(b"0123456789abcdefABCDEF")  # int() takes "+1" as well
 PAUSE_S = 0.2  # what the original leaves a client after its first byte, before it sends a line
 
 
-class Legacy:
-    """The clients that are served without a key.
-
-    Args: ids; registry; store; timeout_ms; keys: Keys: who has one by now is not served.
-    """
-
-    def __init__(self, ids, registry, store, timeout_ms, keys=()):
-        self._keys = keys
-        self._clients = {client_id: LegacyClient(client_id, registry, store, timeout_ms) for client_id in ids}
-
-    async def admit(self, transport, first):
-        """first: what has been read. Returns the LegacyClient that this is. Raises: RemoteProtocolError."""
-        name = first if first.endswith(b"\n") else first + await _line(transport.reader)
-        client = self._clients.get(name[: MAX_ID + 1].decode(errors="surrogateescape").rstrip("\n"))
-        if client is None or client.client_id in self._keys:
-            raise AuthenticationError("no pb_link client, and none that is allowed without a key")
-        if client.served:
-            raise RemoteProtocolError("%s is connected already" % client.client_id)
-        client.served = True
-        return client
-
-
-class LegacyClient:
+class Client:
     """One client, over all of its connections: the client's half of a session, in this process.
 
     What it may never have heard of is in `_unacknowledged`; what the memory has besides is in the store.
@@ -135,7 +113,7 @@ class LegacyClient:
 
     async def _read(self, transport):
         while True:
-            line = await _line(transport.reader)
+            line = await read_line(transport.reader)
             transport.heard(len(line))
             line = line[:-1]
             self._heard.set()
@@ -260,7 +238,8 @@ class LegacyClient:
             self._flush()
 
 
-async def _line(reader):
+async def read_line(reader):
+    """Returns a line with its newline. Raises: RemoteProtocolError, EOFError, OSError."""
     try:
         return await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError:

@@ -12,7 +12,6 @@ This file uses private names of aiomqtt, and the version is pinned for that: `_c
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
 
@@ -22,7 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from protocol.limits import MAX_LINE
-from server.service.settings import MQTT_PASSWORD, SettingsError
+from server.gateways.setting import SettingsError
 
 RECEIVE_MAXIMUM = 16  # messages that the broker is asked to have sent at most without their acknowledgement
 MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 forgets what it was asked
@@ -30,7 +29,6 @@ MESSAGE_COST = 256  # what a message counts beyond its payload
 MAX_PACKET = 4 * MAX_LINE  # bytes; the broker keeps larger messages away from us
 ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
 ACK_S = 30.0  # for its acknowledgement of a publication
-MAX_PASSWORD = 65535  # bytes, of the protocol
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # both ends wait for each other: 40 ms a line otherwise
 _LOOKS = 6  # in a keepalive time, whether it is time for a PINGREQ; aiomqtt looks every second, each connection does
@@ -41,11 +39,13 @@ _LOGGER.propagate = False
 
 
 class Broker(aiomqtt.Client):
-    """Use `connection`. Args: settings: those of [mqtt]; tls: see tls_context, one for all connections; name: the MQTT
-    client id; will: topic, payload."""
+    """A connection to the broker: use `connection`.
 
-    def __init__(self, settings, tls, name, will):
-        password = read_password(settings)
+    Args: settings: those of [mqtt]; name: the MQTT client id; will: topic, payload; tls: see tls_context, one for all
+    connections; password: str or None.
+    """
+
+    def __init__(self, settings, name, will, *, tls, password):
         super().__init__(
             settings.host, settings.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5, clean_start=False,
             username=settings.username or None, password=password, tls_context=tls,
@@ -175,13 +175,13 @@ class Broker(aiomqtt.Client):
 
 
 @contextlib.asynccontextmanager
-async def connection(settings, tls, name, will, connecting=None):
+async def connection(settings, name, will, *, tls, password, connecting=None):
     """A Broker that is connected. connecting: asyncio.Semaphore, a bound on attempts at the same time, or None.
 
-    Raises: MqttError, OSError, SettingsError.
+    Raises: MqttError, OSError.
     """
     async with connecting or contextlib.nullcontext():
-        broker = Broker(settings, tls, name, will)
+        broker = Broker(settings, name, will, tls=tls, password=password)
         entering = asyncio.ensure_future(broker.__aenter__())  # a thread connects, and cannot be cancelled
         try:
             await asyncio.shield(entering)
@@ -192,33 +192,6 @@ async def connection(settings, tls, name, will, connecting=None):
         yield broker
     finally:
         broker.drop()
-
-
-def read_password(settings):
-    """Returns the password, or None. Raises: SettingsError, OSError; none shows it."""
-    if not settings.password_file:
-        password = settings.password
-    elif settings.password is not None:
-        raise SettingsError(f"both password_file and {MQTT_PASSWORD} have a password for MQTT: take one away")
-    else:
-        password = _read_password_file(settings.password_file)
-    if password is not None and not settings.username:
-        raise SettingsError("there is a password for MQTT and no username: set username in [mqtt]")
-    return password
-
-
-def _read_password_file(path):
-    if os.name == "posix" and os.stat(path).st_mode & 0o077:
-        raise SettingsError(f"others can read the password in {path}: chmod 600 {path}")
-    with open(path, "rb") as file:
-        data = file.read(MAX_PASSWORD + 2)
-    try:
-        password = data.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise SettingsError(f"the password in {path} is not UTF-8") from None  # the error would show it
-    if not 0 < len(password.encode()) <= MAX_PASSWORD or "\n" in password:
-        raise SettingsError(f"{path} must hold the password alone, on one line")
-    return password
 
 
 def tls_context(settings):

@@ -19,82 +19,86 @@ from aiomqtt import MqttCodeError, MqttError
 
 from protocol.errors import StoreError
 from protocol.lines import encode_line
-from server.gateways.mqtt.broker import connection, read_password, tls_context
+from server.gateways import interface
+from server.gateways.mqtt.broker import connection, tls_context
 from server.gateways.mqtt.home_assistant import MAX_ENTITIES, discovery_message, is_announcement
-from server.service.log import Few
-from server.service.settings import SettingsError
+from server.gateways.mqtt.settings import TITLE, read_password
+from server.gateways.setting import SettingsError
 
 CONNECTING = 4  # attempts to connect at the same time
 FIRST_S = 0.5  # before the second attempt; each further one waits twice as long, less a random half
 LONGEST_S = 60.0
 STABLE_S = 10.0  # a connection that lived for so long ends the back-off, as does one that moved a line
 LEAVE_S = 3.0  # at the end, to say that the client is offline
-READER = "the MQTT gateway"
 
 _NO_REASON = 0x80  # "Unspecified error", which paho makes of the end of a connection
 _FAULTS = (MqttError, OSError, StoreError, SettingsError)
 
 
-class Gateway:
-    """Args: settings: those of [mqtt]; registry: Registry; ids: function () that returns the ids of the clients that
-    are served now; log: Log. Raises: SettingsError, OSError: the password or the certificates cannot be had."""
+class Gateway(interface.Gateway):
+    """All clients' connections to the broker, one for each. Raises: SettingsError, OSError: the password or the
+    certificates cannot be had."""
 
-    def __init__(self, settings, registry, ids, log):
-        read_password(settings)
-        self.settings = settings
+    def __init__(self, settings, host):
+        super().__init__(settings, host)
+        self.password()
         self.tls = tls_context(settings)
-        self.registry = registry
         self.connecting = asyncio.Semaphore(CONNECTING)
         self.counts = collections.Counter()
-        self._ids = ids
-        self._log = log
-        self._few = Few(log)
-        self._channels = {}
+        self.log = host.log
+        self._sessions = {}
         self._tasks = set()
         self._failed = None
-        registry.reserve(READER, self.takes)
+        host.subscribe(self._note)
 
-    def takes(self, client_id):
-        return not self.settings.clients or client_id in self.settings.clients
+    def password(self):
+        """Returns the password, or None. Raises: SettingsError, OSError."""
+        return read_password(self.settings, self.host.secrets)
+
+    @classmethod
+    async def validate(cls, settings, secrets):
+        """Connect to the broker as nobody who is known, and leave no trace."""
+        try:
+            await _try_broker(settings, secrets)
+        except (MqttError, OSError) as error:
+            return f"{settings.host}:{settings.port} takes no connection: {error}"
 
     async def run(self):
         """Run until cancelled; then every client is offline for the broker."""
         self._failed = asyncio.get_running_loop().create_future()
         try:
-            self.follow()
+            self.served_changed()
             await self._failed
         finally:
-            for channel in self._channels.values():
-                channel.end()
+            for session in self._sessions.values():
+                session.end()
             while self._tasks:
                 await asyncio.wait(self._tasks)
 
-    def follow(self):
-        """The clients that are served may be others now."""
+    def served_changed(self):
+        """Begin and end connections to the broker, so that each client that may connect has one."""
         if self._failed is None:
             return
-        ids = set(filter(self.takes, self._ids()))
-        for client_id in self._channels.keys() - ids:
-            self._channels.pop(client_id).end(forget=True)
-        for client_id in ids - self._channels.keys():
-            channel = self._channels[client_id] = Channel(client_id, self)
-            channel.task = task = asyncio.create_task(channel.run())
+        ids = set(filter(self._takes, self.host.served()))
+        for client_id in self._sessions.keys() - ids:
+            self._sessions.pop(client_id).end(forget=True)
+        for client_id in ids - self._sessions.keys():
+            session = self._sessions[client_id] = BrokerSession(client_id, self)
+            session.task = task = asyncio.create_task(session.run())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    def _takes(self, client_id):
+        return not self.settings.clients or client_id in self.settings.clients
 
     def _ended(self, task):
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() and not self._failed.done():
             self._failed.set_exception(task.exception())
 
-    def note(self, event, client_id):
-        """An event of the registry."""
-        if event in ("connected", "disconnected") and client_id in self._channels:
-            self._channels[client_id].changed.set()
-
-    def tell(self, event, client_id, **details):
-        """A line of the log, unless there have been many of the kind."""
-        self._few(event, client_id, **details)
+    def _note(self, event, client_id, details):
+        if event in ("connected", "disconnected") and client_id in self._sessions:
+            self._sessions[client_id].changed.set()
 
     def metrics(self):
         """(name, type, help, value) of each."""
@@ -112,8 +116,8 @@ _METRICS = (
 )
 
 
-class Channel:
-    """One client's connection to the broker, again and again."""
+class BrokerSession:
+    """One client's session at the broker, over all connections to it."""
 
     def __init__(self, client_id, gateway):
         self.client_id = client_id
@@ -123,7 +127,7 @@ class Channel:
         self._gateway = gateway
         self._settings = gateway.settings
         self._counts = gateway.counts
-        self._connection = gateway.registry.get(client_id)
+        self._connection = gateway.host.registry.get(client_id)
         self._since = None  # when the present connection to the broker began
         self._oldest = None  # ((store, number), task) of the oldest line in flight, if it has been looked at
         self._moved = False  # a line has, either way, over the present connection
@@ -152,16 +156,20 @@ class Channel:
             wait_s = random.uniform(0.5, 1) * pause_s
             pause_s = min(2 * pause_s, LONGEST_S)
             self._counts["lost_connections_total"] += 1
-            self._gateway.tell("mqtt_lost", self.client_id, error=_reason(fault), again_s=round(wait_s, 1))
+            self._gateway.log("mqtt_lost", self.client_id, error=_reason(fault), again_s=round(wait_s, 1))
             await asyncio.sleep(wait_s)
 
     async def _live(self):
         """One connection to the broker, until it ends: raises why."""
         will = (f"{self.base}/status", "offline")
-        async with connection(self._settings, self._gateway.tls, self.base, will, self._gateway.connecting) as broker:
+        gateway = self._gateway
+        connecting = connection(
+            self._settings, self.base, will, tls=gateway.tls, password=gateway.password(), connecting=gateway.connecting
+        )
+        async with connecting as broker:
             self._since = time.monotonic()
             self._counts["connected"] += 1
-            self._gateway.tell("mqtt_connected", self.client_id, host=self._settings.host, port=self._settings.port)
+            self._gateway.log("mqtt_connected", self.client_id, host=self._settings.host, port=self._settings.port)
             sent = asyncio.Queue(self._settings.in_flight)
             self._oldest = None
             try:
@@ -179,7 +187,7 @@ class Channel:
         ended = asyncio.create_task(_until_end(broker))
         await asyncio.wait((leaving, ended), timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
         if not broker.left:
-            self._gateway.tell("mqtt_lost", self.client_id, error="no leave could be taken of the broker")
+            self._gateway.log("mqtt_lost", self.client_id, error="no leave could be taken of the broker")
         leaving.cancel()
         ended.cancel()
         await asyncio.wait((leaving, ended))
@@ -220,7 +228,7 @@ class Channel:
         """Publish line after line, and put ((store, number), task that ends with the acknowledgement) into `sent`."""
         start = 0
         while True:
-            store, number, line = await self._connection.next_after(None, 0, start, READER)
+            store, number, line = await self._connection.next_after(None, 0, start, TITLE)
             start = number + 1
             topic, payload, retain = self._publication(line)
             task = await broker.start_publish(topic, payload, retain=retain, number=number)
@@ -273,7 +281,7 @@ class Channel:
 
     def _refuse(self, what, why):
         self._counts["refused_total"] += 1
-        self._gateway.tell("mqtt_refused", self.client_id, what=what, reason=str(why))
+        self._gateway.log("mqtt_refused", self.client_id, what=what, reason=str(why))
 
 
 def base_topic(prefix, client_id):
@@ -307,10 +315,11 @@ async def _until_end(broker):
         raise MqttError(f"{type(error).__name__}: {error}") from None
 
 
-async def try_broker(settings):
-    """For `pb-link check`: connect, as nobody who is known, and leave no trace. Raises: MqttError, OSError, ..."""
-    name = f"{settings.prefix}/check-{random.randbytes(4).hex()}"
-    async with connection(settings, tls_context(settings), name, (f"{name}/status", "")) as broker:
+async def _try_broker(settings, secrets):
+    """Raises: MqttError, OSError, SettingsError."""
+    name, tls = f"{settings.prefix}/check-{random.randbytes(4).hex()}", tls_context(settings)
+    password = read_password(settings, secrets)
+    async with connection(settings, name, (f"{name}/status", ""), tls=tls, password=password) as broker:
         await broker.leave(forget=True)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from server.gateways.setting import SettingsError
 from server.service.cli import main
 from server.service.secret_settings import KEYS, METRICS_TOKEN, Secrets
-from server.service.settings import SettingsError
 from tests.server.core.test_keys import secrets_in
 from tests.server.peer import KEY, OTHER_KEY, Client, within
 from tests.server.service.test_cli import Server
@@ -33,14 +33,14 @@ BAD = ["", "{", f'{{"a": "{HEX}"', f'"{HEX}"', f'["{HEX}"]', f'{{"a": "{HEX}00"}
 @pytest.mark.parametrize("text", BAD)
 def test_bad_keys_are_an_error_that_names_the_variable_and_shows_none(text):
     with pytest.raises(SettingsError, match=KEYS) as caught:
-        Secrets({KEYS: text})
+        Secrets({KEYS: text}).validate()
     assert secrets_in(caught.value) == []
 
 
 @pytest.mark.parametrize("text", ["", "short", TOKEN + " ", TOKEN + "\n", "\u00e4" * 20, "x" * 257])
 def test_bad_token_is_an_error_that_does_not_show_it(text):
     with pytest.raises(SettingsError, match=METRICS_TOKEN) as caught:
-        Secrets({METRICS_TOKEN: text})
+        Secrets({METRICS_TOKEN: text}).validate()
     assert not text or text not in str(caught.value)
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from server.gateways.setting import SettingsError
 from server.service import cli as command
 from server.service import settings
 from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
 from server.service.log import Log
-from server.service.settings import SettingsError
 from tests.server.peer import Client, free_port, open_stream, within
 from tests.server.service.test_cli import ROOT, Server, words
 

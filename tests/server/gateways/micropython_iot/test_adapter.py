@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,10 +11,11 @@ from protocol.errors import StoreError
 from protocol.sender import Sender
 from server import client_conn
 from server.core.listener import Listener
-from server.gateways.micropython_iot.adapter import Legacy
+from server.gateways.micropython_iot.gateway import Gateway
 from server.gateways.micropython_iot.message_ids import Memory
 from server.stores.sqlite import SQLiteStore
 from tests.server.all_stores import TemporaryStore
+from tests.server.gateways.host import make_host
 from tests.server.peer import KEYS, Client, open_stream, until, within
 from tests.server.test_two_servers import Node
 
@@ -97,7 +99,11 @@ class OldNode(Node):
         super().__init__(store)
         server.Connection.registry = server._registry = self.registry
         self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
-        self._listener.legacy = Legacy(ids, self.registry, store, TIMEOUT_MS)
+        host = make_host(
+            registry=self.registry, store=store, timeout_ms=TIMEOUT_MS,
+            take_connections=lambda admit: setattr(self._listener, "admit_other", admit),
+        )  # fmt: skip
+        Gateway(SimpleNamespace(allow_legacy=list(ids)), host)
 
 
 def played(play, *args, store=None):

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import random
-from types import SimpleNamespace
 
 import pytest
 
 from protocol.errors import LocalProtocolError
 from server import MemoryStore
-from server.service.settings import MQTT_SETTINGS
+from server.gateways.mqtt.settings import DESCRIPTION, TITLE
 from tests.patience import PATIENCE_S
+from tests.server.gateways.host import make_host, settings_of
 from tests.server.peer import HOST, Client, Service, until, within
 from tests.server.scripted_broker import ScriptedBroker
 
@@ -55,10 +55,12 @@ class Log(list):
 @contextlib.asynccontextmanager
 async def gateway(mqtt, broker, service, **settings):
     """A Gateway for the client "a", running."""
-    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()} | {"password": None}
-    values.update(host=HOST, port=broker.port, **settings)
-    found = mqtt.Gateway(SimpleNamespace(**values), service.registry, lambda: {"a"}, Log())
-    service.registry.on_event = lambda event, client_id, details: found.note(event, client_id)
+    host = make_host(
+        registry=service.registry, secrets={"password": lambda: None}, served=lambda: {"a"}, log=Log(),
+        subscribe=lambda subscriber: setattr(service.registry, "on_event", subscriber),
+    )  # fmt: skip
+    found = mqtt.Gateway(settings_of(DESCRIPTION, host=HOST, port=broker.port, **settings), host)
+    service.registry.readers.reserve(TITLE, settings.get("clients"))
     task = asyncio.create_task(found.run())
     try:
         yield found
@@ -120,7 +122,7 @@ def test_refused_publication_ends_the_connection_and_the_line_stays(mqtt):
                 client = await connected(service)
                 await client.write("kept")
                 await until(lambda: broker.connections >= 3, "attempts")
-                assert "refused a publication: Quota exceeded" in found._log.of("mqtt_lost")[0]["error"]
+                assert "refused a publication: Quota exceeded" in found.log.of("mqtt_lost")[0]["error"]
                 assert found.counts["published_total"] == 0
                 answers[UP] = 0
                 await until(lambda: found.counts["published_total"] == 1, "the publication")
@@ -183,7 +185,7 @@ def test_message_is_acknowledged_when_it_is_in_the_store(mqtt, arrived):
             store.open.set()
             await until(lambda: broker.acknowledged == [7, 8, 9], "the acknowledgements")
             assert store._record("a").outbox == [b"one", b"two"]
-            assert found._log.of("mqtt_refused")[0]["reason"] == "a line must not contain an inner newline"
+            assert found.log.of("mqtt_refused")[0]["reason"] == "a line must not contain an inner newline"
             broker.cut()
             await until(lambda: found.counts["repeated_total"] == 1, "the count")
 
@@ -224,7 +226,7 @@ def test_broker_that_sends_more_than_can_be_held_sends_the_rest_again(mqtt, arri
             client = await connected(service)
             await until(lambda: len(client.lines) == 21, "the line that was stored, and those held")
             await until(lambda: broker.connections == 2, "another connection")
-            assert "send the rest again" in found._log.of("mqtt_lost")[0]["error"]
+            assert "send the rest again" in found.log.of("mqtt_lost")[0]["error"]
             for number in range(31, 40):
                 broker.publish(number, DOWN, b"%d" % number, flags=0xA)
             await until(lambda: len(client.lines) == 30, "more lines")
@@ -335,7 +337,7 @@ def test_broker_that_does_not_answer_leaves_no_connection_open(mqtt, monkeypatch
         async with await asyncio.start_server(silent, HOST, broker.port), Service() as service:
             async with gateway(mqtt, broker, service) as found:
                 await until(lambda: len(ended) >= 2, "the ends")
-                assert found._log.of("mqtt_lost")[0]["error"] == "Operation timed out"
+                assert found.log.of("mqtt_lost")[0]["error"] == "Operation timed out"
 
     asyncio.run(main())
 
@@ -353,8 +355,8 @@ def test_connection_that_ends_at_once_is_noticed_at_once(mqtt, monkeypatch):
         broker = ScriptedBroker()
         async with await asyncio.start_server(close, HOST, broker.port), Service() as service:
             async with gateway(mqtt, broker, service) as found:
-                await until(lambda: found._log.of("mqtt_lost"), "the end")
-                assert "before it began" in found._log.of("mqtt_lost")[0]["error"]
+                await until(lambda: found.log.of("mqtt_lost"), "the end")
+                assert "before it began" in found.log.of("mqtt_lost")[0]["error"]
 
     asyncio.run(main())
 
@@ -367,7 +369,7 @@ def test_announcements_of_one_client_are_bounded(mqtt):
                 await client.write('{"announce": "sensor", "id": "s%d"}' % number)
             await until(lambda: found.counts["published_total"] == 40, "the lines")
             assert len(broker.texts(UP)) == 8 and found.counts["refused_total"] == 8
-            assert "32 entities" in found._log.of("mqtt_refused")[0]["reason"]
+            assert "32 entities" in found.log.of("mqtt_refused")[0]["reason"]
             client.cut()
 
     asyncio.run(main())
@@ -403,22 +405,6 @@ def test_topics_of_different_ids_are_different_and_have_one_level(mqtt):
     levels = [mqtt.base_topic("x", one).removeprefix("x/") for one in ids]
     assert len(set(levels)) == len(ids)
     assert not any(set(level) & set("/+#\0\t\u2028") for level in levels)
-
-
-def test_log_of_many_is_bounded(mqtt):
-    service = Service()
-    values = {name: setting.default for name, setting in MQTT_SETTINGS.items()} | {"password": None}
-
-    async def main():
-        return mqtt.Gateway(SimpleNamespace(**values), service.registry, set, Log())
-
-    found = asyncio.run(main())
-    for _ in range(100):
-        found.tell("mqtt_refused", "a", reason="x")
-    assert len(found._log) == 10
-    found._few._told["mqtt_refused"][1] = 0
-    found.tell("mqtt_refused", "a", reason="x")
-    assert found._log[10:] == [("mqtt_refused_more", {"count": 90}), ("mqtt_refused", {"reason": "x"})]
 
 
 def test_line_that_is_no_text_is_not_published_and_one_of_an_older_store_as_it_is(mqtt):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from server.gateways.interface import gateway_class
+from server.gateways.mqtt.settings import DESCRIPTION, MAX_PASSWORD, read_password
+from server.gateways.setting import SettingsError
 from server.service import settings
 from server.service.secret_settings import Secrets
-from server.service.service import mqtt_gateway
-from server.service.settings import MQTT_SETTINGS, SettingsError
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -31,18 +32,22 @@ def mqtt_broker(missing_tool):
 
 def read(text):
     Path("x.toml").write_text(text)
-    return settings.read("x.toml").mqtt
+    return settings.read("x.toml").gateways.get("mqtt")
+
+
+def password_of(found, **variables):
+    return read_password(found, Secrets(variables).of_gateway("mqtt", found))
 
 
 def test_no_section_is_no_gateway():
-    assert settings.read().mqtt is None and read("port = 1") is None
+    assert settings.read().gateways == {} and read("port = 1") is None
     assert read("[mqtt]").host == "localhost"
 
 
 def test_paths_are_relative_to_the_file():
     os.mkdir("folder")
     Path("folder/x.toml").write_text('[mqtt]\npassword_file = "secret"\ntls = true\nca_file = "/ca.pem"')
-    found = settings.read("folder/x.toml").mqtt
+    found = settings.read("folder/x.toml").gateways["mqtt"]
     assert found.password_file == os.path.abspath("folder/secret") and found.ca_file == "/ca.pem" and not found.key_file
 
 
@@ -76,7 +81,7 @@ def test_error_names_the_line_and_the_remedy(text, error):
 def test_every_setting_is_documented():
     text = (ROOT / "docs" / "mqtt.md").read_text()
     documented = re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", text, re.MULTILINE)
-    assert documented == [(name, json.dumps(setting.default)) for name, setting in MQTT_SETTINGS.items()]
+    assert documented == [(name, json.dumps(setting.default)) for name, setting in DESCRIPTION.settings.items()]
 
 
 def secret(text, mode=0o600):
@@ -85,22 +90,28 @@ def secret(text, mode=0o600):
     return read('[mqtt]\nusername = "me"\npassword_file = "secret"')
 
 
-def test_password_comes_from_a_file_or_the_environment(mqtt_broker):
-    assert mqtt_broker.read_password(read("[mqtt]")) is None
-    assert mqtt_broker.read_password(secret(b" pass word\n")) == " pass word"
-    environment = {"PB_LINK_MQTT_PASSWORD": "other"}
-    password = Secrets(environment).mqtt_password
-    assert not environment  # no program of the application inherits it
-
-    def read_password(settings):
-        settings.password = password
-        return mqtt_broker.read_password(settings)
-
-    assert read_password(read('[mqtt]\nusername = "me"')) == "other"
-    with pytest.raises(SettingsError, match="take one away"):
-        read_password(secret(b"x"))
+def test_password_comes_from_a_file_or_the_environment():
+    assert password_of(read("[mqtt]")) is None
+    found = secret(b" pass word\n")
+    assert password_of(found) == " pass word"
+    variables = {"PB_LINK_MQTT_PASSWORD": "other"}
+    secrets = Secrets(variables)
+    assert not variables and "other" not in repr(secrets)  # no program of the application inherits it
+    me = read('[mqtt]\nusername = "me"')
+    assert read_password(me, secrets.of_gateway("mqtt", me)) == "other"
+    with pytest.raises(SettingsError, match="both password_file and PB_LINK_MQTT_PASSWORD .* take one away"):
+        read_password(found, secrets.of_gateway("mqtt", found))
+    nobody = read("[mqtt]")
     with pytest.raises(SettingsError, match="set username"):
-        read_password(read("[mqtt]"))
+        read_password(nobody, secrets.of_gateway("mqtt", nobody))
+
+
+def test_password_file_is_read_at_each_use():
+    found = secret(b"one")
+    secrets = Secrets({}).of_gateway("mqtt", found)
+    assert read_password(found, secrets) == "one"
+    Path("secret").write_text("two")
+    assert read_password(found, secrets) == "two"
 
 
 @pytest.mark.parametrize(
@@ -110,13 +121,13 @@ def test_password_comes_from_a_file_or_the_environment(mqtt_broker):
         (b"horse\xff", 0o600, "not UTF-8"),
         (b"horse\nhorse\n", 0o600, "password alone"),
         (b"\n", 0o600, "password alone"),
-        (b"horse" * 20000, 0o600, "password alone"),
+        (b"horse" * MAX_PASSWORD, 0o600, "password alone"),
     ],
 )
-def test_password_file_that_is_none_is_an_error_without_the_password(mqtt_broker, text, mode, error):
+def test_password_file_that_is_none_is_an_error_without_the_password(text, mode, error):
     found = secret(text, mode)
     with pytest.raises(SettingsError, match=error) as raised:
-        mqtt_broker.read_password(found)
+        password_of(found)
     shown = "".join(map(str, (raised.value, raised.value.__cause__, found)))
     assert "horse" not in shown
 
@@ -135,4 +146,4 @@ def test_extra_that_is_missing_is_named(monkeypatch):
     for name in ("server.gateways.mqtt.gateway", "server.gateways.mqtt.broker"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(SettingsError, match=r"pip install '\.\[mqtt\]'"):
-        mqtt_gateway()
+        gateway_class("mqtt")

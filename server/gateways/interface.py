@@ -1,0 +1,125 @@
+"""What a gateway is: another way in or out of the server, with a section of the settings file.
+
+The package `server/gateways/NAME/` is one gateway. It has two modules that the server looks for:
+
+    settings.py     DESCRIPTION, a Description: what the section [NAME] may say, which secrets there are. It is always
+                    imported, so it needs nothing but Python's own library.
+    gateway.py      Gateway, a subclass of the one below. It is imported when the section is there, and may need an
+                    extra of the package pb_link.
+
+Nothing else names a gateway: a new folder is a new gateway. docs/architecture.md, "Writing a gateway", has an example.
+"""
+
+import asyncio
+import importlib
+import pkgutil
+
+from server import gateways
+from server.gateways.setting import SettingsError
+
+
+class Description:
+    """What the server has to know of a gateway before it runs.
+
+    Args: title: "the MQTT gateway", for people;
+    settings: dict from name to Setting, in the order of the documentation;
+    at_top: True if these stand at the top level of the file and not in a section. The gateway runs if one of them
+        differs from its default;
+    secrets: dict from name to Secret;
+    extra: the name of the extra in pyproject.toml that has what gateway.py imports, or None;
+    reads: the name of the setting with the ids of the clients whose lines the gateway reads, where [] is all of them;
+        None: it reads none. Nobody else may read them then;
+    keyless: the name of the setting with the ids of clients that come through the gateway without a key, or None;
+    contradiction: function (settings) that returns what is wrong with them together, in words, or None;
+    files_per_client: files that the gateway holds open for each client.
+    """
+
+    def __init__(
+        self, title, settings, *, at_top=False, secrets=None, extra=None, reads=None, keyless=None,
+        contradiction=lambda settings: None, files_per_client=0,
+    ):  # fmt: skip
+        self.title = title
+        self.settings = settings
+        self.at_top = at_top
+        self.secrets = secrets or {}
+        self.extra = extra
+        self.reads = reads
+        self.keyless = keyless
+        self.contradiction = contradiction
+        self.files_per_client = files_per_client
+
+
+class Host:
+    """What the server gives to a gateway.
+
+    Args: registry: Registry, whose `get(id)` is a client's Connection; store: see server/core/store.py;
+    timeout_ms: the server's setting;
+    secrets: dict from the name of a Secret to a function () that returns it (str), or None if there is none, and
+        raises SettingsError, OSError;
+    served: function () that returns the ids (set) of the clients that may connect now;
+    has_key: function (id): True if this client has a key;
+    log: function (event, client_id=None, **details). At most ten lines of an event are logged in ten seconds;
+    subscribe: function (subscriber): from now on subscriber(event, client_id or None, dict of details) is called for
+        each event. It must return at once;
+    take_connections: function (admit): connections that do not begin with the protocol's preamble are for
+        `await admit(transport, first)`, where first (bytes) has been read; see Listener. For one gateway only.
+    """
+
+    def __init__(self, *, registry, store, timeout_ms, secrets, served, has_key, log, subscribe, take_connections):
+        self.registry = registry
+        self.store = store
+        self.timeout_ms = timeout_ms
+        self.secrets = secrets
+        self.served = served
+        self.has_key = has_key
+        self.log = log
+        self.subscribe = subscribe
+        self.take_connections = take_connections
+
+
+class Gateway:
+    """A gateway that does nothing. Those in gateway.py replace what they need.
+
+    Args: settings: its settings as attributes; host: Host. Raises: SettingsError, OSError: it cannot begin.
+    """
+
+    def __init__(self, settings, host):
+        self.settings = settings
+        self.host = host
+
+    @classmethod
+    async def validate(cls, settings, secrets):
+        """Return what is wrong, in words, or None. For `pb-link check`: nobody is served, and no trace may be left.
+
+        secrets: as in Host. Raises: SettingsError, OSError.
+        """
+
+    async def run(self):
+        """Run until cancelled, within service.END_S then. If it raises, the server ends."""
+        await asyncio.get_running_loop().create_future()
+
+    def served_changed(self):
+        """Other clients may connect now. It must return at once."""
+
+    def metrics(self):
+        """Return a list of (name, type, help, value) for Prometheus. Names begin with that of the gateway."""
+        return []
+
+
+def descriptions():
+    """Returns a dict from the name of each gateway that there is to its Description."""
+    names = sorted(module.name for module in pkgutil.iter_modules(gateways.__path__) if module.ispkg)
+    return {name: importlib.import_module(f"{gateways.__name__}.{name}.settings").DESCRIPTION for name in names}
+
+
+def gateway_class(name):
+    """Returns the class Gateway of gateway.py. Raises: SettingsError if what it needs is not installed."""
+    try:
+        return importlib.import_module(f"{gateways.__name__}.{name}.gateway").Gateway
+    except ImportError as error:
+        extra = descriptions()[name].extra
+        if extra is None:
+            raise
+        raise SettingsError(
+            f"[{name}] needs the extra {extra} of pb-link ({error}): pip install '.[{extra}]' in the checkout"
+        )

@@ -1,0 +1,117 @@
+"""The words of settings: which values a setting may have, its default, and what an error says that it must be.
+
+The settings of the server and of all gateways are declared with these words. Reading a file is not done here: see
+server/service/settings.py.
+"""
+
+import os
+
+from protocol.credentials import parse_id
+
+PORTS = (1, 65535)
+
+
+class SettingsError(Exception):
+    """A setting or a secret is at fault. The text names the place, the rule and the remedy."""
+
+
+class Setting:
+    """One setting: what it is where no file says anything, and what a file may say.
+
+    Args: default; kind: type of the values; rule: what a value must be, the end of "NAME = VALUE must be .."; fits:
+    function (value of that type) that returns True for what the setting may be, or None for all of the type; is_path:
+    True for a path, which in a file is relative to the file's folder.
+    """
+
+    def __init__(self, default, kind, rule, fits=None, *, is_path=False):
+        self.default = default
+        self.kind = kind
+        self.rule = rule
+        self._fits = fits
+        self._is_path = is_path
+
+    def validate(self, name, value):
+        """Raises: ValueError that names the setting, the value and the rule."""
+        good = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        if not good or self._fits is not None and not self._fits(value):
+            raise ValueError(f"{name} = {value!r} must be {self.rule}")
+
+    def placed(self, value, folder):
+        """Returns the value as it is meant in a file of this folder."""
+        return os.path.join(folder, value) if self._is_path and value else value
+
+
+def integer(default, low, high, rule=None):
+    """Returns the Setting of an int from low to high."""
+    return Setting(default, int, rule or f"{low} to {high}", lambda value: low <= value <= high)
+
+
+def seconds(default, low, high):
+    """Returns the Setting of a whole number of seconds; its name ends in _s."""
+    return integer(default, low, high)
+
+
+def port(default):
+    """Returns the Setting of a TCP port."""
+    return integer(default, *PORTS, rule="a port from %d to %d" % PORTS)
+
+
+def boolean(default):
+    """Returns the Setting of true or false."""
+    return Setting(default, bool, "true or false")
+
+
+def text(default, rule, fits=None):
+    """Returns the Setting of a str. It may be empty if the default is; any other one must fit."""
+    return Setting(default, str, rule, _or_empty(default, fits))
+
+
+def path(default, rule):
+    """Returns the Setting of a file's path. It may be empty if the default is."""
+    return Setting(default, str, rule, _or_empty(default, None), is_path=True)
+
+
+def choice(*values):
+    """Returns the Setting of one of these texts. The first one is the default."""
+    return Setting(values[0], str, " or ".join(f'"{one}"' for one in values), values.__contains__)
+
+
+def host_port(default, rule):
+    """Returns the Setting of "HOST:PORT". It may be empty if the default is."""
+    return text(default, rule, _is_host_port)
+
+
+def client_ids(rule):
+    """Returns the Setting of a list of client ids. The default is none."""
+    return Setting([], list, rule, _are_ids)
+
+
+class Secret:
+    """A text that stands in no settings file. It comes from a variable of the environment, or from a file of its own.
+
+    Args: variable: its name; file: the setting with the path of the file, which is read each time the secret is used;
+    max_bytes: of the secret.
+    """
+
+    def __init__(self, variable, file, max_bytes):
+        self.variable = variable
+        self.file = file
+        self.max_bytes = max_bytes
+
+
+def _or_empty(default, fits):
+    if default != "":
+        return fits or bool
+    return fits and (lambda value: value == "" or fits(value))
+
+
+def _is_host_port(value):
+    host, colon, number = value.rpartition(":")
+    return bool(host and colon and number.isdecimal() and PORTS[0] <= int(number) <= PORTS[1])
+
+
+def _are_ids(values):
+    try:
+        return all(parse_id(one) == one for one in values)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,55 @@
+"""The gateways that the settings ask for, from their making to their end."""
+
+from server.gateways.interface import Host, descriptions, gateway_class
+from server.gateways.setting import SettingsError
+from server.service.settings import reserve_lines
+
+
+class RunningGateways:
+    """Args: settings, secrets: see settings.py and secret_settings.py."""
+
+    def __init__(self, settings, secrets):
+        self._settings = settings
+        self._secrets = secrets
+        self._all = []
+        self._admits = None  # title of the gateway that takes connections
+
+    @property
+    def files_per_client(self):
+        known = descriptions()
+        return sum(known[name].files_per_client for name in self._settings.gateways)
+
+    def make(self, registry, store, listener, *, keys, served, rate_limited, subscribe):
+        """Make them all. rate_limited: function () that returns another log each time; the others: see Host.
+
+        Raises: SettingsError, LocalProtocolError, OSError: one of them cannot begin.
+        """
+        reserve_lines(registry.readers, self._settings.gateways)
+        for name, settings in self._settings.gateways.items():
+            host = Host(
+                registry=registry, store=store, timeout_ms=self._settings.timeout_ms,
+                secrets=self._secrets.of_gateway(name, settings), served=served, has_key=keys.__contains__,
+                log=rate_limited(), subscribe=subscribe,
+                take_connections=lambda admit, name=name: self._give_connections(listener, name, admit),
+            )  # fmt: skip
+            self._all.append(gateway_class(name)(settings, host))
+
+    def _give_connections(self, listener, name, admit):
+        title = descriptions()[name].title
+        if listener.admit_other is not None:
+            raise SettingsError(f"{self._admits} and {title} would both take connections: take one out of the settings")
+        self._admits = title
+        listener.admit_other = admit
+
+    def runs(self):
+        """Returns a coroutine for each, which runs it until cancelled."""
+        return [gateway.run() for gateway in self._all]
+
+    def served_changed(self):
+        """Tell all of them that other clients may connect now."""
+        for gateway in self._all:
+            gateway.served_changed()
+
+    def metrics(self):
+        """Returns (name, type, help, value) of all of them."""
+        return [metric for gateway in self._all for metric in gateway.metrics()]

@@ -1,0 +1,1 @@
+"""A gateway of the tests whose extra is not installed."""

@@ -1,0 +1,3 @@
+"""Never imported to its end."""
+
+import a_module_that_nobody_has  # noqa: F401
