@@ -149,7 +149,7 @@ class Fuzz:
         data = bytes((0x11, 0, 0, 0, 0, 0, 0, 200)) + b"\0\3abc\x40\2de\x80\1f\0\1g"
         return self.random.choice((self.changed(data), self.changed(data), self.bytes(200) or b"\x11"))
 
-    async def legacy(self):
+    async def micropython_iot(self):
         client = Client("old", Registry(), MemoryStore(), 1000)
         client._writer = client._inside = client._transport = client._connection = Sink()
         client._zero_seen = False
@@ -165,7 +165,7 @@ class Fuzz:
     async def one(self):
         what = self.random.randrange(4)
         if what > 1:
-            await (self.session, self.legacy)[what - 2]()
+            await (self.session, self.micropython_iot)[what - 2]()
         else:
             (self.framing, self.handshake)[what]()
 

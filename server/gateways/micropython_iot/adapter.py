@@ -1,5 +1,4 @@
-"""Clients of the original micropython-iot: its line protocol on one side, one
-of our sessions on the other. CPython only.
+"""A client of the original micropython-iot: its line protocol on one side, one of our sessions on the other.
 
     client                            server
     ID\\n                       ->
@@ -10,18 +9,15 @@ of our sessions on the other. CPython only.
     1f\\n                       ->                    it is acknowledged
     \\n                         ->
 
-Ids run 0, 1 .. 255, 1 ..: 0 is the first message of a life, of either side,
-and tells the other to forget which ids it has had. So a first message that
-was sent again for want of its acknowledgement looked like that of another
-life, and was delivered twice. Here it is not, where that can be known: a life
-has one message 0, and a TCP connection has one life; and a client that had
-lost the acknowledgement would have said so by sending the message again on the
-same connection, so what begins another connection with the same words, after
-one that lived on for long enough, is another life.
+Message ids are 0, 1 .. 255, 1 ... Either side begins with 0 when it starts, and 0 tells the other side to forget the
+ids that it has had. A client that misses the acknowledgement of message 0 sends it again, which looks like another
+start: the original server delivers it twice. This one tells the two apart as far as that can be known. From one start
+comes one message 0, and one TCP connection belongs to one start, so a second message 0 on a connection is a repetition.
+A message 0 on the next connection, with the same text, is a repetition unless the last connection went on for long
+enough after the acknowledgement: a client that had missed it would have repeated the message there.
 
-There are no keys: whoever reaches the port can say to be such a client. They
-are served by name only, and never under an id that has a key. What has been
-received is remembered in the store: see legacy_memory.py. A line of no bytes
+There are no keys: whoever reaches the port can say to be such a client. Clients are served by name only, and never
+under an id that has a key. What has been received is remembered in the store: see message_ids.py. A line of no bytes
 cannot be told from an acknowledgement, and is not sent.
 """
 
@@ -45,7 +41,8 @@ PAUSE_S = 0.2  # what the original leaves a client after its first byte, before 
 class Client:
     """One client, over all of its connections: the client's half of a session, in this process.
 
-    What it may never have heard of is in `_unacknowledged`; what the memory has besides is in the store.
+    The messages that have not been acknowledged to it are in `_unacknowledged`. The other ones that the memory knows
+    are in the store.
     """
 
     def __init__(self, client_id, registry, store, timeout_ms):
@@ -62,7 +59,7 @@ class Client:
         self._waiting = None  # id of the one that has been sent and not acknowledged
         self._room = TaskFlag()
         self._told = TaskFlag()
-        self._timer = None  # of the one call of _lived_on that is to come, of the present connection
+        self._timer = None  # handle of the call of _start_is_over that is to come, for the present connection
 
     async def serve(self, transport):
         """Serve this connection until it ends. Raises why: OSError, EOFError, LinkError."""
@@ -148,11 +145,11 @@ class Client:
             again = self._zero_seen or memory.first == digest(text) and 0 in memory
             self._zero_seen = True
             if not again:
-                memory.begin_life(text)
+                memory.start(text)
                 self._unacknowledged = []
         else:
             again = number in memory
-            memory.first = None  # the life has gone on
+            memory.first = None  # other messages follow: it will not come again
         if again and all(number != waiting for waiting, _ in self._unacknowledged):
             self._unacknowledged.append((number, 0))
         return not again
@@ -166,10 +163,10 @@ class Client:
             self._write(b"%02x\n" % number)
             if number == 0 and self._memory.first and self._timer is None:
                 later = 2 * self._timeout_ms / 1000
-                self._timer = asyncio.get_running_loop().call_later(later, self._lived_on, self._memory.first)
+                self._timer = asyncio.get_running_loop().call_later(later, self._start_is_over, self._memory.first)
 
-    def _lived_on(self, first):
-        """The connection has had message 0 acknowledged for so long that it would have come again on it if need be."""
+    def _start_is_over(self, first):
+        """Message 0 was acknowledged so long ago that the client would have sent it again on this connection."""
         self._timer = None
         if not self._inside.closed and self._memory.first == first:
             self._memory.first = None

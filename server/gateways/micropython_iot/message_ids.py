@@ -1,10 +1,8 @@
-"""What is remembered of a micropython-iot client, so that a message that it repeats is delivered once: also by the next
-process. CPython only.
+"""What is remembered of a micropython-iot client, so that a message that it repeats is delivered once.
 
-The ids of its messages go into the store as a note (store.py), with the number
-that each has as a line of the session, before the line itself does. So after
-a crash it is known of every id whether its line is in the store: those from
-the store's receive cursor on are not, and are forgotten.
+The ids of its messages go into the store as a note (core/store.py), each with the number that it has as a line of the
+session, and before the line itself does. So the next process knows of every id whether its line is in the
+store: the ids from the store's receive cursor on have no line there, and are forgotten.
 """
 
 import json
@@ -17,10 +15,10 @@ REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than un
 
 
 class Memory:
-    """The ids that a client's present life has used, the newest last."""
+    """The ids that a client has used since its last start, the newest last."""
 
     def __init__(self, epoch):
-        self.epoch = epoch  # of the session that the adapter has in the place of the client
+        self.epoch = epoch  # of the client's half of the session, which the adapter has
         self.number = 0  # of the line that comes next
         self.first = None  # digest of message 0, as long as it may come again on the next connection
         self._ids = deque(maxlen=REMEMBERED_IDS)
@@ -33,8 +31,8 @@ class Memory:
         self._ids.append(message_id)
         self.number = (self.number + 1) & NUMBERS
 
-    def begin_life(self, text):
-        """Message 0 with this text has come."""
+    def start(self, text):
+        """The client has started: message 0 with this text has come."""
         self._ids.clear()
         self.first = digest(text)
 

@@ -1,11 +1,11 @@
-"""One connection to an MQTT broker: what aiomqtt does not do by itself. CPython only, and needs the extra `mqtt`.
+"""One connection to an MQTT broker: what aiomqtt does not do by itself. It needs the extra `mqtt`.
 
 aiomqtt acknowledges a message when it has arrived, takes a refused publication for an acknowledged one, and leaves a
-connection open that it has given up. Here a message is acknowledged by `ack`, when it is safe; a refusal ends the
-connection; and a connection always ends, in such a manner that the broker publishes the will unless `leave` was called.
+connection open that it has given up. Here a message is acknowledged by `ack`, when it is safe. A refusal ends the
+connection. A connection always ends, and the broker then publishes the will unless `leave` was called.
 
-MQTT 5 only, since 3.1.1 has neither refusals nor a bound on what the broker sends. Each connection has an aiomqtt
-client of its own: what had not been acknowledged on the last one is published again by who wants it published.
+MQTT 5 is required: 3.1.1 has neither refusals nor a bound on what the broker sends. Each connection has an aiomqtt
+client of its own. What was not acknowledged on the last connection is published again by the caller.
 This file uses private names of aiomqtt, and the version is pinned for that: `_client` (paho's), `_on_*`, `_misc_loop`.
 """
 
@@ -24,7 +24,7 @@ from protocol.limits import MAX_LINE
 from server.gateways.setting import SettingsError
 
 RECEIVE_MAXIMUM = 16  # messages that the broker is asked to have sent at most without their acknowledgement
-MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 forgets what it was asked
+MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 does not keep to RECEIVE_MAXIMUM
 MESSAGE_COST = 256  # what a message counts beyond its payload
 MAX_PACKET = 4 * MAX_LINE  # bytes; the broker keeps larger messages away from us
 ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
@@ -88,14 +88,14 @@ class Broker(aiomqtt.Client):
         task.cancelled() or task.exception()  # whoever waits for it has it
 
     async def subscribe_for_good(self, topic):
-        """With QoS 1, and without a retained message: what is for now is not for every restart. Raises: MqttError."""
+        """Subscribe with QoS 1, and without a retained message, which would come again and again. Raises: MqttError."""
         options = SubscribeOptions(qos=1, retainHandling=_NEVER_RETAINED)
         for code in await asyncio.shield(self.subscribe(topic, options=options)):  # as publications
             if code.is_failure:
                 raise aiomqtt.MqttError(f"the broker refused the subscription of {topic}: {code}")
 
     def ack(self, message):
-        """It is safe: the broker may forget it. To be called for every message, in their order."""
+        """Tell the broker that a message is safe. It must be called for every message, in their order."""
         self._client.ack(message.mid, message.qos)
         self._waiting -= len(message.payload) + MESSAGE_COST
         if self._full and not self._waiting:  # what is not acknowledged comes again with the next connection
@@ -129,7 +129,7 @@ class Broker(aiomqtt.Client):
     # paho's callbacks
 
     def _on_socket_register_write(self, client, userdata, sock):
-        """At once: aiomqtt does it in the loop's next round, when the socket may be another one's."""
+        """Register the socket at once. aiomqtt does it in the loop's next round: another connection may have it."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # the thread that connects

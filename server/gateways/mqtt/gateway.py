@@ -1,13 +1,13 @@
-"""The gateway to an MQTT broker: what clients send is published, and what is published for them is sent. CPython only.
+"""The gateway to an MQTT broker: what clients send is published, and what is published for them is sent.
 
     PREFIX/ID/up        the client's lines, QoS 1
     PREFIX/ID/down      lines for the client
     PREFIX/ID/status    "online" or "offline": retained, and the last will
 
 A line leaves the store when the broker has acknowledged its publication, and a message is acknowledged to the broker
-when its line is in the store. So both ways lines come at least once, whatever ends in between. Each client has a
-connection to the broker of its own: a will of its own, a session of its own in which its messages wait, and one client
-that takes no lines delays no other. docs/mqtt.md is about using it.
+when its line is in the store. So lines come at least once in both directions, whatever ends in between. Each client has
+a connection to the broker of its own, with its own will and its own session, in which its messages wait. A client that
+takes no lines delays no other. docs/mqtt.md says how to use it.
 """
 
 import asyncio
@@ -101,7 +101,7 @@ class Gateway(interface.Gateway):
             self._sessions[client_id].changed.set()
 
     def metrics(self):
-        """(name, type, help, value) of each."""
+        """See interface.Gateway."""
         return [(f"mqtt_{name}", kind, text, self.counts[name]) for name, kind, text in _METRICS]
 
 
@@ -135,7 +135,7 @@ class BrokerSession:
         self._ending = self._forget = False
 
     def end(self, forget=False):
-        """forget: what the broker keeps for the client."""
+        """End for good. forget: also what the broker keeps for the client."""
         self._ending = True
         self._forget = forget
         self.task.cancel()
@@ -240,8 +240,10 @@ class BrokerSession:
         self._counts["in_flight"] -= 1
 
     async def _commit_lines(self, sent, all_done=lambda: False):
-        """In the order of the lines: the store forgets those before, too. What a cancelled call was about is done by
-        the next one."""
+        """Let the store forget lines, in their order, once the broker has acknowledged them.
+
+        The next call goes on where a cancelled one was.
+        """
         while not all_done():
             if self._oldest is None:
                 self._oldest = await sent.get()
@@ -306,7 +308,7 @@ def message_line(payload):
 
 
 async def _until_end(broker):
-    """A message that the client does not take keeps its reader from seeing the end."""
+    """Raise why the connection has ended. The reader of messages does not see it while a client takes none."""
     try:
         await broker.ended()
     except _FAULTS:
@@ -316,7 +318,7 @@ async def _until_end(broker):
 
 
 async def _try_broker(settings, secrets):
-    """Raises: MqttError, OSError, SettingsError."""
+    """Connect once. Raises: MqttError, OSError, SettingsError."""
     name, tls = f"{settings.prefix}/check-{random.randbytes(4).hex()}", tls_context(settings)
     password = read_password(settings, secrets)
     async with connection(settings, name, (f"{name}/status", ""), tls=tls, password=password) as broker:

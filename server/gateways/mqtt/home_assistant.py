@@ -1,4 +1,4 @@
-"""What a client announces itself to send, and what Home Assistant is told of it. Pure: bytes in, topic and payload out.
+"""Announcements: what a client says that it sends, and what Home Assistant is told of it. No input or output here.
 
 An announcement is a line of the client's: a JSON object whose first member is `announce`.
 

@@ -226,7 +226,7 @@ def test_key_file_that_cannot_be_looked_at_does_not_end_the_server():
     assert status == 0 and "keys_unreadable" in log and "failed" not in log, log
 
 
-def test_legacy_client_whose_id_gets_a_key_is_served_with_it_alone():
+def test_micropython_iot_client_whose_id_gets_a_key_is_served_with_it_alone():
     async def change(server):
         reader, writer = await open_stream(server.port)
         writer.write(b"old\n")

@@ -23,7 +23,7 @@ TIMEOUT_MS = 1000
 
 
 class OldClient:
-    """One life. `deaf`: it never sees an acknowledgement."""
+    """The client between two starts. `deaf`: it never sees an acknowledgement."""
 
     def __init__(self, port, client_id="old"):
         self.port = port
@@ -167,7 +167,7 @@ def test_line_is_acknowledged_when_it_is_stored_and_repeated_ones_are_not_delive
     played(play)
 
 
-def test_first_message_of_a_life_that_comes_again_is_delivered_once():
+def test_first_message_that_comes_again_is_delivered_once():
     async def play(node):
         client = OldClient(node.port)
         client.deaf = True
@@ -189,7 +189,7 @@ def test_first_message_of_a_life_that_comes_again_is_delivered_once():
 
 
 @pytest.mark.parametrize("how", ["it said more", "it lived on"])
-def test_first_message_of_the_next_life_is_delivered_although_it_is_the_same(how):
+def test_first_message_after_a_restart_is_delivered_although_it_is_the_same(how):
     async def play(node):
         client = OldClient(node.port)
         await client.connect()
@@ -305,7 +305,7 @@ def test_first_message_that_comes_again_and_again_takes_one_timer():
             writer.write(b"00x\n")
             while await within(reader.readline()) != b"00\n":
                 pass
-        found = [handle for handle in asyncio.get_running_loop()._scheduled if "_lived_on" in repr(handle)]
+        found = [handle for handle in asyncio.get_running_loop()._scheduled if "_start_is_over" in repr(handle)]
         assert len(found) == 1
         writer.close()
         await until(lambda: found[0].cancelled(), "the end of the timer")
@@ -366,7 +366,7 @@ def test_messages_that_come_again_after_a_restart_of_the_server_are_delivered_on
 
 
 @pytest.mark.parametrize("how", ["other words", "it said more", "it lived on"])
-def test_next_life_after_a_restart_of_the_server_is_another_one(how):
+def test_restart_of_the_client_after_one_of_the_server_is_seen(how):
     async def before(node):
         client = OldClient(node.port)
         await client.connect()
@@ -405,7 +405,7 @@ def test_messages_that_had_not_come_into_the_store_are_new(start, count):
     for missing in range(min(count, 100) + 1):
         memory = Memory(b"12345678")
         memory.number = start
-        memory.begin_life(b"booted")
+        memory.start(b"booted")
         for number in range(count):
             memory.add(number)
         again = Memory(b"another.")
@@ -416,7 +416,7 @@ def test_messages_that_had_not_come_into_the_store_are_new(start, count):
         assert (again.first is not None) == (0 in known)
 
 
-def test_note_of_a_life_of_which_nothing_is_in_the_store_is_no_use():
+def test_note_whose_lines_are_not_in_the_store_is_of_no_use():
     memory, again = Memory(b"12345678"), Memory(b"another.")
     memory.add(5)
     assert not again.restore(State(memory, 9, b"earlier."))
