@@ -61,18 +61,8 @@ def read(path=None, changes=None):
         if value is not None:
             _validate(f"--{name.replace('_', '-')}", name, value, settings)
             values[name] = value
-    gateways, keyless = {}, set()
-    for name, description in descriptions().items():
-        gateway = sections.get(name)
-        if description.at_top:
-            own = {key: values.pop(key) for key in description.settings}
-            changed = any(own[key] != setting.default for key, setting in description.settings.items())
-            gateway = SimpleNamespace(**own) if changed else None
-        if gateway is not None:
-            gateways[name] = gateway
-            if description.keyless:
-                keyless.update(getattr(gateway, description.keyless))
-    return SimpleNamespace(**values, gateways=gateways, keyless=keyless)
+    gateways = _gateways(path or "the settings", values, sections)
+    return SimpleNamespace(**values, gateways=gateways, keyless=_keyless(gateways))
 
 
 def reserve_lines(readers, gateways):
@@ -84,6 +74,35 @@ def reserve_lines(readers, gateways):
     for name, settings in gateways.items():
         if known[name].reads:
             readers.reserve(known[name].title, getattr(settings, known[name].reads) or None)
+
+
+def _gateways(where, values, sections):
+    """Returns the gateways that are to run. values: of the top level; those that are a gateway's are taken out."""
+    found = {}
+    for name, description in descriptions().items():
+        if name in sections:
+            found[name] = sections[name]
+        elif description.at_top:
+            own = SimpleNamespace(**{key: values.pop(key) for key in description.settings})
+            if any(getattr(own, key) != setting.default for key, setting in description.settings.items()):
+                _refuse_contradiction(where, own, description)
+                found[name] = own
+    try:
+        reserve_lines(Readers(), found)
+    except LocalProtocolError as error:
+        raise SettingsError(f"{where}: {error}")
+    return found
+
+
+def _keyless(gateways):
+    known = descriptions()
+    return {one for name, own in gateways.items() if known[name].keyless for one in getattr(own, known[name].keyless)}
+
+
+def _refuse_contradiction(where, settings, description):
+    fault = description.contradiction(settings)
+    if fault:
+        raise SettingsError(f"{where}: {fault}")
 
 
 def _read_file(path, settings):
@@ -102,10 +121,6 @@ def _read_file(path, settings):
     tables = {name: found.pop(name) for name in known if name in found}
     found = _validated(path, text, folder, "", found, settings, _listed(known))
     sections = {name: _read_section(path, text, folder, name, table, known[name]) for name, table in tables.items()}
-    try:
-        reserve_lines(Readers(), sections)
-    except LocalProtocolError as error:
-        raise SettingsError(f"{path}: {error}")
     return found, sections
 
 
@@ -123,9 +138,7 @@ def _read_section(path, text, folder, name, found, description):
         raise SettingsError(f"{path}, line {_line_of(text, secret, name)}: no {secret} belongs here: {remedy}")
     found = _validated(path, text, folder, name, found, description.settings)
     settings = SimpleNamespace(**{key: setting.default for key, setting in description.settings.items()} | found)
-    fault = description.contradiction(settings)
-    if fault:
-        raise SettingsError(f"{where}: {fault}")
+    _refuse_contradiction(where, settings, description)
     return settings
 
 

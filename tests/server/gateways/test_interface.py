@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import server
-from server import gateways
 from server.core.registry import Registry
 from server.gateways.interface import Description, Gateway, descriptions, gateway_class
 from server.gateways.setting import SettingsError
@@ -17,26 +16,15 @@ from server.service import settings
 from server.service.key_file import KeyFile
 from server.service.log import LOGGED, Log
 from server.service.metrics import Metrics
-from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import Secrets
 from server.service.service import Service
 from tests.server.gateways.host import make_host
 from tests.server.peer import Client, free_port, open_stream, until, within
 from tests.server.service.test_cli import words
 
-MORE = Path(__file__).with_name("more")
+pytestmark = pytest.mark.usefixtures("more_gateways")
 VARIABLE = "PB_LINK_RECORDER_PASSWORD"
 RECORDER = '[recorder]\nfile = "record.txt"\nclients = ["pump"]\n'
-
-
-@pytest.fixture(autouse=True)
-def more_gateways(monkeypatch):
-    """The gateways of tests/server/gateways/more are beside those of the server."""
-    monkeypatch.setattr(gateways, "__path__", [*gateways.__path__, str(MORE)])
-    yield
-    for name in list(sys.modules):
-        if name.startswith(("server.gateways.recorder", "server.gateways.lacking")):
-            del sys.modules[name]
 
 
 def read(text):
@@ -45,7 +33,7 @@ def read(text):
 
 
 def test_every_package_is_a_gateway():
-    assert list(descriptions()) == ["lacking", "micropython_iot", "mqtt", "recorder"]
+    assert list(descriptions()) == ["at_top", "lacking", "micropython_iot", "mqtt", "recorder"]
 
 
 def test_module_of_a_gateway_is_imported_when_it_runs_only():
@@ -63,12 +51,24 @@ def test_module_of_a_gateway_is_imported_when_it_runs_only():
         ("[recorder]\nfile = 1", "line 2: file = 1 must be the path of a file"),
         ("[recorder]\npassword = 'x'", f"line 2: no password belongs here: use password_file, or .* {VARIABLE}"),
         ("[recorder]\nfile = 'x'\npassword_file = 'x'", "line 1: file and password_file are the same"),
+        ("own_number = 10", "line 1: own_number = 10 must be 1 to 9"),
+        ("own_number = 2", "own_number is of use with own_clients only"),
+        ('own_clients = ["pump"]\n' + RECORDER, "at the top and the recorder would both read the lines of pump"),
         (RECORDER + "[mqtt]", "the MQTT gateway and the recorder would both read the lines of pump: give each its own"),
     ],
 )  # fmt: skip
 def test_fault_in_a_section_is_told_with_its_place(text, error):
     with pytest.raises(SettingsError, match=f"^x.toml.*{error}"):
         read(text)
+
+
+def test_gateway_without_a_section_runs_if_one_of_its_settings_is_given():
+    assert read("").gateways == {} and read("own_number = 1\nallow_legacy = []").gateways == {}
+    found = read('own_clients = ["a"]')
+    assert vars(found.gateways["at_top"]) == {"own_number": 1, "own_clients": ["a"]}
+    assert not hasattr(found, "own_number")
+    found = settings.read(None, {"allow_legacy": ["old"]})
+    assert found.keyless == {"old"} and list(found.gateways) == ["micropython_iot"]
 
 
 def test_two_gateways_may_read_different_clients():
@@ -190,25 +190,6 @@ def test_application_may_not_read_the_lines_of_a_gateway():
         client.cut()
 
     assert asyncio.run(served(play, 'app = "reading_application:Application"\n' + RECORDER, log)) == 1
-
-
-def test_files_that_a_gateway_needs_are_counted():
-    assert RunningGateways(read(RECORDER), None).files_per_client == 3
-    assert RunningGateways(read(RECORDER + "[mqtt]\nclients = ['door']"), None).files_per_client == 4
-
-
-def test_connections_are_for_one_gateway_only():
-    """Nobody could tell which of two it is for."""
-
-    class Listener:
-        admit_other = None
-
-    running = RunningGateways(read("allow_legacy = ['old']"), None)
-    listener = Listener()
-    running._give_connections(listener, "micropython_iot", print)
-    with pytest.raises(SettingsError, match="^the adapter for micropython-iot and the recorder would both take conn"):
-        running._give_connections(listener, "recorder", print)
-    assert listener.admit_other is print
 
 
 def test_gateway_that_replaces_nothing_does_nothing():

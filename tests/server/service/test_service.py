@@ -15,7 +15,6 @@ import pytest
 
 from server.gateways.setting import SettingsError
 from server.service import cli as command
-from server.service import settings
 from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
 from server.service.log import Log
@@ -300,20 +299,6 @@ def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
     for terminal, shown in ((True, "\\x1b]0;x\\x07 \u00b0C \\u200b\n"), (False, "\x1b]0;x\x07 \u00b0C \u200b\n")):
         monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
         assert words("tail pump", capsys)[1] == shown
-
-
-def test_settings_that_are_not_text_name_the_line():
-    Path("x.toml").write_bytes(b"port = 1\n# \xff\n")
-    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
-        settings.read("x.toml")
-
-
-def test_settings_may_begin_with_a_byte_order_mark():
-    Path("x.toml").write_text("port = 1234\n", encoding="utf-8-sig")
-    assert settings.read("x.toml").port == 1234
-    Path("x.toml").write_bytes(b"\xef\xbb\xbfport = 1\n# \xff\n")
-    with pytest.raises(SettingsError, match="^x.toml, line 2: it is not UTF-8"):
-        settings.read("x.toml")
 
 
 def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):

@@ -1,0 +1,1 @@
+"""A gateway of the tests with its settings at the top level of the file."""
