@@ -9,28 +9,33 @@
         asyncio.create_task(echo())
         await run({"demo"}, keys={"demo": KEY})
 
-Runs under CPython 3.11+ and, with the store in memory, under MicroPython. What
-is CPython's alone is in modules of its own: sqlite.py, ..
+`run`, `client_conn` and `wait_all` are about one Server, that of the process.
+A program that needs more of them makes them: `Server` has methods of the same
+names.
+
+Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 """
 
-from protocol.credentials import parse_id
 from protocol.errors import StoreError
 from server.core.connection import Connection
-from server.core.keys import Keys, load_keys
-from server.core.listener import Listener
-from server.core.registry import Registry
+from server.core.server import Server
+from server.stores.default import default_store
 from server.stores.memory import MemoryStore
 
-__all__ = ["Connection", "MemoryStore", "StoreError", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "wait_all"]
 
-# One set of clients for a process: the API's functions have no other place to find it.
-_registry = Registry()
-Connection.registry = _registry
+# The API's functions have no other place to find it.
+_server = Server(default_store)
+# As in micropython-iot: close the TCP connections of all clients. They may come back.
+Connection.close_all = staticmethod(lambda: _server.close_all())
 
 
-async def run(
-    expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"
-):
+def default_server():
+    """The Server that `run`, `client_conn` and `wait_all` are about."""
+    return _server
+
+
+async def run(expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"):
     """Serve for ever; when cancelled, close the listener and all connections.
 
     Args:
@@ -41,8 +46,8 @@ async def run(
         timeout: ms of silence after which a connection is given up; the
             clients' configuration must have the same.
         keys: dict from id to key (32 bytes or 64 hexadecimal digits), or the
-            path of a JSON file of the same, or a Keys (keys.py).
-        store: see store.py; None: the file pb_link.db in the current
+            path of a JSON file of the same, or a Keys (core/keys.py).
+        store: see core/store.py; None: the file pb_link.db in the current
             directory, which survives the process (under MicroPython a
             MemoryStore that lives as long as the process). One process at a
             time may use it.
@@ -52,25 +57,12 @@ async def run(
         file cannot be had, StoreGone if it goes while it is used; OSError if
         the port cannot be had.
     """
-    if isinstance(expected, str):
-        raise TypeError("expected must be a collection of ids, not one str")
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ValueError("port must be 1..65535")
-    if not isinstance(timeout, int) or timeout < 200:
-        raise ValueError("timeout must be at least 200 ms")
-    expected = {parse_id(client_id) for client_id in expected}
-    _registry.verbose = verbose
-    keys = keys if isinstance(keys, Keys) else load_keys(keys)
-    listener = Listener(_registry, keys, _registry.use(store), timeout)
-    _registry.expect(expected)
-    await listener.serve(host, port)
+    await _server.run(expected, verbose, port, timeout, keys=keys, store=store, host=host)
 
 
 async def client_conn(client_id):
     """Wait until the client is connected. Returns its Connection."""
-    connection = _registry.get(parse_id(client_id))
-    await connection
-    return connection
+    return await _server.client_conn(client_id)
 
 
 async def wait_all(client_id=None, peers=None):
@@ -78,11 +70,7 @@ async def wait_all(client_id=None, peers=None):
 
     Returns: the Connection of client_id, which is waited for as well, or None.
     """
-    while peers is None and _registry.expected is None:
-        await _registry.changed.wait()
-    for peer in _registry.expected if peers is None else peers:
-        await client_conn(peer)
-    return None if client_id is None else await client_conn(client_id)
+    return await _server.wait_all(client_id, peers)
 
 
 def __getattr__(name):

@@ -31,6 +31,7 @@ class Connection:
         self.nconns = 0  # connections so far
         self.max_line = MAX_LINE  # bytes of the longest line that the client takes: what it said last to this process
         self._registry = registry
+        self.close_all = registry.close_all  # of its own Server; Connection.close_all is that of the process
         self._store = None
         self._state = None  # ClientState: what the store gave us
         self._session = None
@@ -44,7 +45,7 @@ class Connection:
         self._reading = Reading(client_id)
         self._changed = Broadcast()
         self._storing = TaskFlag()
-        self._resuming = Resuming(client_id, registry, self._storing)
+        self._resuming = Resuming(client_id, registry.events, self._storing)
         self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer)
         self._loading = asyncio.Lock()
@@ -106,7 +107,7 @@ class Connection:
         """For readers: the line, str with its newline, of bytes from the store. It raises nothing but MemoryError."""
         text, fault = readable(data)
         if fault:
-            self._registry.tell("line_mended", self.client_id, fault=fault)
+            self._registry.events.tell("line_mended", self.client_id, fault=fault)
         return text
 
     def lines(self, commit="after", ahead=0):
@@ -206,11 +207,6 @@ class Connection:
         if self._session is not session:
             raise StoreError("the server has begun anew, after another one or with another store")
 
-    @classmethod
-    def close_all(cls):
-        """Close the TCP connections of all clients. They may come back."""
-        cls.registry.close_all()
-
     @property
     def traffic(self):
         """Traffic: counts."""
@@ -237,7 +233,7 @@ class Connection:
                 self._fail(error)
                 raise self.fault
             self._begin(self._store, state)
-        self._registry.tell("discarded", self.client_id, lines=count)
+        self._registry.events.tell("discarded", self.client_id, lines=count)
         return count
 
     async def away(self, seconds):
@@ -320,8 +316,7 @@ class Connection:
     def _fail(self, error):
         """The store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
         self.fault = StoreError("the store failed: %s" % error)
-        self._registry.say("%s: %s" % (self.client_id, self.fault))
-        self._registry.tell("store_failed", self.client_id, error=str(error))
+        self._registry.events.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
         self._changed.pulse()
 
@@ -352,7 +347,7 @@ class Connection:
         await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
         session.accept(len(lines), ticks_ms())
         self._carrier.wake()
-        self._registry.tell("received", self.client_id, lines=lines)
+        self._registry.events.tell("received", self.client_id, lines=lines)
         self._resuming.moved()
         return True
 
@@ -364,7 +359,7 @@ class Connection:
         return True
 
     def _acknowledged_until(self, base):
-        self._registry.tell("acknowledged", self.client_id, count=(base - self._base) & NUMBERS)
+        self._registry.events.tell("acknowledged", self.client_id, count=(base - self._base) & NUMBERS)
         self._base = base
 
     async def _store_written(self):
@@ -421,9 +416,7 @@ class Connection:
         held = self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
         if held:  # the client took longer ones before its restart, or what it takes was not known
-            self._registry.say("%s: a line of %d bytes is held, and those behind it: the client takes %d bytes at most"
-                               % (self.client_id, held, self.max_line))
-            self._registry.tell("line_held", self.client_id, bytes=held, longest=self.max_line)
+            self._registry.events.tell("line_held", self.client_id, bytes=held, longest=self.max_line)
 
     def disconnect(self):
         """End the present TCP connection, if there is one."""

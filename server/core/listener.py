@@ -20,6 +20,7 @@ from protocol.framing import PREAMBLE
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
 from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from server.core.admission import Places
+from server.core.events import CLOSED_HERE
 from server.core.keys import Keys
 from server.core.streams import start_server
 from server.core.ticker import Ticker
@@ -49,7 +50,7 @@ class Listener:
 
     def __init__(self, registry, keys, store, timeout_ms, guard=None):
         self._registry = registry
-        self._keys = keys if isinstance(keys, Keys) else Keys(keys)
+        self.keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._guard = guard
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
         # None, or a coroutine function (transport, first bytes) that returns what serves a connection without preamble.
@@ -72,13 +73,13 @@ class Listener:
         self._gone = None
         watch = self._store.watch  # a store of somebody's own may have none: that is found before the port is open
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
-        self._registry.tell("listening", host=host, port=port)
+        self._registry.events.tell("listening", host=host, port=port)
         watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
         try:
             while True:
                 await sleep_ms(self._ticker.wait_ms)
                 self._ticker.tick()
-                self._registry.end_period()
+                self._registry.events.look()
         except asyncio.CancelledError:
             if self._gone is None:
                 raise
@@ -95,8 +96,7 @@ class Listener:
             await watch()
         except Exception as error:  # a store's errors are its own; without a watch nobody would go on looking
             self._gone = error
-            self._registry.say(str(error))
-            self._registry.tell("store_gone", error=str(error))
+            self._registry.events.tell("store_gone", error=str(error))
             serving.cancel()
 
     async def _say_farewell(self):
@@ -133,16 +133,15 @@ class Listener:
         return LoggedTransport(self._registry.log, *args)
 
     async def _serve(self, connection, transport):
-        why = "closed by the server"
+        why = CLOSED_HERE
         self._ticker.add(transport)
         try:
             await connection.serve(transport)
         except (OSError, EOFError, LinkError) as error:
             why = str(transport.fault or error)
-            self._registry.log("! %s: %s" % (transport.peer, why))
         finally:
             self._ticker.remove(transport)
-            self._registry.tell("disconnected", connection.client_id, peer=transport.peer, reason=why)
+            self._registry.events.tell("disconnected", connection.client_id, peer=transport.peer, reason=why)
 
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
@@ -167,7 +166,7 @@ class Listener:
             if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
                 self._guard.failed(transport.address)
             self._leave(place)
-            self._registry.refused(transport.peer, _reason(responder, error), _kind(error))
+            self._registry.events.refused(transport.peer, _reason(responder, error), _kind(error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
             return None
@@ -177,10 +176,7 @@ class Listener:
             self._guard.succeeded(transport.address)
         client_id = connection.client_id
         expected = client_id in self._registry.expected
-        self._registry.log("= %s connected from %s" % (client_id, transport.peer))
-        self._registry.tell("connected", client_id, peer=transport.peer, expected=expected)
-        if not expected:
-            self._registry.say("%s is not among the expected clients; served" % client_id)
+        self._registry.events.tell("connected", client_id, peer=transport.peer, expected=expected)
         self._registry.changed.pulse()
         return connection
 
@@ -209,7 +205,7 @@ class Listener:
 
     def _clear(self, place):
         place.cleared = True
-        self._registry.refused(place.transport.peer, _TOO_MANY, "flood")
+        self._registry.events.refused(place.transport.peer, _TOO_MANY, "flood")
         place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
         place.task.cancel()
 
@@ -224,7 +220,7 @@ class Listener:
         self._leave(place)
         loading = connection.load(self._store, welcome.owner)
         await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
-        if not self._keys.proved(responder.client_id, key):
+        if not self.keys.proved(responder.client_id, key):
             raise AuthenticationError("the key was taken away during the handshake")
         return connection, welcome
 
@@ -237,10 +233,10 @@ class Listener:
             fault = "the firmware of the ESP8266 speaks protocol version %d, this is %d" % (version, VERSION)
         if fault:
             raise RemoteProtocolError(fault)
-        key = self._keys.choose(responder.client_id, responder.fits)
+        key = self.keys.choose(responder.client_id, responder.fits)
         if key is None:
             responder.refuse = REFUSED_IDENTITY  # the same for both
-            raise AuthenticationError("wrong key" if responder.client_id in self._keys else "unknown id")
+            raise AuthenticationError("wrong key" if responder.client_id in self.keys else "unknown id")
         return key
 
     async def _proof(self, transport, responder, connection, key):
@@ -284,7 +280,7 @@ _TOO_MANY = "too many connections without proof"
 
 
 def _kind(error):
-    """Of registry.REFUSALS."""
+    """Returns which of events.REFUSALS it is."""
     for kind, errors in _KINDS:
         if isinstance(error, errors):
             return kind

@@ -14,13 +14,13 @@ _MET = 4
 class Resuming:
     """storing: TaskFlag, set when a RESUME that had to wait is to be answered by `realign`."""
 
-    def __init__(self, client_id, registry, storing):
+    def __init__(self, client_id, events, storing):
         self.pace = Pace()
         self._storing = storing
         self._waking = None  # task that sets it
         self._transport = None  # of the present connection
         self._client_id = client_id
-        self._registry = registry
+        self._events = events
         self._store = None
         self._met = []  # epochs of the client
         self._welcomed = None  # our epoch as WELCOME told it on the present connection
@@ -56,7 +56,7 @@ class Resuming:
 
     def _steady(self, row):
         if row:
-            self._registry.tell("steady", self._client_id, connections=row)
+            self._events.tell("steady", self._client_id, connections=row)
 
     def answer(self, state, session):
         """The client has sent its RESUME: answer it, if nothing has to be stored before.
@@ -137,8 +137,4 @@ class Resuming:
         self._said = memory
 
     def _tell(self, found):
-        self._registry.say(
-            "%s: the store is not the continuation of what the client has seen: it does not know of %d lines that"
-            " the client had had acknowledged, nor of %d that it has got" % (self._client_id, found.lost, found.unknown)
-        )
-        self._registry.tell("store_rolled_back", self._client_id, lines=found.lost, unknown=found.unknown)
+        self._events.tell("store_rolled_back", self._client_id, lines=found.lost, unknown=found.unknown)

@@ -50,6 +50,11 @@ class AdminServer:
         with contextlib.suppress(OSError):  # it is in nobody's way: see start
             os.unlink(self.path)
 
+    def note(self, event, client_id, details):
+        """A subscriber of events, for those who call `tail`."""
+        if event == "received":
+            self.received(client_id, details["lines"])
+
     def received(self, client_id, lines):
         for queue in list(self._tails.get(client_id, ())):
             for line in lines:

@@ -14,6 +14,7 @@ import time
 
 from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
+from server import default_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import settings as settings_file
@@ -126,7 +127,7 @@ def _settings(options):
 def _serve(options, settings):
     if options.json:
         settings.log = "json"
-    status = serve(settings, options.secrets)
+    status = serve(settings, options.secrets, default_server())  # whose functions the application imports from `server`
     _give_up_output()  # a log that could not be written is no error of the server
     return status
 

@@ -13,7 +13,7 @@ class Status:
         self._clients = {}
 
     def note(self, event, client_id, details):
-        """An event of the registry."""
+        """A subscriber of events: see core/events.py."""
         if client_id is None:
             return
         client = self._clients.setdefault(client_id, _Client())

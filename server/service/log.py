@@ -7,13 +7,10 @@ docs/operations.md says what each event means. Lines of clients are never in it.
 
 import json
 import sys
-import time
 from datetime import UTC, datetime
 
 # Not worth a line each: counters and `pb-link tail` are for these.
 QUIET = {"received", "acknowledged"}
-LOGGED = 10  # lines of a kind in a period, for Few
-PERIOD_S = 10.0
 
 
 class Log:
@@ -40,30 +37,6 @@ class Log:
         else:
             text = " ".join([now, event, *(f"{name}={_shown(value)}" for name, value in fields.items())])
         print(text, file=self._file, flush=True)
-
-
-class Few:
-    """A log of what others can make happen as often as they like: LOGGED of a kind in a period, and how many more.
-
-    each: of each client, all of whom are known; otherwise of all together.
-    """
-
-    def __init__(self, log, each=False):
-        self._log = log
-        self._each = each
-        self._told = {}  # event, or (event, client) -> [lines in this period, its end]
-
-    def __call__(self, event, client=None, **details):
-        now = time.monotonic()
-        kind, whose = ((event, client), client) if self._each else (event, None)
-        told = self._told.get(kind)
-        if told is None or now >= told[1]:
-            if told is not None and told[0] > LOGGED:
-                self._log(event + "_more", whose, count=told[0] - LOGGED)
-            told = self._told[kind] = [0, now + PERIOD_S]
-        told[0] += 1
-        if told[0] <= LOGGED:
-            self._log(event, client, **details)
 
 
 def _shown(value):

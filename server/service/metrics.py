@@ -96,7 +96,8 @@ class Metrics:
             lines.append(f"pb_link_round_trip_seconds_sum{_of(client)} {client['round_trip_s']:.10g}")
             lines.append(f"pb_link_round_trip_seconds_count{_of(client)} {client['round_trips']}")
         _describe(lines, "refused_total", "counter", "Connections that were not let in")
-        lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in self._registry.refusals.items()]
+        refusals = self._registry.events.refusals
+        lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in refusals.items()]
         if self._store.latency is not None:
             self._add_latency(lines)
         for name, kind, text, value in (

@@ -6,19 +6,19 @@ import importlib
 import os
 import signal
 import sys
-import traceback
 
-import server
 from server.core.address_backoff import Guard
+from server.core.events import place_of
 from server.core.keys import Keys
-from server.core.listener import MAX_GREETED, MAX_SILENT, Listener
+from server.core.listener import MAX_GREETED, MAX_SILENT
 from server.core.pace import FREE
+from server.core.server import Server
 from server.core.store import StoreGone
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
 from server.service.client_status import Status
-from server.service.log import QUIET, Few, Log
+from server.service.log import QUIET, Log
 from server.service.metrics import Metrics
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
@@ -33,16 +33,19 @@ _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application t
 
 
 class Service:
-    """Args: settings, secrets: see settings.py and secret_settings.py.
+    """Args: settings, secrets: see settings.py and secret_settings.py; server: Server, or None: one of its own.
 
     Raises: SettingsError, StoreError, ValueError, OSError.
     """
 
-    def __init__(self, settings, secrets, log=None):
+    def __init__(self, settings, secrets, server=None, log=None):
         self.settings = settings
         self.log = log or Log(settings.log)
-        self._few = Few(self.log)  # of clients without a key, which anybody can say to be
-        self._few_each = Few(self.log, each=True)  # of those with one
+        self.server = server or Server()
+        self.events = self.server.events
+        self.registry = self.server.registry
+        self._log_of_all = self.events.rate_limited(self.log)  # of clients without a key, which anybody can say to be
+        self._log_of_each = self.events.rate_limited(self.log, each=True)  # of those with one
         self._metrics_token = secrets.metrics_token
         self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
@@ -53,11 +56,9 @@ class Service:
         self._app = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
-        self.registry = server._registry
         self.status = Status(self.registry, self.keys, settings.keyless)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
         self._gateways = RunningGateways(settings, secrets)
-        self._subscribers = []  # gateways' functions (event, client_id, details)
         self._stop = asyncio.Event()
         self._failed = False
         self.stuck = False  # a task goes on although it has been cancelled
@@ -65,11 +66,12 @@ class Service:
     async def run(self):
         """Serve until a signal, or until the application fails. Returns the exit status."""
         settings, registry = self.settings, self.registry
-        registry.on_event = self._on_event
-        registry.use(self.store)
+        for subscriber in (self.status.note, self._admin.note, self._log_event):
+            self.events.subscribe(subscriber)
         guard = Guard()
-        listener = Listener(registry, self.keys, self.store, settings.timeout_ms, guard)
-        registry.expect({*settings.clients, *settings.keyless, *self.keys})
+        expected = {*settings.clients, *settings.keyless, *self.keys}
+        self.server.prepare(expected, self.keys, self.store, settings.timeout_ms, guard)
+        listener = self.server.listener
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -82,7 +84,7 @@ class Service:
             await self._admin.start()
             self._gateways.make(
                 registry, self.store, listener, keys=self.keys, served=self._served,
-                rate_limited=lambda: Few(self.log), subscribe=self._subscribers.append,
+                rate_limited=lambda: self.events.rate_limited(self.log), subscribe=self.events.subscribe,
             )  # fmt: skip
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:
@@ -126,24 +128,19 @@ class Service:
             self._failed = True
             self._stop.set()
         except Exception as error:  # whatever it is, the service does not go on without it
-            self.log("failed", error=f"{type(error).__name__}: {error}", at=_where(error))
+            self.log("failed", error=f"{type(error).__name__}: {error}", at=place_of(error))
             self._failed = True
             self._stop.set()
 
-    def _on_event(self, event, client_id, details):
-        self.status.note(event, client_id, details)
-        if event == "received":
-            self._admin.received(client_id, details["lines"])
-        for tell in self._subscribers:
-            tell(event, client_id, details)
+    def _log_event(self, event, client_id, details):
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
-            self.log(event, **details)  # the registry counts those that others can make happen
+            self.log(event, **details)  # Events counts those that others can make happen
         elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
             pass
         elif event not in QUIET:
-            log = self._few if client_id in self.settings.keyless else self._few_each
+            log = self._log_of_all if client_id in self.settings.keyless else self._log_of_each
             log(event, client_id, **details)
 
     def _flaps(self, event, client_id, details):
@@ -220,16 +217,12 @@ def load_app(name):
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"app {name!r} cannot be loaded: {error}")
     except Exception as error:  # it is another program, and may raise anything
-        raise SettingsError(f"app {name!r} cannot be loaded: {type(error).__name__}: {error} ({_where(error)})")
+        raise SettingsError(f"app {name!r} cannot be loaded: {type(error).__name__}: {error} ({place_of(error)})")
     if not hasattr(found, "run"):
         raise SettingsError(f"app {name!r} has no method `async def run(self)`")
     return found
 
 
-def _where(error):
-    """FILE:LINE that has raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}"
 
 
 def open_file_limit():
@@ -245,11 +238,11 @@ def open_file_limit():
     return hard
 
 
-def serve(settings, secrets):
-    """Returns the exit status."""
+def serve(settings, secrets, server):
+    """Serve until a signal comes. server: the Server that the application uses. Returns the exit status."""
 
     async def main():
-        service = Service(settings, secrets)
+        service = Service(settings, secrets, server)
         status = await service.run()
         if service.stuck:
             os._exit(status)  # asyncio.run would wait for it; everything is on the disk

@@ -12,7 +12,6 @@ import pb_link.start  # noqa: F401
 import server
 from pb_link.settings import PINS
 from primitives import nonces, platform, waiting
-from server.core.registry import Registry
 from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board, Console
 from sim.virtual.costs import PLACEHOLDERS
@@ -109,8 +108,7 @@ class VirtualLink:
 
     def _server_program(self, board):
         board.loop.network = self.tcp
-        # A process has a registry of its own.
-        server._registry = server.Connection.registry = Registry()
+        server._server = server.Server()  # a process has one of its own
         ASYNCIO.run(self._server_main())
 
     def kill_server(self):
@@ -135,7 +133,7 @@ class VirtualLink:
     def boundary(self):
         """While it is entered, os.urandom, sys.stdout, ticks_ms, the moment and SHA-256 are the boards'."""
         world = self.world
-        urandom, stdout, registry = os.urandom, sys.stdout, server._registry
+        urandom, stdout, real_server = os.urandom, sys.stdout, server._server
 
         def board_urandom(n):
             board = world.current
@@ -177,7 +175,7 @@ class VirtualLink:
             os.urandom, sys.stdout = urandom, stdout
             for names, name, original in replaced:
                 names[name] = original
-            server._registry = server.Connection.registry = registry
+            server._server = real_server
 
 
 def _replace(name, original, substitute):

@@ -96,7 +96,7 @@ def test_server_with_another_key_learns_and_tells_nothing():
         async with System(key=OTHER_KEY) as system:
             await until(lambda: system.app.failures, "the failure")
             writing = asyncio.create_task(system.app.write("secret"))
-            await until(lambda: system.service.registry._refused >= 2, "the next attempt")
+            await until(lambda: sum(system.service.events.refusals.values()) >= 2, "the next attempt")
             assert not writing.done() and not system.app.status()
             assert system.service.connection().nconns == 0
             writing.cancel()

@@ -18,7 +18,7 @@ async def say(conn, line, **how):
     await conn.write(line, **how)
 
 async def echo():
-    conn = server._registry.get("a")
+    conn = server.default_server().registry.get("a")
     for i in range(3):
         await conn.write("early %d" % i, wait=False)
     print("early")
@@ -36,6 +36,45 @@ async def main():
 
 asyncio.run(main())
 """
+
+# Two servers in one process, for the same client: what one of them gets the other sends.
+TWO = """
+import asyncio
+from server import MemoryStore, Server
+
+async def echo(server, other):
+    while True:
+        line = await (await server.client_conn("a")).readline()
+        await other.registry.get("a").write(line, wait=False)
+
+async def main():
+    servers = Server(), Server()
+    for number, port in enumerate(PORTS):
+        one, other = servers[number], servers[1 - number]
+        asyncio.create_task(one.run({"a"}, True, port, 10000, keys={"a": "KEY"}, store=MemoryStore()))
+        asyncio.create_task(echo(one, other))
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_two_servers_live_in_one_process(tmp_path, micropython64):
+    async def main():
+        clients = [Client(port) for port in ports]
+        for number, client in enumerate(clients):
+            await within(client.connect())
+            await client.write(f"from {number}")
+        assert await within(clients[0].expect(1)) == ["from 1\n"]
+        assert await within(clients[1].expect(1)) == ["from 0\n"]
+        for client in clients:
+            client.cut()
+
+    ports = [free_port(), free_port()]
+    program = tmp_path / "program.py"
+    program.write_text(TWO.replace("PORTS", str(ports)).replace("KEY", KEY.hex()))
+    with running([micropython64, program], tmp_path):
+        asyncio.run(main())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ MODULES = (
     "esp_link/wifi.py",
     "server/core/connection.py",
     "server/core/listener.py",
-    "server/core/registry.py",
+    "server/core/rate_limited_log.py",
     "server/core/store.py",
     "server/core/transport.py",
 )

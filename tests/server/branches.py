@@ -50,16 +50,12 @@ class Server:
     def __init__(self, disk):
         self.disk = disk
         self.events = []  # (lines, unknown) of store_rolled_back
-        self.said = []
         self.state = now(disk.store.claim(CLIENT))
         self.session = ServerSession(diff)
         self.session.restore(self.state.peer_epoch, self.state.next_number, self.state.base, self.state.outbox)
         self.base = self.state.base
         self.resuming = Resuming(CLIENT, self, None)
         self.resuming.begin(disk.store)
-
-    def say(self, text):
-        self.said.append(text)
 
     def tell(self, event, client_id, lines, unknown):
         assert event == "store_rolled_back" and client_id == CLIENT

@@ -114,7 +114,7 @@ class Fuzz:
             session.append(line, True)
             await store.put("client", state.owner, line)
         session.known_until(session.end)
-        resuming = Resuming("client", Registry(), None)
+        resuming = Resuming("client", Registry().events, None)
         resuming.begin(store)
         resuming.attach(Impatient(), state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME, 0)

@@ -1,7 +1,7 @@
 """What the server sees at the other end of TCP: a bridge with a client behind it, made of the protocol core.
 
 `Client` is one life of a client: its session outlives connections. `Service` runs the server in this process, with a
-fresh registry, and can be stopped and started. Unrealistic: client and bridge are one, there is no mailbox between
+fresh Server, and can be stopped and started. Unrealistic: client and bridge are one, there is no mailbox between
 them, and a frame is handed over the moment it arrives.
 """
 
@@ -20,7 +20,7 @@ from protocol.handshake import Initiator
 from protocol.limits import MAX_LINE
 from protocol.lines import decode_line, encode_line
 from protocol.session import OPEN, Session
-from server.core.registry import Registry
+from server.stores.default import default_store
 from tests.patience import PATIENCE_S
 from tests.sessions import idle
 
@@ -85,7 +85,9 @@ class Service:
         self.timeout = timeout
         self.verbose = verbose
         self.port = free_port()
-        self.registry = server._registry = server.Connection.registry = Registry()
+        server._server = server.Server(default_store)
+        self.registry = server._server.registry
+        self.events = self.registry.events
         self.task = None
 
     def start(self):
@@ -111,7 +113,7 @@ class Service:
 
     async def refusals(self, count):
         """Return when so many connections have been refused."""
-        await until(lambda: self.registry._refused >= count, "the refusal")
+        await until(lambda: sum(self.events.refusals.values()) >= count, "the refusal")
 
     async def __aenter__(self):
         self.start()

@@ -7,25 +7,25 @@ import pytest
 from protocol.errors import StoreError
 from protocol.frame import HELLO
 from protocol.session import RESUMING
-from server import MemoryStore
-from server.core.listener import Listener
-from server.core.registry import Registry
-from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, Forger, free_port, until, within
+from server import Connection, MemoryStore, Server
+from server.core.printed_log import PrintedLog
+from server.stores.default import default_store
+from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, Forger, Service, free_port, until, within
 
 
 class Node:
     """A server as a process of its own would be, in this one. Use: `async with Node(store) as node`."""
 
-    def __init__(self, store):
+    def __init__(self, store, timeout_ms=TIMEOUT_MS):
         self.port = free_port()
-        self.registry = Registry()
-        self.registry.use(store)
-        self.registry.expect({"a"})
+        self.server = Server(default_store)
+        self.registry = self.server.registry
+        self.server.events.subscribe(PrintedLog().note)
+        self.server.prepare({"a"}, KEYS, store, timeout_ms)
         self.conn = self.registry.get("a")
-        self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
 
     async def __aenter__(self):
-        self._task = asyncio.create_task(self._listener.serve(HOST, self.port))
+        self._task = asyncio.create_task(self.server.listener.serve(HOST, self.port))
         return self
 
     async def __aexit__(self, *error):
@@ -157,3 +157,57 @@ def test_line_of_the_server_without_the_client_reaches_it_through_the_other():
                 await within(second.conn.write("fenced"))
 
     asyncio.run(main())
+
+
+class Own(Node):
+    """A server whose lines are its own: it has a store that no other has."""
+
+    def __init__(self):
+        super().__init__(MemoryStore())
+        self.events = []
+        self.server.events.subscribe(lambda event, client_id, details: self.events.append(event))
+
+
+def test_two_servers_of_one_process_share_nothing():
+    """Two ports, two stores, and one client id on both."""
+
+    async def main():
+        async with Own() as first, Own() as second:
+            clients = Client(first.port), Client(second.port)
+            for node, client in zip((first, second), clients):
+                await within(client.connect())
+                await client.write(f"to {node.port}")
+                await within(client.acknowledged())
+                await within(node.conn.write(f"from {node.port}"))
+            assert first.conn is not second.conn
+            for node, client in zip((first, second), clients):
+                assert await within(node.server.client_conn("a")) is node.conn
+                assert await within(node.conn.readline()) == f"to {node.port}\n"
+                assert client.lines == [f"from {node.port}\n"]
+                assert node.conn.nconns == node.events.count("connected") == 1
+            await Client(second.port, key=OTHER_KEY).refused()
+            counts = [sum(node.server.events.refusals.values()) for node in (first, second)]
+            assert counts == [0, 1]
+            first.conn.close_all()
+            await clients[0].ended()
+            assert clients[1].up
+
+    asyncio.run(main())
+
+
+def test_connections_of_all_clients_of_the_process_server_alone_are_closed_by_the_class():
+    async def main():
+        async with Own() as own, Service() as service:
+            clients = Client(own.port), Client(service.port)
+            for client in clients:
+                await within(client.connect())
+            Connection.close_all()
+            await clients[1].ended()
+            assert clients[0].up
+
+    asyncio.run(main())
+
+
+def test_server_without_a_store_of_its_own_asks_for_one():
+    with pytest.raises(TypeError, match="needs a store"):
+        asyncio.run(Server().run({"a"}, keys=KEYS))

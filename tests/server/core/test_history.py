@@ -7,6 +7,7 @@ import pytest
 
 from protocol.frame import MAX_RUNS
 from server.core.history import RUNS, begin_run, runs_around
+from server.core.printed_log import PrintedLog
 from tests.server.branches import Client, Connection, Disk, Server
 
 
@@ -298,14 +299,16 @@ def test_boards_with_one_id_that_take_turns_are_no_news_of_the_store():
     assert (other.read, client.read) == (turns, lines(b"down", 5) + turns)
 
 
-def test_what_a_server_says_of_an_empty_store_does_not_call_lines_lost_that_another_one_had():
+def test_what_a_server_says_of_an_empty_store_does_not_call_lines_lost_that_another_one_had(capsys):
     """A store in memory begins empty, though the application had them all."""
     client, server = met()
     drained(client, server).cut()
     again = Server(Disk())
     drained(client, again)
     assert again.events == [(5, 0)]
-    assert "does not know of 5 lines that the client had had acknowledged, nor of 0 that it has got" in again.said[0]
+    PrintedLog().note("store_rolled_back", "a", {"lines": again.events[0][0], "unknown": again.events[0][1]})
+    said = "does not know of 5 lines that the client had had acknowledged, nor of 0 that it has got"
+    assert said in capsys.readouterr().out
 
 
 def numbered_runs(numbers):

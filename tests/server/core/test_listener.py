@@ -7,12 +7,13 @@ import random
 import pytest
 
 import server.core.listener
-import server.core.registry
+import server.core.rate_limited_log
 from protocol.frame import REFUSED, REFUSED_IDENTITY, REFUSED_VERSION, WELCOME
 from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
 from server import MemoryStore, client_conn
 from server.core.listener import Listener
+from server.core.printed_log import PrintedLog
 from server.core.registry import Registry
 from tests.link import virtual
 from tests.server.all_stores import TemporaryStore
@@ -454,7 +455,7 @@ def test_places_of_unproven_connections_are_given_back(monkeypatch):
                 client = Client(service.port)
                 await within(client.connect())
                 client.cut()
-            assert service.registry._refused == 6
+            assert sum(service.events.refusals.values()) == 6
             first, second = await crowd(service, [HELLO_OF_A, HELLO_OF_A])
             assert not await ended(first[0]) and not await ended(second[0])
 
@@ -465,13 +466,13 @@ def test_places_of_unproven_connections_are_given_back(monkeypatch):
 
 
 def test_refusals_in_the_log_are_bounded_in_rate(capsys, monkeypatch):
-    monkeypatch.setattr(server.core.registry, "_PERIOD_MS", 1 << 28)
+    monkeypatch.setattr(server.core.rate_limited_log, "PERIOD_MS", 1 << 28)
 
     async def main():
         async with Service() as service:
             for _ in range(25):
                 await what_comes(service.port, b"garbage")
-            service.registry._period.expire()
+            service.events._tell_some._period.expire()
             await what_comes(service.port, b"garbage")
 
     asyncio.run(main())
@@ -495,11 +496,12 @@ def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
 
     async def main():
         registry = Registry()
+        registry.events.subscribe(PrintedLog().note)
         listening = asyncio.create_task(Listener(registry, KEYS, MemoryStore(), 600000).serve(HOST, 0))
         for _ in range(15):
-            registry.refused("here", "the first", "protocol")
+            registry.events.refused("here", "the first", "protocol")
         await asyncio.sleep(days * 86400)
-        registry.refused("here", "a later one", "protocol")
+        registry.events.refused("here", "a later one", "protocol")
         listening.cancel()
 
     monkeypatch.setattr(asyncio, "start_server", listen)

@@ -15,7 +15,7 @@ from tests.server.peer import Client, Service, until, within
 def recorded(service):
     """The events named line_held, as they come."""
     events = []
-    service.registry.on_event = lambda name, client_id, details: name == "line_held" and events.append(details)
+    service.events.subscribe(lambda name, client_id, details: name == "line_held" and events.append(details))
     return events
 
 

@@ -70,7 +70,7 @@ def test_client_that_has_to_wait_is_served_then():
     async def main():
         async with Service() as service:
             events = []
-            service.registry.on_event = lambda event, client_id, details: events.append((event, details))
+            service.events.subscribe(lambda event, client_id, details: events.append((event, details)))
             client = Client(service.port)
             await within(client.connect())
             pace = service.connection().pace

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import os
 import subprocess
 import sys
@@ -11,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from server import client_conn
+from server.core.rate_limited_log import LOGGED
 from server.service import settings
 from server.service.key_file import KeyFile
-from server.service.log import LOGGED, Few, Log
+from server.service.log import Log
 from server.service.secret_settings import Secrets
 from server.service.service import Service as Program
 from tests.server.all_stores import STORES
@@ -54,7 +54,7 @@ def test_line_that_is_no_text_ends_its_connection_and_meets_no_reader(store, rea
         kept = store()
         async with Service(store=kept, expected=("a", "b")) as service:
             told = []
-            service.registry.on_event = lambda event, client_id, details: told.append((event, client_id, details))
+            service.events.subscribe(lambda event, client_id, details: told.append((event, client_id, details)))
             good, evil = Client(service.port, "b", OTHER_KEY), Client(service.port)
             await within(good.connect())
             await within(evil.connect())
@@ -90,7 +90,7 @@ def test_line_that_an_older_server_stored_unchecked_is_delivered_mended(store, r
     async def main():
         async with Service(store=store()) as service:
             told = []
-            service.registry.on_event = lambda event, client_id, details: told.append((event, client_id, details))
+            service.events.subscribe(lambda event, client_id, details: told.append((event, client_id, details)))
             conn = service.connection()
             await within(conn.load(service.store))
             stored = [b"one", b"caf\xc3\xa9 \xff", b"a\nb", b"\xed\xa0\xbd", b"two"]
@@ -105,28 +105,14 @@ def test_line_that_an_older_server_stored_unchecked_is_delivered_mended(store, r
     asyncio.run(main())
 
 
-def test_connections_of_each_client_are_logged_ten_times_in_ten_seconds():
-    file = io.StringIO()
-    few = Few(Log("json", file), each=True)
-    for _ in range(3 * LOGGED):
-        few("disconnected", "a", reason="a line that is not UTF-8")
-    few("disconnected", "b", reason="x")
-    told = [json.loads(line)["client"] for line in file.getvalue().splitlines()]
-    assert told == ["a"] * LOGGED + ["b"]
-    few._told["disconnected", "a"][1] = 0.0  # the period is over
-    few("disconnected", "a", reason="x")
-    more = json.loads(file.getvalue().splitlines()[-2])
-    assert (more["event"], more["client"], more["count"]) == ("disconnected_more", "a", 2 * LOGGED)
-
-
 def test_refusals_are_counted_in_one_place():
-    """By the registry, whose periods begin at other times than those of the log."""
+    """By Events, whose periods begin at other times than those of the log."""
     KeyFile("keys.json").add("a")
     file = io.StringIO()
-    service = Program(settings.read(None), Secrets({}), Log("json", file))
+    service = Program(settings.read(None), Secrets({}), log=Log("json", file))
     try:
         for _ in range(3 * LOGGED):
-            service._on_event("refused", None, {"peer": "x", "reason": "y"})
+            service._log_event("refused", None, {"peer": "x", "reason": "y"})
     finally:
         service.store.close()
     assert len(file.getvalue().splitlines()) == 3 * LOGGED

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import server
-from server.core.registry import Registry
+from server.core.rate_limited_log import LOGGED
 from server.gateways.interface import Description, Gateway, descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import settings
 from server.service.key_file import KeyFile
-from server.service.log import LOGGED, Log
+from server.service.log import Log
 from server.service.metrics import Metrics
 from server.service.secret_settings import Secrets
 from server.service.service import Service
@@ -125,8 +125,9 @@ class Told(Log):
 async def served(play, text, log):
     """Have a Service run from these settings while play(service, port) goes on. Returns the exit status."""
     port = free_port()
-    server._registry = server.Connection.registry = Registry()
-    service = Service(read(f'host = "127.0.0.1"\nport = {port}\n{text}'), Secrets({VARIABLE: "horse"}), log=log)
+    server._server = server.Server()
+    settings = read(f'host = "127.0.0.1"\nport = {port}\n{text}')
+    service = Service(settings, Secrets({VARIABLE: "horse"}), server._server, log)
     running = asyncio.create_task(service.run())
     try:
         await play(service, port)

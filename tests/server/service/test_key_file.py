@@ -74,7 +74,7 @@ def test_both_keys_are_good_until_the_new_one_has_been_used_and_nobody_is_refuse
                 await within(client.connect())
             assert used == []
             await within(Client(service.port, key=OTHER_KEY).connect())
-            assert used == [("a", OTHER_KEY)] and service.registry._refused == 0
+            assert used == [("a", OTHER_KEY)] and sum(service.events.refusals.values()) == 0
             for _ in range(2):
                 assert "wrong key" in await Client(service.port).refused()
 

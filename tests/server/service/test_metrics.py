@@ -28,7 +28,7 @@ class Observed(Service):
     def __init__(self, **how):
         super().__init__(store=TemporaryStore(), **how)
         self.status = Status(self.registry, self.keys)
-        self.registry.on_event = self.status.note
+        self.events.subscribe(self.status.note)
         self.metrics = Metrics(
             "127.0.0.1:1", None, status=self.status, registry=self.registry, store=self.store, guard=Guard()
         )
@@ -142,9 +142,9 @@ def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
             writer.write(PREAMBLE + b"\0\x28" + Initiator("a", KEY, bytes(8), bytes(16)).hello())
             await within(reader.readexactly(2))  # of WELCOME
             writer.close()
-            await until(lambda: sum(service.registry.refusals.values()) == 34, "the refusals")
+            await until(lambda: sum(service.events.refusals.values()) == 34, "the refusals")
             found = service.read()
-            kinds = {kind: found["refused_total", kind] for kind in service.registry.refusals}
+            kinds = {kind: found["refused_total", kind] for kind in service.events.refusals}
             assert kinds == {"identity": 2, "protocol": 30, "time": 1, "gone": 1, "flood": 0, "store": 0}
 
     asyncio.run(main())

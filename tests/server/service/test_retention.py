@@ -121,7 +121,7 @@ def test_lines_are_forgotten_when_the_server_has_waited_for_so_long():
             retention = Retention(1, service.registry, service.store)
             conn = service.connection()
             await conn.write("old", wait=False)
-            service.registry.on_event = lambda event, client_id, details: events.append((event, client_id, details))
+            service.events.subscribe(lambda event, client_id, details: events.append((event, client_id, details)))
             await retention.look(DAY_S - 600)
             assert (await service.store.backlogs())[0]["away_s"] == DAY_S - 600
             client = Client(service.port)

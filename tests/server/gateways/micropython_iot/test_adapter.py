@@ -10,13 +10,12 @@ import server
 from protocol.errors import StoreError
 from protocol.sender import Sender
 from server import client_conn
-from server.core.listener import Listener
 from server.gateways.micropython_iot.gateway import Gateway
 from server.gateways.micropython_iot.message_ids import Memory
 from server.stores.sqlite import SQLiteStore
 from tests.server.all_stores import TemporaryStore
 from tests.server.gateways.host import make_host
-from tests.server.peer import KEYS, Client, open_stream, until, within
+from tests.server.peer import Client, open_stream, until, within
 from tests.server.test_two_servers import Node
 
 TIMEOUT_MS = 1000
@@ -96,12 +95,11 @@ class OldNode(Node):
     """A server that has allowed the client "old"."""
 
     def __init__(self, store, ids=("old",)):
-        super().__init__(store)
-        server.Connection.registry = server._registry = self.registry
-        self._listener = Listener(self.registry, KEYS, store, TIMEOUT_MS)
+        super().__init__(store, TIMEOUT_MS)
+        server._server = self.server
         host = make_host(
             registry=self.registry, store=store, timeout_ms=TIMEOUT_MS,
-            take_connections=lambda admit: setattr(self._listener, "admit_other", admit),
+            take_connections=lambda admit: setattr(self.server.listener, "admit_other", admit),
         )  # fmt: skip
         Gateway(SimpleNamespace(allow_legacy=list(ids)), host)
 

@@ -57,7 +57,7 @@ async def gateway(mqtt, broker, service, **settings):
     """A Gateway for the client "a", running."""
     host = make_host(
         registry=service.registry, secrets={"password": lambda: None}, served=lambda: {"a"}, log=Log(),
-        subscribe=lambda subscriber: setattr(service.registry, "on_event", subscriber),
+        subscribe=service.events.subscribe,
     )  # fmt: skip
     found = mqtt.Gateway(settings_of(DESCRIPTION, host=HOST, port=broker.port, **settings), host)
     service.registry.readers.reserve(TITLE, settings.get("clients"))

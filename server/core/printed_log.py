@@ -1,0 +1,50 @@
+"""The log of a server that a program runs by `run`: a printed line for each event that is worth one."""
+
+from server.core.events import CLOSED_HERE
+
+_TEXTS = {
+    "refused": "refused {peer}: {reason}",
+    "refused_more": "{count} more connections refused",
+    "store_gone": "{error}",
+    "store_failed": "{client}: the store failed: {error}",
+    "store_rolled_back": (
+        "{client}: the store is not the continuation of what the client has seen: it does not know of {lines} lines"
+        " that the client had had acknowledged, nor of {unknown} that it has got"
+    ),
+    "line_held": (
+        "{client}: a line of {bytes} bytes is held, and those behind it: the client takes {longest} bytes at most"
+    ),
+    "subscriber_failed": "a subscriber has failed at the event {of}: {error} ({at})",
+    "subscriber_failed_more": "{count} more failures of subscribers",
+}
+
+
+class PrintedLog:
+    """A subscriber of Events. verbose: print also who comes and goes."""
+
+    def __init__(self):
+        self.verbose = False
+
+    def note(self, event, client_id, details):
+        """Print what there is to say of an event."""
+        if event == "connected":
+            self._connected(client_id, **details)
+        elif event == "disconnected":
+            if self.verbose and details["reason"] != CLOSED_HERE:
+                _print("! %s: %s" % (details["peer"], details["reason"]))
+        elif event in _TEXTS:
+            _print(_TEXTS[event].format(client=client_id, **details))
+
+    def _connected(self, client_id, peer, expected):
+        if self.verbose:
+            _print("= %s connected from %s" % (client_id, peer))
+        if not expected:
+            _print("%s is not among the expected clients; served" % client_id)
+
+
+def _print(text):
+    """Ids are in it, which anybody can send and not every terminal can show."""
+    try:
+        print("server:", text)
+    except UnicodeError:
+        print("server:", text.encode("ascii", "backslashreplace").decode())

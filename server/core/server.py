@@ -1,0 +1,79 @@
+"""`Server`: one server, whole. Several may live in one process, each with a port and a store of its own."""
+
+from protocol.credentials import parse_id
+from server.core.keys import Keys, load_keys
+from server.core.listener import Listener
+from server.core.printed_log import PrintedLog
+from server.core.registry import Registry
+
+
+class Server:
+    """What belongs to one server: `registry` of its clients, `events`, and once it is prepared `keys` and `listener`.
+
+    make_store: function () that returns the store of a `run` that names none. It is called once: the lines of one
+    run are there in the next. Without it each `run` must name a store.
+    """
+
+    def __init__(self, make_store=None):
+        self.registry = Registry()
+        self.events = self.registry.events
+        self.keys = None
+        self.listener = None
+        self._make_store = make_store
+        self._store = None  # what make_store has made
+        self._log = None  # PrintedLog, once `run` was called
+
+    async def run(self, expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"):
+        """Serve for ever, as `server.run`; when cancelled, close the listener and all connections."""
+        if isinstance(expected, str):
+            raise TypeError("expected must be a collection of ids, not one str")
+        if not isinstance(port, int) or not 1 <= port <= 65535:
+            raise ValueError("port must be 1..65535")
+        if not isinstance(timeout, int) or timeout < 200:
+            raise ValueError("timeout must be at least 200 ms")
+        expected = {parse_id(client_id) for client_id in expected}
+        if self._log is None:
+            self._log = PrintedLog()
+            self.events.subscribe(self._log.note)
+        self._log.verbose = verbose
+        keys = keys if isinstance(keys, Keys) else load_keys(keys)
+        self.prepare(expected, keys, self._own_store() if store is None else store, timeout)
+        await self.listener.serve(host, port)
+
+    def _own_store(self):
+        if self._store is None:
+            if self._make_store is None:
+                raise TypeError("this Server needs a store: run(.., store=MemoryStore()), for example")
+            self._store = self._make_store()
+        return self._store
+
+    def prepare(self, expected, keys, store, timeout_ms, address_backoff=None):
+        """Make `listener`, for those who call its `serve` themselves. No event is printed.
+
+        Args: expected: ids, as for `run`; the others as for Listener.
+        """
+        self.registry.use(store)
+        self.listener = Listener(self.registry, keys, store, timeout_ms, address_backoff)
+        self.keys = self.listener.keys
+        self.registry.expect(expected)
+
+    async def client_conn(self, client_id):
+        """Wait until the client is connected. Returns its Connection."""
+        connection = self.registry.get(parse_id(client_id))
+        await connection
+        return connection
+
+    async def wait_all(self, client_id=None, peers=None):
+        """Wait until all of peers are connected (None: all that `run` expects).
+
+        Returns: the Connection of client_id, which is waited for as well, or None.
+        """
+        while peers is None and self.registry.expected is None:
+            await self.registry.changed.wait()
+        for peer in self.registry.expected if peers is None else peers:
+            await self.client_conn(peer)
+        return None if client_id is None else await self.client_conn(client_id)
+
+    def close_all(self):
+        """Close the TCP connections of all clients. They may come back."""
+        self.registry.close_all()
