@@ -1,4 +1,4 @@
-"""Keeps those out for a while who fail to prove who they are, again and again. CPython only.
+"""A back-off for addresses that fail to prove who they are, again and again.
 
 A key of 32 bytes is not guessed. But a peer that tries costs a handshake each
 time, and a client with a wrong key fills the log.
@@ -11,22 +11,29 @@ FIRST_S = 0.5  # it then waits for so long, and twice as long after each further
 LONGEST_S = 60.0
 ADDRESSES = 1024  # that are remembered; of more, those that failed first are forgotten
 
+_seconds = getattr(time, "monotonic", time.time)  # MicroPython has no other clock that does not wrap
 
-class Guard:
-    """By address: many clients may share one behind a router, and one success among them frees it."""
 
-    def __init__(self, clock=time.monotonic):
-        self.kept_out = 0  # connections
+class AddressBackoff:
+    """Refuses connections of an address for longer and longer, until one of them succeeds.
+
+    Many clients may share an address behind a router: one success among them frees it.
+    """
+
+    def __init__(self, clock=_seconds):
+        self.kept_out = 0  # connections that were refused
         self._clock = clock
         self._failures = {}  # address -> (count, time from which it may try again)
 
-    def keeps_out(self, address):
-        """True if a connection from this address is to be closed at once."""
-        out = self._clock() < self._failures.get(address, (0, 0.0))[1]
+    def refuses(self, address):
+        """Returns True, and counts it, if a connection from this address is to be closed at once."""
+        wait_s = self._failures.get(address, (0, 0.0))[1] - self._clock()
+        out = 0 < wait_s <= LONGEST_S  # more only if the clock was set back
         self.kept_out += out
         return out
 
     def failed(self, address):
+        """Note that a connection has ended without a proof."""
         count = self._failures.pop(address, (0, 0.0))[0] + 1
         wait_s = min(FIRST_S * 2 ** min(count - FREE - 1, 20), LONGEST_S) if count > FREE else 0.0
         self._failures[address] = (count, self._clock() + wait_s)
@@ -34,4 +41,5 @@ class Guard:
             del self._failures[next(iter(self._failures))]
 
     def succeeded(self, address):
+        """Note that a client at this address has proved who it is: its failures are forgotten."""
         self._failures.pop(address, None)

@@ -10,6 +10,7 @@ interrupted: readers and writers use it themselves.)
 """
 
 import asyncio
+from collections import namedtuple
 
 from primitives.broadcast import Broadcast
 from primitives.platform import ticks_diff, ticks_ms
@@ -20,9 +21,11 @@ from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
-from server.core.line_reader import Lines, Reading, readable
+from server.core.line_reader import LineReader, Lines, readable
 from server.core.resuming import Resuming
-from server.core.welcome import Welcome
+
+# What the server knew when it gave a WELCOME: the number of it, of this client; the owner in the store; the epoch told.
+_Welcome = namedtuple("_Welcome", ("serial", "owner", "epoch"))
 
 
 class Connection:
@@ -42,7 +45,7 @@ class Connection:
         self._base = 0  # what the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
         self._writers = []  # calls of write that wait for a place, in order
-        self._reading = Reading(client_id)
+        self._reading = LineReader(client_id)
         self._changed = Broadcast()
         self._storing = TaskFlag()
         self._resuming = Resuming(client_id, registry.events, self._storing)
@@ -388,7 +391,7 @@ class Connection:
         except Exception as error:  # a store's errors are its own
             raise StoreError("the store failed: %s" % error)
         self._welcomes += 1
-        return Welcome(self._welcomes, owner, epoch)
+        return _Welcome(self._welcomes, owner, epoch)
 
     def _answer(self):
         """The client has sent its RESUME. The store, which may be slow, is not asked if nothing is to be put right."""

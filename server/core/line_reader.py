@@ -9,7 +9,7 @@ a line leaves the store when the application is done with it.
 from protocol.lines import decode_line, line_fault
 
 
-class Reading:
+class LineReader:
     """What the readers of one client want of its store; `step` does it."""
 
     def __init__(self, client_id):

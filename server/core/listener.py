@@ -19,7 +19,7 @@ from protocol.frame import REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION
 from protocol.framing import PREAMBLE
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
 from protocol.responder import WELCOME_SENT, Responder, encode_refused
-from server.core.admission import Places
+from server.core.admission import Admission
 from server.core.events import CLOSED_HERE
 from server.core.keys import Keys
 from server.core.streams import start_server
@@ -45,20 +45,20 @@ _READER_BYTES = 8200
 class Listener:
     """Args:
     registry: Registry; keys: Keys, or a dict from id to key; store: see store.py;
-    timeout_ms: silence that ends a connection; guard: see address_backoff.py, or None.
+    timeout_ms: silence that ends a connection; backoff: see address_backoff.py, or None.
     """
 
-    def __init__(self, registry, keys, store, timeout_ms, guard=None):
+    def __init__(self, registry, keys, store, timeout_ms, backoff=None):
         self._registry = registry
         self.keys = keys if isinstance(keys, Keys) else Keys(keys)
-        self._guard = guard
+        self._backoff = backoff
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
         # None, or a coroutine function (transport, first bytes) that returns what serves a connection without preamble.
         self.admit_other = None
         self._store = store
         self._timeout_ms = timeout_ms
-        self._silent = Places(MAX_SILENT, GRACE_MS)
-        self._greeted = Places(MAX_GREETED, GRACE_MS)
+        self._silent = Admission(MAX_SILENT, GRACE_MS)
+        self._greeted = Admission(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
         self._ended = False
         self._gone = None  # exception of the store's watch: nothing can be stored any more
@@ -112,7 +112,7 @@ class Listener:
 
     async def _accept(self, reader, writer):
         transport = self._transport(reader, writer, self._timeout_ms)
-        if self._ended or self._guard is not None and self._guard.keeps_out(transport.address):
+        if self._ended or self._backoff is not None and self._backoff.refuses(transport.address):
             transport.close()
             return
         self._open.append(transport)
@@ -145,35 +145,35 @@ class Listener:
 
     async def _admit(self, transport):
         """Returns the Connection that the transport has been attached to, or None."""
-        place = _Place(transport)
+        newcomer = _Newcomer(transport)
         responder = Responder()
         try:
-            self._take(self._silent, place, responder)
+            self._enter(self._silent, newcomer, responder)
             limit = Timeout(HELLO_MS)
             connection = await self._maybe_other(transport, limit)
             if connection is None:
-                connection, welcome = await self._handshake(place, responder, limit)
+                connection, welcome = await self._handshake(newcomer, responder, limit)
                 if transport.closed:
                     return None
                 connection.attach(transport, responder, welcome)
         except asyncio.CancelledError:
-            if not place.cleared:
+            if not newcomer.cleared:
                 raise
             return None
         except (OSError, EOFError, LinkError) as error:
             if transport.closed:
                 return None  # not refused: the listener ends
-            if self._guard is not None and isinstance(error, (AuthenticationError, EOFError)):
-                self._guard.failed(transport.address)
-            self._leave(place)
+            if self._backoff is not None and isinstance(error, (AuthenticationError, EOFError)):
+                self._backoff.failed(transport.address)
+            self._leave(newcomer)
             self._registry.events.refused(transport.peer, _reason(responder, error), _kind(error))
             if responder.refuse:
                 await transport.send_frame(encode_refused(responder.refuse, VERSION))
             return None
         finally:
-            self._leave(place)
-        if self._guard is not None:
-            self._guard.succeeded(transport.address)
+            self._leave(newcomer)
+        if self._backoff is not None:
+            self._backoff.succeeded(transport.address)
         client_id = connection.client_id
         expected = client_id in self._registry.expected
         self._registry.events.tell("connected", client_id, peer=transport.peer, expected=expected)
@@ -189,35 +189,35 @@ class Listener:
             return None
         return await _within(limit, "id", self.admit_other(transport, first))
 
-    def _take(self, places, place, responder):
-        """A connection gets a place of one kind; another one may have to go for it. Raises: _Full."""
-        self._leave(place)
-        leaving = places.take(place)
-        if leaving is place:
+    def _enter(self, admission, newcomer, responder):
+        """Give a connection a place of one kind; another one may have to go for it. Raises: _Full."""
+        self._leave(newcomer)
+        leaving = admission.enter(newcomer)
+        if leaving is newcomer:
             responder.refuse = REFUSED_BUSY
             raise _Full(_TOO_MANY)
         if leaving is not None:
             self._clear(leaving)
 
-    def _leave(self, place):
-        self._silent.leave(place)
-        self._greeted.leave(place)
+    def _leave(self, newcomer):
+        self._silent.leave(newcomer)
+        self._greeted.leave(newcomer)
 
-    def _clear(self, place):
-        place.cleared = True
-        self._registry.events.refused(place.transport.peer, _TOO_MANY, "flood")
-        place.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
-        place.task.cancel()
+    def _clear(self, newcomer):
+        newcomer.cleared = True
+        self._registry.events.refused(newcomer.transport.peer, _TOO_MANY, "flood")
+        newcomer.transport.dismiss(encode_refused(REFUSED_BUSY, VERSION))
+        newcomer.task.cancel()
 
-    async def _handshake(self, place, responder, limit):
+    async def _handshake(self, newcomer, responder, limit):
         """Returns the Connection of the client that this is, proven and loaded, and its Welcome; attach it at once."""
-        transport = place.transport
+        transport = newcomer.transport
         key = await _within(limit, "HELLO", self._hello(transport, responder))
-        self._take(self._greeted, place, responder)
+        self._enter(self._greeted, newcomer, responder)
         connection = self._registry.get(responder.client_id)
         proof = self._proof(transport, responder, connection, key)
         welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
-        self._leave(place)
+        self._leave(newcomer)
         loading = connection.load(self._store, welcome.owner)
         await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
         if not self.keys.proved(responder.client_id, key):
@@ -250,8 +250,8 @@ class Listener:
         return welcome
 
 
-class _Place:
-    """For the connection that the running task serves."""
+class _Newcomer:
+    """A connection without a proof, which the running task serves."""
 
     def __init__(self, transport):
         self.transport = transport

@@ -47,13 +47,13 @@ class Server:
             self._store = self._make_store()
         return self._store
 
-    def prepare(self, expected, keys, store, timeout_ms, address_backoff=None):
+    def prepare(self, expected, keys, store, timeout_ms, backoff=None):
         """Make `listener`, for those who call its `serve` themselves. No event is printed.
 
         Args: expected: ids, as for `run`; the others as for Listener.
         """
         self.registry.use(store)
-        self.listener = Listener(self.registry, keys, store, timeout_ms, address_backoff)
+        self.listener = Listener(self.registry, keys, store, timeout_ms, backoff)
         self.keys = self.listener.keys
         self.registry.expect(expected)
 

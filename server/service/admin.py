@@ -20,7 +20,7 @@ ANSWER_S = 20.0  # for the answer to a question that waits for no client
 
 
 class AdminServer:
-    """Args: path; status: Status; registry: Registry; store: Store."""
+    """Args: path; status: ClientStatus; registry: Registry; store: Store."""
 
     def __init__(self, path, status, registry, store):
         self.path = path

@@ -3,7 +3,7 @@
 import time
 
 
-class Status:
+class ClientStatus:
     """Args: registry: Registry; keys: Keys; keyless: ids that come without a key."""
 
     def __init__(self, registry, keys, keyless=()):

@@ -16,7 +16,7 @@ _OK = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-
 _NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nConnection: close\r\n\r\n"
 _UNAUTHORIZED = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nConnection: close\r\n\r\n"
 
-# (name without pb_link_, type, help, key of Status.clients)
+# (name without pb_link_, type, help, key of ClientStatus.clients)
 OF_CLIENTS = (
     ("connected", "gauge", "1 while the client is connected", "connected"),
     ("connections_total", "counter", "Connections of the client", "connections"),
@@ -35,16 +35,16 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 
 
 class Metrics:
-    """Args: address: "host:port"; token: to be shown by who asks, or None; status: Status; registry: Registry;
-    store: Store; guard: Guard; more: function () that returns (name, type, help, value) of others."""
+    """Args: address: "host:port"; token: to be shown by who asks, or None; status: ClientStatus; registry: Registry;
+    store: Store; backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
 
-    def __init__(self, address, token, *, status, registry, store, guard, more=list):
+    def __init__(self, address, token, *, status, registry, store, backoff, more=list):
         self._host, _, self._port = address.rpartition(":")
         self._token = token
         self._status = status
         self._registry = registry
         self._store = store
-        self._guard = guard
+        self._backoff = backoff
         self._asking = set()  # StreamWriters
         self._more = more
 
@@ -101,7 +101,7 @@ class Metrics:
         if self._store.latency is not None:
             self._add_latency(lines)
         for name, kind, text, value in (
-            ("kept_out_total", "counter", "Connections of addresses that failed too often", self._guard.kept_out),
+            ("kept_out_total", "counter", "Connections of addresses that failed too often", self._backoff.kept_out),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),
             *self._more(),
         ):

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from server.core.address_backoff import Guard
+from server.core.address_backoff import AddressBackoff
 from server.core.events import place_of
 from server.core.keys import Keys
 from server.core.listener import MAX_GREETED, MAX_SILENT
@@ -17,7 +17,7 @@ from server.core.store import StoreGone
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
-from server.service.client_status import Status
+from server.service.client_status import ClientStatus
 from server.service.log import QUIET, Log
 from server.service.metrics import Metrics
 from server.service.retention import Retention
@@ -56,7 +56,7 @@ class Service:
         self._app = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
-        self.status = Status(self.registry, self.keys, settings.keyless)
+        self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
         self._gateways = RunningGateways(settings, secrets)
         self._stop = asyncio.Event()
@@ -68,9 +68,9 @@ class Service:
         settings, registry = self.settings, self.registry
         for subscriber in (self.status.note, self._admin.note, self._log_event):
             self.events.subscribe(subscriber)
-        guard = Guard()
+        backoff = AddressBackoff()
         expected = {*settings.clients, *settings.keyless, *self.keys}
-        self.server.prepare(expected, self.keys, self.store, settings.timeout_ms, guard)
+        self.server.prepare(expected, self.keys, self.store, settings.timeout_ms, backoff)
         listener = self.server.listener
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,7 +91,7 @@ class Service:
                 work.append(Retention(settings.discard_after_days, registry, self.store).run())
             work += self._gateways.runs()
             if settings.metrics:
-                work.append(self._metrics(guard).serve())
+                work.append(self._metrics(backoff).serve())
             if self._app is not None:
                 work.append(self._run_app())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
@@ -114,10 +114,10 @@ class Service:
     async def _run_app(self):
         await self._app().run()
 
-    def _metrics(self, guard):
+    def _metrics(self, backoff):
         return Metrics(
             self.settings.metrics, self._metrics_token,
-            status=self.status, registry=self.registry, store=self.store, guard=guard,
+            status=self.status, registry=self.registry, store=self.store, backoff=backoff,
             more=self._gateways.metrics,
         )  # fmt: skip
 

@@ -148,7 +148,7 @@ def test_server_runs_a_gateway_that_it_has_never_heard_of():
             await client.write(str(number))
         await until(lambda: record().count("line ") == 3 * LOGGED, "the lines in the file")
         metrics = Metrics("x:1", None, status=service.status, registry=service.registry, store=service.store,
-                          guard=_NoGuard, more=service._gateways.metrics)  # fmt: skip
+                          backoff=_NoBackoff, more=service._gateways.metrics)  # fmt: skip
         assert f"pb_link_recorder_lines_total {3 * LOGGED}" in metrics.text()
         KeyFile("keys.json").add("door")
         await until(lambda: "served ['door', 'pump']" in record(), "the change of who is served")
@@ -165,7 +165,7 @@ def test_server_runs_a_gateway_that_it_has_never_heard_of():
     assert log.lines.count(("recorded", "pump")) == LOGGED  # of each kind, in ten seconds
 
 
-class _NoGuard:
+class _NoBackoff:
     kept_out = 0
 
 

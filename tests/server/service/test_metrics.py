@@ -11,8 +11,8 @@ import server.service.metrics
 from protocol.framing import PREAMBLE
 from protocol.handshake import Initiator
 from server import MemoryStore, client_conn
-from server.core.address_backoff import Guard
-from server.service.client_status import Status
+from server.core.address_backoff import AddressBackoff
+from server.service.client_status import ClientStatus
 from server.service.metrics import Metrics
 from tests.server.all_stores import TemporaryStore
 from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, free_port, open_stream, until, within
@@ -27,10 +27,10 @@ class Observed(Service):
 
     def __init__(self, **how):
         super().__init__(store=TemporaryStore(), **how)
-        self.status = Status(self.registry, self.keys)
+        self.status = ClientStatus(self.registry, self.keys)
         self.events.subscribe(self.status.note)
         self.metrics = Metrics(
-            "127.0.0.1:1", None, status=self.status, registry=self.registry, store=self.store, guard=Guard()
+            "127.0.0.1:1", None, status=self.status, registry=self.registry, store=self.store, backoff=AddressBackoff()
         )
 
     def read(self):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.gateways.setting import SettingsError
-from server.service import cli as command
+from server.service import cli
 from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
 from server.service.log import Log
@@ -70,7 +70,7 @@ def test_output_that_nobody_takes_is_a_line_at_most(output, error):
 
 
 def test_server_that_does_not_answer_is_told(capsys, monkeypatch):
-    monkeypatch.setattr(command, "ANSWER_S", 0.2)
+    monkeypatch.setattr(cli, "ANSWER_S", 0.2)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind("pb_link.sock")
         silent.listen()
@@ -295,7 +295,7 @@ def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
 
 
 def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
-    monkeypatch.setattr(command, "_answers", lambda settings, request: [{"line": "\x1b]0;x\x07 \u00b0C \u200b"}])
+    monkeypatch.setattr(cli, "_answers", lambda settings, request: [{"line": "\x1b]0;x\x07 \u00b0C \u200b"}])
     for terminal, shown in ((True, "\\x1b]0;x\\x07 \u00b0C \\u200b\n"), (False, "\x1b]0;x\x07 \u00b0C \u200b\n")):
         monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
         assert words("tail pump", capsys)[1] == shown
