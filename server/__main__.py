@@ -2,7 +2,14 @@
 
 import sys
 
-from server.service.cli import main
+from server import default_server
+from server.service import cli
+
+
+def main():
+    """Returns the exit status."""
+    return cli.main(server=default_server())  # whose functions the application imports from `server`
+
 
 if __name__ == "__main__":
     sys.exit(main())

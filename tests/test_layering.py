@@ -28,10 +28,23 @@ MAY_IMPORT = {
 MAY_ALSO_IMPORT = {"pb_link/server.py": {"server"}}
 
 # Below one package: which of its folders (or modules) each may import, beside itself. A row's name is a path below the
-# package; the longest that fits counts. Each folder has a row. A module without one stands above them all: it may
-# import all, and none of them may import it.
+# package; the longest that fits counts. A last * is any name: each of these is a unit of its own. Each folder has a
+# row. A module without one stands above them all: it may import all, and none of them may import it.
 OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "wires"}
+CORE = {"core", "core/store", "core/history"}
+GATEWAY_WORDS = {"gateways/interface", "gateways/setting"}
 UNITS = {
+    "server": {
+        "core": CORE,
+        "core/store": {"core/history"},
+        "core/history": set(),
+        "stores": {"core/store", "core/history"},
+        "gateways": set(),
+        "gateways/interface": {"gateways", "gateways/setting"},
+        "gateways/setting": set(),
+        "gateways/*": CORE | GATEWAY_WORDS | {"gateways"},
+        "service": CORE | GATEWAY_WORDS | {"stores"},
+    },
     "sim": {
         "apps": set(),
         "checker": set(),
@@ -52,6 +65,12 @@ UNITS = {
 
 # These run on a chip.
 DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+# These run in MicroPython and CPython. Python's own modules that MicroPython has, in any build of the unix port:
+BOTH_INTERPRETERS = (*DEVICE_FOLDERS, "server/core")
+MICROPYTHON_HAS = {
+    "array", "asyncio", "binascii", "collections", "errno", "gc", "hashlib", "heapq", "io", "json", "math", "os",
+    "random", "re", "select", "struct", "sys", "time",
+}
 NOT_ON_DEVICES = {"typing", "dataclasses", "enum", "abc", "functools", "contextlib", "logging", "__future__"}
 
 # Only these files name real hardware; everything else gets it through a constructor.
@@ -138,7 +157,7 @@ def wrong_units(root):
             elif own is not None:
                 for parts, line in imported_parts(package, relative, tree):
                     unit = unit_of(parts, table)
-                    if unit != own and unit not in table[own]:
+                    if unit != own and unit not in row_of(own, table):
                         found.append(f"{relative}:{line}: {own} may not import {'.'.join([package, *parts])}")
     return found
 
@@ -146,7 +165,12 @@ def wrong_units(root):
 def unit_of(parts, table):
     """Returns the longest beginning of this path below a package that has a row in the table, or None."""
     beginnings = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
-    return next((beginning for beginning in beginnings if beginning in table), None)
+    return next((beginning for beginning in beginnings if row_of(beginning, table) is not None), None)
+
+
+def row_of(unit, table):
+    """Returns what a unit may import: its own row, or that of any name in its folder."""
+    return table.get(unit, table.get(f"{unit.rpartition('/')[0]}/*"))
 
 
 def imported_parts(package, relative, tree):
@@ -177,10 +201,34 @@ def stray_platform_imports(root):
     ]
 
 
+def cpython_only(root):
+    """Returns a line for each import of server/core that MicroPython does not have. What a function imports when it is
+    called is its own affair."""
+    return [
+        f"{relative}:{line}: MicroPython has no {module}"
+        for relative, tree in source_files(root, ["server/core"])
+        for module, _, line in imports(relative, ast.Module(body=at_import(tree)))
+        if module.partition(".")[0] not in MICROPYTHON_HAS | ALL
+    ]
+
+
+def at_import(tree):
+    """Returns the statements that run when the module is imported, those in functions left out."""
+    waiting, found = list(tree.body), []
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append(node)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            children = ast.iter_child_nodes(node)
+            waiting += [child for child in children if isinstance(child, (ast.stmt, ast.excepthandler))]
+    return found
+
+
 def not_micropython(root):
-    """Returns a line for each thing in device code that MicroPython lacks."""
+    """Returns a line for each thing in code for both interpreters that MicroPython lacks."""
     found = []
-    for relative, tree in source_files(root, DEVICE_FOLDERS):
+    for relative, tree in source_files(root, BOTH_INTERPRETERS):
         for name, line in imported_names(relative, tree):
             if name in NOT_ON_DEVICES:
                 found.append(f"{relative}:{line}: MicroPython has no {name}")
@@ -195,7 +243,7 @@ def not_micropython(root):
             elif isinstance(node, ast.Raise) and node.cause is not None:
                 what = "raise .. from .."
             if what:
-                found.append(f"{relative}:{node.lineno}: device code has no {what}")
+                found.append(f"{relative}:{node.lineno}: MicroPython has no {what}")
     return found
 
 
@@ -294,7 +342,9 @@ def halves_of_sessions(root):
     return found
 
 
-RULES = (wrong_arrows, wrong_units, stray_platform_imports, not_micropython, shared_state, halves_of_sessions)
+RULES = (
+    wrong_arrows, wrong_units, stray_platform_imports, cpython_only, not_micropython, shared_state, halves_of_sessions
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -360,6 +410,26 @@ BAD_UNITS = [
     ("build/install/a.py", "from build.bench import bars"),
     ("build/bench/a.py", "from build.images.firmware import romfs"),
     ("build/install/a.py", "import build.flash"),
+    ("server/core/a.py", "from server.stores.memory import MemoryStore"),
+    ("server/core/a.py", "from server import stores"),
+    ("server/core/a.py", "from server import client_conn"),
+    ("server/core/a.py", "def f():\n    from ..service import log"),
+    ("server/core/store.py", "from server.core.connection import Connection"),
+    ("server/core/history.py", "from server.core.store import StoreGone"),
+    ("server/stores/a.py", "from server.core.keys import Keys"),
+    ("server/stores/a.py", "from server.core import server"),
+    ("server/stores/a.py", "from server.gateways import interface"),
+    ("server/gateways/mqtt/a.py", "from server.stores.memory import MemoryStore"),
+    ("server/gateways/mqtt/a.py", "from server.service.log import Log"),
+    ("server/gateways/mqtt/a.py", "from server.gateways import micropython_iot"),
+    ("server/gateways/mqtt/a.py", "from ..micropython_iot.adapter import Adapter"),
+    ("server/gateways/interface.py", "from server.gateways.mqtt import settings"),
+    ("server/gateways/setting.py", "from server.core.keys import Keys"),
+    ("server/service/a.py", "from server.gateways.mqtt.gateway import Gateway"),
+    ("server/service/a.py", "from server.gateways import mqtt"),
+    ("server/service/a.py", "import importlib\nimportlib.import_module('server.gateways.mqtt.gateway')"),
+    ("server/service/a.py", "from server import client_conn"),
+    ("server/web/a.py", "import asyncio"),
 ]
 GOOD_UNITS = [
     ("sim/virtual/a.py", "from sim import checker\nfrom sim.wires import wifi\nfrom . import world"),
@@ -368,6 +438,13 @@ GOOD_UNITS = [
     ("sim/cli.py", "from sim.mpy import demo\nfrom sim.virtual import run\nimport sim"),
     ("build/install/a.py", "from build.images import firmware\nfrom build.tools.shell import say"),
     ("build/flash.py", "from build.install.flash import main\nfrom build.bench import bars"),
+    ("server/__init__.py", "from server.core.server import Server\nfrom server.stores.memory import MemoryStore"),
+    ("server/__main__.py", "import server\nfrom server.service.cli import main"),
+    ("server/core/a.py", "from server.core.store import StoreGone\nfrom . import keys"),
+    ("server/stores/a.py", "from server.core.store import ClientState\nfrom server.core import history"),
+    ("server/gateways/mqtt/a.py", "from server.core.store import StoreGone\nfrom .settings import TITLE"),
+    ("server/gateways/new/a.py", "from server.gateways import interface\nfrom server.gateways.new import b"),
+    ("server/service/a.py", "from server.gateways.interface import gateway_class\nfrom server.core import server"),
 ]
 BAD_PLATFORM = [
     ("esp_link/relay.py", "import machine"),
@@ -391,6 +468,19 @@ BAD_ON_DEVICES = [
     ("pb_link/a.py", "f = lambda a, /: a"),
     ("protocol/a.py", "try:\n    pass\nexcept* OSError:\n    pass"),
     ("protocol/a.py", "raise OSError(1) from None"),
+    ("server/core/a.py", "raise OSError(1) from None"),
+    ("server/core/a.py", "from dataclasses import dataclass"),
+]
+BAD_IN_CORE = [
+    ("server/core/a.py", "import logging"),
+    ("server/core/a.py", "try:\n    from signal import SIGTERM\nexcept ImportError:\n    pass"),
+    ("server/core/a.py", "class A:\n    import sqlite3"),
+    ("server/core/deep/a.py", "if True:\n    import tomllib"),
+]
+GOOD_IN_CORE = [
+    ("server/core/a.py", "import asyncio, os\nfrom protocol.lines import encode_line\nfrom . import b"),
+    ("server/core/a.py", "def f():\n    import socket"),
+    ("server/service/a.py", "import tomllib"),
 ]
 GOOD_ON_DEVICES = [
     ("protocol/a.py", "from collections import namedtuple\ndef f(a, *, b=1):\n    raise OSError(1)"),
@@ -444,6 +534,7 @@ def cases(rule, samples):
     cases(wrong_arrows, BAD_ARROWS)
     + cases(wrong_units, BAD_UNITS)
     + cases(stray_platform_imports, BAD_PLATFORM)
+    + cases(cpython_only, BAD_IN_CORE)
     + cases(not_micropython, BAD_ON_DEVICES)
     + cases(shared_state, BAD_STATE)
     + cases(halves_of_sessions, BAD_HALVES),
@@ -459,6 +550,7 @@ def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
     cases(wrong_arrows, GOOD_ARROWS)
     + cases(wrong_units, GOOD_UNITS)
     + cases(stray_platform_imports, GOOD_PLATFORM)
+    + cases(cpython_only, GOOD_IN_CORE)
     + cases(not_micropython, GOOD_ON_DEVICES)
     + cases(shared_state, GOOD_STATE)
     + cases(halves_of_sessions, GOOD_HALVES),

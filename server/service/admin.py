@@ -1,4 +1,4 @@
-"""The socket on which `pb-link clients`, `tail`, `send` and others talk to the server. CPython only.
+"""The socket on which `pb-link clients`, `tail`, `send` and others talk to the server.
 
 A file with permissions for its owner alone. A request is a line of JSON, {"do": "clients"}, so is each answer:
 {"error": ..} or what was asked for. `tail` is answered by a line for each line of the client, until the caller goes.

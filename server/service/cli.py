@@ -1,4 +1,4 @@
-"""The command line, `pb-link`: what its words mean, and what it prints. CPython only.
+"""The command line, `pb-link`: what its words mean, and what it prints.
 
 Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the words are wrong.
 """
@@ -14,7 +14,6 @@ import time
 
 from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
-from server import default_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import settings as settings_file
@@ -38,9 +37,10 @@ _EXAMPLES = """examples:
 """
 
 
-def main(words=None):
-    """Returns the exit status."""
+def main(words=None, server=None):
+    """Run a command. server: the Server that `serve` runs, or None: one of its own. Returns the exit status."""
     options = _parser().parse_args(words)
+    options.server = server
     options.secrets = Secrets()
     if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -127,7 +127,7 @@ def _settings(options):
 def _serve(options, settings):
     if options.json:
         settings.log = "json"
-    status = serve(settings, options.secrets, default_server())  # whose functions the application imports from `server`
+    status = serve(settings, options.secrets, options.server)
     _give_up_output()  # a log that could not be written is no error of the server
     return status
 

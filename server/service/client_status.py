@@ -1,4 +1,4 @@
-"""What a running server knows of its clients, for people and programs that ask. CPython only."""
+"""What a running server knows of its clients, for people and programs that ask."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The key file, as `pb-link keys` changes it and a running server follows it. CPython only."""
+"""The key file, as `pb-link keys` changes it and a running server follows it."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The log of `pb-link serve`: one line an event, as text or as JSON. CPython only.
+"""The log of `pb-link serve`: one line an event, as text or as JSON.
 
     2026-01-02T03:04:05.678Z connected client=pump peer=192.0.2.7:51234 expected=true
 

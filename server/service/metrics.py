@@ -1,4 +1,4 @@
-"""Counters for Prometheus, over HTTP, if the settings ask for them. CPython only.
+"""Counters for Prometheus, over HTTP, if the settings ask for them.
 
 The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). docs/operations.md has
 a table of all of them.

@@ -1,4 +1,4 @@
-"""Forgets the lines to clients that never come back, if the settings ask for it: the promise ends there. CPython only.
+"""Forgets the lines to clients that never come back, if the settings ask for it: the promise ends there.
 
 What counts is the time for which the server has run and waited for the
 client, with lines for it: neither a clock that is set nor the server's own

@@ -1,4 +1,4 @@
-"""`pb-link serve`: the server as a program, from its settings to its end. CPython only."""
+"""`pb-link serve`: the server as a program, from its settings to its end."""
 
 import asyncio
 import contextlib
@@ -239,7 +239,7 @@ def open_file_limit():
 
 
 def serve(settings, secrets, server):
-    """Serve until a signal comes. server: the Server that the application uses. Returns the exit status."""
+    """Serve until a signal comes. server: the Server that the application uses, or None. Returns the exit status."""
 
     async def main():
         service = Service(settings, secrets, server)
