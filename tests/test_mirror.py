@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FOLDERS = ("sim", "build")
+FOLDERS = ("sim", "build", "server")
 
 # These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
 NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")
@@ -51,6 +51,16 @@ TESTED_IN = {
     "sim/virtual/tcp.py": "tests/sim/virtual/test_lwip.py",
     "sim/virtual/tcp_ends.py": "tests/sim/virtual/test_lwip.py",
     "sim/virtual/trace.py": "tests/sim/virtual/test_exhaustive.py",
+    # The server's own parts, which one bed plays together.
+    "server/__main__.py": "tests/server/service/test_cli.py",
+    "server/core/carrier.py": "tests/server/core/test_connection.py",
+    "server/core/resuming.py": "tests/server/core/test_history.py",
+    "server/core/store.py": "tests/server/stores/test_contract.py",
+    "server/core/transport.py": "tests/server/core/test_abuse.py",
+    "server/gateways/micropython_iot/gateway.py": "tests/server/gateways/micropython_iot/test_adapter.py",
+    "server/gateways/micropython_iot/message_ids.py": "tests/server/gateways/micropython_iot/test_adapter.py",
+    "server/gateways/micropython_iot/settings.py": "tests/server/gateways/micropython_iot/test_adapter.py",
+    "server/gateways/mqtt/broker.py": "tests/server/gateways/mqtt/test_gateway.py",
     # Numbers, names and plain data, which others use.
     "sim/root.py": "tests/sim/virtual/test_run.py",
     "sim/virtual/costs.py": "tests/sim/virtual/test_run.py",

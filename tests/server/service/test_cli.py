@@ -14,7 +14,6 @@ import pytest
 
 from server.service.cli import main
 from server.service.key_file import KeyFile
-from server.service.log import Log
 from tests.server.peer import Client, free_port, within
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,14 +111,6 @@ def test_help_has_examples(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "pb-link serve --app" in capsys.readouterr().out
-
-
-def test_log_is_a_line_an_event_whatever_a_peer_says(capsys):
-    Log("text")("refused", peer="x", reason='two\nlines "and" more', id="\u2028")
-    Log("json")("refused", "pump", reason="two\nlines")
-    text, data = capsys.readouterr().out.splitlines()
-    assert 'peer=x reason="two\\nlines \\"and\\" more" id="\\u2028"' in text
-    assert json.loads(data).items() >= {"event": "refused", "client": "pump", "reason": "two\nlines"}.items()
 
 
 def test_server_serves_tells_and_ends_without_losing_a_line(capsys):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -13,11 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from server.gateways.setting import SettingsError
 from server.service import cli
-from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
-from server.service.log import Log
 from tests.server.peer import Client, free_port, open_stream, within
 from tests.server.service.test_cli import ROOT, Server, words
 
@@ -76,78 +72,6 @@ def test_server_that_does_not_answer_is_told(capsys, monkeypatch):
         silent.listen()
         status, _, err = words("clients", capsys)
     assert status == 1 and "has not answered in 0.2 s: is it stopped?" in err
-
-
-SOCKETS = [("precious.txt", "is no socket"), ("absent/x", "no folder"), ("x" * 200, "too long")]
-
-
-@pytest.mark.parametrize(("path", "error"), SOCKETS)
-def test_admin_socket_that_cannot_be_had_is_told_and_nothing_is_deleted(path, error, capsys):
-    KeyFile("keys.json").add("pump")
-    Path("precious.txt").write_text("precious")
-    Path("x.toml").write_text(f'port = {free_port()}\nadmin_socket = "{path}"')
-    status, _, err = words("serve --config x.toml", capsys)
-    assert status == 1 and f"admin_socket {os.path.abspath(path)}" in err and error in err
-    assert Path("precious.txt").read_text() == "precious"
-
-
-def test_second_server_does_not_take_the_admin_socket_of_the_first(capsys):
-    with Server():
-        second = started("serve", "--port", str(free_port()), "--store", "other.db", stdout=subprocess.DEVNULL)
-        assert "another server has the admin_socket" in second.communicate(timeout=20)[1] and second.returncode == 1
-        assert words("clients", capsys)[0] == 0
-
-
-def test_server_of_the_same_socket_that_was_killed_is_no_obstacle():
-    with Server() as first:
-        first.process.kill()
-        first.process.wait()
-    assert os.path.exists("pb_link.sock")
-    KeyFile("keys.json").revoke("pump")
-    with Server() as second:
-        assert second.end()[0] == 0
-
-
-def test_log_that_cannot_be_written_keeps_nobody_from_being_served():
-    async def serve(process, port, key):
-        client = Client(port, "pump", key)
-        await (await open_stream(port))[1].drain()
-        await within(client.connect())
-        process.terminate()
-        assert await asyncio.to_thread(process.wait, 20) == 0
-        client.cut()
-
-    port, key = free_port(), bytes.fromhex(KeyFile("keys.json").add("pump"))
-    with open("/dev/full", "w") as full:
-        process = started("serve", "--port", str(port), stdout=full)
-    try:
-        asyncio.run(serve(process, port, key))
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_log_counts_the_lines_that_it_could_not_write(capsys):
-    class Full:
-        full = True
-
-        def write(self, text):
-            if self.full:
-                raise OSError(28, "No space left on device")
-            return sys.stdout.write(text)
-
-        def flush(self):
-            pass
-
-    file = Full()
-    log = Log("json", file)
-    log("one")
-    log("two")
-    file.full = False
-    log("three")
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(line["event"], line.get("lines")) for line in found] == [("log_lost", 2), ("three", None)]
 
 
 APPLICATIONS = {
@@ -276,24 +200,6 @@ def test_gateway_that_cannot_begin_is_a_line():
     assert process.returncode == 1 and "absent" in text and text.count("\n") == 1, text
 
 
-def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
-    async def play():
-        tail = admin._tail("pump", asyncio.StreamReader())
-        waiting = asyncio.create_task(anext(tail))
-        await asyncio.sleep(0)
-        admin.received("pump", [b"0"])
-        assert await within(waiting) == "0"
-        admin.received("pump", [b"%d" % number for number in range(1, MAX_BEHIND + 10)])
-        shown = []
-        with pytest.raises(ValueError, match="were not taken"):
-            while True:
-                shown.append(await within(anext(tail)))
-        assert shown == [*map(str, range(1, MAX_BEHIND + 1))] and admin._tails == {"pump": set()}
-
-    admin = AdminServer("x", None, None, None)
-    asyncio.run(play())
-
-
 def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
     monkeypatch.setattr(cli, "_answers", lambda settings, request: [{"line": "\x1b]0;x\x07 \u00b0C \u200b"}])
     for terminal, shown in ((True, "\\x1b]0;x\\x07 \u00b0C \\u200b\n"), (False, "\x1b]0;x\x07 \u00b0C \u200b\n")):
@@ -304,21 +210,6 @@ def test_terminal_is_not_commanded_by_a_client(monkeypatch, capsys):
 def test_variable_that_is_empty_names_no_settings(monkeypatch, capsys):
     monkeypatch.setenv("PB_LINK_CONFIG", "")
     assert words("keys list", capsys)[0] == 0
-
-
-def test_admin_socket_in_a_folder_that_cannot_be_written_any_more(monkeypatch):
-    def unlink(path):
-        raise PermissionError(13, "Permission denied", path)
-
-    async def play():
-        admin = AdminServer("pb_link.sock", None, None, None)
-        await admin.start()
-        monkeypatch.setattr(os, "unlink", unlink)
-        admin.close()
-        with pytest.raises(SettingsError, match="admin_socket pb_link.sock cannot be made: Permission denied"):
-            await AdminServer("pb_link.sock", None, None, None).start()
-
-    asyncio.run(play())
 
 
 STUBBORN = """

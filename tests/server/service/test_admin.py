@@ -1,0 +1,77 @@
+"""The socket of the commands: whose it is, and what a caller who does not listen gets."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server.gateways.setting import SettingsError
+from server.service.admin import MAX_BEHIND, AdminServer
+from server.service.key_file import KeyFile
+from tests.server.peer import free_port, within
+from tests.server.service.test_cli import Server, words
+from tests.server.service.test_service import started
+
+SOCKETS = [("precious.txt", "is no socket"), ("absent/x", "no folder"), ("x" * 200, "too long")]
+
+
+@pytest.mark.parametrize(("path", "error"), SOCKETS)
+def test_admin_socket_that_cannot_be_had_is_told_and_nothing_is_deleted(path, error, capsys):
+    KeyFile("keys.json").add("pump")
+    Path("precious.txt").write_text("precious")
+    Path("x.toml").write_text(f'port = {free_port()}\nadmin_socket = "{path}"')
+    status, _, err = words("serve --config x.toml", capsys)
+    assert status == 1 and f"admin_socket {os.path.abspath(path)}" in err and error in err
+    assert Path("precious.txt").read_text() == "precious"
+
+
+def test_second_server_does_not_take_the_admin_socket_of_the_first(capsys):
+    with Server():
+        second = started("serve", "--port", str(free_port()), "--store", "other.db", stdout=subprocess.DEVNULL)
+        assert "another server has the admin_socket" in second.communicate(timeout=20)[1] and second.returncode == 1
+        assert words("clients", capsys)[0] == 0
+
+
+def test_server_of_the_same_socket_that_was_killed_is_no_obstacle():
+    with Server() as first:
+        first.process.kill()
+        first.process.wait()
+    assert os.path.exists("pb_link.sock")
+    KeyFile("keys.json").revoke("pump")
+    with Server() as second:
+        assert second.end()[0] == 0
+
+
+def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
+    async def play():
+        tail = admin._tail("pump", asyncio.StreamReader())
+        waiting = asyncio.create_task(anext(tail))
+        await asyncio.sleep(0)
+        admin.received("pump", [b"0"])
+        assert await within(waiting) == "0"
+        admin.received("pump", [b"%d" % number for number in range(1, MAX_BEHIND + 10)])
+        shown = []
+        with pytest.raises(ValueError, match="were not taken"):
+            while True:
+                shown.append(await within(anext(tail)))
+        assert shown == [*map(str, range(1, MAX_BEHIND + 1))] and admin._tails == {"pump": set()}
+
+    admin = AdminServer("x", None, None, None)
+    asyncio.run(play())
+
+
+def test_admin_socket_in_a_folder_that_cannot_be_written_any_more(monkeypatch):
+    def unlink(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    async def play():
+        admin = AdminServer("pb_link.sock", None, None, None)
+        await admin.start()
+        monkeypatch.setattr(os, "unlink", unlink)
+        admin.close()
+        with pytest.raises(SettingsError, match="admin_socket pb_link.sock cannot be made: Permission denied"):
+            await AdminServer("pb_link.sock", None, None, None).start()
+
+    asyncio.run(play())
