@@ -2,11 +2,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from os import PathLike
 from typing import Any, Literal, Protocol
 
-__all__ = ["Connection", "MemoryStore", "StoreError", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "wait_all"]
 
 async def run(
     expected: Iterable[str],
-    verbose: bool = False,
+    verbose: bool | int = False,
     port: int = 8123,
     timeout: int = 1500,
     *,
@@ -16,6 +16,30 @@ async def run(
 ) -> None: ...
 async def client_conn(client_id: str) -> Connection: ...
 async def wait_all(client_id: str | None = None, peers: Iterable[str] | None = None) -> Connection | None: ...
+
+class Server:
+    registry: Any
+    events: Any
+    keys: Any
+    listener: Any
+    def __init__(self, make_store: Callable[[], _Store] | None = None) -> None: ...
+    async def run(
+        self,
+        expected: Iterable[str],
+        verbose: bool | int = False,
+        port: int = 8123,
+        timeout: int = 1500,
+        *,
+        keys: dict[str, Any] | str,
+        store: _Store | None = None,
+        host: str = "0.0.0.0",
+    ) -> None: ...
+    def prepare(
+        self, expected: Iterable[str], keys: Any, store: _Store, timeout_ms: int, backoff: Any = None
+    ) -> None: ...
+    async def client_conn(self, client_id: str) -> Connection: ...
+    async def wait_all(self, client_id: str | None = None, peers: Iterable[str] | None = None) -> Connection | None: ...
+    def close_all(self) -> None: ...
 
 class Connection:
     client_id: str
@@ -96,7 +120,7 @@ class SQLiteStore(_Store):
         outbox_bytes: int = 65536,
         *,
         total_bytes: int = 1073741824,
-        worker: Any = None,
+        disk_thread: Any = None,
     ) -> None: ...
     @property
     def total(self) -> int: ...
