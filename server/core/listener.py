@@ -55,6 +55,7 @@ class Listener:
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
         # None, or a coroutine function (transport, first bytes) that returns what serves a connection without preamble.
         self.admit_other = None
+        self.log_frame = None  # function (text) that is given a line for each frame, for `verbose=2`
         self._store = store
         self._timeout_ms = timeout_ms
         self._silent = Admission(MAX_SILENT, GRACE_MS)
@@ -126,11 +127,11 @@ class Listener:
             await transport.wait_closed()
 
     def _transport(self, *args):
-        if self._registry.verbose != 2:
+        if self.log_frame is None:
             return Transport(*args)
         from server.core.frame_log import LoggedTransport
 
-        return LoggedTransport(self._registry.log, *args)
+        return LoggedTransport(self.log_frame, *args)
 
     async def _serve(self, connection, transport):
         why = CLOSED_HERE

@@ -35,6 +35,10 @@ class PrintedLog:
         elif event in _TEXTS:
             _print(_TEXTS[event].format(client=client_id, **details))
 
+    def frame(self, text):
+        """Print a line about a frame."""
+        _print(text)
+
     def _connected(self, client_id, peer, expected):
         if self.verbose:
             _print("= %s connected from %s" % (client_id, peer))

@@ -38,6 +38,7 @@ class Server:
         self._log.verbose = verbose
         keys = keys if isinstance(keys, Keys) else load_keys(keys)
         self.prepare(expected, keys, self._own_store() if store is None else store, timeout)
+        self.listener.log_frame = self._log.frame if verbose == 2 else None
         await self.listener.serve(host, port)
 
     def _own_store(self):
