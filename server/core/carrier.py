@@ -17,7 +17,9 @@ from server.core.traffic import Traffic
 
 
 class Carrier:
-    """Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come;
+    """The frames of one client, on whichever TCP connection it has now.
+
+    Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come;
     answer: function () to be called when the client's RESUME has come, that returns None or a fault."""
 
     def __init__(self, changed, storing, answer):
@@ -53,7 +55,7 @@ class Carrier:
         return not self.queued or self.queued + size <= SEND_BYTES
 
     def wake(self):
-        """There may be something to send."""
+        """Look whether there is something to send."""
         if self.transport is not None:
             self.transport.wake.set()
 
@@ -63,8 +65,8 @@ class Carrier:
             self._session.append(*self._queue.pop(0))
 
     def attach(self, transport, responder):
-        """An authenticated connection takes over. Returns the bytes of the longest line that waits and that the client
-        does not take, or 0."""
+        """Have an authenticated connection take over. Returns the bytes of the longest line that waits and that
+        the client does not take, or 0."""
         self.disconnect()
         self.transport = transport
         frame, longest = responder.peer_max_frame, responder.peer_max_line
@@ -75,7 +77,7 @@ class Carrier:
         return held
 
     def answered(self, fault):
-        """The client's RESUME has been answered late, if it is still there."""
+        """Go on after the client's RESUME was answered late. Do nothing if the client has gone."""
         if fault:
             self.disconnect()
         self._resumed()
@@ -99,7 +101,7 @@ class Carrier:
         self._changed.pulse()
 
     def finish(self):
-        """Say all that there is to say, acknowledgements that wait for company too, and that nothing follows."""
+        """Send all that is due, delayed acknowledgements included, and then the end of the stream."""
         if self.transport is not None:
             later = ticks_add(ticks_ms(), ACK_DELAY_MS)
             while end := self._session.encode_into(self.transport.buffer, 0, later):

@@ -107,7 +107,7 @@ class Connection:
         return line
 
     def text_of(self, data):
-        """For readers: the line, str with its newline, of bytes from the store. It raises nothing but MemoryError."""
+        """Returns the line (str with its newline) of bytes from the store. Raises: nothing but MemoryError."""
         text, fault = readable(data)
         if fault:
             self._registry.events.tell("line_mended", self.client_id, fault=fault)
@@ -134,8 +134,8 @@ class Connection:
             await self._loaded()
 
     async def done_with(self, done, ahead):
-        """The reader is done with the line (store, number), and those before. Returns when all but `ahead` of them
-        have left the store."""
+        """Note that the reader is done with the line (store, number), and those before. Returns when all but `ahead` of
+        them have left the store."""
         if done[0] is self._store:
             self._reading.finish(done[1])
             await self._read_directly()
@@ -212,7 +212,7 @@ class Connection:
 
     @property
     def traffic(self):
-        """Traffic: counts."""
+        """What the connections have carried: a Traffic."""
         return self._carrier.traffic
 
     @property
@@ -250,7 +250,7 @@ class Connection:
         return self._state
 
     def note(self, text, at_once=False):
-        """For adapters: see the store's."""
+        """Have the store keep a note, as its method of this name does. For adapters."""
         self._store.note(self.client_id, self._state.owner, text, at_once)
 
     # State
@@ -317,7 +317,7 @@ class Connection:
             raise self.fault
 
     def _fail(self, error):
-        """The store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
+        """Note that the store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
         self.fault = StoreError("the store failed: %s" % error)
         self._registry.events.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
@@ -378,7 +378,7 @@ class Connection:
         return self._session is None or self.fault or self._reading.settled
 
     def look_again(self):
-        """The store may have room that it did not have."""
+        """Look again whether the store has room."""
         self._storing.set()
         self._changed.pulse()
 
@@ -399,7 +399,7 @@ class Connection:
         return self._resuming.answer(self._state, self._session)
 
     def attach(self, transport, responder, welcome):
-        """An authenticated connection takes over from whatever there was. Call `load` first.
+        """Have an authenticated connection take over from whatever there was. Call `load` first.
 
         A client has one handshake at a time, so of two proofs the later
         WELCOME has the later one: docs/protocol.md section 5.
@@ -426,7 +426,7 @@ class Connection:
         self._carrier.disconnect()
 
     def finish(self):
-        """As disconnect, so that the client gets what was for it, and knows at once."""
+        """End the present TCP connection in order: the client gets what was for it, and knows of the end at once."""
         self._carrier.finish()
 
     async def serve(self, transport):

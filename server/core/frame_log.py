@@ -7,7 +7,7 @@ from server.core.transport import Transport
 
 
 class LoggedTransport(Transport):
-    """As Transport, and gives log(text) a line for each frame that is received or sent."""
+    """A Transport that gives log(text) a line for each frame that is received or sent."""
 
     def __init__(self, log, *args):
         super().__init__(*args)

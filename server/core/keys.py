@@ -26,7 +26,7 @@ class Keys:
         self._nobodys = os.urandom(KEY_BYTES)
         self._proved = {}  # id -> the key that its last connection rests on
         self.on_unfit = None  # function () -> bool: no key fits; True if there may be others by now
-        self.on_used = None  # function (id, key): the new key of this id was used, and the old one is none any more
+        self.on_used = None  # function (id, key): the new key of this id was used, and the old one is no longer valid
 
     def __contains__(self, client_id):
         return client_id in self._keys
@@ -56,7 +56,7 @@ class Keys:
         return found
 
     def proved(self, client_id, key):
-        """The client has proved that it has this key. Returns False if that is no key of it any more."""
+        """Note that the client has proved to have this key. Returns False if the key was taken away meanwhile."""
         keys = self._keys.get(client_id)
         if key not in _listed(keys):
             return False
@@ -68,7 +68,7 @@ class Keys:
         return True
 
     def replace(self, keys):
-        """Other keys from now on. Returns the ids whose connections rest on a key that is none any more."""
+        """Use other keys from now on. Returns the ids whose connections rest on a key that was taken away."""
         gone = [client_id for client_id, key in self._proved.items() if key not in _listed(keys.get(client_id))]
         for client_id in gone:
             del self._proved[client_id]

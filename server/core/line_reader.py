@@ -23,19 +23,19 @@ class LineReader:
         self._at_work = False
 
     def begin(self, store, state):
-        """The state has been claimed, perhaps in another store."""
+        """Begin with a state that was claimed, perhaps in another store."""
         if store is not self._store:
             self.finished = self._dropped = 0
         self._store = store
         self._owner = state.owner
 
     def finish(self, number):
-        """The application is done with the line of this number, and those before."""
+        """Note that the application is done with the line of this number, and those before."""
         self.finished = max(self.finished, number + 1)
 
     @property
     def unsafe(self):
-        """Lines that the application is done with, and a next process would see again."""
+        """The number of lines that the application is done with, and that a next process would see again."""
         return self.finished - self._dropped
 
     @property

@@ -30,7 +30,7 @@ from server.core.transport import LOOKS, Transport
 # proved to have the key. Apart, because a HELLO can be repeated, but that takes more than to open a connection.
 MAX_SILENT = 128
 MAX_GREETED = 128
-# So long a place is not taken from a peer for one whose address has as many: a handshake over a bridge takes less.
+# For this long a peer keeps its place against one whose address has as many: a handshake over a bridge takes less.
 GRACE_MS = 500
 # Preamble and HELLO come by then: the client sends them as soon as it has the
 # connection. The rest of the handshake has HANDSHAKE_MS.
@@ -43,7 +43,9 @@ _READER_BYTES = 8200
 
 
 class Listener:
-    """Args:
+    """The port of one server.
+
+    Args:
     registry: Registry; keys: Keys, or a dict from id to key; store: see store.py;
     timeout_ms: silence that ends a connection; backoff: see address_backoff.py, or None.
     """
@@ -262,7 +264,7 @@ class _Newcomer:
 
 
 async def _within(limit, what, awaitable):
-    """limit: Timeout."""
+    """Returns the result of the awaitable. limit: Timeout. Raises: _TooSlow that names `what`."""
     try:
         return await wait_for_ms(awaitable, limit.left())
     except asyncio.TimeoutError:  # in CPython it is an OSError

@@ -20,25 +20,27 @@ class Pace:
         self._moved = True  # a line, on the present connection
 
     def begin(self, may_wait=True):
-        """A connection begins. may_wait: its client does not give up before LAST_MS."""
+        """Note that a connection begins. may_wait: its client does not give up before LAST_MS."""
         beyond = self.fruitless - FREE if may_wait else -1
         self._pause = Timeout(min(FIRST_MS << min(beyond, 8), LAST_MS) if beyond >= 0 else 0)
         self._good.restart()
         self._moved = False
 
     def left_ms(self):
-        """For so long the client has to wait for its RESUME."""
+        """Returns for how long the client has to wait for its RESUME."""
         return self._pause.left()
 
     def moved(self):
-        """A line was received or acknowledged. Returns the number of fruitless connections before, if it has just ended
-        a row of more than FREE, and 0 otherwise."""
+        """Note that a line was received or acknowledged.
+
+        Returns the number of fruitless connections before, if it has just ended a row of more than FREE, else 0.
+        """
         self._moved = True
         row, self.fruitless = self.fruitless, 0
         return row if row > FREE else 0
 
     def end(self):
-        """The connection has ended. Returns as `moved`."""
+        """Note that the connection has ended. Returns what `moved` does."""
         if self._moved or not self._good.expired():
             self.fruitless += not self._moved
             return 0
@@ -46,5 +48,5 @@ class Pace:
 
     @property
     def worth_a_line(self):
-        """Of log, for this connection: the first ones of a row, and then fewer and fewer."""
+        """True if this connection is worth a line of log: the first ones of a row are, and then fewer and fewer."""
         return self.fruitless <= FREE or not self.fruitless & (self.fruitless - 1)

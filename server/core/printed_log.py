@@ -47,7 +47,7 @@ class PrintedLog:
 
 
 def _print(text):
-    """Ids are in it, which anybody can send and not every terminal can show."""
+    """Print a line. It may have an id in it, which anybody can send and not every terminal can show."""
     try:
         print("server:", text)
     except UnicodeError:

@@ -16,7 +16,7 @@ class RateLimitedLog:
     """
 
     def __init__(self, log, each=False):
-        """log: function (event, client_id=None, **details)."""
+        """Args: log: function (event, client_id=None, **details)."""
         self._log = log
         self._each = each
         self._counts = {}  # (event, id or None) -> lines in this period

@@ -10,7 +10,7 @@ class Readers:
         self._reserved = {}  # reader (str) -> set of ids, or None: all clients
 
     def reserve(self, reader, ids=None):
-        """From now on the lines of these clients, or of all, are for this reader alone.
+        """Give the lines of these clients, or of all, to this reader alone from now on.
 
         A reader that reserves again has the new ids in place of the old ones. Raises: LocalProtocolError if one of the
         clients is another reader's; then nothing changes.
@@ -35,7 +35,7 @@ class Readers:
 
 
 def _overlap(ids, others):
-    """Is there a client in both? None: all clients."""
+    """Returns True if a client is in both. None: all clients."""
     if ids is None or others is None:
         return ids != set() and others != set()
     return bool(ids & others)

@@ -35,7 +35,7 @@ class Registry:
         store.on_room = self._on_room
 
     def admit_reader(self, client_id, reader=None):
-        """Raises: LocalProtocolError if these lines are for somebody else: see Readers."""
+        """Look whether a reader may have the lines of this client. Raises: LocalProtocolError: see Readers."""
         self.readers.admit(client_id, reader)
 
     def _on_room(self):

@@ -13,7 +13,7 @@ _TCP_QUICKACK = 12  # of Linux
 if sys.implementation.name == "micropython":
 
     async def start_server(serve, host, port, backlog, limit):
-        """As asyncio's. limit: of bytes that a reader holds; here it holds none."""
+        """Start a server as asyncio does. limit: of bytes that a reader holds; here it holds none."""
         return await asyncio.start_server(serve, host, port, backlog=backlog)
 
     def bound(writer):
@@ -66,7 +66,7 @@ def prompt(writer):
 
 
 def _set(sock, option):
-    """Returns False where the system refuses it: another kind of socket, or one whose connection has ended."""
+    """Set an option. Returns False if the system refuses it: another kind of socket, or its connection has ended."""
     try:
         sock.setsockopt(_IPPROTO_TCP, option, 1)
     except OSError:

@@ -7,7 +7,9 @@ SLOTS = 8  # parts that the connections are in, so that they do not all send at 
 
 
 class Ticker:
-    """Args: interval_ms: how often `look()` of each member is called. Its owner sleeps `wait_ms` and calls `tick`."""
+    """The clock. Its owner sleeps `wait_ms` and calls `tick`, again and again.
+
+    Args: interval_ms: how often `look()` of each member is called."""
 
     def __init__(self, interval_ms):
         self._step_ms = max(1, interval_ms // SLOTS)

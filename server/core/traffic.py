@@ -16,16 +16,16 @@ class Traffic:
         self._timed = None  # (number behind the line whose time is taken, when it was sent)
 
     def begin(self):
-        """Another session: what its lines went through is not known."""
+        """Begin another session: what its lines went through is not known."""
         self._sent_to = self._timed = None
 
     def sent(self, session, before, now):
-        """A frame has been encoded. before: what session.number was."""
+        """Note that a frame has been encoded. before: what session.number was."""
         if self._timed is None and session.number != before:
             self._timed = (session.number, now)
 
     def acknowledged(self, session, now):
-        """A frame has come."""
+        """Note that a frame has come."""
         if self._timed is None or diff30(session.base, self._timed[0]) < 0:
             return
         took_ms = ticks_diff(now, self._timed[1])
@@ -35,12 +35,12 @@ class Traffic:
         self.longest_round_trip_ms = max(self.longest_round_trip_ms, took_ms)
 
     def resumed(self, session):
-        """The client has said what it has of the lines."""
+        """Note that the client has said which lines it has."""
         if self._sent_to is not None:
             self.sent_again += max(0, diff30(self._sent_to, session.number))
 
     def ended(self, session, transport):
-        """The connection ends; call it before the session is detached."""
+        """Note that the connection ends; call it before the session is detached."""
         self.bytes_received += transport.received
         self.bytes_sent += transport.sent
         if self._sent_to is None or diff30(session.number, self._sent_to) > 0:

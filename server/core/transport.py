@@ -23,11 +23,13 @@ _BUFFER = bytearray(MAX_FRAME)
 
 
 def _nothing():
-    """Where the system acknowledges as it likes."""
+    """Do nothing: the system acknowledges as it likes."""
 
 
 class Transport:
-    """Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
+    """The server's end of a TCP connection.
+
+    Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
 
     may_wait = True  # the client, for its RESUME: see pace.py
 
@@ -69,7 +71,7 @@ class Transport:
         return address[0] if isinstance(address, tuple) else None
 
     async def first_byte(self):
-        """What tells the protocols on this port apart. Raises: EOFError, OSError."""
+        """Returns the first byte, which tells the protocols on this port apart. Raises: EOFError, OSError."""
         self._first = await self._exactly(1)
         return self._first
 
@@ -104,7 +106,7 @@ class Transport:
         return self._frames.feed(memoryview(data))
 
     def heard(self, size):
-        """Bytes of another protocol have been read, and count as a sign of life."""
+        """Note that bytes of another protocol were read: they count as a sign of life."""
         self._unheard = 0
         self.received += size
 
@@ -120,7 +122,7 @@ class Transport:
             self.raise_fault()
 
     def raise_fault(self):
-        """Raises: RemoteProtocolError if the framing is broken."""
+        """Look whether the framing is intact. Raises: RemoteProtocolError."""
         if self._frames.fault:
             raise RemoteProtocolError(self._frames.fault)
 
@@ -130,7 +132,7 @@ class Transport:
         await self.writer.drain()
 
     def put_frame(self, end):
-        """As `send`, without waiting."""
+        """Send buffer[:end] without waiting."""
         self.put(bytes(memoryview(self.buffer)[:end]))
 
     async def send_frame(self, frame):
@@ -164,7 +166,10 @@ class Transport:
                 self._end(str(error))
 
     def _look_at_waiting(self, taken):
-        """taken: of all bytes, those that the bridge's side has room for: it may be slow, but not stand still."""
+        """End the connection if what waits to be sent stands still: the bridge's side may be slow, but not stand still.
+
+        taken: of all bytes, those that the bridge's side has had room for.
+        """
         if taken != self._taken:
             self._taken = taken
             self._stuck.restart()

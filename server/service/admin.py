@@ -20,7 +20,9 @@ ANSWER_S = 20.0  # for the answer to a question that waits for no client
 
 
 class AdminServer:
-    """Args: path; status: ClientStatus; registry: Registry; store: Store."""
+    """The server's end of the socket.
+
+    Args: path; status: ClientStatus; registry: Registry; store: Store."""
 
     def __init__(self, path, status, registry, store):
         self.path = path
@@ -31,7 +33,7 @@ class AdminServer:
         self._server = None
 
     async def start(self):
-        """Raises: SettingsError."""
+        """Listen on the socket. Raises: SettingsError."""
         look_at(self.path)
         mask = os.umask(0o177)
         try:
@@ -95,7 +97,10 @@ class AdminServer:
             raise ValueError(f"unknown request {what!r}")
 
     async def _send(self, request, reader):
-        """Raises: ConnectionAbortedError if the caller goes before the line has been delivered; it stays stored."""
+        """Write a line to a client. Raises: ConnectionAbortedError if the caller goes before it has been delivered.
+
+        The line stays stored then.
+        """
         connection = self._registry.get(self._status.known(request["id"]))
         sending = asyncio.create_task(connection.write(request["line"], wait=bool(request.get("wait"))))
         gone = asyncio.create_task(reader.read(1))
@@ -109,7 +114,7 @@ class AdminServer:
             sending.cancel()
 
     async def _with_backlog(self, client_id):
-        """The id. Raises: ValueError if no line waits for a client of that name, be it known or not."""
+        """Returns the id. Raises: ValueError if no line waits for a client of that name, be it known or not."""
         if client_id not in {one["id"] for one in await self._store.backlogs()}:
             raise ValueError(f"no line waits for {client_id!r}: pb-link backlog shows for whom one does")
         return client_id
@@ -134,7 +139,7 @@ class AdminServer:
 
 
 def look_at(path):
-    """Raises: SettingsError if the socket cannot be had: another server answers there, or something else is there."""
+    """Look whether the socket can be had. Raises: SettingsError: another server, or something else, is there."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
@@ -154,7 +159,7 @@ def look_at(path):
 
 
 def ask(path, request, limit_s=None):
-    """For the commands: an iterator of answers. Raises: OSError if no server is there, or is silent for limit_s."""
+    """Yields the answers to a request. Raises: OSError if no server is there, or it is silent for limit_s."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(limit_s)
         sock.connect(path)

@@ -61,7 +61,7 @@ def main(words=None, server=None):
 
 
 def _give_up_output():
-    """What could not be printed is not tried again when the interpreter ends, which would say so at length."""
+    """Drop what could not be printed: the interpreter would try again when it ends, and print a traceback."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -188,7 +188,7 @@ def _restore(options, settings):
 
 
 def _harmless(line):
-    """For a terminal, which a client is not to command."""
+    """Returns the line without control characters: a client must not command the terminal."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
@@ -199,14 +199,14 @@ def _send(options, settings):
 
 
 def _ask(settings, request, limit_s=None):
-    """limit_s: for the answer; None where it waits for the client, or for room for a line."""
+    """Returns the answer to a request. limit_s: None where it waits for the client, or for room for a line."""
     for answer in _answers(settings, request, limit_s):
         return answer
     raise ValueError("the server ended before it answered; a line may be stored: pb-link backlog, when it runs")
 
 
 def _answers(settings, request, limit_s=None):
-    """Raises: ValueError with what the server says is wrong, or why it says nothing."""
+    """Yields the answers to a request. Raises: ValueError: what the server says is wrong, or why it says nothing."""
     path = settings.admin_socket
     answers = ask(path, request, limit_s)
     while True:
@@ -259,7 +259,7 @@ def _list_keys(options, file):
 
 
 def _check(options, settings):
-    """Each thing on a line of its own; status 1 if one is not in order."""
+    """Look at each thing, and print a line for it. Returns 1 if one is not in order."""
     secrets = options.secrets
     ids = functools.cache(lambda: set(_checked_keys(settings, secrets)))
     results = [_looked_at(what, look, settings, ids) for what, look in CHECKS]

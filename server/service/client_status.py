@@ -4,7 +4,9 @@ import time
 
 
 class ClientStatus:
-    """Args: registry: Registry; keys: Keys; keyless: ids that come without a key."""
+    """The counts of all clients, kept from the events that `note` is told.
+
+    Args: registry: Registry; keys: Keys; keyless: ids that come without a key."""
 
     def __init__(self, registry, keys, keyless=()):
         self._registry = registry
@@ -35,13 +37,13 @@ class ClientStatus:
             client.discarded += details["lines"]
 
     def known(self, client_id):
-        """The id. Raises: ValueError if nobody of that name may connect."""
+        """Returns the id. Raises: ValueError if nobody of that name may connect."""
         if client_id not in self._keys and client_id not in self._keyless:
             raise ValueError(f"there is no client {client_id!r}: pb-link keys add {client_id} makes one")
         return client_id
 
     def clients(self):
-        """A dict for each client that has a key or has been here."""
+        """Returns a dict for each client that has a key or has been here."""
         names = sorted({*self._keys, *self._keyless, *self._clients})
         return [self._of(name, self._clients.get(name) or _Client()) for name in names]
 
@@ -70,7 +72,7 @@ class ClientStatus:
 
 
 class _Client:
-    """Counts since the server began."""
+    """The counts of one client since the server began."""
 
     def __init__(self):
         self.since = None

@@ -17,7 +17,7 @@ except ImportError:  # Windows: whoever changes it must be alone
 
 
 class KeyFile:
-    """Args: path. Every method reads the file anew, and replaces it as a whole.
+    """The file of keys. Every method reads the file anew, and replaces it as a whole.
 
     Raises: ValueError that names the file or id and the remedy, OSError; none shows a key.
     """
@@ -36,7 +36,7 @@ class KeyFile:
         return load_keys(self.path)
 
     def stamp(self):
-        """Changes when the file does."""
+        """Returns something that changes when the file does."""
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class KeyFile:
             return new.hex()
 
     def used(self, client_id, key):
-        """This key has been used: if it is the new one, the old one is none any more. It may be another one by now."""
+        """Note that this key was used: if it is still the new one, the old one is taken away."""
         with self._changing() as keys:
             found = keys.get(client_id)
             if isinstance(found, list) and found[1] == key:
@@ -76,7 +76,7 @@ class KeyFile:
 
     @contextlib.contextmanager
     def _changing(self):
-        """The keys; they are written back if nothing is raised."""
+        """Gives the keys to a `with` block, and writes them back if it raises nothing."""
         with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -101,7 +101,7 @@ class KeyFile:
 
 
 def fingerprint(key):
-    """Eight digits that tell keys apart and do not give one away."""
+    """Returns eight digits that tell keys apart and do not give one away."""
     return sha256(b"pb_link fingerprint" + key).hexdigest()[:8]
 
 

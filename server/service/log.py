@@ -20,7 +20,7 @@ class Log:
         self._lost = 0  # lines that could not be written
 
     def __call__(self, event, client=None, **details):
-        """Never raises for want of space or of a reader: clients are served all the same."""
+        """Write a line. It never raises because a disk is full or nobody reads: clients are served all the same."""
         try:
             if self._lost:
                 self._print("log_lost", lines=self._lost)
@@ -40,7 +40,7 @@ class Log:
 
 
 def _shown(value):
-    """As it is where that is one word, otherwise as JSON: what a peer sends makes no second line."""
+    """Returns a value as it is where that is one word, otherwise as JSON: what a peer sends makes no second line."""
     if isinstance(value, str) and value and value.isascii() and value.isprintable() and not set(value) & set(' "='):
         return value
     return json.dumps(value)

@@ -35,7 +35,9 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 
 
 class Metrics:
-    """Args: address: "host:port"; token: to be shown by who asks, or None; status: ClientStatus; registry: Registry;
+    """The page that Prometheus reads.
+
+    Args: address: "host:port"; token: to be shown by who asks, or None; status: ClientStatus; registry: Registry;
     store: Store; backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
 
     def __init__(self, address, token, *, status, registry, store, backoff, more=list):
@@ -119,7 +121,7 @@ class Metrics:
 
 
 async def _request(reader):
-    """The lines of a request, bytes, up to the empty one. Raises: ValueError, OSError."""
+    """Returns the lines of a request, bytes, up to the empty one. Raises: ValueError, OSError."""
     lines = [await reader.readline()]
     while (line := await reader.readline()).strip():
         lines.append(line)

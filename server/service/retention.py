@@ -15,7 +15,9 @@ _DAY_S = 86400
 
 
 class Retention:
-    """Args: days: after which lines are forgotten; registry: Registry; store: Store."""
+    """The count of how long each client has been away.
+
+    Args: days: after which lines are forgotten; registry: Registry; store: Store."""
 
     def __init__(self, days, registry, store):
         self._limit_s = days * _DAY_S
@@ -31,7 +33,7 @@ class Retention:
                 await self.look(int(LOOK_S))
 
     async def look(self, seconds):
-        """So many more have passed."""
+        """Count that so many more have passed, for each client with a backlog."""
         for backlog in await self._store.backlogs():
             connection = self._registry.get(backlog["id"])
             before = self._connections.get(backlog["id"], 0)

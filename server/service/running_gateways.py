@@ -6,7 +6,9 @@ from server.service.settings import reserve_lines
 
 
 class RunningGateways:
-    """Args: settings, secrets: see settings.py and secret_settings.py."""
+    """All gateways of one server.
+
+    Args: settings, secrets: see settings.py and secret_settings.py."""
 
     def __init__(self, settings, secrets):
         self._settings = settings

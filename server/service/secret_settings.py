@@ -41,7 +41,7 @@ class Secrets:
         return _token(self._found[METRICS_TOKEN])
 
     def validate(self):
-        """Raises: SettingsError that names the variable whose value is at fault."""
+        """Look whether all are valid. Raises: SettingsError that names the variable whose value is at fault."""
         _keys(self._found[KEYS])
         _token(self._found[METRICS_TOKEN])
 
@@ -106,7 +106,7 @@ def key_source(settings, secrets):
 
 
 class KeysOfEnvironment:
-    """In the place of a KeyFile: nothing can be changed. Args: keys: dict."""
+    """Keys in the place of a KeyFile, of which none can be changed. Args: keys: dict."""
 
     def __init__(self, keys):
         self._keys = keys
@@ -115,11 +115,11 @@ class KeysOfEnvironment:
         return dict(self._keys)
 
     def stamp(self):
-        """It never changes."""
+        """Returns None: these keys never change."""
         return None
 
     def used(self, client_id, key):
-        """There is nothing to write: whoever has set the variable takes the old key out of it."""
+        """Do nothing: whoever has set the variable takes the old key out of it."""
 
     def add(self, client_id):
         raise ValueError(f"the keys are in {KEYS}: change it where it is set, and restart the server")

@@ -33,7 +33,9 @@ _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application t
 
 
 class Service:
-    """Args: settings, secrets: see settings.py and secret_settings.py; server: Server, or None: one of its own.
+    """One run of `pb-link serve`.
+
+    Args: settings, secrets: see settings.py and secret_settings.py; server: Server, or None: one of its own.
 
     Raises: SettingsError, StoreError, ValueError, OSError.
     """
@@ -183,7 +185,7 @@ class Service:
         self._gateways.served_changed()
 
     def _served(self):
-        """The ids of those who may connect."""
+        """Returns the ids of those who may connect."""
         return {*self.keys, *self.settings.keyless}
 
     def _key_used(self, client_id, key):
@@ -195,7 +197,7 @@ class Service:
 
 
 def refuse_both_ways(settings, ids):
-    """ids: that have a key. Raises: SettingsError."""
+    """Refuse ids that have a key and are let in without one. ids: that have a key. Raises: SettingsError."""
     known = descriptions()
     for name, values in settings.gateways.items():
         setting = known[name].keyless
