@@ -6,9 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from sim import COMMAND
 from sim.mpy import counted_run, demo, interpreters, one_board, up
-from sim.root import ROOT
+from sim.root import COMMAND, ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run

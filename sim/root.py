@@ -1,6 +1,7 @@
-"""Where the packages that boards run are found: the checkout, or where the wheel is installed."""
+"""Where the packages that boards run are found, and how this one is run: in the checkout, or from the wheel."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(find_spec("pb_link").origin).resolve().parent.parent
+COMMAND = f"python3 -m {__package__}"  # an installed wheel has the package below pb_link

@@ -60,6 +60,7 @@ UNITS = {
         "images": {"tools"},
         "install": {"tools", "images"},
         "bench": {"tools"},
+        "wheel": set(),
     },
 }
 

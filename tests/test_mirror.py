@@ -18,6 +18,9 @@ TESTED_IN = {
     "sim/mpy/up.py": "tests/peers/test_demo_server.py",
     "sim/table.py": "tests/sim/mpy/test_demo.py",
     "build/client.py": "tests/build/test_launchers.py",
+    # The wheel, built and installed.
+    "build/wheel/contents.py": "tests/peers/test_install.py",
+    "build/wheel/hook.py": "tests/peers/test_install.py",
     "build/deploy.py": "tests/build/test_launchers.py",
     "build/esp8266.py": "tests/build/test_launchers.py",
     "build/firmware.py": "tests/build/test_launchers.py",

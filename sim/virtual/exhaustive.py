@@ -16,7 +16,7 @@ import random
 import sys
 from collections import Counter, namedtuple
 
-from sim import COMMAND
+from sim.root import COMMAND
 from sim.virtual import trace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.run import VirtualRun

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import Counter, namedtuple
 
-from sim import COMMAND
+from sim.root import COMMAND
 from sim.virtual.apps import Pace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.faults import FAULTS

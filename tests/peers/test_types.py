@@ -100,8 +100,9 @@ def mypy(*words, **how):
 def check(installed):
     """A function that has mypy look at a file, with the wheel installed. Returns what it says."""
     return lambda path, *words: mypy(
-        "mypy", *words, "--python-executable", str(installed[0] / "python"), path.name, cwd=path.parent
-    ).stdout
+        "mypy", "--config-file=", *words, "--python-executable", str(installed[0] / "python"), path.name,
+        cwd=path.parent,
+    ).stdout  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["client.py", "server_app.py"])
@@ -117,9 +118,10 @@ def test_user_of_the_whole_api_passes_the_strict_type_checker(check, tmp_path):
 
 def test_type_checker_finds_wrong_calls(check, tmp_path):
     (tmp_path / "program.py").write_text(WRONG)
-    found = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]", check(tmp_path / "program.py", "--strict"))
+    output = check(tmp_path / "program.py", "--strict")
+    found = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]", output)
     kinds = ["arg-type", "assignment", "call-arg", "arg-type", "arg-type"]
-    assert found == [(str(line), kind) for line, kind in enumerate(kinds, 5)]
+    assert found == [(str(line), kind) for line, kind in enumerate(kinds, 5)], output
 
 
 def test_programs_of_the_readme_have_no_type_error(check, tmp_path):

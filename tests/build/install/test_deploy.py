@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from build.install import client, deploy
+from build.install import client_package, deploy
 from pb_link.settings import Settings, read_or_create
 from tests.build.install.test_client_package import board
 
@@ -112,7 +112,7 @@ def test_module_that_a_user_has_put_there_since_is_not_removed(port, tmp_path, c
 
 def test_installation_of_the_same_release_by_other_means_is_taken_over(port, tmp_path):
     with_target(tmp_path / "board")
-    client.tree(tmp_path / "board/lib", compiled=False)
+    client_package.tree(tmp_path / "board/lib", compiled=False)
     assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 0
     assert not (tmp_path / "board/lib/pb_link/link.py").exists()
 

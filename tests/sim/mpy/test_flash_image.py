@@ -75,7 +75,7 @@ def test_real_micropython_runs_the_romfs_image(request, bits):
     interpreter = request.getfixturevalue(f"micropython{bits}")
     command = [interpreter, "-c", MOUNT, flash_image.FIRMWARE / "esp_link.romfs"]
     shown = subprocess.run(command, capture_output=True, text=True)
-    assert shown.stdout == "/rom/esp_link/bridge.mpy (0, 1, 0) True\n", shown.stderr
+    assert shown.stdout == f"/rom/esp_link/bridge.mpy {RELEASE} True\n", shown.stderr
 
 
 def test_link_runs_with_the_bridge_booted_from_the_images(micropython64, micropython_chip, report_line):
