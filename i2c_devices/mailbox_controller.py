@@ -15,7 +15,7 @@ Every method does at most one I2C exchange, `poll` two, and never waits.
 """
 
 from protocol import mailbox as box
-from protocol.serial import diff8
+from protocol.sequence import diff8
 
 FREE = 0
 RECEIVED = 1

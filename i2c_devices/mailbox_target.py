@@ -10,7 +10,7 @@ from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
 from protocol.limits import MIN_FRAME
 from protocol.mailbox_client import decode_ack, decode_sync
-from protocol.serial import diff8, get16
+from protocol.sequence import diff8, get16
 
 
 class MailboxTarget:

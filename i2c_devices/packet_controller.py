@@ -2,7 +2,7 @@
 
 from i2c_devices.device_controller import DeviceController
 from protocol.device import PACKET
-from protocol.serial import diff8
+from protocol.sequence import diff8
 
 POLL_MS = 10
 

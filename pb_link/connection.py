@@ -4,7 +4,7 @@
 from primitives.platform import ticks_diff, ticks_ms
 from protocol.framing import PREFIX
 from protocol.limits import HANDSHAKE_MS
-from protocol.serial import put16
+from protocol.sequence import put16
 
 
 class Connection:

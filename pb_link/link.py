@@ -34,7 +34,7 @@ from protocol.frame_reader import FrameReader
 from protocol.handshake import Initiator
 from protocol.limits import EPOCH_BYTES, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
-from protocol.serial import get16
+from protocol.sequence import get16
 from protocol.session import DETACHED, OPEN, Session
 
 

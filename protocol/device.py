@@ -43,7 +43,7 @@ The payload of a transfer is bytes of the stream, or one packet; its kind and co
 """
 
 from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, Status, cell_ok, seal_cell
-from protocol.serial import get16, put16
+from protocol.sequence import get16, put16
 
 LAYOUT_VERSION = 0x64
 STREAM = 0x53  # "S"

@@ -75,7 +75,7 @@ from struct import pack_into, unpack_from
 from protocol.digest import Hmac, equal
 from protocol.limits import MAC_BYTES
 from protocol.lines import NUMBERS
-from protocol.serial import put16
+from protocol.sequence import put16
 
 HELLO = 0x01
 WELCOME = 0x02

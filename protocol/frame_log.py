@@ -23,7 +23,7 @@ from protocol.frame import (
 )
 from protocol.handshake import EPOCH_AT, FRAME_AT, LINE_AT, NONCE_AT
 from protocol.limits import HINT_BYTES, MAC_BYTES
-from protocol.serial import get16
+from protocol.sequence import get16
 
 _NAMES = {
     HELLO: "HELLO", WELCOME: "WELCOME", PROOF: "PROOF", REFUSED: "REFUSED", RESUME: "RESUME",

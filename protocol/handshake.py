@@ -35,7 +35,7 @@ from protocol.limits import (
     PROOF_BYTES,
     VERSION,
 )
-from protocol.serial import get16
+from protocol.sequence import get16
 from protocol.text import encode_text
 
 KEY_HINT = b"pb_link 3 key hint"

@@ -49,8 +49,3 @@ NUMBERS = 0x3FFFFFFF
 def diff30(a, b):
     """Signed distance from b to a of two whole line numbers (serial numbers of RFC 1982)."""
     return ((a - b + 0x20000000) & NUMBERS) - 0x20000000
-
-
-def diff16(a, b):
-    """Signed distance from b to a, -32768..32767, of the low 16 bits of two line numbers."""
-    return ((a - b + 0x8000) & 0xFFFF) - 0x8000

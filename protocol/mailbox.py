@@ -60,7 +60,7 @@ Stream and packet devices have the same cells and rules with other sizes:
 
 from hashlib import sha256
 
-from protocol.serial import get16, put16
+from protocol.sequence import get16, put16
 
 try:
     from micropython import const

@@ -1,7 +1,7 @@
 """The cells of `mailbox.py` as the client reads them: apart, because the bridge counts bytes of heap."""
 
 from protocol import mailbox as box
-from protocol.serial import get16
+from protocol.sequence import get16
 
 
 def decode_sync(buf, at=0):

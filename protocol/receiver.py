@@ -11,8 +11,8 @@ allocate nothing.
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
-from protocol.lines import NUMBERS, diff16, diff30, line_fault
-from protocol.serial import get16
+from protocol.lines import NUMBERS, diff30, line_fault
+from protocol.sequence import diff16, get16
 
 MAX_ROOM = 255  # units in the header's byte
 

@@ -24,7 +24,7 @@ from protocol.handshake import (
     size_fault,
 )
 from protocol.limits import HINT_BYTES, MAX_FRAME, MAX_ID, MAX_LINE, PROOF_BYTES, VERSION
-from protocol.serial import get16
+from protocol.sequence import get16
 from protocol.text import decode_text
 
 _HINT = LINE_AT + 2

@@ -13,8 +13,8 @@ run out of memory finds its way back.
 
 from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER
 from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
-from protocol.lines import NUMBERS, diff16, diff30
-from protocol.serial import put16
+from protocol.lines import NUMBERS, diff30
+from protocol.sequence import diff16, put16
 
 
 class Sender:

@@ -42,7 +42,7 @@ from protocol.limits import (
 from protocol.lines import diff30
 from protocol.receiver import MAX_ROOM, Receiver
 from protocol.sender import Sender
-from protocol.serial import get16, put16
+from protocol.sequence import get16, put16
 
 DETACHED = 0
 RESUMING = 1

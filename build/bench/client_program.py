@@ -23,7 +23,7 @@ from protocol.framing import PREFIX
 from protocol.handshake import DONE
 from protocol.mailbox import ADDRESS, CONTROL, DATA
 from protocol.responder import Responder
-from protocol.serial import put16
+from protocol.sequence import put16
 from protocol.session import OPEN, Session
 
 _DIRECTION = sys.argv[1]

@@ -10,6 +10,6 @@ package(
 package("primitives", ("countdowns.py", "platform.py"), base_path="../..")
 package(
     "protocol",
-    ("__init__.py", "control.py", "framing.py", "mailbox.py", "selftest.py", "serial.py", "version.py"),
+    ("__init__.py", "control.py", "framing.py", "mailbox.py", "selftest.py", "sequence.py", "version.py"),
     base_path="../..",
 )

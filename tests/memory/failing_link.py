@@ -27,7 +27,7 @@ from protocol.framing import PREFIX
 from protocol.handshake import DONE, START
 from protocol.mailbox import CONTROL, DATA
 from protocol.responder import Responder
-from protocol.serial import put16
+from protocol.sequence import put16
 from protocol.session import OPEN, Session
 from tests.sessions import idle
 

@@ -10,7 +10,7 @@ from protocol import control, frame
 from protocol import mailbox as box
 from protocol.limits import MAX_FRAME
 from protocol.responder import Responder
-from protocol.serial import put16
+from protocol.sequence import put16
 from tests.link.virtual import run
 from tests.pb_link.board import KEY, Board
 from tests.protocol.transfers import sealed

@@ -2,7 +2,7 @@
 
 from protocol.frame import DATA, PARTED, REMEMBERED, Channel, encode_data_header, encode_resume
 from protocol.limits import MAC_BYTES, MAX_FRAME
-from protocol.serial import get16
+from protocol.sequence import get16
 from protocol.server_session import ServerSession
 from protocol.session import Session
 from tests.protocol.wire import START, WRAP, ticks_diff

@@ -5,7 +5,7 @@ from protocol.frame import Channel
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES, MIN_FRAME
 from protocol.responder import encode_refused
-from protocol.serial import get16
+from protocol.sequence import get16
 from tests.protocol.noise import Noise, every_flip
 
 BODY = b"a frame to be sealed"

@@ -2,7 +2,7 @@ import unittest
 
 from protocol import mailbox as box
 from protocol.mailbox_client import decode_ack, decode_sync
-from protocol.serial import get16
+from protocol.sequence import get16
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.transfers import is_whole, sealed
 

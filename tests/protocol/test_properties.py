@@ -11,11 +11,11 @@ from protocol.control_client import decode_report, encode_config
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
-from protocol.lines import decode_line, diff16, encode_line
+from protocol.lines import decode_line, encode_line
 from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.receiver import Receiver
 from protocol.sender import Sender
-from protocol.serial import diff8, get16, put16
+from protocol.sequence import diff8, diff16, get16, put16
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import FAULTS, End, Wire
 

@@ -4,7 +4,7 @@ from protocol.frame import LENGTH, MORE, QOS0
 from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.lines import NUMBERS
 from protocol.sender import Sender
-from protocol.serial import get16
+from protocol.sequence import get16
 
 MUCH = 16000
 

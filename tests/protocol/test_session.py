@@ -11,7 +11,7 @@ from protocol.frame import (
     encode_data_header,
 )
 from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, HANDSHAKE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
-from protocol.serial import get16
+from protocol.sequence import get16
 from protocol.session import ASKED, DETACHED, OPEN, RESUMING, TAKEN_IN
 from tests.protocol.noise import Noise, every_flip, flipped
 from tests.protocol.pair import EPOCH, OTHER, RUN, Pair

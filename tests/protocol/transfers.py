@@ -1,7 +1,7 @@
 """Transfers of the mailbox, made and checked whole."""
 
 from protocol import mailbox as box
-from protocol.serial import get16
+from protocol.sequence import get16
 
 
 def sealed(direction, lives, payload, number=0, kind=box.DATA, connection=0, next_number=0):

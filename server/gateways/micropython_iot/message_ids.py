@@ -9,7 +9,8 @@ import json
 from collections import deque
 from hashlib import sha256
 
-from protocol.lines import NUMBERS, diff16
+from protocol.lines import NUMBERS
+from protocol.sequence import diff16
 
 REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
 

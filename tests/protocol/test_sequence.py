@@ -1,7 +1,6 @@
 import unittest
 
-from protocol.lines import diff16
-from protocol.serial import diff8, get16, put16
+from protocol.sequence import diff8, diff16, get16, put16
 
 
 class TestNumbers(unittest.TestCase):
