@@ -14,8 +14,8 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "connection.py", "fallbacks.py", "frame_log.py",
-        "hooks.py", "limits.py", "link.py", "pb_client.py", "releases.py", "selftest.py", "settings.py", "shortage.py",
-        "start.py",
+        "limits.py", "link.py", "notifier.py", "pb_client.py", "release_check.py", "selftest.py", "settings.py",
+        "shortage.py", "start.py",
     ),
     base_path="..",
 )  # fmt: skip

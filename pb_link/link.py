@@ -17,8 +17,8 @@ from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
 from pb_link.connection import Connection
 from pb_link.fallbacks import Fallbacks
-from pb_link.hooks import Hooks
-from pb_link.releases import Releases
+from pb_link.notifier import Notifier
+from pb_link.release_check import ReleaseCheck
 from pb_link.shortage import Shortage
 from primitives.broadcast import Broadcast
 from primitives.nonces import Nonces
@@ -43,7 +43,7 @@ class Link:
     client_id: str, valid.
     settings: pb_link.settings.Settings.
     hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
-    app: object with a method start() and the coroutines of `hooks.py`.
+    app: object with a method start() and the coroutines of `notifier.py`.
     verbose: print one line an event; 2: also one a frame.
     """
 
@@ -84,8 +84,8 @@ class Link:
         self._beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
-        self._hooks = Hooks(app, self._tasks)
-        self.releases = Releases()
+        self._notifier = Notifier(app, self._tasks)
+        self.release_check = ReleaseCheck()
 
     def accept(self):
         """The oldest line is handed over. Allocates nothing."""
@@ -156,7 +156,7 @@ class Link:
             return
         self.closed = True
         self.up = False
-        self._hooks.close()
+        self._notifier.close()
         if self._resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
             self._release_reset()
@@ -187,12 +187,12 @@ class Link:
             self._bridge_is_new = True
             seen = -1
         elif self._box.other_layout:
-            self.releases.other_layout(self._box.other_layout)
+            self.release_check.other_layout(self._box.other_layout)
         if self._bridge_is_new:
             self._new_bridge()
             self._bridge_is_new = False
-        if self._hooks.stuck:
-            self._hooks.go_on()
+        if self._notifier.stuck:
+            self._notifier.go_on()
         self._receive()
         if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
             self._box.used = False
@@ -248,11 +248,11 @@ class Link:
             data = decode_report(record)
             if data:
                 self.fallbacks.reported(data.pop())
-                self._hooks.report(data)
+                self._notifier.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
-            self._hooks.failed(kind)
+            self._notifier.failed(kind)
         elif kind == control.RELEASE:
-            self.releases.told(record)
+            self.release_check.told(record)
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):
@@ -261,7 +261,7 @@ class Link:
             if fault:
                 if state == DETACHED:  # in the handshake
                     print("pb_link: no session with the server: " + fault)
-                    self._hooks.failed(control.BAD_SERVER)
+                    self._notifier.failed(control.BAD_SERVER)
                 self._drop(fault)
                 return
             if state == OPEN:
@@ -317,7 +317,7 @@ class Link:
         self._log("= server up" if up else "= server down")
         if up and self.session.news:
             print("pb_link: " + self.session.news)
-        self._hooks.server_ok(up)
+        self._notifier.server_ok(up)
 
     # Sending
 

@@ -18,7 +18,7 @@ from protocol.control import BAD_WIFI
 from protocol.errors import LinkDown
 
 
-class Hooks:
+class Notifier:
     """Args:
     app: object with the four coroutines.
     tasks: primitives.supervisor.Supervisor; what a hook raises becomes its fault.

@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from pb_link.hooks import Hooks
+from pb_link.notifier import Notifier
 from primitives.supervisor import Supervisor
 from protocol.control import BAD_SERVER, BAD_WIFI
 from protocol.errors import LinkDown
@@ -48,17 +48,17 @@ async def settle():
 
 class TestHooks(unittest.TestCase):
     def play(self, act, then=None):
-        """The calls after act(hooks), while the first call waits, and then(hooks), when none does."""
+        """The calls after act(notifier), while the first call waits, and then(notifier), when none does."""
 
         async def main():
             self.tasks = Supervisor()
             app = self.app = App()
-            hooks = Hooks(app, self.tasks)
-            act(hooks)
+            notifier = Notifier(app, self.tasks)
+            act(notifier)
             await settle()
             self.assertTrue(len(app.calls) <= 1)
             if then:
-                then(hooks)
+                then(notifier)
             app.gate.set()
             await settle()
             self.assertEqual(app.running, 0)
@@ -67,79 +67,79 @@ class TestHooks(unittest.TestCase):
         return asyncio.run(main())
 
     def test_newest_report_is_told_when_the_last_hook_has_ended(self):
-        def more(hooks):
+        def more(notifier):
             for i in range(1, 300):
-                hooks.report([1, i, 0])
+                notifier.report([1, i, 0])
 
-        calls = self.play(lambda hooks: hooks.report([1, 0, 0]), more)
+        calls = self.play(lambda notifier: notifier.report([1, 0, 0]), more)
         self.assertEqual(calls, [[1, 0, 0], [1, 299, 0]])
 
     def test_state_of_the_server_is_told_if_it_is_not_what_was_told_last(self):
         def flap(*states):
-            def then(hooks):
+            def then(notifier):
                 for up in states:
-                    hooks.server_ok(up)
+                    notifier.server_ok(up)
 
             return then
 
-        def up(hooks):
-            hooks.server_ok(True)
+        def up(notifier):
+            notifier.server_ok(True)
 
         self.assertEqual(self.play(up, flap(False, True, False)), [True, False])
         self.assertEqual(self.play(up, flap(False, True)), [True])
         self.assertEqual(self.play(flap(True, False)), [])
 
     def test_each_initial_failure_is_told_once(self):
-        def fail(hooks):
+        def fail(notifier):
             for kind in (BAD_SERVER, BAD_WIFI) * 3:
-                hooks.failed(kind)
+                notifier.failed(kind)
 
         self.assertEqual(self.play(fail, fail), ["bad_server", "bad_wifi"])
 
     def test_failure_after_the_first_connection_is_not_an_initial_one(self):
-        def fail(hooks):
-            hooks.server_ok(False)
-            hooks.failed(BAD_SERVER)
+        def fail(notifier):
+            notifier.server_ok(False)
+            notifier.failed(BAD_SERVER)
 
-        self.assertEqual(self.play(lambda hooks: hooks.server_ok(True), fail), [True, False])
+        self.assertEqual(self.play(lambda notifier: notifier.server_ok(True), fail), [True, False])
 
     def test_initial_failure_that_is_over_is_not_told(self):
-        def connect(hooks):
-            hooks.failed(BAD_SERVER)
-            hooks.server_ok(True)
+        def connect(notifier):
+            notifier.failed(BAD_SERVER)
+            notifier.server_ok(True)
 
-        self.assertEqual(self.play(lambda hooks: hooks.report([0, 0, 0]), connect), [[0, 0, 0], True])
+        self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), connect), [[0, 0, 0], True])
 
     def test_all_that_waits_is_told_failures_first(self):
-        def all_of_it(hooks):
-            hooks.report([0, 1, 0])
-            hooks.failed(BAD_WIFI)
+        def all_of_it(notifier):
+            notifier.report([0, 1, 0])
+            notifier.failed(BAD_WIFI)
 
-        calls = self.play(lambda hooks: hooks.report([0, 0, 0]), all_of_it)
+        calls = self.play(lambda notifier: notifier.report([0, 0, 0]), all_of_it)
         self.assertEqual(calls, [[0, 0, 0], "bad_wifi", [0, 1, 0]])
 
     def test_nothing_is_told_after_close(self):
-        def close(hooks):
-            hooks.report([0, 1, 0])
-            hooks.close()
-            hooks.server_ok(True)
+        def close(notifier):
+            notifier.report([0, 1, 0])
+            notifier.close()
+            notifier.server_ok(True)
 
-        self.assertEqual(self.play(lambda hooks: hooks.report([0, 0, 0]), close), [[0, 0, 0]])
+        self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), close), [[0, 0, 0]])
         self.assertEqual(self.play(close), [])
 
     def test_exception_of_a_hook_is_a_fault_of_the_group(self):
-        def fail(hooks):
+        def fail(notifier):
             self.app.error = ValueError("in the hook")
 
-        self.play(lambda hooks: hooks.report([0, 0, 0]), fail)
+        self.play(lambda notifier: notifier.report([0, 0, 0]), fail)
         self.assertTrue(isinstance(self.tasks.fault, ValueError))
 
     def test_hook_that_waited_for_a_line_when_the_link_was_closed_is_no_fault(self):
-        def close(hooks):
-            hooks.close()
+        def close(notifier):
+            notifier.close()
             self.app.error = LinkDown("closed")
 
-        self.play(lambda hooks: hooks.report([0, 0, 0]), close)
+        self.play(lambda notifier: notifier.report([0, 0, 0]), close)
         self.assertTrue(self.tasks.fault is None)
 
 

@@ -10,7 +10,7 @@ def decode_release(record):
     return tuple(record[1:]) if len(record) == 4 else None
 
 
-class Releases:
+class ReleaseCheck:
     """`bridge`: the release that the ESP8266 has told, (major, minor, patch), or None."""
 
     def __init__(self):

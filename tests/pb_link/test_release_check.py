@@ -5,7 +5,7 @@ import pytest
 from i2c_devices.mailbox_controller import MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
-from pb_link.releases import Releases, decode_release
+from pb_link.release_check import ReleaseCheck, decode_release
 from protocol import control
 from protocol import mailbox as box
 from protocol.version import RELEASE, release_text
@@ -16,17 +16,17 @@ MICROPYTHON_REASON = "uses pytest"
 
 
 def test_the_same_release_is_not_worth_a_word(capsys):
-    releases = Releases()
-    releases.told(control.RELEASE_RECORD)
-    assert releases.bridge == RELEASE and capsys.readouterr().out == ""
+    check = ReleaseCheck()
+    check.told(control.RELEASE_RECORD)
+    assert check.bridge == RELEASE and capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("release", [(0, 0, 9), (RELEASE[0] + 1, 0, 0), None])
 def test_another_release_is_said_once_with_the_remedy(capsys, release):
-    releases = Releases()
+    check = ReleaseCheck()
     record = bytes((control.RELEASE, *(release or ())))
-    releases.told(record)
-    releases.told(record)
+    check.told(record)
+    check.told(record)
     (line,) = capsys.readouterr().out.splitlines()
     assert release_text(release or "unknown".split()) in line and release_text(RELEASE) in line
     assert "build/flash.py" in line
@@ -48,8 +48,8 @@ def test_mailbox_of_another_layout_is_noticed_and_makes_no_link(monkeypatch, cap
     assert not controller.poll() and not controller.synchronised
     monkeypatch.setattr(box, "LAYOUT_VERSION", newer)
     assert not target.poll() and not target.synchronised and target.other_layout == ours
-    releases = Releases()
-    releases.other_layout(target.other_layout)
+    check = ReleaseCheck()
+    check.other_layout(target.other_layout)
     assert "with another mailbox (54): no link" in capsys.readouterr().out
 
 
