@@ -32,8 +32,8 @@ package(
     (
         "__init__.py", "control.py", "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py",
         "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "mailbox.py",
-        "mailbox_client.py", "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py",
-        "text.py", "version.py",
+        "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py",
+        "target_cells.py", "text.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

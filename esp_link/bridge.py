@@ -208,8 +208,8 @@ class Bridge:
                 # As good as a beat, and after a reset half a second sooner.
                 times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)
                 self._dispatch()
-        if box.new_life:  # of client or bridge: what was agreed and sent belongs to the old one
-            box.new_life = False
+        if box.new_epoch:  # of client or bridge: what was agreed and sent belongs to the old one
+            box.new_epoch = False
             self._config = None
             self._controls.clear()
             self._uplink.end()

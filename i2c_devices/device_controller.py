@@ -7,7 +7,7 @@ was written that is lost, and a call that reads was told, the next one that writ
 
 from errno import ECONNRESET
 
-from i2c_devices.life import random16
+from i2c_devices.epoch import random16
 from i2c_devices.mailbox_controller import FREE, RECEIVED, SENDING, MailboxController
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
@@ -37,10 +37,10 @@ class DeviceController:
         self._box = None  # once the device has said what it is
         self.window = self.capacity = 0
         self._payload_at = HEADER
-        self._life = 0  # of the device
+        self._epoch = 0  # of the device
         self._established = False
         self._broken = False
-        self._lost = False  # what was written last, with the device's life
+        self._lost = False  # what was written last, with the device's epoch
         self._faults = 0  # of the device, when the transfer was written that is on its way
         self._rewrite = Timeout(REWRITE_MS)
         self._rx_flag = TimedFlag()  # one for each task that may wait: one that reads, one that writes
@@ -76,12 +76,12 @@ class DeviceController:
         box = self._box
         sending, damaged = box.state == SENDING, box.damaged
         fresh = box.poll()
-        if box.new_life:
-            box.new_life = False
-            self._end_life(sending)
-        met = box.status.client_life == self._life or self._meet()
+        if box.new_epoch:
+            box.new_epoch = False
+            self._end_epoch(sending)
+        met = box.status.target_epoch == self._epoch or self._meet()
         if box.damaged != damaged:
-            self._identify()  # STATUS may not be where it was: another life has another window
+            self._identify()  # STATUS may not be where it was: another epoch has another window
         if not fresh or not met or self._box is not box:
             return False
         self._established = True
@@ -104,7 +104,7 @@ class DeviceController:
             return False
         kind, window, capacity, _ = device
         if self._box is not None and (kind != self._kind or window != self.window):
-            self._end_life(self._box.state == SENDING)
+            self._end_epoch(self._box.state == SENDING)
             self._failures += self._box.failures
             self._lost_cells += self._box.damaged
             self._box = None
@@ -116,7 +116,7 @@ class DeviceController:
             self._box = MailboxController(self._i2c, self._address, random16, MAX_PAYLOAD, Layout(window))
         return True
 
-    def _end_life(self, sending):
+    def _end_epoch(self, sending):
         if self._established:
             self._established = False
             self._broken = True
@@ -124,11 +124,11 @@ class DeviceController:
             self.resets += 1
 
     def _meet(self):
-        """Another life of the device: it may have other sizes. True if it is known now."""
-        life = self._box.status.client_life
+        """Another epoch of the device: it may have other sizes. True if it is known now."""
+        epoch = self._box.status.target_epoch
         if not self._identify():
             return False
-        self._life = life
+        self._epoch = epoch
         return True
 
     def _mark(self):

@@ -8,7 +8,7 @@ When memory runs out in the work, what is left of it is done by the next call or
 that waits. A call that raises MemoryError has done nothing: call it again.
 """
 
-from i2c_devices.life import random16
+from i2c_devices.epoch import random16
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.pins import check_pins
 from i2c_devices.ports import Pollable, drive

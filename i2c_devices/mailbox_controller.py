@@ -63,10 +63,10 @@ class MailboxController:
         self.failures = 0  # exchanges that ended in an OSError
         self.answers = False  # the last exchange did not
         self.used = False  # the mailbox has been used; the owner clears it
-        self._life = 0  # 0: the next poll begins a new one
-        self._client_life = 0
+        self._epoch = 0  # 0: the next poll begins a new one
+        self._target_epoch = 0
         self.synchronised = False
-        self.new_life = False  # the link has begun anew; the owner clears it
+        self.new_epoch = False  # the link has begun anew; the owner clears it
         self._reset_numbers()
 
     def _reset_numbers(self):
@@ -82,7 +82,7 @@ class MailboxController:
     # Exchanges: each returns True if it succeeded
 
     def poll(self):
-        """Read STATUS; write SYNC when client or bridge has begun a new life."""
+        """Read STATUS; write SYNC when client or bridge has begun a new epoch."""
         if not self._read(self._layout.STATUS, self._cell):
             return False
         if not self._read_status(self._cell, 0):
@@ -90,9 +90,9 @@ class MailboxController:
                 self._write_sync()  # it has ours in it: the client says what is the matter
             return False
         status = self.status
-        if status.client_life != self._client_life or not self._life:
+        if status.target_epoch != self._target_epoch or not self._epoch:
             return self._greet()
-        if status.bridge_life != self._life:
+        if status.controller_epoch != self._epoch:
             if self.synchronised:  # the client left the bus and came back
                 return self._greet()
             return self._write_sync()
@@ -117,29 +117,29 @@ class MailboxController:
             self._out_number = self.status.next
 
     def _greet(self):
-        """Begin a new life of the link."""
+        """Begin a new epoch of the link."""
         self.synchronised = False
-        life = self._random16()
+        epoch = self._random16()
         # Not the one that the client knows: it would not see that it ended.
-        while life in (self._life, self.status.bridge_life):
-            life = life % 0xFFFF + 1
-        self._lives = box.lives(self.status.client_life, life)  # first: it may fail
-        self.new_life = True
-        self._life = life
-        self._client_life = self.status.client_life
+        while epoch in (self._epoch, self.status.controller_epoch):
+            epoch = epoch % 0xFFFF + 1
+        self._epochs = box.pack_epochs(self.status.target_epoch, epoch)  # first: it may fail
+        self.new_epoch = True
+        self._epoch = epoch
+        self._target_epoch = self.status.target_epoch
         self._reset_numbers()
         return self._write_sync()
 
-    def _end_life(self):
-        """Have the next `poll` begin a new life of the link. Returns False."""
+    def _end_epoch(self):
+        """Have the next `poll` begin a new epoch of the link. Returns False."""
         self.synchronised = False
-        self._life = 0
+        self._epoch = 0
         return False
 
     def _write_sync(self):
-        box.encode_sync_into(self._cell, 0, self._life, self._client_life, self._max_payload)
+        box.encode_sync_into(self._cell, 0, self._epoch, self._target_epoch, self._max_payload)
         self._write(self._layout.SYNC, memoryview(self._cell)[: box.SYNC_BYTES])
-        return False  # synchronised when the client's STATUS repeats our life
+        return False  # synchronised when the client's STATUS repeats our epoch
 
     def can_receive(self):
         """True if the client offers a transfer and the buffer is free for it."""
@@ -158,19 +158,19 @@ class MailboxController:
         length = self.status.length(number)
         layout = self._layout
         if length == 0 or length > layout.PAYLOAD:
-            return self._end_life()
+            return self._end_epoch()
         if length != len(self._in[3]):
             self._in = box.parts(self.view, 0, length, layout.STATUS_BYTES)
         where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
         if not self._read(where, self._in[0]):
             return False
         self._take_status(box.HEADER + length)
-        if not self._life:
+        if not self._epoch:
             return False
-        if self.buffer[0] != number or not box.transfer_ok(box.FROM_CLIENT, self._lives, self._in):
+        if self.buffer[0] != number or not box.transfer_ok(box.FROM_TARGET, self._epochs, self._in):
             self.damaged += 1
             self._refusals += 1
-            return self._end_life() if self._refusals >= layout.MAX_REFUSALS else False
+            return self._end_epoch() if self._refusals >= layout.MAX_REFUSALS else False
         self._refusals = 0
         self.state = RECEIVED
         self.kind = self.buffer[1] & box.KIND
@@ -187,8 +187,8 @@ class MailboxController:
         if not self._read_status(self.buffer, at):
             self.lost = True
             return
-        if status.client_life != self._client_life or status.bridge_life != self._life:
-            self._end_life()
+        if status.target_epoch != self._target_epoch or status.controller_epoch != self._epoch:
+            self._end_epoch()
             return
         self._confirm()
 
@@ -205,7 +205,7 @@ class MailboxController:
         """Tell the client which transfers have been received, if it does not know yet."""
         if not self._ack_due:
             return True
-        box.encode_ack_into(self._cell, 0, self._lives, self.next)
+        box.encode_ack_into(self._cell, 0, self._epochs, self.next)
         self._ack_due = not self._write(self._layout.ACK, self._ack)
         return not self._ack_due
 
@@ -218,7 +218,7 @@ class MailboxController:
         if at != self._out_at or length != len(self._out[3]):
             self._out = box.parts(self.view, at, length, 0)
             self._out_at = at
-        box.seal_transfer(box.FROM_BRIDGE, self._lives, self._out, self._out_number, kind, connection, self.next)
+        box.seal_transfer(box.FROM_CONTROLLER, self._epochs, self._out, self._out_number, kind, connection, self.next)
         self.sending = True  # nothing is, if one of the above had no memory
         if length > self._small:
             self.state = SENDING
@@ -230,7 +230,7 @@ class MailboxController:
         """Write the transfer that is not confirmed once more: harmless if the client has it already."""
         self._rewrites += 1
         if self._rewrites > self._layout.MAX_REWRITES:
-            return self._end_life()
+            return self._end_epoch()
         return self._write_transfer()
 
     def _write_transfer(self):

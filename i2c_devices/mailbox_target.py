@@ -9,21 +9,21 @@ check or MAC over the memory itself would be one over what the bridge put there.
 from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
 from protocol.limits import MIN_FRAME
-from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.sequence import diff8, get16
+from protocol.target_cells import decode_ack, decode_sync
 
 
 class MailboxTarget:
     """Args:
     port: i2c_devices.ports.TargetPort.
-    life: this life of the client, 1..65535, random.
+    epoch: this epoch of the client, 1..65535, random.
     wake: function of no arguments, called when the bridge has used the
         mailbox; it may be called from an interrupt handler.
     layout: protocol.mailbox, or what has its sizes (protocol/device.py).
     read_only: as of MemoryTarget.
     """
 
-    def __init__(self, port, life, wake, layout=box, read_only=()):
+    def __init__(self, port, epoch, wake, layout=box, read_only=()):
         self._layout = layout
         self.device = MemoryTarget(port, layout.MEMORY, self._on_use, box.ADDRESS_BITS, read_only=read_only)
         self._memory = self.device.memory
@@ -35,7 +35,7 @@ class MailboxTarget:
         self._outgoing_view = memoryview(self._outgoing)
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
-        # Last the one that the bridge looks at by itself: what comes with a transfer must not be of an older life.
+        # Last the one that the bridge looks at by itself: what comes with a transfer must not be of an older epoch.
         self._status_places = sorted({layout.STATUS, behind, behind + layout.TX_STRIDE}, reverse=True)
         self._wake = wake
         # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
@@ -43,13 +43,13 @@ class MailboxTarget:
         self.used = False
         self.heard = False  # an event has told of it; the reader clears it
         self.damaged = 0  # transfers and cells that failed their check
-        self.resyncs = 0  # lives of the bridge that were met
+        self.resyncs = 0  # epochs of the bridge that were met
         self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD
         self.status = layout.Status()
-        self.status.client_life = life
-        self._lives = None
-        self._new_life = False  # `poll` has not said so yet
+        self.status.target_epoch = epoch
+        self._epochs = None
+        self._new_epoch = False  # `poll` has not said so yet
         self._slot = (self._outgoing, box.HEADER)
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
@@ -72,51 +72,52 @@ class MailboxTarget:
 
     @property
     def synchronised(self):
-        return self._lives is not None
+        return self._epochs is not None
 
     def _on_use(self):
         self.used = self.heard = True
         self._wake()
 
-    def _restart(self, bridge_life):
-        lives = box.lives(self.status.client_life, bridge_life) if bridge_life else None  # first: it may fail
+    def _restart(self, controller_epoch):
         status = self.status
-        status.bridge_life = bridge_life
+        # First, because it may fail.
+        epochs = box.pack_epochs(status.target_epoch, controller_epoch) if controller_epoch else None
+        status.controller_epoch = controller_epoch
         status.next = status.base = status.end = status.drop = 0
         status.length0 = status.length1 = 0
-        # No transfer of another life may look like the next one of this.
+        # No transfer of another epoch may look like the next one of this.
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
-        self._lives = lives
+        self._epochs = epochs
         self._changed = True
 
     # From the bridge
 
     def poll(self):
-        """Look at SYNC and ACK. Returns True if the bridge began a new life, since it last said so."""
+        """Look at SYNC and ACK. Returns True if the bridge began a new epoch, since it last said so."""
         sync, ack = self._layout.SYNC, self._layout.ACK
         self._cell[:] = self._view[sync : sync + box.SYNC_BYTES]
         if self._cell[0]:
-            self._new_life |= self._poll_sync()
-        if self._lives is not None:
+            self._new_epoch |= self._poll_sync()
+        if self._epochs is not None:
             self._cell[: box.ACK_BYTES] = self._view[ack : ack + box.ACK_BYTES]
-            number = decode_ack(self._cell, 0, self._lives)
+            number = decode_ack(self._cell, 0, self._epochs)
             if number is not None:
                 self._acknowledge(number)
-        new_life, self._new_life = self._new_life, False
-        return new_life
+        new_epoch, self._new_epoch = self._new_epoch, False
+        return new_epoch
 
     def _poll_sync(self):
         sync = decode_sync(self._cell)
         if sync is None:
             self.other_layout = box.other_layout(self._cell, box.SYNC_BYTES)
             return False
-        bridge_life, client_life, max_payload = sync
-        if client_life != self.status.client_life or bridge_life == self.status.bridge_life:
+        controller_epoch, target_epoch, max_payload = sync
+        if target_epoch != self.status.target_epoch or controller_epoch == self.status.controller_epoch:
             return False
-        if not bridge_life or max_payload < MIN_FRAME:  # no bridge says that, and no line could ever go
+        if not controller_epoch or max_payload < MIN_FRAME:  # no bridge says that, and no line could ever go
             return False
-        self._restart(bridge_life)
+        self._restart(controller_epoch)
         self.used = True
         self.max_payload = min(max_payload, self._layout.PAYLOAD)
         self.resyncs += 1
@@ -148,7 +149,7 @@ class MailboxTarget:
 
         count: one that is not whole is damaged, not on its way.
         """
-        if self._lives is None or not self.arrived():
+        if self._epochs is None or not self.arrived():
             return False
         number = self.status.next
         at = self._layout.RX + self._layout.SLOT * (number % box.SLOTS)
@@ -159,7 +160,7 @@ class MailboxTarget:
             return False
         end = box.HEADER + length
         buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if box.transfer_ok(box.FROM_BRIDGE, self._lives, box.parts(self._received_view, 0, length, 0)):
+        if box.transfer_ok(box.FROM_CONTROLLER, self._epochs, box.parts(self._received_view, 0, length, 0)):
             return True
         if count and self._bad != buf[: box.HEADER]:
             self._bad = buf[: box.HEADER]
@@ -190,7 +191,7 @@ class MailboxTarget:
         The bytearray is private: the bridge neither sees nor changes it.
         """
         status = self.status
-        if self._lives is None or diff8(status.end, status.base) >= box.SLOTS:
+        if self._epochs is None or diff8(status.end, status.base) >= box.SLOTS:
             return None
         return self._slot
 
@@ -199,7 +200,7 @@ class MailboxTarget:
         status = self.status
         number = status.end
         parts = box.parts(self._outgoing_view, 0, length, 0)
-        box.seal_transfer(box.FROM_CLIENT, self._lives, parts, number, kind, connection, 0)
+        box.seal_transfer(box.FROM_TARGET, self._epochs, parts, number, kind, connection, 0)
         layout = self._layout
         at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
         self.device.put(at, self._outgoing_view[: box.HEADER + length])

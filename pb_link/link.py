@@ -277,8 +277,8 @@ class Link:
         self._log("= connection %d" % number)
         self._box.drop(0)
         self._reader.reset()
-        bridge_life = self._box.status.bridge_life  # drawn by the ESP8266, whose generator is a good one
-        seen = bytes((bridge_life >> 8, bridge_life & 0xFF, number))
+        controller_epoch = self._box.status.controller_epoch  # drawn by the ESP8266, whose generator is a good one
+        seen = bytes((controller_epoch >> 8, controller_epoch & 0xFF, number))
         if self._epoch is None:
             self._epoch = self._nonces.take(EPOCH_BYTES, seen)
         nonce = self._nonces.take(NONCE_BYTES, seen)

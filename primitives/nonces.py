@@ -1,8 +1,8 @@
-"""Numbers that no other life and no other connection has had: nonces, epochs.
+"""Numbers that no other epoch and no other connection has had: nonces, epochs.
 
 They must differ, also where the generator of random bytes repeats after each
-boot: else what was recorded of one life can be played to another one, and a
-new life passes for an old one. So each is made of random bytes, the present
+boot: else what was recorded of one epoch can be played to another one, and a
+new epoch passes for an old one. So each is made of random bytes, the present
 moment, what the caller has, and all numbers before; see `docs/protocol.md`
 section 5.
 """
@@ -32,6 +32,6 @@ class Nonces:
         self._last = b""
 
     def take(self, count, more=b""):
-        """Returns count bytes, at most 32. more: bytes that may differ from those of another life."""
+        """Returns count bytes, at most 32. more: bytes that may differ from those of another epoch."""
         self._last = self._digest(b"pb_link nonce", self._last, os.urandom(16), moment(), more)
         return self._last[:count]

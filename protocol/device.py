@@ -26,8 +26,8 @@ A transfer in TX ends where its place does, so that STATUS follows it.
              10 2  check
     STATUS   0  1  layout version
              1  1  faults: what the target has refused, modulo 256
-             2  2  life of the target: random, not 0
-             4  2  life of the controller that it is synchronised with, or 0
+             2  2  epoch of the target: random, not 0
+             4  2  epoch of the controller that it is synchronised with, or 0
              6  1  next: number of the transfer that the target expects
              7  1  base: number of the oldest transfer that it offers
              8  1  end: number after the last transfer that it offers
@@ -70,8 +70,8 @@ class DeviceStatus(Status):
     def encode_into(self, buf, at):
         buf[at] = LAYOUT_VERSION
         buf[at + 1] = self.faults
-        put16(buf, at + 2, self.client_life)
-        put16(buf, at + 4, self.bridge_life)
+        put16(buf, at + 2, self.target_epoch)
+        put16(buf, at + 4, self.controller_epoch)
         buf[at + 6] = self.next
         buf[at + 7] = self.base
         buf[at + 8] = self.end
@@ -87,8 +87,8 @@ class DeviceStatus(Status):
         if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_SEED, buf, at, Layout.STATUS_BYTES):
             return False
         self.faults = buf[at + 1]
-        self.client_life = get16(buf, at + 2)
-        self.bridge_life = get16(buf, at + 4)
+        self.target_epoch = get16(buf, at + 2)
+        self.controller_epoch = get16(buf, at + 4)
         self.next = buf[at + 6]
         self.base = buf[at + 7]
         self.end = buf[at + 8]

@@ -5,7 +5,7 @@ target, whose memory this is. Both see the same bytes, so all state is always
 readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
 
     address  bytes
-    0        10     SYNC    bridge writes: I am here, this is my life
+    0        10     SYNC    bridge writes: I am here, this is my epoch
     10       4      ACK     bridge writes: which transfers it has received
     14       16     STATUS  client writes; its place in every layout from 53 hex on
     30       1078   RX 0    bridge writes: transfer with an even number
@@ -21,8 +21,8 @@ brings the transfer, and then what the client offers by the time of its end.
 
     SYNC     0  1  layout version
              1  1  0
-             2  2  life of the bridge: random, not 0, new after each reset
-             4  2  life of the client that it answers
+             2  2  epoch of the bridge: random, not 0, new after each reset
+             4  2  epoch of the client that it answers
              6  2  longest payload of a transfer that the bridge reads
              8  2  check
     ACK      0  1  next: number of the transfer that the bridge expects
@@ -30,8 +30,8 @@ brings the transfer, and then what the client offers by the time of its end.
              2  2  check
     STATUS   0  1  layout version
              1  1  beat: changes at least every BEAT_MS while the client runs
-             2  2  life of the client: random, not 0
-             4  2  life of the bridge that it is synchronised with, or 0
+             2  2  epoch of the client: random, not 0
+             4  2  epoch of the bridge that it is synchronised with, or 0
              6  1  next: number of the transfer that the client expects
              7  1  base: number of the oldest transfer that it offers
              8  1  end: number after the last transfer that it offers
@@ -48,9 +48,9 @@ brings the transfer, and then what the client offers by the time of its end.
              10 n  payload, at most 1068 bytes
 
 The check of a cell is its residue: its 16-bit words as digits of a number,
-modulo the prime 65521, begun with its kind and, in ACK, the lives of client
+modulo the prime 65521, begun with its kind and, in ACK, the epochs of client
 and bridge. It finds any three flipped bits, and does not allocate. The check
-of a transfer is the beginning of the SHA-256 of its direction, both lives and
+of a transfer is the beginning of the SHA-256 of its direction, both epochs and
 the transfer: there is no CRC in C on the ESP8266 port, and there is this.
 They find noise; what may be forged is the business of the session's MAC.
 
@@ -94,7 +94,7 @@ TX_STRIDE = const(SLOT + STATUS_BYTES)
 MEMORY = const(TX + SLOTS * TX_STRIDE)
 
 # A transfer that is found damaged this often is damaged where it lies, in the
-# client's memory: only a new life of the link gets past it.
+# client's memory: only a new epoch of the link gets past it.
 MAX_REFUSALS = const(16)
 # And so is one that the client has not taken after this many writes.
 MAX_REWRITES = const(50)
@@ -104,8 +104,8 @@ CONTROL = const(0x40)  # a control record (`control.py`), between bridge and cli
 KIND = const(0xC0)
 FRAME_END = const(0x01)  # the payload ends at the end of a frame
 
-FROM_BRIDGE = b"b"
-FROM_CLIENT = b"c"
+FROM_CONTROLLER = b"b"
+FROM_TARGET = b"c"
 
 SYNC_SEED = const(0x73)
 _ACK_SEED = const(0x61)
@@ -133,28 +133,28 @@ def cell_ok(seed, buf, at, size):
     return residue(seed, buf, at, end) == get16(buf, end)
 
 
-def lives(client_life, bridge_life):
-    """The 4 bytes that bind checks to this pair of lives."""
-    return bytes((client_life >> 8, client_life & 0xFF, bridge_life >> 8, bridge_life & 0xFF))
+def pack_epochs(target_epoch, controller_epoch):
+    """The 4 bytes that bind checks to this pair of epochs."""
+    return bytes((target_epoch >> 8, target_epoch & 0xFF, controller_epoch >> 8, controller_epoch & 0xFF))
 
 
-def ack_seed(lives):
-    return residue(_ACK_SEED, lives, 0, 4)
+def ack_seed(epochs):
+    return residue(_ACK_SEED, epochs, 0, 4)
 
 
-def encode_sync_into(buf, at, bridge_life, client_life, max_payload):
+def encode_sync_into(buf, at, controller_epoch, target_epoch, max_payload):
     buf[at] = LAYOUT_VERSION
     buf[at + 1] = 0
-    put16(buf, at + 2, bridge_life)
-    put16(buf, at + 4, client_life)
+    put16(buf, at + 2, controller_epoch)
+    put16(buf, at + 4, target_epoch)
     put16(buf, at + 6, max_payload)
     seal_cell(SYNC_SEED, buf, at, SYNC_BYTES)
 
 
-def encode_ack_into(buf, at, lives, next_number):
+def encode_ack_into(buf, at, epochs, next_number):
     buf[at] = next_number
     buf[at + 1] = 0
-    seal_cell(ack_seed(lives), buf, at, ACK_BYTES)
+    seal_cell(ack_seed(epochs), buf, at, ACK_BYTES)
 
 
 def other_layout(buf, size):
@@ -172,8 +172,8 @@ class Status:
 
     def __init__(self):
         self.beat = 0
-        self.client_life = 0
-        self.bridge_life = 0
+        self.target_epoch = 0
+        self.controller_epoch = 0
         self.next = 0
         self.base = 0
         self.end = 0
@@ -184,8 +184,8 @@ class Status:
     def encode_into(self, buf, at):
         buf[at] = LAYOUT_VERSION
         buf[at + 1] = self.beat
-        put16(buf, at + 2, self.client_life)
-        put16(buf, at + 4, self.bridge_life)
+        put16(buf, at + 2, self.target_epoch)
+        put16(buf, at + 4, self.controller_epoch)
         buf[at + 6] = self.next
         buf[at + 7] = self.base
         buf[at + 8] = self.end
@@ -199,8 +199,8 @@ class Status:
         if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_SEED, buf, at, STATUS_BYTES):
             return False
         self.beat = buf[at + 1]
-        self.client_life = get16(buf, at + 2)
-        self.bridge_life = get16(buf, at + 4)
+        self.target_epoch = get16(buf, at + 2)
+        self.controller_epoch = get16(buf, at + 4)
         self.next = buf[at + 6]
         self.base = buf[at + 7]
         self.end = buf[at + 8]
@@ -214,7 +214,7 @@ class Status:
         return self.length1 if number & 1 else self.length0
 
 
-# A transfer, header and payload contiguous in a buffer. The check covers direction and lives as well.
+# A transfer, header and payload contiguous in a buffer. The check covers direction and epochs as well.
 
 
 def parts(view, at, length, behind):
@@ -227,7 +227,7 @@ def parts(view, at, length, behind):
     return view[at : end + behind], view[at : at + _CHECK], view[at + _CHECK : start], view[start:end]
 
 
-def seal_transfer(direction, lives, parts, number, kind, connection, next_number):
+def seal_transfer(direction, epochs, parts, number, kind, connection, next_number):
     """Write header and check in front of the payload."""
     _, head, check, payload = parts
     head[0] = number
@@ -235,26 +235,26 @@ def seal_transfer(direction, lives, parts, number, kind, connection, next_number
     head[2] = connection
     head[3] = next_number
     put16(head, LENGTH, len(payload))
-    digest = _digest(direction, lives, head, payload)
+    digest = _digest(direction, epochs, head, payload)
     for i in range(_CHECK_BYTES):
         check[i] = digest[i]
 
 
-def transfer_ok(direction, lives, parts):
+def transfer_ok(direction, epochs, parts):
     """True if the transfer is whole. The buffer must be a private copy."""
     _, head, check, payload = parts
     if get16(head, LENGTH) != len(payload):
         return False
-    digest = _digest(direction, lives, head, payload)
+    digest = _digest(direction, epochs, head, payload)
     for i in range(_CHECK_BYTES):
         if check[i] != digest[i]:
             return False
     return True
 
 
-def _digest(direction, lives, head, payload):
+def _digest(direction, epochs, head, payload):
     digest = sha256(direction)
-    digest.update(lives)
+    digest.update(epochs)
     digest.update(head)
     digest.update(payload)
     return digest.digest()

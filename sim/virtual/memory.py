@@ -23,7 +23,8 @@ _SPARED = ("primitives/platform.py", "primitives/timed_flag.py", "primitives/wai
 _AT_THE_START = ("i2c_devices/ports.py", "i2c_devices/pins.py")
 _FUNCTIONS = frozenset("bytes bytearray memoryview str list dict set object sorted sha256 pack".split())
 _METHODS = frozenset(
-    "append extend insert encode decode digest urandom join format to_bytes create_task irq open parts lives".split()
+    "append extend insert encode decode digest urandom join format to_bytes create_task irq open parts".split()
+    + ["pack_epochs"]
 )
 # Awaited, these make nothing.
 _WAITS = frozenset(("sleep_ms", "wait_ms"))

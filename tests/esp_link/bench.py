@@ -120,7 +120,7 @@ class FakeClient:
         self.stream = []  # (connection, bytes)
         self._offers = []
         self.beating = True
-        self.lives = 0
+        self.epochs = 0
         self._task = None
 
     def _on_ack(self, pin):
@@ -152,7 +152,7 @@ class FakeClient:
         while True:
             self._wake.clear()
             if self.box.poll():
-                self.lives += 1
+                self.epochs += 1
             for kind, connection, payload in self.box.transfers():
                 if kind & KIND == CONTROL:
                     told = self.releases if payload[0] == control.RELEASE else self.controls

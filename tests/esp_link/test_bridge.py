@@ -46,7 +46,7 @@ def test_bridge_connects_only_when_it_is_configured():
     async def main():
         async with Bench() as bench:
             await bench.pause(5000)
-            assert bench.client.lives == 1 and bench.attempts == []
+            assert bench.client.epochs == 1 and bench.attempts == []
             await bench.connected()
 
     run(main())
@@ -64,7 +64,7 @@ def test_bridge_connects_at_once_when_it_is_configured():
     run(main())
 
 
-def test_new_life_of_the_client_ends_the_old_connection_and_is_configured_anew():
+def test_new_epoch_of_the_client_ends_the_old_connection_and_is_configured_anew():
     async def main():
         async with Bench() as bench:
             await bench.connected()
@@ -79,14 +79,14 @@ def test_new_life_of_the_client_ends_the_old_connection_and_is_configured_anew()
     run(main())
 
 
-def test_bus_that_is_left_and_entered_again_is_a_new_life_of_the_link():
+def test_bus_that_is_left_and_entered_again_is_a_new_epoch_of_the_link():
     async def main():
         async with Bench() as bench:
             await bench.connected()
             bench.client.box.close()
             await bench.pause(100)
             bench.client.box.open()
-            await bench.until(lambda: bench.client.lives == 2)
+            await bench.until(lambda: bench.client.epochs == 2)
             bench.client.configure()
             await bench.until(lambda: bench.client.kinds().count(UP) == 2)
 

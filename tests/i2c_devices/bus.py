@@ -103,22 +103,22 @@ class Gone(Exception):
 
 
 class Side:
-    """What one side has sent and received in each life of the link that it has seen."""
+    """What one side has sent and received in each epoch of the link that it has seen."""
 
     def __init__(self, name, count):
         self.name = name
         self._count = count
-        self.lives = []
+        self.epochs = []
 
-    def begin_life(self):
+    def begin_epoch(self):
         self.received = []
-        self.lives.append(self.received)
-        self.to_send = expected(self.name, len(self.lives), self._count)
+        self.epochs.append(self.received)
+        self.to_send = expected(self.name, len(self.epochs), self._count)
 
 
-def expected(name, life, count):
-    """The payloads that a side sends in one of its lives, of different lengths."""
-    return [("%s%d-%d " % (name, life, i)).encode() + b"." * (i * 37 % 90) for i in range(count)]
+def expected(name, epoch, count):
+    """The payloads that a side sends in one of its epochs, of different lengths."""
+    return [("%s%d-%d " % (name, epoch, i)).encode() + b"." * (i * 37 % 90) for i in range(count)]
 
 
 class Rig:
@@ -129,23 +129,23 @@ class Rig:
         self.bus = FlakyBus(faults)
         self.client = Side("client", count)
         self.bridge = Side("bridge", count)
-        self.lives = Noise(len(self.bus.faults) + count)
+        self.epochs = Noise(len(self.bus.faults) + count)
         self._turns = 0
         self._asked = True
         self.boot_client()
         self.boot_bridge()
 
     def random16(self):
-        return 1 + self.lives.number(65535)
+        return 1 + self.epochs.number(65535)
 
     def boot_client(self):
-        """A new life of the client, as after power on."""
+        """A new epoch of the client, as after power on."""
         port = TargetPort(self.bus.target, addr=ADDRESS)
         self.target = MailboxTarget(port, self.random16(), self._wake)
         self.target.open()
 
     def boot_bridge(self):
-        """A new life of the bridge, as after reset."""
+        """A new epoch of the bridge, as after reset."""
         self.controller = MailboxController(self.bus, ADDRESS, self.random16, small=self._small)
         self._synchronised = False
 
@@ -175,11 +175,11 @@ class Rig:
             self._asked = False
             if box.poll() and slow and box.sending:
                 box.send_again()
-        self._note_bridge_life()
+        self._note_controller_epoch()
         if box.can_receive() and box.receive():
             self.bridge.received.append(bytes(box.payload))
             box.release()
-        self._note_bridge_life()
+        self._note_controller_epoch()
         if box.synchronised:
             if box.state == FREE and not box.sending and self.bridge.to_send:
                 payload = self.bridge.to_send.pop(0)
@@ -187,15 +187,15 @@ class Rig:
                 box.send(CONTROL, 0, PAYLOAD_AT, len(payload))
             box.acknowledge()
 
-    def _note_bridge_life(self):
+    def _note_controller_epoch(self):
         if self.controller.synchronised and not self._synchronised:
-            self.bridge.begin_life()
+            self.bridge.begin_epoch()
         self._synchronised = self.controller.synchronised
 
     def _target_turn(self, slow):
         box = self.target
         if box.poll():
-            self.client.begin_life()
+            self.client.begin_epoch()
         for _, _, payload in box.transfers():
             self.client.received.append(bytes(payload))
         slot = box.slot()
@@ -224,6 +224,6 @@ class Rig:
     def run(self, turns=400):
         for _ in range(turns):
             self.turn()
-            if self.client.lives and self.bridge.lives and self.done:
+            if self.client.epochs and self.bridge.epochs and self.done:
                 return
         raise AssertionError("still busy after %d turns" % turns)

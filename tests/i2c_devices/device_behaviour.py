@@ -271,7 +271,7 @@ class DeviceBehaviour:
                 self.send(controller, self.items("x", 1))
         self.assertEqual(again.any(), 0)
 
-    def test_what_was_fetched_from_an_ended_life_is_read_before_the_error_or_not_at_all(self):
+    def test_what_was_fetched_from_an_ended_epoch_is_read_before_the_error_or_not_at_all(self):
         for read_first in (False, True):
             bed, target, controller = self.start()
             old, new = self.items("old", 2), self.items("new", 2)

@@ -52,7 +52,7 @@ def test_fifo_is_a_queue_of_bytes(size, steps):
         assert copy == model
 
 
-NAMES = ("faults", "client_life", "bridge_life", "next", "base", "end", "length0", "length1", "available", "room")
+NAMES = ("faults", "target_epoch", "controller_epoch", "next", "base", "end", "length0", "length1", "available", "room")
 bits8, bits16 = st.integers(0, 255), st.integers(0, 65535)
 
 

@@ -1,5 +1,5 @@
 """Both sides of the mailbox over a bus that fails: every transfer once and in
-order in each life of the link, whatever fault comes at whatever exchange."""
+order in each epoch of the link, whatever fault comes at whatever exchange."""
 
 import unittest
 
@@ -79,7 +79,7 @@ class TestStatusBehindATransfer(unittest.TestCase):
         self.assertTrue(rig.controller.receive())
         self.assertEqual((rig.controller.lost, rig.controller.damaged), (True, 1))
 
-    def test_bridge_that_comes_while_status_is_published_meets_one_life(self):
+    def test_bridge_that_comes_while_status_is_published_meets_one_epoch(self):
         rig = Rig(count=0)
         controller, target = rig.controller, rig.target
         controller.poll()
@@ -100,10 +100,10 @@ class TestStatusBehindATransfer(unittest.TestCase):
         self.assertEqual(fetched, [True])
         self.assertTrue(controller.synchronised)
 
-    def test_status_of_another_life_ends_this_one(self):
+    def test_status_of_another_epoch_ends_this_one(self):
         rig = offered()
         controller, target = rig.controller, rig.target
-        target.status.client_life ^= 1
+        target.status.target_epoch ^= 1
         target.touch()
         target.publish()
         self.assertFalse(controller.receive())
@@ -112,8 +112,8 @@ class TestStatusBehindATransfer(unittest.TestCase):
 
 class TestFaults(unittest.TestCase):
     def check(self, rig):
-        self.assertEqual(rig.bridge.lives, [expected("client", 1, COUNT)])
-        self.assertEqual(rig.client.lives, [expected("bridge", 1, COUNT)])
+        self.assertEqual(rig.bridge.epochs, [expected("client", 1, COUNT)])
+        self.assertEqual(rig.client.epochs, [expected("bridge", 1, COUNT)])
         self.assertEqual(rig.target.resyncs, 1)
 
     def test_all_transfers_arrive_once_and_in_order(self):
@@ -168,14 +168,14 @@ class TestFaults(unittest.TestCase):
     def test_transfer_numbers_wrap(self):
         rig = Rig(count=300)
         rig.run(2000)
-        self.assertEqual(rig.bridge.lives, [expected("client", 1, 300)])
-        self.assertEqual(rig.client.lives, [expected("bridge", 1, 300)])
+        self.assertEqual(rig.bridge.epochs, [expected("client", 1, 300)])
+        self.assertEqual(rig.client.epochs, [expected("bridge", 1, 300)])
 
     def test_transfer_numbers_wrap_under_faults(self):
         rig = Rig(dict([(step, FAULTS[step % 7]) for step in range(0, 9000, 5)]), 300)
         rig.run(9000)
-        self.assertEqual(rig.bridge.lives, [expected("client", 1, 300)])
-        self.assertEqual(rig.client.lives, [expected("bridge", 1, 300)])
+        self.assertEqual(rig.bridge.epochs, [expected("client", 1, 300)])
+        self.assertEqual(rig.client.epochs, [expected("bridge", 1, 300)])
 
     def test_link_without_any_event_only_is_slower(self):
         rig = Rig(dict([(step, "lose event") for step in range(1000)]), COUNT)
@@ -191,14 +191,14 @@ class TestFaults(unittest.TestCase):
 
 class TestLives(unittest.TestCase):
     def check(self, rig):
-        """The last life is whole; in each, transfers came from one life, in order."""
-        for lives, name in ((rig.client.lives, "bridge"), (rig.bridge.lives, "client")):
-            for received in lives:
-                begins = [expected(name, life, COUNT)[: len(received)] for life in range(1, 5)]
+        """The last epoch is whole; in each, transfers came from one epoch, in order."""
+        for epochs, name in ((rig.client.epochs, "bridge"), (rig.bridge.epochs, "client")):
+            for received in epochs:
+                begins = [expected(name, epoch, COUNT)[: len(received)] for epoch in range(1, 5)]
                 self.assertIn(received, begins)
-            self.assertEqual(len(lives[-1]), COUNT)
+            self.assertEqual(len(epochs[-1]), COUNT)
 
-    def test_reset_of_the_bridge_at_any_exchange_begins_a_new_life(self):
+    def test_reset_of_the_bridge_at_any_exchange_begins_a_new_epoch(self):
         for step in range(steps()):
             rig = Rig(count=COUNT)
             rig.bus.faults[step] = rig.reset_bridge
@@ -206,14 +206,14 @@ class TestLives(unittest.TestCase):
             self.check(rig)
             self.assertLessEqual(rig.target.resyncs, 2)
 
-    def test_reboot_of_the_client_at_any_exchange_begins_a_new_life(self):
+    def test_reboot_of_the_client_at_any_exchange_begins_a_new_epoch(self):
         for step in range(steps()):
             rig = Rig(count=COUNT)
             rig.bus.faults[step] = lambda bus, rig=rig: rig.boot_client()
             rig.run()
             self.check(rig)
 
-    def test_client_that_leaves_the_bus_at_any_exchange_comes_back_in_a_new_life(self):
+    def test_client_that_leaves_the_bus_at_any_exchange_comes_back_in_a_new_epoch(self):
         for step in range(1, steps()):
             rig = Rig(count=COUNT)
             rig.bus.faults[step] = lambda bus, rig=rig: rig.target.close()
@@ -233,7 +233,7 @@ class TestLives(unittest.TestCase):
             rig.run()
             self.check(rig)
 
-    def test_both_begin_new_lives_at_any_exchange(self):
+    def test_both_begin_new_epochs_at_any_exchange(self):
         for step in range(steps()):
             rig = Rig(count=COUNT)
             rig.bus.faults[step] = lambda bus, rig=rig: rig.boot_client()
@@ -251,7 +251,7 @@ class TestLives(unittest.TestCase):
         rig.run()
         self.check(rig)
 
-    def test_bridge_that_draws_its_predecessors_life_takes_another(self):
+    def test_bridge_that_draws_its_predecessors_epoch_takes_another(self):
         rig = Rig(count=COUNT)
         rig.random16 = lambda: 77
         rig.boot_client()
@@ -262,7 +262,7 @@ class TestLives(unittest.TestCase):
         self.assertEqual(rig.target.resyncs, 2)
         self.check(rig)
 
-    def test_largest_life_is_followed_by_the_smallest(self):
+    def test_largest_epoch_is_followed_by_the_smallest(self):
         rig = Rig(count=COUNT)
         rig.random16 = lambda: 65535
         rig.boot_bridge()
@@ -271,7 +271,7 @@ class TestLives(unittest.TestCase):
         rig.run()
         self.check(rig)
 
-    def test_life_that_ends_during_a_fetch_is_only_greeted_by_poll(self):
+    def test_epoch_that_ends_during_a_fetch_is_only_greeted_by_poll(self):
         rig = offered()
         rig.target.close()
         rig.target.open()
@@ -291,9 +291,9 @@ class TestGarbage(unittest.TestCase):
         return fault
 
     def check(self, rig):
-        for lives, name in ((rig.client.lives, "bridge"), (rig.bridge.lives, "client")):
-            for received in lives:
-                begins = [expected(name, life, COUNT)[: len(received)] for life in range(1, 5)]
+        for epochs, name in ((rig.client.epochs, "bridge"), (rig.bridge.epochs, "client")):
+            for received in epochs:
+                begins = [expected(name, epoch, COUNT)[: len(received)] for epoch in range(1, 5)]
                 self.assertIn(received, begins)
 
     def test_garbage_over_all_memory_at_any_exchange_costs_time_only(self):
@@ -332,7 +332,7 @@ class TestGarbage(unittest.TestCase):
         self.check(rig)
 
 
-    def test_transfer_that_the_client_never_takes_ends_the_life(self):
+    def test_transfer_that_the_client_never_takes_ends_the_epoch(self):
         rig = Rig(count=0)
         rig.run()
         controller = rig.controller
@@ -409,10 +409,10 @@ class TestTarget(unittest.TestCase):
         rig.target.offer(box.CONTROL, 0, 1)
         rig.target.publish()
         for number in (2, 100, 128, 200, 255):
-            box.encode_ack_into(rig.target._memory, box.ACK, rig.target._lives, number)
+            box.encode_ack_into(rig.target._memory, box.ACK, rig.target._epochs, number)
             rig.target.poll()
             self.assertTrue(rig.target.pending)
-        box.encode_ack_into(rig.target._memory, box.ACK, rig.target._lives, 1)
+        box.encode_ack_into(rig.target._memory, box.ACK, rig.target._epochs, 1)
         rig.target.poll()
         self.assertFalse(rig.target.pending)
 
@@ -449,10 +449,10 @@ class TestTarget(unittest.TestCase):
         seals = (box.seal_transfer, box.seal_cell)
         sealed = []
 
-        def seal_transfer(direction, lives, parts, *args):
+        def seal_transfer(direction, epochs, parts, *args):
             sealed.append(parts)
             memory[:] = bytes(len(memory))
-            seals[0](direction, lives, parts, *args)
+            seals[0](direction, epochs, parts, *args)
             self.assertFalse(any(memory))
 
         def seal_cell(seed, buf, *args):
@@ -471,7 +471,7 @@ class TestTarget(unittest.TestCase):
             box.seal_transfer, box.seal_cell = seals
         self.assertEqual(len(sealed), 3)
 
-    def test_drop_request_is_seen_until_the_next_life(self):
+    def test_drop_request_is_seen_until_the_next_epoch(self):
         rig = self.ready()
         rig.target.drop(7)
         rig.target.publish()

@@ -158,8 +158,8 @@ class World:
     def _act(self):
         box = self._box
         box.poll()
-        if box.new_life:
-            box.new_life = False
+        if box.new_epoch:
+            box.new_epoch = False
             self._controls = []
             self._hang_up()
         if self._open and box.status.drop == self._number:

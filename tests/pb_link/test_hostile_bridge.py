@@ -37,19 +37,19 @@ class HostileBridge:
         acts = (self.transfer,) * 8 + (self.welcome, self.sync, self.acknowledge, self.damage, self.flip)
         self.rng.choice(acts)()
 
-    def sync(self, life=None, longest=None):
+    def sync(self, epoch=None, longest=None):
         cell = bytearray(box.SYNC_BYTES)
-        if life is None:
-            life = self.rng.choice((0, 1, 0xFFFF, self.rng.randrange(65536)))
+        if epoch is None:
+            epoch = self.rng.choice((0, 1, 0xFFFF, self.rng.randrange(65536)))
             longest = self.rng.choice((0, 1, 7, 127, 128, box.PAYLOAD, 0xFFFF))
-        box.encode_sync_into(cell, 0, life, self.target.status.client_life, longest)
+        box.encode_sync_into(cell, 0, epoch, self.target.status.target_epoch, longest)
         self.write(box.SYNC, cell)
 
     def acknowledge(self):
         if self.target.synchronised:
             cell = bytearray(box.ACK_BYTES)
             number = (self.target.status.base + self.rng.choice((0, 1, 2, 3, 128, 255))) & 0xFF
-            box.encode_ack_into(cell, 0, self.target._lives, number)
+            box.encode_ack_into(cell, 0, self.target._epochs, number)
             self.write(box.ACK, cell)
 
     def damage(self):
@@ -72,7 +72,7 @@ class HostileBridge:
             payload = self.record() if kind & box.KIND == box.CONTROL else self.stream()
         number = self.target.status.next
         acknowledged = self.rng.randrange(256)
-        buf = sealed(box.FROM_BRIDGE, self.target._lives, payload, number, kind, connection, acknowledged)
+        buf = sealed(box.FROM_CONTROLLER, self.target._epochs, payload, number, kind, connection, acknowledged)
         self.write(box.RX + box.SLOT * (number % box.SLOTS), buf)
 
     @property
@@ -143,13 +143,13 @@ async def serves_a_good_bridge(board):
     assert (await board.fetch())[2] == frame.HELLO
 
 
-@pytest.mark.parametrize(("life", "longest"), [(7, 0), (7, 1), (7, 127), (0, box.PAYLOAD)])
-def test_sync_without_a_life_or_the_room_for_a_frame_is_not_taken(life, longest):
+@pytest.mark.parametrize(("epoch", "longest"), [(7, 0), (7, 1), (7, 127), (0, box.PAYLOAD)])
+def test_sync_without_an_epoch_or_the_room_for_a_frame_is_not_taken(epoch, longest):
     async def main():
         async with Board() as board:
             target = board.app._link._box
             await board.synchronise()
-            HostileBridge(board, random).sync(life, longest)
+            HostileBridge(board, random).sync(epoch, longest)
             await board.pause(50)
             assert target.synchronised and target.resyncs == 1 and target.max_payload == box.PAYLOAD
             await serves_a_good_bridge(board)

@@ -32,36 +32,36 @@ class TestNonces(unittest.TestCase):
         nonces.os = os
         nonces.moment = moment
 
-    def life(self, *moments, more=b""):
-        """The numbers of a life whose generator has begun anew."""
+    def numbers(self, *moments, more=b""):
+        """The numbers of an epoch whose generator has begun anew."""
         nonces.os = Repeating()
         self.moments = list(moments)
-        life = Nonces(digest)
-        return [life.take(32, more) for _ in range(3)]
+        epoch = Nonces(digest)
+        return [epoch.take(32, more) for _ in range(3)]
 
-    def test_numbers_of_a_life_differ_though_moment_and_random_bytes_do_not(self):
+    def test_numbers_of_an_epoch_differ_though_moment_and_random_bytes_do_not(self):
         nonces.os.urandom = bytes
-        life = Nonces(digest)
-        self.assertEqual(len({life.take(32, b"x") for _ in range(3)}), 3)
+        epoch = Nonces(digest)
+        self.assertEqual(len({epoch.take(32, b"x") for _ in range(3)}), 3)
 
-    def test_lives_at_other_moments_have_no_number_in_common(self):
-        first, second = self.life(b"at 1"), self.life(b"at 2")
+    def test_epochs_at_other_moments_have_no_number_in_common(self):
+        first, second = self.numbers(b"at 1"), self.numbers(b"at 2")
         self.assertEqual(len(set(first + second)), 6)
 
-    def test_lives_that_met_another_bridge_have_no_number_in_common(self):
-        first, second = self.life(more=b"bridge 1"), self.life(more=b"bridge 2")
+    def test_epochs_that_met_another_bridge_have_no_number_in_common(self):
+        first, second = self.numbers(more=b"bridge 1"), self.numbers(more=b"bridge 2")
         self.assertEqual(len(set(first + second)), 6)
 
-    def test_lives_whose_generators_differ_have_no_number_in_common(self):
-        first = self.life()
+    def test_epochs_whose_generators_differ_have_no_number_in_common(self):
+        first = self.numbers()
         nonces.os = Repeating()
         nonces.os.urandom(16)
-        life = Nonces(digest)
-        self.assertEqual(len(set(first + [life.take(32) for _ in range(3)])), 6)
+        epoch = Nonces(digest)
+        self.assertEqual(len(set(first + [epoch.take(32) for _ in range(3)])), 6)
 
-    def test_lives_that_have_everything_in_common_have_their_numbers_in_common(self):
+    def test_epochs_that_have_everything_in_common_have_their_numbers_in_common(self):
         """docs/protocol.md section 5 says so: a generator is required."""
-        self.assertEqual(self.life(), self.life())
+        self.assertEqual(self.numbers(), self.numbers())
 
     def test_as_many_bytes_as_are_asked_for(self):
         for count in (2, 8, 16, 32):

@@ -42,7 +42,7 @@ class TestRecordedBytes(unittest.TestCase):
 
     def test_status(self):
         status = DeviceStatus()
-        status.faults, status.client_life, status.bridge_life = 3, 0x1234, 0xABCD
+        status.faults, status.target_epoch, status.controller_epoch = 3, 0x1234, 0xABCD
         status.next, status.base, status.end = 7, 254, 0
         status.length0, status.length1, status.available, status.room = 100, 33, 500, 1000
         buf = bytearray(Layout.STATUS_BYTES)

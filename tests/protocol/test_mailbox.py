@@ -1,20 +1,20 @@
 import unittest
 
 from protocol import mailbox as box
-from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.sequence import get16
+from protocol.target_cells import decode_ack, decode_sync
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.transfers import is_whole, sealed
 
-LIVES = box.lives(0x1234, 0xABCD)
+EPOCHS = box.pack_epochs(0x1234, 0xABCD)
 
 
-def transfer(payload=b"payload", direction=box.FROM_BRIDGE, lives=LIVES, number=7):
-    return sealed(direction, lives, payload, number, box.DATA, 3, 9)
+def transfer(payload=b"payload", direction=box.FROM_CONTROLLER, epochs=EPOCHS, number=7):
+    return sealed(direction, epochs, payload, number, box.DATA, 3, 9)
 
 
-def whole(buf, direction=box.FROM_BRIDGE):
-    return is_whole(direction, LIVES, buf)
+def whole(buf, direction=box.FROM_CONTROLLER):
+    return is_whole(direction, EPOCHS, buf)
 
 
 def status(**fields):
@@ -62,27 +62,27 @@ class TestSync(unittest.TestCase):
 class TestAck(unittest.TestCase):
     def cell(self, number=200):
         buf = bytearray(box.ACK_BYTES)
-        box.encode_ack_into(buf, 0, LIVES, number)
+        box.encode_ack_into(buf, 0, EPOCHS, number)
         return buf
 
     def test_number_comes_back(self):
-        self.assertEqual(decode_ack(self.cell(), 0, LIVES), 200)
+        self.assertEqual(decode_ack(self.cell(), 0, EPOCHS), 200)
 
     def test_flipped_bit_anywhere_is_refused(self):
         for number in range(256):
             for bad in every_flip(bytes(self.cell(number))):
-                self.assertIsNone(decode_ack(bad, 0, LIVES))
+                self.assertIsNone(decode_ack(bad, 0, EPOCHS))
 
-    def test_ack_of_another_life_is_refused(self):
-        for lives in (box.lives(0x1235, 0xABCD), box.lives(0x1234, 0xABCE), bytes(4)):
-            self.assertIsNone(decode_ack(self.cell(), 0, lives))
+    def test_ack_of_another_epoch_is_refused(self):
+        for epochs in (box.pack_epochs(0x1235, 0xABCD), box.pack_epochs(0x1234, 0xABCE), bytes(4)):
+            self.assertIsNone(decode_ack(self.cell(), 0, epochs))
 
 
 class TestStatus(unittest.TestCase):
     FIELDS = {
         "beat": 255,
-        "client_life": 0x1234,
-        "bridge_life": 0xFFFF,
+        "target_epoch": 0x1234,
+        "controller_epoch": 0xFFFF,
         "next": 3,
         "base": 254,
         "end": 0,
@@ -102,7 +102,7 @@ class TestStatus(unittest.TestCase):
         for bad in every_flip(bytes(status(**self.FIELDS))):
             cell = box.Status()
             self.assertFalse(cell.read(bad))
-            self.assertEqual((cell.client_life, cell.end, cell.length0), (0, 0, 0))
+            self.assertEqual((cell.target_epoch, cell.end, cell.length0), (0, 0, 0))
 
     def test_empty_memory_is_no_status(self):
         self.assertFalse(box.Status().read(bytes(box.STATUS_BYTES)))
@@ -155,10 +155,10 @@ class TestTransfer(unittest.TestCase):
             self.assertFalse(whole(torn))
 
     def test_transfer_of_the_other_direction_is_refused(self):
-        self.assertFalse(whole(transfer(), box.FROM_CLIENT))
+        self.assertFalse(whole(transfer(), box.FROM_TARGET))
 
-    def test_transfer_of_another_life_is_refused(self):
-        buf = transfer(lives=box.lives(0x1234, 0xABCE))
+    def test_transfer_of_another_epoch_is_refused(self):
+        buf = transfer(epochs=box.pack_epochs(0x1234, 0xABCE))
         self.assertFalse(whole(buf))
 
     def test_noise_is_refused(self):
@@ -168,7 +168,7 @@ class TestTransfer(unittest.TestCase):
             self.assertFalse(whole(data))
             self.assertFalse(box.Status().read(data))
             self.assertIsNone(decode_sync(data))
-            self.assertIsNone(decode_ack(data, 0, LIVES))
+            self.assertIsNone(decode_ack(data, 0, EPOCHS))
 
 
 if __name__ == "__main__":

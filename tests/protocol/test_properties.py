@@ -12,10 +12,10 @@ from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
 from protocol.lines import decode_line, encode_line
-from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.sequence import diff8, diff16, get16, put16
+from protocol.target_cells import decode_ack, decode_sync
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import FAULTS, End, Wire
 
@@ -25,7 +25,7 @@ MICROPYTHON_REASON = "needs hypothesis"
 BYTE = st.integers(0, 0xFF)
 WORD = st.integers(0, 0xFFFF)
 LONG = st.integers(0, 2**32 - 1)
-LIFE = st.integers(1, 0xFFFF)
+EPOCH = st.integers(1, 0xFFFF)
 TEXT = st.text(max_size=60)
 CHARACTERS = st.characters(exclude_characters="\n", exclude_categories=["Cs"])
 LINE = st.text(alphabet=CHARACTERS, max_size=225).map(str.encode)
@@ -53,21 +53,21 @@ class TestCodecs(unittest.TestCase):
         control.encode_report_into(buf, 0, *numbers)
         self.assertEqual(decode_report(buf), list(numbers))
 
-    @given(LIFE, LIFE, WORD)
+    @given(EPOCH, EPOCH, WORD)
     def test_sync_comes_back(self, bridge, client, payload):
         buf = bytearray(box.SYNC_BYTES)
         box.encode_sync_into(buf, 0, bridge, client, payload)
         self.assertEqual(decode_sync(buf), (bridge, client, payload))
 
-    @given(LIFE, LIFE, BYTE)
+    @given(EPOCH, EPOCH, BYTE)
     def test_ack_comes_back(self, client, bridge, number):
         buf = bytearray(box.ACK_BYTES)
-        box.encode_ack_into(buf, 0, box.lives(client, bridge), number)
-        self.assertEqual(decode_ack(buf, 0, box.lives(client, bridge)), number)
+        box.encode_ack_into(buf, 0, box.pack_epochs(client, bridge), number)
+        self.assertEqual(decode_ack(buf, 0, box.pack_epochs(client, bridge)), number)
 
-    @given(st.tuples(BYTE, LIFE, WORD, BYTE, BYTE, BYTE, WORD, WORD, BYTE))
+    @given(st.tuples(BYTE, EPOCH, WORD, BYTE, BYTE, BYTE, WORD, WORD, BYTE))
     def test_status_comes_back(self, values):
-        names = "beat client_life bridge_life next base end length0 length1 drop".split()
+        names = "beat target_epoch controller_epoch next base end length0 length1 drop".split()
         written, read = box.Status(), box.Status()
         for name, value in zip(names, values, strict=True):
             setattr(written, name, value)
@@ -78,9 +78,9 @@ class TestCodecs(unittest.TestCase):
 
     @given(BYTE, BYTE, BYTE, BYTE, st.binary(min_size=1, max_size=box.PAYLOAD))
     def test_transfer_comes_back(self, number, kind, connection, next_number, payload):
-        lives = box.lives(1, 2)
-        buf = sealed(box.FROM_CLIENT, lives, payload, number, kind, connection, next_number)
-        self.assertTrue(is_whole(box.FROM_CLIENT, lives, buf))
+        epochs = box.pack_epochs(1, 2)
+        buf = sealed(box.FROM_TARGET, epochs, payload, number, kind, connection, next_number)
+        self.assertTrue(is_whole(box.FROM_TARGET, epochs, buf))
         self.assertEqual(bytes(buf[:4]), bytes((number, kind, connection, next_number)))
         self.assertEqual(bytes(buf[box.HEADER :]), payload)
 

@@ -14,10 +14,10 @@ from protocol.control_client import decode_report, encode_config
 from protocol.frame import REFUSED_IDENTITY
 from protocol.handshake import Initiator
 from protocol.limits import PROBE_MS
-from protocol.mailbox_client import decode_ack, decode_sync
 from protocol.responder import Responder, encode_refused
 from protocol.server_session import ServerSession
 from protocol.session import Session
+from protocol.target_cells import decode_ack, decode_sync
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import ticks_diff
 
@@ -26,23 +26,23 @@ KEY = bytes(range(32))
 CLIENT_EPOCH, SERVER_EPOCH = b"\x11" * 8, b"\x22" * 8
 CLIENT_NONCE, SERVER_NONCE = b"\xaa" * 16, b"\xbb" * 16
 RUN = b"\x33" * 8 + bytes(4)
-CLIENT_LIFE, BRIDGE_LIFE = 0x1234, 0xABCD
-LIVES = box.lives(CLIENT_LIFE, BRIDGE_LIFE)
+TARGET_EPOCH, CONTROLLER_EPOCH = 0x1234, 0xABCD
+EPOCHS = box.pack_epochs(TARGET_EPOCH, CONTROLLER_EPOCH)
 
 
 def cells():
     sync, ack, status = bytearray(10), bytearray(4), bytearray(16)
-    box.encode_sync_into(sync, 0, BRIDGE_LIFE, CLIENT_LIFE, box.PAYLOAD)
-    box.encode_ack_into(ack, 0, LIVES, 1)
+    box.encode_sync_into(sync, 0, CONTROLLER_EPOCH, TARGET_EPOCH, box.PAYLOAD)
+    box.encode_ack_into(ack, 0, EPOCHS, 1)
     cell = box.Status()
-    cell.beat, cell.client_life, cell.bridge_life = 3, CLIENT_LIFE, BRIDGE_LIFE
+    cell.beat, cell.target_epoch, cell.controller_epoch = 3, TARGET_EPOCH, CONTROLLER_EPOCH
     cell.next, cell.base, cell.end, cell.length0, cell.drop = 1, 0, 1, 36, 0
     cell.encode_into(status, 0)
     return [("SYNC", sync), ("ACK", ack), ("STATUS", status)]
 
 
 def transfer(direction, kind, connection, next_number, payload):
-    return sealed(direction, LIVES, payload, 0, kind, connection, next_number)
+    return sealed(direction, EPOCHS, payload, 0, kind, connection, next_number)
 
 
 def records():
@@ -117,8 +117,8 @@ def recorded():
     found = frames()
     hello = found[0][1]
     prefixed = bytes((0, len(hello))) + hello
-    from_client = transfer(box.FROM_CLIENT, box.DATA | box.FRAME_END, 1, 0, prefixed)
-    from_bridge = transfer(box.FROM_BRIDGE, box.CONTROL, 0, 1, bytes((control.UP, 1)))
+    from_client = transfer(box.FROM_TARGET, box.DATA | box.FRAME_END, 1, 0, prefixed)
+    from_bridge = transfer(box.FROM_CONTROLLER, box.CONTROL, 0, 1, bytes((control.UP, 1)))
     examples = cells()
     examples.append(("transfer from the client", from_client))
     examples.append(("transfer from the bridge", from_bridge))
@@ -159,12 +159,12 @@ class TestRecordedBytes(unittest.TestCase):
 
     def test_decoders_read_the_documents_bytes(self):
         known = dict(documented())
-        self.assertEqual(decode_sync(known["SYNC"]), (BRIDGE_LIFE, CLIENT_LIFE, 1068))
-        self.assertEqual(decode_ack(known["ACK"], 0, LIVES), 1)
+        self.assertEqual(decode_sync(known["SYNC"]), (CONTROLLER_EPOCH, TARGET_EPOCH, 1068))
+        self.assertEqual(decode_ack(known["ACK"], 0, EPOCHS), 1)
         self.assertTrue(box.Status().read(known["STATUS"]))
-        for name, direction in (("client", box.FROM_CLIENT), ("bridge", box.FROM_BRIDGE)):
+        for name, direction in (("client", box.FROM_TARGET), ("bridge", box.FROM_CONTROLLER)):
             buf = known["transfer from the " + name]
-            self.assertTrue(is_whole(direction, LIVES, buf))
+            self.assertTrue(is_whole(direction, EPOCHS, buf))
         self.assertEqual(control.decode_config(known["CONFIG"])[1], "10.0.0.2")
         self.assertEqual(decode_report(known["REPORT"]), [2, 5, 24000, 1])
 

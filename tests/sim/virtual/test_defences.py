@@ -59,7 +59,7 @@ class Defences:
 
     def check(self):
         """The check over transfers in the mailbox."""
-        self._patch.setattr(mailbox, "transfer_ok", lambda direction, lives, parts: True)
+        self._patch.setattr(mailbox, "transfer_ok", lambda direction, epochs, parts: True)
 
     def mac(self):
         self._patch.setattr(Channel, "open", lambda channel, frame: len(frame) > 8)
