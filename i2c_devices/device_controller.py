@@ -12,7 +12,7 @@ from i2c_devices.mailbox_controller import FREE, RECEIVED, SENDING, MailboxContr
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from protocol.device import DEVICE_BYTES, MAX_PAYLOAD, Layout, decode_device
+from protocol.device import ANY_PAYLOAD, DEVICE_BYTES, Layout, decode_device
 from protocol.mailbox import ADDRESS_BITS, HEADER
 
 # A transfer that the device has not taken by then is written again; before, if it says that it was damaged.
@@ -35,7 +35,7 @@ class DeviceController:
         self._cell = bytearray(DEVICE_BYTES)
         self._interval_ms = interval_ms
         self._box = None  # once the device has said what it is
-        self.window = self.capacity = 0
+        self.max_payload = self.capacity = 0
         self._payload_at = HEADER
         self._epoch = 0  # of the device
         self._established = False
@@ -81,7 +81,7 @@ class DeviceController:
             self._end_epoch(sending)
         met = box.status.target_epoch == self._epoch or self._meet()
         if box.damaged != damaged:
-            self._identify()  # STATUS may not be where it was: another epoch has another window
+            self._identify()  # STATUS may not be where it was: another epoch may have another max_payload
         if not fresh or not met or self._box is not box:
             return False
         self._established = True
@@ -102,18 +102,18 @@ class DeviceController:
         if device is None:
             self._lost_cells += 1
             return False
-        kind, window, capacity, _ = device
-        if self._box is not None and (kind != self._kind or window != self.window):
+        kind, max_payload, capacity, _ = device
+        if self._box is not None and (kind != self._kind or max_payload != self.max_payload):
             self._end_epoch(self._box.state == SENDING)
             self._failures += self._box.failures
             self._lost_cells += self._box.damaged
             self._box = None
         if kind != self._kind:
             raise ValueError("the device is of kind %r, not %r" % (chr(kind), chr(self._kind)))
-        self.window = window
+        self.max_payload = max_payload
         self.capacity = capacity
         if self._box is None:
-            self._box = MailboxController(self._i2c, self._address, random16, MAX_PAYLOAD, Layout(window))
+            self._box = MailboxController(self._i2c, self._address, random16, ANY_PAYLOAD, Layout(max_payload))
         return True
 
     def _end_epoch(self, sending):

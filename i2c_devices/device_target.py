@@ -55,9 +55,9 @@ class DeviceTarget(Pollable):
     _readable(), _writable(): as `readable` and `writable` wait for.
     """
 
-    def __init__(self, port, kind, window, rx, tx, life, pin):
-        layout = Layout(window)
-        self._window = window
+    def __init__(self, port, kind, max_payload, rx, tx, life, pin):
+        layout = Layout(max_payload)
+        self._max_payload = max_payload
         self._capacity = rx
         self._port = port
         self._on_schedule_ref = self._on_schedule  # bound once: an interrupt must not allocate
@@ -76,7 +76,7 @@ class DeviceTarget(Pollable):
         self._examining = False  # they are still to be
         self._look = Timeout(POLL_MS)
         self._stalled = False  # what arrived is not whole, or finds no room: wait for an event
-        self._stall = Timeout(POLL_MS + window // MIN_BYTES_PER_MS)
+        self._stall = Timeout(POLL_MS + max_payload // MIN_BYTES_PER_MS)
         self._told = Timeout(POLL_MS)  # since STATUS was written
         self._busy = 0  # calls in progress, one inside the other
         self._over = False  # it finds no room, and has been counted
@@ -86,7 +86,7 @@ class DeviceTarget(Pollable):
         self._rx_flag = TimedFlag()
         self._tx_flag = TimedFlag()
         cell = bytearray(DEVICE_BYTES)
-        encode_device_into(cell, 0, kind, window, rx, tx)
+        encode_device_into(cell, 0, kind, max_payload, rx, tx)
         box.device.put(0, cell)
         box.status.room = rx
         box.touch()

@@ -17,7 +17,7 @@ class PacketController(DeviceController):
     @property
     def max_packet(self):
         """Bytes of the longest packet; 0 until the device has answered."""
-        return self.window
+        return self.max_payload
 
     def any(self):
         """Packets that wait at the device, as far as is known; looks if it knows of none."""
@@ -45,8 +45,8 @@ class PacketController(DeviceController):
             raise ValueError("a packet has at least 1 byte")
         ready = self._can_send()
         self._check_written()
-        if self.window and len(packet) > self.window:
-            raise ValueError("a packet has 1..%d bytes, not %d" % (self.window, len(packet)))
+        if self.max_payload and len(packet) > self.max_payload:
+            raise ValueError("a packet has 1..%d bytes, not %d" % (self.max_payload, len(packet)))
         if not ready:
             return False
         at = self._payload_at

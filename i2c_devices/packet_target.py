@@ -10,7 +10,7 @@ may send, are announced in STATUS.
 """
 
 from i2c_devices.device_target import DeviceTarget, check_capacity
-from protocol.device import MAX_WINDOW, PACKET
+from protocol.device import MAX_PAYLOAD, PACKET
 
 
 class PacketTarget(DeviceTarget):
@@ -27,8 +27,8 @@ class PacketTarget(DeviceTarget):
     """
 
     def __init__(self, port, max_packet=64, rx_queue=4, tx_queue=4, *, on_packet=None, life=None, pin=None):
-        if not 1 <= max_packet <= MAX_WINDOW:
-            raise ValueError("max_packet must be 1..%d, not %r" % (MAX_WINDOW, max_packet))
+        if not 1 <= max_packet <= MAX_PAYLOAD:
+            raise ValueError("max_packet must be 1..%d, not %r" % (MAX_PAYLOAD, max_packet))
         check_capacity("rx_queue", rx_queue)
         check_capacity("tx_queue", tx_queue)
         self.max_packet = max_packet

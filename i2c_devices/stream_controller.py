@@ -18,7 +18,7 @@ class StreamController(DeviceController):
 
     def __init__(self, i2c, address, *, interval_ms=POLL_MS):
         super().__init__(i2c, address, STREAM, interval_ms)
-        self._rx = None  # Fifo of one window
+        self._rx = None  # Fifo of max_payload bytes
 
     def any(self):
         """Bytes that can be read: at least these."""
@@ -40,9 +40,9 @@ class StreamController(DeviceController):
         return self._rx.read(self._rx.line()) if self._readable() else None
 
     def write(self, data):
-        """Send what there is room for, at most a window. Returns the number of bytes; None if there is no room now.
+        """Send what there is room for, at most max_payload bytes; `flush` tells when the device has taken them.
 
-        `flush` tells when the device has taken them.
+        Returns: the number of bytes; None if there is no room now.
         """
         self._check_written()
         data = as_bytes(data)
@@ -53,7 +53,7 @@ class StreamController(DeviceController):
         if not ready:
             return None
         box = self._box
-        n = min(len(data), box.status.room, self.window)
+        n = min(len(data), box.status.room, self.max_payload)
         at = self._payload_at
         box.view[at : at + n] = memoryview(data)[:n]
         self._send(n)
@@ -67,8 +67,8 @@ class StreamController(DeviceController):
         if not self._fetch():
             self._check()
             return False
-        if self._rx is None or self._rx.size < self.window:
-            self._rx = Fifo(self.window)
+        if self._rx is None or self._rx.size < self.max_payload:
+            self._rx = Fifo(self.max_payload)
         self._rx.put(self._payload())
         self._done()
         return True

@@ -11,18 +11,18 @@ room for, so nothing can overflow.
 
 from i2c_devices.device_target import DeviceTarget, check_capacity
 from primitives.fifo import Fifo, as_bytes
-from protocol.device import MAX_WINDOW, STREAM
+from protocol.device import MAX_PAYLOAD, STREAM
 
-# The smaller the window, the more of the wire goes into headers: 16 bytes of 60.
-MIN_WINDOW = 16
+# The smaller max_payload, the more of the wire goes into headers: 16 bytes of 60.
+MIN_PAYLOAD = 16
 
 
 class StreamTarget(DeviceTarget):
     """Args:
     port: i2c_devices.ports.TargetPort.
     rxbuf, txbuf: bytes towards the application, and towards the controller.
-        A window of the mailbox is half of the larger one, 16..1,024 bytes;
-        memory in all: rxbuf + txbuf + 10 windows + about 2 KB.
+        A transfer has at most half of the larger one, 16..1,024 bytes: max_payload;
+        memory in all: rxbuf + txbuf + 10 * max_payload + about 2 KB.
     life: random number 1..65535 that differs from that of the last run.
         None: from os.urandom.
     pin: Pin, which `open` makes an output, or function of a level: pulsed
@@ -37,8 +37,8 @@ class StreamTarget(DeviceTarget):
         self._rx = Fifo(rxbuf)
         self._tx = Fifo(txbuf)
         self._offered = 0  # bytes of `_tx` that are in the mailbox
-        window = min(MAX_WINDOW, max(MIN_WINDOW, rxbuf // 2, txbuf // 2))
-        super().__init__(port, STREAM, window, rxbuf, txbuf, life, pin)
+        max_payload = min(MAX_PAYLOAD, max(MIN_PAYLOAD, rxbuf // 2, txbuf // 2))
+        super().__init__(port, STREAM, max_payload, rxbuf, txbuf, life, pin)
 
     # What the application calls: nothing of it waits
 
@@ -113,7 +113,7 @@ class StreamTarget(DeviceTarget):
             slot = self._box.slot()
             if slot is None:
                 return
-            n = min(self._window, len(self._tx) - self._offered)
+            n = min(self._max_payload, len(self._tx) - self._offered)
             self._tx.copy_into(slot[0], slot[1], self._offered, n)
             self._box.offer(0, 0, n)
             self._offered += n

@@ -1,25 +1,25 @@
 r"""The memory of a stream or packet device: what lies where. `docs/i2c-devices.md` has the rules.
 
 The cells, the numbered transfers and their checks are the mailbox's (`mailbox.py`); "client" there is the target here,
-and "bridge" the controller. The window W is the longest payload of a transfer.
+and "bridge" the controller. P is max_payload, the longest payload of a transfer.
 
     address     bytes
     0           12    DEVICE  target writes, once: what it is
     12          10    SYNC    controller writes
     22          4     ACK     controller writes
-    26          10+W  RX 0    controller writes: transfer with an even number
-    36+W        10+W  RX 1    controller writes: transfer with an odd number
-    46+2W       10+W  TX 0    target writes: transfer with an even number
-    56+3W       20    STATUS  target writes
-    76+3W       10+W  TX 1    target writes: transfer with an odd number
-    86+4W       20    STATUS  the same again, so that one read brings both
-    106+4W            end
+    26          10+P  RX 0    controller writes: transfer with an even number
+    36+P        10+P  RX 1    controller writes: transfer with an odd number
+    46+2P       10+P  TX 0    target writes: transfer with an even number
+    56+3P       20    STATUS  target writes
+    76+3P       10+P  TX 1    target writes: transfer with an odd number
+    86+4P       20    STATUS  the same again, so that one read brings both
+    106+4P            end
 
 A transfer in TX ends where its place does, so that STATUS follows it.
 
     DEVICE   0  1  layout version
              1  1  kind: S stream, P packet
-             2  2  window W
+             2  2  max_payload P
              4  2  capacity towards the target: bytes of a stream, packets
              6  2  capacity towards the controller
              8  2  0
@@ -50,9 +50,9 @@ STREAM = 0x53  # "S"
 PACKET = 0x50  # "P"
 
 DEVICE_BYTES = 12
-MAX_WINDOW = 1024  # 23 ms on the wire at 400 kHz
+MAX_PAYLOAD = 1024  # 23 ms on the wire at 400 kHz
 MAX_CAPACITY = 0x7FFF
-MAX_PAYLOAD = 0xFFFF  # in SYNC: the controller reads whatever the window holds
+ANY_PAYLOAD = 0xFFFF  # in SYNC: the controller reads whatever the target can offer
 
 _DEVICE_SEED = 0x64
 _STATUS_SEED = 0x75
@@ -100,7 +100,7 @@ class DeviceStatus(Status):
 
 
 class Layout:
-    """Offsets and limits for one window, under the names that they have in `mailbox.py`."""
+    """Offsets and limits for one max_payload, under the names that they have in `mailbox.py`."""
 
     Status = DeviceStatus
     STATUS_BYTES = 20
@@ -111,9 +111,9 @@ class Layout:
     # and puts it right, so nothing is damaged for good.
     MAX_REFUSALS = MAX_REWRITES = 1 << 29
 
-    def __init__(self, window):
-        self.PAYLOAD = window
-        self.SLOT = HEADER + window
+    def __init__(self, max_payload):
+        self.PAYLOAD = max_payload
+        self.SLOT = HEADER + max_payload
         self.TX = self.RX + SLOTS * self.SLOT
         self.TX_STRIDE = self.SLOT + self.STATUS_BYTES
         self.STATUS = self.TX + self.SLOT
@@ -121,10 +121,10 @@ class Layout:
         self.READ_ONLY = ((0, DEVICE_BYTES), (self.TX, self.MEMORY))
 
 
-def encode_device_into(buf, at, kind, window, to_target, to_controller):
+def encode_device_into(buf, at, kind, max_payload, to_target, to_controller):
     buf[at] = LAYOUT_VERSION
     buf[at + 1] = kind
-    put16(buf, at + 2, window)
+    put16(buf, at + 2, max_payload)
     put16(buf, at + 4, to_target)
     put16(buf, at + 6, to_controller)
     put16(buf, at + 8, 0)
@@ -132,10 +132,10 @@ def encode_device_into(buf, at, kind, window, to_target, to_controller):
 
 
 def decode_device(buf, at=0):
-    """(kind, window, capacity towards the target, towards the controller), or None."""
+    """(kind, max_payload, capacity towards the target, towards the controller), or None."""
     if buf[at] != LAYOUT_VERSION or not cell_ok(_DEVICE_SEED, buf, at, DEVICE_BYTES):
         return None
-    window = get16(buf, at + 2)
-    if not 1 <= window <= MAX_WINDOW:
+    max_payload = get16(buf, at + 2)
+    if not 1 <= max_payload <= MAX_PAYLOAD:
         return None
-    return buf[at + 1], window, get16(buf, at + 4), get16(buf, at + 6)
+    return buf[at + 1], max_payload, get16(buf, at + 4), get16(buf, at + 6)

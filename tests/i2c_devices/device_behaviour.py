@@ -54,7 +54,7 @@ class DeviceBehaviour:
         self.until(bed, controller.poll, target.any)
 
     def layout(self, controller):
-        return Layout(controller.window)
+        return Layout(controller.max_payload)
 
     def read(self, bed, at, size):
         buf = bytearray(size)

@@ -57,7 +57,7 @@ class StreamBehaviour(DeviceBehaviour):
                 bed.settle()
                 n = target.readinto(buf)
                 got += buf[: n or 0]
-                self.assertLessEqual(sent - len(got), 24 + controller.window)
+                self.assertLessEqual(sent - len(got), 24 + controller.max_payload)
             self.assertEqual(bytes(got), data)
             self.assertEqual(target.faults, 0)
             self.stop(bed, target)

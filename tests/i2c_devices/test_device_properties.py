@@ -74,10 +74,10 @@ def test_status_is_read_as_it_was_written_and_not_with_a_bit_flipped(values, bit
 
 
 @given(st.sampled_from([STREAM, PACKET]), st.integers(1, 1024), bits16, bits16)
-def test_device_cell_is_read_as_it_was_written(kind, window, rx, tx):
+def test_device_cell_is_read_as_it_was_written(kind, max_payload, rx, tx):
     buf = bytearray(DEVICE_BYTES)
-    encode_device_into(buf, 0, kind, window, rx, tx)
-    assert decode_device(buf) == (kind, window, rx, tx)
+    encode_device_into(buf, 0, kind, max_payload, rx, tx)
+    assert decode_device(buf) == (kind, max_payload, rx, tx)
 
 
 @given(st.binary(min_size=DEVICE_BYTES, max_size=40))

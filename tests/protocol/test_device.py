@@ -19,15 +19,15 @@ STATUS = b"64031234abcd07fe000064002101f403e8000764"
 
 class TestLayout(unittest.TestCase):
     def test_offsets_are_those_of_the_table(self):
-        for window in (16, 100, 1024):
-            layout = Layout(window)
+        for max_payload in (16, 100, 1024):
+            layout = Layout(max_payload)
             self.assertEqual((layout.SYNC, layout.ACK, layout.RX), (12, 22, 26))
-            self.assertEqual(layout.RX + layout.SLOT, 36 + window)
-            self.assertEqual(layout.TX, 46 + 2 * window)
-            self.assertEqual(layout.STATUS, 56 + 3 * window)
-            self.assertEqual(layout.TX + layout.TX_STRIDE, 76 + 3 * window)
-            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 86 + 4 * window)
-            self.assertEqual(layout.MEMORY, 106 + 4 * window)
+            self.assertEqual(layout.RX + layout.SLOT, 36 + max_payload)
+            self.assertEqual(layout.TX, 46 + 2 * max_payload)
+            self.assertEqual(layout.STATUS, 56 + 3 * max_payload)
+            self.assertEqual(layout.TX + layout.TX_STRIDE, 76 + 3 * max_payload)
+            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 86 + 4 * max_payload)
+            self.assertEqual(layout.MEMORY, 106 + 4 * max_payload)
 
     def test_what_the_target_writes_is_read_only(self):
         self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (246, 506)))
@@ -71,10 +71,10 @@ class TestGarbage(unittest.TestCase):
             self.assertEqual(status.room, 5)
             cell[at] ^= 0x10
 
-    def test_window_that_no_device_has_is_refused(self):
-        for window in (0, 1025):
+    def test_max_payload_that_no_device_has_is_refused(self):
+        for max_payload in (0, 1025):
             device = bytearray(DEVICE_BYTES)
-            encode_device_into(device, 0, STREAM, window, 128, 128)
+            encode_device_into(device, 0, STREAM, max_payload, 128, 128)
             self.assertIsNone(decode_device(device))
 
 
