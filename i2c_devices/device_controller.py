@@ -61,7 +61,7 @@ class DeviceController:
 
     @property
     def damaged(self):
-        """Cells and transfers that failed their check, and were read again."""
+        """Cells and transfers that failed their checksum, and were read again."""
         return self._lost_cells + (self._box.damaged if self._box else 0)
 
     def notify(self):
@@ -135,16 +135,16 @@ class DeviceController:
         self._faults = self._box.status.faults
         self._rewrite.restart()
 
-    def _check(self):
+    def _raise_fault(self):
         if self._broken:
             self._broken = False
             self._discard()
             raise OSError(ECONNRESET, "the device has begun anew")
 
-    def _check_written(self):
+    def _raise_write_fault(self):
         self._broken |= self._lost
         self._lost = False
-        self._check()
+        self._raise_fault()
 
     def _can_send(self):
         """True if the buffer is free and the device has room, as far as is known; looks at it if not."""
@@ -219,13 +219,13 @@ class DeviceController:
         await self._wait(self._tx_flag, self.flush)
 
     def _writable(self):
-        self._check_written()
+        self._raise_write_fault()
         return self._can_send()
 
     def flush(self):
         """True if the device has taken everything that was written."""
-        self._check_written()
+        self._raise_write_fault()
         if self._box is not None and self._box.state == SENDING:
             self.poll()
-            self._check_written()
+            self._raise_write_fault()
         return self._box is None or self._box.state == FREE

@@ -10,7 +10,7 @@ that waits. A call that raises MemoryError has done nothing: call it again.
 
 from i2c_devices.epoch import random16
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.pins import check_pins
+from i2c_devices.pins import validate_pins
 from i2c_devices.ports import Pollable, drive
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
@@ -27,7 +27,7 @@ MIN_BYTES_PER_MS = 10
 # Events that one call serves; those behind wait for the next one.
 MAX_ROUNDS = 4
 
-IRQ_RX = 1  # something has arrived: not checked yet
+IRQ_RX = 1  # something has arrived: its checksum has not been looked at yet
 IRQ_TX = 2  # the controller has taken something: there may be room
 IRQ_ERROR = 4  # `faults` has grown
 IRQ_RESET = 8  # a controller has begun anew
@@ -38,7 +38,7 @@ POLLIN = 1
 POLLOUT = 4
 
 
-def check_capacity(name, value):
+def validate_capacity(name, value):
     """Raises ValueError unless the value can be a capacity."""
     if not 1 <= value <= MAX_CAPACITY:
         raise ValueError("%s must be 1..%d, not %r" % (name, MAX_CAPACITY, value))
@@ -63,7 +63,7 @@ class DeviceTarget(Pollable):
         self._on_schedule_ref = self._on_schedule  # bound once: an interrupt must not allocate
         self._pin = pin
         if hasattr(pin, "init"):  # a Pin, not just a function
-            check_pins(port.lines(type(pin)) + [("pin", pin)])
+            validate_pins(port.lines(type(pin)) + [("pin", pin)])
         self._handler = None
         self._trigger = 0
         self._flags = 0
@@ -115,7 +115,7 @@ class DeviceTarget(Pollable):
 
     @property
     def damaged(self):
-        """Transfers that failed their check; the controller writes them again."""
+        """Transfers that failed their checksum; the controller writes them again."""
         return self._box.damaged
 
     @property
@@ -137,10 +137,10 @@ class DeviceTarget(Pollable):
     def irq(self, handler=None, trigger=IRQ_RX, hard=False):
         """Call handler(self) when one of the events of trigger occurs; in it, `flags` tells which.
 
-        IRQ_RX and IRQ_TX call it from the interrupt, hard or soft, and are hints: they come without the check, and may
-        be lost. IRQ_ERROR and IRQ_RESET call it from the work: in the application's next call, or scheduled, between
-        any two of its bytecodes. In an interrupt the handler may use the device only if nothing else does; else it
-        sets a flag. Returns self.
+        IRQ_RX and IRQ_TX call it from the interrupt, hard or soft, and are hints: they come before the checksum is
+        looked at, and may be lost. IRQ_ERROR and IRQ_RESET call it from the work: in the application's next call, or
+        scheduled, between any two of its bytecodes. In an interrupt the handler may use the device only if nothing
+        else does; else it sets a flag. Returns self.
 
         Raises:
             ValueError: the port has no hard interrupts.

@@ -59,7 +59,7 @@ class MailboxController:
         self.payload = None
         self.lost = False  # the STATUS that came with a transfer was damaged: `poll` then; the owner clears it
         self.status = layout.Status()
-        self.damaged = 0  # cells and transfers that failed their check
+        self.damaged = 0  # cells and transfers that failed their checksum
         self.failures = 0  # exchanges that ended in an OSError
         self.answers = False  # the last exchange did not
         self.used = False  # the mailbox has been used; the owner clears it

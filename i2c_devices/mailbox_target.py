@@ -3,7 +3,7 @@
 The bridge can overwrite all of the memory at any moment, between two bytecodes
 too. So what comes is copied first, then checked, and not looked at again; what
 goes is made and sealed in a private buffer, then copied, and not read back: a
-check or MAC over the memory itself would be one over what the bridge put there.
+checksum or MAC over the memory itself would be one over what the bridge put there.
 """
 
 from i2c_devices.memory_target import MemoryTarget
@@ -42,7 +42,7 @@ class MailboxTarget:
         # progress that is seen in memory, since events can be lost.
         self.used = False
         self.heard = False  # an event has told of it; the reader clears it
-        self.damaged = 0  # transfers and cells that failed their check
+        self.damaged = 0  # transfers and cells that failed their checksum
         self.resyncs = 0  # epochs of the bridge that were met
         self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD

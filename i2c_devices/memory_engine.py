@@ -42,7 +42,7 @@ class MemoryEngine:
 
     def set_hard(self, hard):
         if hard:
-            self._port.check_hard()
+            self._port.validate_hard()
         if hard != self._hard:
             self._hard = hard
             if self._target is not None:

@@ -53,12 +53,12 @@ class MemoryTarget:
         atomic=False,
         exact=False,
     ):
-        port.check_memory(size, address_bits)
+        port.validate_memory(size, address_bits)
         for first, end in read_only:
             if not 0 <= first < end <= size:
                 raise ValueError("read_only: no range of the memory: %r" % ((first, end),))
         if atomic or exact:
-            port.check_byte_events("atomic=True" if atomic else "exact=True")
+            port.validate_byte_events("atomic=True" if atomic else "exact=True")
             from i2c_devices.byte_engine import ByteEngine
 
             engine = ByteEngine(port, size, address_bits, read_only, atomic)

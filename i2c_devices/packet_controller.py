@@ -22,9 +22,9 @@ class PacketController(DeviceController):
     def any(self):
         """Packets that wait at the device, as far as is known; looks if it knows of none."""
         if not self._waiting():
-            self._check()
+            self._raise_fault()
             self.poll()
-            self._check()
+            self._raise_fault()
         return self._waiting()
 
     def recv_nowait(self):
@@ -40,11 +40,11 @@ class PacketController(DeviceController):
 
         Raises ValueError for one that is empty or longer than the device takes.
         """
-        self._check_written()
+        self._raise_write_fault()
         if not len(packet):
             raise ValueError("a packet has at least 1 byte")
         ready = self._can_send()
-        self._check_written()
+        self._raise_write_fault()
         if self.max_payload and len(packet) > self.max_payload:
             raise ValueError("a packet has 1..%d bytes, not %d" % (self.max_payload, len(packet)))
         if not ready:
@@ -71,9 +71,9 @@ class PacketController(DeviceController):
 
     def _readable(self):
         if self._packet is None:
-            self._check()
+            self._raise_fault()
             if not self._fetch():
-                self._check()
+                self._raise_fault()
                 return False
             self._packet = bytes(self._payload())
             self._done()

@@ -9,7 +9,7 @@ A packet arrives whole or not at all, once, in order. The number that waits for 
 may send, are announced in STATUS.
 """
 
-from i2c_devices.device_target import DeviceTarget, check_capacity
+from i2c_devices.device_target import DeviceTarget, validate_capacity
 from protocol.device import MAX_PAYLOAD, PACKET
 
 
@@ -29,8 +29,8 @@ class PacketTarget(DeviceTarget):
     def __init__(self, port, max_packet=64, rx_queue=4, tx_queue=4, *, on_packet=None, life=None, pin=None):
         if not 1 <= max_packet <= MAX_PAYLOAD:
             raise ValueError("max_packet must be 1..%d, not %r" % (MAX_PAYLOAD, max_packet))
-        check_capacity("rx_queue", rx_queue)
-        check_capacity("tx_queue", tx_queue)
+        validate_capacity("rx_queue", rx_queue)
+        validate_capacity("tx_queue", tx_queue)
         self.max_packet = max_packet
         self._rx = []
         self._tx = []

@@ -24,7 +24,7 @@ def lines(port_name, arguments, named_arguments, pin_class):
     return [(name, pin if hasattr(pin, "init") else pin_class(pin)) for name, pin in named]
 
 
-def check_pins(lines):
+def validate_pins(lines):
     """Raises ValueError that names both if two lines are one pin. lines: list of (name, Pin)."""
     for i, (name, pin) in enumerate(lines):
         for other, used in lines[:i]:

@@ -81,7 +81,7 @@ class TargetPort:
         self._kwargs = kwargs
 
     def lines(self, pin_class):
-        """scl and sda as a list of (name, Pin), for check_pins; [] if the port does not say which they are.
+        """scl and sda as a list of (name, Pin), for validate_pins; [] if the port does not say which they are.
 
         Raises: ValueError if they are absent on a port whose boards differ in them.
         """
@@ -105,7 +105,7 @@ class TargetPort:
             return False
         return True
 
-    def check_memory(self, size, address_bits):
+    def validate_memory(self, size, address_bits):
         """Raises ValueError if this board cannot be a memory of this size."""
         if address_bits not in (8, 16):
             raise ValueError("a memory address has 8 or 16 bits, not %r" % (address_bits,))
@@ -119,7 +119,7 @@ class TargetPort:
                 % (self.port.name, size)
             )
 
-    def check_byte_events(self, wanted):
+    def validate_byte_events(self, wanted):
         """Raises ValueError if this board's target cannot ask Python for each byte. wanted: what needs it."""
         if not self.port.byte_events:
             raise ValueError(
@@ -127,7 +127,7 @@ class TargetPort:
                 % (wanted, self.port.name)
             )
 
-    def check_hard(self):
+    def validate_hard(self):
         """Raises ValueError if this board has no hard interrupts of the target."""
         if not self.port.hard:
             raise ValueError("on %s the interrupts of an I2CTarget are soft only" % self.port.name)

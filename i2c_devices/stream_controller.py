@@ -44,12 +44,12 @@ class StreamController(DeviceController):
 
         Returns: the number of bytes; None if there is no room now.
         """
-        self._check_written()
+        self._raise_write_fault()
         data = as_bytes(data)
         if not len(data):
             return 0
         ready = self._can_send()
-        self._check_written()
+        self._raise_write_fault()
         if not ready:
             return None
         box = self._box
@@ -63,9 +63,9 @@ class StreamController(DeviceController):
         """True if there is something to read; fetches if not."""
         if self._rx is not None and len(self._rx):
             return True
-        self._check()
+        self._raise_fault()
         if not self._fetch():
-            self._check()
+            self._raise_fault()
             return False
         if self._rx is None or self._rx.size < self.max_payload:
             self._rx = Fifo(self.max_payload)

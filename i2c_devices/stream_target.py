@@ -9,7 +9,7 @@ that a repetition is not taken twice and a torn write not at all. It may write a
 room for, so nothing can overflow.
 """
 
-from i2c_devices.device_target import DeviceTarget, check_capacity
+from i2c_devices.device_target import DeviceTarget, validate_capacity
 from primitives.fifo import Fifo, as_bytes
 from protocol.device import MAX_PAYLOAD, STREAM
 
@@ -32,8 +32,8 @@ class StreamTarget(DeviceTarget):
     """
 
     def __init__(self, port, rxbuf=256, txbuf=256, *, life=None, pin=None):
-        check_capacity("rxbuf", rxbuf)
-        check_capacity("txbuf", txbuf)
+        validate_capacity("rxbuf", rxbuf)
+        validate_capacity("txbuf", txbuf)
         self._rx = Fifo(rxbuf)
         self._tx = Fifo(txbuf)
         self._offered = 0  # bytes of `_tx` that are in the mailbox

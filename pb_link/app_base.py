@@ -45,10 +45,10 @@ class AppBase:
         gc.collect()  # what is loaded now lies where garbage lay, and leaves no hole in the room for the link's buffers
         from pb_link import start  # here, because it is not to stay in memory
 
-        checked = start.checked(conn_id, config, hardware)
+        validated = start.validated(conn_id, config, hardware)
         start.forget()
         del start  # its memory is free for what the link holds
-        self._link = Link(*checked, self, verbose)
+        self._link = Link(*validated, self, verbose)
         self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
 
     def start(self):

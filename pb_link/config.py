@@ -13,7 +13,7 @@ import sys
 
 from machine import I2CTarget, Pin
 
-from i2c_devices.pins import check_pins
+from i2c_devices.pins import validate_pins
 from i2c_devices.ports import TargetPort
 from pb_link.settings import pins_of, read
 from protocol.mailbox import ADDRESS
@@ -27,7 +27,7 @@ conn_id = settings["id"]
 pins = pins_of(settings, sys.platform)
 # Just the pins: the link sets their modes.
 _lines = [(name, Pin(pins[name])) for name in ("scl", "sda", "syn", "ack", "rst") if pins.get(name) is not None]
-check_pins(_lines)
+validate_pins(_lines)
 _pin = dict(_lines)
 # Ports with a name, as the Pyboard's, have fixed pins and take none.
 _fixed = isinstance(pins["i2c"], str)
@@ -46,4 +46,4 @@ if "rst" in _pin:
 hardware = [i2c, syn, ack, rst]
 
 # What the link does not need while it runs (pb_link/start.py) is not kept by these names either.
-del check_pins, pins_of, read, settings, _lines, _pin
+del validate_pins, pins_of, read, settings, _lines, _pin

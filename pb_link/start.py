@@ -1,9 +1,9 @@
-"""What only the start needs: the checks of the client's arguments. A board has their memory back afterwards."""
+"""What only the start needs: the validation of the client's arguments. A board has their memory back afterwards."""
 
 import os
 import sys
 
-from i2c_devices.pins import check_pins
+from i2c_devices.pins import validate_pins
 from pb_link.settings import Settings
 from protocol.credentials import parse_id
 
@@ -11,7 +11,7 @@ from protocol.credentials import parse_id
 _MODULES = ("pb_link.start", "pb_link.settings", "protocol.credentials", "protocol.receive_space", "i2c_devices.pins")
 
 
-def checked(conn_id, config, hardware):
+def validated(conn_id, config, hardware):
     """(client id, Settings, hardware): what a Link wants. Raises: as AppBase."""
     if not hasattr(os, "urandom"):
         raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
@@ -35,16 +35,16 @@ def _hardware(hardware):
         raise TypeError("hardware: i2c must be a TargetPort (i2c_devices.ports)")
     lines = [("syn", syn), ("ack", ack)]
     if rst is not None:
-        _check_reset(rst)
+        _validate_reset(rst)
         lines.append(("rst", rst[0]))
     for name, pin in lines:
         if not (callable(pin) and hasattr(pin, "init")):
             raise TypeError("hardware: %s must be a Pin" % name)
-    check_pins(i2c.lines(type(syn)) + lines)
+    validate_pins(i2c.lines(type(syn)) + lines)
     return hardware
 
 
-def _check_reset(rst):
+def _validate_reset(rst):
     if not isinstance(rst, (list, tuple)) or len(rst) != 3:
         raise TypeError("hardware: rst must be (Pin, level, pulse in ms) or None")
     _, level, pulse_ms = rst

@@ -1,7 +1,7 @@
 r"""The memory of a stream or packet device: what lies where. `docs/i2c-devices.md` has the rules.
 
-The cells, the numbered transfers and their checks are the mailbox's (`mailbox.py`); "client" there is the target here,
-and "bridge" the controller. P is max_payload, the longest payload of a transfer.
+The cells, the numbered transfers and their checksums are those of `mailbox.py`, whose client is a target and whose
+bridge is a controller. P is max_payload, the longest payload of a transfer.
 
     address     bytes
     0           12    DEVICE  target writes, once: what it is
@@ -23,7 +23,7 @@ A transfer in TX ends where its place does, so that STATUS follows it.
              4  2  capacity towards the target: bytes of a stream, packets
              6  2  capacity towards the controller
              8  2  0
-             10 2  check
+             10 2  checksum
     STATUS   0  1  layout version
              1  1  faults: what the target has refused, modulo 256
              2  2  epoch of the target: random, not 0
@@ -36,7 +36,7 @@ A transfer in TX ends where its place does, so that STATUS follows it.
              13 2  available: bytes or packets that wait for the controller
              15 2  room: bytes or packets that the controller may write
              17 1  0
-             18 2  check
+             18 2  checksum
 
 The payload of a transfer is bytes of the stream, or one packet; its kind and connection are 0. SYNC's last field is
 65,535.

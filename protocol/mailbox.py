@@ -1,4 +1,4 @@
-"""The mailbox of the link: what lies where in the target's memory, and the check over it.
+"""The mailbox of the link: what lies where in the target's memory, and the checksum over it.
 
 The bridge is the I2C controller and does all transfers; the client is the
 target, whose memory this is. Both see the same bytes, so all state is always
@@ -24,10 +24,10 @@ brings the transfer, and then what the client offers by the time of its end.
              2  2  epoch of the bridge: random, not 0, new after each reset
              4  2  epoch of the client that it answers
              6  2  longest payload of a transfer that the bridge reads
-             8  2  check
+             8  2  checksum
     ACK      0  1  next: number of the transfer that the bridge expects
              1  1  0
-             2  2  check
+             2  2  checksum
     STATUS   0  1  layout version
              1  1  beat: changes at least every BEAT_MS while the client runs
              2  2  epoch of the client: random, not 0
@@ -38,18 +38,18 @@ brings the transfer, and then what the client offers by the time of its end.
              9  2  payload bytes of the transfer in TX 0
              11 2  payload bytes of the transfer in TX 1
              13 1  number of the connection that the client wants dropped, or 0
-             14 2  check
+             14 2  checksum
     transfer 0  1  number, modulo 256
              1  1  kind: bits 7..6, and FRAME_END
              2  1  connection, for DATA
              3  1  next, as in ACK (from the client: 0, its STATUS says it)
              4  2  payload bytes
-             6  4  check
+             6  4  checksum
              10 n  payload, at most 1068 bytes
 
-The check of a cell is its residue: its 16-bit words as digits of a number,
+The checksum of a cell is its residue: its 16-bit words as digits of a number,
 modulo the prime 65521, begun with its kind and, in ACK, the epochs of client
-and bridge. It finds any three flipped bits, and does not allocate. The check
+and bridge. It finds any three flipped bits, and does not allocate. The checksum
 of a transfer is the beginning of the SHA-256 of its direction, both epochs and
 the transfer: there is no CRC in C on the ESP8266 port, and there is this.
 They find noise; what may be forged is the business of the session's MAC.
@@ -78,8 +78,8 @@ PAYLOAD = const(1068)  # the longest frame
 SLOTS = const(2)  # transfers in flight, each way
 HEADER = const(10)
 LENGTH = const(4)  # offsets in a transfer's header
-_CHECK = const(6)
-_CHECK_BYTES = const(4)
+_CHECKSUM = const(6)
+_CHECKSUM_BYTES = const(4)
 SLOT = const(HEADER + PAYLOAD)
 
 SYNC = const(0)
@@ -116,7 +116,7 @@ _FACTOR = const(1819)
 
 
 def residue(seed, buf, at, end):
-    """The check over buf[at:end], an even number of bytes. Its numbers stay below 2**28: it does not allocate."""
+    """The checksum over buf[at:end], an even number of bytes. Its numbers stay below 2**28: it does not allocate."""
     while at < end:
         seed = (seed + (buf[at] << 8 | buf[at + 1])) * _FACTOR % _MODULUS
         at += 2
@@ -134,7 +134,7 @@ def cell_ok(seed, buf, at, size):
 
 
 def pack_epochs(target_epoch, controller_epoch):
-    """The 4 bytes that bind checks to this pair of epochs."""
+    """The 4 bytes that bind checksums to this pair of epochs."""
     return bytes((target_epoch >> 8, target_epoch & 0xFF, controller_epoch >> 8, controller_epoch & 0xFF))
 
 
@@ -160,7 +160,7 @@ def encode_ack_into(buf, at, epochs, next_number):
 def other_layout(buf, size):
     """The version of a SYNC or STATUS (by its size) that is whole, but not of this layout; else 0.
 
-    In every layout from 53 hex on these have their place, their size, the version in front and the check at the end.
+    In every layout from 53 hex on these have their place, their size, the version in front and the checksum at the end.
     """
     if buf[0] == LAYOUT_VERSION:
         return 0
@@ -214,40 +214,40 @@ class Status:
         return self.length1 if number & 1 else self.length0
 
 
-# A transfer, header and payload contiguous in a buffer. The check covers direction and epochs as well.
+# A transfer, header and payload contiguous in a buffer. The checksum covers direction and epochs as well.
 
 
 def parts(view, at, length, behind):
-    """(all, header, check, payload) of the transfer at view[at:], memoryviews like view: what the functions below want.
+    """(all, header, checksum, payload) of the transfer at view[at:], as memoryviews: what the functions below take.
 
-    Who keeps them for the next transfer of that length need not allocate them again. behind: bytes that `all` has more.
+    Whoever keeps them for the next transfer of that length allocates nothing for it. behind: further bytes of `all`.
     """
     start = at + HEADER
     end = start + length
-    return view[at : end + behind], view[at : at + _CHECK], view[at + _CHECK : start], view[start:end]
+    return view[at : end + behind], view[at : at + _CHECKSUM], view[at + _CHECKSUM : start], view[start:end]
 
 
 def seal_transfer(direction, epochs, parts, number, kind, connection, next_number):
-    """Write header and check in front of the payload."""
-    _, head, check, payload = parts
+    """Write header and checksum in front of the payload."""
+    _, head, checksum, payload = parts
     head[0] = number
     head[1] = kind
     head[2] = connection
     head[3] = next_number
     put16(head, LENGTH, len(payload))
     digest = _digest(direction, epochs, head, payload)
-    for i in range(_CHECK_BYTES):
-        check[i] = digest[i]
+    for i in range(_CHECKSUM_BYTES):
+        checksum[i] = digest[i]
 
 
 def transfer_ok(direction, epochs, parts):
     """True if the transfer is whole. The buffer must be a private copy."""
-    _, head, check, payload = parts
+    _, head, checksum, payload = parts
     if get16(head, LENGTH) != len(payload):
         return False
     digest = _digest(direction, epochs, head, payload)
-    for i in range(_CHECK_BYTES):
-        if check[i] != digest[i]:
+    for i in range(_CHECKSUM_BYTES):
+        if checksum[i] != digest[i]:
             return False
     return True
 
