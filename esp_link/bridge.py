@@ -84,13 +84,13 @@ class Bridge:
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     join: coroutine function (ssid, password, leave) -> 0, 1, 2: esp_link.wifi.join of the chip's station.
     connect: coroutine function (host, port) -> socket: esp_link.tcp.connect, or its like.
-    random16: function that returns a random number 1..65535.
+    urandom: os.urandom, or its like.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.
     """
 
-    def __init__(self, i2c, syn, ack, join, connect, random16, mem_free, feed):
-        self._box = MailboxController(i2c, ADDRESS, random16, small=_SMALL_PAYLOAD)
+    def __init__(self, i2c, syn, ack, join, connect, urandom, mem_free, feed):
+        self._box = MailboxController(i2c, ADDRESS, urandom, small=_SMALL_PAYLOAD)
         self._ack_pin = ack
         self._join = join
         self._mem_free = mem_free

@@ -33,11 +33,6 @@ _ASKED_POLLS = const(10)
 _ASKED_POLL_MS = const(10)
 
 
-def random16():
-    number = os.urandom(2)
-    return (number[0] << 8 | number[1]) or 1
-
-
 def mem_free():
     gc.collect()
     return gc.mem_free()
@@ -71,7 +66,7 @@ def make_bridge():
         machine.Pin(_ACK, machine.Pin.OUT, value=1),
         lambda *wanted: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, *wanted),
         connect,
-        random16,
+        os.urandom,
         mem_free,
         watchdog.feed,
     )

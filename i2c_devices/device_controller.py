@@ -7,8 +7,8 @@ was written that is lost, and a call that reads was told, the next one that writ
 
 from errno import ECONNRESET
 
-from i2c_devices.epoch import random16
 from i2c_devices.mailbox_controller import FREE, RECEIVED, SENDING, MailboxController
+from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
@@ -113,7 +113,7 @@ class DeviceController:
         self.max_payload = max_payload
         self.capacity = capacity
         if self._box is None:
-            self._box = MailboxController(self._i2c, self._address, random16, ANY_PAYLOAD, Layout(max_payload))
+            self._box = MailboxController(self._i2c, self._address, urandom, ANY_PAYLOAD, Layout(max_payload))
         return True
 
     def _end_epoch(self, sending):

@@ -8,14 +8,15 @@ When memory runs out in the work, what is left of it is done by the next call or
 that waits. A call that raises MemoryError has done nothing: call it again.
 """
 
-from i2c_devices.epoch import random16
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.pins import validate_pins
 from i2c_devices.ports import Pollable, drive
+from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
+from protocol.sequence import get16
 
 # How often a call, or a task that waits, examines everything although no event came, and how long the controller may
 # not know of a little more room.
@@ -67,7 +68,8 @@ class DeviceTarget(Pollable):
         self._handler = None
         self._trigger = 0
         self._flags = 0
-        self._box = box = MailboxTarget(port, life or random16(), self._on_use, layout, layout.READ_ONLY)
+        epoch = life or get16(urandom(2), 0)
+        self._box = box = MailboxTarget(port, epoch, self._on_use, layout, layout.READ_ONLY)
         self._memory = box.device.memory
         self._ack_at = layout.ACK
         # SYNC and ACK as they were examined last.

@@ -15,7 +15,7 @@ Every method does at most one I2C exchange, `poll` two, and never waits.
 """
 
 from protocol import mailbox as box
-from protocol.sequence import diff8
+from protocol.sequence import diff8, get16
 
 FREE = 0
 RECEIVED = 1
@@ -29,17 +29,17 @@ class MailboxController:
     """Args:
     i2c: machine.I2C or machine.SoftI2C: the controller of the bus.
     address: of the target whose memory is the mailbox.
-    random16: function that returns a random number 1..65535.
+    urandom: os.urandom, or its like.
     max_payload: longest payload that the client may offer, bytes.
     layout: protocol.mailbox, or what has its sizes and limits (protocol/device.py).
     small: a payload to the client of up to so many bytes leaves the buffer free.
     """
 
-    def __init__(self, i2c, address, random16, max_payload=box.PAYLOAD, layout=box, small=0):
+    def __init__(self, i2c, address, urandom, max_payload=box.PAYLOAD, layout=box, small=0):
         self._i2c = i2c
         self._address = address
         self._layout = layout
-        self._random16 = random16
+        self._urandom = urandom
         self._max_payload = max_payload
         self._cell = bytearray(layout.STATUS_BYTES)
         # A transfer and STATUS, and behind them the place of a small transfer to the client.
@@ -119,9 +119,9 @@ class MailboxController:
     def _greet(self):
         """Begin a new epoch of the link."""
         self.synchronised = False
-        epoch = self._random16()
+        epoch = get16(self._urandom(2), 0)
         # Not the one that the client knows: it would not see that it ended.
-        while epoch in (self._epoch, self.status.controller_epoch):
+        while epoch in (0, self._epoch, self.status.controller_epoch):
             epoch = epoch % 0xFFFF + 1
         self._epochs = box.pack_epochs(self.status.target_epoch, epoch)  # first: it may fail
         self.new_epoch = True

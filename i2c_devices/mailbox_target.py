@@ -16,7 +16,7 @@ from protocol.target_cells import decode_ack, decode_sync
 class MailboxTarget:
     """Args:
     port: i2c_devices.ports.TargetPort.
-    epoch: this epoch of the client, 1..65535, random.
+    epoch: of the target, random, 0..65535; 0 is taken for 1.
     wake: function of no arguments, called when the bridge has used the
         mailbox; it may be called from an interrupt handler.
     layout: protocol.mailbox, or what has its sizes (protocol/device.py).
@@ -47,7 +47,7 @@ class MailboxTarget:
         self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD
         self.status = layout.Status()
-        self.status.target_epoch = epoch
+        self.status.target_epoch = epoch or 1
         self._epochs = None
         self._new_epoch = False  # `poll` has not said so yet
         self._slot = (self._outgoing, box.HEADER)

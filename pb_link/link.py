@@ -57,7 +57,7 @@ class Link:
         self._verbose = verbose
         self.flag = TimedFlag()
         self._nonces = Nonces(Hmac(settings.key).digest)
-        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0) or 1, self.flag.set)
+        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0), self.flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)

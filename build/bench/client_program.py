@@ -84,7 +84,7 @@ class World:
         self.act_ref = self.act
         self.exchanges = 0  # since the client's last interrupt
         self.relayed = 0  # lines from the client
-        self._box = MailboxController(self, ADDRESS, lambda: 7)
+        self._box = MailboxController(self, ADDRESS, bytes)
         self._controls = []
         self._replies = []
         self._responder = Responder()

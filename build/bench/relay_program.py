@@ -159,7 +159,7 @@ class Bench:
         self.done = asyncio.Event()
 
     async def run(self):
-        bridge = Watched(I2C(), self.syn, Pin(), join, connect, lambda: 7, lambda: 0, lambda: None)
+        bridge = Watched(I2C(), self.syn, Pin(), join, connect, bytes, lambda: 0, lambda: None)
         asyncio.create_task(bridge.run())
         await self.done.wait()
         self.done.clear()

@@ -112,7 +112,7 @@ class FakeClient:
     def __init__(self, bus, syn, ack):
         self._syn = syn
         self._wake = asyncio.Event()
-        self.box = MailboxTarget(TargetPort(bus.open_target), random.randrange(1, 65536), self._wake.set)
+        self.box = MailboxTarget(TargetPort(bus.open_target), random.randrange(65536), self._wake.set)
         ack.irq(self._on_ack)
         self.acks = 0
         self.controls = []  # records that tell what happens
@@ -229,7 +229,7 @@ class Bench:
             *self._pins,
             lambda *wanted: self.wifi.join(*wanted),  # a test may put another one there
             self._connect,
-            lambda: random.randrange(1, 65536),
+            random.randbytes,
             lambda: self.free,
             self._feed,
         )

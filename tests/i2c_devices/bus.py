@@ -11,6 +11,7 @@ from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
 from protocol.mailbox import ADDRESS, CONTROL
+from protocol.sequence import get16
 from tests.protocol.noise import Noise
 
 # What may happen to an exchange, and what the promise is: all of it again.
@@ -135,18 +136,18 @@ class Rig:
         self.boot_client()
         self.boot_bridge()
 
-    def random16(self):
-        return 1 + self.epochs.number(65535)
+    def urandom(self, n):
+        return self.epochs.data(n)
 
     def boot_client(self):
         """A new epoch of the client, as after power on."""
         port = TargetPort(self.bus.target, addr=ADDRESS)
-        self.target = MailboxTarget(port, self.random16(), self._wake)
+        self.target = MailboxTarget(port, get16(self.urandom(2), 0), self._wake)
         self.target.open()
 
     def boot_bridge(self):
         """A new epoch of the bridge, as after reset."""
-        self.controller = MailboxController(self.bus, ADDRESS, self.random16, small=self._small)
+        self.controller = MailboxController(self.bus, ADDRESS, self.urandom, small=self._small)
         self._synchronised = False
 
     def reset_bridge(self, bus):

@@ -253,7 +253,7 @@ class TestLives(unittest.TestCase):
 
     def test_bridge_that_draws_its_predecessors_epoch_takes_another(self):
         rig = Rig(count=COUNT)
-        rig.random16 = lambda: 77
+        rig.urandom = lambda n: b"\0M"
         rig.boot_client()
         rig.boot_bridge()
         rig.run()
@@ -264,11 +264,20 @@ class TestLives(unittest.TestCase):
 
     def test_largest_epoch_is_followed_by_the_smallest(self):
         rig = Rig(count=COUNT)
-        rig.random16 = lambda: 65535
+        rig.urandom = lambda n: b"\xff\xff"
         rig.boot_bridge()
         rig.run()
         rig.boot_bridge()
         rig.run()
+        self.check(rig)
+
+    def test_epoch_of_zero_is_not_drawn(self):
+        rig = Rig(count=COUNT)
+        rig.urandom = bytes
+        rig.boot_client()
+        rig.boot_bridge()
+        rig.run()
+        self.assertEqual((rig.target.status.target_epoch, rig.controller.status.controller_epoch), (1, 1))
         self.check(rig)
 
     def test_epoch_that_ends_during_a_fetch_is_only_greeted_by_poll(self):

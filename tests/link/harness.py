@@ -261,7 +261,7 @@ class Chip:
             self.ack,
             lambda *wanted: self.wifi.join(*wanted),  # a test may put another one there
             self._connect,
-            lambda: random.randrange(1, 65536),
+            random.randbytes,
             lambda: 24000,
             lambda: None,
         )

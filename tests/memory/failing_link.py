@@ -106,16 +106,16 @@ class World:
         self._power()
 
     def _power(self):
-        self._box = MailboxController(self, 18, self._random)
+        self._box = MailboxController(self, 18, self._urandom)
         self._number = 0  # of the present connection
         self._open = False  # it has been told, and not ended
         self._controls = []
-        self._life = self.resets * 100
+        self._drawn = self.resets * 100
         self._hang_up()
 
-    def _random(self):
-        self._life += 1
-        return self._life
+    def _urandom(self, n):
+        self._drawn += 1
+        return self._drawn.to_bytes(n, "big")
 
     def _on_rst(self, level):
         allocations.pause()

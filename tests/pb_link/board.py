@@ -88,7 +88,7 @@ class Board:
 
     def power_bridge(self):
         """The bridge starts anew."""
-        self.bridge = MailboxController(self.bus, ADDRESS, lambda: random.randrange(1, 65536))
+        self.bridge = MailboxController(self.bus, ADDRESS, lambda n: random.randbytes(n))
 
     async def pause(self, ms=1):
         await asyncio.sleep(ms / 1000)

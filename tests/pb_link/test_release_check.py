@@ -44,7 +44,7 @@ def test_mailbox_of_another_layout_is_noticed_and_makes_no_link(monkeypatch, cap
     target = MailboxTarget(TargetPort(bus.target, box.ADDRESS), 77, lambda: None)
     target.open()
     monkeypatch.setattr(box, "LAYOUT_VERSION", ours)
-    controller = MailboxController(bus, box.ADDRESS, lambda: 5)
+    controller = MailboxController(bus, box.ADDRESS, bytes)
     assert not controller.poll() and not controller.synchronised
     monkeypatch.setattr(box, "LAYOUT_VERSION", newer)
     assert not target.poll() and not target.synchronised and target.other_layout == ours

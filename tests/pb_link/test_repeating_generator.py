@@ -46,9 +46,9 @@ async def life(booted, connections, after_ms=0):
 
 
 def bridges(monkeypatch, numbers):
-    """The bridges of the lives draw these lives."""
+    """The bridges draw these epochs, one after the other."""
     numbers = list(numbers)
-    monkeypatch.setattr(random, "randrange", lambda *limits: numbers.pop(0))
+    monkeypatch.setattr(random, "randbytes", lambda n: numbers.pop(0).to_bytes(n, "big"))
 
 
 def test_connections_of_a_life_have_its_epoch_and_nonces_of_their_own(repeating):
@@ -56,9 +56,9 @@ def test_connections_of_a_life_have_its_epoch_and_nonces_of_their_own(repeating)
     assert first[0] == second[0] == third[0] and len({first[1], second[1], third[1]}) == 3
 
 
-@pytest.mark.parametrize("differs", ["moment", "bridge's life", "connection"])
+@pytest.mark.parametrize("differs", ["moment", "bridge's epoch", "connection"])
 def test_lives_differ_in_epoch_and_nonce_if_one_thing_does(repeating, monkeypatch, differs):
-    bridges(monkeypatch, (5, 6) if differs == "bridge's life" else (5, 5))
+    bridges(monkeypatch, (5, 6) if differs == "bridge's epoch" else (5, 5))
     (first,) = run(life(repeating, (1,)))
     second_number = 2 if differs == "connection" else 1
     (second,) = run(life(repeating, (second_number,), 1 if differs == "moment" else 0))
