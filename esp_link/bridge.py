@@ -15,16 +15,8 @@ from esp_link.uplink import Uplink
 from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
 from primitives.countdowns import Countdowns
 from primitives.platform import Flag, sleep_ms
-from protocol import control
+from protocol import const, control
 from protocol.mailbox import ADDRESS, CONTROL, DATA, PAYLOAD
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 # The mailbox is looked at this often when nothing asks for it: a beat for the
 # client, and what a lost syn edge costs.

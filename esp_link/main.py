@@ -15,14 +15,7 @@ import network
 from esp_link.bridge import Bridge
 from esp_link.tcp import connect
 from esp_link.wifi import join
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from protocol import const
 
 _SCL = const(0)  # boot strap: must be high when reset is released
 _SDA = const(2)  # boot strap as well

@@ -10,14 +10,7 @@ import sys
 
 import esp_link
 from primitives.platform import sleep_ms
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from protocol import const
 
 _PORT = const(53)
 # So often is asked, and so long an answer waited for: together less than an attempt to connect may take.

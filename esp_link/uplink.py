@@ -9,15 +9,8 @@ import asyncio
 
 from esp_link.tcp import no_delay
 from primitives.platform import Flag, readable, sleep_ms, writable
+from protocol import const
 from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 # An attempt to connect is given up after this.
 _CONNECT_MS = const(8000)

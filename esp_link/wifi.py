@@ -5,14 +5,7 @@ back from the configured network to the one that was stored before (ports/esp826
 """
 
 from primitives.platform import sleep_ms
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from protocol import const
 
 # One attempt to join, and how often it is looked at.
 _JOIN_MS = const(15000)

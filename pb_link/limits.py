@@ -1,12 +1,6 @@
 """The client's times and bounds, in one place, with their reasons."""
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
+from protocol import const
 
 # STATUS shows a new beat this often; the bridge allows CLIENT_SILENT_MS.
 BEAT_MS = const(500)

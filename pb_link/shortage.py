@@ -9,15 +9,8 @@
 import gc
 
 from primitives.timeout import Timeout
+from protocol import const
 from protocol.limits import MIN_LINE
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 # So many allocations fail at one line before a shorter one is announced.
 _RETRIES = const(3)

@@ -5,14 +5,7 @@ Sizes that both ends must agree on are wire facts and change only with
 The table in `docs/protocol.md` section 8 repeats them; a test compares.
 """
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
-
+from protocol import const
 from protocol.framing import MAX_FRAME, VERSION  # noqa: F401 - facts of the stream, named here too
 
 # What HELLO may announce: room for the header, the MAC and one short record.

@@ -60,15 +60,8 @@ Stream and packet devices have the same cells and rules with other sizes:
 
 from hashlib import sha256
 
+from protocol import const
 from protocol.sequence import get16, put16
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 LAYOUT_VERSION = const(0x54)
 ADDRESS = const(0x12)  # of the target on the bus
