@@ -15,7 +15,7 @@ from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into
+from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into, encode_status_into
 from protocol.sequence import get16
 
 # How often a call, or a task that waits, examines everything although no event came, and how long the controller may
@@ -69,7 +69,7 @@ class DeviceTarget(Pollable):
         self._trigger = 0
         self._flags = 0
         epoch = life or get16(urandom(2), 0)
-        self._box = box = MailboxTarget(port, epoch, self._on_use, layout, layout.READ_ONLY)
+        self._box = box = MailboxTarget(port, epoch, self._on_use, layout, layout.READ_ONLY, encode_status_into)
         self._memory = box.device.memory
         self._ack_at = layout.ACK
         # SYNC and ACK as they were examined last.

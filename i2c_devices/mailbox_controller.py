@@ -58,7 +58,7 @@ class MailboxController:
         self.ends_frame = False
         self.payload = None
         self.lost = False  # the STATUS that came with a transfer was damaged: `poll` then; the owner clears it
-        self.status = layout.Status()
+        self.status = layout.StatusCell()
         self.damaged = 0  # cells and transfers that failed their checksum
         self.failures = 0  # exchanges that ended in an OSError
         self.answers = False  # the last exchange did not

@@ -10,7 +10,7 @@ from i2c_devices.memory_target import MemoryTarget
 from protocol import mailbox as box
 from protocol.limits import MIN_FRAME
 from protocol.sequence import diff8, get16
-from protocol.target_cells import decode_ack, decode_sync
+from protocol.target_cells import decode_ack, decode_sync, encode_status_into
 
 
 class MailboxTarget:
@@ -21,10 +21,12 @@ class MailboxTarget:
         mailbox; it may be called from an interrupt handler.
     layout: protocol.mailbox, or what has its sizes (protocol/device.py).
     read_only: as of MemoryTarget.
+    encode_status_into: function of that layout, as in protocol/target_cells.py.
     """
 
-    def __init__(self, port, epoch, wake, layout=box, read_only=()):
+    def __init__(self, port, epoch, wake, layout=box, read_only=(), encode_status_into=encode_status_into):
         self._layout = layout
+        self._encode_status_into = encode_status_into
         self.device = MemoryTarget(port, layout.MEMORY, self._on_use, box.ADDRESS_BITS, read_only=read_only)
         self._memory = self.device.memory
         self._view = memoryview(self._memory)
@@ -46,7 +48,7 @@ class MailboxTarget:
         self.resyncs = 0  # epochs of the bridge that were met
         self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD
-        self.status = layout.Status()
+        self.status = layout.StatusCell()
         self.status.target_epoch = epoch or 1
         self._epochs = None
         self._new_epoch = False  # `poll` has not said so yet
@@ -244,6 +246,6 @@ class MailboxTarget:
 
     def _publish_cells(self):
         cell = self._status_cell
-        self.status.encode_into(cell, 0)
+        self._encode_status_into(self.status, cell, 0)
         for at in self._status_places:
             self.device.put(at, cell)

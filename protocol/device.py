@@ -42,8 +42,9 @@ The payload of a transfer is bytes of the stream, or one packet; its kind and co
 65,535.
 """
 
-from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, Status, cell_ok, seal_cell
+from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, StatusCell, cell_ok, seal_cell
 from protocol.sequence import get16, put16
+from protocol.target_cells import encode_shared_into
 
 LAYOUT_VERSION = 0x64
 STREAM = 0x53  # "S"
@@ -58,8 +59,8 @@ _DEVICE_SEED = 0x64
 _STATUS_SEED = 0x75
 
 
-class DeviceStatus(Status):
-    """The STATUS cell of a device."""
+class DeviceStatusCell(StatusCell):
+    """The fields of a device's STATUS. Of those of the link it has no beat and no drop."""
 
     def __init__(self):
         super().__init__()
@@ -67,33 +68,11 @@ class DeviceStatus(Status):
         self.available = 0
         self.room = 0
 
-    def encode_into(self, buf, at):
-        buf[at] = LAYOUT_VERSION
-        buf[at + 1] = self.faults
-        put16(buf, at + 2, self.target_epoch)
-        put16(buf, at + 4, self.controller_epoch)
-        buf[at + 6] = self.next
-        buf[at + 7] = self.base
-        buf[at + 8] = self.end
-        put16(buf, at + 9, self.length0)
-        put16(buf, at + 11, self.length1)
-        put16(buf, at + 13, self.available)
-        put16(buf, at + 15, self.room)
-        buf[at + 17] = 0
-        seal_cell(_STATUS_SEED, buf, at, Layout.STATUS_BYTES)
-
     def read(self, buf, at=0):
-        """Take the fields from buf. False, and no change, if the cell is damaged."""
-        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_SEED, buf, at, Layout.STATUS_BYTES):
+        """As StatusCell.read."""
+        if not super().read(buf, at, LAYOUT_VERSION, _STATUS_SEED, Layout.STATUS_BYTES):
             return False
         self.faults = buf[at + 1]
-        self.target_epoch = get16(buf, at + 2)
-        self.controller_epoch = get16(buf, at + 4)
-        self.next = buf[at + 6]
-        self.base = buf[at + 7]
-        self.end = buf[at + 8]
-        self.length0 = get16(buf, at + 9)
-        self.length1 = get16(buf, at + 11)
         self.available = get16(buf, at + 13)
         self.room = get16(buf, at + 15)
         return True
@@ -102,7 +81,7 @@ class DeviceStatus(Status):
 class Layout:
     """Offsets and limits for one max_payload, under the names that they have in `mailbox.py`."""
 
-    Status = DeviceStatus
+    StatusCell = DeviceStatusCell
     STATUS_BYTES = 20
     SYNC = DEVICE_BYTES
     ACK = SYNC + SYNC_BYTES
@@ -119,6 +98,15 @@ class Layout:
         self.STATUS = self.TX + self.SLOT
         self.MEMORY = self.TX + SLOTS * self.TX_STRIDE
         self.READ_ONLY = ((0, DEVICE_BYTES), (self.TX, self.MEMORY))
+
+
+def encode_status_into(status, buf, at):
+    """Write STATUS from a DeviceStatusCell."""
+    encode_shared_into(status, buf, at, LAYOUT_VERSION, status.faults)
+    put16(buf, at + 13, status.available)
+    put16(buf, at + 15, status.room)
+    buf[at + 17] = 0
+    seal_cell(_STATUS_SEED, buf, at, Layout.STATUS_BYTES)
 
 
 def encode_device_into(buf, at, kind, max_payload, to_target, to_controller):

@@ -102,7 +102,7 @@ FROM_TARGET = b"c"
 
 SYNC_SEED = const(0x73)
 _ACK_SEED = const(0x61)
-_STATUS_SEED = const(0x74)
+STATUS_SEED = const(0x74)
 _MODULUS = const(65521)
 # With this factor a cell of up to 20 bytes has no other cell within three bits: a test looks.
 _FACTOR = const(1819)
@@ -157,11 +157,11 @@ def other_layout(buf, size):
     """
     if buf[0] == LAYOUT_VERSION:
         return 0
-    return buf[0] if cell_ok(SYNC_SEED if size == SYNC_BYTES else _STATUS_SEED, buf, 0, size) else 0
+    return buf[0] if cell_ok(SYNC_SEED if size == SYNC_BYTES else STATUS_SEED, buf, 0, size) else 0
 
 
-class Status:
-    """The STATUS cell; `read` leaves the fields in attributes, without allocating an object for them."""
+class StatusCell:
+    """The fields of STATUS. `read` takes them from a cell, and allocates nothing for them."""
 
     def __init__(self):
         self.beat = 0
@@ -174,22 +174,12 @@ class Status:
         self.length1 = 0
         self.drop = 0
 
-    def encode_into(self, buf, at):
-        buf[at] = LAYOUT_VERSION
-        buf[at + 1] = self.beat
-        put16(buf, at + 2, self.target_epoch)
-        put16(buf, at + 4, self.controller_epoch)
-        buf[at + 6] = self.next
-        buf[at + 7] = self.base
-        buf[at + 8] = self.end
-        put16(buf, at + 9, self.length0)
-        put16(buf, at + 11, self.length1)
-        buf[at + 13] = self.drop
-        seal_cell(_STATUS_SEED, buf, at, STATUS_BYTES)
+    def read(self, buf, at=0, version=LAYOUT_VERSION, seed=STATUS_SEED, size=STATUS_BYTES):
+        """Take the fields from buf. False, and no change, if the cell is damaged.
 
-    def read(self, buf, at=0):
-        """Take the fields from buf. False, and no change, if the cell is damaged."""
-        if buf[at] != LAYOUT_VERSION or not cell_ok(_STATUS_SEED, buf, at, STATUS_BYTES):
+        version, seed, size: those of the layout (`device.py` has others).
+        """
+        if buf[at] != version or not cell_ok(seed, buf, at, size):
             return False
         self.beat = buf[at + 1]
         self.target_epoch = get16(buf, at + 2)

@@ -3,7 +3,7 @@
 from errno import ECONNRESET
 
 from i2c_devices.device_target import IRQ_ERROR, IRQ_RESET, IRQ_RX, IRQ_TX, POLLIN, POLLOUT
-from protocol.device import ACK_BYTES, DEVICE_BYTES, SYNC_BYTES, DeviceStatus, Layout
+from protocol.device import ACK_BYTES, DEVICE_BYTES, SYNC_BYTES, DeviceStatusCell, Layout
 from protocol.mailbox import ADDRESS_BITS, HEADER
 from tests.i2c_devices.bed import ADDRESS, COALESCED, LATE, LOST, MODES, ON_TIME
 
@@ -65,7 +65,7 @@ class DeviceBehaviour:
         bed.i2c.writeto_mem(ADDRESS, at, data, addrsize=ADDRESS_BITS)
 
     def status(self, bed, controller):
-        status = DeviceStatus()
+        status = DeviceStatusCell()
         self.assertTrue(status.read(self.read(bed, self.layout(controller).STATUS, Layout.STATUS_BYTES)))
         return status
 
@@ -147,7 +147,7 @@ class DeviceBehaviour:
             bed.i2c.writeto(ADDRESS, head, False)
             buf = bytearray(Layout.STATUS_BYTES)
             bed.i2c.readfrom_into(ADDRESS, buf)
-            self.assertTrue(DeviceStatus().read(buf))
+            self.assertTrue(DeviceStatusCell().read(buf))
             self.check_exchange(bed, target, controller)
             self.assertEqual(target.faults, 0)
             self.stop(bed, target)

@@ -7,7 +7,16 @@ from i2c_devices import ports
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.memory_target import MemoryTarget
 from primitives.fifo import Fifo
-from protocol.device import DEVICE_BYTES, PACKET, STREAM, DeviceStatus, Layout, decode_device, encode_device_into
+from protocol.device import (
+    DEVICE_BYTES,
+    PACKET,
+    STREAM,
+    DeviceStatusCell,
+    Layout,
+    decode_device,
+    encode_device_into,
+    encode_status_into,
+)
 from tests.i2c_devices.bed import ADDRESS, ModelBed
 from tests.i2c_devices.bus import FAULTS
 from tests.i2c_devices.exchange import PacketExchange, StreamExchange
@@ -61,15 +70,15 @@ FIELDS = st.tuples(bits8, bits16, bits16, bits8, bits8, bits8, bits16, bits16, b
 
 @given(FIELDS, st.integers(0, Layout.STATUS_BYTES * 8 - 1))
 def test_status_is_read_as_it_was_written_and_not_with_a_bit_flipped(values, bit):
-    status, again = DeviceStatus(), DeviceStatus()
+    status, again = DeviceStatusCell(), DeviceStatusCell()
     for name, value in zip(NAMES, values):
         setattr(status, name, value)
     buf = bytearray(Layout.STATUS_BYTES + 3)
-    status.encode_into(buf, 3)
+    encode_status_into(status, buf, 3)
     assert again.read(buf, 3)
     assert [getattr(again, name) for name in NAMES] == list(values)
     buf[3 + bit // 8] ^= 1 << bit % 8
-    refused = not DeviceStatus().read(buf, 3)
+    refused = not DeviceStatusCell().read(buf, 3)
     assert refused or buf[3] == 0x61  # 16 bits of check: one in 65,536 passes
 
 
@@ -84,7 +93,7 @@ def test_device_cell_is_read_as_it_was_written(kind, max_payload, rx, tx):
 def test_noise_is_no_cell(noise):
     device = decode_device(noise)
     assert device is None or 1 <= device[1] <= 1024
-    DeviceStatus().read(noise + bytes(20))
+    DeviceStatusCell().read(noise + bytes(20))
 
 
 SIZE = 24

@@ -7,10 +7,11 @@ from protocol.device import (
     DEVICE_BYTES,
     PACKET,
     STREAM,
-    DeviceStatus,
+    DeviceStatusCell,
     Layout,
     decode_device,
     encode_device_into,
+    encode_status_into,
 )
 
 DEVICE = b"645000640004000900002066"
@@ -41,14 +42,14 @@ class TestRecordedBytes(unittest.TestCase):
         self.assertEqual(decode_device(buf), (PACKET, 100, 4, 9))
 
     def test_status(self):
-        status = DeviceStatus()
+        status = DeviceStatusCell()
         status.faults, status.target_epoch, status.controller_epoch = 3, 0x1234, 0xABCD
         status.next, status.base, status.end = 7, 254, 0
         status.length0, status.length1, status.available, status.room = 100, 33, 500, 1000
         buf = bytearray(Layout.STATUS_BYTES)
-        status.encode_into(buf, 0)
+        encode_status_into(status, buf, 0)
         self.assertEqual(hexlify(buf), STATUS)
-        again = DeviceStatus()
+        again = DeviceStatusCell()
         self.assertTrue(again.read(buf))
         self.assertEqual(again.room, 1000)
 
@@ -62,8 +63,8 @@ class TestGarbage(unittest.TestCase):
             self.assertIsNone(decode_device(device))
             device[at] ^= 0x10
         cell = bytearray(Layout.STATUS_BYTES)
-        DeviceStatus().encode_into(cell, 0)
-        status = DeviceStatus()
+        encode_status_into(DeviceStatusCell(), cell, 0)
+        status = DeviceStatusCell()
         status.room = 5
         for at in range(Layout.STATUS_BYTES):
             cell[at] ^= 0x10

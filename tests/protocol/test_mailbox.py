@@ -2,7 +2,7 @@ import unittest
 
 from protocol import mailbox as box
 from protocol.sequence import get16
-from protocol.target_cells import decode_ack, decode_sync
+from protocol.target_cells import decode_ack, decode_sync, encode_status_into
 from tests.protocol.noise import Noise, every_flip
 from tests.protocol.transfers import is_whole, sealed
 
@@ -18,11 +18,11 @@ def whole(buf, direction=box.FROM_CONTROLLER):
 
 
 def status(**fields):
-    cell = box.Status()
+    cell = box.StatusCell()
     for name, value in fields.items():
         setattr(cell, name, value)
     buf = bytearray(box.STATUS_BYTES)
-    cell.encode_into(buf, 0)
+    encode_status_into(cell, buf, 0)
     return buf
 
 
@@ -92,7 +92,7 @@ class TestStatus(unittest.TestCase):
     }
 
     def test_fields_come_back(self):
-        cell = box.Status()
+        cell = box.StatusCell()
         self.assertTrue(cell.read(status(**self.FIELDS)))
         for name, value in self.FIELDS.items():
             self.assertEqual(getattr(cell, name), value)
@@ -100,12 +100,12 @@ class TestStatus(unittest.TestCase):
 
     def test_flipped_bit_anywhere_is_refused_and_changes_nothing(self):
         for bad in every_flip(bytes(status(**self.FIELDS))):
-            cell = box.Status()
+            cell = box.StatusCell()
             self.assertFalse(cell.read(bad))
             self.assertEqual((cell.target_epoch, cell.end, cell.length0), (0, 0, 0))
 
     def test_empty_memory_is_no_status(self):
-        self.assertFalse(box.Status().read(bytes(box.STATUS_BYTES)))
+        self.assertFalse(box.StatusCell().read(bytes(box.STATUS_BYTES)))
 
 
 class TestResidue(unittest.TestCase):
@@ -166,7 +166,7 @@ class TestTransfer(unittest.TestCase):
         for _ in range(60):
             data = bytearray(noise.data(box.SLOT))
             self.assertFalse(whole(data))
-            self.assertFalse(box.Status().read(data))
+            self.assertFalse(box.StatusCell().read(data))
             self.assertIsNone(decode_sync(data))
             self.assertIsNone(decode_ack(data, 0, EPOCHS))
 

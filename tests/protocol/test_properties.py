@@ -15,7 +15,7 @@ from protocol.lines import decode_line, encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.sequence import diff8, diff16, get16, put16
-from protocol.target_cells import decode_ack, decode_sync
+from protocol.target_cells import decode_ack, decode_sync, encode_status_into
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import FAULTS, End, Wire
 
@@ -68,11 +68,11 @@ class TestCodecs(unittest.TestCase):
     @given(st.tuples(BYTE, EPOCH, WORD, BYTE, BYTE, BYTE, WORD, WORD, BYTE))
     def test_status_comes_back(self, values):
         names = "beat target_epoch controller_epoch next base end length0 length1 drop".split()
-        written, read = box.Status(), box.Status()
+        written, read = box.StatusCell(), box.StatusCell()
         for name, value in zip(names, values, strict=True):
             setattr(written, name, value)
         buf = bytearray(box.STATUS_BYTES)
-        written.encode_into(buf, 0)
+        encode_status_into(written, buf, 0)
         self.assertTrue(read.read(buf))
         self.assertEqual(tuple(getattr(read, name) for name in names), values)
 

@@ -17,7 +17,7 @@ from protocol.limits import PROBE_MS
 from protocol.responder import Responder, encode_refused
 from protocol.server_session import ServerSession
 from protocol.session import Session
-from protocol.target_cells import decode_ack, decode_sync
+from protocol.target_cells import decode_ack, decode_sync, encode_status_into
 from tests.protocol.transfers import is_whole, sealed
 from tests.protocol.wire import ticks_diff
 
@@ -34,10 +34,10 @@ def cells():
     sync, ack, status = bytearray(10), bytearray(4), bytearray(16)
     box.encode_sync_into(sync, 0, CONTROLLER_EPOCH, TARGET_EPOCH, box.PAYLOAD)
     box.encode_ack_into(ack, 0, EPOCHS, 1)
-    cell = box.Status()
+    cell = box.StatusCell()
     cell.beat, cell.target_epoch, cell.controller_epoch = 3, TARGET_EPOCH, CONTROLLER_EPOCH
     cell.next, cell.base, cell.end, cell.length0, cell.drop = 1, 0, 1, 36, 0
-    cell.encode_into(status, 0)
+    encode_status_into(cell, status, 0)
     return [("SYNC", sync), ("ACK", ack), ("STATUS", status)]
 
 
@@ -161,7 +161,7 @@ class TestRecordedBytes(unittest.TestCase):
         known = dict(documented())
         self.assertEqual(decode_sync(known["SYNC"]), (CONTROLLER_EPOCH, TARGET_EPOCH, 1068))
         self.assertEqual(decode_ack(known["ACK"], 0, EPOCHS), 1)
-        self.assertTrue(box.Status().read(known["STATUS"]))
+        self.assertTrue(box.StatusCell().read(known["STATUS"]))
         for name, direction in (("client", box.FROM_TARGET), ("bridge", box.FROM_CONTROLLER)):
             buf = known["transfer from the " + name]
             self.assertTrue(is_whole(direction, EPOCHS, buf))
