@@ -12,11 +12,10 @@ the chip. Nothing is lost by it.
 import asyncio
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
+from i2c_devices.mailbox_controller import LOST, NEW_EPOCH, USED, MailboxController
 from primitives.countdowns import Countdowns
 from primitives.platform import Flag, sleep_ms
-from protocol import const, control
-from protocol.mailbox import ADDRESS, CONTROL, DATA, PAYLOAD
+from protocol import const, control, mailbox
 
 # The mailbox is looked at this often when nothing asks for it: a beat for the
 # client, and what a lost syn edge costs.
@@ -57,6 +56,14 @@ _SMALL_PAYLOAD = const(22)
 # Control records that wait for the client; the oldest report gives way.
 _MAX_CONTROLS = const(8)
 
+# Of what control.decode_config returns.
+_I_PORT = const(0)
+_I_SERVER = const(1)
+_I_TIMEOUT_MS = const(2)
+_I_REPORT_S = const(3)
+_I_SSID = const(4)
+_I_PASSWORD = const(5)
+
 # The countdowns, behind the two of the uplink.
 _T_POLL = const(2)
 _T_BUSY = const(3)
@@ -82,7 +89,7 @@ class Bridge:
     """
 
     def __init__(self, i2c, syn, ack, join, connect, urandom, mem_free, feed):
-        self._box = MailboxController(i2c, ADDRESS, urandom, small=_SMALL_PAYLOAD)
+        self._box = MailboxController(i2c, mailbox.ADDRESS, urandom, small=_SMALL_PAYLOAD)
         self._ack_pin = ack
         self._join = join
         self._mem_free = mem_free
@@ -147,8 +154,8 @@ class Bridge:
         if times.over(_T_POLL) or self._unconfirmed():
             self._by_clock = not self._asked
             self._wake.set()
-        if self._config and self._config[3] and times.over(_T_REPORT):
-            times.start(_T_REPORT, self._config[3] * 1000)
+        if self._config and self._config[_I_REPORT_S] and times.over(_T_REPORT):
+            times.start(_T_REPORT, self._config[_I_REPORT_S] * 1000)
             record = bytearray(control.REPORT_BYTES)
             control.encode_report_into(
                 record, 0, self._uplink.count, self._reports, self._mem_free(), self.fallbacks
@@ -186,12 +193,13 @@ class Bridge:
             return True
         if not self._uplink.writing:
             box.release()  # the server's socket has taken what was received
-        if box.synchronised and (self._received_last or not self._can_receive()):
+        if box.synchronised and (self._received_last or not self._can_fetch()):
             self._send()
-        if not box.used and self._can_receive():  # with another exchange it would take longer than Wi-Fi may wait
+        # With another exchange the pass would take longer than Wi-Fi may wait.
+        if not box.events & USED and self._can_fetch():
             self._received_last = True
             asked, self._asked = self._asked, False  # before it is read: an edge that comes meanwhile is of later news
-            self._fetched = box.receive()
+            self._fetched = box.fetch()
             if asked and not self._fetched:
                 self._asked = True
             self._heed_status()
@@ -200,25 +208,27 @@ class Bridge:
                 # As good as a beat, and after a reset half a second sooner.
                 times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)
                 self._dispatch()
-        if box.new_epoch:  # of client or bridge: what was agreed and sent belongs to the old one
-            box.new_epoch = False
+        if box.synchronised:
+            box.acknowledge()
+        events = box.take_events()
+        if events & NEW_EPOCH:  # of client or bridge: what was agreed and sent belongs to the old one
             self._config = None
             self._controls.clear()
             self._uplink.end()
-        if box.synchronised:
-            box.acknowledge()
-        if box.used:
-            box.used = False
+        if events & LOST:
+            self._asked = True
+            self._wake.set()
+        if events & USED:
             self._ack_pin(0)
             self._ack_pin(1)
         if not box.answers:  # at the next look, not at once: the client is gone, or the bus is held
             times.start(_T_POLL, _ABSENT_POLL_MS)
             return False
-        return self._can_receive() or self._can_send()
+        return self._can_fetch() or self._can_send()
 
-    def _can_receive(self):
+    def _can_fetch(self):
         # A keepalive may still be on its way into the socket: the transfer comes after it.
-        return not self._uplink.writing and self._box.can_receive()
+        return not self._uplink.writing and self._box.can_fetch()
 
     def _can_send(self):
         box = self._box
@@ -231,7 +241,7 @@ class Bridge:
         unconfirmed = self._unconfirmed()
         if not (self._asked or unconfirmed or self._times.over(_T_POLL)):
             return
-        if self._fetched and self._can_receive() and not unconfirmed:
+        if self._fetched and self._can_fetch() and not unconfirmed:
             return  # the next STATUS comes with that
         by_clock = self._by_clock and box.synchronised
         self._asked = self._by_clock = False
@@ -256,10 +266,6 @@ class Bridge:
     def _heed_status(self):
         """What else STATUS says, which was polled or has come with a transfer."""
         box = self._box
-        if box.lost:
-            box.lost = False
-            self._asked = True
-            self._wake.set()
         if box.status.beat != self._beat:
             self._beat = box.status.beat
             self._times.start(_T_CLIENT_SILENT, _CLIENT_SILENT_MS)
@@ -269,9 +275,9 @@ class Bridge:
     def _dispatch(self):
         """Act on the transfer that was received."""
         box = self._box
-        if box.kind == DATA:
+        if box.kind & mailbox.KIND == mailbox.DATA:
             if self._uplink.up and box.connection == self._uplink.number:
-                self._uplink.write(box.payload, box.ends_frame)
+                self._uplink.write(box.payload, bool(box.kind & mailbox.FRAME_END))
         else:
             self._configure(box.payload)
         if not self._uplink.writing:
@@ -282,7 +288,7 @@ class Bridge:
         if config is None or config == self._config:
             return
         self._config = config
-        self._times.start(_T_REPORT, config[3] * 1000)
+        self._times.start(_T_REPORT, config[_I_REPORT_S] * 1000)
         self._untold = (control.BAD_WIFI, control.BAD_SERVER)
         self._uplink.end()
         self._queue(control.RELEASE_RECORD)
@@ -294,13 +300,13 @@ class Bridge:
             return
         if self._controls:
             record = self._controls.pop(0)
-            box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
-            box.send(CONTROL, 0, PAYLOAD_AT, len(record))
+            box.buffer[mailbox.HEADER : mailbox.HEADER + len(record)] = record
+            box.send(mailbox.CONTROL, 0, mailbox.HEADER, len(record))
         elif uplink.readable:
-            start, length = uplink.read(box.buffer, box.view, PAYLOAD_AT, PAYLOAD_AT + PAYLOAD)
+            start, length = uplink.read(box.buffer, box.view, mailbox.HEADER, mailbox.HEADER + mailbox.PAYLOAD)
             if not length:
                 return
-            box.send(DATA, uplink.number, start, length)
+            box.send(mailbox.DATA, uplink.number, start, length)
         else:
             return
         self._received_last = False
@@ -336,7 +342,7 @@ class Bridge:
                 continue
             if config != tried:
                 tries, tried = _TRIES, config
-            joined = await self._join(config[4], config[5], tries <= 0)
+            joined = await self._join(config[_I_SSID], config[_I_PASSWORD], tries <= 0)
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
             if not joined:
@@ -348,7 +354,7 @@ class Bridge:
                 self._times.start(_T_BRIEF, _GOOD_CONNECTION_MS)
                 number = self._uplink.number
                 self._queue(bytes((control.UP, number)))
-                if await self._uplink.serve(config[2]):
+                if await self._uplink.serve(config[_I_TIMEOUT_MS]):
                     tries = _LATER_TRIES
                 self._queue(bytes((control.DOWN, number)))
                 pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
@@ -358,7 +364,7 @@ class Bridge:
     async def _connected(self, config, tell):
         """True when a connection to the server is open. tell: tell the client if not: no other network comes next."""
         try:
-            await self._uplink.open(config[1], config[0])
+            await self._uplink.open(config[_I_SERVER], config[_I_PORT])
         except OSError:
             if self._config is config and tell:
                 self._tell_once(control.BAD_SERVER)

@@ -7,12 +7,12 @@ was written that is lost, and a call that reads was told, the next one that writ
 
 from errno import ECONNRESET
 
-from i2c_devices.mailbox_controller import FREE, RECEIVED, SENDING, MailboxController
+from i2c_devices.mailbox_controller import FETCHED, FREE, NEW_EPOCH, SENDING, MailboxController
 from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from protocol.device import ANY_PAYLOAD, DEVICE_BYTES, Layout, decode_device
+from protocol.device import DEVICE_BYTES, Layout, decode_device
 from protocol.mailbox import ADDRESS_BITS, HEADER
 
 # A transfer that the device has not taken by then is written again; before, if it says that it was damaged.
@@ -76,8 +76,7 @@ class DeviceController:
         box = self._box
         sending, damaged = box.state == SENDING, box.damaged
         fresh = box.poll()
-        if box.new_epoch:
-            box.new_epoch = False
+        if box.take_events() & NEW_EPOCH:
             self._end_epoch(sending)
         met = box.status.target_epoch == self._epoch or self._meet()
         if box.damaged != damaged:
@@ -113,7 +112,7 @@ class DeviceController:
         self.max_payload = max_payload
         self.capacity = capacity
         if self._box is None:
-            self._box = MailboxController(self._i2c, self._address, urandom, ANY_PAYLOAD, Layout(max_payload))
+            self._box = MailboxController(self._i2c, self._address, urandom, Layout(max_payload))
         return True
 
     def _end_epoch(self, sending):
@@ -171,15 +170,15 @@ class DeviceController:
     def _fetch(self):
         """Fetch the next transfer. True if it is there: `_payload()` is a memoryview of it, until `_done`."""
         box = self._box
-        if box is not None and box.state == RECEIVED:  # memory ran out before it could be kept
+        if box is not None and box.state == FETCHED:  # memory ran out before it could be kept
             return True
-        if box is None or not box.can_receive():
+        if box is None or not box.can_fetch():
             if not self.poll():
                 return False
             box = self._box
-            if not box.can_receive():
+            if not box.can_fetch():
                 return False
-        return box.receive()
+        return box.fetch()
 
     def _payload(self):
         return self._box.payload

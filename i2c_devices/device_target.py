@@ -91,7 +91,7 @@ class DeviceTarget(Pollable):
         encode_device_into(cell, 0, kind, max_payload, rx, tx)
         box.device.put(0, cell)
         box.status.room = rx
-        box.touch()
+        box.changed = True
         box.publish()
 
     def open(self):
@@ -311,10 +311,10 @@ class DeviceTarget(Pollable):
         if room != status.room and (
             late or room == self._capacity or room - status.room >= self._capacity // 2
         ):
-            box.touch()
+            box.changed = True
         if status.faults != self.faults & 0xFF:
             status.faults = self.faults & 0xFF
-            box.touch()
+            box.changed = True
         if box.changed:
             status.available = min(available, 0xFFFF)
             status.room = room

@@ -1,76 +1,91 @@
-"""The mailbox, the bridge's side: the I2C controller that reads and writes it.
+"""The controller's side of the mailbox: reads and writes it over I2C. docs/protocol.md section 2.
 
 There is one buffer, because the ESP8266 has no RAM to spare, and the bus
 carries one thing at a time anyway. It is
 
-    FREE      nothing in it
-    RECEIVED  a transfer from the client waits to be taken: `release` then
-    SENDING   a transfer to the client is not confirmed yet, may have to be
-              written again, and frees the buffer when it is
+    FREE     nothing is in it
+    FETCHED  it holds a transfer from the target, until `release`
+    SENDING  it holds a transfer to the target, until that is confirmed: the
+             transfer may have to be written again
 
-A small transfer to the client, an acknowledgement mostly, is kept in a place
-of its own behind it until it is confirmed, so that the buffer is free meanwhile.
+A small transfer to the target, an acknowledgement mostly, is kept in a place
+of its own behind the buffer until it is confirmed, so that the buffer is free.
 
 Every method does at most one I2C exchange, `poll` two, and never waits.
 """
 
+from protocol import const
 from protocol import mailbox as box
 from protocol.sequence import diff8, get16
 
+# Of the buffer.
 FREE = 0
-RECEIVED = 1
+FETCHED = 1
 SENDING = 2
 
-# Where a payload of the link stands in the buffer, in both directions.
-PAYLOAD_AT = box.HEADER
+# What `take_events` tells.
+USED = 1  # an exchange has succeeded
+LOST = 2  # the STATUS behind a transfer was damaged: `poll` for it
+NEW_EPOCH = 4  # the hop has begun anew: what was agreed and sent before is void
+
+# What `poll` does: a row for each state, UNKNOWN (it has no epoch), GREETING, SYNCHRONISED, and a byte for what STATUS
+# names: another target, another controller, both as they are. docs/protocol.md section 2 has the same table.
+_GREET = const(71)  # "G": draw an epoch, write SYNC; then GREETING
+_REPEAT = const(82)  # "R": write SYNC again; still GREETING
+# else "S": SYNCHRONISED
+_DOES = const(b"GGG" b"GRS" b"GGS")
+_OTHER_TARGET = const(0)
+_OTHER_CONTROLLER = const(1)
+_BOTH = const(2)
+_NAMED = const(3)
+
+# Of what box.parts returns.
+_WHOLE = const(0)
+_PAYLOAD = const(3)
 
 
 class MailboxController:
-    """Args:
+    """A payload stands at buffer[HEADER:], in both directions.
+
+    Args:
     i2c: machine.I2C or machine.SoftI2C: the controller of the bus.
     address: of the target whose memory is the mailbox.
     urandom: os.urandom, or its like.
-    max_payload: longest payload that the client may offer, bytes.
     layout: protocol.mailbox, or what has its sizes and limits (protocol/device.py).
-    small: a payload to the client of up to so many bytes leaves the buffer free.
+    small: a payload to the target of up to so many bytes leaves the buffer free.
     """
 
-    def __init__(self, i2c, address, urandom, max_payload=box.PAYLOAD, layout=box, small=0):
+    def __init__(self, i2c, address, urandom, layout=box, small=0):
         self._i2c = i2c
         self._address = address
         self._layout = layout
         self._urandom = urandom
-        self._max_payload = max_payload
         self._cell = bytearray(layout.STATUS_BYTES)
-        # A transfer and STATUS, and behind them the place of a small transfer to the client.
+        # A transfer and STATUS, and behind them the place of a small transfer to the target.
         self.buffer = bytearray(layout.TX_STRIDE + (box.HEADER + small if small else 0))
         self.view = memoryview(self.buffer)
-        self._small = small
         self.state = FREE
-        self.sending = False  # a transfer to the client is not confirmed
+        self.sending = False  # a transfer to the target is not confirmed
         # Views of the buffers, kept because transfers of one place and length follow each other.
         self._in = box.parts(self.view, 0, 0, 0)  # with the STATUS behind the transfer
         self._out = self._in
         self._out_at = 0
         self._ack = memoryview(self._cell)[: box.ACK_BYTES]
-        # Of the transfer RECEIVED. The payload is a memoryview, valid until `release`.
+        # Of the transfer FETCHED. The payload is a memoryview, valid until `release`.
         self.kind = self.connection = 0
-        self.ends_frame = False
         self.payload = None
-        self.lost = False  # the STATUS that came with a transfer was damaged: `poll` then; the owner clears it
+        self.events = 0  # USED, LOST, NEW_EPOCH, until `take_events`
         self.status = layout.StatusCell()
         self.damaged = 0  # cells and transfers that failed their checksum
         self.failures = 0  # exchanges that ended in an OSError
         self.answers = False  # the last exchange did not
-        self.used = False  # the mailbox has been used; the owner clears it
-        self._epoch = 0  # 0: the next poll begins a new one
-        self._target_epoch = 0
+        self._epoch = 0  # 0: the next poll draws one
+        self._epochs = bytes(4)  # box.pack_epochs of the target's, to which this one is known, and this
         self.synchronised = False
-        self.new_epoch = False  # the link has begun anew; the owner clears it
         self._reset_numbers()
 
     def _reset_numbers(self):
-        self.next = 0  # number of the transfer expected from the client
+        self.next = 0  # number of the transfer expected from the target
         self._refusals = 0  # times that it was fetched and found damaged
         self._rewrites = 0  # times that the transfer that is not confirmed was written again
         self._ack_due = False
@@ -79,22 +94,32 @@ class MailboxController:
         if self.state == SENDING:
             self.state = FREE
 
+    def take_events(self):
+        """USED, LOST and NEW_EPOCH, those that have occurred since the last call."""
+        events = self.events
+        self.events = 0
+        return events
+
     # Exchanges: each returns True if it succeeded
 
     def poll(self):
-        """Read STATUS; write SYNC when client or bridge has begun a new epoch."""
+        """Read STATUS, and write SYNC if the table of states says so. True if the mailbox is synchronised."""
         if not self._read(self._layout.STATUS, self._cell):
             return False
         if not self._read_status(self._cell, 0):
             if box.other_layout(self._cell, len(self._cell)):
-                self._write_sync()  # it has ours in it: the client says what is the matter
+                self._write_sync()  # it has our version in it: the target says what is the matter
             return False
         status = self.status
-        if status.target_epoch != self._target_epoch or not self._epoch:
+        named = _BOTH
+        if status.target_epoch != get16(self._epochs, 0):
+            named = _OTHER_TARGET
+        elif status.controller_epoch != self._epoch:
+            named = _OTHER_CONTROLLER
+        does = _DOES[_NAMED * (bool(self._epoch) + self.synchronised) + named]
+        if does == _GREET:
             return self._greet()
-        if status.controller_epoch != self._epoch:
-            if self.synchronised:  # the client left the bus and came back
-                return self._greet()
+        if does == _REPEAT:
             return self._write_sync()
         self.synchronised = True
         self._confirm()
@@ -109,7 +134,7 @@ class MailboxController:
         return False
 
     def _confirm(self):
-        """The client's STATUS says whether it has the transfer that was sent."""
+        """The target's STATUS says whether it has the transfer that was sent."""
         if self.sending and self.status.next == (self._out_number + 1) & 0xFF:
             self.sending = False
             if self.state == SENDING:
@@ -117,54 +142,53 @@ class MailboxController:
             self._out_number = self.status.next
 
     def _greet(self):
-        """Begin a new epoch of the link."""
+        """Draw an epoch, and tell the target."""
         self.synchronised = False
         epoch = get16(self._urandom(2), 0)
-        # Not the one that the client knows: it would not see that it ended.
+        # Not the one that the target knows: it would not see that it ended.
         while epoch in (0, self._epoch, self.status.controller_epoch):
             epoch = epoch % 0xFFFF + 1
         self._epochs = box.pack_epochs(self.status.target_epoch, epoch)  # first: it may fail
-        self.new_epoch = True
+        self.events |= NEW_EPOCH
         self._epoch = epoch
-        self._target_epoch = self.status.target_epoch
         self._reset_numbers()
         return self._write_sync()
 
     def _end_epoch(self):
-        """Have the next `poll` begin a new epoch of the link. Returns False."""
+        """Enter the state UNKNOWN: the next `poll` draws an epoch. Returns False."""
         self.synchronised = False
         self._epoch = 0
         return False
 
     def _write_sync(self):
-        box.encode_sync_into(self._cell, 0, self._epoch, self._target_epoch, self._max_payload)
+        box.encode_sync_into(self._cell, 0, self._epoch, get16(self._epochs, 0), self._layout.SYNC_PAYLOAD)
         self._write(self._layout.SYNC, memoryview(self._cell)[: box.SYNC_BYTES])
-        return False  # synchronised when the client's STATUS repeats our epoch
+        return False  # synchronised when the target's STATUS repeats our epoch
 
-    def can_receive(self):
-        """True if the client offers a transfer and the buffer is free for it."""
+    def can_fetch(self):
+        """True if the target offers a transfer and the buffer is free for it."""
         return (
             self.synchronised
             and self.state == FREE
             and diff8(self.status.end, self.next) > 0
         )
 
-    def receive(self):
-        """Fetch the next transfer into the buffer, and the STATUS that stands behind it.
+    def fetch(self):
+        """Read the next transfer into the buffer, and the STATUS that stands behind it.
 
-        Then `kind` and `connection` say what it is; `release` the buffer.
+        Then `kind` and `connection`, two bytes of its header, say what it is; `release` the buffer.
         """
         number = self.next
         length = self.status.length(number)
         layout = self._layout
         if length == 0 or length > layout.PAYLOAD:
             return self._end_epoch()
-        if length != len(self._in[3]):
+        if length != len(self._in[_PAYLOAD]):
             self._in = box.parts(self.view, 0, length, layout.STATUS_BYTES)
         where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
-        if not self._read(where, self._in[0]):
+        if not self._read(where, self._in[_WHOLE]):
             return False
-        self._take_status(box.HEADER + length)
+        self._heed_status(box.HEADER + length)
         if not self._epoch:
             return False
         if self.buffer[0] != number or not box.transfer_ok(box.FROM_TARGET, self._epochs, self._in):
@@ -172,37 +196,35 @@ class MailboxController:
             self._refusals += 1
             return self._end_epoch() if self._refusals >= layout.MAX_REFUSALS else False
         self._refusals = 0
-        self.state = RECEIVED
-        self.kind = self.buffer[1] & box.KIND
-        self.ends_frame = bool(self.buffer[1] & box.FRAME_END)
+        self.state = FETCHED
+        self.kind = self.buffer[1]
         self.connection = self.buffer[2]
-        self.payload = self._in[3]
+        self.payload = self._in[_PAYLOAD]
         self.next = (number + 1) & 0xFF
         self._ack_due = True
         return True
 
-    def _take_status(self, at):
-        """The STATUS that came with a transfer, and what it changes. Damaged, it harms only itself."""
+    def _heed_status(self, at):
+        """Read the STATUS that came with a transfer. If it is damaged the transfer counts all the same."""
         status = self.status
         if not self._read_status(self.buffer, at):
-            self.lost = True
-            return
-        if status.target_epoch != self._target_epoch or status.controller_epoch != self._epoch:
+            self.events |= LOST
+        elif status.target_epoch == get16(self._epochs, 0) and status.controller_epoch == self._epoch:
+            self._confirm()
+        else:
             self._end_epoch()
-            return
-        self._confirm()
 
     def can_send(self):
         """True if the buffer is free, and nothing is unconfirmed."""
         return self.state == FREE and not self.sending
 
     def release(self):
-        """What was RECEIVED is no longer needed."""
-        if self.state == RECEIVED:
+        """What was FETCHED is no longer needed."""
+        if self.state == FETCHED:
             self.state = FREE
 
     def acknowledge(self):
-        """Tell the client which transfers have been received, if it does not know yet."""
+        """Tell the target which transfers have been received, if it does not know yet."""
         if not self._ack_due:
             return True
         box.encode_ack_into(self._cell, 0, self._epochs, self.next)
@@ -212,22 +234,24 @@ class MailboxController:
     def send(self, kind, connection, start, length):
         """Send the payload that stands at buffer[start:], start at least HEADER."""
         at = start - box.HEADER
-        if length <= self._small:
-            at = self._layout.TX_STRIDE
+        stride = self._layout.TX_STRIDE
+        small = length <= len(self.buffer) - stride - box.HEADER
+        if small:
+            at = stride
             self.buffer[at + box.HEADER : at + box.HEADER + length] = self.view[start : start + length]
-        if at != self._out_at or length != len(self._out[3]):
+        if at != self._out_at or length != len(self._out[_PAYLOAD]):
             self._out = box.parts(self.view, at, length, 0)
             self._out_at = at
         box.seal_transfer(box.FROM_CONTROLLER, self._epochs, self._out, self._out_number, kind, connection, self.next)
         self.sending = True  # nothing is, if one of the above had no memory
-        if length > self._small:
+        if not small:
             self.state = SENDING
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0
         return self._write_transfer()
 
     def send_again(self):
-        """Write the transfer that is not confirmed once more: harmless if the client has it already."""
+        """Write the transfer that is not confirmed once more: harmless if the target has it already."""
         self._rewrites += 1
         if self._rewrites > self._layout.MAX_REWRITES:
             return self._end_epoch()
@@ -235,7 +259,7 @@ class MailboxController:
 
     def _write_transfer(self):
         to = self._layout.RX + self._layout.SLOT * (self._out_number % box.SLOTS)
-        return self._write(to, self._out[0])
+        return self._write(to, self._out[_WHOLE])
 
     def _read(self, at, buf):
         try:
@@ -254,7 +278,7 @@ class MailboxController:
     def _exchanged(self, done):
         self.answers = done
         if done:
-            self.used = True
+            self.events |= USED
         else:
             self.failures += 1
         return done

@@ -27,7 +27,8 @@ class MailboxTarget:
     def __init__(self, port, epoch, wake, layout=box, read_only=(), encode_status_into=encode_status_into):
         self._layout = layout
         self._encode_status_into = encode_status_into
-        self.device = MemoryTarget(port, layout.MEMORY, self._on_use, box.ADDRESS_BITS, read_only=read_only)
+        size = layout.TX + box.SLOTS * layout.TX_STRIDE
+        self.device = MemoryTarget(port, size, self._on_use, box.ADDRESS_BITS, read_only=read_only)
         self._memory = self.device.memory
         self._view = memoryview(self._memory)
         self._cell = bytearray(box.SYNC_BYTES)
@@ -53,6 +54,7 @@ class MailboxTarget:
         self._epochs = None
         self._new_epoch = False  # `poll` has not said so yet
         self._slot = (self._outgoing, box.HEADER)
+        self.changed = False  # a field of `status` has, and `publish` is to write it
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
         self.publish()
@@ -91,7 +93,7 @@ class MailboxTarget:
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
         self._epochs = epochs
-        self._changed = True
+        self.changed = True
 
     # From the bridge
 
@@ -129,7 +131,7 @@ class MailboxTarget:
         status = self.status
         if 0 < diff8(number, status.base) <= diff8(status.end, status.base):
             status.base = number
-            self._changed = self.used = True
+            self.changed = self.used = True
 
     def transfers(self):
         """Yield (kind, connection, payload) of each transfer that has arrived, and accept it when the next one is
@@ -177,7 +179,7 @@ class MailboxTarget:
     def accept(self):
         """Take the transfer that was fetched: the bridge is told with the next `publish`."""
         self.status.next = (self.status.next + 1) & 0xFF
-        self._changed = self.used = True
+        self.changed = self.used = True
         self._acknowledge(self._received[3])
 
     # To the bridge
@@ -211,36 +213,27 @@ class MailboxTarget:
         else:
             status.length0 = length
         status.end = (number + 1) & 0xFF
-        self._changed = True
+        self.changed = True
 
     def drop(self, connection):
         """Ask the bridge to close this connection."""
         self.status.drop = connection
-        self._changed = True
+        self.changed = True
 
     def beat(self):
         """Show that the client runs: at least every second. What else has changed is still to be told by `publish`."""
         self.status.beat = (self.status.beat + 1) & 0xFF
         self._publish_cells()
 
-    @property
-    def changed(self):
-        """True if `publish` has something to make visible."""
-        return self._changed
-
-    def touch(self):
-        """A field of `status` has changed: have `publish` write it."""
-        self._changed = True
-
     def publish(self):
         """Make what has changed visible. Returns True if the bridge should look (pulse syn)."""
-        changed = self._changed
+        changed = self.changed
         if changed:
-            self._changed = False
+            self.changed = False
             try:
                 self._publish_cells()
             except MemoryError:
-                self._changed = True
+                self.changed = True
                 raise
         return changed
 

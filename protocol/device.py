@@ -53,7 +53,6 @@ PACKET = 0x50  # "P"
 DEVICE_BYTES = 12
 MAX_PAYLOAD = 1024  # 23 ms on the wire at 400 kHz
 MAX_CAPACITY = 0x7FFF
-ANY_PAYLOAD = 0xFFFF  # in SYNC: the controller reads whatever the target can offer
 
 _DEVICE_SEED = 0x64
 _STATUS_SEED = 0x75
@@ -86,6 +85,7 @@ class Layout:
     SYNC = DEVICE_BYTES
     ACK = SYNC + SYNC_BYTES
     RX = ACK + ACK_BYTES
+    SYNC_PAYLOAD = 0xFFFF  # the controller reads whatever the target can offer
     # What is damaged on the wire is fetched or written again for as long as it takes: the target keeps what it offers
     # and puts it right, so nothing is damaged for good.
     MAX_REFUSALS = MAX_REWRITES = 1 << 29

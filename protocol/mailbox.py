@@ -68,6 +68,7 @@ ADDRESS = const(0x12)  # of the target on the bus
 ADDRESS_BITS = const(16)  # of the memory address
 
 PAYLOAD = const(1068)  # the longest frame
+SYNC_PAYLOAD = const(PAYLOAD)  # what SYNC says: the longest payload that the controller reads
 SLOTS = const(2)  # transfers in flight, each way
 HEADER = const(10)
 LENGTH = const(4)  # offsets in a transfer's header
@@ -84,7 +85,6 @@ STATUS_BYTES = const(16)
 RX = const(STATUS + STATUS_BYTES)  # + SLOT * (number % SLOTS)
 TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): the transfer at its end, then STATUS
 TX_STRIDE = const(SLOT + STATUS_BYTES)
-MEMORY = const(TX + SLOTS * TX_STRIDE)
 
 # A transfer that is found damaged this often is damaged where it lies, in the
 # client's memory: only a new epoch of the link gets past it.

@@ -13,7 +13,7 @@ import sys
 from border import outside
 
 from build.bench.meter import Meter, Pin
-from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
+from i2c_devices.mailbox_controller import MailboxController
 from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from primitives import nonces
@@ -21,7 +21,7 @@ from primitives.platform import ticks_diff, ticks_ms
 from protocol import control
 from protocol.framing import PREFIX
 from protocol.handshake import DONE
-from protocol.mailbox import ADDRESS, CONTROL, DATA
+from protocol.mailbox import ADDRESS, CONTROL, DATA, HEADER
 from protocol.responder import Responder
 from protocol.sequence import put16
 from protocol.session import OPEN, Session
@@ -108,7 +108,7 @@ class World:
         meter.leave()
         box = self._box
         box.poll()
-        while box.can_receive() and box.receive():
+        while box.can_fetch() and box.fetch():
             self._take(box.kind, bytes(box.payload))
             box.release()
         if box.synchronised:
@@ -144,20 +144,20 @@ class World:
             return
         if self._controls:
             record = self._controls.pop(0)
-            box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
-            box.send(CONTROL, 0, PAYLOAD_AT, len(record))
+            box.buffer[HEADER : HEADER + len(record)] = record
+            box.send(CONTROL, 0, HEADER, len(record))
         elif self._replies:
             reply = self._replies.pop(0)
-            start = PAYLOAD_AT + PREFIX
-            put16(box.buffer, PAYLOAD_AT, len(reply))
+            start = HEADER + PREFIX
+            put16(box.buffer, HEADER, len(reply))
             box.buffer[start : start + len(reply)] = reply
-            box.send(DATA, _CONNECTION, PAYLOAD_AT, PREFIX + len(reply))
+            box.send(DATA, _CONNECTION, HEADER, PREFIX + len(reply))
         else:
             while _DIRECTION == "down" and session.state == OPEN and session.room_for(len(_LINE)):
                 session.append(_LINE.encode(), True)
-            end = session.encode_into(box.buffer, PAYLOAD_AT, ticks_ms())
-            if end > PAYLOAD_AT:
-                box.send(DATA, _CONNECTION, PAYLOAD_AT, end - PAYLOAD_AT)
+            end = session.encode_into(box.buffer, HEADER, ticks_ms())
+            if end > HEADER:
+                box.send(DATA, _CONNECTION, HEADER, end - HEADER)
 
 
 class App(AppBase):

@@ -84,7 +84,7 @@ def test_offer_that_cannot_be_fetched_is_tried_again_in_a_while_and_not_called_u
 
             def poll_and_lose_the_client():
                 polled = poll()
-                if polled and bench.bridge._box.can_receive():
+                if polled and bench.bridge._box.can_fetch():
                     bench.client.close()
                 return polled
 

@@ -6,11 +6,10 @@ import random
 import pytest
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import PAYLOAD_AT
 from primitives.countdowns import Countdowns
 from primitives.supervisor import Supervisor
 from protocol.framing import KEEPALIVE, PREAMBLE
-from protocol.mailbox import PAYLOAD
+from protocol.mailbox import HEADER, PAYLOAD
 from tests.esp_link.bench import FakeTcp
 from tests.link.virtual import now_ms, run
 
@@ -27,7 +26,7 @@ class Rig:
         self.times = Countdowns(2)
         self.uplink = Uplink(self._connect, lambda: None, self.tasks.start, self.times)
         self.client_present = True
-        self.buffer = bytearray(PAYLOAD_AT + PAYLOAD)
+        self.buffer = bytearray(HEADER + PAYLOAD)
 
     async def _connect(self, host, port):
         if self.answer == "refuse":
@@ -59,8 +58,8 @@ class Rig:
 
     def read(self):
         """What the mailbox would be given."""
-        start, length = self.uplink.read(self.buffer, memoryview(self.buffer), PAYLOAD_AT, len(self.buffer))
-        assert PAYLOAD_AT <= start <= PAYLOAD_AT + 1 and length <= PAYLOAD
+        start, length = self.uplink.read(self.buffer, memoryview(self.buffer), HEADER, len(self.buffer))
+        assert HEADER <= start <= HEADER + 1 and length <= PAYLOAD
         return bytes(self.buffer[start : start + length])
 
 

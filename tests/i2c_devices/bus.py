@@ -7,10 +7,10 @@ target's event comes at once unless a fault says otherwise.
 
 from errno import EIO, ENODEV
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
+from i2c_devices.mailbox_controller import FREE, MailboxController
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
-from protocol.mailbox import ADDRESS, CONTROL
+from protocol.mailbox import ADDRESS, CONTROL, HEADER
 from protocol.sequence import get16
 from tests.protocol.noise import Noise
 
@@ -177,15 +177,15 @@ class Rig:
             if box.poll() and slow and box.sending:
                 box.send_again()
         self._note_controller_epoch()
-        if box.can_receive() and box.receive():
+        if box.can_fetch() and box.fetch():
             self.bridge.received.append(bytes(box.payload))
             box.release()
         self._note_controller_epoch()
         if box.synchronised:
             if box.state == FREE and not box.sending and self.bridge.to_send:
                 payload = self.bridge.to_send.pop(0)
-                box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(payload)] = payload
-                box.send(CONTROL, 0, PAYLOAD_AT, len(payload))
+                box.buffer[HEADER : HEADER + len(payload)] = payload
+                box.send(CONTROL, 0, HEADER, len(payload))
             box.acknowledge()
 
     def _note_controller_epoch(self):

@@ -3,12 +3,13 @@ order in each epoch of the link, whatever fault comes at whatever exchange."""
 
 import unittest
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, SENDING
+from i2c_devices.mailbox_controller import FREE, LOST, SENDING
 from protocol import mailbox as box
 from tests.i2c_devices.bus import FAULTS, Rig, expected
 from tests.protocol.noise import Noise
 
 COUNT = 6
+MEMORY = box.TX + box.SLOTS * box.TX_STRIDE  # bytes
 
 
 def steps():
@@ -24,7 +25,7 @@ def offered():
     while not rig.target.pending:
         rig.turn()
     rig.controller.poll()
-    assert rig.controller.can_receive()
+    assert rig.controller.can_fetch()
     return rig
 
 
@@ -35,14 +36,14 @@ class TestSmall(unittest.TestCase):
         rig = Rig(count=0, small=3)
         rig.run()
         controller, target = rig.controller, rig.target
-        controller.buffer[PAYLOAD_AT : PAYLOAD_AT + 3] = b"abc"
-        self.assertTrue(controller.send(box.CONTROL, 0, PAYLOAD_AT, 3))
+        controller.buffer[box.HEADER : box.HEADER + 3] = b"abc"
+        self.assertTrue(controller.send(box.CONTROL, 0, box.HEADER, 3))
         self.assertEqual((controller.state, controller.sending), (FREE, True))
         buf, at = target.slot()
         buf[at : at + 2] = b"de"
         target.offer(box.CONTROL, 0, 2)
         target.publish()
-        self.assertTrue(controller.poll() and controller.receive())
+        self.assertTrue(controller.poll() and controller.fetch())
         self.assertTrue(controller.sending)
         controller.release()
         self.assertTrue(controller.send_again())
@@ -54,7 +55,7 @@ class TestSmall(unittest.TestCase):
     def test_one_byte_more_keeps_the_buffer(self):
         rig = Rig(count=0, small=3)
         rig.run()
-        rig.controller.send(box.CONTROL, 0, PAYLOAD_AT, 4)
+        rig.controller.send(box.CONTROL, 0, box.HEADER, 4)
         self.assertEqual((rig.controller.state, rig.controller.sending), (SENDING, True))
 
 
@@ -67,17 +68,17 @@ class TestStatusBehindATransfer(unittest.TestCase):
             target.slot()
             target.offer(box.CONTROL, 0, 1)
             target.publish()
-            if not controller.can_receive():
+            if not controller.can_fetch():
                 controller.poll()
-        self.assertTrue(controller.receive())
+        self.assertTrue(controller.fetch())
         controller.release()
-        self.assertTrue(controller.can_receive())
+        self.assertTrue(controller.can_fetch())
 
     def test_damaged_it_harms_only_itself(self):
         rig = offered()
         rig.target._memory[box.TX + box.SLOT] ^= 1
-        self.assertTrue(rig.controller.receive())
-        self.assertEqual((rig.controller.lost, rig.controller.damaged), (True, 1))
+        self.assertTrue(rig.controller.fetch())
+        self.assertEqual((rig.controller.take_events() & LOST, rig.controller.damaged), (LOST, 1))
 
     def test_bridge_that_comes_while_status_is_published_meets_one_epoch(self):
         rig = Rig(count=0)
@@ -92,8 +93,8 @@ class TestStatusBehindATransfer(unittest.TestCase):
         def put_and_be_interrupted(at, data):
             put(at, data)
             controller.poll()
-            if controller.can_receive():
-                fetched.append(controller.receive())
+            if controller.can_fetch():
+                fetched.append(controller.fetch())
 
         target.device.put = put_and_be_interrupted
         target.publish()
@@ -104,9 +105,9 @@ class TestStatusBehindATransfer(unittest.TestCase):
         rig = offered()
         controller, target = rig.controller, rig.target
         target.status.target_epoch ^= 1
-        target.touch()
+        target.changed = True
         target.publish()
-        self.assertFalse(controller.receive())
+        self.assertFalse(controller.fetch())
         self.assertFalse(controller.synchronised)
 
 
@@ -284,7 +285,7 @@ class TestLives(unittest.TestCase):
         rig = offered()
         rig.target.close()
         rig.target.open()
-        self.assertFalse(rig.controller.receive())
+        self.assertFalse(rig.controller.fetch())
         self.assertFalse(rig.controller.synchronised)
         self.assertFalse(rig.controller.poll())  # where the bridge looks
         rig.run()
@@ -308,7 +309,7 @@ class TestGarbage(unittest.TestCase):
     def test_garbage_over_all_memory_at_any_exchange_costs_time_only(self):
         noise = Noise(10)
         for step in range(steps()):
-            rig = Rig({step: self.overwrite(noise, 0, box.MEMORY)}, COUNT)
+            rig = Rig({step: self.overwrite(noise, 0, MEMORY)}, COUNT)
             rig.run(2000)
             self.check(rig)
 
@@ -324,7 +325,7 @@ class TestGarbage(unittest.TestCase):
         for seed in range(20):
             noise = Noise(seed)
             rig = Rig(count=COUNT)
-            rig.target._memory[:] = noise.data(box.MEMORY)
+            rig.target._memory[:] = noise.data(MEMORY)
             rig.run()
             self.check(rig)
 
@@ -333,7 +334,7 @@ class TestGarbage(unittest.TestCase):
         rig.target._memory[box.TX + box.SLOT - 1] ^= 1
         refusals = 0
         while rig.controller.synchronised and refusals < 100:
-            self.assertFalse(rig.controller.receive())
+            self.assertFalse(rig.controller.fetch())
             refusals += 1
         self.assertEqual(refusals, box.MAX_REFUSALS)
         rig.run()
@@ -345,8 +346,8 @@ class TestGarbage(unittest.TestCase):
         rig = Rig(count=0)
         rig.run()
         controller = rig.controller
-        controller.buffer[PAYLOAD_AT : PAYLOAD_AT + 3] = b"abc"
-        controller.send(box.CONTROL, 0, PAYLOAD_AT, 3)
+        controller.buffer[box.HEADER : box.HEADER + 3] = b"abc"
+        controller.send(box.CONTROL, 0, box.HEADER, 3)
         for _ in range(box.MAX_REWRITES):
             self.assertEqual(controller.state, SENDING)
             self.assertTrue(controller.send_again())
@@ -388,12 +389,12 @@ class TestTarget(unittest.TestCase):
         target.offer(box.CONTROL, 0, 1)
         target.publish()
         rig.controller.poll()
-        rig.controller.receive()
+        rig.controller.fetch()
         rig.controller.release()
         rig.controller.acknowledge()
         self.assertTrue(used())
         self.assertFalse(used())
-        rig.controller.send(box.CONTROL, 0, PAYLOAD_AT, 1)
+        rig.controller.send(box.CONTROL, 0, box.HEADER, 1)
         self.assertTrue(used())
         self.assertFalse(used())
         rig.boot_bridge()
@@ -445,12 +446,12 @@ class TestTarget(unittest.TestCase):
         rig = self.ready()
         buf, at = rig.target.slot()
         buf[at : at + 3] = b"abc"
-        rig.target._memory[box.TX :] = b"x" * (box.MEMORY - box.TX)
+        rig.target._memory[box.TX :] = b"x" * (MEMORY - box.TX)
         rig.target.offer(box.CONTROL, 0, 3)
         rig.target.publish()
         rig.controller.poll()
-        self.assertTrue(rig.controller.receive())
-        self.assertEqual(bytes(rig.controller.view[PAYLOAD_AT : PAYLOAD_AT + 3]), b"abc")
+        self.assertTrue(rig.controller.fetch())
+        self.assertEqual(bytes(rig.controller.view[box.HEADER : box.HEADER + 3]), b"abc")
 
     def test_nothing_is_sealed_in_the_memory_that_the_bridge_can_write(self):
         rig = self.ready()
@@ -512,8 +513,8 @@ class TestTarget(unittest.TestCase):
 
     def test_bridge_that_takes_less_is_told_by_its_sync(self):
         rig = Rig(count=COUNT)
-        rig.controller._max_payload = 512
-        rig.run()
+        box.encode_sync_into(rig.target._memory, box.SYNC, 5, rig.target.status.target_epoch, 512)
+        rig.target.poll()
         self.assertEqual(rig.target.max_payload, 512)
 
     def test_opening_twice_and_closing_twice_is_once(self):
@@ -527,7 +528,7 @@ class TestTarget(unittest.TestCase):
 class TestController(unittest.TestCase):
     def test_lost_acknowledgement_is_written_again(self):
         rig = offered()
-        rig.controller.receive()
+        rig.controller.fetch()
         rig.controller.release()
         rig.bus.faults[rig.bus.step] = "vanish"
         rig.controller.acknowledge()

@@ -109,7 +109,7 @@ class TestPins(unittest.TestCase):
             self.assertIsNone(pin.mode)
             target.open()
             self.assertEqual((pin.mode, pin.levels), (Pin.OUT, [1]))
-            target._box.touch()
+            target._box.changed = True
             target._publish()
             self.assertEqual(pin.levels, [1, 0, 1])
 

@@ -17,7 +17,7 @@ import sys
 
 import allocations
 
-from i2c_devices.mailbox_controller import PAYLOAD_AT, MailboxController
+from i2c_devices.mailbox_controller import NEW_EPOCH, MailboxController
 from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from primitives.platform import ticks_diff, ticks_ms
@@ -25,7 +25,7 @@ from protocol import control
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
 from protocol.handshake import DONE, START
-from protocol.mailbox import CONTROL, DATA
+from protocol.mailbox import CONTROL, DATA, HEADER
 from protocol.responder import Responder
 from protocol.sequence import put16
 from protocol.session import OPEN, Session
@@ -158,14 +158,13 @@ class World:
     def _act(self):
         box = self._box
         box.poll()
-        if box.new_epoch:
-            box.new_epoch = False
+        if box.take_events() & NEW_EPOCH:
             self._controls = []
             self._hang_up()
         if self._open and box.status.drop == self._number:
             self._controls.append(bytes((control.DOWN, self._number)))
             self._connect()
-        while box.can_receive() and box.receive():
+        while box.can_fetch() and box.fetch():
             self._take(box.kind, bytes(box.payload))
             box.release()
         if box.synchronised:
@@ -227,18 +226,18 @@ class World:
             return
         if self._controls:
             record = self._controls.pop(0)
-            box.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
-            box.send(CONTROL, 0, PAYLOAD_AT, len(record))
+            box.buffer[HEADER : HEADER + len(record)] = record
+            box.send(CONTROL, 0, HEADER, len(record))
         elif self._replies:
             reply = self._replies.pop(0)
-            start = PAYLOAD_AT + PREFIX
-            put16(box.buffer, PAYLOAD_AT, len(reply))
+            start = HEADER + PREFIX
+            put16(box.buffer, HEADER, len(reply))
             box.buffer[start : start + len(reply)] = reply
-            box.send(DATA, self._number, PAYLOAD_AT, PREFIX + len(reply))
+            box.send(DATA, self._number, HEADER, PREFIX + len(reply))
         elif session.state == OPEN or self._responder.state == DONE:
-            end = session.encode_into(box.buffer, PAYLOAD_AT, ticks_ms())
-            if end > PAYLOAD_AT:
-                box.send(DATA, self._number, PAYLOAD_AT, end - PAYLOAD_AT)
+            end = session.encode_into(box.buffer, HEADER, ticks_ms())
+            if end > HEADER:
+                box.send(DATA, self._number, HEADER, end - HEADER)
 
 
 class App(AppBase):

@@ -7,10 +7,10 @@ mailbox. Unrealistic as the fakes of tests/link/harness.py are. Run it on the vi
 import asyncio
 import random
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT, MailboxController
+from i2c_devices.mailbox_controller import FREE, MailboxController
 from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
-from protocol.mailbox import ADDRESS, CONTROL
+from protocol.mailbox import ADDRESS, CONTROL, HEADER
 from tests.link.harness import Bus, Pin, wire
 from tests.link.virtual import now_ms
 
@@ -104,7 +104,7 @@ class Board:
         """The next transfer from the client, bytes."""
         for _ in range(1000):
             self.bridge.poll()
-            if self.bridge.can_receive() and self.bridge.receive():
+            if self.bridge.can_fetch() and self.bridge.fetch():
                 payload = bytes(self.bridge.payload)
                 self.bridge.release()
                 self.bridge.acknowledge()
@@ -114,8 +114,8 @@ class Board:
 
     async def tell(self, record):
         """Send a control record, and wait until the client has it."""
-        self.bridge.buffer[PAYLOAD_AT : PAYLOAD_AT + len(record)] = record
-        self.bridge.send(CONTROL, 0, PAYLOAD_AT, len(record))
+        self.bridge.buffer[HEADER : HEADER + len(record)] = record
+        self.bridge.send(CONTROL, 0, HEADER, len(record))
         for _ in range(100):
             await self.pause()
             self.bridge.poll()

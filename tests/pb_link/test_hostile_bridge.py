@@ -53,9 +53,9 @@ class HostileBridge:
             self.write(box.ACK, cell)
 
     def damage(self):
-        at = self.rng.randrange(box.MEMORY)
+        at = self.rng.randrange(len(self.target._memory))
         size = self.rng.choice((1, 4, 16, box.SLOT))
-        self.write(at, self.rng.randbytes(min(size, box.MEMORY - at)))
+        self.write(at, self.rng.randbytes(min(size, len(self.target._memory) - at)))
 
     def flip(self):
         at = self.rng.choice((box.SYNC, box.ACK, box.RX, box.RX + box.SLOT)) + self.rng.randrange(box.HEADER)

@@ -5,11 +5,11 @@ import gc
 
 import pytest
 
-from i2c_devices.mailbox_controller import FREE, PAYLOAD_AT
+from i2c_devices.mailbox_controller import FREE
 from pb_link import limits
 from protocol import control, frame
 from protocol.errors import LinkDown
-from protocol.mailbox import CONTROL
+from protocol.mailbox import CONTROL, HEADER
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import PULSE_MS, Board
 
@@ -211,7 +211,7 @@ def test_bridge_that_makes_progress_is_not_reset_though_all_events_are_lost():
             await board.fetch()
             board.bus.target.handler = None
             for _ in range(10):
-                board.bridge.send(CONTROL, 0, PAYLOAD_AT, 1)
+                board.bridge.send(CONTROL, 0, HEADER, 1)
                 await board.beat(1000)
                 assert board.bridge.state == FREE
             assert board.resets == [] and board.app._link._watch.alive

@@ -32,7 +32,7 @@ class TestLayout(unittest.TestCase):
         self.assertEqual(box.RX + box.SLOT, 1108)
         self.assertEqual(box.TX + box.SLOT, 3264)
         self.assertEqual(box.TX + box.TX_STRIDE, 3280)
-        self.assertEqual(box.MEMORY, 4374)
+        self.assertEqual(box.TX + box.SLOTS * box.TX_STRIDE, 4374)
 
     def test_transfer_takes_at_most_25_ms_at_400_khz(self):
         clocks = 9 * (1 + 2 + 1 + box.STATUS_BYTES + box.SLOT) + 3
