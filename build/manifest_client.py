@@ -22,8 +22,7 @@ package(
 package(
     "primitives",
     (
-        "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py", "wait_limit.py",
-        "waiting.py",
+        "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py", "waiting.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -16,7 +16,7 @@ import gc
 from pb_link import limits
 from pb_link.link import Link
 from primitives.platform import sleep_ms
-from primitives.wait_limit import wait_limit
+from primitives.timeout import wait_limit
 from protocol.lines import decode_line, encode_line
 
 

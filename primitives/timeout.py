@@ -1,6 +1,8 @@
-"""A time-out that works across the wrap of `ticks_ms`."""
+"""Time-outs that work across the wrap of `ticks_ms`, and what `timeout_ms` of the public API means."""
 
 from primitives.platform import ticks_diff, ticks_ms
+
+LONGEST_MS = (1 << 29) - 1  # 6.2 days: what differences of ticks_ms can tell
 
 
 class Timeout:
@@ -33,3 +35,12 @@ class Timeout:
     def left(self):
         """Milliseconds until it expires, 0 if it has."""
         return max(0, self.ms - self.elapsed())
+
+
+def wait_limit(timeout_ms):
+    """The Timeout of a call that begins now; None for None: no limit. Raises: ValueError."""
+    if timeout_ms is None:
+        return None
+    if not 0 <= timeout_ms <= LONGEST_MS:
+        raise ValueError("timeout_ms must be 0..%d or None" % LONGEST_MS)
+    return Timeout(timeout_ms)

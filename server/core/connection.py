@@ -15,7 +15,7 @@ from collections import namedtuple
 from primitives.broadcast import Broadcast
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
-from primitives.wait_limit import wait_limit
+from primitives.timeout import wait_limit
 from protocol.errors import RemoteProtocolError, StoreError
 from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
