@@ -239,6 +239,6 @@ class MailboxTarget:
 
     def _publish_cells(self):
         cell = self._status_cell
-        self._encode_status_into(self.status, cell, 0)
+        self._encode_status_into(self.status, cell)
         for at in self._status_places:
             self.device.put(at, cell)

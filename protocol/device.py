@@ -100,13 +100,13 @@ class Layout:
         self.READ_ONLY = ((0, DEVICE_BYTES), (self.TX, self.MEMORY))
 
 
-def encode_status_into(status, buf, at):
+def encode_status_into(status, buf):
     """Write STATUS from a DeviceStatusCell."""
-    encode_shared_into(status, buf, at, LAYOUT_VERSION, status.faults)
-    put16(buf, at + 13, status.available)
-    put16(buf, at + 15, status.room)
-    buf[at + 17] = 0
-    seal_cell(_STATUS_SEED, buf, at, Layout.STATUS_BYTES)
+    encode_shared_into(status, buf, LAYOUT_VERSION, status.faults)
+    put16(buf, 13, status.available)
+    put16(buf, 15, status.room)
+    buf[17] = 0
+    seal_cell(_STATUS_SEED, buf, 0, Layout.STATUS_BYTES)
 
 
 def encode_device_into(buf, at, kind, max_payload, to_target, to_controller):

@@ -74,7 +74,7 @@ def test_status_is_read_as_it_was_written_and_not_with_a_bit_flipped(values, bit
     for name, value in zip(NAMES, values):
         setattr(status, name, value)
     buf = bytearray(Layout.STATUS_BYTES + 3)
-    encode_status_into(status, buf, 3)
+    encode_status_into(status, memoryview(buf)[3:])
     assert again.read(buf, 3)
     assert [getattr(again, name) for name in NAMES] == list(values)
     buf[3 + bit // 8] ^= 1 << bit % 8

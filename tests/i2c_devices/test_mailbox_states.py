@@ -64,7 +64,7 @@ class Controller:
         """Returns the action that follows from a STATUS that names these."""
         status = box.StatusCell()
         status.target_epoch, status.controller_epoch = target_epoch, controller_epoch
-        encode_status_into(status, self.bus.memory, box.STATUS)
+        encode_status_into(status, memoryview(self.bus.memory)[box.STATUS :])
         self.bus.memory[: box.SYNC_BYTES] = bytes(box.SYNC_BYTES)
         before = self.box._epoch
         self.box.poll()
@@ -116,7 +116,7 @@ def test_each_fault_of_a_synchronised_bridge_leads_to_unknown(fault):
         behind = box.StatusCell()
         behind.target_epoch = TARGET + (fault != "refusals")
         behind.controller_epoch, behind.end, behind.length0 = controller.box._epoch, 1, 10
-        encode_status_into(behind, controller.bus.memory, box.TX + box.SLOT)
+        encode_status_into(behind, memoryview(controller.bus.memory)[box.TX + box.SLOT :])
         for _ in range(box.MAX_REFUSALS if fault == "refusals" else 1):
             assert controller.state == "SYNCHRONISED"
             controller.box.fetch()

@@ -47,7 +47,7 @@ class TestRecordedBytes(unittest.TestCase):
         status.next, status.base, status.end = 7, 254, 0
         status.length0, status.length1, status.available, status.room = 100, 33, 500, 1000
         buf = bytearray(Layout.STATUS_BYTES)
-        encode_status_into(status, buf, 0)
+        encode_status_into(status, buf)
         self.assertEqual(hexlify(buf), STATUS)
         again = DeviceStatusCell()
         self.assertTrue(again.read(buf))
@@ -63,7 +63,7 @@ class TestGarbage(unittest.TestCase):
             self.assertIsNone(decode_device(device))
             device[at] ^= 0x10
         cell = bytearray(Layout.STATUS_BYTES)
-        encode_status_into(DeviceStatusCell(), cell, 0)
+        encode_status_into(DeviceStatusCell(), cell)
         status = DeviceStatusCell()
         status.room = 5
         for at in range(Layout.STATUS_BYTES):

@@ -72,7 +72,7 @@ class TestCodecs(unittest.TestCase):
         for name, value in zip(names, values, strict=True):
             setattr(written, name, value)
         buf = bytearray(box.STATUS_BYTES)
-        encode_status_into(written, buf, 0)
+        encode_status_into(written, buf)
         self.assertTrue(read.read(buf))
         self.assertEqual(tuple(getattr(read, name) for name in names), values)
 

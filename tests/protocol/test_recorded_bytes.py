@@ -37,7 +37,7 @@ def cells():
     cell = box.StatusCell()
     cell.beat, cell.target_epoch, cell.controller_epoch = 3, TARGET_EPOCH, CONTROLLER_EPOCH
     cell.next, cell.base, cell.end, cell.length0, cell.drop = 1, 0, 1, 36, 0
-    encode_status_into(cell, status, 0)
+    encode_status_into(cell, status)
     return [("SYNC", sync), ("ACK", ack), ("STATUS", status)]
 
 
