@@ -7,10 +7,9 @@ was written that is lost, and a call that reads was told, the next one that writ
 
 from errno import ECONNRESET
 
+from i2c_devices.device_waits import DeviceWaits
 from i2c_devices.mailbox_controller import FETCHED, FREE, NEW_EPOCH, SENDING, MailboxController
 from i2c_devices.randomness import urandom
-from primitives.platform import sleep_ms
-from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, Layout, decode_device
 from protocol.mailbox import ADDRESS_BITS, HEADER
@@ -19,7 +18,7 @@ from protocol.mailbox import ADDRESS_BITS, HEADER
 REWRITE_MS = 100
 
 
-class DeviceController:
+class DeviceController(DeviceWaits):
     """Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
 
     A controller has these methods:
@@ -29,11 +28,11 @@ class DeviceController:
     """
 
     def __init__(self, i2c, address, kind, interval_ms):
+        super().__init__(interval_ms)
         self._i2c = i2c
         self._address = address
         self._kind = kind
         self._cell = bytearray(DEVICE_BYTES)
-        self._interval_ms = interval_ms
         self._box = None  # once the device has said what it is
         self.max_payload = self.capacity = 0
         self._payload_at = HEADER
@@ -43,8 +42,6 @@ class DeviceController:
         self._lost = False  # what was written last, with the device's epoch
         self._faults = 0  # of the device, when the transfer was written that is on its way
         self._rewrite = Timeout(REWRITE_MS)
-        self._rx_flag = TimedFlag()  # one for each task that may wait: one that reads, one that writes
-        self._tx_flag = TimedFlag()
         self._lost_cells = 0
         self._failures = 0
         self.resets = 0  # times that the device began anew
@@ -186,36 +183,6 @@ class DeviceController:
     def _done(self):
         self._box.release()
         self._box.acknowledge()
-
-    async def _wait(self, flag, ready):
-        """Wait until ready() returns something, and return it."""
-        await sleep_ms(0)  # others run, also when something is always ready
-        try:
-            while True:
-                try:
-                    flag.clear()
-                    result = ready()
-                    if result:
-                        return result
-                    flag.open()
-                except MemoryError:
-                    await sleep_ms(self._interval_ms)
-                else:
-                    await flag.wait_ms(self._interval_ms)  # without a hint: look all the same
-        finally:
-            flag.close()
-
-    async def readable(self):
-        """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""
-        await self._wait(self._rx_flag, self._readable)
-
-    async def writable(self):
-        """Wait until there is room to write. As `readable`."""
-        await self._wait(self._tx_flag, self._writable)
-
-    async def drain(self):
-        """Wait until the device has taken everything: what is written is only repeated in calls, so end with this."""
-        await self._wait(self._tx_flag, self.flush)
 
     def _writable(self):
         self._raise_write_fault()

@@ -8,12 +8,12 @@ When memory runs out in the work, what is left of it is done by the next call or
 that waits. A call that raises MemoryError has done nothing: call it again.
 """
 
+from i2c_devices.device_waits import DeviceWaits
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.pins import validate_pins
 from i2c_devices.ports import Pollable, drive
 from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
-from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into, encode_status_into
 from protocol.sequence import get16
@@ -45,7 +45,7 @@ def validate_capacity(name, value):
         raise ValueError("%s must be 1..%d, not %r" % (name, MAX_CAPACITY, value))
 
 
-class DeviceTarget(Pollable):
+class DeviceTarget(Pollable, DeviceWaits):
     """A base class, for `select.poll` wants one. A device has these methods:
 
     _fits(n): there is room for a transfer of n bytes.
@@ -53,10 +53,11 @@ class DeviceTarget(Pollable):
     _offer(): put what waits into free slots of the mailbox.
     _confirm(number): the controller has the transfer with this number.
     _levels(): (available, room) for STATUS.
-    _readable(), _writable(): as `readable` and `writable` wait for.
+    _readable(), _writable(), flush(): as DeviceWaits wants them.
     """
 
     def __init__(self, port, kind, max_payload, rx, tx, life, pin):
+        DeviceWaits.__init__(self, POLL_MS)
         layout = Layout(max_payload)
         self._max_payload = max_payload
         self._capacity = rx
@@ -85,8 +86,6 @@ class DeviceTarget(Pollable):
         self._base = 0  # number of the oldest transfer that is not confirmed
         self._reported = 0  # faults that the handler knows of
         self._overflows = 0
-        self._rx_flag = TimedFlag()
-        self._tx_flag = TimedFlag()
         cell = bytearray(DEVICE_BYTES)
         encode_device_into(cell, 0, kind, max_payload, rx, tx)
         box.device.put(0, cell)
@@ -324,39 +323,9 @@ class DeviceTarget(Pollable):
                 self._pin(0)
                 self._pin(1)
 
-    async def _wait(self, flag, ready):
-        await sleep_ms(0)  # others run, also when something is always ready
-        try:
-            while True:
-                try:
-                    flag.clear()
-                    self.service()
-                    if ready():
-                        return
-                    flag.open()
-                except MemoryError:
-                    await sleep_ms(POLL_MS)
-                else:
-                    await flag.wait_ms(POLL_MS)  # no event came: look all the same
-        finally:
-            flag.close()
-
-    async def readable(self):
-        """Wait until there is something to read. One task at a time; a time-out around it loses nothing."""
-        await self._wait(self._rx_flag, self._readable)
-
-    async def writable(self):
-        """Wait until there is room to write. As `readable`."""
-        await self._wait(self._tx_flag, self._writable)
-
-    async def drain(self):
-        """Wait until the controller has confirmed everything."""
-        await self._wait(self._tx_flag, self.flush)
-
     def ioctl(self, request, arg):
         """MicroPython's stream protocol: MP_STREAM_POLL, MP_STREAM_CLOSE."""
         if request == MP_STREAM_POLL:
-            self.service()
             ready = 0
             if arg & POLLIN and self._readable():
                 ready = POLLIN

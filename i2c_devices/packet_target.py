@@ -90,9 +90,10 @@ class PacketTarget(DeviceTarget):
     # What DeviceTarget calls
 
     def _readable(self):
-        return len(self._rx) > 0
+        return self.any() > 0
 
     def _writable(self):
+        self.service()
         return len(self._tx) < self._tx_queue
 
     def _forget(self):

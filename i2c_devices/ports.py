@@ -19,7 +19,10 @@ except ImportError:  # CPython
 if sys.implementation.name == "micropython":
     from io import IOBase as Pollable  # `select.poll` and asyncio's streams call its `ioctl`
 else:
-    Pollable = object
+
+    class Pollable:
+        """A base class that CPython does not need."""
+
 
 # name: sys.platform of the port.
 # byte_events: a target without memory works, and asks Python for each byte in a hard interrupt.

@@ -92,9 +92,10 @@ class StreamTarget(DeviceTarget):
     # What DeviceTarget calls
 
     def _readable(self):
-        return len(self._rx) > 0
+        return self.any() > 0
 
     def _writable(self):
+        self.service()
         return self._tx.room > 0
 
     def _forget(self):
