@@ -89,6 +89,14 @@ MUTATORS = {
 }
 CONTAINERS = {"list", "dict", "set", "defaultdict", "OrderedDict"}
 HALVES = {"sender", "receiver", "_sender", "_receiver"}
+# Who has these can make, read or prove the frames of a session: the two ends, and not the bridge between them.
+BEYOND_THE_BRIDGE = {
+    f"protocol/{module}"
+    for module in (
+        "session", "server_session", "sender", "receiver", "receive_space", "frame", "frame_log", "handshake",
+        "responder", "digest", "credentials",
+    )
+}  # fmt: skip
 # There is no such thing as a constant one of these.
 NEVER_CONSTANT = {"bytearray", "array", "deque", "Event", "Lock", "ThreadSafeFlag", "Queue"}
 
@@ -343,8 +351,40 @@ def halves_of_sessions(root):
     return found
 
 
+def beyond_the_bridge(root):
+    """Returns a line for each import by which esp_link reaches what makes, reads or proves a session's frames.
+
+    It may come by way of other modules: the line names the import of esp_link, and the modules on the way.
+    """
+    trees = dict(source_files(root, DEVICE_FOLDERS))
+
+    def reached(relative):
+        """Yields (file, line) of the files of this project that the file imports."""
+        for module, names, line in imports(relative, trees[relative]):
+            parts = module.split(".")
+            folders = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+            for path in [*folders, *(f"{folders[-1]}/{name}" for name in names)]:
+                yield from ((file, line) for file in (f"{path}.py", f"{path}/__init__.py") if file in trees)
+
+    found = []
+    for start in (relative for relative in trees if relative.startswith("esp_link/")):
+        for first, line in reached(start):
+            ways, seen = [[first]], {first}
+            while ways:
+                way = ways.pop(0)
+                if way[-1].removesuffix(".py") in BEYOND_THE_BRIDGE:
+                    found.append(f"{start}:{line}: the bridge may not reach {' -> '.join(way)}")
+                    continue
+                for path, _ in reached(way[-1]):
+                    if path not in seen:
+                        seen.add(path)
+                        ways.append([*way, path])
+    return found
+
+
 RULES = (
-    wrong_arrows, wrong_units, stray_platform_imports, cpython_only, not_micropython, shared_state, halves_of_sessions
+    wrong_arrows, wrong_units, stray_platform_imports, cpython_only, not_micropython, shared_state, halves_of_sessions,
+    beyond_the_bridge,
 )  # fmt: skip
 
 
@@ -359,10 +399,14 @@ def test_folder_has_files_to_check(folder):
     assert any((ROOT / folder).rglob("*.py")), f"{folder} has no code: has it moved?"
 
 
-def violations(rule, root, relative, text):
+def write(root, relative, text):
     path = root / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def violations(rule, root, relative, text):
+    write(root, relative, text)
     return rule(root)
 
 
@@ -525,9 +569,34 @@ GOOD_HALVES = [
     ("tests/server/a.py", "def f(session, name):\n    return getattr(session, name)"),
 ]
 
+BAD_BRIDGE = [
+    ("esp_link/a.py", "import protocol.session"),
+    ("esp_link/a.py", "from protocol import control, digest"),
+    ("esp_link/a.py", "from protocol.handshake import Initiator"),
+    ("esp_link/a.py", "def f():\n    __import__('protocol.frame')"),
+    ("esp_link/a.py", "from i2c_devices import by_way"),
+    ("esp_link/a.py", "from i2c_devices.by_way import b"),
+    ("esp_link/a.py", "import i2c_devices.folder.b"),
+]
+GOOD_BRIDGE = [
+    ("esp_link/a.py", "from protocol import control, mailbox"),
+    ("esp_link/a.py", "from protocol.framing import FrameRelay"),
+    ("i2c_devices/a.py", "from protocol.session import Session"),
+    ("pb_link/a.py", "from i2c_devices.by_way import b"),
+]
+
 
 def cases(rule, samples):
     return [pytest.param(rule, *sample, id=f"{rule.__name__}-{number}") for number, sample in enumerate(samples)]
+
+
+def make_ways(root):
+    """Adds modules that obey every rule, for the imports of a sample to lead to."""
+    for module in ("control", "digest", "frame", "framing", "handshake", "mailbox", "session"):
+        write(root, f"protocol/{module}.py", "")
+    write(root, "i2c_devices/by_way.py", "from i2c_devices import further")
+    write(root, "i2c_devices/further.py", "def f():\n    from protocol.session import Session")
+    write(root, "i2c_devices/folder/__init__.py", "import i2c_devices.further")
 
 
 @pytest.mark.parametrize(
@@ -538,9 +607,11 @@ def cases(rule, samples):
     + cases(cpython_only, BAD_IN_CORE)
     + cases(not_micropython, BAD_ON_DEVICES)
     + cases(shared_state, BAD_STATE)
-    + cases(halves_of_sessions, BAD_HALVES),
+    + cases(halves_of_sessions, BAD_HALVES)
+    + cases(beyond_the_bridge, BAD_BRIDGE),
 )
 def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
+    make_ways(tmp_path)
     found = violations(rule, tmp_path, relative, text)
     assert len(found) == 1
     assert found[0].startswith(relative + ":")
@@ -554,9 +625,11 @@ def test_rule_finds_what_breaks_it(tmp_path, rule, relative, text):
     + cases(cpython_only, GOOD_IN_CORE)
     + cases(not_micropython, GOOD_ON_DEVICES)
     + cases(shared_state, GOOD_STATE)
-    + cases(halves_of_sessions, GOOD_HALVES),
+    + cases(halves_of_sessions, GOOD_HALVES)
+    + cases(beyond_the_bridge, GOOD_BRIDGE),
 )
 def test_rule_lets_pass_what_obeys_it(tmp_path, rule, relative, text):
+    make_ways(tmp_path)
     assert violations(rule, tmp_path, relative, text) == []
 
 
