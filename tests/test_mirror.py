@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FOLDERS = ("sim", "build", "server")
+FOLDERS = ("sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
 
 # These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
 NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")
@@ -64,7 +64,41 @@ TESTED_IN = {
     "server/gateways/micropython_iot/message_ids.py": "tests/server/gateways/micropython_iot/test_adapter.py",
     "server/gateways/micropython_iot/settings.py": "tests/server/gateways/micropython_iot/test_adapter.py",
     "server/gateways/mqtt/broker.py": "tests/server/gateways/mqtt/test_gateway.py",
+    # A device is played with its controller, in both engines; the mailbox's two sides are played together.
+    "i2c_devices/byte_engine.py": "tests/i2c_devices/test_engines.py",
+    "i2c_devices/memory_engine.py": "tests/i2c_devices/test_engines.py",
+    "i2c_devices/memory_controller.py": "tests/i2c_devices/test_memory.py",
+    "i2c_devices/memory_target.py": "tests/i2c_devices/test_memory.py",
+    "i2c_devices/device_controller.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/device_waits.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/packet_controller.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/packet_target.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/stream_controller.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/stream_target.py": "tests/i2c_devices/test_behaviour.py",
+    "i2c_devices/mailbox_controller.py": "tests/i2c_devices/test_mailbox.py",
+    "i2c_devices/mailbox_target.py": "tests/i2c_devices/test_mailbox.py",
+    "i2c_devices/pins.py": "tests/i2c_devices/test_ports.py",
+    "i2c_devices/randomness.py": "tests/pb_link/test_repeating_generator.py",
+    # One end of what is encoded is tested with the other.
+    "protocol/control_client.py": "tests/protocol/test_control.py",
+    "protocol/responder.py": "tests/protocol/test_handshake.py",
+    "protocol/selftest.py": "tests/pb_link/test_selftest.py",
+    "protocol/target_cells.py": "tests/protocol/test_mailbox.py",
+    "primitives/waiting.py": "tests/primitives/test_timed_flag.py",
+    # The programs of the boards, and what names their hardware.
+    "esp_link/main.py": "tests/sim/mpy/test_esp8266.py",
+    "esp_link/selftest.py": "tests/sim/mpy/test_selftest.py",
+    "esp_link/tcp.py": "tests/sim/mpy/test_esp8266_c.py",
+    "pb_link/config.py": "tests/pb_link/test_pins.py",
+    "pb_link/fallbacks.py": "tests/sim/virtual/test_wake_ups.py",
+    "pb_link/pb_client.py": "tests/peers/test_demo_server.py",
+    "pb_link/s_app.py": "tests/peers/test_demo_server.py",
+    "pb_link/server.py": "tests/peers/test_install.py",
+    "pb_link/start.py": "tests/pb_link/test_app_base.py",
     # Numbers, names and plain data, which others use.
+    "pb_link/limits.py": "tests/protocol/test_parameters.py",
+    "protocol/limits.py": "tests/protocol/test_parameters.py",
+    "protocol/version.py": "tests/pb_link/test_release_check.py",
     "sim/root.py": "tests/sim/virtual/test_run.py",
     "sim/virtual/costs.py": "tests/sim/virtual/test_run.py",
     "sim/wires/lwip.py": "tests/sim/virtual/test_lwip.py",
