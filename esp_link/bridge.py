@@ -77,7 +77,9 @@ _T_COUNT = const(10)
 
 
 class Bridge:
-    """Args:
+    """The bridge between one client and its server.
+
+    Args:
     i2c: machine.I2C or machine.SoftI2C: the controller of the bus that the client is on.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
@@ -264,7 +266,7 @@ class Bridge:
         self._heed_status()
 
     def _heed_status(self):
-        """What else STATUS says, which was polled or has come with a transfer."""
+        """Act on the rest of a STATUS, which was polled or has come with a transfer."""
         box = self._box
         if box.status.beat != self._beat:
             self._beat = box.status.beat
@@ -362,7 +364,7 @@ class Bridge:
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
 
     async def _connected(self, config, tell):
-        """True when a connection to the server is open. tell: tell the client if not: no other network comes next."""
+        """Open a connection to the server; returns True if it is open. tell: the client is told if not."""
         try:
             await self._uplink.open(config[_I_SERVER], config[_I_PORT])
         except OSError:

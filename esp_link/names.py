@@ -67,7 +67,7 @@ def encode_query(number, name):
 
 
 def is_answer(buf, n, query):
-    """Whether buf[:n] is a response to the query."""
+    """True if buf[:n] is a response to the query."""
     size = len(query)
     return n >= size and buf[:2] == query[:2] and buf[2] & 0x80 != 0 and buf[_HEADER:size] == query[_HEADER:]
 

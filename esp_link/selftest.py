@@ -12,14 +12,16 @@ _POLL_MS = 10
 
 
 def run(time, pin_class, gpios, syn, memory, mem_free, feed):
-    """Do the self test: some seconds, never for ever. time: the module; gpios: of scl, sda, ack; the rest as Bridge
-    takes it."""
+    """Do the self test, which takes some seconds.
+
+    Args: time: the module; gpios: of scl, sda, ack; the others are those of Bridge.
+    """
     pins = [pin_class(gpio, pin_class.OPEN_DRAIN, value=1) for gpio in gpios]
     SelfTest(time, pins, syn, memory, mem_free, feed).run()
 
 
 class SelfTest:
-    """Args: as of `run`; pins: open drain, and high."""
+    """The self test at the bridge. Arguments are those of `run`; pins: open drain, and high."""
 
     def __init__(self, time, pins, syn, memory, mem_free, feed):
         self._time = time

@@ -46,7 +46,7 @@ async def connect(host, port):
 
 
 def no_delay(sock, on):
-    """Have what is written from now on leave at once (on), or when nothing is unacknowledged or a segment is full.
+    """Let what is written from now on leave at once (on), or when all is acknowledged or a segment is full.
 
     Where that is refused it is as before: slower, and not wrong.
     """

@@ -34,7 +34,9 @@ _T_KEEPALIVE = const(1)
 
 
 class Uplink:
-    """Args:
+    """The connection to the server, and what is needed to open the next one.
+
+    Args:
     connect: esp_link.tcp.connect, or its like.
     wake: function of no arguments: the mailbox should be served.
     start_task: function that runs a coroutine as a task of the bridge and returns it.
@@ -108,7 +110,7 @@ class Uplink:
         self._ended.set()
 
     def tick(self, client_present):
-        """Keepalives and the server's silence: call it after each tick of the countdowns."""
+        """See to keepalives and to the server's silence. Call it after each tick of the countdowns."""
         if self._connecting and self._times.over(_T_SILENCE):
             task, self._connecting = self._connecting, None
             task.cancel()

@@ -21,6 +21,8 @@ MAX_REPORTS = 8
 
 
 class ByteEngine:
+    """The engine of a MemoryTarget that is exact or atomic. Arguments are those of MemoryTarget."""
+
     def __init__(self, port, size, address_bits, read_only, atomic):
         self.memory = bytearray(size)
         self.on_use = self.on_read = self.on_written = None
@@ -91,7 +93,7 @@ class ByteEngine:
             self._moved += 1
         elif event & WRITE_REQ:
             for i in range(target.readinto(self._in)):
-                self._take(self._in[i])
+                self._store(self._in[i])
         elif event & ADDR_MATCH_READ:
             self._end_write()
             self._reading = True
@@ -116,7 +118,7 @@ class ByteEngine:
         if not self._reading:
             self._end(END_WRITE, self._moved)
 
-    def _take(self, value):
+    def _store(self, value):
         if self._missing:
             self._address = self._address << 8 | value
             self._missing -= 1

@@ -1,4 +1,4 @@
-"""What a stream and a packet device have in common on the controller's side.
+"""The controller's side of a device, as far as a stream and a packet device have it in common.
 
 Bus errors are not raised: a transfer that fails is repeated, and `failures` counts. What is raised is OSError
 (ECONNRESET), once, after the device has begun anew: what was on its way then is lost, or will come again. If something
@@ -19,7 +19,9 @@ REWRITE_MS = 100
 
 
 class DeviceController(DeviceWaits):
-    """Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
+    """A device as its controller sees it: a base class.
+
+    Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
 
     A controller has these methods:
 
@@ -120,7 +122,7 @@ class DeviceController(DeviceWaits):
             self.resets += 1
 
     def _meet(self):
-        """Another epoch of the device: it may have other sizes. True if it is known now."""
+        """Read DEVICE of another epoch, which may have other sizes. True if it is known now."""
         epoch = self._box.status.target_epoch
         if not self._identify():
             return False

@@ -1,4 +1,4 @@
-"""What a stream and a packet device have in common on the target's side: a mailbox, its events, and waiting.
+"""The target's side of a device, as far as a stream and a packet device have it in common: a mailbox and its events.
 
 All state is in the mailbox's memory, so events are hints: they may be late, coalesced or lost. The interrupt itself
 only sets flags, and has the work scheduled; every call of the application (`any`, `read`, `ioctl`, ..) does it as well,
@@ -40,16 +40,16 @@ POLLOUT = 4
 
 
 def validate_capacity(name, value):
-    """Raises ValueError unless the value can be a capacity."""
+    """Raise ValueError unless the value can be a capacity."""
     if not 1 <= value <= MAX_CAPACITY:
         raise ValueError("%s must be 1..%d, not %r" % (name, MAX_CAPACITY, value))
 
 
 class DeviceTarget(Pollable, DeviceWaits):
-    """A base class, for `select.poll` wants one. A device has these methods:
+    """A device in its own program: a base class, since `select.poll` wants one. A device has these methods:
 
     _fits(n): there is room for a transfer of n bytes.
-    _take(payload): keep what arrived, and accept it in the mailbox when nothing of the device's can fail any more.
+    _keep(payload): store what arrived, and accept it in the mailbox when nothing of the device's can fail any more.
     _offer(): put what waits into free slots of the mailbox.
     _confirm(number): the controller has the transfer with this number.
     _levels(): (available, room) for STATUS.
@@ -153,11 +153,11 @@ class DeviceTarget(Pollable, DeviceWaits):
         return self
 
     def flags(self):
-        """In the handler: the events that it is called for."""
+        """The events that the handler is called for, while it runs."""
         return self._flags
 
     def _on_use(self):
-        """In an interrupt: does not allocate."""
+        """The mailbox has been used. Called in an interrupt: it does not allocate."""
         self._port.schedule(self._on_schedule_ref)
         self._rx_flag.set()
         self._tx_flag.set()
@@ -187,8 +187,10 @@ class DeviceTarget(Pollable, DeviceWaits):
         self._leave()
 
     def _end(self):
-        """The end of a call that has changed something: offer it, tell of it. It does not raise MemoryError, for what
-        the call has done is done."""
+        """End a call that has changed something: offer that, and tell of it.
+
+        MemoryError is not raised, because what the call has done is done.
+        """
         try:
             self._offer()
             self._publish()
@@ -206,7 +208,7 @@ class DeviceTarget(Pollable, DeviceWaits):
             await sleep_ms(POLL_MS)
 
     def _enter(self):
-        """The device is in use until `_leave`: a scheduled callback keeps its hands off."""
+        """Begin a call: until `_leave` a scheduled callback leaves the device alone."""
         self._busy += 1
         if self._busy > 1:
             return
@@ -260,7 +262,7 @@ class DeviceTarget(Pollable, DeviceWaits):
                 self._forget()
                 events = IRQ_RESET
             self._examining = False
-        self._receive()
+        self._fetch_all()
         self._confirm_all()
         self._offer()
         self._publish()
@@ -273,7 +275,7 @@ class DeviceTarget(Pollable, DeviceWaits):
         self._base = 0
         self._stalled = self._over = False
 
-    def _receive(self):
+    def _fetch_all(self):
         box = self._box
         while box.arrived():
             if not box.fetch(self._stalled and self._stall.expired()):
@@ -288,7 +290,7 @@ class DeviceTarget(Pollable, DeviceWaits):
                 self._over = True
                 return
             self._stalled = self._over = False
-            self._take(payload)
+            self._keep(payload)
             self._rx_flag.set()
         self._stalled = False
 

@@ -1,9 +1,9 @@
-"""The mailbox, the client's side: an I2C memory that the bridge reads and writes.
+"""The target's side of the mailbox: a memory that the controller reads and writes. docs/protocol.md section 2.
 
-The bridge can overwrite all of the memory at any moment, between two bytecodes
+The controller can overwrite all of the memory at any moment, between two bytecodes
 too. So what comes is copied first, then checked, and not looked at again; what
 goes is made and sealed in a private buffer, then copied, and not read back: a
-checksum or MAC over the memory itself would be one over what the bridge put there.
+checksum or MAC over the memory itself would be one over what the controller put there.
 """
 
 from i2c_devices.memory_target import MemoryTarget
@@ -14,10 +14,12 @@ from protocol.target_cells import decode_ack, decode_sync, encode_status_into
 
 
 class MailboxTarget:
-    """Args:
+    """The mailbox in the target's memory.
+
+    Args:
     port: i2c_devices.ports.TargetPort.
     epoch: of the target, random, 0..65535; 0 is taken for 1.
-    wake: function of no arguments, called when the bridge has used the
+    wake: function of no arguments, called when the controller has used the
         mailbox; it may be called from an interrupt handler.
     layout: protocol.mailbox, or what has its sizes (protocol/device.py).
     read_only: as of MemoryTarget.
@@ -38,16 +40,16 @@ class MailboxTarget:
         self._outgoing_view = memoryview(self._outgoing)
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
-        # Last the one that the bridge looks at by itself: what comes with a transfer must not be of an older epoch.
+        # The one that the controller polls is written last: what comes with a transfer must not be of an older epoch.
         self._status_places = sorted({layout.STATUS, behind, behind + layout.TX_STRIDE}, reverse=True)
         self._wake = wake
-        # The bridge has used the mailbox; the reader clears it. The target's event says so, and so does
+        # The controller has used the mailbox; the reader clears it. The target's event says so, and so does
         # progress that is seen in memory, since events can be lost.
         self.used = False
         self.heard = False  # an event has told of it; the reader clears it
         self.damaged = 0  # transfers and cells that failed their checksum
-        self.resyncs = 0  # epochs of the bridge that were met
-        self.other_layout = 0  # version of a bridge with another mailbox, if one has been met
+        self.resyncs = 0  # epochs of the controller that were met
+        self.other_layout = 0  # version of a controller with another mailbox, if one has been met
         self.max_payload = layout.PAYLOAD
         self.status = layout.StatusCell()
         self.status.target_epoch = epoch or 1
@@ -95,10 +97,10 @@ class MailboxTarget:
         self._epochs = epochs
         self.changed = True
 
-    # From the bridge
+    # From the controller
 
     def poll(self):
-        """Look at SYNC and ACK. Returns True if the bridge began a new epoch, since it last said so."""
+        """Look at SYNC and ACK. Returns True if the controller began a new epoch, since it last said so."""
         sync, ack = self._layout.SYNC, self._layout.ACK
         self._cell[:] = self._view[sync : sync + box.SYNC_BYTES]
         if self._cell[0]:
@@ -119,7 +121,7 @@ class MailboxTarget:
         controller_epoch, target_epoch, max_payload = sync
         if target_epoch != self.status.target_epoch or controller_epoch == self.status.controller_epoch:
             return False
-        if not controller_epoch or max_payload < MIN_FRAME:  # no bridge says that, and no line could ever go
+        if not controller_epoch or max_payload < MIN_FRAME:  # no controller says that, and no line could ever go
             return False
         self._restart(controller_epoch)
         self.used = True
@@ -134,8 +136,9 @@ class MailboxTarget:
             self.changed = self.used = True
 
     def transfers(self):
-        """Yield (kind, connection, payload) of each transfer that has arrived, and accept it when the next one is
-        asked for: one that has met an exception comes again.
+        """Yield (kind, connection, payload) of each transfer that has arrived.
+
+        A transfer is accepted when the next one is asked for: one that has met an exception comes again.
 
         payload: memoryview, valid until the next step.
         """
@@ -177,22 +180,22 @@ class MailboxTarget:
         return self._received_view[box.HEADER : box.HEADER + get16(self._received, box.LENGTH)]
 
     def accept(self):
-        """Take the transfer that was fetched: the bridge is told with the next `publish`."""
+        """Count the transfer that was fetched as received: the controller is told with the next `publish`."""
         self.status.next = (self.status.next + 1) & 0xFF
         self.changed = self.used = True
         self._acknowledge(self._received[3])
 
-    # To the bridge
+    # To the controller
 
     @property
     def pending(self):
-        """True while the bridge has something to fetch, or an answer to see."""
+        """True while the controller has something to fetch, or has not said that it has fetched it."""
         return self.status.base != self.status.end
 
     def slot(self):
         """(bytearray, offset in it) where the next payload is to be written, or None if no slot is free.
 
-        The bytearray is private: the bridge neither sees nor changes it.
+        The bytearray is private: the controller neither sees nor changes it.
         """
         status = self.status
         if self._epochs is None or diff8(status.end, status.base) >= box.SLOTS:
@@ -216,17 +219,17 @@ class MailboxTarget:
         self.changed = True
 
     def drop(self, connection):
-        """Ask the bridge to close this connection."""
+        """Ask the controller to close this connection."""
         self.status.drop = connection
         self.changed = True
 
     def beat(self):
-        """Show that the client runs: at least every second. What else has changed is still to be told by `publish`."""
+        """Show that the target runs: at least every second. What else has changed is still to be told by `publish`."""
         self.status.beat = (self.status.beat + 1) & 0xFF
         self._publish_cells()
 
     def publish(self):
-        """Make what has changed visible. Returns True if the bridge should look (pulse syn)."""
+        """Make what has changed visible. Returns True if the controller should look (pulse syn)."""
         changed = self.changed
         if changed:
             self.changed = False

@@ -2,7 +2,7 @@
 
 
 class MemoryController:
-    """The controller's side, over machine.I2C or machine.SoftI2C.
+    """The controller of a memory device, over machine.I2C or machine.SoftI2C.
 
     Raises OSError as they do: ENODEV if nothing answers, EIO if it stops
     answering, ETIMEDOUT if it holds the clock for too long.

@@ -5,6 +5,8 @@ END_WRITE = 32
 
 
 class MemoryEngine:
+    """The engine of any other MemoryTarget. Arguments are those of MemoryTarget."""
+
     def __init__(self, port, size, address_bits, read_only):
         self.memory = bytearray(size)
         self.on_use = self.on_read = self.on_written = None
@@ -54,7 +56,7 @@ class MemoryEngine:
             self._target = self._irq = None
 
     def _on_event(self, target):
-        """Interrupt handler. Does not allocate, unless a callback does."""
+        """Handle the target's interrupt. Nothing is allocated, unless a callback does."""
         if self._ranges:
             self.restore()
         if self.on_use is not None:

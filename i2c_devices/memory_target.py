@@ -15,7 +15,7 @@ from i2c_devices.memory_engine import MemoryEngine
 
 
 class MemoryTarget:
-    """The target's side.
+    """A memory in its own program.
 
     Args:
         port: i2c_devices.ports.TargetPort.
@@ -80,7 +80,7 @@ class MemoryTarget:
         self._engine.close()
 
     def set_hard(self, hard):
-        """True: on_use is called from a hard interrupt handler. Raises ValueError if the port has none."""
+        """Have on_use called from a hard or a soft interrupt handler. Raises ValueError if the port has no hard ones."""
         self._engine.set_hard(hard)
 
     def put(self, at, data):
@@ -92,13 +92,15 @@ class MemoryTarget:
         return self._engine.restore()
 
     def poll(self):
-        """Call the callbacks that wait: for those that an interrupt could not."""
+        """Call the callbacks that an interrupt could not call."""
         self._engine.poll()
 
     def update(self):
-        """`with target.update() as memory:` what is changed inside becomes visible as one: a read that has begun
-        sees the old block to its end, a later one the new. After an exception the old block stands. One
-        in a callback, in the middle of another, is shown, or given up, with that."""
+        """Change several bytes as one: `with target.update() as memory:`.
+
+        A read that has begun sees the old block to its end, a later one the new block. After an exception the old
+        block stands. An update in a callback, in the middle of another one, is shown or given up with that.
+        """
         return self._engine.update()
 
     @property

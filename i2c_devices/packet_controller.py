@@ -8,7 +8,7 @@ POLL_MS = 10
 
 
 class PacketController(DeviceController):
-    """Args, and what is raised: as of StreamController."""
+    """The controller of a packet device. Arguments and exceptions are those of StreamController."""
 
     def __init__(self, i2c, address, *, interval_ms=POLL_MS):
         super().__init__(i2c, address, PACKET, interval_ms)

@@ -14,7 +14,9 @@ from protocol.device import MAX_PAYLOAD, PACKET
 
 
 class PacketTarget(DeviceTarget):
-    """Args:
+    """A packet device.
+
+    Args:
     port: i2c_devices.ports.TargetPort.
     max_packet: bytes of the longest packet, 1..1,024.
     rx_queue, tx_queue: packets that wait for the application, and for the controller.
@@ -103,7 +105,7 @@ class PacketTarget(DeviceTarget):
     def _fits(self, n):
         return len(self._rx) < self._rx_queue
 
-    def _take(self, payload):
+    def _keep(self, payload):
         if self._on_packet is None:
             self._rx.append(bytes(payload))
             self._box.accept()

@@ -1,4 +1,4 @@
-"""Which pins a board's lines are, and that no two are one. Needed at the start only: pb_link has it forgotten then."""
+"""The pins of a board's lines, and the rule that no two lines are one pin. pb_link needs it at its start only."""
 
 # scl and sda of the Pyboard's I2C ports, which are chosen by these names, or by number.
 PYBOARD_PINS = {"X": ("X9", "X10"), "Y": ("Y9", "Y10")}
@@ -8,7 +8,7 @@ HIDDEN_DEFAULTS = ("rp2", "esp32")
 
 
 def lines(port_name, arguments, named_arguments, pin_class):
-    """As `TargetPort.lines`, of what it was given."""
+    """What `TargetPort.lines` returns, of the arguments that the TargetPort was given."""
     named = [(name, named_arguments[name]) for name in ("scl", "sda") if name in named_arguments]
     if port_name in HIDDEN_DEFAULTS and len(named) < 2:
         raise ValueError("I2CTarget: name its pins, scl and sda: on %s each board has others" % port_name)
@@ -25,7 +25,7 @@ def lines(port_name, arguments, named_arguments, pin_class):
 
 
 def validate_pins(lines):
-    """Raises ValueError that names both if two lines are one pin. lines: list of (name, Pin)."""
+    """Raise ValueError that names both lines if two are one pin. lines: list of (name, Pin)."""
     for i, (name, pin) in enumerate(lines):
         for other, used in lines[:i]:
             if pin is used or repr(pin) == repr(used):  # zephyr makes a new object each time

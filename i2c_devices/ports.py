@@ -1,4 +1,4 @@
-"""What differs between MicroPython's ports, as an I2C target: all of it is here, decided at construction.
+"""All that differs between MicroPython's ports as I2C targets, decided at construction.
 
 A device asks its `TargetPort` what the board can do, and raises at once, with a sentence, for what it cannot. The
 facts are those of docs/i2c-devices.md, read in MicroPython's documentation and source; not run on hardware.
@@ -12,7 +12,7 @@ try:
 except ImportError:  # CPython
 
     def schedule(function, argument):
-        """Has the function called soon, outside of the interrupt."""
+        """Have the function called soon, outside of the interrupt."""
         function(argument)
 
 
@@ -56,7 +56,7 @@ def port_named(name):
 
 
 def drive(pin, level):
-    """Make the Pin an output of this level, whatever it was before. A level written to one that is none is lost."""
+    """Make the Pin an output of this level, whatever it was before. A level written to an input is lost."""
     pin.init(pin.OUT, value=level)
 
 
@@ -66,8 +66,9 @@ def let_go(pin):
 
 
 class TargetPort:
-    """How this board becomes an I2C target: kept, because the target is opened
-    again each time the bus has been released.
+    """The way in which this board becomes an I2C target.
+
+    It is kept, because the target is opened again each time the bus has been released.
 
     Args:
         factory: machine.I2CTarget, or something like it.
@@ -109,7 +110,7 @@ class TargetPort:
         return True
 
     def validate_memory(self, size, address_bits):
-        """Raises ValueError if this board cannot be a memory of this size."""
+        """Raise ValueError if this board cannot be a memory of this size."""
         if address_bits not in (8, 16):
             raise ValueError("a memory address has 8 or 16 bits, not %r" % (address_bits,))
         if size < 1:
@@ -123,7 +124,7 @@ class TargetPort:
             )
 
     def validate_byte_events(self, wanted):
-        """Raises ValueError if this board's target cannot ask Python for each byte. wanted: what needs it."""
+        """Raise ValueError if this board's target cannot ask Python for each byte. wanted: what needs it."""
         if not self.port.byte_events:
             raise ValueError(
                 "%s needs an I2CTarget that interrupts for each byte, and that of %s does not"
@@ -131,6 +132,6 @@ class TargetPort:
             )
 
     def validate_hard(self):
-        """Raises ValueError if this board has no hard interrupts of the target."""
+        """Raise ValueError if this board has no hard interrupts of the target."""
         if not self.port.hard:
             raise ValueError("on %s the interrupts of an I2CTarget are soft only" % self.port.name)

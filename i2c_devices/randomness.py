@@ -4,7 +4,7 @@ import os
 
 
 def urandom(n):
-    """As os.urandom. Raises: RuntimeError where there is no generator."""
+    """Return n random bytes of os.urandom. Raises: RuntimeError where there is no generator."""
     if not hasattr(os, "urandom"):
         raise RuntimeError("this board has no os.urandom: a target can be given life= instead, new in each run")
     return os.urandom(n)

@@ -1,4 +1,4 @@
-"""Linux: the controllers of this package over smbus2.
+"""The controllers of this package on Linux, over smbus2.
 
     from smbus2 import SMBus, i2c_msg
     stream = StreamController(SMBusI2C(SMBus(1), i2c_msg), 0x20)
@@ -10,7 +10,7 @@ long: transfers are then damaged and repeated.
 
 
 class SMBusI2C:
-    """What this package uses of machine.I2C. Args: bus: smbus2.SMBus; i2c_msg: smbus2.i2c_msg."""
+    """The methods of machine.I2C that this package uses, on Linux. Args: bus: smbus2.SMBus; i2c_msg: smbus2.i2c_msg."""
 
     def __init__(self, bus, i2c_msg):
         self._bus = bus

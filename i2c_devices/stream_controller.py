@@ -8,7 +8,9 @@ POLL_MS = 10
 
 
 class StreamController(DeviceController):
-    """Args:
+    """The controller of a stream device.
+
+    Args:
     i2c: machine.I2C, machine.SoftI2C or smbus_i2c.SMBusI2C.
     address: of the target, 7 bits.
     interval_ms: as of DeviceController.

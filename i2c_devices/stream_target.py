@@ -18,7 +18,9 @@ MIN_PAYLOAD = 16
 
 
 class StreamTarget(DeviceTarget):
-    """Args:
+    """A stream device.
+
+    Args:
     port: i2c_devices.ports.TargetPort.
     rxbuf, txbuf: bytes towards the application, and towards the controller.
         A transfer has at most half of the larger one, 16..1,024 bytes: max_payload;
@@ -105,7 +107,7 @@ class StreamTarget(DeviceTarget):
     def _fits(self, n):
         return n <= self._rx.room
 
-    def _take(self, payload):
+    def _keep(self, payload):
         self._rx.put(payload)
         self._box.accept()
 

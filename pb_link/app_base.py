@@ -21,7 +21,9 @@ from protocol.lines import decode_line, encode_line
 
 
 class AppBase:
-    """Args:
+    """The application of a client: a base class.
+
+    Args:
     conn_id: str, the id by which the server knows this client; a trailing
         newline is dropped.
     config: list (port, server, timeout ms, seconds between reports, ssid,

@@ -1,4 +1,4 @@
-"""Is the ESP8266 alive, and when may it be reset? Decides; touches no pin.
+"""Decides whether the ESP8266 is alive, and when it may be reset. It touches no pin.
 
     BOOTING --used--> ALIVE --silence--> (reset) --> BOOTING
        +----time-out, doubled each time--> (reset) --^
@@ -16,6 +16,8 @@ from primitives.timeout import Timeout
 
 
 class BridgeWatch:
+    """The state of the ESP8266, as far as the client can tell."""
+
     def __init__(self):
         self.resets = 0
         self.alive = False
@@ -45,7 +47,7 @@ class BridgeWatch:
         self._absences = 0
 
     def pulse_due(self, pending, news):
-        """Should syn be pulsed now? pending: the bridge has something to fetch;
+        """True if syn should be pulsed now. pending: the bridge has something to fetch;
         news: there is something that it has not been told of."""
         if not (news or pending and self._pulse.expired()):
             return False

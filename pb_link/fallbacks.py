@@ -1,11 +1,11 @@
-"""Counts what was found in the mailbox by the clock, since no edge on ack and no event of the target had told of it."""
+"""Counts what a look by the clock found in the mailbox, because no edge on ack and no event had told of it."""
 
 from pb_link.limits import EDGE_LATE_MS
 from primitives.platform import sleep_ms
 
 
 class Fallbacks:
-    """Args: log: function of a text."""
+    """The counts of both ends. Args: log: function of a text."""
 
     def __init__(self, log):
         self.client = 0

@@ -57,7 +57,7 @@ class Link:
         self._verbose = verbose
         self.flag = TimedFlag()
         self._nonces = Nonces(Hmac(settings.key).digest)
-        self._box = MailboxTarget(port, get16(self._nonces.take(2), 0), self.flag.set)
+        self._box = MailboxTarget(port, get16(self._nonces.draw(2), 0), self.flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
@@ -280,8 +280,8 @@ class Link:
         controller_epoch = self._box.status.controller_epoch  # drawn by the ESP8266, whose generator is a good one
         seen = bytes((controller_epoch >> 8, controller_epoch & 0xFF, number))
         if self._epoch is None:
-            self._epoch = self._nonces.take(EPOCH_BYTES, seen)
-        nonce = self._nonces.take(NONCE_BYTES, seen)
+            self._epoch = self._nonces.draw(EPOCH_BYTES, seen)
+        nonce = self._nonces.draw(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
         self._connection = self._connection_class(initiator, self.session, self._box.max_payload)
         self._number = number

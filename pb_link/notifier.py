@@ -19,7 +19,9 @@ from protocol.errors import LinkDown
 
 
 class Notifier:
-    """Args:
+    """The one who calls the hooks.
+
+    Args:
     app: object with the four coroutines.
     tasks: primitives.supervisor.Supervisor; what a hook raises becomes its fault.
     """
@@ -38,7 +40,7 @@ class Notifier:
         self._report = None
 
     def failed(self, kind):
-        """An initial failure, control.BAD_WIFI or BAD_SERVER. After the first connection nothing is one."""
+        """Note an initial failure, control.BAD_WIFI or BAD_SERVER. After the first connection there is none."""
         if not self._was_up and kind not in self._noted:
             self._noted += (kind,)
             self._failures.append(kind)

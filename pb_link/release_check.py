@@ -1,4 +1,4 @@
-"""Says when the ESP8266's firmware and this client are not of one release: at the start, once, and what to do."""
+"""Says once, at the start, if the ESP8266's firmware and this client are of different releases, and what to do."""
 
 from protocol.control import RELEASE_RECORD
 
@@ -11,7 +11,7 @@ def decode_release(record):
 
 
 class ReleaseCheck:
-    """`bridge`: the release that the ESP8266 has told, (major, minor, patch), or None."""
+    """The comparison of releases. `bridge`: that of the ESP8266, (major, minor, patch), or None if it is not known."""
 
     def __init__(self):
         self.bridge = None

@@ -1,4 +1,4 @@
-"""Is every wire between this board and the ESP8266 where it should be? At the prompt, with no link running:
+"""The self test: is every wire between this board and the ESP8266 where it should be? At the prompt, with no link:
 
     from pb_link import selftest
     selftest.run()

@@ -1,4 +1,4 @@
-"""What a client must be told: checked, with errors that name the item.
+"""The settings of a client, validated with errors that name the item.
 
 The list of the configuration is (port, server, timeout in ms, seconds between
 reports, ssid, password, key); the named form is a dict with the names below.

@@ -1,4 +1,4 @@
-"""When memory runs out: the link collects garbage, drops the connection, and goes on with another one.
+"""What the link does when memory runs out: collect garbage, drop the connection, and go on with another one.
 
     a failed allocation            the next connection resumes at the line that was not taken
     _RETRIES of them, and no       the next one announces half of the longest line: the server holds
@@ -19,7 +19,7 @@ _RESTORE_MS = const(30000)
 
 
 class Shortage:
-    """Args: max_line: bytes of the longest line, when there is memory."""
+    """The state of the shortage. Args: max_line: bytes of the longest line, when there is memory."""
 
     def __init__(self, max_line):
         self.max_line = max_line  # to be announced

@@ -12,7 +12,7 @@ _MODULES = ("pb_link.start", "pb_link.settings", "protocol.credentials", "protoc
 
 
 def validated(conn_id, config, hardware):
-    """(client id, Settings, hardware): what a Link wants. Raises: as AppBase."""
+    """Return (client id, Settings, hardware) for a Link. Raises: what AppBase raises."""
     if not hasattr(os, "urandom"):
         raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
     return parse_id(conn_id), Settings(config), _hardware(hardware)

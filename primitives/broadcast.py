@@ -6,7 +6,7 @@ from primitives.timed_flag import Sleepers
 
 
 class Broadcast:
-    """Tasks wait in a loop: `while not condition(): await changed.wait()`.
+    """A condition that may have changed. Tasks wait in a loop: `while not condition(): await changed.wait()`.
 
     `pulse` wakes those that wait now; it is not for interrupt handlers.
     """

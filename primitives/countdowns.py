@@ -4,7 +4,7 @@ from primitives.platform import ticks_diff, ticks_ms
 
 
 class Countdowns:
-    """Each is over at the first `tick` that comes at least `ms` milliseconds after its `start`.
+    """Countdowns, each of which is over at the first `tick` that comes at least `ms` milliseconds after its `start`.
 
     `tick` must be called at least once in 6 days: `ticks_diff` sees no further. Before its first `start` one is over.
     Args: count: how many; they are named 0 .. count - 1.

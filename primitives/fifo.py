@@ -1,4 +1,4 @@
-"""A ring of bytes of fixed size: what is put in comes out in order. Neither grows nor waits."""
+"""A ring of bytes of fixed size: what is put in comes out in order. It neither grows nor waits."""
 
 
 def as_bytes(data):
@@ -7,7 +7,7 @@ def as_bytes(data):
 
 
 class Fifo:
-    """Args: size: bytes."""
+    """A ring of `size` bytes."""
 
     def __init__(self, size):
         self.size = size

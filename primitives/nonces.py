@@ -25,13 +25,16 @@ except ImportError:  # CPython
 
 
 class Nonces:
-    """Args: digest: function (*parts) -> 32 bytes, under a key that nobody else has: `Hmac.digest`."""
+    """The source of the nonces and epochs of one end.
+
+    Args: digest: function (*parts) -> 32 bytes, under a key that nobody else has: `Hmac.digest`.
+    """
 
     def __init__(self, digest):
         self._digest = digest
         self._last = b""
 
-    def take(self, count, more=b""):
-        """Returns count bytes, at most 32. more: bytes that may differ from those of another epoch."""
+    def draw(self, count, more=b""):
+        """Return count bytes, at most 32. more: bytes that may differ from those of another epoch."""
         self._last = self._digest(b"pb_link nonce", self._last, os.urandom(16), moment(), more)
         return self._last[:count]

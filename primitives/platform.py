@@ -75,7 +75,7 @@ except ImportError:  # CPython
         return sock.writable()
 
     class Flag:
-        """As above, for callbacks of the same loop."""
+        """What the Flag above is, for callbacks of the same loop."""
 
         def __init__(self):
             self._event = asyncio.Event()

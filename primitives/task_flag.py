@@ -4,7 +4,7 @@ import asyncio
 
 
 class TaskFlag:
-    """As `platform.Flag`, but not for interrupt handlers, and no object that MicroPython polls.
+    """A `platform.Flag` that is not for interrupt handlers, and is no object that MicroPython polls.
 
     A program with many sockets wants this one: MicroPython's unix port up to
     1.25 at least crashes when its poll set grows while an object without a file

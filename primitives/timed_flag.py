@@ -83,7 +83,7 @@ try:
             self._queue = None  # that they are in
 
         def wake(self):
-            """All that sleep now. Not for interrupt handlers."""
+            """Wake all that sleep now. Not for interrupt handlers."""
             for task in self._tasks:  # each is in the queue, because another task runs
                 if not task.data:  # else it has been cancelled, and would forget that
                     self._queue.remove(task)

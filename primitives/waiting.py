@@ -1,6 +1,4 @@
-"""Waiting with a time limit, and until when. Apart from `platform.py`, because the bridge counts bytes of heap, and
-never does it.
-"""
+"""Waiting with a time limit. Apart from `platform.py`, because the bridge counts bytes of heap and never does it."""
 
 import asyncio
 
@@ -28,7 +26,7 @@ except ImportError:  # CPython
             return await awaitable
 
     class TimedFlag(Flag):
-        """As in timed_flag.py."""
+        """The class of timed_flag.py, for CPython."""
 
         by_clock = False
 
@@ -46,7 +44,7 @@ except ImportError:  # CPython
                 self.by_clock = True
 
     class Sleepers:
-        """As in timed_flag.py."""
+        """The class of timed_flag.py, for CPython."""
 
         def __init__(self):
             self._woken = asyncio.Event()

@@ -1,5 +1,6 @@
-"""Control records: what client and bridge tell each other, in transfers of
+"""Control records, which client and bridge send each other in transfers of
 kind CONTROL. They exist in the mailbox only; nothing from TCP becomes one.
+docs/protocol.md section 7.
 
     CONFIG      client -> bridge   0  1  kind 01
                                    1  2  port of the server

@@ -1,4 +1,4 @@
-r"""The memory of a stream or packet device: what lies where. `docs/i2c-devices.md` has the rules.
+r"""The layout of a stream or packet device's memory. `docs/i2c-devices.md` has the rules.
 
 The cells, the numbered transfers and their checksums are those of `mailbox.py`, whose client is a target and whose
 bridge is a controller. P is max_payload, the longest payload of a transfer.
@@ -68,7 +68,7 @@ class DeviceStatusCell(StatusCell):
         self.room = 0
 
     def read(self, buf, at=0):
-        """As StatusCell.read."""
+        """Take the fields from buf, as StatusCell.read does."""
         if not super().read(buf, at, LAYOUT_VERSION, _STATUS_SEED, Layout.STATUS_BYTES):
             return False
         self.faults = buf[at + 1]

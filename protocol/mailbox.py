@@ -1,7 +1,7 @@
-"""The mailbox of the link: what lies where in the target's memory, and the checksum over it.
+"""The layout of the mailbox in the target's memory, its cells and transfers, and their checksums.
 
-The bridge is the I2C controller and does all transfers; the client is the
-target, whose memory this is. Both see the same bytes, so all state is always
+The bridge of the link is the I2C controller and does all transfers; the client
+is the target, whose memory this is. Both see the same bytes, so all state is always
 readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
 
     address  bytes

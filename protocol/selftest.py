@@ -1,4 +1,4 @@
-"""What client and bridge agree on for the self test of the wires. Loaded for a self test only.
+"""The self test of the wires, as far as client and bridge agree on it. Loaded for a self test only.
 
 A client that holds syn low while the ESP8266 boots asks for it. The bridge
 shows its wires: low pulses, as many as the wire's place in SHOWN, REPEATS

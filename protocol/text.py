@@ -45,7 +45,7 @@ def is_utf8(data):
 
 
 def _is_strict(data):
-    """Of what `str` decodes: it has no surrogate, nothing longer than need be, nothing beyond U+10FFFF."""
+    """True if what `str` decodes has no surrogate, nothing longer than need be, and nothing beyond U+10FFFF."""
     for i in range(0, len(_SECOND), 3):
         lead = _SECOND[i : i + 1]
         at = data.find(lead)
@@ -57,7 +57,7 @@ def _is_strict(data):
 
 
 def _joined(data):
-    """The bytes, of which surrogates have three each, with pairs of them joined."""
+    """Return the bytes with pairs of surrogates, of three bytes each, joined."""
     joined = bytearray()
     start = 0
     at = data.find(b"\xed")

@@ -245,7 +245,7 @@ class Listener:
     async def _proof(self, transport, responder, connection, key):
         """Returns the Welcome whose answer was the right proof."""
         welcome = await connection.welcome(self._store)
-        nonce = self._nonces.take(NONCE_BYTES)
+        nonce = self._nonces.draw(NONCE_BYTES)
         await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
         fault = responder.proof(await transport.next_frame())
         if fault:

@@ -37,12 +37,12 @@ class TestNonces(unittest.TestCase):
         nonces.os = Repeating()
         self.moments = list(moments)
         epoch = Nonces(digest)
-        return [epoch.take(32, more) for _ in range(3)]
+        return [epoch.draw(32, more) for _ in range(3)]
 
     def test_numbers_of_an_epoch_differ_though_moment_and_random_bytes_do_not(self):
         nonces.os.urandom = bytes
         epoch = Nonces(digest)
-        self.assertEqual(len({epoch.take(32, b"x") for _ in range(3)}), 3)
+        self.assertEqual(len({epoch.draw(32, b"x") for _ in range(3)}), 3)
 
     def test_epochs_at_other_moments_have_no_number_in_common(self):
         first, second = self.numbers(b"at 1"), self.numbers(b"at 2")
@@ -57,7 +57,7 @@ class TestNonces(unittest.TestCase):
         nonces.os = Repeating()
         nonces.os.urandom(16)
         epoch = Nonces(digest)
-        self.assertEqual(len(set(first + [epoch.take(32) for _ in range(3)])), 6)
+        self.assertEqual(len(set(first + [epoch.draw(32) for _ in range(3)])), 6)
 
     def test_epochs_that_have_everything_in_common_have_their_numbers_in_common(self):
         """docs/protocol.md section 5 says so: a generator is required."""
@@ -65,7 +65,7 @@ class TestNonces(unittest.TestCase):
 
     def test_as_many_bytes_as_are_asked_for(self):
         for count in (2, 8, 16, 32):
-            self.assertEqual(len(Nonces(digest).take(count)), count)
+            self.assertEqual(len(Nonces(digest).draw(count)), count)
 
 
 class TestMoment(unittest.TestCase):
