@@ -116,7 +116,8 @@ class MailboxController:
             named = _OTHER_TARGET
         elif status.controller_epoch != self._epoch:
             named = _OTHER_CONTROLLER
-        does = _DOES[_NAMED * (bool(self._epoch) + self.synchronised) + named]
+        row = 2 * _NAMED if self.synchronised else _NAMED if self._epoch else 0
+        does = _DOES[row + named]
         if does == _GREET:
             return self._greet()
         if does == _REPEAT:

@@ -80,7 +80,7 @@ class MemoryTarget:
         self._engine.close()
 
     def set_hard(self, hard):
-        """Have on_use called from a hard or a soft interrupt handler. Raises ValueError if the port has no hard ones."""
+        """Call on_use from a hard or a soft interrupt handler. Raises: ValueError if the port has no hard ones."""
         self._engine.set_hard(hard)
 
     def put(self, at, data):
