@@ -5,6 +5,7 @@ Bus errors are not raised: a transfer that fails is repeated, and `failures` cou
 was written that is lost, and a call that reads was told, the next one that writes is told too.
 """
 
+import asyncio  # noqa: F401 - first, because one import inside of another takes stack, and modules below import it
 from errno import ECONNRESET
 
 from i2c_devices.device_waits import DeviceWaits

@@ -8,6 +8,8 @@ When memory runs out in the work, what is left of it is done by the next call or
 that waits. A call that raises MemoryError has done nothing: call it again.
 """
 
+import asyncio  # noqa: F401 - first, because one import inside of another takes stack, and modules below import it
+
 from i2c_devices.device_waits import DeviceWaits
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.pins import validate_pins
