@@ -93,7 +93,6 @@ TESTED_IN = {
     "pb_link/fallbacks.py": "tests/sim/virtual/test_wake_ups.py",
     "pb_link/pb_client.py": "tests/peers/test_demo_server.py",
     "pb_link/s_app.py": "tests/peers/test_demo_server.py",
-    "pb_link/server.py": "tests/peers/test_install.py",
     "pb_link/start.py": "tests/pb_link/test_app_base.py",
     # Numbers, names and plain data, which others use.
     "pb_link/limits.py": "tests/protocol/test_parameters.py",

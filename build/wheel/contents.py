@@ -6,7 +6,7 @@ from build.wheel.imports import TOP, rewritten
 
 PACKAGES = ("protocol", "primitives", "i2c_devices", "server", "esp_link", "sim")
 SOURCES = (".py", ".pyi")
-FACADES = ("server.py",)  # of the checkout's pb_link: in the wheel a package has its place
+FACADES = ("server.py", "server.pyi")  # of the checkout's pb_link: in the wheel a package has its place
 
 
 def write(root, folder):

@@ -1,0 +1,26 @@
+from server import (
+    Connection as Connection,
+)
+from server import (
+    MemoryStore as MemoryStore,
+)
+from server import (
+    Server as Server,
+)
+from server import (
+    SQLiteStore as SQLiteStore,
+)
+from server import (
+    StoreError as StoreError,
+)
+from server import (
+    client_conn as client_conn,
+)
+from server import (
+    run as run,
+)
+from server import (
+    wait_all as wait_all,
+)
+
+__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "wait_all"]
