@@ -29,7 +29,8 @@ class Description:
     extra: the name of the extra in pyproject.toml that has what gateway.py imports, or None;
     reads: the name of the setting with the ids of the clients whose lines the gateway reads, where [] is all of them;
         None: it reads none. Nobody else may read them then;
-    keyless: the name of the setting with the ids of clients that come through the gateway without a key, or None;
+    keyless: the name of the setting with the ids of clients that come through the gateway without a key, or None. One
+        that stands at the top level is an option of `pb-link serve` too;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
     files_per_client: files that the gateway holds open for each client.
     """

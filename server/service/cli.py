@@ -95,7 +95,8 @@ def _parser():
     one.add_argument("--host")
     one.add_argument("--keys", metavar="FILE")
     one.add_argument("--store", metavar="FILE")
-    one.add_argument("--allow-legacy", metavar="ID,..", type=lambda text: text.split(","))
+    for name in _keyless():
+        one.add_argument("--" + name.replace("_", "-"), metavar="ID,..", type=lambda text: text.split(","))
     command("clients", _clients, "Show the clients of the running server.")
     command("backlog", _backlog, "Show for which clients lines wait that they have not acknowledged.")
     one = command("discard", _discard, "Forget the lines that wait for a client: it will never get them.")
@@ -118,8 +119,13 @@ def _parser():
     return parser
 
 
+def _keyless():
+    """The settings at the top level that name the clients that a gateway serves without a key: options of `serve`."""
+    return [one.keyless for one in descriptions().values() if one.at_top and one.keyless]
+
+
 def _settings(options):
-    names = ("app", "port", "host", "keys", "store", "allow_legacy")
+    names = ("app", "port", "host", "keys", "store", *_keyless())
     changes = {name: getattr(options, name, None) for name in names}
     return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG") or None, changes)
 
