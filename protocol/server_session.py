@@ -7,6 +7,7 @@ remembers with what its store has (`server/core/history.py`), and put the store 
 from struct import pack
 
 from protocol.frame import PARTED, REMEMBERED
+from protocol.limits import HANDSHAKE_MS
 from protocol.lines import NUMBERS, diff30
 from protocol.session import ASKED, Session
 
@@ -43,6 +44,11 @@ class ServerSession(Session):
     def knows_peer(self):
         """True if the receiver holds the line numbers of the epoch that the client is in now. Ask while attached."""
         return self._attached.peer_epoch == self.peer_epoch
+
+    def fault(self, now):
+        """As Session.fault. A RESUME that is not answered in time is our store's fault, and not the client's."""
+        fault = super().fault(now)
+        return "no answer to RESUME in %d ms" % HANDSHAKE_MS if fault and self.asked else fault
 
     def _resume(self, now):
         self.state = ASKED

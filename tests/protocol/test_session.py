@@ -92,7 +92,8 @@ class TestStateTable(unittest.TestCase):
                 self.assertIsNone(pair.session.fault(pair.now))
                 self.assertEqual(pair.session.next_timeout(pair.now) == 1, text == "fault", state)
                 pair.later(1)
-                self.assertEqual(pair.session.fault(pair.now), "no RESUME in 10000 ms" if text == "fault" else None)
+                words = "no answer to RESUME in 10000 ms" if state == "ASKED" else "no RESUME in 10000 ms"
+                self.assertEqual(pair.session.fault(pair.now), words if text == "fault" else None)
 
 
 class TestStates(unittest.TestCase):
