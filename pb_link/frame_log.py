@@ -9,18 +9,18 @@ class LoggedConnection(Connection):
     """As Connection, and prints each frame that is received or sent."""
 
     def receive(self, data):
-        _print("<", data)
+        _print("<", data, 0, len(data))
         return super().receive(data)
 
     def encode_into(self, buf, at, now):
         end = super().encode_into(buf, at, now)
         if end > at:
-            _print(">", memoryview(buf)[at + PREFIX : end])
+            _print(">", buf, at + PREFIX, end)
         return end
 
 
-def _print(direction, data):
+def _print(direction, buf, start, end):
     try:
-        print("pb_link:", direction, describe(data))
+        print("pb_link:", direction, describe(memoryview(buf)[start:end]))
     except MemoryError:
         pass  # a line of log is not worth the connection

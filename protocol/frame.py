@@ -134,7 +134,7 @@ class Resume:
         self.lost = lost & NUMBERS
 
     def news(self):
-        """For people at the client, or None: the server's store is not what it was."""
+        """The words for people at the client if the server's store is not what it was, or None."""
         if self.lost or self.parted:
             return "the server's store is an older one, or another one: %s. The link goes on." % (
                 "it does not know of %d lines that had been acknowledged" % self.lost

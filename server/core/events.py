@@ -39,8 +39,7 @@ class Events:
                 subscriber(event, client_id, details)
             except Exception as error:  # it may be anybody's code
                 if not event.startswith(FAILED):  # else there would be no end
-                    text = "%s: %s" % (type(error).__name__, error)
-                    self._tell_some(FAILED, client_id, of=event, error=text, at=place_of(error))
+                    self._tell_some(FAILED, client_id, of=event, error=text_of(error), at=place_of(error))
 
     def refused(self, peer, reason, kind):
         """Tell of a refused connection, within the rate limit. kind: one of REFUSALS."""
@@ -57,6 +56,15 @@ class Events:
         """Say what rate limits have held back, once their periods are over. The listener calls it now and then."""
         for limited in self._limits:
             limited.look()
+
+
+def text_of(error):
+    """Returns NAME: TEXT of an exception, or its name alone if it cannot say more."""
+    name = type(error).__name__
+    try:
+        return "%s: %s" % (name, error)
+    except Exception:  # its own text is anybody's code too
+        return name
 
 
 def place_of(error):

@@ -36,8 +36,11 @@ class PrintedLog:
             _print(_TEXTS[event].format(client=client_id, **details))
 
     def frame(self, text):
-        """Print a line about a frame."""
-        _print(text)
+        """Print a line about a frame, if that is possible: clients are served without it too."""
+        try:
+            _print(text)
+        except OSError:
+            pass  # whoever read the output has gone
 
     def _connected(self, client_id, peer, expected):
         if self.verbose:

@@ -354,7 +354,7 @@ class SQLiteStore(Store):
 
 
 class _Record(Record):
-    """As the file has it, or ahead of it."""
+    """The record of a client in RAM: as the file has it, or ahead of it."""
 
     def __init__(self, client_id):
         super().__init__(client_id)

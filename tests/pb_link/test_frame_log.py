@@ -41,6 +41,18 @@ class TestFrameLog(unittest.TestCase):
     def tearDown(self):
         del frame_log.print
 
+    def test_line_for_which_there_is_no_memory_costs_nothing(self):
+        def fail(*words):
+            raise MemoryError
+
+        frame_log.print = fail
+        frame_log._print("<", bytearray(20), 0, 20)
+        frame_log.memoryview = fail
+        try:
+            frame_log._print(">", bytearray(20), 2, 20)
+        finally:
+            del frame_log.memoryview
+
     def sent(self, end, now):
         """The next frame of this end, without its prefix."""
         buf = bytearray(MAX_FRAME)

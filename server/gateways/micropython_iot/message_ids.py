@@ -38,7 +38,7 @@ class Memory:
         self.first = digest(text)
 
     def note(self, *adding):
-        """For the store. adding: the id that will be added once the store has this."""
+        """Returns the text that is kept in the store. adding: the id that will be added once the store has this."""
         return json.dumps({
             "epoch": self.epoch.hex(),
             "number": (self.number + len(adding)) & NUMBERS,
@@ -66,5 +66,5 @@ class Memory:
 
 
 def digest(text):
-    """Of a message: it is compared with another one, and may be long."""
+    """Returns a short digest of a message, which may be long, to compare it with another one."""
     return sha256(text).digest()[:16]

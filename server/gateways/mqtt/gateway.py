@@ -70,6 +70,7 @@ class Gateway(interface.Gateway):
             self.served_changed()
             await self._failed
         finally:
+            self._failed = None  # no session begins any more
             for session in self._sessions.values():
                 session.end()
             while self._tasks:
@@ -93,8 +94,9 @@ class Gateway(interface.Gateway):
 
     def _ended(self, task):
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() and not self._failed.done():
-            self._failed.set_exception(task.exception())
+        failed = None if task.cancelled() else task.exception()
+        if failed and self._failed and not self._failed.done():
+            self._failed.set_exception(failed)
 
     def _note(self, event, client_id, details):
         if event in ("connected", "disconnected") and client_id in self._sessions:

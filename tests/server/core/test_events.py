@@ -101,3 +101,19 @@ def test_refusals_are_counted_by_kind_and_told_within_the_rate_limit():
 def test_place_of_an_error_without_a_traceback_is_none():
     """Under MicroPython no exception has one."""
     assert place_of(ValueError()) is None
+
+
+def test_subscriber_whose_error_has_no_words_harms_nobody():
+    class Wordless(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def fail_without_words(event, client_id, details):
+        raise Wordless
+
+    events, told = Events(), Told()
+    events.subscribe(fail_without_words)
+    events.subscribe(told)
+    events.tell("connected", "a")
+    assert {event: details for event, _, details in told}["subscriber_failed"]["error"] == "Wordless"
+    assert "connected" in told.names()

@@ -67,3 +67,11 @@ def test_what_the_terminal_cannot_show_is_escaped(monkeypatch, encoding):
     monkeypatch.setattr(printed_log, "print", narrow, raising=False)
     PrintedLog().note("store_gone", None, {"error": "\u20ac"})
     assert lines == [("server:", "\\u20ac")]
+
+
+def test_line_about_a_frame_that_cannot_be_printed_costs_nothing(monkeypatch):
+    def broken(*words):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(printed_log, "print", broken, raising=False)
+    PrintedLog().frame("< HELLO")

@@ -303,6 +303,26 @@ def test_end_comes_whenever_it_is_asked_for(mqtt):
     asyncio.run(main())
 
 
+def test_client_that_may_connect_while_the_gateway_ends_delays_nothing(mqtt):
+    async def main():
+        served = {"a"}
+        answers = {STATUS: 0, UP: None}
+        async with ScriptedBroker(answer=answers.get) as broker, Service(store=MemoryStore()) as service:
+            async with gateway(mqtt, broker, service) as found:
+                found.host.served = lambda: served
+                client = await connected(service)
+                await client.write("in flight")
+                await broker.has(UP, ["in flight"])
+                loop = asyncio.get_running_loop()
+                loop.call_later(0.1, served.add, "b")
+                loop.call_later(0.2, found.served_changed)
+                loop.call_later(0.3, broker.acknowledge)
+            assert found.counts["published_total"] == 1 and broker.left
+            client.cut()
+
+    asyncio.run(main())
+
+
 def test_end_does_not_wait_for_ever(mqtt, monkeypatch):
     monkeypatch.setattr(mqtt, "LEAVE_S", 0.2)
 
