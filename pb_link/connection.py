@@ -34,7 +34,7 @@ class Connection:
         return fault
 
     def encode_into(self, buf, at, now):
-        """As Session.encode_into, the frames of the handshake included."""
+        """Write the next frame, as Session.encode_into does, those of the handshake included."""
         reply = self._reply
         if reply is None:
             return self._session.encode_into(buf, at, now)

@@ -6,7 +6,7 @@ from protocol.framing import PREFIX
 
 
 class LoggedConnection(Connection):
-    """As Connection, and prints each frame that is received or sent."""
+    """A Connection that prints each frame that is received or sent."""
 
     def receive(self, data):
         _print("<", data, 0, len(data))

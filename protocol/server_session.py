@@ -13,7 +13,7 @@ from protocol.session import ASKED, Session
 
 
 class ServerSession(Session):
-    """As Session; between `receive` of the client's RESUME and OPEN it is ASKED, until the adapter calls `answer`."""
+    """A Session that is ASKED from the client's RESUME on until the adapter calls `answer`, and OPEN then."""
 
     def restore(self, peer_epoch, expected, base, outbox):
         """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that
@@ -25,7 +25,7 @@ class ServerSession(Session):
         self.known_until(self.end)
 
     def attach(self, *args, **limits):
-        """As Session.attach, but RESUME is sent only once `answer` has been called."""
+        """Begin on a connection as Session does, but send RESUME only once `answer` has been called."""
         held = super().attach(*args, **limits)
         self._attached.greeting = None
         return held
@@ -46,7 +46,7 @@ class ServerSession(Session):
         return self._attached.peer_epoch == self.peer_epoch
 
     def fault(self, now):
-        """As Session.fault. A RESUME that is not answered in time is our store's fault, and not the client's."""
+        """See Session.fault. A RESUME that is not answered in time is our store's fault, and not the client's."""
         fault = super().fault(now)
         return "no answer to RESUME in %d ms" % HANDSHAKE_MS if fault and self.asked else fault
 

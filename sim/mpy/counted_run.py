@@ -292,7 +292,7 @@ class CountedRun:
         self.good = self.failure is None and all_sent and checker.kept(there) and checker.kept(back)
 
     def explain(self):
-        """For a person: why it failed, with the last words of each program."""
+        """Tell a person why it failed, with the last words of each program."""
         print(f"FAILED: {self.failure or 'the promise was broken'}", file=sys.stderr)
         for who, lines in self.tail.items():
             for line in lines:

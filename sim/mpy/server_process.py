@@ -54,7 +54,7 @@ class ServerProcess:
 
     @property
     def status(self):
-        """Its exit status, or None while it runs."""
+        """The exit status of the process, or None while it runs."""
         return self._process.returncode
 
     def restart_listener(self):

@@ -117,7 +117,7 @@ def bridge_crash(run, event):
 
 
 def bridge_hang(run, event):
-    """Its program stands still until the watchdog bites."""
+    """The bridge's program stands still until the watchdog bites."""
     run.world.block(run.link.bridge, HANG_US)
 
 
@@ -161,12 +161,12 @@ def half_open_server(run, event):
 
 
 def server_restart(run, event):
-    """Its listener and its connections are closed, and it listens again."""
+    """The server closes its listener and its connections, and listens again."""
     run.world.after(0, run.job.restart_listener)
 
 
 def server_kill(run, event):
-    """Its process is killed, and another one started, with the same store."""
+    """The server's process is killed, and another one started, with the same store."""
     run.link.kill_server()
     run.world.after(AWAY_S, run.link.start_server)
 

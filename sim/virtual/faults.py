@@ -132,7 +132,7 @@ class Faults:
         self.later(0.1, 5.0, self.back, self.link.client, self.link.start_client)
 
     def client_busy(self):
-        """Its program is in a long call, a write to a card say; its target answers meanwhile."""
+        """The client's program is in a long call, a write to a card say; its target answers meanwhile."""
         self.client_away(self.random.uniform(0.5, MAX_AWAY_S))
 
     def client_sleep(self):
@@ -164,7 +164,7 @@ class Faults:
         self.run_short(board, name, self.random.randrange(1, 300), self.random.choice((1, 1, 2, 5, 20)))
 
     def run_short(self, board, name, n, count):
-        """From its n-th on, `count` allocations of the board fail. Returns the Shortage."""
+        """Let `count` allocations of the board fail, from its n-th on. Returns the Shortage."""
         self.end_shortage()
         self._short = Shortage(board, name, n, count, lambda frame: self._memory_failed(name, frame))
         return self._short
@@ -277,7 +277,7 @@ class Faults:
         self._broken(self.link.client)
 
     def weak_random(self):
-        """From now on the client's generator gives the same bytes after each boot; and it boots twice."""
+        """Have the client's generator give the same bytes after each boot from now on; and it boots twice."""
         self.link.client.random_repeats = True
         self.client_kill()
         self.later(6, 20, self.client_kill)
@@ -363,7 +363,7 @@ class Faults:
         self._meddle(lambda flow, segment, past: segment[len(segment) // 2 :] + segment[: len(segment) // 2])
 
     def tcp_reflected(self):
-        """What the bridge sent comes back to it, and what the server sent to the server."""
+        """Send back to the bridge what it sent, and to the server what that sent."""
 
         def change(flow, segment, past):
             for connection in self.link.tcp.connections:

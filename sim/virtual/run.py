@@ -176,7 +176,7 @@ class VirtualRun:
         self.good = self.failure is None and whole and checker.kept(there) and checker.kept(back)
 
     def explain(self, file=sys.stderr):
-        """For a person: why it failed, with the last words of the programs."""
+        """Tell a person why it failed, with the last words of the programs."""
         print(f"FAILED: {self.failure or 'the promise was broken'}", file=file)
         for line in self.tail:
             print(line, file=file)

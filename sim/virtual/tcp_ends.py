@@ -119,7 +119,7 @@ class ServerTransport(asyncio.Transport):
         self._loop.call_soon(self._protocol.connection_lost, error)
 
     def vanish(self):
-        """Its process was killed: the system resets what it had open."""
+        """The server's process was killed: the system resets what it had open."""
         if not self._closing:
             self._closing = True
             self._connection.abort("server")
