@@ -1,1 +1,1 @@
-"""The server itself, under both interpreters: connections of clients, their sessions, and what a store must do."""
+"""The core of the server, for both interpreters: client connections, their sessions, and the contract of a store."""

@@ -1,23 +1,23 @@
-"""A back-off for addresses that fail to prove who they are, again and again.
+"""A back-off for addresses that repeatedly fail to authenticate.
 
-A key of 32 bytes is not guessed. But a peer that tries costs a handshake each
-time, and a client with a wrong key fills the log.
+A key of 32 bytes cannot be guessed. But each attempt costs a handshake, and a
+client with a wrong key fills the log.
 """
 
 import time
 
-FREE = 5  # failures in a row that an address has for nothing
-FIRST_S = 0.5  # it then waits for so long, and twice as long after each further failure
+FREE = 5  # failures in a row without a delay
+FIRST_S = 0.5  # the delay after them; it doubles with each further failure
 LONGEST_S = 60.0
-ADDRESSES = 1024  # that are remembered; of more, those that failed first are forgotten
+ADDRESSES = 1024  # the most that are remembered; beyond it, those that failed first are forgotten
 
 _seconds = getattr(time, "monotonic", time.time)  # MicroPython has no other clock that does not wrap
 
 
 class AddressBackoff:
-    """Refuses connections of an address for longer and longer, until one of them succeeds.
+    """Refuses connections from an address for increasing times, until one of them succeeds.
 
-    Many clients may share an address behind a router: one success among them frees it.
+    Many clients may share an address behind a router. One success among them clears its failures.
     """
 
     def __init__(self, clock=_seconds):
@@ -26,14 +26,14 @@ class AddressBackoff:
         self._failures = {}  # address -> (count, time from which it may try again)
 
     def refuses(self, address):
-        """Returns True, and counts it, if a connection from this address is to be closed at once."""
+        """Returns True if a connection from this address is to be closed at once, and counts it."""
         wait_s = self._failures.get(address, (0, 0.0))[1] - self._clock()
         out = 0 < wait_s <= LONGEST_S  # more only if the clock was set back
         self.kept_out += out
         return out
 
     def failed(self, address):
-        """Note that a connection has ended without a proof."""
+        """Note that a connection ended without a valid proof."""
         count = self._failures.pop(address, (0, 0.0))[0] + 1
         wait_s = min(FIRST_S * 2 ** min(count - FREE - 1, 20), LONGEST_S) if count > FREE else 0.0
         self._failures[address] = (count, self._clock() + wait_s)
@@ -41,5 +41,5 @@ class AddressBackoff:
             del self._failures[next(iter(self._failures))]
 
     def succeeded(self, address):
-        """Note that a client at this address has proved who it is: its failures are forgotten."""
+        """Note that a client at this address has authenticated. The address's failures are forgotten."""
         self._failures.pop(address, None)

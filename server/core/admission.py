@@ -1,15 +1,15 @@
-"""Room for connections that have not proved who they are.
+"""Places for connections that have not authenticated yet.
 
-It is shared so that the address which takes most of it is the first to lose some.
+When places run out, the address that holds the most is the first to lose one.
 """
 
 from primitives.timeout import Timeout
 
 
 class Admission:
-    """A bounded number of places for newcomers, objects that have an `address`.
+    """A bounded number of places for newcomers. A newcomer is an object that has an `address`.
 
-    Args: count: of places; grace_ms: for how long a place is its owner's own.
+    Args: count: number of places; grace_ms: for how long a place is protected against some newcomers, see `enter`.
     """
 
     def __init__(self, count, grace_ms):
@@ -18,12 +18,12 @@ class Admission:
         self._taken = []  # (who, Timeout of its grace), the oldest first
 
     def enter(self, newcomer):
-        """Give the newcomer a place. Returns who has to go for it: None, or another one, or the newcomer itself.
+        """Give the newcomer a place. Returns which object loses its place: None, another one, or the newcomer itself.
 
-        If all places are taken, the oldest of the address that has most of them has to go. If the newcomer's own
-        address has as many, it gets the place only if the grace of that one is over. So one address keeps nobody else
-        out, whatever it sends. Where very many come at once, in an attack or after a power cut, those who have a place
-        can finish, and the others come again.
+        If all places are taken, the oldest of the address that has most of them is removed. If the newcomer's own
+        address has as many, the newcomer gets the place only if the grace of that one is over. So one address cannot
+        keep the others out, whatever it sends. If very many connect at once, in an attack or after a power cut, those
+        that have a place can finish, and the others try again.
         """
         leaving = self._leaving(newcomer) if len(self._taken) >= self._count else None
         if leaving is not newcomer:
@@ -32,7 +32,7 @@ class Admission:
         return leaving
 
     def leave(self, one):
-        """Give back the place that this one has, if it has one."""
+        """Free the place of this object, if it has one."""
         self._taken = [entry for entry in self._taken if entry[0] is not one]
 
     def __len__(self):

@@ -1,8 +1,8 @@
-"""Moves the frames of one client's session over the TCP connection that it has now, if it has one.
+"""Moves the frames of one client's session over the client's present TCP connection, if it has one.
 
-Two tasks serve a connection: one reads frames into the session, one writes
-what the session has to say. Keepalives and silence are the Ticker's business.
-Knows nothing of stores.
+Two tasks serve a connection. One reads frames into the session. The other one
+writes the frames that the session has to send. The Ticker handles keepalives
+and silence. This module does not use stores.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from server.core.traffic import Traffic
 
 
 class Carrier:
-    """The frames of one client, on whichever TCP connection it has now.
+    """The transport of one client's frames, over its present TCP connection.
 
-    Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have come;
-    answer: function () to be called when the client's RESUME has come, that returns None or a fault."""
+    Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have arrived;
+    answer: function () that is called when the client's RESUME has arrived, and that returns None or a fault."""
 
     def __init__(self, changed, storing, answer):
         self.transport = None
@@ -41,7 +41,7 @@ class Carrier:
 
     @property
     def up(self):
-        """True while lines can move."""
+        """True while lines can be transferred."""
         return self.transport is not None and self._session.state == OPEN
 
     def add(self, data, numbered):
@@ -55,18 +55,19 @@ class Carrier:
         return not self.queued or self.queued + size <= SEND_BYTES
 
     def wake(self):
-        """Look whether there is something to send."""
+        """Check whether there is something to send."""
         if self.transport is not None:
             self.transport.wake.set()
 
     def admit_all(self):
-        """All that has been written for the client goes into the session: RESUME may acknowledge any number."""
+        """Put all lines for the client into the session. A RESUME may acknowledge any of them."""
         while self._queue and self._queue[0][1]:
             self._session.append(*self._queue.pop(0))
 
     def attach(self, transport, responder):
-        """Have an authenticated connection take over. Returns the bytes of the longest line that waits and that
-        the client does not take, or 0."""
+        """Replace the present connection by an authenticated one.
+
+        Returns the size in bytes of the longest waiting line that the client does not take, or 0."""
         self.disconnect()
         self.transport = transport
         frame, longest = responder.peer_max_frame, responder.peer_max_line
@@ -77,7 +78,7 @@ class Carrier:
         return held
 
     def answered(self, fault):
-        """Go on after the client's RESUME was answered late. Do nothing if the client has gone."""
+        """Continue after the client's RESUME was answered late. Do nothing if the client has disconnected."""
         if fault:
             self.disconnect()
         self._resumed()
@@ -101,7 +102,7 @@ class Carrier:
         self._changed.pulse()
 
     def finish(self):
-        """Send all that is due, delayed acknowledgements included, and then the end of the stream."""
+        """Send everything that is due, including delayed acknowledgements, and then the end of the stream."""
         if self.transport is not None:
             later = ticks_add(ticks_ms(), ACK_DELAY_MS)
             while end := self._session.encode_into(self.transport.buffer, 0, later):
@@ -109,7 +110,7 @@ class Carrier:
             self.transport.finish()
 
     async def serve(self, transport):
-        """Serve the attached transport until it ends. Raises why, unless it was closed here."""
+        """Serve the attached transport until it ends. Raises the cause, unless this side closed it."""
         tasks = Supervisor(transport.close)
         running = (tasks.start(self._receive(transport)), tasks.start(self._send(transport)))
         try:
@@ -135,10 +136,10 @@ class Carrier:
                     fault = self._answer()
                     self._resumed()
                 if fault:
-                    self._storing.set()  # lines that came before it are received
+                    self._storing.set()  # lines that arrived before it are received
                     raise RemoteProtocolError(fault)
             transport.raise_fault()
-            if heard:  # a keepalive wakes nobody
+            if heard:  # a keepalive wakes no task
                 self.traffic.acknowledged(session, ticks_ms())
                 self._storing.set()
                 transport.wake.set()

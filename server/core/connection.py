@@ -1,12 +1,12 @@
-"""A client as the application sees it: `Connection`, one for an id for ever.
+"""`Connection`: a client as the application sees it. An id has one Connection for the life of the process.
 
-While a TCP connection is there, the `Carrier` moves frames between it and the
-session. For as long as the server lives one task alone uses the store: it
-moves received lines into it and only then accepts them, takes lines out for
-readers, puts the lines of writers in, and clears acknowledged ones. Neither the end of a connection nor the
-cancellation of a reader or writer interrupts it, so that no line is stored
-twice, and none is lost on the way. (A store that is `immediate` cannot be
-interrupted: readers and writers use it themselves.)
+While there is a TCP connection, the `Carrier` moves frames between it and the
+session. One task alone uses the store, for as long as the server runs. It
+stores received lines and only then accepts them. It takes lines out for
+readers, stores the lines of writers, and removes acknowledged ones. Neither the
+end of a connection nor the cancellation of a reader or writer interrupts it. So
+no line is stored twice, and none is lost on the way. (A store that is
+`immediate` cannot be interrupted: readers and writers use it directly.)
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from server.core.carrier import Carrier
 from server.core.line_reader import LineReader, Lines, readable
 from server.core.resuming import Resuming
 
-# What the server knew when it gave a WELCOME: the number of it, of this client; the owner in the store; the epoch told.
+# The server's state when it sent a WELCOME: serial number of the client's WELCOME; owner in the store; epoch told.
 _Welcome = namedtuple("_Welcome", ("serial", "owner", "epoch"))
 
 
@@ -32,19 +32,19 @@ class Connection:
     def __init__(self, client_id, registry):
         self.client_id = client_id
         self.nconns = 0  # connections so far
-        self.max_line = MAX_LINE  # bytes of the longest line that the client takes: what it said last to this process
+        self.max_line = MAX_LINE  # bytes of the longest line that the client takes, as it last told this process
         self._registry = registry
-        self.close_all = registry.close_all  # of its own Server; Connection.close_all is that of the process
+        self.close_all = registry.close_all  # for its own Server; Connection.close_all is for that of the process
         self._store = None
-        self._state = None  # ClientState: what the store gave us
+        self._state = None  # ClientState, as the store returned it
         self._session = None
-        self._welcomes = 0  # WELCOMEs given, proven or not
-        self._attached = 0  # serial number of the one of the connection attached last
+        self._welcomes = 0  # WELCOMEs sent, proven or not
+        self._attached = 0  # serial number of the WELCOME of the connection attached last
         self._written = 0  # numbered lines ever put into the store here
         self._old = 0  # lines that were in the outbox when the state was claimed
-        self._base = 0  # what the store was told last
+        self._base = 0  # the base that the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
-        self._writers = []  # calls of write that wait for a place, in order
+        self._writers = []  # calls of `write` that wait for a place, in order
         self._reading = LineReader(client_id)
         self._changed = Broadcast()
         self._storing = TaskFlag()
@@ -76,17 +76,17 @@ class Connection:
         return self.wait_connected()
 
     def __getitem__(self, client_id):
-        """The Connection of another client. Raises KeyError if there is none."""
+        """Returns the Connection of another client. Raises KeyError if there is none."""
         return self._registry[client_id]
 
     async def readline(self, timeout_ms=None):
-        """The client's next line, str with its newline. Waits through outages.
+        """Returns the client's next line, a str with its newline. Waits through outages.
 
-        It has left the store for good then; `lines` is for those who want it again if they die with it.
+        The line has then left the store for good. Use `lines` if a line that is not yet processed must survive a crash.
 
-        timeout_ms: as AppBase.readline: under MicroPython asyncio.wait_for may lose a line.
-        Like `write` with qos it claims the state of a client that has not yet connected in the store.
-        Raises: StoreError; asyncio.TimeoutError; ValueError; LocalProtocolError if the lines are another reader's.
+        timeout_ms: as in AppBase.readline: under MicroPython asyncio.wait_for may lose a line.
+        Like `write` with qos, it claims the client's state in the store, even if the client has not connected yet.
+        Raises: StoreError; asyncio.TimeoutError; ValueError; LocalProtocolError if the lines are reserved for another.
         """
         limit = wait_limit(timeout_ms)
         reading = self._reading
@@ -101,25 +101,26 @@ class Connection:
                 await self._read_directly()
         finally:
             reading.readers -= 1
-            self._storing.set()  # there is room for a line more, or one to give back
-        line = self.text_of(reading.taken[0])  # what cannot be made now stays, and goes back into the store
+            self._storing.set()  # there is room for one more line, or a line to give back
+        line = self.text_of(reading.taken[0])  # if there is no memory for it, it stays and returns to the store
         reading.taken.pop(0)
         return line
 
     def text_of(self, data):
-        """Returns the line (str with its newline) of bytes from the store. Raises: nothing but MemoryError."""
+        """Returns the line, a str with its newline, for bytes from the store. Raises: only MemoryError."""
         text, fault = readable(data)
         if fault:
             self._registry.events.tell("line_mended", self.client_id, fault=fault)
         return text
 
     def lines(self, commit="after", ahead=0):
-        """An async iterator over the client's lines: see `Lines` in line_reader.py."""
+        """Returns an async iterator over the client's lines: see `Lines` in line_reader.py."""
         return Lines(self, commit, ahead)
 
     async def next_after(self, done, ahead, start=0, reader=None):
-        """For Lines, and readers like it. done: (store, number) of the line that the application is done with, or None.
-        Returns (store, number, bytes) of the first that it is not done with and that is not before `start`."""
+        """Returns (store, number, bytes) of the first line not yet processed, from number `start` on.
+
+        Lines and similar readers use it. done: (store, number) of the last line that was processed, or None."""
         self._registry.admit_reader(self.client_id, reader)
         reading = self._reading
         await self._loaded()
@@ -134,8 +135,8 @@ class Connection:
             await self._loaded()
 
     async def done_with(self, done, ahead):
-        """Note that the reader is done with the line (store, number), and those before. Returns when all but `ahead` of
-        them have left the store."""
+        """Note that the reader has processed the line (store, number) and those before it. Returns when all but
+        `ahead` of them have left the store."""
         if done[0] is self._store:
             self._reading.finish(done[1])
             await self._read_directly()
@@ -144,7 +145,7 @@ class Connection:
                 await self._loaded()
 
     async def _read_directly(self):
-        """An immediate store does in the reader's own step what it wants done; another one is asked to."""
+        """Do the reader's operations on an immediate store in its own step. For another store, request them."""
         if self._store.immediate:
             await self._directly(self._reading.step())
         self._storing.set()
@@ -152,15 +153,15 @@ class Connection:
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.
 
-        Args: as AppBase.write. With qos, a line for an absent client waits in the store; without,
-            it is lost unless the client is connected, and the call returns as soon as it is not.
+        Args: as in AppBase.write. With qos, a line for an absent client waits in the store. Without qos, the line
+            is lost unless the client is connected, and the call returns as soon as it is not connected.
 
-        Lines have the order of the calls. Cancelling a call once its line has its place does not take the line back.
-        Raises: TypeError, ValueError for a bad line, or one that is longer than the client takes, as far as that is
-        known; StoreError: the store has failed, and may or may not have it.
+        Lines keep the order of the calls. Cancelling a call does not withdraw a line that already has its place.
+        Raises: TypeError, ValueError for a bad line, or for one that is known to be longer than the client takes;
+        StoreError: the store has failed, and may or may not have the line.
         """
         data = encode_line(line, self.max_line)
-        ticket = object()  # the locks and events of MicroPython do not keep the order of those who wait
+        ticket = object()  # MicroPython's locks and events do not keep the order of the waiting tasks
         self._writers.append(ticket)
         try:
             if not qos:
@@ -176,11 +177,11 @@ class Connection:
             self._raise_fault(session)
 
     def _is_next(self, ticket):
-        """True if every call of `write` before this one has its place, that of a cancelled one included."""
+        """True if every earlier call of `write` has its place, including cancelled ones."""
         return self._writers[0] is ticket and self._unstored is None
 
     async def _write_numbered(self, ticket, data):
-        """Have the store take a line. Returns the session, and how many of its lines are acknowledged with this one."""
+        """Put a line into the store. Returns the session, and its count of acknowledged lines once this one is."""
         await self._loaded()
         while not (self._is_next(ticket) and self._store.outbox_room(self.client_id, len(data))):
             await self._changed.wait()
@@ -197,7 +198,7 @@ class Connection:
         return session, count
 
     async def _write_unnumbered(self, ticket, data):
-        """Queue a line, unless the client is or becomes absent."""
+        """Queue a line, unless the client is absent or disconnects."""
         while self.status() and not (self._is_next(ticket) and self._carrier.takes(len(data))):
             await self._changed.wait()
         if self.status():
@@ -212,19 +213,19 @@ class Connection:
 
     @property
     def traffic(self):
-        """What the connections have carried: a Traffic."""
+        """Returns a Traffic: what the connections have carried."""
         return self._carrier.traffic
 
     @property
     def wire_bytes(self):
-        """(received, sent) on all TCP connections so far."""
+        """Returns (received, sent): the bytes on all TCP connections so far."""
         traffic, now = self._carrier.traffic, self._carrier.transport
         return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
 
     async def discard(self):
-        """Forget the lines to the client that it has not acknowledged: it will never get them. Returns how many it was.
+        """Delete the lines that the client has not acknowledged. It will never get them. Returns their number.
 
-        Calls of write that wait for one of them raise StoreError. A connected client is disconnected, and resumes.
+        Calls of `write` that wait for one of them raise StoreError. A connected client is disconnected, and resumes.
         """
         await self._loaded()
         async with self._loading:
@@ -232,7 +233,7 @@ class Connection:
             self.disconnect()
             try:
                 state, count = await self._store.discard(self.client_id, self._state.owner)
-            except Exception as error:  # a store's errors are its own
+            except Exception as error:  # a store may raise any exception
                 self._fail(error)
                 raise self.fault
             self._begin(self._store, state)
@@ -240,29 +241,31 @@ class Connection:
         return count
 
     async def away(self, seconds):
-        """Note for how long lines have waited for the client: see retention.py."""
+        """Store for how long lines have waited for the client: see retention.py."""
         await self._loaded()
         await self._store.away(self.client_id, self._state.owner, seconds)
 
     @property
     def state(self):
-        """What the store gave us, for adapters: None before `load`."""
+        """The ClientState from the store, for adapters. None before `load`."""
         return self._state
 
     def note(self, text, at_once=False):
-        """Have the store keep a note, as its method of this name does. For adapters."""
+        """Store a note, as the store's method of the same name does. For adapters."""
         self._store.note(self.client_id, self._state.owner, text, at_once)
 
     # State
 
     async def load(self, store, owner=0):
-        """Take this client's state from the store, once; and again after a failure, or if `owner`,
-        seen in the store, has come after us: another server. Raises: StoreError."""
+        """Claim this client's state in the store, once.
+
+        It is claimed again after a failure, or if `owner`, as seen in the store, is a later one: another server.
+        Raises: StoreError."""
         async with self._loading:
             if self._store is not store or self.fault or self._state.owner < owner:
                 try:
                     state = await store.claim(self.client_id)
-                except Exception as error:  # a store's errors are its own
+                except Exception as error:  # a store may raise any exception
                     raise StoreError("the store failed: %s" % error)
                 self._begin(store, state)
 
@@ -287,7 +290,7 @@ class Connection:
         self._changed.pulse()
 
     async def _loaded(self):
-        """Return when the state is here: an application may use a client that has not connected yet."""
+        """Return when the state is loaded. An application may use a client that has not connected yet."""
         while self._session is None:
             store = self._registry.store
             if store is None:
@@ -305,11 +308,11 @@ class Connection:
                 await self._storing.wait()
                 while await self._store_some():
                     self._changed.pulse()
-        except Exception as error:  # a store's errors are its own
+        except Exception as error:  # a store may raise any exception
             self._fail(error)
 
     async def _directly(self, operation):
-        """Have an immediate store do something for a reader or writer. Raises: StoreError."""
+        """Perform an operation on an immediate store for a reader or writer. Raises: StoreError."""
         try:
             await operation
         except Exception as error:  # as above
@@ -317,14 +320,14 @@ class Connection:
             raise self.fault
 
     def _fail(self, error):
-        """Note that the store has failed: no acknowledgement leaves any more, until `load` succeeds again."""
+        """Note that the store has failed. No acknowledgement is sent until `load` succeeds again."""
         self.fault = StoreError("the store failed: %s" % error)
         self._registry.events.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
         self._changed.pulse()
 
     async def _store_some(self):
-        """Do once what there is to do. Returns True if there was something."""
+        """Do one pass of the storing work. Returns True if there was something to do."""
         if self._session.asked and not self.pace.left_ms():
             return await self._realign()
         if self._resuming.wants:
@@ -378,34 +381,34 @@ class Connection:
         return self._session is None or self.fault or self._reading.settled
 
     def look_again(self):
-        """Look again whether the store has room."""
+        """Check again whether the store has room."""
         self._storing.set()
         self._changed.pulse()
 
     # TCP connections
 
     async def welcome(self, store):
-        """Returns the Welcome for somebody who has not proved to be this client. Raises: StoreError."""
+        """Returns the Welcome for a peer that has not yet authenticated as this client. Raises: StoreError."""
         try:
             owner, epoch = await store.peek(self.client_id)
-        except Exception as error:  # a store's errors are its own
+        except Exception as error:  # a store may raise any exception
             raise StoreError("the store failed: %s" % error)
         self._welcomes += 1
         return _Welcome(self._welcomes, owner, epoch)
 
     def _answer(self):
-        """The client has sent its RESUME. The store, which may be slow, is not asked if nothing is to be put right."""
+        """Answer the client's RESUME. The store, which may be slow, is used only if something must be corrected."""
         self._carrier.admit_all()
         return self._resuming.answer(self._state, self._session)
 
     def attach(self, transport, responder, welcome):
-        """Have an authenticated connection take over from whatever there was. Call `load` first.
+        """Replace the present connection, if any, by an authenticated one. Call `load` first.
 
-        A client has one handshake at a time, so of two proofs the later
-        WELCOME has the later one: docs/protocol.md section 5.
+        A client has one handshake at a time. So of two proofs, the one for the
+        later WELCOME is the later one: docs/protocol.md section 5.
 
-        Raises: RemoteProtocolError for a proof that was overtaken; StoreError
-        if the store has failed or was replaced since `welcome`.
+        Raises: RemoteProtocolError for a proof that a later one has overtaken;
+        StoreError if the store has failed or was replaced since `welcome`.
         """
         if welcome.serial < self._attached:
             raise RemoteProtocolError("late proof of an earlier handshake")
@@ -418,7 +421,7 @@ class Connection:
         self._resuming.attach(transport, welcome.epoch, responder.peer_epoch)
         held = self._carrier.attach(transport, responder)
         self.max_line = responder.peer_max_line
-        if held:  # the client took longer ones before its restart, or what it takes was not known
+        if held:  # the client took longer ones before its restart, or its limit was not known
             self._registry.events.tell("line_held", self.client_id, bytes=held, longest=self.max_line)
 
     def disconnect(self):
@@ -426,11 +429,11 @@ class Connection:
         self._carrier.disconnect()
 
     def finish(self):
-        """End the present TCP connection in order: the client gets what was for it, and knows of the end at once."""
+        """End the present TCP connection cleanly. The client gets all that is due, and learns of the end at once."""
         self._carrier.finish()
 
     async def serve(self, transport):
-        """Serve the attached transport until it ends. Raises why, unless it was closed here."""
+        """Serve the attached transport until it ends. Raises the cause, unless this side closed it."""
         try:
             await self._carrier.serve(transport)
         finally:

@@ -1,4 +1,4 @@
-"""`verbose=2` of the server: one line a frame. Loaded only then."""
+"""The frame log for `verbose=2` of the server: one line for each frame. It is loaded only then."""
 
 from protocol.frame_log import describe
 from protocol.frame_reader import FrameReader
@@ -27,7 +27,7 @@ class LoggedTransport(Transport):
         super().dismiss(frame)
 
     def log(self, direction, frame):
-        """Have a line logged. The peer is named last: a server has many."""
+        """Log a line for a frame. The peer comes last, since a server has many."""
         self._log("%s %s peer=%s" % (direction, describe(frame), self.peer))
 
 

@@ -1,19 +1,19 @@
-"""Have a client and the store the same past? Restored from a back-up, a snapshot or a spare machine, a store is not
-the continuation of what the client has seen. docs/protocol.md section 6 has the argument.
+"""Decides whether a client and the store have the same history. A store that was restored from a back-up, a snapshot
+or a spare machine does not continue what the client has seen. docs/protocol.md section 6 has the argument.
 
-Each claim of a client (store.py) begins a *run*, which has a random name and
-begins at the number that the next line of the outbox will get. A store keeps,
-for each client, the runs of the present epoch, the oldest first: a list of
-(name, start). The client keeps the last few of them, as they were told by the
-server that it was with last. So if the two have seen different branches of
+Each claim of a client (store.py) begins a *run*. A run has a random name, and
+it begins at the number that the next line of the outbox will get. A store keeps
+the runs of the present epoch for each client, the oldest first: a list of
+(name, start). The client keeps the last few of them, as the server that it
+last connected to has sent them. So if the two have seen different branches of
 the store's history, their lists begin alike and end differently.
 
-Two runs must stay in the list until the client comes again, however many
-others begin: the one that it named last, and the one that it was told then,
-since its next RESUME names either, depending on whether the answer arrived.
-`runs_around` moves both to the first _KEPT places, which `begin_run` leaves alone.
+Two runs must stay in the list until the client reconnects, however many
+others begin: the one that it named last, and the one that it was told then.
+Its next RESUME names one of them, depending on whether the answer arrived.
+`runs_around` moves both to the first _KEPT places, which `begin_run` does not change.
 
-Knows nothing of connections and stores.
+This module does not use connections or stores.
 """
 
 from struct import unpack_from
@@ -22,9 +22,9 @@ from protocol.frame import MAX_RUNS, RUN_ENTRY
 from protocol.lines import NUMBERS, diff30
 from protocol.server_session import run_entry
 
-# In one list. Each start of the server adds one, until the client comes and says in which it was.
+# Runs in one list. Each start of the server adds one, until the client connects and names its last run.
 RUNS = 24
-# The run that the client named is the last of MAX_RUNS, and with the one that it was told end as many others.
+# The client's named run is the last of MAX_RUNS, and the one that it was told ends as many others.
 _KEPT = 2 * MAX_RUNS - 1
 
 
@@ -32,17 +32,17 @@ def begin_run(runs, name, start):
     """Add a run to the list."""
     runs.append((name, start))
     if len(runs) > RUNS:
-        _forget(runs, _KEPT)  # it began after the client was here, and is not the last one
+        _forget(runs, _KEPT)  # it began after the client's last connection, and is not the last one
 
 
 def _forget(runs, at):
-    """The name of this run is forgotten, as if the next one had begun with it, and nobody had been told it."""
+    """Remove this run's name. The next run then begins where this one did. No client was told the name."""
     start = runs.pop(at)[1]
     runs[at] = (runs[at][0], start)
 
 
 def runs_around(runs, name):
-    """The list once the client has named this run and is told the last one: of the others only some are kept."""
+    """Returns the list for after the client has named this run and is told the last one. Some others are dropped."""
     at = _index(runs, name)
     if at is None:
         return runs
@@ -54,12 +54,12 @@ def runs_around(runs, name):
 
 
 def is_crowded(runs):
-    """True if the last run is where `begin_run` forgets: `runs_around` must be stored before the client is told it."""
+    """True if the last run is where `begin_run` removes runs. Then store `runs_around` before the client is told it."""
     return len(runs) > _KEPT
 
 
 def _told(runs, at):
-    """The runs that the client is to remember, as bytes for RESUME: the last one, that at this index, and others."""
+    """Returns the runs for the client to remember, as bytes for RESUME: the last, the one at this index, others."""
     runs = runs[:]
     while len(runs) > MAX_RUNS:
         if at:
@@ -92,8 +92,8 @@ def _common_past(runs, named, sent, end):
             ours = runs[at + 1][1]
         else:
             ours = end if back else sent
-        # The branches parted while that run went on: it can have gone on in one of them only, and in the other one
-        # the next run began there.
+        # The branches diverged during that run. It can have continued in one of them only. In the other one, the
+        # next run began there.
         return at, (_earlier(named[back - 1][1], ours) if back else ours)
     return None
 
@@ -103,24 +103,24 @@ def _earlier(a, b):
 
 
 class Comparison:
-    """What follows from the client's RESUME, given what the store has.
+    """The result of comparing the client's RESUME with the store.
 
-    lost: lines of the client that were acknowledged, and that the store does not know of: another one may have had
-    them, or a server whose store was in memory;
+    lost: number of the client's lines that were acknowledged and that the store does not know. Another store may have
+    had them, or a server whose store was in memory;
     parted: the client has seen another branch of the outbox's history;
-    unknown: lines that it has received there, and that are not in this branch;
-    base: the lines of the outbox before this number are not to be sent again, if it has parted;
+    unknown: number of lines that it has received there, and that are not in this branch;
+    base: if the histories have diverged, the lines of the outbox before this number are not to be sent again;
     run: name of the last run that both know, or None; told: the runs that the client is to remember, for RESUME.
     """
 
     def __init__(self, session, state, same_epoch, met):
-        """state: ClientState. same_epoch: the client was told its epoch; met: this process has served its epoch."""
+        """Args: state: ClientState; same_epoch: the client was told its epoch; met: this process served its epoch."""
         heard = session.heard
         self.lost = 0
         if session.knows_peer:
             self.lost = max(0, diff30(heard.base, session.expected))
         elif not met:
-            self.lost = heard.base  # an epoch counts from 0 on
+            self.lost = heard.base  # the numbers of an epoch begin with 0
         self.parted = False
         self.unknown = 0
         self.run = None
@@ -151,6 +151,6 @@ class Comparison:
 
 
 def _named(entries):
-    """[(name, number)] of the runs in a RESUME."""
+    """Returns [(name, number)] of the runs in a RESUME."""
     found = [unpack_from(">8sI", entries, at) for at in range(0, len(entries), RUN_ENTRY)]
     return [(name, number & NUMBERS) for name, number in found]

@@ -1,11 +1,11 @@
-"""The server's keys: from a mapping, or from a JSON file of one object,
+"""The server's keys, from a mapping, or from a JSON file of one object,
 {"id": "64 hexadecimal digits", ...}.
 
-While a key is being changed an id has two, ["old", "new"], until the new one
-has been used. Which of them a client has its HELLO tells, by the key hint: so
-nothing is tried, and nothing depends on what others say in the client's name.
-The hint proves nothing, it may be repeated by anybody: what a key's use
-changes, it changes after the proof.
+While a key is being changed, an id has two, ["old", "new"], until the new one
+has been used. The key hint in a client's HELLO tells which of them it has. So
+keys are not tried in turn, and messages that others send in the client's name
+have no effect. The hint proves nothing, since anybody may repeat it. So the
+state that depends on a key's use changes only after the proof.
 """
 
 import json
@@ -15,17 +15,17 @@ from protocol.credentials import parse_id, parse_key
 from protocol.limits import KEY_BYTES
 from protocol.text import decode_text
 
-_MOST = 2  # keys of an id
+_MOST = 2  # keys for one id
 
 
 class Keys:
-    """Who may connect. keys: dict from id to key, or to a list of the old and the new one."""
+    """The keys of the clients that may connect. keys: dict from id to key, or to a list of the old and the new one."""
 
     def __init__(self, keys):
         self._keys = keys
         self._nobodys = os.urandom(KEY_BYTES)
-        self._proved = {}  # id -> the key that its last connection rests on
-        self.on_unfit = None  # function () -> bool: no key fits; True if there may be others by now
+        self._proved = {}  # id -> the key that its last connection was authenticated with
+        self.on_unfit = None  # function () -> bool, called if no key fits; True if the keys may have changed since
         self.on_used = None  # function (id, key): the new key of this id was used, and the old one is no longer valid
 
     def __contains__(self, client_id):
@@ -37,8 +37,8 @@ class Keys:
     def choose(self, client_id, fits):
         """Returns the key of this id that fits, or None. fits: function (key) -> bool, see Responder.
 
-        It is called equally often whatever there is to find, as long as the keys are the same: the time that an
-        answer takes tells nobody which ids have a key, which of them two, and which of the two has been found.
+        It is called equally often whatever the result, as long as the keys do not change. So the response time does
+        not reveal which ids have a key, which have two, and which of the two fits.
         """
         found = self._fitting(client_id, fits)
         if found is None and self.on_unfit is not None and self.on_unfit():
@@ -56,7 +56,7 @@ class Keys:
         return found
 
     def proved(self, client_id, key):
-        """Note that the client has proved to have this key. Returns False if the key was taken away meanwhile."""
+        """Note that the client has proved this key. Returns False if the key was removed meanwhile."""
         keys = self._keys.get(client_id)
         if key not in _listed(keys):
             return False
@@ -68,7 +68,7 @@ class Keys:
         return True
 
     def replace(self, keys):
-        """Use other keys from now on. Returns the ids whose connections rest on a key that was taken away."""
+        """Use other keys from now on. Returns the ids whose connections were authenticated with a removed key."""
         gone = [client_id for client_id, key in self._proved.items() if key not in _listed(keys.get(client_id))]
         for client_id in gone:
             del self._proved[client_id]
@@ -81,7 +81,7 @@ def _listed(keys):
 
 
 def load_keys(keys):
-    """Return a dict from id to key (32 bytes), or to a list of the old and the new key.
+    """Returns a dict from id to key (32 bytes), or to a list of the old and the new key.
 
     Args: keys: dict from id to key (bytes or hexadecimal str) or list, or the
         path of a JSON file with such an object.
@@ -111,5 +111,5 @@ def _read(path):
         with open(path, "rb") as file:
             return json.loads(decode_text(file.read()))
     except ValueError:
-        pass  # this error holds the whole file, and would be the context of one raised here
+        pass  # this error contains the whole file, and would be the context of one raised here
     raise ValueError(path + " is not valid JSON in UTF-8 (without a byte order mark): it must map ids to keys")

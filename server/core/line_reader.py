@@ -1,41 +1,41 @@
-"""Lines on their way out of the store: for calls of `readline`, and for the
-iterator `Lines`. Knows nothing of connections.
+"""Readers of lines from the store: for calls of `readline`, and for the
+iterator `Lines`. This module does not use connections.
 
-A call of readline gets a line that has left the store: one that is killed with
-its process has had it, one that is cancelled before gives it back. Of Lines,
-a line leaves the store when the application is done with it.
+A call of readline gets a line that has left the store. If the process is killed
+then, the line is gone. If the call is cancelled before, the line is given back.
+With Lines, a line leaves the store when the application has processed it.
 """
 
 from protocol.lines import decode_line, line_fault
 
 
 class LineReader:
-    """What the readers of one client want of its store; `step` does it."""
+    """The requests of one client's readers to its store. `step` performs them."""
 
     def __init__(self, client_id):
         self.readers = 0  # calls of readline that wait
         self.taken = []  # lines that have left the store for them
-        self.finished = 0  # the application is done with the lines before this number
+        self.finished = 0  # the application has processed the lines before this number
         self._client_id = client_id
         self._store = None
         self._owner = 0
-        self._dropped = 0  # as finished, of those that have left the store
+        self._dropped = 0  # the lines before this number have left the store
         self._at_work = False
 
     def begin(self, store, state):
-        """Begin with a state that was claimed, perhaps in another store."""
+        """Begin with a newly claimed state, perhaps in another store."""
         if store is not self._store:
             self.finished = self._dropped = 0
         self._store = store
         self._owner = state.owner
 
     def finish(self, number):
-        """Note that the application is done with the line of this number, and those before."""
+        """Note that the application has processed the line of this number, and those before it."""
         self.finished = max(self.finished, number + 1)
 
     @property
     def unsafe(self):
-        """The number of lines that the application is done with, and that a next process would see again."""
+        """Returns the number of processed lines that a next process would see again."""
         return self.finished - self._dropped
 
     @property
@@ -49,7 +49,7 @@ class LineReader:
         return not (self.taken or self.unsafe or self._at_work)
 
     async def step(self):
-        """Do the next thing that is to be done. Returns False if there is none."""
+        """Do the next operation. Returns False if there is none."""
         self._at_work = True
         try:
             return await self._step()
@@ -77,28 +77,28 @@ class LineReader:
         try:
             await self._store.give_back(self._client_id, self._owner, line)
         except Exception:
-            self.taken.append(line)  # it is nowhere else
+            self.taken.append(line)  # there is no other copy
             raise
 
 
 class Lines:
     """The lines of one client, as str with their newlines: `async for line in conn.lines(): ..`
 
-    A line is committed when the next one is asked for, and the next one given
-    when that is safe. So an application that raises, is cancelled, or dies
-    with its process before it has asked sees the line again, from a new
-    iterator or from readline. `number` tells it: that of the line given last,
-    which counts from 0 for each client and stays the same whatever happens.
-    An application that keeps the number with what it makes of the line, in
-    one transaction of its own, does everything exactly once.
+    A line is committed when the next one is requested. The next one is
+    returned when that commit is safe. If the application raises, is cancelled,
+    or its process dies before the request, the line is returned again, by a
+    new iterator or by readline. `number` is the number of the line returned
+    last. It counts from 0 for each client and never changes, so it identifies
+    a repeated line. An application can store the number with its result, in
+    one transaction of its own. It then processes each line exactly once.
 
-    With `ahead`, so many lines may be given before the commit of the first of
-    them is safe, and seen again by the next process: for applications that
-    want more lines of one client than there are commits a second.
+    With `ahead`, up to that many lines may be returned before the commit of
+    the first of them is safe. The next process may see them again. It is for
+    applications that need more lines of one client than commits per second.
 
-    One reader at a time: of a second one, both may see a line.
+    Use one reader at a time. With a second one, both may see a line.
 
-    commit: "after", or "before": as with readline.
+    commit: "after", or "before", which commits as readline does.
     """
 
     def __init__(self, connection, commit, ahead):
@@ -117,16 +117,16 @@ class Lines:
         if not self._after:
             return await self._connection.readline()
         store, number, data = await self._connection.next_after(self._done, self._ahead)
-        line = self._connection.text_of(data)  # one that cannot be made now comes again
+        line = self._connection.text_of(data)  # if there is no memory for it, it is returned later
         self._done = (store, number)
         self.number = number
         return line
 
 
 def readable(data):
-    """Returns (the line as str, None), or (a line as like it as can be, what is wrong with it).
+    """Returns (the line as str, None), or (the closest valid line, what is wrong with the original).
 
-    Only a store that was filled before receivers looked at lines has one with a fault. Its client has been told that
+    Only a store that was filled before receivers checked lines can have a faulty one. Its client was told that
     it is safe, so it is delivered: with U+FFFD for what is not UTF-8, and for a newline. MicroPython has no such store.
     """
     fault = line_fault(data)

@@ -1,9 +1,9 @@
-"""Accepts TCP connections, and lets a client in once its proof verifies.
+"""Accepts TCP connections, and admits a client once its proof verifies.
 
-Until then a connection costs at most one place of MAX_SILENT for HELLO_MS and
-one of MAX_GREETED for HANDSHAKE_MS, UNPROVEN_BYTES (transport.py), three
-frames and two HMACs, and changes nothing. When all places of a kind are taken,
-those who have most of them give way: see admission.py.
+Until then a connection costs at most one place of MAX_SILENT for HELLO_MS, one
+of MAX_GREETED for HANDSHAKE_MS, UNPROVEN_BYTES (transport.py), three frames and
+two HMACs. It changes no state. When all places of a kind are taken, the
+addresses that have most of them lose some: see admission.py.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ from server.core.streams import start_server
 from server.core.ticker import Ticker
 from server.core.transport import LOOKS, Transport
 
-# Connections at the same time that have not said HELLO, and that have said HELLO with the right key hint but have not
-# proved to have the key. Apart, because a HELLO can be repeated, but that takes more than to open a connection.
+# Concurrent connections that have not sent HELLO, and those that have sent HELLO with the right key hint but no proof
+# of the key. They are counted apart: a HELLO can be replayed, but that is harder than to open a connection.
 MAX_SILENT = 128
 MAX_GREETED = 128
-# For this long a peer keeps its place against one whose address has as many: a handshake over a bridge takes less.
+# A peer keeps its place for this long against one whose address has as many. A handshake over a bridge takes less.
 GRACE_MS = 500
-# Preamble and HELLO come by then: the client sends them as soon as it has the
+# Preamble and HELLO arrive by then: the client sends them as soon as it has the
 # connection. The rest of the handshake has HANDSHAKE_MS.
 HELLO_MS = 2000
 BACKLOG = 64
-# At the end, for the bridges to take what is for them and to close their side.
+# Time at the end for the bridges to receive the remaining data and to close their side.
 FAREWELL_MS = 1000
-# What asyncio's reader may hold, and twice that for a moment: MAX_LINE with what the old protocol adds.
+# Limit of asyncio's reader, which may hold twice as much briefly: MAX_LINE and the overhead of the old protocol.
 _READER_BYTES = 8200
 
 
@@ -55,26 +55,26 @@ class Listener:
         self.keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._backoff = backoff
         self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
-        # None, or a coroutine function (transport, first bytes) that returns what serves a connection without preamble.
+        # None, or a coroutine function (transport, first bytes). It returns the server of one without preamble.
         self.admit_other = None
-        self.log_frame = None  # function (text) that is given a line for each frame, for `verbose=2`
+        self.log_frame = None  # function (text), called with a line for each frame, for `verbose=2`
         self._store = store
         self._timeout_ms = timeout_ms
         self._silent = Admission(MAX_SILENT, GRACE_MS)
         self._greeted = Admission(MAX_GREETED, GRACE_MS)
         self._ticker = Ticker(timeout_ms // LOOKS)
         self._ended = False
-        self._gone = None  # exception of the store's watch: nothing can be stored any more
+        self._gone = None  # exception of the store's watch: nothing can be stored from then on
         self._open = []  # transports, proven or not, to be closed at the end
 
     async def serve(self, host, port):
-        """Serve until cancelled, or until the store is gone; then close every connection.
+        """Serve until cancelled, or until the store is gone. Then close every connection.
 
-        Raises: what the store's `watch` raised, StoreGone say.
+        Raises: what the store's `watch` raised, for example StoreGone.
         """
         self._ended = False
         self._gone = None
-        watch = self._store.watch  # a store of somebody's own may have none: that is found before the port is open
+        watch = self._store.watch  # a custom store may have none: that is detected before the port is open
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.events.tell("listening", host=host, port=port)
         watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
@@ -90,14 +90,14 @@ class Listener:
         finally:
             watching.cancel()
             server.close()
-            self._ended = True  # for those that have been accepted, and have not begun
+            self._ended = True  # for accepted connections whose task has not begun
             await self._say_farewell()
             self._registry.close_all()
 
     async def _watch_store(self, watch, serving):
         try:
             await watch()
-        except Exception as error:  # a store's errors are its own; without a watch nobody would go on looking
+        except Exception as error:  # a store may raise any exception; without a watch, its loss would go unnoticed
             self._gone = error
             self._registry.events.tell("store_gone", error=str(error))
             serving.cancel()
@@ -184,7 +184,7 @@ class Listener:
         return connection
 
     async def _maybe_other(self, transport, limit):
-        """Returns what `admit_other` makes of a connection without our preamble, or None for a client of ours."""
+        """Returns the result of `admit_other` for a connection without our preamble, or None for a client of ours."""
         if self.admit_other is None:
             return None
         first = await _within(limit, "first byte", transport.first_byte())
@@ -193,7 +193,7 @@ class Listener:
         return await _within(limit, "id", self.admit_other(transport, first))
 
     def _enter(self, admission, newcomer, responder):
-        """Give a connection a place of one kind; another one may have to go for it. Raises: _Full."""
+        """Give a connection a place of one kind. Another one may lose its place for it. Raises: _Full."""
         self._leave(newcomer)
         leaving = admission.enter(newcomer)
         if leaving is newcomer:
@@ -213,7 +213,7 @@ class Listener:
         newcomer.task.cancel()
 
     async def _handshake(self, newcomer, responder, limit):
-        """Returns the Connection of the client that this is, proven and loaded, and its Welcome; attach it at once."""
+        """Returns the authenticated client's Connection, loaded, and its Welcome. The caller attaches it at once."""
         transport = newcomer.transport
         key = await _within(limit, "HELLO", self._hello(transport, responder))
         self._enter(self._greeted, newcomer, responder)
@@ -228,9 +228,9 @@ class Listener:
         return connection, welcome
 
     async def _hello(self, transport, responder):
-        """Returns the key of the client that somebody says to be."""
+        """Returns the key of the client whose id the HELLO claims."""
         version = await transport.expect_preamble()
-        fault = responder.hello(await transport.next_frame())  # of another version too: its client is told so
+        fault = responder.hello(await transport.next_frame())  # a HELLO of another version too: its client is told so
         if not fault and version != VERSION:
             responder.refuse = REFUSED_VERSION
             fault = "the firmware of the ESP8266 speaks protocol version %d, this is %d" % (version, VERSION)
@@ -243,7 +243,7 @@ class Listener:
         return key
 
     async def _proof(self, transport, responder, connection, key):
-        """Returns the Welcome whose answer was the right proof."""
+        """Returns the Welcome that a valid proof answered."""
         welcome = await connection.welcome(self._store)
         nonce = self._nonces.draw(NONCE_BYTES)
         await transport.send_frame(responder.challenge(key, welcome.epoch, nonce))
@@ -254,7 +254,7 @@ class Listener:
 
 
 class _Newcomer:
-    """A connection without a proof, which the running task serves."""
+    """A connection that has not authenticated. The running task serves it."""
 
     def __init__(self, transport):
         self.transport = transport
@@ -283,7 +283,7 @@ _TOO_MANY = "too many connections without proof"
 
 
 def _kind(error):
-    """Returns which of events.REFUSALS it is."""
+    """Returns the one of events.REFUSALS that the error belongs to."""
     for kind, errors in _KINDS:
         if isinstance(error, errors):
             return kind

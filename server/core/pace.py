@@ -1,14 +1,14 @@
-"""Slows down a client that connects again and again to no purpose, whatever is wrong with it.
+"""Slows down a client that repeatedly connects without transferring a line, whatever the cause.
 
 A connection is fruitless if it ended within GOOD_MS and no line was received or acknowledged on it. After FREE of them
-in a row the server lets the client wait for its RESUME: a healthy client that comes after an outage does not notice.
+in a row, the server delays the client's RESUME. A healthy client that reconnects after an outage is not affected.
 """
 
 from primitives.timeout import Timeout
 
-FREE = 5  # fruitless connections in a row that cost nothing
-FIRST_MS = 500  # the pause after them, doubled with each further one
-LAST_MS = 4000  # up to this: well below what the client allows for the handshake
+FREE = 5  # fruitless connections in a row without a pause
+FIRST_MS = 500  # the pause after them; it doubles with each further one
+LAST_MS = 4000  # the longest pause: well below what the client allows for the handshake
 GOOD_MS = 5000
 
 
@@ -20,14 +20,14 @@ class Pace:
         self._moved = True  # a line, on the present connection
 
     def begin(self, may_wait=True):
-        """Note that a connection begins. may_wait: its client does not give up before LAST_MS."""
+        """Note that a connection begins. may_wait: True if its client does not give up before LAST_MS."""
         beyond = self.fruitless - FREE if may_wait else -1
         self._pause = Timeout(min(FIRST_MS << min(beyond, 8), LAST_MS) if beyond >= 0 else 0)
         self._good.restart()
         self._moved = False
 
     def left_ms(self):
-        """Returns for how long the client has to wait for its RESUME."""
+        """Returns how many milliseconds the client still has to wait for its RESUME."""
         return self._pause.left()
 
     def moved(self):
@@ -48,5 +48,5 @@ class Pace:
 
     @property
     def worth_a_line(self):
-        """True if this connection is worth a line of log: the first ones of a row are, and then fewer and fewer."""
+        """True if this connection is to be logged: the first ones of a row are, and then ever fewer."""
         return self.fruitless <= FREE or not self.fruitless & (self.fruitless - 1)

@@ -1,4 +1,4 @@
-"""The log of a server that a program runs by `run`: a printed line for each event that is worth one."""
+"""The log of a server that a program starts with `run`: it prints a line for each relevant event."""
 
 from server.core.events import CLOSED_HERE
 
@@ -20,13 +20,13 @@ _TEXTS = {
 
 
 class PrintedLog:
-    """A subscriber of Events. verbose: print also who comes and goes."""
+    """A subscriber of Events that prints them. verbose: also print which clients connect and disconnect."""
 
     def __init__(self):
         self.verbose = False
 
     def note(self, event, client_id, details):
-        """Print what there is to say of an event."""
+        """Print a line about an event, if it is relevant."""
         if event == "connected":
             self._connected(client_id, **details)
         elif event == "disconnected":
@@ -36,11 +36,11 @@ class PrintedLog:
             _print(_TEXTS[event].format(client=client_id, **details))
 
     def frame(self, text):
-        """Print a line about a frame, if that is possible: clients are served without it too."""
+        """Print a line about a frame. A failure to print is ignored, so that clients are served all the same."""
         try:
             _print(text)
         except OSError:
-            pass  # whoever read the output has gone
+            pass  # the reader of the output has exited
 
     def _connected(self, client_id, peer, expected):
         if self.verbose:
@@ -50,7 +50,7 @@ class PrintedLog:
 
 
 def _print(text):
-    """Print a line. It may have an id in it, which anybody can send and not every terminal can show."""
+    """Print a line. It may contain an id, which anybody can send and which not every terminal can show."""
     try:
         print("server:", text)
     except UnicodeError:

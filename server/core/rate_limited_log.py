@@ -1,4 +1,4 @@
-"""The rate limit of log lines: what others can make happen as often as they like does not fill a log."""
+"""The rate limit of log lines. Events that peers can cause at any rate do not fill the log."""
 
 from primitives.timeout import Timeout
 
@@ -7,12 +7,12 @@ PERIOD_MS = 10000
 
 
 class RateLimitedLog:
-    """Passes on at most LOGGED lines of a kind in a period, and then says how many more there were.
+    """Passes on at most LOGGED lines of a kind in a period, and then reports how many more there were.
 
-    A kind is an event, or with `each` an event of one client. Use `each` only for clients that are known: it
+    A kind is an event, or with `each` an event of one client. Use `each` only for known clients, since it
     remembers every id until the period is over.
 
-    `look` ends the period. It must be called now and then, as `Timeout` must be: `Events.rate_limited` sees to it.
+    `look` ends the period. It must be called regularly, as `Timeout` must be. `Events.rate_limited` ensures it.
     """
 
     def __init__(self, log, each=False):
@@ -32,7 +32,7 @@ class RateLimitedLog:
             self._log(event, client_id, **details)
 
     def look(self):
-        """If the period is over, say what was not logged: EVENT_more, with a count."""
+        """If the period is over, report what was not logged: EVENT_more, with a count."""
         if self._counts and self._period.expired():
             counts, self._counts = self._counts, {}
             for (event, client_id), count in counts.items():

@@ -1,19 +1,19 @@
-"""Who reads the lines of which clients: of two readers of one client, each would have a part of its lines."""
+"""The reservation of clients' lines for readers. With two readers of one client, each would get a part of its lines."""
 
 from protocol.errors import LocalProtocolError
 
 
 class Readers:
-    """A table of the readers that have the lines of some clients for themselves. All other clients are for anybody."""
+    """A table of the readers that have reserved the lines of some clients. Any reader may read the other clients."""
 
     def __init__(self):
         self._reserved = {}  # reader (str) -> set of ids, or None: all clients
 
     def reserve(self, reader, ids=None):
-        """Give the lines of these clients, or of all, to this reader alone from now on.
+        """Reserve the lines of these clients, or of all, for this reader from now on.
 
-        A reader that reserves again has the new ids in place of the old ones. Raises: LocalProtocolError if one of the
-        clients is another reader's; then nothing changes.
+        If a reader reserves again, the new ids replace the old ones. Raises: LocalProtocolError if one of the
+        clients is reserved for another reader. Then nothing changes.
         """
         ids = None if ids is None else set(ids)
         for other, theirs in self._reserved.items():
@@ -25,8 +25,8 @@ class Readers:
         self._reserved[reader] = ids
 
     def admit(self, client_id, reader=None):
-        """reader: one that has reserved lines, or None for an application. Raises: LocalProtocolError if the lines of
-        this client are for somebody else."""
+        """Check that a reader may read the lines of this client. reader: one that has reserved lines, or None for an
+        application. Raises: LocalProtocolError if they are reserved for another reader."""
         for other, ids in self._reserved.items():
             if other != reader and (ids is None or client_id in ids):
                 raise LocalProtocolError(

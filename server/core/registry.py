@@ -1,4 +1,4 @@
-"""Who the clients are: their Connections, and whom the application expects."""
+"""The registry of clients: their Connections, and the ids that the application expects."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ class Registry:
         self._connections = {}
 
     def get(self, client_id):
-        """The Connection of this id, made if there is none."""
+        """Returns the Connection of this id. It is created if there is none."""
         connection = self._connections.get(client_id)
         if connection is None:
             connection = self._connections[client_id] = Connection(client_id, self)
@@ -35,7 +35,7 @@ class Registry:
         store.on_room = self._on_room
 
     def admit_reader(self, client_id, reader=None):
-        """Look whether a reader may have the lines of this client. Raises: LocalProtocolError: see Readers."""
+        """Check that a reader may read the lines of this client. Raises: LocalProtocolError: see Readers."""
         self.readers.admit(client_id, reader)
 
     def _on_room(self):

@@ -1,5 +1,5 @@
-"""Answers the RESUMEs of one client: puts the store right first if it is not the continuation of what the client has
-seen. Knows nothing of TCP."""
+"""Answers the RESUMEs of one client. It first corrects the store if that does not continue what the client has seen.
+This module does not use TCP."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ from primitives.platform import sleep_ms, ticks_ms
 from server.core.history import Comparison, is_crowded
 from server.core.pace import Pace
 
-# Epochs of the client that this process has served: two boards with one id take turns.
+# Number of the client's epochs that this process remembers to have served: two boards with one id may alternate.
 _MET = 4
 
 
 class Resuming:
-    """storing: TaskFlag, set when a RESUME that had to wait is to be answered by `realign`."""
+    """Answers to one client's RESUMEs. storing: TaskFlag, set when `realign` is to answer a RESUME that had to wait."""
 
     def __init__(self, client_id, events, storing):
         self.pace = Pace()
@@ -26,11 +26,11 @@ class Resuming:
         self._welcomed = None  # our epoch as WELCOME told it on the present connection
         self._epoch = None  # of the client on it
         self._run = None  # name of the run that the client knew, or is told, to be noted in the store
-        self._busy = False  # the store is being put right
-        self._said = None  # what a client remembered that had parted: until it hears of it, it comes with that again
+        self._busy = False  # the store is being corrected
+        self._said = None  # what a client with a diverged history remembered: it sends that again until it is answered
 
     def begin(self, store):
-        """The state has been claimed, perhaps in another store."""
+        """Begin with a newly claimed state, perhaps in another store."""
         self._run = None
         if store is not self._store:
             self._store = store
@@ -45,13 +45,13 @@ class Resuming:
         self._epoch = epoch
 
     def ended(self, transport):
-        """The connection has, if it is the present one."""
+        """Note that a connection has ended. It counts only if it is the present one."""
         if transport is not None and transport is self._transport:
             self._transport = None
             self._steady(self.pace.end())
 
     def moved(self):
-        """A line was received or acknowledged."""
+        """Note that a line was received or acknowledged."""
         self._steady(self.pace.moved())
 
     def _steady(self, row):
@@ -59,10 +59,10 @@ class Resuming:
             self._events.tell("steady", self._client_id, connections=row)
 
     def answer(self, state, session):
-        """The client has sent its RESUME: answer it, if nothing has to be stored before.
+        """Answer the client's RESUME, unless something has to be stored before.
 
         Returns None, or a fault for which the connection must be closed. If the session is still `asked` then, the
-        store has to be put right first, or the client has to wait: `realign`.
+        store has to be corrected first, or the client has to wait: see `realign`.
         """
         if self.pace.left_ms():
             if self._waking is not None:
@@ -78,19 +78,19 @@ class Resuming:
         self._storing.set()
 
     async def realign(self, state, session, on_base):
-        """Put the store right, then the session, and answer. Returns as `answer`. on_base(number): the outbox of the
-        store begins there now."""
+        """Correct the store, then the session, and answer. Returns what `answer` does. on_base(number) is called when
+        the outbox of the store begins at another number."""
         heard, found = session.heard, self._compare(state, session)
         self._busy = True
         try:
-            if not found.same_past:  # else it has been put right by now, for an earlier connection
+            if not found.same_past:  # else it has been corrected meanwhile, for an earlier connection
                 await self._put_right(state, session, found)
                 on_base(session.base)
-            if is_crowded(state.runs):  # the run that is told now must be found again, whatever becomes of this process
+            if is_crowded(state.runs):  # the run that is told now must be found again, even if this process dies
                 await self._note(state, found.run or state.run)
         finally:
             self._busy = False
-        if session.heard is heard and session.asked:  # else another connection has come, or this one has ended
+        if session.heard is heard and session.asked:  # else there is a newer connection, or this one has ended
             return self._answer(state, session, found)
         return None
 
@@ -100,7 +100,7 @@ class Resuming:
         return self._run is not None
 
     async def note_run(self, state):
-        """Note in the store which run the client knows. The answer does not wait for it, as a rule. Returns True."""
+        """Store which run the client knows. The answer normally does not wait for it. Returns True."""
         run, self._run = self._run, None
         await self._note(state, run)
         return True
@@ -123,7 +123,7 @@ class Resuming:
         return fault
 
     async def _put_right(self, state, session, found):
-        """First the store, in one transaction: what has been said is not found again."""
+        """Correct the store first, in one transaction. A difference that was reported is not found again."""
         heard, epoch = session.heard, self._epoch
         knows = session.knows_peer and not found.lost
         cursor = (session.peer_epoch, session.ack) if knows else (epoch, heard.base)

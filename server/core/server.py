@@ -1,4 +1,4 @@
-"""`Server`: one server, whole. Several may live in one process, each with a port and a store of its own."""
+"""`Server`: one complete server. Several may run in one process, each with a port and a store of its own."""
 
 from protocol.credentials import parse_id
 from server.core.keys import Keys, load_keys
@@ -8,10 +8,10 @@ from server.core.registry import Registry
 
 
 class Server:
-    """What belongs to one server: `registry` of its clients, `events`, and once it is prepared `keys` and `listener`.
+    """The parts of one server: `registry` of its clients, `events`, and once it is prepared, `keys` and `listener`.
 
-    make_store: function () that returns the store of a `run` that names none. It is called once: the lines of one
-    run are there in the next. Without it each `run` must name a store.
+    make_store: function () that returns the store for a `run` that names none. It is called once, so the lines of one
+    run are there in the next. Without it, each `run` must name a store.
     """
 
     def __init__(self, make_store=None):
@@ -24,7 +24,7 @@ class Server:
         self._log = None  # PrintedLog, once `run` was called
 
     async def run(self, expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"):
-        """Serve for ever, as `server.run`; when cancelled, close the listener and all connections."""
+        """Serve until cancelled, as `server.run` does. Then close the listener and all connections."""
         if isinstance(expected, str):
             raise TypeError("expected must be a collection of ids, not one str")
         if not isinstance(port, int) or not 1 <= port <= 65535:
@@ -49,7 +49,7 @@ class Server:
         return self._store
 
     def prepare(self, expected, keys, store, timeout_ms, backoff=None):
-        """Make `listener`, for those who call its `serve` themselves. No event is printed.
+        """Create `listener`, for callers that call its `serve` themselves. No event is printed.
 
         Args: expected: ids, as for `run`; the others as for Listener.
         """
@@ -76,5 +76,5 @@ class Server:
         return None if client_id is None else await self.client_conn(client_id)
 
     def close_all(self):
-        """Close the TCP connections of all clients. They may come back."""
+        """Close the TCP connections of all clients. The clients may reconnect."""
         self.registry.close_all()

@@ -1,9 +1,9 @@
-"""What differs in asyncio's streams between CPython and MicroPython, decided once, one name each."""
+"""One interface to asyncio's streams, which differ between CPython and MicroPython."""
 
 import asyncio
 import sys
 
-RECEIVE_BYTES = 8192  # that are taken from the kernel at a time, where that can be told
+RECEIVE_BYTES = 8192  # read from the kernel at a time, where that can be set
 
 # Options of TCP, by number: MicroPython has no names for them.
 _IPPROTO_TCP = 6
@@ -13,21 +13,21 @@ _TCP_QUICKACK = 12  # of Linux
 if sys.implementation.name == "micropython":
 
     async def start_server(serve, host, port, backlog, limit):
-        """Start a server as asyncio does. limit: of bytes that a reader holds; here it holds none."""
+        """Start a server as asyncio does. limit: the bytes that a reader holds; here it holds none."""
         return await asyncio.start_server(serve, host, port, backlog=backlog)
 
     def bound(writer):
-        """Have the reader that belongs to it take no more than RECEIVE_BYTES at a time."""
+        """Limit the writer's reader to RECEIVE_BYTES at a time."""
 
     def _socket(writer):
         return writer.s
 
     def unsent(writer):
-        """Bytes that have been written and that the kernel has not taken."""
+        """Returns the number of bytes that have been written and that the kernel has not taken."""
         return len(writer.out_buf)
 
     def end_of(writer):
-        """Tell the other end that nothing follows what has been written. Here the close that comes next does."""
+        """Tell the peer that nothing follows what has been written. Here the close that comes next does it."""
 
 else:
 
@@ -52,10 +52,11 @@ else:
 
 
 def prompt(writer):
-    """Have what is written leave at once, though it is less than a segment: a bridge's lwIP acknowledges late.
+    """Send written data at once, even less than a segment: a bridge's lwIP delays its acknowledgements.
 
-    Returns a function of no arguments that acknowledges at once what has been read, to be called after each read (Linux
-    forgets it), or None where the system has none. A bridge has room for two segments that are not acknowledged.
+    Returns a function of no arguments that acknowledges at once what has been read. Call it after each read, since
+    Linux resets the option. Returns None where the system has no such option. A bridge has room for two segments that
+    are not acknowledged.
     """
     sock = _socket(writer)
     if not hasattr(sock, "setsockopt") or not _set(sock, _TCP_NODELAY):

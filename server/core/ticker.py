@@ -1,4 +1,4 @@
-"""One clock for all connections: each of them is looked at now and then, a part of them at a time.
+"""One clock for all connections. It checks each of them at intervals, a part of them at a time.
 
 A timer and a task for each would cost more than the keepalives themselves.
 """
@@ -7,7 +7,7 @@ SLOTS = 8  # parts that the connections are in, so that they do not all send at 
 
 
 class Ticker:
-    """The clock. Its owner sleeps `wait_ms` and calls `tick`, again and again.
+    """The clock. Its owner repeatedly sleeps `wait_ms` and calls `tick`.
 
     Args: interval_ms: how often `look()` of each member is called."""
 
@@ -27,7 +27,7 @@ class Ticker:
 
     @property
     def wait_ms(self):
-        """Milliseconds to sleep. Ask for it once before each `tick`: parts without members are left out."""
+        """Returns the milliseconds to sleep. Call it once before each `tick`. Parts without members are skipped."""
         self._next = 1
         while self._next < SLOTS and not self._slots[(self._at + self._next) % SLOTS]:
             self._next += 1

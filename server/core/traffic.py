@@ -1,4 +1,4 @@
-"""What one client's connections have carried since the server began: counts for whoever asks."""
+"""The traffic counters of one client's connections since the server began."""
 
 from primitives.platform import ticks_diff
 from protocol.lines import diff30
@@ -8,7 +8,7 @@ class Traffic:
     def __init__(self):
         self.bytes_received = 0  # of TCP, keepalives and all, of connections that have ended
         self.bytes_sent = 0
-        self.sent_again = 0  # lines that an earlier connection had carried, to no avail or not
+        self.sent_again = 0  # lines that an earlier connection had carried already, received or not
         self.round_trips = 0  # of lines: from sending one to its acknowledgement by the client's application
         self.round_trip_ms = 0  # all together
         self.longest_round_trip_ms = 0
@@ -16,7 +16,7 @@ class Traffic:
         self._timed = None  # (number behind the line whose time is taken, when it was sent)
 
     def begin(self):
-        """Begin another session: what its lines went through is not known."""
+        """Begin another session. Nothing is known of how its lines were sent before."""
         self._sent_to = self._timed = None
 
     def sent(self, session, before, now):
@@ -25,7 +25,7 @@ class Traffic:
             self._timed = (session.number, now)
 
     def acknowledged(self, session, now):
-        """Note that a frame has come."""
+        """Note that a frame was received."""
         if self._timed is None or diff30(session.base, self._timed[0]) < 0:
             return
         took_ms = ticks_diff(now, self._timed[1])
@@ -40,7 +40,7 @@ class Traffic:
             self.sent_again += max(0, diff30(self._sent_to, session.number))
 
     def ended(self, session, transport):
-        """Note that the connection ends; call it before the session is detached."""
+        """Note that the connection ends. Call it before the session is detached."""
         self.bytes_received += transport.received
         self.bytes_sent += transport.sent
         if self._sent_to is None or diff30(session.number, self._sent_to) > 0:

@@ -1,6 +1,6 @@
 """One TCP connection of a bridge: frames in and out, keepalives, silence.
 
-Knows the stream's framing, not what the frames mean.
+This module handles the stream's framing, not the contents of the frames.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from server.core.streams import bound, end_of, prompt, unsent
 _CHUNK = 2048  # bytes read at a time
 # Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
 UNPROVEN_BYTES = 2048
-# Calls of `look` in the timeout: so much later is silence noticed. A keepalive is due after two.
+# Calls of `look` in the timeout. Silence is noticed up to one such interval late. A keepalive is due after two.
 LOOKS = 8
 # For the frame that is being written: it is copied before anybody else writes one.
 _BUFFER = bytearray(MAX_FRAME)
 
 
 def _nothing():
-    """Do nothing: the system acknowledges as it likes."""
+    """Do nothing. The system decides when to acknowledge."""
 
 
 class Transport:
@@ -41,7 +41,7 @@ class Transport:
         self.keepalive = KEEPALIVE
         self.received = 0  # bytes
         self.sent = 0
-        self.fault = None  # why it was closed, if that is its own finding
+        self.fault = None  # why it was closed, if the transport itself closed it
         self._first = b""  # of the preamble, if it has been read
         self._frames = FrameReader()
         self._rest = None  # frames that came in one chunk with the last one of the handshake
@@ -58,7 +58,7 @@ class Transport:
 
     @property
     def peer(self):
-        """The address of the other end, for logs."""
+        """The address of the peer, for logs."""
         address = self.writer.get_extra_info("peername")
         if isinstance(address, tuple):
             return "%s:%d" % address[:2]
@@ -66,12 +66,12 @@ class Transport:
 
     @property
     def address(self):
-        """The other end's host alone, or None."""
+        """The peer's host alone, or None."""
         address = self.writer.get_extra_info("peername")
         return address[0] if isinstance(address, tuple) else None
 
     async def first_byte(self):
-        """Returns the first byte, which tells the protocols on this port apart. Raises: EOFError, OSError."""
+        """Returns the first byte, which distinguishes the protocols on this port. Raises: EOFError, OSError."""
         self._first = await self._exactly(1)
         return self._first
 
@@ -111,7 +111,7 @@ class Transport:
         self.received += size
 
     async def next_frame(self):
-        """Wait for one frame of the handshake, bytes; `receive` begins behind it. Raises: as it, and as raise_fault."""
+        """Returns one frame of the handshake, bytes. `receive` begins after it. Raises: as `receive`, raise_fault."""
         while True:
             frames = await self.receive()
             if self.received > UNPROVEN_BYTES:
@@ -122,7 +122,7 @@ class Transport:
             self.raise_fault()
 
     def raise_fault(self):
-        """Look whether the framing is intact. Raises: RemoteProtocolError."""
+        """Check that the framing is intact. Raises: RemoteProtocolError."""
         if self._frames.fault:
             raise RemoteProtocolError(self._frames.fault)
 
@@ -149,7 +149,7 @@ class Transport:
         self.writer.write(data)
 
     def look(self):
-        """Send a keepalive if one is due; end the connection if the bridge is silent, or takes nothing."""
+        """Send a keepalive if one is due. End the connection if the bridge is silent, or takes no data."""
         if self.closed or self.finished:
             return
         self._unheard += 1
@@ -166,9 +166,9 @@ class Transport:
                 self._end(str(error))
 
     def _look_at_waiting(self, taken):
-        """End the connection if what waits to be sent stands still: the bridge's side may be slow, but not stand still.
+        """End the connection if waiting data makes no progress. The bridge's side may be slow, but it must not stop.
 
-        taken: of all bytes, those that the bridge's side has had room for.
+        taken: number of the bytes so far that the bridge's side has had room for.
         """
         if taken != self._taken:
             self._taken = taken
@@ -181,7 +181,7 @@ class Transport:
         self.close()
 
     def finish(self):
-        """Tell the other end that nothing follows. It closes then, which is for the reader to notice."""
+        """Tell the peer that nothing follows. The peer then closes, and the reader notices that."""
         if not self.closed and not self.finished:
             self.finished = True
             try:
@@ -190,7 +190,7 @@ class Transport:
                 pass  # it was broken already
 
     def close(self):
-        """Close at once; what is still to be sent may be lost. May be called twice."""
+        """Close at once. Data that is still to be sent may be lost. It may be called twice."""
         if self.closed:
             return
         self.closed = True
@@ -202,7 +202,7 @@ class Transport:
             transport.abort()  # close() would wait until a dead peer has read everything
 
     def dismiss(self, frame):
-        """Close with a last frame, bytes, which arrives if there is nothing in its way."""
+        """Close with a last frame, bytes. It arrives if no earlier data blocks it."""
         try:
             self.writer.write(bytes((len(frame) >> 8, len(frame) & 0xFF)) + frame)
         except OSError:
