@@ -1,4 +1,4 @@
-"""Stores: what keeps the lines and cursors of clients. The contract is in server/core/store.py.
+"""Stores, which keep the lines and cursors of clients. The contract is in server/core/store.py.
 
 Under MicroPython there are `memory` and `default`; all else needs CPython.
 """

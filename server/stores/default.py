@@ -1,4 +1,4 @@
-"""The store of those who name none: a file where there is SQLite, and RAM under MicroPython."""
+"""The default store: a file where there is SQLite, and RAM under MicroPython."""
 
 from server.stores.memory import MemoryStore
 
@@ -10,7 +10,7 @@ try:
     from server.stores.sqlite import SQLiteStore
 
     def default_store():
-        """Raises: StoreError if the file cannot be had."""
+        """Returns the default store. Raises: StoreError if the file cannot be used."""
         store = SQLiteStore(FILE)
         atexit.register(store.close)
         return store

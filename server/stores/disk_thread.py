@@ -1,4 +1,4 @@
-"""The thread that waits for the disk, so that the event loop does not.
+"""The thread that waits for the disk, so that the event loop does not wait.
 
 A disk thread has `start(function, done)`: call function() after those of earlier starts, and then done(result, error)
 in the loop that runs now, if it still does; `orphaned()`: True if another loop runs than at the last start; `join()`:
@@ -11,7 +11,7 @@ import threading
 
 
 class DiskThread:
-    """A daemon thread: it does not keep the process alive. A store that was not closed is as if killed then."""
+    """A daemon thread. It does not keep the process alive. An unclosed store is then as after a crash."""
 
     def __init__(self):
         self._jobs = queue.SimpleQueue()
@@ -51,7 +51,7 @@ def _tell(loop, done, result, error):
     try:
         loop.call_soon_threadsafe(done, result, error)
     except RuntimeError:
-        pass  # the loop has been closed: who still wants to know joins
+        pass  # the loop has been closed: a caller that still needs the result joins
 
 
 def _running_loop():

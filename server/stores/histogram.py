@@ -1,10 +1,10 @@
-"""How often something took how long."""
+"""A histogram of durations."""
 
 from bisect import bisect_left
 
 
 class Histogram:
-    """Args: bounds: of the buckets, seconds, rising; what is longer is in the last one, without a bound."""
+    """A histogram. Args: bounds: of the buckets, seconds, rising. The last bucket has no bound, for longer times."""
 
     def __init__(self, bounds):
         self.bounds = bounds

@@ -11,7 +11,7 @@ from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState,
 
 
 class MemoryStore(Store):
-    """Keeps everything in RAM: it survives connections, not the process. Clients have no limit in common."""
+    """A store in RAM. Its contents survive connections, but not the process. There is no limit for all clients."""
 
     immediate = True
 
@@ -106,7 +106,7 @@ class MemoryStore(Store):
             raise StoreError("the store in memory is closed")
 
     def _record(self, client_id):
-        """The client's record, which is made if there is none."""
+        """Returns the client's record. It is created if there is none."""
         self._check_open()
         record = self._clients.get(client_id)
         if record is None:
@@ -114,7 +114,7 @@ class MemoryStore(Store):
         return record
 
     def _known(self, client_id):
-        """The record of a client that has been claimed. Raises: StoreError if it has not been."""
+        """Returns the record of a claimed client. Raises: StoreError if the client was not claimed."""
         self._check_open()
         record = self._clients.get(client_id)
         if record is None:
@@ -126,7 +126,7 @@ class MemoryStore(Store):
 
 
 class Record:
-    """All that a store holds of one client, and what its methods do to it."""
+    """The data that a store holds for one client, and the store's operations on it."""
 
     def __init__(self, client_id):
         self.client_id = client_id
@@ -229,5 +229,5 @@ class Record:
 
 
 def unclaimed(client_id):
-    """The error of a call for a client that nobody has claimed."""
+    """Returns the error of a call for a client that was not claimed."""
     return StoreError("nobody has claimed " + client_id)

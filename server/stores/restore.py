@@ -1,11 +1,11 @@
-"""`pb-link restore FILE`: puts a back-up in the place of the store, whole or not at all.
+"""`pb-link restore FILE`: replaces the store by a back-up, completely or not at all.
 
-What SQLite keeps beside a store, `-wal` and `-shm`, belongs to that store alone: a `-wal` that is left beside a file
-put in its place is taken for this one's, and spoils it. So:
+SQLite's files beside a store, `-wal` and `-shm`, belong to that store alone. If the store is replaced and its `-wal`
+stays, SQLite applies the `-wal` to the new file and corrupts it. So:
 
-1. The back-up is copied to `-restore`, examined there, and brought to the disk.
-2. `-restore` becomes `-restoring`: from here on the restore is done. Whoever opens the store next, this process or,
-   if it dies, the next one, finishes it first.
+1. The back-up is copied to `-restore`, examined there, and synced to the disk.
+2. `-restore` becomes `-restoring`. From here on the restore is done. The next process that opens the store finishes it
+   first: this process or, if it dies, a later one.
 3. The old store becomes `.replaced`, with its `-wal`; `-shm` goes; `-restoring` becomes the store.
 """
 
@@ -22,8 +22,8 @@ _MAGIC = b"SQLite format 3\0"
 def restore(backup, path):
     """Replace the store `path`, which no server may have open, by the store in the file `backup`.
 
-    Returns: name of the file that the old store is now in, or None if there was none. Raises: StoreError; nothing has
-    been changed then.
+    Returns: name of the file that now holds the old store, or None if there was none. Raises: StoreError; then nothing
+    has been changed.
     """
     from server.stores.sqlite_file import SQLiteFile  # which finishes what was begun here
 
@@ -69,7 +69,7 @@ def finish(path):
 
 
 def _copy(backup, new):
-    """A consistent copy, also of a store that is in use; of its `-wal` too, if it has one."""
+    """Make a consistent copy, including the contents of its `-wal`. The store may be in use."""
     from server.stores.sqlite_file import make_private
 
     make_private(new)
@@ -82,7 +82,7 @@ def _copy(backup, new):
 
 
 def _open_to_read(backup):
-    """Without a `-wal` nobody writes it, and nothing is to be made beside it."""
+    """Open the back-up read-only. Without a `-wal` it has no writer, and no file may be created beside it."""
     how = "mode=ro" if os.path.exists(backup + "-wal") else "immutable=1"
     return sqlite3.connect(f"file:{urllib.parse.quote(os.path.abspath(backup))}?{how}", uri=True)
 
@@ -101,7 +101,7 @@ def _examine(backup, database):
 
 
 def _settle(path):
-    """Have SQLite put the old store's `-wal` into it, if it can: it may be damaged, which is why one restores."""
+    """Have SQLite merge the old store's `-wal` into it, if possible. The old store may be damaged."""
     if not os.path.exists(path):
         return None
     with open(path, "rb") as file:
@@ -119,7 +119,7 @@ def _remove(*names):
 
 
 def sync_folder(path):
-    """The name of a new file is as safe as what is in it."""
+    """Sync the folder of a file, so that a new file's name is as safe as its contents."""
     if os.name == "posix":
         folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
         try:

@@ -1,21 +1,21 @@
-"""The store that survives the process: one SQLite file.
+"""The durable store: one SQLite file.
 
 The file is in WAL mode with `synchronous=FULL`: a transaction is on the disk
-when its commit returns. Everything that happens while one is on its way there
-goes into the next one, whatever client it is of (group commit), and a method
-returns when its transaction has come to its end. The event loop never waits
-for the disk: a thread does (disk_thread.py).
+when its commit returns. While one is being committed, all new changes, of any
+client, are collected for the next one (group commit). A method returns when
+its transaction has ended. The event loop never waits for the disk: a thread
+does (disk_thread.py).
 
 All lines of the clients in use are in RAM as well, in the Records of
-`memory.py`: these are ahead of the file by what has not been committed, and
-nobody sees a line before it is safe. When a commit fails, everything that
-waits for it or was to follow it fails, and `claim` begins again with what the
-file has.
+`memory.py`. These are ahead of the file by what has not been committed. No
+line can be read before it is safe. When a commit fails, everything that waits
+for it or was to follow it fails. `claim` then begins again with the contents
+of the file.
 
 A store has one writer, which holds locks of the file for as long as it lives.
-Others may read it, for a back-up say. Before and after each transaction, and
-once a second in `watch`, it is looked whether the files are still what they
-were (sqlite_paths.py): what is written into a deleted one is not safe.
+Others may read the file, for example for a back-up. Before and after each
+transaction, and once a second in `watch`, the store checks that the files are
+still the same (sqlite_paths.py). Data written into a deleted file is not safe.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from server.stores.memory import Record, unclaimed
 from server.stores.sqlite_file import Rows, SQLiteFile
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
-LOOK_S = 1.0  # between two looks at the files
+LOOK_S = 1.0  # between two checks of the files
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class SQLiteStore(Store):
-    """Args:
-    path: of the file; made, readable by its owner alone, if there is none.
-    inbox_bytes, outbox_bytes: of one client, as MemoryStore; total_bytes: of
-    all together. What is full takes no more lines: the writers wait, at the
-    other end too, until lines have been read or acknowledged.
-    disk_thread: does what waits for the disk: see disk_thread.py.
+    """The durable store. Args:
+    path: of the file; if there is none, it is created, readable by its owner
+    alone. inbox_bytes, outbox_bytes: limits of one client, as in MemoryStore;
+    total_bytes: limit of all together. A full box takes no more lines. The
+    writers, also at the other end, wait until lines are read or acknowledged.
+    disk_thread: runs the operations that wait for the disk: see disk_thread.py.
 
     Raises: StoreError if the file is damaged, cannot be written, is of a newer
     version of pb_link, or is in use by another server.
@@ -130,7 +130,7 @@ class SQLiteStore(Store):
         await self._commit(record)
 
     def _acknowledge(self, record, act):
-        """act() forgets lines of the outbox."""
+        """Acknowledge lines. act() removes them from the outbox."""
         before, first, lines = record.outbox_cost, record.outbox_first, len(record.outbox)
         act()
         count = lines - len(record.outbox)
@@ -186,7 +186,7 @@ class SQLiteStore(Store):
             self._watching.discard(changed)
 
     async def together(self, steps):
-        """All of it is in one transaction, and takes the time of one."""
+        """Run the steps in one transaction, in the time of one."""
         if len(steps) == 1:
             return [await steps[0]()]
         results = await asyncio.gather(*(step() for step in steps), return_exceptions=True)
@@ -210,18 +210,18 @@ class SQLiteStore(Store):
     # Records
 
     async def _loaded(self, client_id):
-        """The client's record as the file has it, where there is no newer one that is good."""
+        """Returns the client's record, from the file unless there is a valid newer one in RAM."""
         while True:
             self._check_usable()
             record = self._clients.get(client_id)
             if record is not None and not record.broken:
                 return record
             loaded = await self._call(lambda: self._file.load(client_id))
-            if self._clients.get(client_id) is record:  # nobody was faster
+            if self._clients.get(client_id) is record:  # no other call was faster
                 self._clients[client_id] = _begin(client_id, loaded)
 
     def _known(self, client_id):
-        """The record of a client that has been claimed. Raises: StoreError if it has not been."""
+        """Returns the record of a claimed client. Raises: StoreError if the client was not claimed."""
         self._check_usable()
         record = self._clients.get(client_id)
         if record is None:
@@ -235,7 +235,7 @@ class SQLiteStore(Store):
         return record.owned(owner)
 
     def _undo_take(self, record, line):
-        """Nobody has got the line. If the store cannot undo it, it has left."""
+        """Undo a take whose line was not delivered. If the store cannot undo it, the line has left."""
         if not record.broken and self._file is not None and self._gone is None:
             self._insert_again(record, line)
             self._write(record)
@@ -253,7 +253,7 @@ class SQLiteStore(Store):
         return full
 
     def _count(self, change):
-        """The lines cost so much more, once the next transaction is safe."""
+        """Add to the cost of all lines, once the next transaction is safe."""
         self._total += change
         self._next.change += change
         self._tell_room()
@@ -267,7 +267,7 @@ class SQLiteStore(Store):
     # Transactions
 
     async def _call(self, function):
-        """What the function returns, called by the disk thread between two transactions. Raises: StoreError."""
+        """Returns the function's result. The disk thread calls it between two transactions. Raises: StoreError."""
         self._check_usable()
         future = asyncio.get_running_loop().create_future()
 
@@ -279,7 +279,7 @@ class SQLiteStore(Store):
         return await future
 
     async def _commit(self, record, result=None, undo=None):
-        """Return result once what was done to the record is safe. undo(): to be called if nobody gets the result."""
+        """Returns result once the change to the record is safe. undo() is called if the result is not delivered."""
         future = asyncio.get_running_loop().create_future()
         self._next.waiting.append((future, result, undo))
         self._write(record)
@@ -291,12 +291,12 @@ class SQLiteStore(Store):
             raise
 
     def _write(self, record):
-        """What was done to the record goes into the next transaction."""
+        """Put the record's changes into the next transaction."""
         self._next.records.add(record)
         self._fly()
 
     def _check_usable(self):
-        """Raises: StoreError if this store does not work any more."""
+        """Check that the store is usable. Raises: StoreError if it is not."""
         if self._file is None:
             raise StoreError("the store %s is closed" % self.path)
         if self._gone is not None:
@@ -312,7 +312,7 @@ class SQLiteStore(Store):
             self._disk.start(lambda: self._work(batch), lambda result, error: self._landed(batch))
 
     def _work(self, batch):
-        """Runs in the disk thread."""
+        """Commit a batch. It runs in the disk thread."""
         begin = time.perf_counter()
         try:
             self._file.commit(batch.rows, batch.clients)
@@ -327,7 +327,7 @@ class SQLiteStore(Store):
             self._fly()
 
     def _settle(self):
-        """Wait here for the batch that flies: its loop is gone, or the store ends."""
+        """Wait for the batch in progress, since its loop has ended or the store is being closed."""
         while self._flying is not None:
             self._disk.join()
             self._landed(self._flying)
@@ -343,7 +343,7 @@ class SQLiteStore(Store):
         if isinstance(error, StoreGone):
             self._gone = error
             for changed in self._watching:
-                changed.set()  # the server ends before anybody acts on what is told here
+                changed.set()  # the server ends before a caller acts on this result
         following, self._next = self._next, _Batch()
         for record in batch.records | following.records:
             record.broken = True
@@ -361,7 +361,7 @@ class _Record(Record):
         self.key = None  # of its row
         self.outbox_first = 0  # counts the lines of the outbox, as inbox_first those of the inbox
         self.safe = 0  # the lines of the inbox before this number are in the file
-        self.broken = False  # it is not what the file has
+        self.broken = False  # it differs from the file
 
 
 def _begin(client_id, loaded):
@@ -375,7 +375,7 @@ def _begin(client_id, loaded):
 
 
 class _Batch:
-    """What goes into one transaction, and who waits for it."""
+    """The changes of one transaction, and the calls that wait for it."""
 
     def __init__(self):
         self.rows = Rows()
@@ -387,7 +387,7 @@ class _Batch:
         self.error = None
 
     def seal(self):
-        """The records are what they shall be in the file."""
+        """Take the rows to write from the records as they are now."""
         if self.clients is None:
             self.clients = json.dumps([_row(record) for record in self.records])
             self.safe = [(record, record.inbox_first + len(record.inbox)) for record in self.records]

@@ -1,5 +1,5 @@
 """The tables of the durable store, and the statements that read and write
-them. Knows nothing of loops, batches or owners.
+them. This module does not use loops, batches or owners.
 
     client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
             base, outbox_first: what ClientState has, and the numbers of the
@@ -9,9 +9,9 @@ them. Knows nothing of loops, batches or owners.
     outbox  client (its key), number, line; these numbers only count, `base`
             is that of the protocol
 
-A transaction is five statements, whatever it holds: the rows go in as JSON,
-the lines as one blob that the rows point into. A statement for each row would
-change between the disk thread and the loop's at each.
+A transaction is five statements, whatever it holds. The rows are passed as
+JSON, the lines as one blob that the rows point into. With a statement for each
+row, each one would switch between the disk thread and the loop's thread.
 """
 
 import json
@@ -38,7 +38,7 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-# From version 1, of before the first release, to 2, and from there to 3, each in a transaction of its own.
+# Migrations from version 1 (before the first release) to 2, and from 2 to 3, each in a transaction of its own.
 _UPGRADES = {
     1: """
 BEGIN IMMEDIATE;
@@ -75,12 +75,12 @@ DELETE FROM {} WHERE (client, number) IN
 
 
 class Rows:
-    """What one transaction does to the lines."""
+    """The changes of one transaction to the lines."""
 
     def __init__(self):
         self.inserts = {"inbox": [], "outbox": []}  # (client, number, where its line is, how long)
         self.deletes = {"inbox": {}, "outbox": {}}  # (client, number) of rows: not of those inserted after
-        self._lines = [b"-"]  # substr makes NULL of a part of nothing
+        self._lines = [b"-"]  # substr of an empty blob returns NULL
         self._at = 2  # SQL counts from 1
 
     def insert(self, table, key, number, lines):
@@ -100,13 +100,13 @@ class Rows:
 
     @property
     def pages(self):
-        """About so many pages are written: measured, between a third and three times of it."""
+        """Returns about how many pages are written. The measured number is a third to three times as many."""
         rows = sum(map(len, self.inserts.values())) + sum(map(len, self.deletes.values()))
         return 2 + self._at // 1000 + rows // 8
 
 
 class SQLiteFile:
-    """Args: path. Raises: StoreError that names the file and the remedy."""
+    """The database file of a store. Args: path. Raises: StoreError that names the file and the remedy."""
 
     def __init__(self, path):
         self.path = path
@@ -122,7 +122,7 @@ class SQLiteFile:
 
     @classmethod
     def lock_only(cls, path):
-        """Has the locks of a store that it does not open, until `close`. Raises: StoreError."""
+        """Returns an object that holds the locks of a store until `close`, without opening it. Raises: StoreError."""
         one = cls.__new__(cls)
         one.path, one._files, one._lock, one._database = path, StoreFiles(path), None, None
         try:
@@ -164,7 +164,7 @@ class SQLiteFile:
             raise StoreError(f"the store {self.path} cannot be opened: {error.strerror}")
 
     def _take_lock(self):
-        """By name, before anything is made, and on every system. That of StoreFiles is on the database itself."""
+        """Take the lock file, before any other file is created, on every system. StoreFiles locks the database."""
         name = self._files.real + "-lock"
         try:
             make_private(name)
@@ -199,7 +199,7 @@ class SQLiteFile:
             database.executescript(_UPGRADES[number])
 
     def load(self, client_id):
-        """What is known of a client, as the attributes of a Record; of an unknown one a new key."""
+        """Returns the data of a client, as the attributes of a Record. For an unknown client it has a new key."""
         row = self._database.execute(
             f"SELECT {_COLUMNS} FROM client WHERE id = ?", (client_id,)
         ).fetchone()
@@ -225,8 +225,8 @@ class SQLiteFile:
         return lines
 
     def commit(self, rows, clients):
-        """One transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was done;
-        StoreGone: what was done is not safe."""
+        """Commit one transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was
+        done; StoreGone: what was done is not safe."""
         self._files.check()
         try:
             self._transact(rows, clients)
@@ -237,18 +237,18 @@ class SQLiteFile:
             self._checkpoint()
 
     def _checkpoint(self):
-        """Move what the -wal has into the database. It is done here and not by SQLite in some commit: so a database
-        that changes at another time has been written by somebody else."""
+        """Move the contents of the -wal into the database. It is done here, and not by SQLite during a commit. So if
+        the database changes at another time, another process has written it."""
         self._pages = 0
         try:
             self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error:
-            pass  # the disk is full, say: everything is safe in the -wal, and the next one moves it
+            pass  # e.g. the disk is full: everything is safe in the -wal, and the next checkpoint moves it
         finally:
             self._files.check(written=True)
 
     def check(self):
-        """Raises: StoreGone if the files are not what they were: see sqlite_paths.py."""
+        """Check that the files are still the same: see sqlite_paths.py. Raises: StoreGone if not."""
         self._files.check()
 
     def _transact(self, rows, clients):
@@ -270,7 +270,7 @@ class SQLiteFile:
             raise
 
     def backlogs(self):
-        """A dict for each client with lines in its outbox."""
+        """Returns a list of a dict for each client with lines in its outbox."""
         found = self._database.execute(
             "SELECT id, count(*), sum(length(line)), away_s FROM outbox JOIN client ON client.key = outbox.client "
             "GROUP BY client.key ORDER BY id"
@@ -278,7 +278,7 @@ class SQLiteFile:
         return [dict(zip(("id", "lines", "bytes", "away_s"), row)) for row in found]
 
     def total_cost(self):
-        """What all lines count, as `cost` counts them."""
+        """Returns the cost of all lines, as `cost` counts them."""
         lines = "SELECT line FROM inbox UNION ALL SELECT line FROM outbox"
         total = f"SELECT coalesce(sum(length(line) + {LINE_COST}), 0) FROM ({lines})"
         return self._database.execute(total).fetchone()[0]
@@ -300,7 +300,7 @@ def _connect(path, timeout=5.0):
 
 
 def make_private(path):
-    """Make the file if there is none, for the eyes of its owner alone. Returns True if there was none."""
+    """Create the file if there is none, readable by its owner alone. Returns True if there was none."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:

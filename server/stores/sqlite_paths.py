@@ -1,14 +1,15 @@
-"""Which files a durable store is, whose they are, and whether they are still where they were.
+"""The files of a durable store: their lock, and the check that they are still in place.
 
-What a commit has written is in the database and in SQLite's `-wal` beside it;
-by its `-shm` SQLite knows of those that read. So all three must stay in their
-place, under one name, for as long as the store is used: of a database with two
-names (hard links) each would have a `-wal` of its own.
+What a commit has written is in the database and in SQLite's `-wal` beside it.
+SQLite tracks readers with its `-shm`. So all three must stay in their place,
+under one name, for as long as the store is used. If a database had two names
+(hard links), each name would have a `-wal` of its own.
 
-The lock is on the database's inode: it holds whatever name, symbolic link or
-mount another server comes by. SQLite has locks of another kind on the same
-file, which a process loses when it closes any descriptor of that file. So ours
-is closed after SQLite's, and a file of this process is not opened again.
+The lock is on the database's inode. So it holds whatever name, symbolic link or
+mount another server uses. SQLite has locks of another kind on the same file. A
+process loses those when it closes any descriptor of that file. So our
+descriptor is closed after SQLite's, and a file of this process is not opened
+again.
 """
 
 import os
@@ -22,14 +23,14 @@ try:
 except ImportError:  # Windows: a database that is open can be neither deleted nor replaced there
     fcntl = None
 
-# Elsewhere flock is not apart from SQLite's locks, and would keep SQLite itself out.
+# On other systems flock conflicts with SQLite's locks, and would lock out SQLite itself.
 _HAS_LOCKS = fcntl is not None and sys.platform == "linux"
 
 _held = {}  # (device, inode) -> descriptor with the lock, of the stores of this process
 
 
 def _leave_to_parent():
-    """A fork has the lock as well: it would hold it after the server's end."""
+    """Close the inherited locks in a forked child. It would otherwise hold them after the server's end."""
     for descriptor in _held.values():
         os.close(descriptor)
     _held.clear()
@@ -40,15 +41,15 @@ if hasattr(os, "register_at_fork"):
 
 
 class StoreFiles:
-    """Args: path: of the database, as the settings name it.
+    """The files of one store. Args: path: of the database, as the settings name it.
 
-    `real` is the same without symbolic links: for SQLite.
+    `real` is the same path without symbolic links, for SQLite.
     """
 
     def __init__(self, path):
         self.path = path
         self.real = os.path.realpath(path)
-        # A link that leads elsewhere one day is another store, too. Not abspath: "link/.." is not where the link is.
+        # A link that changes its target is another store, too. Not abspath: "link/.." is not the link's folder.
         self._named = os.path.join(os.getcwd(), path)
         self._lock = None  # key in _held
         self._known = {}  # path -> (device, inode)
@@ -56,7 +57,7 @@ class StoreFiles:
         self._gone = None  # text of the StoreGone, which lasts
 
     def lock(self):
-        """Take the database, which is there. Raises: StoreError; OSError."""
+        """Lock the database, which must exist. Raises: StoreError; OSError."""
         found = os.stat(self.real)
         if found.st_nlink > 1:
             raise StoreError(
@@ -83,7 +84,7 @@ class StoreFiles:
         _held[self._lock] = descriptor
 
     def begin(self):
-        """SQLite has opened all of them: from now on they must stay what they are. Raises: StoreGone."""
+        """Record the files, which SQLite has opened. From now on they must not change. Raises: StoreGone."""
         beside = ("-wal", "-shm") if _HAS_LOCKS else ("-wal", "-shm", "-lock")  # the only lock that there is
         for path in (self._named, *(self.real + suffix for suffix in beside)):
             self._known[path] = _identity(_look(path))
@@ -92,7 +93,7 @@ class StoreFiles:
         self.check(written=True)
 
     def check(self, written=False):
-        """Raises: StoreGone if one of them is not what it was, or was not once.
+        """Check the files. Raises: StoreGone if one of them is not the same, or an earlier check found that.
 
         written: this process may have written into the database itself since the last check (a checkpoint).
         """
@@ -117,7 +118,7 @@ class StoreFiles:
                 self._content = _content(found)
 
     def unlock(self):
-        """To be called when SQLite has closed the files."""
+        """Release the lock. Call it when SQLite has closed the files."""
         descriptor = _held.pop(self._lock, None)
         if descriptor is not None:
             os.close(descriptor)
@@ -138,7 +139,8 @@ def _identity(status):
 
 
 def _content(status):
-    """Changes when somebody copies another database over this one. In WAL mode nothing but checkpoints writes there."""
+    """Returns a value that changes when another database is copied over this one. In WAL mode only checkpoints write
+    into the database."""
     if os.name != "posix":
         return None  # the time is written down when the file is closed
     return status.st_size, status.st_mtime_ns
