@@ -9,9 +9,9 @@
         asyncio.create_task(echo())
         await run({"demo"}, keys={"demo": KEY})
 
-`run`, `client_conn` and `wait_all` are about one Server, that of the process.
-A program that needs more of them makes them: `Server` has methods of the same
-names.
+`run`, `client_conn` and `wait_all` use the one default Server of the process.
+A program that needs more servers creates them. `Server` has methods of the
+same names.
 
 Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 """
@@ -26,17 +26,17 @@ __all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "
 
 # The API's functions have no other place to find it.
 _server = Server(default_store)
-# As in micropython-iot: close the TCP connections of all clients. They may come back.
+# As in micropython-iot: close the TCP connections of all clients. They may reconnect.
 Connection.close_all = staticmethod(lambda: _server.close_all())
 
 
 def default_server():
-    """The Server that `run`, `client_conn` and `wait_all` are about."""
+    """Returns the Server that `run`, `client_conn` and `wait_all` use."""
     return _server
 
 
 async def run(expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"):
-    """Serve for ever; when cancelled, close the listener and all connections.
+    """Serve until cancelled. Then close the listener and all connections.
 
     Args:
         expected: ids of the clients that the application is written for.
@@ -74,7 +74,7 @@ async def wait_all(client_id=None, peers=None):
 
 
 def __getattr__(name):
-    """SQLiteStore is loaded when it is asked for: MicroPython has no SQLite."""
+    """Load SQLiteStore on first use, since MicroPython has no SQLite."""
     if name != "SQLiteStore":
         raise AttributeError("module server has no attribute " + name)
     from server.stores.sqlite import SQLiteStore

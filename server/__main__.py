@@ -1,4 +1,4 @@
-"""`pb-link`, also `python3 -m server`."""
+"""The entry point of `pb-link`, also of `python3 -m server`."""
 
 import sys
 
@@ -7,7 +7,7 @@ from server.service import cli
 
 
 def main():
-    """Returns the exit status."""
+    """Run the command line. Returns the exit status."""
     return cli.main(server=default_server())  # whose functions the application imports from `server`
 
 

@@ -1,7 +1,8 @@
 """The socket on which `pb-link clients`, `tail`, `send` and others talk to the server.
 
-A file with permissions for its owner alone. A request is a line of JSON, {"do": "clients"}, so is each answer:
-{"error": ..} or what was asked for. `tail` is answered by a line for each line of the client, until the caller goes.
+The socket is a file with permissions for its owner alone. A request is a line of JSON, such as {"do": "clients"}. Each
+answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for each line of the client,
+until the caller disconnects.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from protocol.errors import LinkError
 from server.gateways.setting import SettingsError
 
 MAX_REQUEST = 1 << 16
-MAX_BEHIND = 1000  # lines that a caller of tail may be behind; then it is cut off
+MAX_BEHIND = 1000  # lines that a caller of tail may be behind; with more it is disconnected
 ANSWER_S = 20.0  # for the answer to a question that waits for no client
 
 
@@ -49,11 +50,11 @@ class AdminServer:
         if self._server is None:
             return
         self._server.close()
-        with contextlib.suppress(OSError):  # it is in nobody's way: see start
+        with contextlib.suppress(OSError):  # a file that remains does no harm: see start
             os.unlink(self.path)
 
     def note(self, event, client_id, details):
-        """A subscriber of events, for those who call `tail`."""
+        """Pass on an event to the callers of `tail`. It is a subscriber of events."""
         if event == "received":
             self.received(client_id, details["lines"])
 
@@ -75,7 +76,7 @@ class AdminServer:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LinkError) as error:
             writer.write(json.dumps({"error": str(error)}).encode() + b"\n")
         except (OSError, asyncio.CancelledError):
-            pass  # the caller has gone, or the server ends
+            pass  # the caller has disconnected, or the server ends
         finally:
             writer.close()
 
@@ -97,9 +98,9 @@ class AdminServer:
             raise ValueError(f"unknown request {what!r}")
 
     async def _send(self, request, reader):
-        """Write a line to a client. Raises: ConnectionAbortedError if the caller goes before it has been delivered.
+        """Write a line to a client. Raises: ConnectionAbortedError if the caller disconnects before its delivery.
 
-        The line stays stored then.
+        The line then stays stored.
         """
         connection = self._registry.get(self._status.known(request["id"]))
         sending = asyncio.create_task(connection.write(request["line"], wait=bool(request.get("wait"))))
@@ -114,7 +115,7 @@ class AdminServer:
             sending.cancel()
 
     async def _with_backlog(self, client_id):
-        """Returns the id. Raises: ValueError if no line waits for a client of that name, be it known or not."""
+        """Returns the id. Raises: ValueError if no line waits for a client of that name, known or not."""
         if client_id not in {one["id"] for one in await self._store.backlogs()}:
             raise ValueError(f"no line waits for {client_id!r}: pb-link backlog shows for whom one does")
         return client_id
@@ -139,7 +140,7 @@ class AdminServer:
 
 
 def look_at(path):
-    """Look whether the socket can be had. Raises: SettingsError: another server, or something else, is there."""
+    """Check that the socket can be used. Raises: SettingsError: another server uses it, or it is another file."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
@@ -154,12 +155,12 @@ def look_at(path):
         try:
             sock.connect(path)
         except OSError:
-            return  # nobody is there
+            return  # no server uses it
     raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
 
 
 def ask(path, request, limit_s=None):
-    """Yields the answers to a request. Raises: OSError if no server is there, or it is silent for limit_s."""
+    """Yields the answers to a request. Raises: OSError if no server runs, or it is silent for limit_s."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(limit_s)
         sock.connect(path)

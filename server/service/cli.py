@@ -1,6 +1,6 @@
-"""The command line, `pb-link`: what its words mean, and what it prints.
+"""The command line, `pb-link`: its arguments, and what it prints.
 
-Exit status: 0 done; 1 it failed, with a line on stderr that says why; 2 the words are wrong.
+Exit status: 0 success; 1 failure, with a line on stderr that gives the cause; 2 invalid arguments.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _EXAMPLES = """examples:
 
 
 def main(words=None, server=None):
-    """Run a command. server: the Server that `serve` runs, or None: one of its own. Returns the exit status."""
+    """Run a command. server: the Server that `serve` runs, or None for a new one. Returns the exit status."""
     options = _parser().parse_args(words)
     options.server = server
     options.secrets = Secrets()
@@ -61,7 +61,7 @@ def main(words=None, server=None):
 
 
 def _give_up_output():
-    """Drop what could not be printed: the interpreter would try again when it ends, and print a traceback."""
+    """Discard output that could not be printed. The interpreter would retry at exit, and print a traceback."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -120,7 +120,7 @@ def _parser():
 
 
 def _keyless():
-    """The settings at the top level that name the clients that a gateway serves without a key: options of `serve`."""
+    """Returns the top-level settings that name the clients without a key of a gateway. They are options of `serve`."""
     return [one.keyless for one in descriptions().values() if one.at_top and one.keyless]
 
 
@@ -194,7 +194,7 @@ def _restore(options, settings):
 
 
 def _harmless(line):
-    """Returns the line without control characters: a client must not command the terminal."""
+    """Returns the line without control characters, so that a client cannot control the terminal."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
@@ -205,14 +205,14 @@ def _send(options, settings):
 
 
 def _ask(settings, request, limit_s=None):
-    """Returns the answer to a request. limit_s: None where it waits for the client, or for room for a line."""
+    """Returns the answer to a request. limit_s: None if it waits for the client, or for room for a line."""
     for answer in _answers(settings, request, limit_s):
         return answer
     raise ValueError("the server ended before it answered; a line may be stored: pb-link backlog, when it runs")
 
 
 def _answers(settings, request, limit_s=None):
-    """Yields the answers to a request. Raises: ValueError: what the server says is wrong, or why it says nothing."""
+    """Yields the answers to a request. Raises: ValueError: the server's error, or the reason why there is no answer."""
     path = settings.admin_socket
     answers = ask(path, request, limit_s)
     while True:
@@ -265,7 +265,7 @@ def _list_keys(options, file):
 
 
 def _check(options, settings):
-    """Look at each thing, and print a line for it. Returns 1 if one is not in order."""
+    """Check each item, and print a line for it. Returns 1 if one of them is faulty."""
     secrets = options.secrets
     ids = functools.cache(lambda: set(_checked_keys(settings, secrets)))
     results = [_looked_at(what, look, settings, ids) for what, look in CHECKS]
@@ -289,7 +289,7 @@ def _looked_at(what, look, *args):
 
 
 def _checked_keys(settings, secrets):
-    """Returns the keys, once all secrets of the environment are known to be such. Raises: SettingsError, ..."""
+    """Returns the keys, after checking that all secrets of the environment are valid. Raises: SettingsError, ..."""
     secrets.validate()
     return key_source(settings, secrets).read()
 

@@ -1,10 +1,10 @@
-"""What a running server knows of its clients, for people and programs that ask."""
+"""The status of a running server's clients, for the commands and the metrics."""
 
 import time
 
 
 class ClientStatus:
-    """The counts of all clients, kept from the events that `note` is told.
+    """The counts of all clients, taken from the events that `note` receives.
 
     Args: registry: Registry; keys: Keys; keyless: ids that come without a key."""
 
@@ -15,7 +15,7 @@ class ClientStatus:
         self._clients = {}
 
     def note(self, event, client_id, details):
-        """A subscriber of events: see core/events.py."""
+        """Count an event. It is a subscriber of events: see core/events.py."""
         if client_id is None:
             return
         client = self._clients.setdefault(client_id, _Client())
@@ -24,7 +24,7 @@ class ClientStatus:
             client.peer = details["peer"]
             client.outage_s = client.outages_s()
             client.away_since = None
-        elif event == "disconnected" and client.peer == details["peer"]:  # else another one has taken over
+        elif event == "disconnected" and client.peer == details["peer"]:  # else a newer connection has replaced it
             client.since = client.peer = None
             client.away_since = time.time()
             client.outages += 1
@@ -37,13 +37,13 @@ class ClientStatus:
             client.discarded += details["lines"]
 
     def known(self, client_id):
-        """Returns the id. Raises: ValueError if nobody of that name may connect."""
+        """Returns the id. Raises: ValueError if no client of that name may connect."""
         if client_id not in self._keys and client_id not in self._keyless:
             raise ValueError(f"there is no client {client_id!r}: pb-link keys add {client_id} makes one")
         return client_id
 
     def clients(self):
-        """Returns a dict for each client that has a key or has been here."""
+        """Returns a dict for each client that has a key or has connected before."""
         names = sorted({*self._keys, *self._keyless, *self._clients})
         return [self._of(name, self._clients.get(name) or _Client()) for name in names]
 

@@ -1,4 +1,4 @@
-"""The key file, as `pb-link keys` changes it and a running server follows it."""
+"""The key file, which `pb-link keys` changes and a running server follows."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ from server.core.keys import load_keys
 
 try:
     import fcntl
-except ImportError:  # Windows: whoever changes it must be alone
+except ImportError:  # Windows: only one process may change it at a time
     fcntl = None
 
 
 class KeyFile:
-    """The file of keys. Every method reads the file anew, and replaces it as a whole.
+    """The file of keys. Every method reads the file again, and replaces it as a whole.
 
     Raises: ValueError that names the file or id and the remedy, OSError; none shows a key.
     """
@@ -58,7 +58,7 @@ class KeyFile:
                 raise _unknown(client_id)
 
     def rotate(self, client_id):
-        """Returns the new key. The old one is good until the new one has been used."""
+        """Returns the new key. The old one is valid until the new one has been used."""
         with self._changing() as keys:
             if client_id not in keys:
                 raise _unknown(client_id)
@@ -68,7 +68,7 @@ class KeyFile:
             return new.hex()
 
     def used(self, client_id, key):
-        """Note that this key was used: if it is still the new one, the old one is taken away."""
+        """Note that this key was used. If it is still the new one, the old one is removed."""
         with self._changing() as keys:
             found = keys.get(client_id)
             if isinstance(found, list) and found[1] == key:
@@ -76,7 +76,7 @@ class KeyFile:
 
     @contextlib.contextmanager
     def _changing(self):
-        """Gives the keys to a `with` block, and writes them back if it raises nothing."""
+        """Provide the keys to a `with` block, and write them back if it does not raise."""
         with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -88,7 +88,7 @@ class KeyFile:
         shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
         text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
         folder = os.path.dirname(os.path.abspath(self.path))
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # for the eyes of its owner alone
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # readable by its owner alone
         try:
             with open(handle, "w", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -101,7 +101,7 @@ class KeyFile:
 
 
 def fingerprint(key):
-    """Returns eight digits that tell keys apart and do not give one away."""
+    """Returns eight digits that distinguish keys and do not reveal them."""
     return sha256(b"pb_link fingerprint" + key).hexdigest()[:8]
 
 

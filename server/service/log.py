@@ -2,14 +2,14 @@
 
     2026-01-02T03:04:05.678Z connected client=pump peer=192.0.2.7:51234 expected=true
 
-docs/operations.md says what each event means. Lines of clients are never in it.
+docs/operations.md describes each event. The log never contains lines of clients.
 """
 
 import json
 import sys
 from datetime import UTC, datetime
 
-# Not worth a line each: counters and `pb-link tail` are for these.
+# Events that are not logged. Counters and `pb-link tail` show them.
 QUIET = {"received", "acknowledged"}
 
 
@@ -20,7 +20,7 @@ class Log:
         self._lost = 0  # lines that could not be written
 
     def __call__(self, event, client=None, **details):
-        """Write a line. It never raises because a disk is full or nobody reads: clients are served all the same."""
+        """Write a line. A full disk or a missing reader raises nothing, so that clients are served all the same."""
         try:
             if self._lost:
                 self._print("log_lost", lines=self._lost)
@@ -40,7 +40,7 @@ class Log:
 
 
 def _shown(value):
-    """Returns a value as it is where that is one word, otherwise as JSON: what a peer sends makes no second line."""
+    """Returns a value unchanged if it is one word, otherwise as JSON. So a peer's data cannot begin a second line."""
     if isinstance(value, str) and value and value.isascii() and value.isprintable() and not set(value) & set(' "='):
         return value
     return json.dumps(value)

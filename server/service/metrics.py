@@ -1,4 +1,4 @@
-"""Counters for Prometheus, over HTTP, if the settings ask for them.
+"""Counters for Prometheus, over HTTP, if the settings enable them.
 
 The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). docs/operations.md has
 a table of all of them.
@@ -37,7 +37,7 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 class Metrics:
     """The page that Prometheus reads.
 
-    Args: address: "host:port"; token: to be shown by who asks, or None; status: ClientStatus; registry: Registry;
+    Args: address: "host:port"; token: required in a request, or None; status: ClientStatus; registry: Registry;
     store: Store; backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
 
     def __init__(self, address, token, *, status, registry, store, backoff, more=list):
@@ -56,7 +56,7 @@ class Metrics:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            serving.close()  # `async with` would wait for those that are asking
+            serving.close()  # `async with` would wait for open requests
             for writer in self._asking:
                 writer.transport.abort()
 
@@ -72,7 +72,7 @@ class Metrics:
             pass
         finally:
             self._asking.discard(writer)
-            writer.transport.abort()  # it has been closed, or what it has not taken it will not take
+            writer.transport.abort()  # it has been closed, or the peer will not take the rest
 
     def _answer_to(self, lines):
         if lines[0].split()[:2] != [b"GET", b"/metrics"]:

@@ -1,8 +1,8 @@
-"""Forgets the lines to clients that never come back, if the settings ask for it: the promise ends there.
+"""Deletes the lines for clients that do not return, if the settings enable it. The delivery guarantee ends there.
 
-What counts is the time for which the server has run and waited for the
-client, with lines for it: neither a clock that is set nor the server's own
-absence makes a client old. Each time it comes, the count begins again.
+It counts the time for which the server has run and waited for the client, with
+lines for it. A changed clock or the server's own downtime does not count. Each
+time the client connects, the count begins again.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ import contextlib
 
 from protocol.errors import StoreError
 
-LOOK_S = 600.0  # between two counts: so much is lost of one when the server ends
+LOOK_S = 600.0  # between two counts: at most this much is not counted when the server ends
 _DAY_S = 86400
 
 
 class Retention:
     """The count of how long each client has been away.
 
-    Args: days: after which lines are forgotten; registry: Registry; store: Store."""
+    Args: days: after which lines are deleted; registry: Registry; store: Store."""
 
     def __init__(self, days, registry, store):
         self._limit_s = days * _DAY_S
         self._registry = registry
         self._store = store
-        self._connections = {}  # id -> how many there had been when it was looked at last
+        self._connections = {}  # id -> how many there had been at the last check
 
     async def run(self):
         """Count until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(StoreError):  # the clients' own errors tell: it is not for this to end the server
+            with contextlib.suppress(StoreError):  # reported by the client's own errors; it must not end the server
                 await self.look(int(LOOK_S))
 
     async def look(self, seconds):
-        """Count that so many more have passed, for each client with a backlog."""
+        """Add these seconds to the count of each client with a backlog."""
         for backlog in await self._store.backlogs():
             connection = self._registry.get(backlog["id"])
             before = self._connections.get(backlog["id"], 0)

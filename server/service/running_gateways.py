@@ -1,4 +1,4 @@
-"""The gateways that the settings ask for, from their making to their end."""
+"""The gateways that the settings enable, from their creation to their end."""
 
 from server.gateways.interface import Host, descriptions, gateway_class
 from server.gateways.setting import SettingsError
@@ -22,9 +22,9 @@ class RunningGateways:
         return sum(known[name].files_per_client for name in self._settings.gateways)
 
     def make(self, registry, store, listener, *, keys, served, rate_limited, subscribe):
-        """Make them all. rate_limited: function () that returns another log each time; the others: see Host.
+        """Create all gateways. rate_limited: function () that returns a new log each time; the others: see Host.
 
-        Raises: SettingsError, LocalProtocolError, OSError: one of them cannot begin.
+        Raises: SettingsError, LocalProtocolError, OSError: one of them cannot start.
         """
         reserve_lines(registry.readers, self._settings.gateways)
         for name, settings in self._settings.gateways.items():
@@ -44,14 +44,14 @@ class RunningGateways:
         listener.admit_other = admit
 
     def runs(self):
-        """Returns a coroutine for each, which runs it until cancelled."""
+        """Returns a coroutine for each gateway, which runs it until cancelled."""
         return [gateway.run() for gateway in self._all]
 
     def served_changed(self):
-        """Tell all of them that other clients may connect now."""
+        """Tell all gateways that the set of clients that may connect has changed."""
         for gateway in self._all:
             gateway.served_changed()
 
     def metrics(self):
-        """Returns (name, type, help, value) of all of them."""
+        """Returns (name, type, help, value) of the counters of all gateways."""
         return [metric for gateway in self._all for metric in gateway.metrics()]

@@ -1,10 +1,10 @@
-"""Secrets, which stand in no settings file.
+"""Secrets, which are not in the settings file.
 
     PB_LINK_KEYS            the keys, in place of the key file: its JSON
-    PB_LINK_METRICS_TOKEN   who wants the metrics has to show it
+    PB_LINK_METRICS_TOKEN   the token that a request for the metrics must have
 
-Gateways declare further ones. All are taken out of the environment at once, when `pb-link` starts, so that no program
-that the application starts inherits them. No error and no repr shows a value.
+Gateways declare further ones. All are removed from the environment when `pb-link` starts, so that programs that the
+application starts do not inherit them. No error and no repr shows a value.
 """
 
 import functools
@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,256}=*")  # what may follow "Bearer":
 
 
 class Secrets:
-    """What the environment has of secrets. Args: environment: a dict, whose secrets are taken out."""
+    """The secrets of the environment. Args: environment: a dict. The secrets are removed from it."""
 
     def __init__(self, environment=None):
         environment = os.environ if environment is None else environment
@@ -32,21 +32,21 @@ class Secrets:
 
     @property
     def keys(self):
-        """The keys as in the key file (dict), or None: they are in the file. Raises: SettingsError."""
+        """Returns the keys as in the key file (dict), or None if they are in the file. Raises: SettingsError."""
         return _keys(self._found[KEYS])
 
     @property
     def metrics_token(self):
-        """The token (str), or None. Raises: SettingsError."""
+        """Returns the token (str), or None. Raises: SettingsError."""
         return _token(self._found[METRICS_TOKEN])
 
     def validate(self):
-        """Look whether all are valid. Raises: SettingsError that names the variable whose value is at fault."""
+        """Check that all secrets are valid. Raises: SettingsError that names the variable with the invalid value."""
         _keys(self._found[KEYS])
         _token(self._found[METRICS_TOKEN])
 
     def of_gateway(self, name, settings):
-        """Returns the secrets of a gateway as its Host has them. settings: those of its section."""
+        """Returns the secrets of a gateway in the form that Host has. settings: those of its section."""
         declared = descriptions()[name].secrets
         return {key: functools.partial(self._read, name, key, secret, settings) for key, secret in declared.items()}
 
@@ -62,7 +62,7 @@ class Secrets:
 
 
 def _read_alone(path, name, max_bytes):
-    """Returns the secret that is alone in a file."""
+    """Returns the secret from a file that contains nothing else."""
     if os.name == "posix" and os.stat(path).st_mode & 0o077:
         raise SettingsError(f"others can read the {name} in {path}: chmod 600 {path}")
     with open(path, "rb") as file:
@@ -82,7 +82,7 @@ def _keys(text):
     try:
         keys = json.loads(text)
     except ValueError:
-        keys = None  # this error holds the whole text, and would be the context of one raised here
+        keys = None  # this error contains the whole text, and would be the context of one raised here
     if not isinstance(keys, dict):
         raise SettingsError(f"{KEYS} must be JSON that maps ids to keys, as the key file is; or take it away")
     try:
@@ -101,12 +101,12 @@ def _token(text):
 
 
 def key_source(settings, secrets):
-    """Returns what has the methods of KeyFile."""
+    """Returns the source of the keys, an object with the methods of KeyFile."""
     return KeyFile(settings.keys) if secrets.keys is None else KeysOfEnvironment(secrets.keys)
 
 
 class KeysOfEnvironment:
-    """Keys in the place of a KeyFile, of which none can be changed. Args: keys: dict."""
+    """Keys in place of a KeyFile. They cannot be changed. Args: keys: dict."""
 
     def __init__(self, keys):
         self._keys = keys
@@ -119,7 +119,7 @@ class KeysOfEnvironment:
         return None
 
     def used(self, client_id, key):
-        """Do nothing: whoever has set the variable takes the old key out of it."""
+        """Do nothing. The operator removes the old key from the variable."""
 
     def add(self, client_id):
         raise ValueError(f"the keys are in {KEYS}: change it where it is set, and restart the server")

@@ -25,7 +25,7 @@ from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
 from server.stores.sqlite import SQLiteStore
 
-_LOOK_S = 1.0  # how often the key file is looked at
+_LOOK_S = 1.0  # how often the key file is checked
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
 _KEY_FAULTS = (OSError, TypeError, ValueError)  # of the key file
 END_S = 10.0  # for the application, and each part of the server, to end when they are cancelled
@@ -35,7 +35,7 @@ _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application t
 class Service:
     """One run of `pb-link serve`.
 
-    Args: settings, secrets: see settings.py and secret_settings.py; server: Server, or None: one of its own.
+    Args: settings, secrets: see settings.py and secret_settings.py; server: Server, or None for a new one.
 
     Raises: SettingsError, StoreError, ValueError, OSError.
     """
@@ -46,14 +46,14 @@ class Service:
         self.server = server or Server()
         self.events = self.server.events
         self.registry = self.server.registry
-        self._log_of_all = self.events.rate_limited(self.log)  # of clients without a key, which anybody can say to be
+        self._log_of_all = self.events.rate_limited(self.log)  # of clients without a key, whose ids anybody can send
         self._log_of_each = self.events.rate_limited(self.log, each=True)  # of those with one
         self._metrics_token = secrets.metrics_token
         self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
         self.keys.on_used = self._key_used
-        self.keys.on_unfit = self._look_at_keys  # who comes with a new key at once is not refused
+        self.keys.on_unfit = self._look_at_keys  # a client that uses its new key at once is not refused
         refuse_both_ways(settings, self.keys)
         self._app = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
@@ -129,7 +129,7 @@ class Service:
         except StoreGone:  # the listener's, which has told it
             self._failed = True
             self._stop.set()
-        except Exception as error:  # whatever it is, the service does not go on without it
+        except Exception as error:  # whatever the error, the service does not continue without this part
             self.log("failed", error=f"{type(error).__name__}: {error}", at=place_of(error))
             self._failed = True
             self._stop.set()
@@ -138,7 +138,7 @@ class Service:
         if event == "listening":
             self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
-            self.log(event, **details)  # Events counts those that others can make happen
+            self.log(event, **details)  # Events counts those that peers can cause
         elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
             pass
         elif event not in QUIET:
@@ -146,7 +146,7 @@ class Service:
             log(event, client_id, **details)
 
     def _flaps(self, event, client_id, details):
-        """True if this connection of a client that comes again and again gets no line of its own."""
+        """True if the client reconnects so often that this connection is not logged."""
         pace = self.registry.get(client_id).pace
         if pace.fruitless <= FREE or client_id in self.settings.keyless:
             return False
@@ -175,7 +175,7 @@ class Service:
         try:
             keys = self._file.read()
         except _KEY_FAULTS as error:
-            self.log("keys_unreadable", error=str(error))  # the ones that are known stay
+            self.log("keys_unreadable", error=str(error))  # the known keys stay valid
             return
         unproven = self.settings.keyless & keys.keys() - set(self.keys)
         gone = self.keys.replace(keys)
@@ -185,7 +185,7 @@ class Service:
         self._gateways.served_changed()
 
     def _served(self):
-        """Returns the ids of those who may connect."""
+        """Returns the ids of the clients that may connect."""
         return {*self.keys, *self.settings.keyless}
 
     def _key_used(self, client_id, key):
@@ -197,7 +197,7 @@ class Service:
 
 
 def refuse_both_ways(settings, ids):
-    """Refuse ids that have a key and are let in without one. ids: that have a key. Raises: SettingsError."""
+    """Refuse ids that have a key and are also served without one. ids: those with a key. Raises: SettingsError."""
     known = descriptions()
     for name, values in settings.gateways.items():
         setting = known[name].keyless
@@ -228,7 +228,7 @@ def load_app(name):
 
 
 def open_file_limit():
-    """Raise the bound on open files as far as it goes. Returns it, or None where there is none."""
+    """Raise the limit on open files as far as possible. Returns it, or None if there is none."""
     try:
         import resource
     except ImportError:

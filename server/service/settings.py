@@ -45,11 +45,11 @@ def at_top():
 def read(path=None, changes=None):
     """Returns the settings as attributes.
 
-    `gateways` is a dict from the name of each gateway that is to run to its settings, `keyless` the set of the ids that
-    come without a key.
+    `gateways` is a dict from the name of each enabled gateway to its settings. `keyless` is the set of the ids of
+    clients without a key.
 
-    Args: path: of a TOML file, or None: the defaults. changes: dict from the command line, with None for what it does
-    not say. Raises: SettingsError, OSError.
+    Args: path: of a TOML file, or None for the defaults. changes: dict from the command line, with None for options
+    that are not given. Raises: SettingsError, OSError.
     """
     settings = at_top()
     values = {name: setting.default for name, setting in settings.items()}
@@ -66,7 +66,7 @@ def read(path=None, changes=None):
 
 
 def reserve_lines(readers, gateways):
-    """Have each gateway's clients entered into a Readers. gateways: as `read` returns them.
+    """Reserve each gateway's clients in a Readers. gateways: as `read` returns them.
 
     Raises: LocalProtocolError if two gateways would read one client's lines.
     """
@@ -77,7 +77,7 @@ def reserve_lines(readers, gateways):
 
 
 def _gateways(where, values, sections):
-    """Returns the gateways that are to run. values: of the top level; those that are a gateway's are taken out."""
+    """Returns the enabled gateways. values: of the top level; a gateway's values are removed from it."""
     found = {}
     for name, description in descriptions().items():
         if name in sections:
@@ -106,7 +106,7 @@ def _refuse_contradiction(where, settings, description):
 
 
 def _read_file(path, settings):
-    """Returns a dict of what stands at the top level, and a dict from section to its settings as attributes."""
+    """Returns a dict of the top-level settings, and a dict from section to its settings as attributes."""
     try:
         with open(path, encoding="utf-8-sig") as file:  # editors may put a byte order mark before it
             text = file.read()
@@ -143,7 +143,7 @@ def _read_section(path, text, folder, name, found, description):
 
 
 def _validated(path, text, folder, section, found, settings, more=""):
-    """Returns what was found, with its paths as absolute ones. more: what else there could be, in words."""
+    """Returns the found settings, with absolute paths. more: text for the errors that names other possible settings."""
     for name, value in found.items():
         where = f"{path}, line {_line_of(text, name, section)}"
         if name not in settings:
@@ -160,7 +160,7 @@ def _validate(where, name, value, settings):
 
 
 def _line_of(text, name, section=""):
-    """The line on which a setting is given; that of its section where it cannot be seen."""
+    """Returns the line on which a setting is given, or that of its section if it cannot be found."""
     lines = text.splitlines()
     header = 0
     if section:
