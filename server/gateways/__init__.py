@@ -1,1 +1,1 @@
-"""Gateways: other ways into and out of the server. They know the core, never a store, the service or each other."""
+"""Gateways connect the server to other protocols. They use the core, never a store, the service or each other."""

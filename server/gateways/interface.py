@@ -1,13 +1,13 @@
-"""What a gateway is: another way in or out of the server, with a section of the settings file.
+"""The interface of a gateway, which connects the server to another protocol and has a section of the settings file.
 
 The package `server/gateways/NAME/` is one gateway. It has two modules that the server looks for:
 
-    settings.py     DESCRIPTION, a Description: what the section [NAME] may say, which secrets there are. It is always
-                    imported, so it needs nothing but Python's own library.
-    gateway.py      Gateway, a subclass of the one below. It is imported when the section is there, and may need an
+    settings.py     DESCRIPTION, a Description: the settings of the section [NAME], and the secrets. It is always
+                    imported, so it needs only Python's standard library.
+    gateway.py      Gateway, a subclass of the one below. It is imported if the section exists, and may need an
                     extra of the package pb_link.
 
-Nothing else names a gateway: a new folder is a new gateway. docs/architecture.md, "Writing a gateway", has an example.
+No other file names a gateway: a new folder is a new gateway. docs/architecture.md, "Writing a gateway", has an example.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from server.gateways.setting import SettingsError
 
 
 class Description:
-    """What the server has to know of a gateway before it runs.
+    """The description of a gateway, which the server needs before the gateway runs.
 
     Args: title: "the MQTT gateway", for people;
     settings: dict from name to Setting, in the order of the documentation;
-    at_top: True if these stand at the top level of the file and not in a section. The gateway runs if one of them
+    at_top: True if these are at the top level of the file and not in a section. The gateway runs if one of them
         differs from its default;
     secrets: dict from name to Secret;
     extra: the name of the extra in pyproject.toml that has what gateway.py imports, or None;
-    reads: the name of the setting with the ids of the clients whose lines the gateway reads, where [] is all of them;
-        None: it reads none. Nobody else may read them then;
-    keyless: the name of the setting with the ids of clients that come through the gateway without a key, or None. One
-        that stands at the top level is an option of `pb-link serve` too;
+    reads: the name of the setting with the ids of the clients whose lines the gateway reads, where [] is all of them.
+        No other reader may then read them. None: it reads none;
+    keyless: the name of the setting with the ids of clients that connect through the gateway without a key, or None.
+        Such a setting at the top level is an option of `pb-link serve` too;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
     files_per_client: files that the gateway holds open for each client.
     """
@@ -51,7 +51,7 @@ class Description:
 
 
 class Host:
-    """What the server gives to a gateway.
+    """The interface that the server provides to a gateway.
 
     Args: registry: Registry, whose `get(id)` is a client's Connection; store: see server/core/store.py;
     timeout_ms: the server's setting;
@@ -79,9 +79,9 @@ class Host:
 
 
 class Gateway:
-    """A gateway that does nothing. Those in gateway.py replace what they need.
+    """A gateway that does nothing. The subclasses in gateway.py override the methods that they need.
 
-    Args: settings: its settings as attributes; host: Host. Raises: SettingsError, OSError: it cannot begin.
+    Args: settings: its settings as attributes; host: Host. Raises: SettingsError, OSError: it cannot start.
     """
 
     def __init__(self, settings, host):
@@ -90,17 +90,17 @@ class Gateway:
 
     @classmethod
     async def validate(cls, settings, secrets):
-        """Return what is wrong, in words, or None. For `pb-link check`: nobody is served, and no trace may be left.
+        """Return an error text, or None. For `pb-link check`: it serves no client and leaves no trace.
 
         secrets: as in Host. Raises: SettingsError, OSError.
         """
 
     async def run(self):
-        """Run until cancelled, within service.END_S then. If it raises, the server ends."""
+        """Run until cancelled, and then end within service.END_S. If it raises, the server ends."""
         await asyncio.get_running_loop().create_future()
 
     def served_changed(self):
-        """Other clients may connect now. It must return at once."""
+        """Handle a change of the clients that may connect. It must return at once."""
 
     def metrics(self):
         """Return a list of (name, type, help, value) for Prometheus. Names begin with that of the gateway."""
@@ -108,7 +108,7 @@ class Gateway:
 
 
 def descriptions():
-    """Returns a dict from the name of each gateway that there is to its Description."""
+    """Returns a dict from the name of each existing gateway to its Description."""
     names = sorted(module.name for module in pkgutil.iter_modules(gateways.__path__) if module.ispkg)
     return {name: importlib.import_module(f"{gateways.__name__}.{name}.settings").DESCRIPTION for name in names}
 

@@ -1,6 +1,6 @@
-"""The words of settings: which values a setting may have, its default, and what an error says that it must be.
+"""The declarations of settings: the values of a setting, its default, and the rule that an error message states.
 
-The settings of the server and of all gateways are declared with these words. Reading a file is not done here: see
+The settings of the server and of all gateways are declared with these classes and functions. Files are read in
 server/service/settings.py.
 """
 
@@ -12,11 +12,11 @@ PORTS = (1, 65535)
 
 
 class SettingsError(Exception):
-    """A setting or a secret is at fault. The text names the place, the rule and the remedy."""
+    """Raised for an invalid setting or secret. The text names the place, the rule and the remedy."""
 
 
 class Setting:
-    """One setting: what it is where no file says anything, and what a file may say.
+    """One setting: its default, and the values that a file may give it.
 
     Args: default; kind: type of the values; rule: what a value must be, the end of "NAME = VALUE must be .."; fits:
     function (value of that type) that returns True for what the setting may be, or None for all of the type; is_path:
@@ -37,7 +37,7 @@ class Setting:
             raise ValueError(f"{name} = {value!r} must be {self.rule}")
 
     def placed(self, value, folder):
-        """Returns the value as it is meant in a file of this folder."""
+        """Returns the value for a file in this folder. A relative path is resolved against the folder."""
         return os.path.join(folder, value) if self._is_path and value else value
 
 
@@ -87,7 +87,7 @@ def client_ids(rule):
 
 
 class Secret:
-    """A text that stands in no settings file. It comes from a variable of the environment, or from a file of its own.
+    """A text that is not in the settings file. It comes from a variable of the environment, or from a file of its own.
 
     Args: variable: its name; file: the setting with the path of the file, which is read each time the secret is used;
     max_bytes: of the secret.

@@ -5,20 +5,20 @@
                                <-     \\n            keepalive, at once and every quarter of the timeout
     07text\\n                   ->                    two hexadecimal digits of message id, and text
                                <-     07\\n          its acknowledgement: the line is in the store
-                               <-     1ftext\\n      the other way; sent again until
+                               <-     1ftext\\n      the other direction; sent again until
     1f\\n                       ->                    it is acknowledged
     \\n                         ->
 
-Message ids are 0, 1 .. 255, 1 ... Either side begins with 0 when it starts, and 0 tells the other side to forget the
-ids that it has had. A client that misses the acknowledgement of message 0 sends it again, which looks like another
-start: the original server delivers it twice. This one tells the two apart as far as that can be known. From one start
-comes one message 0, and one TCP connection belongs to one start, so a second message 0 on a connection is a repetition.
-A message 0 on the next connection, with the same text, is a repetition unless the last connection went on for long
+Message ids are 0, 1 .. 255, 1 ... Each side begins with 0 when it starts. Id 0 tells the other side to forget the
+ids that it has received. A client that misses the acknowledgement of message 0 sends it again, which looks like another
+start. The original server delivers it twice. This one distinguishes the two cases as far as possible. One start sends
+one message 0, and one TCP connection belongs to one start. So a second message 0 on a connection is a repetition.
+A message 0 on the next connection, with the same text, is a repetition unless the last connection lasted long
 enough after the acknowledgement: a client that had missed it would have repeated the message there.
 
-There are no keys: whoever reaches the port can say to be such a client. Clients are served by name only, and never
-under an id that has a key. What has been received is remembered in the store: see message_ids.py. A line of no bytes
-cannot be told from an acknowledgement, and is not sent.
+There are no keys: any peer that reaches the port can claim to be such a client. Only clients that the settings name are
+served, and never under an id that has a key. Received messages are remembered in the store: see message_ids.py. An
+empty line cannot be distinguished from an acknowledgement, and is not sent.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from protocol.text import is_utf8
 from server.gateways.micropython_iot.message_ids import Memory, digest
 
 _HEXADECIMAL = set(b"0123456789abcdefABCDEF")  # int() takes "+1" as well
-PAUSE_S = 0.2  # what the original leaves a client after its first byte, before it sends a line
+PAUSE_S = 0.2  # the original's pause after a client's first byte, before it sends a line
 
 
 class Client:
     """One client, over all of its connections: the client's half of a session, in this process.
 
-    The messages that have not been acknowledged to it are in `_unacknowledged`. The other ones that the memory knows
-    are in the store.
+    `_unacknowledged` has the messages that have not been acknowledged to the client. The other messages that the
+    memory knows are in the store.
     """
 
     def __init__(self, client_id, registry, store, timeout_ms):
@@ -62,7 +62,7 @@ class Client:
         self._timer = None  # handle of the call of _start_is_over that is to come, for the present connection
 
     async def serve(self, transport):
-        """Serve this connection until it ends. Raises why: OSError, EOFError, LinkError."""
+        """Serve this connection until it ends. Raises the cause: OSError, EOFError, LinkError."""
         try:
             await self._serve(transport)
         finally:
@@ -116,7 +116,7 @@ class Client:
             self._heard.set()
             if line:
                 await self._received(line)
-            await self._writer.drain()  # who reads no acknowledgements is not read either
+            await self._writer.drain()  # a client that reads no acknowledgements is not read either
 
     async def _received(self, line):
         digits = line[:2]
@@ -134,7 +134,7 @@ class Client:
             while not session.room_for(len(line)):
                 await self._room.wait()
             self._connection.note(self._memory.note(number))
-            count = session.append(line[2:], True)  # before it is remembered: what has come once is not taken again
+            count = session.append(line[2:], True)  # before it is remembered: a repetition is not taken
             self._memory.add(number)
             self._unacknowledged.append((number, count))
             self._flush()
@@ -149,13 +149,13 @@ class Client:
                 self._unacknowledged = []
         else:
             again = number in memory
-            memory.first = None  # other messages follow: it will not come again
+            memory.first = None  # other messages follow: it will not be repeated
         if again and all(number != waiting for waiting, _ in self._unacknowledged):
             self._unacknowledged.append((number, 0))
         return not again
 
     def _acknowledge(self):
-        """Acknowledge what the store has."""
+        """Acknowledge the messages that are in the store."""
         done = self._session.acknowledged
         stored = [number for number, count in self._unacknowledged if count <= done]
         self._unacknowledged = [entry for entry in self._unacknowledged if entry[1] > done]
@@ -166,7 +166,7 @@ class Client:
                 self._timer = asyncio.get_running_loop().call_later(later, self._start_is_over, self._memory.first)
 
     def _start_is_over(self, first):
-        """Message 0 was acknowledged so long ago that the client would have sent it again on this connection."""
+        """Forget message 0. After so long, the client would have repeated it on this connection."""
         self._timer = None
         if not self._inside.closed and self._memory.first == first:
             self._memory.first = None
@@ -212,7 +212,7 @@ class Client:
     # The session's other half, in this process
 
     def _take(self, frame):
-        """A frame of the server's half has come."""
+        """Handle a frame from the server's half."""
         fault = self._session.receive(frame, ticks_ms())
         if fault:
             raise RemoteProtocolError(fault)
@@ -222,7 +222,7 @@ class Client:
         self._flush()
 
     def _flush(self):
-        """Give the server's half what this one has to say. Its acknowledgements need not wait for company."""
+        """Pass this half's frames to the server's half. Its acknowledgements are not delayed."""
         buffer = bytearray(MAX_FRAME)
         while end := self._session.encode_into(buffer, 0, ticks_ms()):
             self._inside.put(bytes(buffer[PREFIX:end]))
@@ -246,7 +246,7 @@ async def read_line(reader):
 
 
 class _Introduction:
-    """What a Responder is after a handshake."""
+    """A substitute for a Responder after a handshake."""
 
     def __init__(self, channel, epoch):
         self.channel = channel
@@ -256,7 +256,7 @@ class _Introduction:
 
 
 class _Inside:
-    """What Connection takes for a Transport: frames go to take(frame), and come from `put`."""
+    """A substitute for Connection's Transport. Frames go to take(frame), and come from `put`."""
 
     may_wait = False  # micropython-iot gives up when its message is not acknowledged
 
@@ -297,7 +297,7 @@ class _Inside:
         return frames
 
     def raise_fault(self):
-        pass  # whole frames come
+        pass  # only whole frames arrive
 
     async def send(self, end):
         self.put_frame(end)

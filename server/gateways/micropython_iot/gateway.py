@@ -1,4 +1,4 @@
-"""The gateway for clients of the original micropython-iot, which come to the server's port and have no key."""
+"""The gateway for clients of the original micropython-iot, which connect to the server's port and have no key."""
 
 from protocol.errors import AuthenticationError, RemoteProtocolError
 from protocol.limits import MAX_ID
@@ -7,7 +7,7 @@ from server.gateways.micropython_iot.adapter import Client, read_line
 
 
 class Gateway(interface.Gateway):
-    """The clients that are served without a key. One that has a key by now is not served here."""
+    """The gateway to the clients that are served without a key. A client that has got a key is not served here."""
 
     def __init__(self, settings, host):
         super().__init__(settings, host)
@@ -18,7 +18,7 @@ class Gateway(interface.Gateway):
         host.take_connections(self.admit)
 
     async def admit(self, transport, first):
-        """first: what has been read. Returns the Client that this is. Raises: RemoteProtocolError."""
+        """Returns the Client of a connection. first: the bytes read so far. Raises: RemoteProtocolError."""
         name = first if first.endswith(b"\n") else first + await read_line(transport.reader)
         client = self._clients.get(name[: MAX_ID + 1].decode(errors="surrogateescape").rstrip("\n"))
         if client is None or self.host.has_key(client.client_id):

@@ -1,8 +1,8 @@
-"""What is remembered of a micropython-iot client, so that a message that it repeats is delivered once.
+"""The memory of a micropython-iot client's message ids, so that a repeated message is delivered once.
 
-The ids of its messages go into the store as a note (core/store.py), each with the number that it has as a line of the
-session, and before the line itself does. So the next process knows of every id whether its line is in the
-store: the ids from the store's receive cursor on have no line there, and are forgotten.
+The ids of its messages are stored as a note (core/store.py), each with the number of its line in the session. The note
+is stored before the line. So the next process knows for every id whether its line is in the store. The ids from the
+store's receive cursor on have no line there, and are forgotten.
 """
 
 import json
@@ -12,7 +12,7 @@ from hashlib import sha256
 from protocol.lines import NUMBERS
 from protocol.sequence import diff16
 
-REMEMBERED_IDS = 100  # of 255: more than can be on their way, and fewer than until an id comes again
+REMEMBERED_IDS = 100  # of 255: more than can be in flight, and fewer than until an id is reused
 
 
 class Memory:
@@ -28,17 +28,17 @@ class Memory:
         return message_id in self._ids
 
     def add(self, message_id):
-        """It has become the next line."""
+        """Note that the message has become the next line."""
         self._ids.append(message_id)
         self.number = (self.number + 1) & NUMBERS
 
     def start(self, text):
-        """The client has started: message 0 with this text has come."""
+        """Note that the client has started: message 0 with this text was received."""
         self._ids.clear()
         self.first = digest(text)
 
     def note(self, *adding):
-        """Returns the text that is kept in the store. adding: the id that will be added once the store has this."""
+        """Returns the text to keep in the store. adding: the id that will be added once the store has the text."""
         return json.dumps({
             "epoch": self.epoch.hex(),
             "number": (self.number + len(adding)) & NUMBERS,
@@ -47,15 +47,15 @@ class Memory:
         })  # fmt: skip
 
     def restore(self, state):
-        """Be what the note in a ClientState says, but for the messages that are not in the store.
+        """Restore the memory from the note in a ClientState, without the messages that are not in the store.
 
-        Returns False if there is nothing to go on from: then the epoch is a new one.
+        Returns False if there is nothing to continue from. Then the epoch is a new one.
         """
         if not state.note:
             return False
         noted = json.loads(state.note)
         if state.peer_epoch is None or bytes.fromhex(noted["epoch"]) != state.peer_epoch:
-            return False  # not one of its lines has come into the store
+            return False  # none of its lines is in the store
         missing = diff16(noted["number"], state.next_number)
         ids = noted["ids"][: max(0, len(noted["ids"]) - missing)]
         self.epoch = state.peer_epoch

@@ -1,4 +1,4 @@
-"""Which clients are served without a key: a setting at the top level of the settings file."""
+"""The setting that names the clients without a key. It is at the top level of the settings file."""
 
 from server.gateways.interface import Description
 from server.gateways.setting import client_ids

@@ -1,10 +1,10 @@
-"""One connection to an MQTT broker: what aiomqtt does not do by itself. It needs the extra `mqtt`.
+"""One connection to an MQTT broker, with what aiomqtt does not do itself. It needs the extra `mqtt`.
 
-aiomqtt acknowledges a message when it has arrived, takes a refused publication for an acknowledged one, and leaves a
+aiomqtt acknowledges a message when it has arrived, treats a refused publication as acknowledged, and leaves a
 connection open that it has given up. Here a message is acknowledged by `ack`, when it is safe. A refusal ends the
 connection. A connection always ends, and the broker then publishes the will unless `leave` was called.
 
-MQTT 5 is required: 3.1.1 has neither refusals nor a bound on what the broker sends. Each connection has an aiomqtt
+MQTT 5 is required: 3.1.1 has neither refusals nor a limit on what the broker sends. Each connection has an aiomqtt
 client of its own. What was not acknowledged on the last connection is published again by the caller.
 This file uses private names of aiomqtt, and the version is pinned for that: `_client` (paho's), `_on_*`, `_misc_loop`.
 """
@@ -23,10 +23,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from protocol.limits import MAX_LINE
 from server.gateways.setting import SettingsError
 
-RECEIVE_MAXIMUM = 16  # messages that the broker is asked to have sent at most without their acknowledgement
+RECEIVE_MAXIMUM = 16  # the limit for the broker's messages without acknowledgement
 MAX_WAITING = 1 << 20  # bytes of messages without acknowledgement: Mosquitto 2.0 does not keep to RECEIVE_MAXIMUM
 MESSAGE_COST = 256  # what a message counts beyond its payload
-MAX_PACKET = 4 * MAX_LINE  # bytes; the broker keeps larger messages away from us
+MAX_PACKET = 4 * MAX_LINE  # bytes; the broker does not send larger messages
 ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
 ACK_S = 30.0  # for its acknowledgement of a publication
 
@@ -70,10 +70,10 @@ class Broker(aiomqtt.Client):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())  # it has been seen
 
     async def start_publish(self, topic, payload, *, retain=False, number=None):
-        """Returns a task that ends when the broker has acknowledged; waits for a place in flight.
+        """Returns a task that ends when the broker has acknowledged. Waits for a place in flight.
 
-        To be awaited in asyncio.shield: aiomqtt waits with asyncio.wait_for, which may swallow a cancellation.
-        number: goes along as the user property `number`. Raises: MqttError, also in the task.
+        Await it in asyncio.shield: aiomqtt waits with asyncio.wait_for, which may suppress a cancellation.
+        number: sent as the user property `number`. Raises: MqttError, also in the task.
         """
         await self._places.acquire()
         properties = None if number is None else _properties(PacketTypes.PUBLISH, UserProperty=("number", str(number)))
@@ -85,10 +85,10 @@ class Broker(aiomqtt.Client):
     def _published(self, task):
         self._places.release()
         self._publishing.discard(task)
-        task.cancelled() or task.exception()  # whoever waits for it has it
+        task.cancelled() or task.exception()  # the task that waits for it handles it
 
     async def subscribe_for_good(self, topic):
-        """Subscribe with QoS 1, and without a retained message, which would come again and again. Raises: MqttError."""
+        """Subscribe with QoS 1, and without retained messages, which would arrive each time. Raises: MqttError."""
         options = SubscribeOptions(qos=1, retainHandling=_NEVER_RETAINED)
         for code in await asyncio.shield(self.subscribe(topic, options=options)):  # as publications
             if code.is_failure:
@@ -102,19 +102,19 @@ class Broker(aiomqtt.Client):
             self._fail("the broker has sent more than can be held, and is to send the rest again")
 
     async def ended(self):
-        """Wait until the connection has ended, and raise why: MqttError or another fault of paho's."""
+        """Wait until the connection has ended, and raise the cause: MqttError or another error of paho's."""
         await asyncio.shield(self._disconnected)
         raise aiomqtt.MqttError("the connection has ended")
 
     async def leave(self, forget=False):
-        """End the connection without the will. forget: the session at the broker, too. Raises: MqttError."""
+        """End the connection without the will. forget: also end the session at the broker. Raises: MqttError."""
         properties = _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=0) if forget else None
         self._client.disconnect(properties=properties)
         self.left = True
         await self._wait_for(asyncio.shield(self._disconnected), timeout=None)
 
     def drop(self):
-        """End the connection at once, if there still is one, and all that was to be published."""
+        """End the connection at once, if it still exists, and all pending publications."""
         for task in list(self._publishing):
             task.cancel()
         sock = self._client.socket()
@@ -176,7 +176,7 @@ class Broker(aiomqtt.Client):
 
 @contextlib.asynccontextmanager
 async def connection(settings, name, will, *, tls, password, connecting=None):
-    """A Broker that is connected. connecting: asyncio.Semaphore, a bound on attempts at the same time, or None.
+    """Yields a connected Broker. connecting: asyncio.Semaphore, a limit on simultaneous attempts, or None.
 
     Raises: MqttError, OSError.
     """

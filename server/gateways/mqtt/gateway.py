@@ -1,13 +1,13 @@
-"""The gateway to an MQTT broker: what clients send is published, and what is published for them is sent.
+"""The gateway to an MQTT broker. It publishes the clients' lines, and sends them the messages published for them.
 
     PREFIX/ID/up        the client's lines, QoS 1
     PREFIX/ID/down      lines for the client
     PREFIX/ID/status    "online" or "offline": retained, and the last will
 
 A line leaves the store when the broker has acknowledged its publication, and a message is acknowledged to the broker
-when its line is in the store. So lines come at least once in both directions, whatever ends in between. Each client has
-a connection to the broker of its own, with its own will and its own session, in which its messages wait. A client that
-takes no lines delays no other. docs/mqtt.md says how to use it.
+when its line is in the store. So lines arrive at least once in both directions, whatever fails meanwhile. Each client
+has a connection to the broker of its own, with its own will and its own session, in which its messages wait. A client
+that takes no lines delays no other. docs/mqtt.md says how to use it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _FAULTS = (MqttError, OSError, StoreError, SettingsError)
 
 class Gateway(interface.Gateway):
     """All clients' connections to the broker, one for each. Raises: SettingsError, OSError: the password or the
-    certificates cannot be had."""
+    certificates cannot be read."""
 
     def __init__(self, settings, host):
         super().__init__(settings, host)
@@ -57,14 +57,14 @@ class Gateway(interface.Gateway):
 
     @classmethod
     async def validate(cls, settings, secrets):
-        """Connect to the broker as nobody who is known, and leave no trace."""
+        """Connect to the broker under a random client id, and leave no trace."""
         try:
             await _try_broker(settings, secrets)
         except (MqttError, OSError) as error:
             return f"{settings.host}:{settings.port} takes no connection: {error}"
 
     async def run(self):
-        """Run until cancelled; then every client is offline for the broker."""
+        """Run until cancelled. Then report every client as offline to the broker."""
         self._failed = asyncio.get_running_loop().create_future()
         try:
             self.served_changed()
@@ -77,7 +77,7 @@ class Gateway(interface.Gateway):
                 await asyncio.wait(self._tasks)
 
     def served_changed(self):
-        """Begin and end connections to the broker, so that each client that may connect has one."""
+        """Start and end connections to the broker, so that each client that may connect has one."""
         if self._failed is None:
             return
         ids = set(filter(self._takes, self.host.served()))
@@ -137,7 +137,7 @@ class BrokerSession:
         self._ending = self._forget = False
 
     def end(self, forget=False):
-        """End for good. forget: also what the broker keeps for the client."""
+        """End the session for good. forget: also delete what the broker keeps for the client."""
         self._ending = True
         self._forget = forget
         self.task.cancel()
@@ -162,7 +162,7 @@ class BrokerSession:
             await asyncio.sleep(wait_s)
 
     async def _live(self):
-        """One connection to the broker, until it ends: raises why."""
+        """Serve one connection to the broker until it ends. Raises the cause."""
         will = (f"{self.base}/status", "offline")
         gateway = self._gateway
         connecting = connection(
@@ -184,7 +184,7 @@ class BrokerSession:
                     await self._leave(broker, sent)
 
     async def _leave(self, broker, sent):
-        """Take leave within LEAVE_S; otherwise the broker publishes the will."""
+        """Disconnect cleanly within LEAVE_S. Otherwise the broker publishes the will."""
         leaving = asyncio.create_task(self._take_leave(broker, sent))
         ended = asyncio.create_task(_until_end(broker))
         await asyncio.wait((leaving, ended), timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -242,9 +242,9 @@ class BrokerSession:
         self._counts["in_flight"] -= 1
 
     async def _commit_lines(self, sent, all_done=lambda: False):
-        """Let the store forget lines, in their order, once the broker has acknowledged them.
+        """Remove lines from the store, in their order, once the broker has acknowledged them.
 
-        The next call goes on where a cancelled one was.
+        The next call continues where a cancelled one stopped.
         """
         while not all_done():
             if self._oldest is None:
@@ -289,7 +289,7 @@ class BrokerSession:
 
 
 def base_topic(prefix, client_id):
-    """The topic above `up`, `down` and `status`. What may not stand in a level is %XX in it, as in a URL."""
+    """Returns the topic above `up`, `down` and `status`. Characters not allowed in a level become %XX, as in a URL."""
     return f"{prefix}/{''.join(map(_level_character, client_id))}"
 
 
@@ -310,7 +310,7 @@ def message_line(payload):
 
 
 async def _until_end(broker):
-    """Raise why the connection has ended. The reader of messages does not see it while a client takes none."""
+    """Raise the cause when the connection has ended. The reader of messages misses it while a client takes none."""
     try:
         await broker.ended()
     except _FAULTS:
@@ -334,7 +334,7 @@ def _first(fault):
 
 
 def _reason(fault):
-    """What went wrong, in words: what ended the connection rather than who noticed."""
+    """Returns the cause of a fault as text: what ended the connection, not the task that noticed it."""
     while isinstance(fault, MqttError) and fault.__cause__ is not None:
         fault = fault.__cause__
     if isinstance(fault, MqttCodeError) and getattr(fault.rc, "value", 0) == _NO_REASON:

@@ -1,13 +1,13 @@
-"""Announcements: what a client says that it sends, and what Home Assistant is told of it. No input or output here.
+"""Announcements: a client's description of its data, and the message for Home Assistant. No input or output here.
 
 An announcement is a line of the client's: a JSON object whose first member is `announce`.
 
     {"announce": "sensor", "id": "temperature", "name": "Temperature", "value": "t",
      "device_class": "temperature", "unit_of_measurement": "°C"}
 
-docs/mqtt.md has all members. The message that comes of it is Home Assistant's
-(https://www.home-assistant.io/integrations/mqtt/, "MQTT discovery"): its client may name texts that are shown, and no
-topic, template or icon of its own.
+docs/mqtt.md has all members. The resulting message has Home Assistant's format
+(https://www.home-assistant.io/integrations/mqtt/, "MQTT discovery"). A client may set the displayed texts, but no
+topic, template or icon.
 """
 
 import json
@@ -43,12 +43,12 @@ _OURS = {"id", "value", "remove"}
 
 
 def is_announcement(line):
-    """True if the line (bytes) says to be one."""
+    """True if the line (bytes) has the form of an announcement."""
     return _BEGIN.match(line) is not None
 
 
 def discovery_message(line, client_id, base, prefix):
-    """What Home Assistant is to be told: (topic, payload). An empty payload takes the entity away.
+    """Returns the message for Home Assistant: (topic, payload). An empty payload removes the entity.
 
     Args: line: bytes; base: the topic above the client's `up` and `status`; prefix: Home Assistant's.
     Raises: ValueError that says what is wrong with the line.
@@ -92,7 +92,7 @@ def _parse(line):
 
 
 def node_name(base):
-    """A name for Home Assistant, of [A-Za-z0-9_-], another one for each base topic."""
+    """Returns a name for Home Assistant, of [A-Za-z0-9_-]. It is different for each base topic."""
     return "".join(_kept(character) for character in base)
 
 

@@ -1,4 +1,4 @@
-"""What the section [mqtt] of a settings file may say; docs/mqtt.md has a table of it."""
+"""The settings of the section [mqtt] of a settings file. docs/mqtt.md has a table of them."""
 
 from server.gateways.interface import Description
 from server.gateways.setting import Secret, SettingsError, boolean, client_ids, integer, path, port, seconds, text
@@ -8,7 +8,7 @@ MAX_PASSWORD = 65535  # bytes: MQTT 5, 3.1.3.6, "Binary Data"
 
 
 def _is_topic(value):
-    """May it stand in front of a topic's levels?"""
+    """True if the value may precede a topic's levels."""
     return 0 < len(value) <= 64 and value.isprintable() and not set(value) & set("+#") and value.strip("/$ ") == value
 
 
