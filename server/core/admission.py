@@ -15,7 +15,7 @@ class Admission:
     def __init__(self, count, grace_ms):
         self._count = count
         self._grace_ms = grace_ms
-        self._taken = []  # (who, Timeout of its grace), the oldest first
+        self._taken = []  # (newcomer, Timeout of its grace), the oldest first
 
     def enter(self, newcomer):
         """Give the newcomer a place. Returns which object loses its place: None, another one, or the newcomer itself.

@@ -53,7 +53,7 @@ class Transport:
         self._stuck = Timeout(STALL_MS)
         self.wake = TaskFlag()  # for the one task that sends
         self.closed = False
-        self.finished = False  # nothing is sent any more
+        self.finished = False  # nothing more is sent
         self._ended = asyncio.Event()
 
     @property

@@ -202,7 +202,7 @@ class SQLiteStore(Store):
     def close(self):
         if self._file is None:
             return
-        self._settle()  # a take that nobody waits for is followed by its undoing
+        self._settle()  # a take without a waiting caller is undone afterwards
         self._disk.close()
         self._file.close()
         self._file = None

@@ -166,7 +166,7 @@ class Client:
                 self._timer = asyncio.get_running_loop().call_later(later, self._start_is_over, self._memory.first)
 
     def _start_is_over(self, first):
-        """Forget message 0. After so long, the client would have repeated it on this connection."""
+        """Forget message 0. By now, the client would have repeated it on this connection."""
         self._timer = None
         if not self._inside.closed and self._memory.first == first:
             self._memory.first = None

@@ -21,7 +21,7 @@ class Memory:
     def __init__(self, epoch):
         self.epoch = epoch  # of the client's half of the session, which the adapter has
         self.number = 0  # of the line that comes next
-        self.first = None  # digest of message 0, as long as it may come again on the next connection
+        self.first = None  # digest of message 0, while it may be repeated on the next connection
         self._ids = deque(maxlen=REMEMBERED_IDS)
 
     def __contains__(self, message_id):

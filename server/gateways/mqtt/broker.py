@@ -55,7 +55,7 @@ class Broker(aiomqtt.Client):
                 MaximumPacketSize=MAX_PACKET,
             ), max_inflight_messages=settings.in_flight, socket_options=_AT_ONCE, logger=_LOGGER,
         )  # fmt: skip
-        self.repeated = 0  # messages that the broker says to have sent before
+        self.repeated = 0  # messages that the broker has marked as sent before
         self.overrun = 0  # messages with QoS 0 that were dropped
         self._waiting = 0  # bytes
         self._full = False  # a message did not fit, which the broker is to send again

@@ -28,7 +28,7 @@ from server.gateways.setting import SettingsError
 CONNECTING = 4  # attempts to connect at the same time
 FIRST_S = 0.5  # before the second attempt; each further one waits twice as long, less a random half
 LONGEST_S = 60.0
-STABLE_S = 10.0  # a connection that lived for so long ends the back-off, as does one that moved a line
+STABLE_S = 10.0  # a connection that lasted this long ends the back-off, as does one that carried a line
 LEAVE_S = 3.0  # at the end, to say that the client is offline
 
 _NO_REASON = 0x80  # "Unspecified error", which paho makes of the end of a connection
@@ -70,7 +70,7 @@ class Gateway(interface.Gateway):
             self.served_changed()
             await self._failed
         finally:
-            self._failed = None  # no session begins any more
+            self._failed = None  # no new session begins
             for session in self._sessions.values():
                 session.end()
             while self._tasks:
