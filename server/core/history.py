@@ -36,7 +36,7 @@ def begin_run(runs, name, start):
 
 
 def _forget(runs, at):
-    """Remove this run's name. The next run then begins where this one did. No client was told the name."""
+    """Remove this run's name. The next run then begins where this one did, as if no client had been told the name."""
     start = runs.pop(at)[1]
     runs[at] = (runs[at][0], start)
 
