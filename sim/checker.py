@@ -1,6 +1,6 @@
-"""What was promised of the lines that an application wrote with qos: each delivered exactly once, in order, intact.
+"""Checks the promise for lines written with qos: each is delivered exactly once, in order, intact.
 
-Knows nothing of how the link works: it compares what one end wrote with what the other end read.
+It knows nothing of how the link works: it compares what one end wrote with what the other end read.
 """
 
 FIELDS = ("sent", "delivered", "lost", "duplicated", "reordered", "corrupted")
@@ -35,5 +35,5 @@ def compare(written, read):
 
 
 def kept(counts):
-    """True if the promise was kept, all that was written having been delivered."""
+    """Returns True if the promise was kept and all written lines were delivered."""
     return not (counts["lost"] or counts["duplicated"] or counts["reordered"] or counts["corrupted"])

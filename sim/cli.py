@@ -32,7 +32,7 @@ def main(arguments):
 
 
 def _run(main_coroutine):
-    """Runs to the end; SIGTERM and Ctrl-C cancel it, so that every child is ended."""
+    """Runs the coroutine to its end. SIGTERM and Ctrl-C cancel it, so that every child process is ended."""
 
     async def guarded():
         task = asyncio.ensure_future(main_coroutine)

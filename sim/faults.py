@@ -1,14 +1,15 @@
-"""Faults of a counted run: what may be asked for, and when each comes.
+"""Faults of a counted run: which can be requested, and when each comes.
 
-A count is spread over the progress of the run (delivered lines, 0..1), so that no fault comes after the last line,
-and none before the link has recovered far enough to deliver something since the one before. A rate is per second.
+A number of faults is spread over the progress of the run (delivered lines, 0..1). So no fault comes after the last
+line. None comes before the link has recovered far enough to deliver something since the previous one. A rate is per
+second.
 """
 
 import random
 
 BED_MPY = ("bridge-kill", "wifi-outage", "server-restart", "i2c-bitflip")
 MAX_COUNT = 10000
-MAX_RATE = 10.0  # per second: more would never let the link come up
+MAX_RATE = 10.0  # per second: with more the link would never come up
 
 
 class Plan:
@@ -26,11 +27,11 @@ class Plan:
 
     @property
     def left(self):
-        """Counted faults that have not come yet."""
+        """Returns the number of counted faults that have not come yet."""
         return len(self._milestones)
 
     def due(self, progress, seconds):
-        """Names of the faults to inject now. `seconds`: since the first line was delivered, None before."""
+        """Returns names of the faults to inject now. `seconds`: since the first line was delivered, None before."""
         names = []
         if self._milestones and progress >= self._milestones[0][0] and progress > self._last_progress:
             names.append(self._milestones.pop(0)[1])
@@ -54,7 +55,7 @@ class Plan:
 
 
 def parse(text, lines, known=BED_MPY):
-    """`NAME=N,NAME=R/s`. Returns (counts, rates). Raises: ValueError that says what is wrong."""
+    """Parses `NAME=N,NAME=R/s`. Returns (counts, rates). Raises: ValueError that says what is wrong."""
     counts, rates = {}, {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, number = (piece.strip() for piece in part.partition("="))

@@ -1,4 +1,4 @@
-"""Where the packages that boards run are found, and how this one is run: in the checkout, or from the wheel."""
+"""The folder of the packages that boards run, and the command of this one: in the checkout, or from the wheel."""
 
 from importlib.util import find_spec
 from pathlib import Path

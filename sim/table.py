@@ -1,10 +1,10 @@
-"""The table that a run and the demonstration end with."""
+"""The table at the end of a run and of the demonstration."""
 
 from sim import checker
 
 
 def print_table(result):
-    """Prints the result of a run, or of the demonstration, whose applications do not tell `fallbacks`."""
+    """Prints the result of a run, or of the demonstration, whose applications do not report `fallbacks`."""
     print(f"{'':18}" + "".join(f"{field:>12}" for field in checker.FIELDS))
     for direction in ("client_to_server", "server_to_client"):
         print(f"{direction:18}" + "".join(f"{result[direction][field]:12}" for field in checker.FIELDS))

@@ -11,7 +11,7 @@ from counted_lines import make_line
 from pb_link.app_base import AppBase
 from pb_link.config import config, conn_id, hardware
 
-# Every so often a write waits until the server has it: both ways of writing are used.
+# Every so many lines, a write waits until the server has the line: so both ways of writing are used.
 WAIT_EVERY = 10
 
 

@@ -1,7 +1,7 @@
-"""The server's application of a counted run: CPython. Writes numbered lines, logs what it reads; as the client.
+"""The server's application of a counted run, on CPython: writes numbered lines, logs what it reads.
 
-Arguments: lines, bytes a line, seed. Settings: pb_settings.json. On SIGUSR1 the listener and its connections are
-closed, and opened again after PAUSE_S.
+The log is that of the client's application. Arguments: lines, bytes a line, seed. Settings: pb_settings.json. On
+SIGUSR1 the listener and its connections are closed, and opened again after PAUSE_S.
 """
 
 import asyncio

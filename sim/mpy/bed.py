@@ -8,7 +8,7 @@ from sim.mpy.i2c_drive import BusClock
 from sim.wires.nets import BoardPin, Net
 from sim.wires.wire import Bus
 
-# About 1.5 ms at 400 kHz: the target's program runs in between, and a controller that is killed leaves a torn transfer.
+# About 1.5 ms at 400 kHz. The target's program runs in between. A controller that is killed leaves a partial transfer.
 CHUNK_BYTES = 64
 
 PIN_NAMES = {
@@ -23,7 +23,7 @@ class WiringError(ValueError):
 
 
 class Bed:
-    """Boards, joined by wires. Wires first, then power."""
+    """Boards joined by wires. Add the wires first, then switch power on."""
 
     def __init__(self, clock_hz=None):
         self.clock_hz = clock_hz  # None: what each program asks for
@@ -34,7 +34,7 @@ class Bed:
         self._clocks = defaultdict(BusClock)
 
     def add_board(self, name, kind, joined=()):
-        """Adds a board without power. Args: joined: lists of pins of this board that are one net."""
+        """Adds a board without power. Args: joined: lists of pins of this board that form one net."""
         nets = {}
         for pins in joined:
             for pin in pins:
@@ -50,7 +50,7 @@ class Bed:
         return board
 
     def wire(self, net, *ends):
-        """Puts pins on a net; before power. Args: ends: (board, pin name)."""
+        """Puts pins on a net. To be called before power on. Args: ends: (board, pin name)."""
         for board, pin in ends:
             board.pins[pin] = BoardPin((board.name, pin), net)
         return net
@@ -72,7 +72,7 @@ class Bed:
             on_death(board)
 
     async def serve_wants(self):
-        """Asks the targets that are being clocked by hand."""
+        """Asks the targets whose bus is clocked by a program that moves the pins itself."""
         for bus in self.buses.values():
             for port in list(bus.ports):
                 while (wanted := port.bits.wanted(50000)) is not None:

@@ -1,4 +1,4 @@
-"""One board: a MicroPython process, its pins, and the requests that its stand-ins send."""
+"""One board: a MicroPython process, its pins, and the requests from its stand-ins."""
 
 import asyncio
 import os
@@ -12,15 +12,15 @@ from sim.wires.nets import ALT, IN, OPEN_DRAIN, OUT
 from sim.wires.wire import Controller, Port
 
 MODES = (IN, OUT, OPEN_DRAIN, ALT)
-# What a program can have printed when it is ended.
+# Longest output that a program can have printed before it is ended.
 LINE_LIMIT = 1 << 20
 
 EINVAL = 22
 
 
 class Board:
-    """Pins by name, from the bed; a process, while it runs. `extras` maps further kinds of requests to functions
-    (frame) -> None that reply themselves (a radio, a watchdog, resets)."""
+    """A board: its pins by name, from the bed, and its process while that runs. `extras` maps further kinds of requests
+    to functions (frame) -> None that reply themselves (a radio, a watchdog, resets)."""
 
     def __init__(self, bed, name, kind, pins):
         self.bed = bed
@@ -32,7 +32,7 @@ class Board:
         self.process = None
         self.alive = False
         self.life = 0
-        self.on_line = None  # function(line), or None: its output is ours
+        self.on_line = None  # function(line), or None: its output goes to our own
         self._handles = []
         self._triggers = {}
         self._listened = set()
@@ -59,7 +59,7 @@ class Board:
     # Its process.
 
     async def start(self, command_for_fd, cwd=None):
-        """Starts the board's process. Args: command_for_fd(fd) -> list: its command line, given the link's file
+        """Starts the board's process. Args: command_for_fd(fd) -> list: its command line; fd is the link's file
         descriptor."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -88,7 +88,7 @@ class Board:
             self._reader = asyncio.ensure_future(self._read_output(self.process.stdout))
 
     async def wait(self):
-        """Returns the exit status, after the last line of output was handed on."""
+        """Returns the exit status, after the last line of output was passed on."""
         status = await self.process.wait()
         self._die()
         if self._reader is not None:
@@ -97,7 +97,7 @@ class Board:
         return status
 
     def kill(self):
-        """Power off, or reset held: at once, in the middle of whatever it does."""
+        """Ends the process at once, at any point of its program: power off, or reset held."""
         self._die()
         if self.process is not None and self.process.returncode is None:
             try:
@@ -106,7 +106,7 @@ class Board:
                 pass  # it has just ended by itself
 
     async def measure(self):
-        """Free heap in bytes after a collection, or None if the board does not answer."""
+        """Returns the free heap in bytes after a collection, or None if the board does not answer."""
         if not self.alive:
             return None
         self._measured = asyncio.get_running_loop().create_future()
@@ -130,7 +130,7 @@ class Board:
         self._die()
 
     def _die(self):
-        """Everything that the chip drove or answered to is gone; pulls outside the chip remain."""
+        """Removes everything that the chip drove or answered to. Pulls outside the chip remain."""
         if not self.alive:
             return
         self.alive = False
@@ -197,7 +197,7 @@ class Board:
         self._pins_moved(frame)
 
     def _pins_moved(self, frame):
-        """A program that moves the pins of a bus itself may clock a target: then the target is asked first."""
+        """A program that moves the pins of a bus itself may clock a target. Then the target is asked first."""
         if any(port.bits.wants for bus in self.bed.buses.values() for port in bus.ports):
             self._later(self._after_wants)(frame)
         else:
@@ -247,7 +247,7 @@ class Board:
             result = None
             if memory:
                 result = await self._run(controller, controller.write(frame.b, frame.payload, False))
-            # As on the port, an address that is not wholly acknowledged ends it without an error and without data.
+            # As on the port, an address that is not fully acknowledged ends it without an error and without data.
             if not memory or result is not None and not result.errno and result.acks == len(frame.payload):
                 result = await self._run(controller, controller.read(frame.b, frame.d, stop))
         self._reply_result(frame, result)

@@ -1,4 +1,4 @@
-"""An I2C target in a board's process, as the wire sees it: pieces of transfers go there and answers come back."""
+"""An I2C target in a board's process, seen from the wire: pieces of transfers go there and answers come back."""
 
 import asyncio
 import struct
@@ -7,13 +7,13 @@ from sim.mpy import frames, i2c_drive
 from sim.wires.on_board.i2c_target import READ
 from sim.wires.pieces import Answer
 
-# A target's process that computes, or that the operating system keeps waiting, only delays the wire; after this long
-# the controller gets an error.
+# A target's process may compute, or wait for the operating system. This only delays the wire. After this time the
+# controller gets an error.
 TARGET_PATIENCE_S = 10
 
 
 class BoardTarget:
-    """The target as the bus sees it. Args: board; id: the peripheral's number, by which the board's process knows
+    """The target as the bus sees it. Args: board; id: the peripheral's number, which the board's process uses for
     it."""
 
     def __init__(self, board, id):

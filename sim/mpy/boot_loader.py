@@ -1,7 +1,7 @@
 """The ESP8266's boot loader in ROM, and the flasher that esptool uploads to it, behind a pseudo-terminal.
 
-What esptool needs of both: SLIP frames; SYNC, READ_REG, WRITE_REG, MEM_*, FLASH_*; of the uploaded flasher also
-FLASH_DEFL_*, ERASE_*, SPI_FLASH_MD5. The uploaded program is not executed: it is taken for esptool's own.
+It covers what esptool uses of both: SLIP frames; SYNC, READ_REG, WRITE_REG, MEM_*, FLASH_*; of the uploaded flasher
+also FLASH_DEFL_*, ERASE_*, SPI_FLASH_MD5. The uploaded program is not executed: it is assumed to be esptool's own.
 Source: Espressif, esptool documentation, "Serial Protocol".
 
 Not modelled: baud rates, times, the reset lines (a pseudo-terminal has none), the ROM's erase of too many sectors.
@@ -61,14 +61,14 @@ def checksum(data):
 
 
 class BootLoader:
-    """The protocol, without a port: `receive(packet)` returns the packets to send.
+    """The protocol without a port: `receive(packet)` returns the packets to send.
 
-    Args: flash_bytes; magic: what tells the chip; spoil: offset of a bit of flash that does not take what is written,
-    or None; silent_from: number of the first packet that is not answered any more, or None.
+    Args: flash_bytes; magic: the value that identifies the chip; spoil: offset of a bit of flash that cannot be
+    written, or None; silent_from: number of the first packet that is no longer answered, or None.
     """
 
     def __init__(self, flash_bytes, *, magic=ESP8266, spoil=None, silent_from=None):
-        self.flash = bytearray(b"\0" * flash_bytes)  # not erased: what an earlier firmware left
+        self.flash = bytearray(b"\0" * flash_bytes)  # not erased: it stands for an earlier firmware
         self.erased = False
         self.runs = False  # the program in flash has been started
         self.flasher = False  # esptool's program has been uploaded
@@ -172,7 +172,7 @@ class BootLoader:
         return [(0, OK)]
 
     def _program(self, data):
-        """Flash that is not erased first takes only zeros."""
+        """Writes to flash. Flash that was not erased first only changes ones to zeros."""
         for i, byte in enumerate(data):
             self.flash[self._at + i] &= byte
         if self._spoil is not None and self._at <= self._spoil < self._at + len(data):
@@ -207,10 +207,10 @@ class BootLoader:
 
 
 class SerialPort:
-    """A boot loader behind a pseudo-terminal; `path` is what a user names as the port.
+    """A boot loader behind a pseudo-terminal; `path` is the port that a user names.
 
-    Args: loader: BootLoader, or None for a chip that does not answer; program(say): what runs once the loader starts
-    the program in flash; say(text) writes to the serial port.
+    Args: loader: BootLoader, or None for a chip that does not answer; program(say): is run once the loader starts the
+    program in flash; say(text) writes to the serial port.
     """
 
     def __init__(self, loader, program=lambda say: None):

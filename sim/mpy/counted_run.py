@@ -1,7 +1,7 @@
 """`sim run`: N lines each way between a client application on a virtual Pyboard and a server application, under faults.
 
-The applications log what they wrote and read; sim/checker.py compares it. Nothing here judges the link by what the
-link says of itself.
+The applications log what they wrote and read; sim/checker.py compares it. The link's own reports are not used to judge
+it.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ WIFI_OUTAGE_S = 2.0
 TICK_S = 0.02
 SHOW_EVERY_S = 1.0
 MEASURE_EVERY_S = 0.5
-# After the last line: time for a line too many to arrive.
+# After the last line: time for a surplus line to arrive.
 SETTLE_S = 0.5
-# The bridge reports every REPORT_S; one that is due after a bridge has just been killed comes when it is up again.
+# The bridge reports every REPORT_S. A report that is due just after a bridge was killed comes when it is up again.
 REPORT_S = 1
 LAST_REPORT_S = 10
-# Bounds of a run: to come up, for each line each way, and to recover from a fault.
+# Time limits of a run: to come up, for each line each way, and to recover from a fault.
 TIMEOUT_BASE_S, TIMEOUT_LINE_S, TIMEOUT_FAULT_S = 60, 0.1, 30
-# A flipped bit is one of this many bytes that cross the bus next: a transfer of lines, or a few short ones.
+# The flipped bit is in one of this many bytes that cross the bus next: a transfer of lines, or a few short ones.
 BITFLIP_WITHIN_BYTES = 500
 
 
 class CountedRun:
-    """One run. Afterwards `result` is the dict that is printed, `good` says whether the promise was kept and the run
-    came to its end, `failure` why not, `least_free_bytes` the bridge's least free heap, or None."""
+    """One run. Afterwards `result` is the dict that is printed. `good` says whether the promise was kept and the run
+    came to its end, `failure` why not. `least_free_bytes` is the bridge's least free heap, or None."""
 
     def __init__(self, options):
         self.options = options
@@ -58,13 +58,13 @@ class CountedRun:
         self.tail = {"client": [], "server": [], "bridge": []}
         self.connections = 0
         self.failure = None
-        self.fallbacks = {"client": 0, "bridge": 0}  # of all lives, at least, as of the last report
+        self.fallbacks = {"client": 0, "bridge": 0}  # in all lives, at least, as of the last report
         self.least_free_bytes = None
         self.result = None
         self.good = False
         self._server_listens = asyncio.Event()
         self._reported = asyncio.Event()
-        self._fallbacks = [0, 0]  # of the present lives
+        self._fallbacks = [0, 0]  # in the present lives
         self._injecting = set()
         self._random = random.Random(f"where faults strike {options.seed}")
 
@@ -130,7 +130,7 @@ class CountedRun:
         except asyncio.TimeoutError:
             self.failure = "the server application did not start"
 
-    # What the processes say.
+    # Output of the processes.
 
     def _line(self, who, line):
         if line.startswith("> ") and who != "bridge":
@@ -198,7 +198,7 @@ class CountedRun:
         self._show()
 
     async def _last_report(self):
-        """Let one more report come, with what the bridge counted until now."""
+        """Waits for one more report, with the bridge's counts until now."""
         self._reported.clear()
         try:
             await asyncio.wait_for(self._reported.wait(), LAST_REPORT_S)
@@ -238,7 +238,7 @@ class CountedRun:
         self.server.restart_listener()
 
     async def _i2c_bitflip(self):
-        """One bit of one of the next bytes on the bus. Until it has come, the transfers go byte by byte."""
+        """Flips one bit in one of the next bytes on the bus. Until then the transfers go byte by byte."""
         bus = self.bed.bus
         while bus.tap is not None:
             await asyncio.sleep(TICK_S)
@@ -292,7 +292,7 @@ class CountedRun:
         self.good = self.failure is None and all_sent and checker.kept(there) and checker.kept(back)
 
     def explain(self):
-        """Tell a person why it failed, with the last words of each program."""
+        """Prints why the run failed, with the last output of each program."""
         print(f"FAILED: {self.failure or 'the promise was broken'}", file=sys.stderr)
         for who, lines in self.tail.items():
             for line in lines:

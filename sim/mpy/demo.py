@@ -1,5 +1,6 @@
-"""`sim demo`: the client and server demos of pb_link, with a bridge that is killed, Wi-Fi that goes away and a server
-that restarts; ends by itself, and shows that nothing was lost.
+"""`sim demo`: the client and server demos of pb_link, under faults. It ends by itself.
+
+The bridge is killed, Wi-Fi goes away and the server restarts. The demo shows that nothing was lost.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from sim.table import print_table
 from sim.wires import wifi
 
 CLIENT = ROOT / "pb_link" / "pb_client.py"
-# The demo has 60 s; what is left is for ending the processes.
+# The demo has 60 s; the rest is for ending the processes.
 LIMIT_S = 55
 TRAFFIC_S = 2.0  # of undisturbed traffic before each fault
 WIFI_AWAY_S = 3.0
@@ -32,7 +33,7 @@ class DemoFailed(Exception):
 
 
 class Demo:
-    """`written` and `read`: what client and server say that they sent and received."""
+    """The demo. `written` and `read`: the lines that client and server report as sent and received."""
 
     def __init__(self, options):
         self._options = options
@@ -42,7 +43,7 @@ class Demo:
         self._now_doing = "starting"
 
     async def run(self):
-        """Returns the result as a dict; its "ok" says whether all was well."""
+        """Returns the result as a dict; its "ok" says whether everything succeeded."""
         with tempfile.TemporaryDirectory(prefix="pb_link_demo_") as folder:
             return await self._run_in(folder)
 
@@ -89,7 +90,7 @@ class Demo:
         path.write_text(json.dumps(settings))
         os.chmod(path, 0o600)
 
-    # The story.
+    # The sequence of faults.
 
     async def _story(self):
         self._doing("the server, the client (Pyboard) and the bridge (ESP8266) start, each a process of its own")
@@ -122,7 +123,7 @@ class Demo:
         return set(self.written[writer][: self._sent[writer]]) <= set(self.read[reader])
 
     async def _flow(self, lines):
-        """Waits until so many more lines have arrived at both ends."""
+        """Waits until this many more lines have arrived at both ends."""
         goal = {end: len(read) + lines for end, read in self.read.items()}
         await self._until(lambda: all(len(self.read[end]) >= goal[end] for end in goal))
 
@@ -143,7 +144,7 @@ class Demo:
                 shown = now
                 self._counters()
 
-    # What is shown.
+    # Output.
 
     def _line(self, who, line):
         word, _, rest = line.partition(" ")
@@ -176,7 +177,7 @@ class Demo:
         sent = getattr(self, "_sent", None) or {end: len(lines) for end, lines in self.written.items()}
         result = {}
         for direction, (writer, reader) in zip(("client_to_server", "server_to_client"), checker_ends(), strict=True):
-            # What was written after the end of the story may still be on its way.
+            # What was written after the end of the sequence may still be on its way.
             later = set(self.written[writer][sent[writer] :])
             read = [line for line in self.read[reader] if line not in later]
             result[direction] = checker.compare(self.written[writer][: sent[writer]], read)

@@ -1,6 +1,6 @@
 """The ESP8266 as a part: power, reset pin, boot straps, watchdog, Wi-Fi and TCP around the process that it runs.
 
-Its states are those of sim/wires/chip.py.
+The states are those of sim/wires/chip.py.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from sim.mpy.watchdog import Watchdog
 from sim.wires import wifi
 from sim.wires.chip import BOOTING, HELD, OFF, RUNNING, STRAPPED, STRAPS, WATCHDOG_TICK_S
 
-# What a WLAN request for the ssid is answered with: ssid, password and a NUL.
+# The answer to a WLAN request for the ssid: ssid, password and a NUL.
 CONFIG_BYTES = wifi.SSID_BYTES + wifi.PASSWORD_BYTES + 1
 
 # machine.reset_cause()
@@ -21,8 +21,8 @@ POWER_ON, WATCHDOG, SOFT, EXTERNAL = 0, 1, 4, 6
 
 class Esp8266:
     """The chip around a board. Args: bed, board: of kind esp8266; rst: Net; command_for_fd: how to start its program;
-    air: wifi.Air; stored: (ssid, password) in its flash; server: (host, port) in place of what the program connects to;
-    log(text)."""
+    air: wifi.Air; stored: (ssid, password) in its flash; server: (host, port), replaces the address that the program
+    connects to; log(text)."""
 
     def __init__(
         self, bed, board, rst, command_for_fd, *, air, stored=None, boot_s=1.0, server=None, cwd=None, log=None
@@ -43,7 +43,7 @@ class Esp8266:
         self._log = log or (lambda text: None)
         self._boots = 0
         self._task = None
-        self._tasks = set()  # lives of the program, those that have been cancelled until they have ended
+        self._tasks = set()  # lives of the program; a cancelled one stays until it has ended
         self._resolving = set()
         self._watchdog = Watchdog(board, self._bitten, WATCHDOG_TICK_S)
         rst.listen(self._rst_changed)
@@ -64,11 +64,11 @@ class Esp8266:
         self.tcp.close()
 
     async def wait_off(self):
-        """Waits, after power_off, until a process that was just being started has ended as well."""
+        """Waits, after power_off, until a process that was being started has ended as well."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def crash(self):
-        """The chip stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        """Stops the chip at any point of its program. It starts again by itself, as after a brown-out."""
         if self.state in (RUNNING, BOOTING):
             self._log("crash")
             self._boot(POWER_ON)
@@ -115,7 +115,7 @@ class Esp8266:
         await asyncio.sleep(self.boot_s)
         await asyncio.gather(*earlier, return_exceptions=True)  # a process that was just being started
         self.station.power_on(asyncio.get_running_loop().time())
-        # Not to be cancelled halfway: the process would be nobody's.
+        # Not to be cancelled halfway: the process would have no owner.
         starting = asyncio.ensure_future(self.board.start(self.command_for_fd, self.cwd))
         try:
             await asyncio.shield(starting)
@@ -141,11 +141,11 @@ class Esp8266:
     # Wi-Fi.
 
     def connected(self):
-        """True if the server is reached, as far as the Wi-Fi goes."""
+        """Returns True if the Wi-Fi gives access to the server."""
         return self.board.alive and self.station.reaches_server(asyncio.get_running_loop().time())
 
     def set_wifi(self, up):
-        """Takes all access points away, or gives them back."""
+        """Switches all access points off, or on again."""
         self.air.set_up(up)
         if up:
             self.station.outage_ended(asyncio.get_running_loop().time())
@@ -153,7 +153,7 @@ class Esp8266:
     def _on_wlan(self, frame):
         now = asyncio.get_running_loop().time()
         station, reply = self.station, self.board.link.reply
-        if frame.a:  # the access-point interface: can be switched, and serves nobody
+        if frame.a:  # the access-point interface: can be switched, but serves no station
             reply(frame, 0)
         elif frame.b == 0:
             if frame.c:

@@ -1,5 +1,6 @@
-"""The flash of a simulated ESP8266, a file: what firmware/ holds, at its offsets. MicroPython's own place stays erased,
-because the interpreter stands for it.
+"""The flash of a simulated ESP8266, as a file: the images of firmware/ at their offsets.
+
+MicroPython's own area stays erased, because the interpreter stands for it.
 """
 
 import json
@@ -12,7 +13,7 @@ SIZES = {"2MiB": 2 * MIB, "4MiB": 4 * MIB}
 
 
 def write(path, size="4MiB"):
-    """Make the file, as build/flash.py leaves an erased chip of that size. Returns the path."""
+    """Makes the file, in the state that build/flash.py leaves an erased chip of that size in. Returns the path."""
     content = bytearray(b"\xff" * SIZES[size])
     for image in json.loads((FIRMWARE / "manifest.json").read_text())["images"]:
         if size in image["flash_sizes"]:

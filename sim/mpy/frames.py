@@ -1,4 +1,4 @@
-"""The wire process's end of a board's link: frames on a socket pair, as sim/mpy/boards/link/simlink.py says."""
+"""The wire process's end of a board's link: frames on a socket pair. sim/mpy/boards/link/simlink.py has the format."""
 
 import asyncio
 

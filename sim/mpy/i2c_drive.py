@@ -4,16 +4,16 @@ import asyncio
 
 from sim.wires.pieces import Answer, Cut, Pause
 
-# Shorter pauses are added up: an event loop cannot sleep for less.
+# Shorter pauses are added up: an event loop cannot sleep for a shorter time.
 SHORTEST_SLEEP_S = 0.001
-# What the operating system sleeps too long is taken off later pauses, up to this much.
+# If the operating system sleeps too long, the excess is subtracted from later pauses, up to this much.
 OVERSLEPT_S = 0.003
 
 VANISHED = Answer(False, 0, 0, b"")
 
 
 class BusClock:
-    """Time on one bus: makes transfers last what they would, on average also for the short ones."""
+    """Time on one bus: transfers take as long as on a real bus. Short ones do so on average."""
 
     def __init__(self):
         self._owed_s = 0.0
@@ -35,7 +35,7 @@ class BusClock:
 
 
 async def drive(transfer, clock):
-    """Runs a transfer; returns its Result, or None if the task was cancelled: the controller vanished in the middle."""
+    """Runs a transfer. Returns its Result, or None if the task was cancelled: the controller lost power during it."""
     reply = None
     try:
         while True:
@@ -56,7 +56,7 @@ async def drive(transfer, clock):
 
 
 def _finish_cut(transfer, cut):
-    """The last pieces of a transfer that was cut: what had crossed still reaches the target."""
+    """Sends the last pieces of a transfer that was cut: the bytes that had crossed still reach the target."""
     try:
         step = transfer.throw(cut)
         while True:

@@ -1,4 +1,4 @@
-"""Which MicroPython runs a board, and with which command line.
+"""Chooses the MicroPython that runs a board, and its command line.
 
 MICROPYTHON, MICROPYTHON_BRIDGE and MICROPYTHON_CHIP name the interpreters; without them `build/micropython.py` finds
 or builds them.
@@ -33,7 +33,7 @@ _VARIABLES = {None: "MICROPYTHON", BRIDGE: "MICROPYTHON_BRIDGE", CHIP: "MICROPYT
 
 
 def find(which=None):
-    """The path of an interpreter; may take a minute, when it is built. Raises: NoInterpreter."""
+    """Returns the path of an interpreter. Building it may take a minute. Raises: NoInterpreter."""
     finder = ROOT / "build" / "micropython.py"
     if not finder.exists():
         raise NoInterpreter(
@@ -54,12 +54,12 @@ def find(which=None):
 
 
 def _literal(value):
-    # Every str is written so that MicroPython reads back the same, whatever is in a path.
+    # Every str is written so that MicroPython reads back the same text, for any path.
     return repr(str(value))
 
 
 def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=()):
-    """Runs the program of a file. `folders` come on sys.path after the file's own."""
+    """Returns the command line that runs the program of a file. `folders` come on sys.path after the file's own."""
     path = Path(path).resolve()
     after = [path.parent, *folders, BOARDS / "lib"]
     setup = _setup(kind, fd, _stand_ins(kind), after)
@@ -70,8 +70,8 @@ def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=
 
 
 def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="38k", folders=()):
-    """Runs the bridge: frozen in the 32-bit interpreter that has the chip's modules in C, or from the source tree in
-    any other. `folders` come on sys.path, for a module that is not frozen."""
+    """Returns the command line that runs the bridge: frozen in the 32-bit interpreter that has the chip's modules in C,
+    or from the source tree in any other. `folders` come on sys.path, for a module that is not frozen."""
     if frozen:
         given = ", ".join((str(fd), *map(_literal, folders)))
         setup = f"import simchip; simchip.attach({given}); del simchip"
@@ -80,8 +80,8 @@ def bridge_command(interpreter, fd, module="esp_link.main", frozen=True, heap="3
     return _command(interpreter, heap, f"{setup}; import {module}")
 
 
-# What MicroPython does at boot before main.py: ports/esp8266/main.c and py/runtime.c. The board sees its flash, and
-# nothing of the computer's file system.
+# MicroPython's steps at boot before main.py: ports/esp8266/main.c and py/runtime.c. The board sees its flash only, not
+# the computer's file system.
 _BOOT = """
 import simchip, sys, vfs
 simchip.attach({fd}, "/rom", "/rom/lib", "/lib", "/")
@@ -98,8 +98,8 @@ exec(open("main.py").read())
 
 
 def flash_command(interpreter, fd, flash, heap="38k"):
-    """Runs what a flash holds, as the ESP8266 boots from it: _boot.py is frozen, main.py is in its file system, the
-    bridge frozen as well (BRIDGE) or in its ROMFS (CHIP)."""
+    """Returns the command line that runs a flash's content, as the ESP8266 boots from it. _boot.py is frozen, main.py
+    is in its file system. The bridge is frozen as well (BRIDGE) or in its ROMFS (CHIP)."""
     return _command(interpreter, heap, _BOOT.format(fd=fd, flash=_literal(flash)))
 
 
@@ -109,7 +109,7 @@ def _stand_ins(kind):
 
 
 def _setup(kind, fd, first, then):
-    # The stand-ins come before the interpreter's own modules; "" (the current folder) must not.
+    # The stand-ins must come before the interpreter's own modules; "" (the current folder) must not.
     listed = ",".join(_literal(item) for item in (*first, ".frozen", *then))
     looks = ", ".join(_literal(item) for item in LOOKS[kind])
     return f"import sys; sys.path[:] = [{listed}]; import simboot; simboot.start({fd}, {looks})"

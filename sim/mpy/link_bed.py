@@ -12,9 +12,9 @@ from sim.wires.nets import Net
 from sim.wires.wiring import WIRING
 
 BRIDGE_HEAP = "38k"
-# The source has to be compiled on the board then, with 64-bit objects.
+# In that case the source is compiled on the board, with 64-bit objects.
 BRIDGE_SOURCE_HEAP = "256k"
-# The client is compiled on its board, in a 64-bit interpreter: this is no measure of the Pyboard's 100 KB.
+# The client is compiled on its board, in a 64-bit interpreter: this does not measure the Pyboard's 100 KB.
 CLIENT_HEAP = "512k"
 
 
@@ -32,9 +32,9 @@ def bridge_of(options, folder):
 class LinkBed:
     """Both boards and their wires. Args: client_file: the client's program; client_cwd: its working folder; client_lib:
     where it imports pb_link from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it
-    from source; flash: path of a flash that the bridge boots from (flash_image.py), bridge_interpreter being one
-    without it; wiring: as WIRING, in which an end may be None; air, stored: as of Esp8266; on_line(board name,
-    line)."""
+    from source; flash: path of a flash that the bridge boots from (flash_image.py); bridge_interpreter is then one
+    without the bridge; wiring: in the form of WIRING, in which an end may be None; air, stored: see Esp8266;
+    on_line(board name, line)."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class LinkBed:
         )
 
     def _reset_client(self):
-        """machine.reset() or the watchdog: its process ends, and whoever waits for it starts it again."""
+        """Handles machine.reset() or the watchdog: ends the process. Its waiter starts it again."""
         self._client_watchdog.stop()
         self.client_resets += 1
         self.client.kill()

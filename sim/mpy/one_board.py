@@ -9,12 +9,12 @@ from sim.mpy.watchdog import Watchdog
 from sim.root import ROOT
 from sim.wires.chip import WATCHDOG_TICK_S
 
-# machine.reset_cause() after power-on, the watchdog and machine.reset(): of stm32 and rp2 here, of the ESP8266.
+# machine.reset_cause() after power-on, the watchdog and machine.reset(): here for stm32 and rp2, and for the ESP8266.
 CAUSES = ((1, 3, 5), (0, 1, 4))
 
 
 def read_literals(path):
-    """The file's module-level literals WIRES and BOARD. Raises: ValueError."""
+    """Returns the file's module-level literals WIRES and BOARD. Raises: ValueError."""
     with open(path, encoding="utf-8") as source:
         tree = ast.parse(source.read(), str(path))
     found = {}
@@ -30,7 +30,7 @@ def read_literals(path):
 
 
 def parse_wires(text):
-    """`X1=X9,X2=X10`: nets as tuples of pins."""
+    """Parses `X1=X9,X2=X10`. Returns nets as tuples of pins."""
     nets = [tuple(pin.strip() for pin in part.split("=")) for part in text.split(",") if part.strip()]
     if any(len(net) < 2 or not all(net) for net in nets):
         raise ValueError(f"wires are written as X1=X9,X2=X10, not {text!r}")
@@ -38,7 +38,7 @@ def parse_wires(text):
 
 
 def normal_wires(wires, kind):
-    """WIRES of a file: pairs (or longer) of pin names or numbers."""
+    """Normalizes WIRES of a file: pairs (or longer) of pin names or numbers."""
     prefix = {"rp2": "GP", "esp8266": ""}.get(kind, "")
     try:
         return [tuple(pin if isinstance(pin, str) else f"{prefix}{int(pin)}" for pin in net) for net in wires]

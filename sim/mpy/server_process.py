@@ -10,11 +10,11 @@ import sys
 from sim.root import ROOT
 
 LINE_LIMIT = 1 << 20
-PORTS = range(12000, 30000)  # below those that the kernel gives to whoever connects: 32768 and up in Linux
+PORTS = range(12000, 30000)  # below the ports that the kernel gives to outgoing connections: 32768 and up in Linux
 
 
 def free_port():
-    """Returns a TCP port that is free, and not one of those that the kernel hands out: it is opened some time later."""
+    """Returns a free TCP port outside the kernel's range for outgoing connections: it is opened some time later."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         with socket.socket() as probe:
@@ -54,7 +54,7 @@ class ServerProcess:
 
     @property
     def status(self):
-        """The exit status of the process, or None while it runs."""
+        """Returns the exit status of the process, or None while it runs."""
         return self._process.returncode
 
     def restart_listener(self):

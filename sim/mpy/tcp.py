@@ -1,9 +1,9 @@
-"""TCP between a simulated board and the real network: what Wi-Fi outages and crashes do to a connection; and names.
+"""TCP and name look-up between a simulated board and the real network, with the effects of Wi-Fi outages and crashes.
 
-The board connects to a port here. The first byte that it gets says that the server has accepted, a reset that it has
-not; what follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board
-crashes, the server's end stays half-open; it is reset when the server sends something after the board is up again, as a
-chip without memory of the connection does.
+The board connects to a port here. If the server has accepted, the board gets a first byte; if not, a reset. What
+follows is the server's. During an outage bytes and ends of connections stall, both ways. When the board crashes, the
+server's end stays half-open. It is reset when the server sends something after the board is up again: a chip that has
+no memory of the connection does the same.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from sim.wires import dns
 from sim.wires.lwip import DNS_GIVES_UP_S, TCP_MSS
 
 SEGMENT_BYTES = TCP_MSS
-# The least that Linux takes (it doubles it and counts its own overhead): what the board has written and is not
-# acknowledged, TCP_SND_BUF at most, and one or two of these are on the way to a server that does not read.
+# The minimum that Linux accepts (it doubles it and counts its own overhead). What the board has written and is not
+# acknowledged is TCP_SND_BUF at most. One or two of these are on the way to a server that does not read.
 KERNEL_BUFFER = 1152
-# The board's segments, below the window that such a buffer can announce. Linux sends what does not fit the peer's
-# window only when a probe is due, 200 ms later: a longer segment can wait so each time.
+# The board's segments, smaller than the window that such a buffer can announce. Linux sends a segment that does not
+# fit the peer's window only when a probe is due, 200 ms later: a longer segment can wait that long each time.
 BOARD_SEGMENT_BYTES = TCP_MSS
 ACCEPT_WAIT_S = 5
 OPEN = b"\0"
-# The address that a name gets where all connections go to one server anyhow.
+# The address that a name gets if all connections go to one server.
 ANY_ADDRESS = "192.168.4.1"
-# After its socket is closed, it takes this long to know whether the board's process died or only closed it.
+# After the board's socket is closed, it takes this long to know whether its process died or only closed the socket.
 GRACE_S = 0.05
 POLL_S = 0.02
 
@@ -43,7 +43,7 @@ class Proxy:
         self.server = server
         self.opened = 0
         self.answers_names = True
-        self.no_memory = False  # lwIP has none for what is to be sent
+        self.no_memory = False  # lwIP has no memory for the data to be sent
         self._tasks = set()
         self._names = None  # a socket
 
@@ -55,7 +55,7 @@ class Proxy:
             self._names = None
 
     def open(self, host, port):
-        """Returns (errno, 0) or (0, local port that the board is to connect to)."""
+        """Returns (errno, 0), or (0, the local port that the board must connect to)."""
         if not self._connected():
             return errno.EHOSTUNREACH, 0
         listener = _small_socket()
@@ -91,7 +91,7 @@ class Proxy:
             await loop.sock_sendall(local, OPEN)
             await self._relay(local, remote)
         except (OSError, asyncio.TimeoutError):
-            pass  # either end is gone, or the board never came: both ends are closed below
+            pass  # one end is gone, or the board never connected: both ends are closed below
         finally:
             for end in (listener, local, remote):
                 if end is not None:
@@ -99,7 +99,7 @@ class Proxy:
 
     @staticmethod
     async def _opened(remote, address, local):
-        """Connects. Returns False if the board gives up first: it has nothing to say before."""
+        """Connects. Returns False if the board gives up first: it sends nothing before."""
         connecting = asyncio.ensure_future(_connect(remote, address))
         given_up = asyncio.ensure_future(_readable(local))
         try:
@@ -115,7 +115,7 @@ class Proxy:
     # Names
 
     async def address_of(self, name):
-        """What getaddrinfo of the chip does: 4 bytes, or None after 7 s if no name server answers."""
+        """Resolves a name like the chip's getaddrinfo. Returns 4 bytes, or None after 7 s if no name server answers."""
         if not self._connected() or not self.answers_names:
             await asyncio.sleep(DNS_GIVES_UP_S)
             return None
@@ -169,7 +169,7 @@ class Proxy:
             down.cancel()
 
     async def _pump(self, source, sink):
-        """Moves bytes until the source ends. Only one segment is under way, and none while there is no Wi-Fi."""
+        """Moves bytes until the source ends. Only one segment is in flight, and none while there is no Wi-Fi."""
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(source, SEGMENT_BYTES):
             await self._wifi()
@@ -184,7 +184,7 @@ class Proxy:
         await asyncio.sleep(GRACE_S)
         while self._life() == life:
             if self._connected():
-                return  # it closed the connection; so do we
+                return  # it closed the connection; close the other end too
             await asyncio.sleep(POLL_S)
         await self._wifi()
         await _readable(remote)
@@ -209,7 +209,7 @@ def _small_socket():
 
 
 def _acknowledge(end):
-    """Acknowledges at once: what a board may write depends on it."""
+    """Acknowledges at once: the amount that a board may write depends on it."""
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 

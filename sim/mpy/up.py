@@ -11,7 +11,7 @@ from sim.wires import wifi
 
 
 def parse_address(text):
-    """HOST:PORT. Raises: ValueError."""
+    """Parses HOST:PORT. Raises: ValueError."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"a server is written as HOST:PORT, not {text!r}")
@@ -27,7 +27,7 @@ def log(board, text):
 
 
 def wifi_of(options):
-    """Returns (Air, credentials that the ESP8266 has stored, or None), as the options say."""
+    """Returns (Air, credentials that the ESP8266 has stored, or None) according to the options."""
     credentials = ("stored", "") if options.ssid is None else (options.ssid, options.password)
     networks = [wifi.Network() if options.ssid is None else wifi.Network(*credentials)]
     stored = credentials if options.stored_wifi else None

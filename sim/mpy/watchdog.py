@@ -1,4 +1,4 @@
-"""A board's watchdog timer: `machine.WDT` starts and feeds it; it bites when it was not fed in time."""
+"""A board's watchdog timer: `machine.WDT` starts and feeds it; it resets the board if it was not fed in time."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ from sim.wires.chip import bite_at
 
 
 class Watchdog:
-    """The timer of one board. Args: on_bite(): called once, when the time is over; tick_s: of the port's own timer,
-    which bites at its second tick since it was fed; None: the program sets the time."""
+    """The timer of one board. Args: on_bite(): called once, when the time is over; tick_s: period of the port's own
+    timer, which resets at its second tick since it was fed; None: the program sets the time."""
 
     def __init__(self, board, on_bite, tick_s=None):
         self._board = board
@@ -20,7 +20,7 @@ class Watchdog:
         board.extras[frames.WATCHDOG] = self._on_frame
 
     def stop(self):
-        """The board is reset: only a new `machine.WDT` starts it again."""
+        """Stops the timer at a reset of the board: only a new `machine.WDT` starts it again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The applications of a counted run: both write numbered lines, and log what they read. Programs like any user's."""
+"""The applications of a counted run: both write numbered lines and log what they read. They are ordinary programs."""
 
 import asyncio
 from collections import namedtuple
@@ -11,17 +11,17 @@ PORT = 8123
 TIMEOUT_MS = 1500
 CLIENT_ID = "virtual"
 WIFI_PASSWORD = "virtual"
-# One write of `wait_every` waits until the other end has it; the client's and the server's seconds between two lines.
+# One write in `wait_every` waits until the other end has it; the client's and the server's seconds between two lines.
 Pace = namedtuple("Pace", "wait_every client_s server_s", defaults=(10, 0.0, 0.0))
 PACE = Pace()
 # The listener is closed for this long when it is restarted.
 PAUSE_S = 1.0
-# Before the client's application repeats a call that has met a MemoryError.
+# Pause before the client's application repeats a call that has met a MemoryError.
 MEMORY_PAUSE_S = 0.01
 
 
 class Client(AppBase):
-    """The client's application. Args: as AppBase; job: Job."""
+    """The client's application. Args: those of AppBase; job: Job."""
 
     def __init__(self, job, config):
         self._job = job
@@ -56,7 +56,7 @@ class Client(AppBase):
             await job.before_read("client")
             try:
                 line = await self.readline()
-            except MemoryError:  # it is still there
+            except MemoryError:  # the line is still there
                 await asyncio.sleep(MEMORY_PAUSE_S)
                 continue
             job.ledger.has_read(self._life.read, "client", line[:-1])
@@ -75,7 +75,7 @@ class Client(AppBase):
 
 
 class Job:
-    """What the applications of one run do. Args: key: 64 hexadecimal digits; pace: Pace."""
+    """The work of the applications in one run. Args: key: 64 hexadecimal digits; pace: Pace."""
 
     def __init__(self, ledger, *, lines, size, seed, key, verbose=False, pace=PACE):
         self.ledger = ledger
@@ -85,11 +85,11 @@ class Job:
         self.verbose = verbose
         self.pace = pace
         self.reports = 0
-        self._client = None  # of the newest life
-        self._fallbacks = 0  # of the others
+        self._client = None  # in the newest life
+        self._fallbacks = 0  # in the other lives
         self.writing = None  # the server's line whose write has not returned
         self.conn = None  # the server's Connection
-        self.silent_until = 0.0  # nobody writes before
+        self.silent_until = 0.0  # nobody writes before this time
         self.lazy_until = {"client": 0.0, "server": 0.0}  # readers that do not read for a while
         self.open_store = server.MemoryStore  # called once in each life of the server's process
         self._next_number = 0  # of the client's lines: the server's application keeps it with what it has read
@@ -106,8 +106,8 @@ class Job:
 
     @property
     def fallbacks(self):
-        """Looks by the clock that found what no edge had told of, in all lives of the client."""
-        # Not by `fallbacks()`: that makes a list, and this is asked on the board, whose memory may be short.
+        """Returns how many checks by the clock found what no edge had signalled, in all lives of the client."""
+        # Not by `fallbacks()`: that makes a list, and this is called on the board, whose memory may be short.
         return self._fallbacks + (self._client._link.fallbacks.client if self._client else 0)
 
     def client_begins(self, client):
@@ -115,7 +115,7 @@ class Job:
         self._client = client
 
     async def pause(self, end):
-        """Waits before each line, as the pace says."""
+        """Waits before each line, according to the pace."""
         silence = self.silent_until - asyncio.get_running_loop().time()
         interval_s = self.pace.client_s if end == "client" else self.pace.server_s
         if interval_s or silence > 0:
@@ -176,6 +176,6 @@ class Job:
         while True:
             await self.before_read("server")
             line = await lines.__anext__()
-            if lines.number >= self._next_number:  # a process that was killed had not come so far
+            if lines.number >= self._next_number:  # a process that was killed had not got this far
                 self.ledger.has_read(self.ledger.server_read, "server", line[:-1])
                 self._next_number = lines.number + 1

@@ -1,4 +1,4 @@
-"""A board: power, a loop for each life, soft interrupts, randomness, and the program that it runs."""
+"""A board: power, a loop for each life, soft interrupts, random numbers, and the program that it runs."""
 
 import asyncio
 import builtins
@@ -13,17 +13,17 @@ from primitives.platform import sleep_ms
 from sim.virtual.world import BoardDied, BoardLoop, task_order
 from sim.wires.nets import BoardPin
 
-# Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. One more is lost.
+# Soft callbacks that may wait: MICROPY_SCHEDULER_DEPTH of both ports. Any further one is lost.
 SCHEDULER_DEPTH = 4
 
-# What becomes of an interrupt: nothing, or nothing while its callback waits already.
+# The result of an interrupt: nothing, or nothing while its callback already waits.
 MISSED, COALESCED = "missed", "coalesced"
 
 _code = {}
 
 
 class Started(BaseException):
-    """`asyncio.run(main)` of a board's program: the world runs it from here on."""
+    """Raised by `asyncio.run(main)` of a board's program: from then on the world runs main."""
 
     def __init__(self, main):
         super().__init__()
@@ -35,7 +35,7 @@ def _run(main):
 
 
 def _micropython_asyncio():
-    """asyncio, as programs of boards see it."""
+    """Returns asyncio as programs of boards see it."""
     module = types.ModuleType("asyncio")
     module.__dict__.update(asyncio.__dict__)
     module.run = _run
@@ -47,7 +47,7 @@ ASYNCIO = _micropython_asyncio()
 
 
 def _end(coroutine):
-    """Closes it, and the coroutines that it has been given or made, and has not begun: nobody will await them."""
+    """Closes a coroutine, and those that it was given or made and has not begun: nobody will await them."""
     held, inner = [], coroutine
     while inspect.iscoroutine(inner) and inner.cr_frame is not None:
         held += [one for one in inner.cr_frame.f_locals.values() if inspect.iscoroutine(one)]
@@ -55,7 +55,7 @@ def _end(coroutine):
     try:
         coroutine.close()
     except Exception:
-        pass  # it awaits in a `finally`: the board is dead, nobody hears
+        pass  # it awaits in a `finally`: the board is dead, so the result is lost
     for one in held:
         _end_unless_begun(one)
 
@@ -66,8 +66,8 @@ def _end_unless_begun(coroutine):
 
 
 class Board:
-    """A board. Args: pins: name -> Net; switch_us, sha256_us: what a task switch and a SHA-256 block cost here; irq_us:
-    from an interrupt to its callback; blocks: others go on while it computes, which one board at most may."""
+    """A board. Args: pins: name -> Net; switch_us, sha256_us: cost of a task switch and of a SHA-256 block here;
+    irq_us: from an interrupt to its callback; blocks: others go on while it computes; at most one board may do so."""
 
     def __init__(self, world, name, pins, *, seed, switch_us=0, sha256_us=0, irq_us=0, blocks=False):
         self.world = world
@@ -80,10 +80,10 @@ class Board:
         self.loop = None  # while it has power and has booted
         self.life = 0
         self.busy_until = 0.0
-        self.debt_us = 0  # computing that has been done and takes time still
+        self.debt_us = 0  # computing that is done, and whose time has not passed yet
         self.blocked = False
         self.random = None
-        self.random_repeats = False  # in each life the same random bytes: a fault
+        self.random_repeats = False  # the same random bytes in each life: a fault
         self.booted_at = 0.0
         self.pins = {pin: BoardPin((name, pin), net) for pin, net in pins.items()}
         self.on_line = None  # function(board, line): what the program prints
@@ -130,17 +130,17 @@ class Board:
         life = self.life, self.loop
         try:
             await main
-        except Exception as error:  # whatever it is: the owner of the board decides
+        except Exception as error:  # any exception: the owner of the board decides
             fault = error
         if (self.life, self.loop) != life:
-            return  # it was killed: what its `finally` clauses do on a dead board is no end of a program
+            return  # it was killed: its `finally` clauses on a dead board do not count as the end of a program
         if fault is not None:
             print("".join(traceback.format_exception(fault)))
         if self.on_end is not None:
             self.on_end(self, fault)
 
     def kill(self):
-        """The power is gone, or reset is held: at once, whatever the program does. Nothing of it acts any more."""
+        """Ends this life at once, at any point of the program: power off, or reset held. It has no further effects."""
         if self.loop is None:
             return
         for action in self._at_death:
@@ -157,7 +157,7 @@ class Board:
         self.bury()
 
     def bury(self):
-        """Ends the tasks of past lives: their `finally` clauses find a board that is dead."""
+        """Ends the tasks of past lives: their `finally` clauses run on a dead board."""
         left = []
         for loop in self._dead:
             if loop.running:
@@ -172,11 +172,11 @@ class Board:
         self._dead = left
 
     def at_death(self, action):
-        """`action()` is called when this life ends."""
+        """Has `action()` called when this life ends."""
         self._at_death.append(action)
 
     def let_fall(self, coroutine):
-        """The program has made it, and will not await it, as a rule: a fault has come in between."""
+        """Takes a coroutine that the program has made and will usually not await: a fault came in between."""
         self._at_death.append(lambda: _end_unless_begun(coroutine))
 
     def _unhandled(self, loop, context):
@@ -187,11 +187,11 @@ class Board:
     # Time.
 
     def charge(self, us):
-        """The program has computed for this long."""
+        """Counts computing of the program that takes this long."""
         self.debt_us += us
 
     def compute(self, us):
-        """The program computes for this long, now; interrupts come meanwhile. Raises: BoardDied."""
+        """Computes for this long, now; interrupts come meanwhile. Raises: BoardDied."""
         loop = self.loop
         if loop is not None:
             self.world.block(self, us)
@@ -212,7 +212,7 @@ class Board:
             self.interrupt(irq[0], irq[3], pin)
 
     def interrupt(self, handler, subject, source):
-        """An interrupt asks for `handler(subject)` in the scheduler's queue, and is lost if that is full.
+        """Puts `handler(subject)` of an interrupt into the scheduler's queue. It is lost if the queue is full.
 
         Args: source: a pin, or "i2c".
         """
@@ -248,14 +248,14 @@ class Board:
                 self.world.leave(loop)
 
     def run_soft_now(self):
-        """Runs the soft callbacks that wait; the board is the one that runs."""
+        """Runs the soft callbacks that wait. The board must be the one that runs."""
         self.soft_due = False
         soft, self._soft = self._soft, []
         for handler, subject in soft:
             handler(subject)
 
     def raise_in_a_task(self, chance, error):
-        """A fault: `error` comes out of the await of one of its tasks, where that waits. chance: a random.Random."""
+        """Injects a fault: one of its tasks gets `error` out of its await, where it waits. chance: a random.Random."""
         waits = [task._fut_waiter for task in sorted(asyncio.all_tasks(self.loop), key=task_order)]
         waits = [wait for wait in waits if type(wait) is asyncio.Future and not wait.done()]
         if waits:
@@ -264,8 +264,8 @@ class Board:
     # Its program.
 
     def execute(self, module, modules, name="__main__"):
-        """Runs a module of the project, given by its name, as a program of this board. `modules`: what its imports
-        find instead.
+        """Runs a module of the project, given by its name, as a program of this board. `modules`: replacements for its
+        imports.
 
         Returns its globals.
         """
@@ -284,7 +284,7 @@ class Board:
         return names
 
     def write_output(self, text):
-        """What the program prints."""
+        """Takes the program's output."""
         *lines, self._output = (self._output + text).split("\n")
         if self.on_line is not None:
             for line in lines:
@@ -292,7 +292,7 @@ class Board:
 
 
 class Console:
-    """Stands for sys.stdout: what a board prints is the board's."""
+    """A replacement for sys.stdout: output of a board's program goes to that board."""
 
     def __init__(self, world, outer):
         self._world = world

@@ -1,7 +1,7 @@
 """Stand-ins for `machine`, `network`, `esp`, .. of one life of a board, on the nets and buses of sim/wires/wire.py.
 
-A call of a life that is over does nothing: what dies has no effect on the outside. Semantics as in bed *mpy*
-(sim/mpy/boards/), of which these are the short form: what the project's programs use.
+A call in a life that is over does nothing: a dead board has no effect on the outside. Semantics as in bed *mpy*
+(sim/mpy/boards/). These stand-ins are shorter: they have only what the project's programs use.
 """
 
 import sys
@@ -31,7 +31,7 @@ class Life:
         self.alive = False
 
     def block(self, us):
-        """The program is in a call that takes this long. Returns the microseconds that passed. Raises: BoardDied."""
+        """Lasts as long as a call that blocks. Returns the microseconds that passed. Raises: BoardDied."""
         passed = self.world.block(self.board, us)
         if not self.alive:
             raise BoardDied
@@ -39,7 +39,7 @@ class Life:
 
 
 def pin_class(life):
-    """`machine.Pin` of this life."""
+    """Returns `machine.Pin` of this life."""
     board = life.board
     modes = {0: IN, 1: OUT, 2: OPEN_DRAIN}
 
@@ -79,7 +79,7 @@ def pin_class(life):
 
 
 class Time:
-    """The module `time`: a call lasts as long as it says; meanwhile the other boards go on."""
+    """The module `time`: a call lasts as long as it says. Meanwhile the other boards go on."""
 
     def __init__(self, life):
         self._life = life
@@ -95,7 +95,7 @@ class Time:
 
 
 class SoftI2C:
-    """`machine.SoftI2C`: the transfers that a bridge uses. A call lasts as long as its transfer; meanwhile the other
+    """`machine.SoftI2C`: the transfers that a bridge uses. A call lasts as long as its transfer. Meanwhile the other
     boards go on."""
 
     def __init__(self, life, bus, setup_us, clock_hz, faults):
@@ -124,7 +124,7 @@ class SoftI2C:
         self._begin(True, memaddr, len(buf))
         controller = self._controller
         result = self._run(controller.write(address, memaddr.to_bytes(size, "big"), False))
-        # As on the port, an address that is not wholly acknowledged ends it without an error and without data.
+        # As on the port, an address that is not fully acknowledged ends it without an error and without data.
         if not result.errno and result.acks == size:
             result = self._run(controller.read(address, len(buf), True))
             if not result.errno:
@@ -185,7 +185,7 @@ class SoftI2C:
 
     @staticmethod
     def _cut(transfer, elapsed_us):
-        """The board has lost power: what had crossed still reaches the target."""
+        """Ends a transfer whose board has lost power: the bytes that had crossed still reach the target."""
         try:
             step = transfer.throw(Cut(elapsed_us))
             while True:
@@ -244,11 +244,11 @@ class I2CTarget:
         self._handler = None
 
     def stretch(self, us):
-        """A fault: it holds the clock this long at its next piece."""
+        """Injects a fault: the target holds the clock this long at its next piece."""
         self._stretch_us = us
 
     def sleep(self, seconds):
-        """A fault: it is off the bus for so long."""
+        """Injects a fault: the target is off the bus for this long."""
         self._bus.detach(self._port)
         self._life.world.after(seconds, self._awake)
 
@@ -267,7 +267,7 @@ class I2CTarget:
         return True
 
     def answer(self, piece):
-        """What the bus asks of it."""
+        """Answers a piece from the bus."""
         if self._port not in self._bus.ports:
             return VANISHED
         read = piece.flags & READ
@@ -282,7 +282,7 @@ class I2CTarget:
 
 
 class Watchdog:
-    """`machine.WDT`: bites at the second tick of its timer since it was fed."""
+    """`machine.WDT`: resets at the second tick of its timer since it was fed."""
 
     def __init__(self, life, tick_s, on_bite):
         self._life = life
@@ -317,7 +317,7 @@ class Watchdog:
 
 
 class WLAN:
-    """`network.WLAN` of one interface; `station` None: the access point, which serves nobody."""
+    """`network.WLAN` of one interface. `station` None: the access point, which serves no station."""
 
     def __init__(self, life, station, name_server):
         self._life = life
@@ -363,7 +363,7 @@ def module(name, **names):
 
 
 def client_modules(life, bus, scl, sda):
-    """What pb_link/config.py imports on a Pyboard."""
+    """Returns the modules that pb_link/config.py imports on a Pyboard."""
 
     def target(id, *, addr, mem=None, mem_addrsize=8):
         return I2CTarget(life, bus, (scl, sda), addr, mem, mem_addrsize)
@@ -372,7 +372,7 @@ def client_modules(life, bus, scl, sda):
 
 
 def bridge_modules(life, i2c, watchdog, station, reset, name_server):
-    """What esp_link/main.py imports on an ESP8266, but for `socket`."""
+    """Returns the modules that esp_link/main.py imports on an ESP8266, except `socket`."""
     stations = {0: WLAN(life, station, name_server), 1: WLAN(life, None, None)}
     return {
         "machine": module("machine", Pin=pin_class(life), SoftI2C=i2c, WDT=watchdog, reset=reset),

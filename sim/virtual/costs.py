@@ -1,4 +1,4 @@
-"""What things cost in virtual time. Placeholders that were not measured on silicon (docs/hardware.md)."""
+"""Virtual time that actions cost. The numbers are placeholders, not measured on silicon (docs/hardware.md)."""
 
 from collections import namedtuple
 
@@ -12,8 +12,8 @@ Costs = namedtuple(
 
 PLACEHOLDERS = Costs(1.0, 0.3, 2.0, 0.010, 0.002, 300, 100, 50, 20, 3)
 
-# All but the wire is free, but for a task switch: a task that polls would stop the time.
-# Boot and association still take their time: they are no computing.
+# Everything but the wire is free, except a task switch: otherwise a task that polls would stop the time.
+# Boot and association still take their time: they are not computing.
 ZERO = PLACEHOLDERS._replace(connect_s=0.0, delay_s=0.0, i2c_setup_us=0, irq_us=0, sha256_us=0, switch_us=1)
 
 MODELS = {"placeholders": PLACEHOLDERS, "zero": ZERO}

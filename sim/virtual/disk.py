@@ -1,8 +1,8 @@
 """The server's disk in virtual time: the durable store on a file that outlives the server's process.
 
-Each transaction reaches the disk at some moment of the time that it takes, and the server is told at the end of that
-time. So a process that is killed has written all of its last transaction or nothing of it, and may not have been told.
-Unrealistic: nothing is ever half written (SQLite's own tests are about that), and what is written is safe at once.
+Each transaction reaches the disk at some moment during its time. The server is told at the end of that time. So a
+process that is killed has written all of its last transaction or nothing of it, and may not have been told.
+Unrealistic: nothing is ever half written (SQLite's own tests cover that), and what is written is safe at once.
 """
 
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from server.stores.sqlite import SQLiteStore
 
-# What is written need not outlive the machine, and a file in memory is synced in no time.
+# Written data need not outlive the machine, and a file in memory takes no time to sync.
 _FOLDERS = ("/dev/shm",)
 SYNC_S = 0.005
 
 
 class Disk:
-    """The disk of one server. Args: board: the server's; seed: of the moments of its transactions."""
+    """The disk of one server. Args: board: the server's; seed: for the moments of its transactions."""
 
     def __init__(self, board, seed):
         self._board = board
@@ -27,7 +27,7 @@ class Disk:
         self._folder = tempfile.TemporaryDirectory(prefix="pb_link-", dir=memory[0] if memory else None)
 
     def open_store(self, *limits, **more):
-        """The store as a new process of the server opens it. Args: as SQLiteStore, but for path and disk_thread."""
+        """Opens the store as a new process of the server does. Args: SQLiteStore's, but for path and disk_thread."""
         file = Path(self._folder.name) / "store.db"
         thread = _VirtualDiskThread(self._board.loop, self._random)
         store = SQLiteStore(file, *limits, disk_thread=thread, **more)
@@ -39,7 +39,7 @@ class Disk:
 
 
 class _VirtualDiskThread:
-    """See server/stores/disk_thread.py. It does in the loop what a thread would, at the time when that would."""
+    """A replacement for the thread of server/stores/disk_thread.py. It works in the loop, at the times of a thread."""
 
     def __init__(self, loop, chance):
         self._loop = loop

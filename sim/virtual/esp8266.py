@@ -1,6 +1,6 @@
 """The ESP8266 as a part, in virtual time: power, reset pin, boot straps, watchdog and Wi-Fi around its program.
 
-Its states are those of sim/wires/chip.py.
+The states are those of sim/wires/chip.py.
 """
 
 import esp_link.bridge
@@ -23,7 +23,7 @@ class Esp8266:
         self.tcp = None
         self.costs = costs
         self.clock_hz = clock_hz
-        self.rst_broken = False  # the wire ends before the chip, whose own pull-up keeps the pin high
+        self.rst_broken = False  # the wire is broken before the chip, whose own pull-up keeps the pin high
         self.faults = None  # object with before_transfer and after_transfer
         self.station = wifi.Station(air)
         self.state = OFF
@@ -33,7 +33,7 @@ class Esp8266:
         self.watchdog_bites = 0
         self.programs_ended = 0
         self._bridge = None  # the Bridge of the newest life that had one
-        self._fallbacks = 0  # of the others
+        self._fallbacks = 0  # of the earlier ones
         self._boots = 0
         self._booting = None
         board.on_end = self._program_ended
@@ -41,7 +41,7 @@ class Esp8266:
 
     @property
     def fallbacks(self):
-        """Looks by the clock that found what syn had not told of, in all lives."""
+        """Returns how many checks by the clock found something that syn had not signalled, in all lives."""
         return self._fallbacks + (self._bridge.fallbacks if self._bridge else 0)
 
     def _make_bridge(self, *arguments):
@@ -59,7 +59,7 @@ class Esp8266:
         self.state = OFF
 
     def crash(self):
-        """The chip stops in the middle of whatever it does, and starts again by itself, as after a brown-out."""
+        """Stops the chip at any point of its program. It starts again by itself, as after a brown-out."""
         if self.state in (RUNNING, BOOTING):
             self._boot("crash")
 
@@ -68,7 +68,7 @@ class Esp8266:
         return self.rst.level == 0 and not self.rst_broken
 
     def break_rst(self, broken):
-        """Breaks the reset wire, or mends it, maybe in the middle of a pulse."""
+        """Breaks the reset wire, or repairs it, possibly during a pulse."""
         self.rst_broken = broken
         self._rst_changed(self.rst)
 
@@ -131,11 +131,11 @@ class Esp8266:
         board.execute("esp_link.main", modules)
 
     def _reset(self):
-        """machine.reset()."""
+        """Does machine.reset()."""
         self._boot("machine.reset()")
 
     def _program_ended(self, board, fault):
-        # What esp_link/main.py does where asyncio.run returns, or raises: machine.reset().
+        # As esp_link/main.py does where asyncio.run returns or raises: machine.reset().
         self.programs_ended += 1
         self.world.trace("bridge", f"its program ended: {fault!r}")
         self._boot("machine.reset()")
@@ -150,11 +150,11 @@ class Esp8266:
     # Wi-Fi.
 
     def connected(self):
-        """True if the server is reached, as far as the Wi-Fi goes."""
+        """Returns True if the Wi-Fi gives access to the server."""
         return self.state == RUNNING and self.station.reaches_server(self.world.now)
 
     def set_wifi(self, up):
-        """Takes all access points away, or gives them back."""
+        """Switches all access points off, or on again."""
         self.world.trace("wifi", "up" if up else "down")
         self.air.set_up(up)
         if up:

@@ -1,12 +1,12 @@
 """`sim exhaustive`: one short exchange, with a crash or a cut at every numbered event of it, one run each.
 
 The exchange is played once to number its events: each byte on the I2C bus, each step of a task of each board, each
-TCP segment that arrives, from power on until the last acknowledgement has arrived. Then it is played again for each
-event and each kind of crash, which comes just before the event. Long afterwards a last line each way is written, and
-must arrive as well: so a run sees duplicates that come late, and that the link lives.
+TCP segment that arrives. The events run from power on until the last acknowledgement has arrived. Then the exchange is
+played again for each event and each kind of crash, which comes just before the event. Long afterwards a last line is
+written each way, and must arrive as well. So a run detects late duplicates, and shows that the link still works.
 
-Memory that runs out (memory.py) has numbers of its own: of the lines that allocate of one board, in the same time. Each
-fails once, and at every third the one behind it as well.
+Memory that runs out (memory.py) has its own numbers: of the lines of one board that allocate, in the same time. Each
+fails once. At every third the following one fails as well.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ BYTE, STEP, SEGMENT = "byte", "await", "segment"  # kinds of events, as World.nu
 # Three lines each way at once, and the last one.
 LINES = 4
 LINE_BYTES = 24
-# A quick start, because every point is a whole run.
+# A fast start, because every point is a whole run.
 COSTS = PLACEHOLDERS._replace(boot_s=0.1, client_boot_s=0.05, assoc_s=0.2)
-# From the last delivery to the last acknowledgement.
+# Time from the last delivery to the last acknowledgement.
 AFTERMATH_S = 0.1
-# From the start to the last line: a bridge that hung is back by then, with Wi-Fi and connection.
+# Time from the start to the last line: a bridge that hung is back by then, with Wi-Fi and connection.
 LAST_LINE_S = 15.0
 BROWN_OUT_S = 0.3
 AWAY_S = 0.5
@@ -57,12 +57,12 @@ class Exchange(VirtualRun):
         self.ledger.on_change = self._changed
 
     def no_more(self):
-        """Numbers no event from here on."""
+        """Stops the numbering of events."""
         self.world.numbering = self.link.bus.tap = None
         self.faults.end_shortage()
 
     async def _pause(self, end):
-        """Called before each line: the last one waits."""
+        """Waits before the last line. Called before each line."""
         ledger = self.ledger
         written = ledger.client_next if end == "client" else len(ledger.server_written)
         if written == LINES - 1:
@@ -79,12 +79,12 @@ class Exchange(VirtualRun):
         self._on_event(self, Event(number, kind, name, bool(link.tcp.connections), *on))
 
     def run_short(self, crash, n):
-        """Makes the n-th allocation of a board fail: see above. Returns the Shortage."""
+        """Makes the n-th allocation of a board fail, as the module's docstring says. Returns the Shortage."""
         name = MEMORY[crash]
         return self.faults.run_short(getattr(self.link, name), name, n, 2 if n % 3 == 0 else 1)
 
     def strike(self, crash, event):
-        """Crashes, once and for all, before the event."""
+        """Crashes before the event. Does so only once in a run."""
         self.no_more()
         self._last_fault = self.world.now
         self.world.trace("fault", f"{crash} before event {event.number}, {event.kind} of {event.name}")
@@ -112,22 +112,22 @@ class Exchange(VirtualRun):
 
 
 def bridge_crash(run, event):
-    """The ESP8266 stops, and boots at once."""
+    """Stops the ESP8266, which boots at once."""
     run.link.esp8266.crash()
 
 
 def bridge_hang(run, event):
-    """The bridge's program stands still until the watchdog bites."""
+    """Stops the bridge's program until the watchdog resets the chip."""
     run.world.block(run.link.bridge, HANG_US)
 
 
 def bridge_exception(run, event):
-    """One of its tasks, another at each event, finds that its await raises."""
+    """Raises in the await of one of the bridge's tasks, another one at each event."""
     run.link.bridge.raise_in_a_task(random.Random(event.number), MemoryError("a fault"))
 
 
 def brown_out(run, event):
-    """It loses power, on the bus in the middle of a byte, which leaves sda as it is, and has it again later."""
+    """Takes the bridge's power away in the middle of a byte on the bus, which leaves sda as it is, and restores it."""
     esp8266, world = run.link.esp8266, run.world
     if event.kind == BYTE:
         world.after((event.number % BYTE_CLOCKS + 0.5) * CLOCK_US / 1e6, esp8266.power_off)
@@ -142,7 +142,7 @@ def client_power(run, event):
 
 
 def i2c_cut(run, event):
-    """The transfer ends at this byte."""
+    """Ends the transfer at this byte."""
     run.cut = True
 
 
@@ -151,22 +151,22 @@ def tcp_reset(run, event):
 
 
 def half_open_bridge(run, event):
-    """The server knows nothing of it."""
+    """Leaves the bridge's end open: the server has lost the connection."""
     run.world.after(0, run.link.tcp.reset_all, ("bridge",))
 
 
 def half_open_server(run, event):
-    """The bridge knows nothing of it."""
+    """Leaves the server's end open: the bridge has lost the connection."""
     run.world.after(0, run.link.tcp.reset_all, ("server",))
 
 
 def server_restart(run, event):
-    """The server closes its listener and its connections, and listens again."""
+    """Closes the server's listener and its connections, and listens again."""
     run.world.after(0, run.job.restart_listener)
 
 
 def server_kill(run, event):
-    """The server's process is killed, and another one started, with the same store."""
+    """Kills the server's process and starts another one with the same store."""
     run.link.kill_server()
     run.world.after(AWAY_S, run.link.start_server)
 
@@ -204,7 +204,7 @@ def has_sense(crash, event):
 
 
 def events_of(seed):
-    """Plays the exchange undisturbed. Returns its events."""
+    """Plays the exchange without a crash. Returns its events."""
     events = []
     one = Exchange(seed, lambda run, event: events.append(event))
     one.run()
@@ -214,7 +214,7 @@ def events_of(seed):
 
 
 def allocations_of(seed, crash):
-    """Plays the exchange undisturbed. Returns the functions of this board that allocate in it, in this order."""
+    """Plays the exchange without a crash. Returns the functions of this board that allocate in it, in order."""
     one = Exchange(seed, lambda run, event: None)
     shortage = one.run_short(crash, NEVER)
     places = shortage.places = []
@@ -223,7 +223,7 @@ def allocations_of(seed, crash):
 
 
 def points_of(seed, crashes=ALL, every=1):
-    """Returns (events, points): all points, or of each kind of crash every `every`-th."""
+    """Returns (events, points): all points, or every `every`-th of each kind of crash."""
     events = events_of(seed)
     points = []
     for crash in crashes:
@@ -248,7 +248,7 @@ def play(point, tracer=None):
         one.run_short(point.crash, point.number)
     try:
         one.run()
-    except Exception as error:  # of the simulator, or what a program let through: a violation in any case
+    except Exception as error:  # from the simulator, or passed on by a program: a violation in any case
         return point, f"{type(error).__name__}: {error}"
     if not struck and not sum(one.faults.allocations_failed.values()):
         return point, "the event did not come"

@@ -1,4 +1,4 @@
-"""The faults of bed *virtual*: methods of `Faults`, each of which injects one. Chance comes from the run's seed.
+"""The faults of bed *virtual*: methods of `Faults`, each of which injects one. The run's seed gives the randomness.
 
 They act on parts, wires, segments and power, never on the code under test.
 """
@@ -16,7 +16,7 @@ BYTE_US = 22.5  # at 400 kHz
 
 
 class I2CFaults:
-    """What the next transfers on the bus suffer; asked before each one."""
+    """Faults for the next transfers on the bus. It is asked before each one."""
 
     def __init__(self, link, chance):
         self._link = link
@@ -62,7 +62,7 @@ class Faults:
         self.link.esp8266.crash()
 
     def bridge_brownout(self):
-        """It loses power at some moment of the next transfer."""
+        """Takes the bridge's power away at some moment of the next transfer."""
 
         def tap(read, size):
             bytes_us = (size + 6) * BYTE_US
@@ -71,11 +71,11 @@ class Faults:
         self.i2c.add(tap)
 
     def bridge_hang(self):
-        """The ESP8266's program computes for ever, until the watchdog bites."""
+        """Makes the ESP8266's program compute endlessly, until the watchdog resets the chip."""
         self.link.bridge.busy_until = self.world.now + 3600
 
     def bridge_exception(self):
-        """Its next transfer, or the await of one of its tasks, raises what nobody expects."""
+        """Raises an unexpected exception in the bridge's next transfer, or in the await of one of its tasks."""
 
         def tap(read, size):
             raise MemoryError("a fault")
@@ -92,7 +92,7 @@ class Faults:
         self.later(0.2, MAX_OUTAGE_S, self.link.esp8266.set_wifi, True)
 
     def wifi_password(self):
-        """The access point comes back with another password, which somebody corrects after a while."""
+        """Changes the access point's password for a while; then it is corrected."""
         network = self.link.network
         network.ssid, network.password = "virtual", "another"
         self.wifi_outage()
@@ -104,14 +104,14 @@ class Faults:
         self.link.esp8266.set_wifi(True)
 
     def wifi_late(self):
-        """The next association takes long."""
+        """Makes the next association slow."""
         air = self.link.air
         air.assoc_s = 12.0
         self.wifi_outage()
         self.later(15, 25, setattr, air, "assoc_s", self.link.costs.assoc_s)
 
     def wifi_elsewhere(self):
-        """The ESP8266 starts anew, and has stored another network, which does not lead to the server."""
+        """Restarts the ESP8266 with another stored network, which does not lead to the server."""
         self.link.esp8266.station.store(wifi.ELSEWHERE)
         self.link.esp8266.crash()
 
@@ -121,7 +121,7 @@ class Faults:
         self.job.restart_listener()
 
     def server_kill(self):
-        """The server's process is killed, and another one started that has the same store."""
+        """Kills the server's process and starts another one with the same store."""
         self.link.kill_server()
         self.later(0.1, 5.0, self.back, self.link.server, self.link.start_server)
 
@@ -132,11 +132,11 @@ class Faults:
         self.later(0.1, 5.0, self.back, self.link.client, self.link.start_client)
 
     def client_busy(self):
-        """The client's program is in a long call, a write to a card say; its target answers meanwhile."""
+        """Puts the client's program into a long call, such as a write to a card. Its target answers meanwhile."""
         self.client_away(self.random.uniform(0.5, MAX_AWAY_S))
 
     def client_sleep(self):
-        """It is in light sleep: no program, and off the bus."""
+        """Puts the client into light sleep: no program runs, and it is off the bus."""
         seconds = self.random.uniform(0.5, MAX_AWAY_S)
         for port in list(self.link.bus.ports):
             port.owner.sleep(seconds)
@@ -154,7 +154,7 @@ class Faults:
     # Memory.
 
     def client_memory(self):
-        """One of the client's next allocations fails, and maybe some behind it."""
+        """Makes one of the client's next allocations fail, and possibly some after it."""
         self._shortage(self.link.client, "client")
 
     def bridge_memory(self):
@@ -164,7 +164,7 @@ class Faults:
         self.run_short(board, name, self.random.randrange(1, 300), self.random.choice((1, 1, 2, 5, 20)))
 
     def run_short(self, board, name, n, count):
-        """Let `count` allocations of the board fail, from its n-th on. Returns the Shortage."""
+        """Makes `count` allocations of the board fail, from its n-th on. Returns the Shortage."""
         self.end_shortage()
         self._short = Shortage(board, name, n, count, lambda frame: self._memory_failed(name, frame))
         return self._short
@@ -187,7 +187,7 @@ class Faults:
     # I2C.
 
     def _at_byte(self, said):
-        """Has the tap say `said(value)` at one byte of the next transfer."""
+        """Makes the tap return `said(value)` at one byte of the next transfer."""
 
         def tap(read, size):
             at = self.random.randrange(size + 2)
@@ -205,7 +205,7 @@ class Faults:
         self._at_byte(lambda value: value ^ 1 << self.random.randrange(8))
 
     def i2c_noise(self):
-        """Many bytes of some transfers get random values."""
+        """Replaces many bytes of some transfers with random values."""
         for _ in range(self.random.randrange(1, 6)):
             self.i2c.add(lambda read, size: self._noisy)
 
@@ -225,14 +225,14 @@ class Faults:
         self._at_byte(lambda value: CUT)
 
     def i2c_absent(self):
-        """The target does not answer to its address for a while."""
+        """Stops the target from answering to its address for a while."""
         ports = self.link.bus.ports
         for port in list(ports):
             address, port.address = port.address, 0x7F
             self.later(0.01, 1.0, setattr, port, "address", address)
 
     def i2c_stretch(self):
-        """The target holds the clock for longer than the controller waits."""
+        """Makes the target hold the clock for longer than the controller waits."""
         for port in self.link.bus.ports:
             port.owner.stretch(self.random.choice((1000, 20000, 60000)))
 
@@ -248,7 +248,7 @@ class Faults:
         self.later(0.001, 4.0, net.drive, "fault", None)
 
     def sda_stuck(self):
-        """A target believes that it is sending: it holds sda until it has seen 9 clocks, or for a long time."""
+        """Makes a target hold sda as if it were sending, until it has seen 9 clocks, or for a long time."""
         stuck = StuckTarget(self.link.nets["scl"], self.link.nets["sda"])
         self.later(20, 40, stuck.let_go)
 
@@ -261,11 +261,11 @@ class Faults:
         self._interrupts(lambda source: self.random.uniform(0, 0.2))
 
     def irq_coalesced(self):
-        """Callbacks wait, and an interrupt whose callback waits brings no second one."""
+        """Delays callbacks. An interrupt whose callback already waits adds no second one."""
         self._interrupts(lambda source: self.random.choice((COALESCED, 0.02)))
 
     def scheduler_full(self):
-        """Callbacks of others have the whole queue for a while."""
+        """Fills the whole queue with callbacks of others for a while."""
         for board in (self.link.client, self.link.bridge):
             board.foreign_callbacks = SCHEDULER_DEPTH
             self.later(0.05, 1.5, setattr, board, "foreign_callbacks", 0)
@@ -277,7 +277,7 @@ class Faults:
         self._broken(self.link.client)
 
     def weak_random(self):
-        """Have the client's generator give the same bytes after each boot from now on; and it boots twice."""
+        """Makes the client's generator give the same bytes after each boot from now on. The client boots twice."""
         self.link.client.random_repeats = True
         self.client_kill()
         self.later(6, 20, self.client_kill)
@@ -317,7 +317,7 @@ class Faults:
         self.link.tcp.reset_all()
 
     def tcp_half_open(self):
-        """One end is told that the connection is gone, the other is not."""
+        """Tells one end that the connection is gone, but not the other."""
         self.link.tcp.reset_all((self.random.choice(("bridge", "server")),))
 
     def tcp_stall(self):
@@ -325,12 +325,12 @@ class Faults:
             connection.stall(self.random.uniform(0.1, 12))
 
     def lwip_memory(self):
-        """lwIP has no memory for what is to be sent: a write stands still, and the watchdog may come."""
+        """Leaves lwIP no memory for data to be sent: a write does not return, and the watchdog may reset the chip."""
         self.link.tcp.no_memory = True
         self.later(0.05, 5.0, setattr, self.link.tcp, "no_memory", False)
 
     def dns_silent(self):
-        """The name server does not answer."""
+        """Stops the name server from answering."""
         self.link.tcp.answers_names = False
         self.later(0.5, 20, setattr, self.link.tcp, "answers_names", True)
 
@@ -338,10 +338,10 @@ class Faults:
         for connection in self.link.tcp.connections[-1:]:
             self.link.tcp.duplicate(connection, self.random.uniform(0.1, 12))
 
-    # An attacker on the way, or on the bridge.
+    # An attacker on the path, or on the bridge.
 
     def _meddle(self, change):
-        """`change(flow, segment) -> segment` is done to one of the next segments."""
+        """Applies `change(flow, segment) -> segment` to one of the next segments."""
         for connection in list(self.link.tcp.connections):
             connection.meddle = Meddler(connection, self.random.randrange(4), change)
 
@@ -363,7 +363,7 @@ class Faults:
         self._meddle(lambda flow, segment, past: segment[len(segment) // 2 :] + segment[: len(segment) // 2])
 
     def tcp_reflected(self):
-        """Send back to the bridge what it sent, and to the server what that sent."""
+        """Sends the bridge's own data back to the bridge, and the server's to the server."""
 
         def change(flow, segment, past):
             for connection in self.link.tcp.connections:
@@ -383,7 +383,7 @@ class Faults:
 
 
 class Meddler:
-    """Lets some segments of a connection pass, and changes one."""
+    """An attacker that lets some segments of a connection pass, and changes one."""
 
     def __init__(self, connection, wait, change):
         self._connection = connection
@@ -401,7 +401,7 @@ class Meddler:
 
 
 class StuckTarget:
-    """Holds sda low until it has seen 9 rising edges of scl."""
+    """A target that holds sda low until it has seen 9 rising edges of scl."""
 
     def __init__(self, scl, sda):
         self._scl, self._sda = scl, sda
@@ -433,6 +433,6 @@ _NAMES = """
 """.split()
 FAULTS = {name.replace("_", "-"): getattr(Faults, name) for name in _NAMES}
 
-# How long one fault, and what follows from it, may keep the link from delivering: a wrong password for 30 s, two
-# rounds of joining, a reset at the bounded rate, a connection. Many faults overlap, so the sum is generous.
+# How long one fault and its consequences may keep the link from delivering: a wrong password for 30 s, two rounds of
+# joining, a reset at the bounded rate, a connection. Many faults overlap, so the sum is generous.
 RECOVERY_S = 120.0

@@ -1,15 +1,15 @@
-"""What the applications of a run wrote and read, and whether that is what was promised: docs/simulator.md.
+"""The ledger: lines that the applications of a run wrote and read, compared with the promise (docs/simulator.md).
 
-Knows nothing of how the link works. Lines are kept per life of the client: what a life had not acknowledged when it
-lost power goes with its RAM, and lines whose acknowledgement died with it are seen by the next life once more: they
-are counted, but not as duplicates.
+It knows nothing of how the link works. Lines are kept per life of the client. Lines that a life had not acknowledged
+when it lost power are lost with its RAM. Lines whose acknowledgement was lost with it are read once more by the next
+life: they are counted, but not as duplicates.
 """
 
 from sim import checker
 
 
 class Ledger:
-    """The lines of one run. Args: world: for times; lines: how many each end writes in all."""
+    """The lines of one run. Args: world: for times; lines: number that each end writes in all."""
 
     def __init__(self, world, lines):
         self._world = world
@@ -33,7 +33,7 @@ class Ledger:
 
     @property
     def client_next(self):
-        """Number of the client's next line: its application keeps it beyond a loss of power."""
+        """Returns the number of the client's next line: its application keeps it beyond a loss of power."""
         return sum(len(life.written) for life in self.lives)
 
     def wrote(self, where, end, line):
@@ -50,7 +50,7 @@ class Ledger:
             self.on_change()
 
     def has_finished(self, writer):
-        """All writes of the server (self), or of a ClientLife, have returned."""
+        """Notes that all writes of the server (self), or of a ClientLife, have returned."""
         writer.finished = True
         if self.on_change is not None:
             self.on_change()
@@ -60,7 +60,7 @@ class Ledger:
         return len(self.server_read) + sum(len(life.read) for life in self.lives)
 
     def complete(self):
-        """True if every write has returned, and what has to be delivered may have been: `verdict` counts."""
+        """Returns True if every write has returned and all required lines may be delivered: `verdict` counts them."""
         if not (self.finished and self.lives and self.lives[-1].finished):
             return False
         last = next((line for line in reversed(self.server_written) if line not in self.unfinished), None)
@@ -71,7 +71,7 @@ class Ledger:
         return not required or required[-1] in self.server_read
 
     def verdict(self):
-        """Returns checker's counts (client to server, server to client), less what is excused."""
+        """Returns checker's counts (client to server, server to client), without what is excused."""
         there = checker.compare(self.client_written, self.server_read)
         there["lost"] -= self._gone_with_power()
         read = []
@@ -90,7 +90,7 @@ class Ledger:
 
 
 def _overlap(before, after):
-    """How many lines at the beginning of `after` were in `before`, to its end or to the end of this life, in order."""
+    """Returns how many lines at the beginning of `after` were in `before`, up to the end of either life, in order."""
     if not after or after[0] not in before:
         return 0
     again = before[len(before) - 1 - before[::-1].index(after[0]) :]

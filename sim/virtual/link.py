@@ -1,4 +1,4 @@
-"""The link in virtual time: client, bridge and server with their own programs, wired as docs/hardware.md says."""
+"""The link in virtual time: client, bridge and server with their own programs, wired as in docs/hardware.md."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ from sim.wires.wiring import WIRING
 TICKS_BITS = 30  # of both chips
 # ticks_ms wraps this long after the start of a run.
 BEFORE_WRAP_S = 7.0
-# About 1.5 ms at 400 kHz: what runs on the target runs between two chunks, and a cut leaves a torn transfer.
+# About 1.5 ms at 400 kHz. The target's programs run between two chunks. A cut leaves a partial transfer.
 CHUNK_BYTES = 64
 # Packages whose modules take functions of the boundary by name.
 PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server")
@@ -82,14 +82,14 @@ class VirtualLink:
     def power_on(self):
         self.start_server()
         self.esp8266.power_on()
-        # Which of them comes first is chance.
+        # The order of the two is random.
         self.world.after(self.costs.client_boot_s * self._random.uniform(0.3, 6), self.start_client)
 
     def start_client(self):
         self.client.power_on(self._client_program)
 
     def kill_client(self):
-        """The client loses power."""
+        """Takes the client's power away."""
         self.world.trace("client", "power off")
         self.client.kill()
 
@@ -112,7 +112,7 @@ class VirtualLink:
         ASYNCIO.run(self._server_main())
 
     def kill_server(self):
-        """The server's process is killed."""
+        """Kills the server's process."""
         self.world.trace("server", "killed")
         loop = self.server.loop
         self.server.kill()
@@ -127,11 +127,11 @@ class VirtualLink:
         for board in (self.client, self.bridge, self.server):
             board.kill()
 
-    # The boundary: what programs of boards reach that is not theirs.
+    # The boundary: functions outside the boards' programs that these call.
 
     @contextlib.contextmanager
     def boundary(self):
-        """While it is entered, os.urandom, sys.stdout, ticks_ms, the moment and SHA-256 are the boards'."""
+        """Replaces os.urandom, sys.stdout, ticks_ms, the moment and SHA-256 by the boards' while it is entered."""
         world = self.world
         urandom, stdout, real_server = os.urandom, sys.stdout, server._server
 
@@ -179,7 +179,7 @@ class VirtualLink:
 
 
 def _replace(name, original, substitute):
-    """Puts a substitute where modules of the project have imported a function by name. Returns what to undo."""
+    """Puts a substitute where modules of the project have imported a function by name. Returns what to restore."""
     undo = []
     for module_name, module in sorted(sys.modules.items()):
         if _is_of_a_board(module_name) and getattr(module, name, None) is original:
@@ -193,9 +193,10 @@ def _is_of_a_board(module_name):
 
 
 class CostlyHash:
-    """hashlib.sha256 that takes the board's time.
+    """A hashlib.sha256 that takes the board's time.
 
-    On a board that blocks, here and now: interrupts come between a transfer and what is done about it. Else afterwards.
+    On a board that blocks it takes it at once: interrupts come between a transfer and its processing. Otherwise it
+    takes it afterwards.
     """
 
     __slots__ = ("_board", "_hash", "_size")

@@ -1,7 +1,7 @@
 """The module `socket` of the ESP8266 in virtual time, as MicroPython's modlwip has it, over sim/virtual/network.py.
 
-What differs from other sockets is modelled: who learns how a connect ended, writes of nothing, writes for which there
-is no memory, names that nobody resolves, options of a socket that has failed.
+It models how this module differs from other sockets: who learns how a connect ended, empty writes, writes for which
+there is no memory, names that nobody resolves, options of a socket that has failed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ UDP_BYTES = 1472
 
 
 def error(number):
-    """Returns what MicroPython's OSError(number) is: the number is in `errno`."""
+    """Returns the equivalent of MicroPython's OSError(number): the number is in `errno`."""
     return OSError(number, f"errno {number}")
 
 
@@ -37,7 +37,7 @@ def is_numeric(host):
 
 
 def socket_module(life, network, crash):
-    """Returns the module `socket`. Args: network: network.Network; crash(): what the chip does when a program writes
+    """Returns the module `socket`. Args: network: network.Network; crash(): the chip's reaction when a program writes
     through a null pointer."""
     open_sockets = []
 
@@ -72,7 +72,7 @@ def socket_module(life, network, crash):
 
 
 class _Waiters:
-    """Tasks of the program that wait for something of a socket."""
+    """Tasks of the program that wait for an event on a socket."""
 
     def __init__(self):
         self._waiting = []
@@ -91,7 +91,7 @@ class _Waiters:
 
 
 class Socket:
-    """A TCP socket; it never waits, for the bridge's does not."""
+    """A TCP socket. It never waits, because the bridge's does not."""
 
     def __init__(self, life, network, crash, forget):
         self._life = life
@@ -110,10 +110,10 @@ class Socket:
             self._connection.leave("bridge")
             self._connection = None
 
-    # What lwIP tells
+    # Called by lwIP
 
     def connected(self, connection):
-        """The connection is open."""
+        """Notes that the connection is open."""
         self._state = CONNECTED
         self._connection = connection
         connection.down.on_data = connection.up.on_room = self._changed.wake
@@ -133,7 +133,7 @@ class Socket:
         self._errno = number
         self._changed.wake()
 
-    # What programs call
+    # Called by programs
 
     def setblocking(self, on):
         if on:
@@ -154,7 +154,7 @@ class Socket:
             raise error(self._errno)
 
     def setsockopt(self, level, option, value):
-        if self._state in (FAILED, CLOSED):  # through a pointer that is null
+        if self._state in (FAILED, CLOSED):  # through a null pointer
             self._crash()
             raise BoardDied
         if (level, option) == (real.IPPROTO_TCP, real.TCP_NODELAY):
@@ -169,7 +169,7 @@ class Socket:
         return n
 
     def write(self, data):
-        """An empty write does not reach the socket: it returns 0 in any state. None: there is no room now."""
+        """Writes. An empty write does not reach the socket: it returns 0 in any state. None: there is no room now."""
         done = 0
         while done < len(data):
             n = self._send(data[done:])
@@ -179,7 +179,7 @@ class Socket:
         return done
 
     def _send(self, data):
-        """Returns None if there is no room. Raises: OSError."""
+        """Sends data. Returns None if there is no room. Raises: OSError."""
         if self._state in (FAILED, CLOSED):
             raise error(self._errno or ENOTCONN)
         if self._state in (NEW, CONNECTING):
@@ -200,7 +200,7 @@ class Socket:
         raise error(ENOMEM)
 
     def readinto(self, buf):
-        """Returns None if there is nothing yet, 0 at the end."""
+        """Reads into the buffer. Returns None if there is nothing yet, 0 at the end."""
         if self._state in (FAILED, CLOSED):
             raise error(self._errno or ENOTCONN)
         if self._state in (NEW, CONNECTING):
@@ -247,7 +247,7 @@ class Socket:
 
 
 class Datagrams:
-    """A UDP socket. It keeps one datagram; the next ones are lost until that is read. Only the name server answers."""
+    """A UDP socket. It keeps one datagram; later ones are lost until it is read. Only the name server answers."""
 
     def __init__(self, life, network):
         self._life = life

@@ -1,10 +1,10 @@
 """Memory that runs out on a board of bed *virtual*: an allocation of its device code fails.
 
-A model, for CPython allocates where MicroPython does not, and the other way round. What allocates in MicroPython is
-told from the source: a line that makes a list, tuple, dict, slice or text, calls a class, a coroutine or a function
-that makes an object. The MemoryError comes before such a line, so of a line that does two things neither is done. Lines
-that only count, compare, take out of a list or call methods do not fail. An application that is being made is spared:
-what comes out there is the application's. tests/memory does it with MicroPython's true allocations, for one client.
+This is a model: CPython allocates where MicroPython does not, and the other way round. The source tells what allocates
+in MicroPython: a line that makes a list, tuple, dict, slice or text, or calls a class, a coroutine or a function that
+makes an object. The MemoryError comes before such a line, so if a line does two things, neither is done. Lines that
+only count, compare, take out of a list or call methods do not fail. Construction of an application is excluded: an
+exception there goes to the application. tests/memory uses MicroPython's real allocations, for one client.
 """
 
 import ast
@@ -17,9 +17,9 @@ FOLDERS = {
     "client": ("pb_link", "protocol", "primitives", "i2c_devices"),
     "bridge": ("esp_link", "protocol", "primitives", "i2c_devices"),
 }
-# Of the device code's own halves for CPython: what stands for them in MicroPython allocates nothing.
+# Parts of the device code for CPython only: their replacements in MicroPython allocate nothing.
 _SPARED = ("primitives/platform.py", "primitives/timed_flag.py", "primitives/waiting.py")
-# And of what a program does before it has a link.
+# Also excluded: what a program does before it has a link.
 _AT_THE_START = ("i2c_devices/ports.py", "i2c_devices/pins.py")
 _FUNCTIONS = frozenset("bytes bytearray memoryview str list dict set object sorted sha256 pack".split())
 _METHODS = frozenset(
@@ -35,7 +35,7 @@ _lines = {}  # file name -> its lines that allocate
 
 
 class Shortage:
-    """From now on the n-th line of the board's that allocates fails, and those behind it, `count` in all.
+    """A shortage: from now on the board's n-th line that allocates fails, and those after it, `count` in all.
 
     Args: board: whose; name: of FOLDERS; on_failure(): called at each.
     """
@@ -53,7 +53,7 @@ class Shortage:
         sys.settrace(self._on_call)
 
     def end(self):
-        """No allocation fails any more. May be called twice."""
+        """Ends the shortage: no allocation fails any more. May be called twice."""
         self._count = 0
         if sys.gettrace() == self._on_call:
             sys.settrace(self._outer)
@@ -91,12 +91,12 @@ class Shortage:
         if not self._count:
             self.end()
         else:
-            sys.settrace(self._on_call)  # what raises is traced no more
+            sys.settrace(self._on_call)  # a frame that raises is no longer traced
         raise MemoryError("a fault")
 
 
 def allocating(path, folders):
-    """The lines of a file that allocate; none if it is not in these folders of the project."""
+    """Returns the lines of a file that allocate; none if it is not in these folders of the project."""
     if path not in _lines:
         spared = path.endswith(_SPARED + _AT_THE_START)
         known = _folder_of(path) in FOLDERS["client"] + FOLDERS["bridge"] and not spared
@@ -124,7 +124,7 @@ def _find(path):
 
 
 def _of_statement(statement):
-    """Lines of a statement, and of those in it."""
+    """Returns the lines of a statement, and of those in it."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return
     bodies = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]

@@ -1,4 +1,4 @@
-"""`sim month`: days of slow traffic with outages and crashes, in one run, and what has grown by its end.
+"""`sim month`: days of slow traffic with outages and crashes, in one run. It reports what has grown by the end.
 
 A line every 10 s each way; an outage of Wi-Fi, server or connection every few hours; a bridge crash a day.
 """
@@ -15,13 +15,13 @@ from sim.virtual.run import VirtualRun
 DAY_S = 86400
 INTERVAL_S = 10
 PACE = Pace(client_s=INTERVAL_S, server_s=INTERVAL_S)
-# How many a day.
+# Number per day.
 FAULTS = {"wifi-outage": 3, "server-restart": 1, "tcp-half-open": 1, "tcp-stall": 1, "bridge-kill": 1}
 COLLECT_S = 3600
 
 
 class Month:
-    """The run. Args: on_day(figures): called once a day with what is counted then."""
+    """The run. Args: on_day(figures): called once a day with the figures of that day."""
 
     def __init__(self, days, seed=1, on_day=None):
         lines = days * DAY_S // INTERVAL_S
@@ -38,7 +38,7 @@ class Month:
         return self.run
 
     def _collect(self):
-        gc.collect()  # a run has it switched off
+        gc.collect()  # it is switched off during a run
         self.run.world.after(COLLECT_S, self._collect)
 
     def _count(self):
@@ -61,7 +61,7 @@ class Month:
             self._on_day(figures)
 
     def grown(self):
-        """Names of what was larger in each of the last days than in all of the first: half of them are first."""
+        """Returns names of figures that were larger in each of the last days than in all of the first half."""
         half = len(self.days) // 2
         names = [name for name in self.days[0] if name not in ("day", "read", "resets")] if half else []
         first, last = self.days[:half], self.days[half:]

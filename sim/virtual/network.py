@@ -1,4 +1,4 @@
-"""The network between the ESP8266 and the server, in virtual time: who listens, and who is connected."""
+"""The network between the ESP8266 and the server, in virtual time: its listeners and its connections."""
 
 import asyncio
 
@@ -6,11 +6,11 @@ from sim.virtual.tcp import SEGMENT, Connection
 from sim.virtual.tcp_ends import ServerTransport
 from sim.wires import dns
 
-# After an outage TCP tries again after its time-out, which has grown meanwhile.
+# After an outage TCP repeats after its time-out, which has grown meanwhile.
 RETRY_S = 0.3
-SYN_AGAIN_S = 1.0  # what asks for a connection and has got lost is repeated
-ADDRESS, NAME_SERVER = "10.0.0.1", "10.0.0.1"  # of the server, and of who knows names
-NO_NAME = ".invalid"  # ends the names that nobody has (RFC 2606)
+SYN_AGAIN_S = 1.0  # a lost request for a connection is repeated after this time
+ADDRESS, NAME_SERVER = "10.0.0.1", "10.0.0.1"  # of the server, and of the name server
+NO_NAME = ".invalid"  # the end of names that do not exist (RFC 2606)
 
 
 class VirtualServer(asyncio.AbstractServer):
@@ -45,7 +45,7 @@ class VirtualServer(asyncio.AbstractServer):
 
 
 class Network:
-    """The network of one link. Args: world; costs; joined(): is the bridge on the Wi-Fi."""
+    """The network of one link. Args: world; costs; joined(): whether the bridge is on the Wi-Fi."""
 
     def __init__(self, world, costs, joined):
         self._world = world
@@ -56,8 +56,8 @@ class Network:
         self.opened = 0
         self.name_server = NAME_SERVER
         self.answers_names = True
-        self.no_memory = False  # lwIP has none for what is to be sent
-        self.overfull = 0  # pauses of the chip because lwIP's queue was full: the bridge is to see that there are none
+        self.no_memory = False  # lwIP has no memory for the data to be sent
+        self.overfull = 0  # pauses of the chip because lwIP's queue was full: the bridge must prevent them
 
     @property
     def up(self):
@@ -71,7 +71,7 @@ class Network:
             self.connections.remove(connection)
 
     def came_back(self):
-        """The Wi-Fi has come back: what waits travels, after TCP's next repetition."""
+        """Notes that the Wi-Fi is back: waiting segments travel after TCP's next repetition."""
         for connection in list(self.connections):
             self._world.after(RETRY_S, connection.go_on)
 
@@ -82,13 +82,13 @@ class Network:
         return self.listener
 
     def reset_all(self, ends=("bridge", "server")):
-        """A fault: connections are reset, at both ends or at one, which leaves the other half open."""
+        """Injects a fault: connections are reset, at both ends or at one, which leaves the other half open."""
         for connection in list(self.connections):
             for end in ends:
                 connection.reset(end)
 
     def process_killed(self, loop):
-        """The operating system closes what a killed process had open."""
+        """Closes what a killed process had open, as the operating system does."""
         listener = self.listener
         if listener is not None and listener.loop is loop:
             listener.close()
@@ -101,13 +101,13 @@ class Network:
         return self._costs.delay_s
 
     def open(self, sock, host, port):
-        """A socket of the bridge's connects: it is told how that ends, if ever."""
+        """Starts a connect of the bridge's socket. The socket is told the result, if there is one."""
         self._world.after(self._costs.connect_s, self._syn, sock, host, port)
 
     def _syn(self, sock, host, port):
         if not sock.connecting:
             return  # closed, or its chip is dead
-        if not self.up or host != ADDRESS:  # no answer from nowhere
+        if not self.up or host != ADDRESS:  # an unreachable address does not answer
             self._world.after(SYN_AGAIN_S, self._syn, sock, host, port)
             return
         listener = self.listener
@@ -127,7 +127,7 @@ class Network:
         return None if name.endswith(NO_NAME) else ADDRESS
 
     def ask(self, query, arrived):
-        """The name server gets a query; arrived(response) is called if there is one."""
+        """Sends a query to the name server. arrived(response) is called if there is one."""
         name = dns.name_of(query)
         if name is not None and self.answers_names:
             response = dns.answer(query, self.address_of(name), alias=b"\4host\3net\0")
@@ -138,8 +138,8 @@ class Network:
             arrived(response)
 
     def duplicate(self, connection, seconds):
-        """A fault: a second connection is opened, on which all that the bridge said and says is repeated for so
-        long."""
+        """Injects a fault: opens a second connection, on which everything that the bridge has sent and sends is
+        repeated for this time."""
         if self.listener is None:
             return
         self.opened += 1

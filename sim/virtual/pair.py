@@ -14,7 +14,7 @@ from sim.wires.wire import Bus
 
 
 class Pair:
-    """Boards `controller` and `target`; `i2c()` and `i2c_target(addr, ..)` are made by their programs."""
+    """Boards `controller` and `target`. Their programs call `i2c()` and `i2c_target(addr, ..)`."""
 
     def __init__(self, *, seed=1, costs=ZERO, clock_hz=400000):
         self.costs = costs
@@ -30,24 +30,24 @@ class Pair:
         self._lives = {}
 
     def life(self, board):
-        """The present life of a board that has power."""
+        """Returns the present life of a board that has power."""
         life = self._lives.get(board)
         if life is None or not life.alive:
             life = self._lives[board] = chips.Life(board)
         return life
 
     def i2c(self):
-        """A machine.SoftI2C of the controller's board."""
+        """Returns a machine.SoftI2C of the controller's board."""
         i2c = chips.SoftI2C(self.life(self.controller), self.bus, self.costs.i2c_setup_us, self._clock_hz, None)
         pin = chips.pin_class(self.life(self.controller))
         return i2c(pin("scl"), pin("sda"))
 
     def i2c_target(self, addr, mem=None, mem_addrsize=8):
-        """A machine.I2CTarget of the target's board."""
+        """Returns a machine.I2CTarget of the target's board."""
         return chips.I2CTarget(self.life(self.target), self.bus, ("scl", "sda"), addr, mem, mem_addrsize)
 
     def start(self, board, main):
-        """Gives a board power, to run the coroutine that main() returns. It ends the run when it fails."""
+        """Gives a board power, and runs the coroutine that main() returns. If that fails, the run ends."""
 
         async def guarded():
             try:
@@ -59,7 +59,7 @@ class Pair:
         board.power_on(lambda _: ASYNCIO.run(guarded()))
 
     def run(self):
-        """Runs until `world.stop()`. Raises what a program raised."""
+        """Runs until `world.stop()`. Raises an exception that a program raised."""
         with self.boundary():
             self.world.run()
         if self.failure is not None:
@@ -67,7 +67,7 @@ class Pair:
 
     @contextlib.contextmanager
     def boundary(self):
-        """While it is entered, ticks_ms and SHA-256 are the boards'."""
+        """Replaces ticks_ms and SHA-256 by the boards' while it is entered."""
         wrap = 1 << TICKS_BITS
 
         def ticks_ms():

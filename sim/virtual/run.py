@@ -20,16 +20,16 @@ from sim.virtual.link import TICKS_BITS, VirtualLink
 from sim.virtual.world import Deadlock
 
 TICK_S = 0.02
-# A fault comes so long after its turn, at most.
+# The longest time between a fault's turn and the fault.
 SPREAD_S = 0.1
-# After the last line: time for a line too many to arrive.
+# After the last line: time for a surplus line to arrive.
 SETTLE_S = 3.0
-# What a line and a byte may take, in virtual time, at the worst: the link is disturbed all the time.
+# The longest virtual time for a line and for a byte: the link is disturbed all the time.
 LINE_S, BYTE_S = 0.1, 0.001
 
 
 class VirtualRun:
-    """One run; everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
+    """One run. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
     says whether the promise was kept, `failure` why the run did not come to its end."""
 
     def __init__(
@@ -41,7 +41,7 @@ class VirtualRun:
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
-        # Liveness: after each fault, and from the start, this is time enough for all lines.
+        # Time limit: after each fault, and from the start, this is enough time for all lines.
         self.bound_s = timeout_s or RECOVERY_S + (LINE_S + size * BYTE_S + max(pace.client_s, pace.server_s)) * lines
         if rates and not timeout_s:  # such faults never end
             self.bound_s *= 10
@@ -60,7 +60,7 @@ class VirtualRun:
         )  # fmt: skip
         self.link.settings = self.job.settings
         self._disk = Disk(self.link.server, seed) if durable else None
-        in_memory = MemoryStore()  # of all lives, as if somebody else had it
+        in_memory = MemoryStore()  # for all lives, as if it were stored elsewhere
         self.job.open_store = self._disk.open_store if durable else lambda: in_memory
         self.faults = Faults(self.link, self.job, seed)
         for board in (self.link.client, self.link.bridge, self.link.server):
@@ -87,7 +87,7 @@ class VirtualRun:
     def run(self):
         """Returns `result`."""
         gc_was_on = gc.isenabled()
-        gc.disable()  # finalizers run where the program is, not where memory happens to be short
+        gc.disable()  # finalizers must run where the program is, not where memory happens to be short
         try:
             with self.link.boundary():
                 self._play()
@@ -117,7 +117,7 @@ class VirtualRun:
         if self._first is None and self.ledger.delivered:
             self._first = self.world.now
         self._inject_due()
-        # Faults may be left when lines went with the power of a client: then no more lines come.
+        # Faults may be left when lines were lost with a client's power: then no more lines come.
         if not self._settling and self.ledger.complete():
             self._settling = True
             self.world.after(SETTLE_S, self.world.stop)
@@ -131,7 +131,7 @@ class VirtualRun:
         progress = min(1.0, self.ledger.delivered / (2 * self.ledger.lines))
         seconds = None if self._first is None else self.world.now - self._first
         for name in self.plan.due(progress, seconds):
-            # At any moment of the traffic, and not from within the program that has just read a line.
+            # At any moment of the traffic, not from within the program that has just read a line.
             self.world.after(self.faults.random.uniform(0, SPREAD_S), self._inject, name)
 
     def _watch(self):
@@ -141,7 +141,7 @@ class VirtualRun:
         if self.world.now < due:
             self.world.at(due, self._watch)
         elif not self._settling:
-            # Nothing may have been left to deliver when a client lost power: then nobody has read anything since.
+            # Possibly nothing was left to deliver when a client lost power: then nothing has been read since.
             if not self.ledger.complete():
                 self.failure = f"not everything was delivered {self.bound_s:.0f} s after the last fault"
             self.world.stop()
@@ -176,7 +176,7 @@ class VirtualRun:
         self.good = self.failure is None and whole and checker.kept(there) and checker.kept(back)
 
     def explain(self, file=sys.stderr):
-        """Tell a person why it failed, with the last words of the programs."""
+        """Prints why the run failed, with the last output of the programs."""
         print(f"FAILED: {self.failure or 'the promise was broken'}", file=file)
         for line in self.tail:
             print(line, file=file)

@@ -1,4 +1,4 @@
-"""`sim silence`: nothing to say, or one part away, for longer than `ticks_diff` can tell: 6.2 days on the chips.
+"""`sim silence`: no data, or one part away, for longer than `ticks_diff` can measure: 6.2 days on the chips.
 
 Traffic, then the silence, then traffic again, one run for each of SILENCES and each number of days; all must keep
 the promise.
@@ -19,14 +19,14 @@ DAYS = (7, 13)
 LINES = 40
 PACE = Pace(client_s=1, server_s=1)
 BEGIN_S = 20.0
-# After the silence: many times what the link needs to come back.
+# Time after the silence: many times as long as the link needs to come back.
 AFTER_S = 300.0
 
 Case = namedtuple("Case", "what days")
 
 
 def idle(link):
-    """Everybody is there, and writes nothing: see `Silence`."""
+    """Lets all parts run, with nothing written: see `Silence`."""
     return (lambda: None), (lambda: None)
 
 
@@ -50,7 +50,7 @@ SILENCES = {"idle": idle, "wifi": wifi, "server": server, "client": client, "bri
 
 
 class Silence(VirtualRun):
-    """One run. Args: what: of SILENCES; seconds: how long; ticks_bits: `ticks_ms` wraps at 2 to this power."""
+    """One run. Args: what: a name in SILENCES; seconds: how long; ticks_bits: `ticks_ms` wraps at 2 to this power."""
 
     def __init__(self, what, seconds, ticks_bits=TICKS_BITS):
         super().__init__(lines=LINES, pace=PACE, ticks_bits=ticks_bits, timeout_s=seconds + AFTER_S)

@@ -1,4 +1,4 @@
-"""`sim soak`: many seeds, each a run of its own under faults that the seed chooses, over all cores."""
+"""`sim soak`: many seeds on all cores. Each is a run of its own, under faults that the seed chooses."""
 
 import json
 import multiprocessing
@@ -15,8 +15,8 @@ from sim.virtual.run import VirtualRun
 
 LINE_BYTES = (12, 50, 50, 200, 1100, 2500)
 SHOW_EVERY = 20
-NAMED = 5  # seeds that failed, while the others play
-# A run takes seconds of the processor; after this many a program in it spins where no virtual time passes.
+NAMED = 5  # failed seeds that are named while the others play
+# A run takes seconds of the processor. After this many, a program in it loops without virtual time passing.
 SPIN_S = 300
 
 # Both ends at once, or one of them slowly; all writes wait, some, or none.
@@ -29,11 +29,11 @@ Outcome = namedtuple("Outcome", "case good why injected seconds")
 
 
 def case_of(seed, lines, size, names):
-    """What this seed does. Args: size: bytes a line, or None; names: faults that it may choose from."""
+    """Returns the case of this seed. Args: size: bytes a line, or None; names: faults that it may choose from."""
     chance = random.Random(f"{seed} soak")
     counts = {name: chance.choice((0, 1, 2)) for name in names}
     size = size or max(12, chance.choice(LINE_BYTES))
-    most = lines // 2  # a fault waits for a line since the one before
+    most = lines // 2  # a fault waits for a line since the previous fault
     for name in chance.sample(sorted(counts), len(counts)):
         if sum(counts.values()) > most:
             counts[name] = 0
@@ -43,7 +43,7 @@ def case_of(seed, lines, size, names):
 
 
 def replay(case):
-    """The command that shows a case again."""
+    """Returns the command that plays a case again."""
     faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
     return (
         f"{COMMAND} run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
@@ -52,7 +52,7 @@ def replay(case):
 
 
 class Spins(KeyboardInterrupt):
-    """Raised wherever the run is: asyncio keeps any other exception in a task."""
+    """Raised at any point of the run: asyncio keeps any other exception in a task."""
 
 
 def _spins(signal_number, frame):
@@ -61,7 +61,7 @@ def _spins(signal_number, frame):
 
 
 def play(case):
-    """Plays it in this process. Returns its Outcome."""
+    """Plays the case in this process. Returns its Outcome."""
     signal.signal(signal.SIGVTALRM, _spins)
     signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
     try:
@@ -71,7 +71,7 @@ def play(case):
 
 
 def run_of(case):
-    """The run that `replay` shows."""
+    """Returns the run that the command of `replay` plays."""
     costs = PLACEHOLDERS._replace(delay_s=case.delay_ms / 1000)
     return VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts, pace=case.pace, costs=costs)
 
@@ -81,7 +81,7 @@ def _play(case):
     try:
         one.run()
         why = None if one.good else one.failure or "the promise was broken"
-    except (Exception, Spins) as error:  # of the simulator, or what a program let through: a violation in any case
+    except (Exception, Spins) as error:  # from the simulator, or passed on by a program: a violation in any case
         why = f"{type(error).__name__}: {error}"
     return Outcome(case, why is None, why, one.faults.injected, one.seconds)
 
@@ -105,7 +105,7 @@ def soak(cases, *, fail_fast=False, processes=None, show=None):
 
 
 def parse_names(text):
-    """`all`, or names of faults with commas. Raises: ValueError."""
+    """Parses `all`, or names of faults with commas. Raises: ValueError."""
     names = list(FAULTS) if text == "all" else [name for name in text.split(",") if name]
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
@@ -114,7 +114,7 @@ def parse_names(text):
 
 
 def parse_seeds(text):
-    """`A:B` is the range from A up to and not including B. Raises: ValueError."""
+    """Parses `A:B`: the range from A up to and not including B. Raises: ValueError."""
     first, colon, end = text.partition(":")
     if not colon or not first.isdigit() or not end.isdigit() or int(first) >= int(end):
         raise ValueError(f"seeds {text!r}: write A:B for the seeds from A up to, not including, B")

@@ -1,26 +1,26 @@
 """A TCP connection between the ESP8266 and the server, in virtual time.
 
-It is two flows of bytes. Each has a sender with a bounded buffer, which cuts segments and holds small ones back
-(Nagle), and a receiver with a bounded window, which delays acknowledgements: lwIP of the ESP8266 on one side, Linux on
-the other. Nothing is lost on the way as long as the connection stands (TCP repeats it); what fails are connections:
-reset, half open, stalled. While the Wi-Fi is away, or a connection is stalled, segments and acknowledgements wait, as
-TCP's repetition would have it.
+It consists of two flows of bytes. Each flow has a sender with a bounded buffer, which cuts segments and holds small
+ones back (Nagle). It has a receiver with a bounded window, which delays acknowledgements. One end is lwIP of the
+ESP8266, the other is Linux. Nothing is lost on the way as long as the connection stands (TCP repeats it). Faults act on
+connections: reset, half open, stalled. While the Wi-Fi is away, or a connection is stalled, segments and
+acknowledgements wait, as they would for TCP's repetition.
 """
 
 from collections import namedtuple
 
 from sim.wires.lwip import TCP_FAST_S, TCP_MSS, TCP_SND_BUF, TCP_SND_QUEUELEN, TCP_WND
 
-SEGMENT = TCP_MSS  # the smaller of both, so both directions have it
-PAST_BYTES = 16384  # of a connection, for one who repeats it
+SEGMENT = TCP_MSS  # the smaller of both, so it holds in both directions
+PAST_BYTES = 16384  # bytes of a connection that are kept for an attacker that repeats them
 NO_MEMORY = -1  # lwIP's ERR_MEM
 
-# A TCP implementation. send_bytes, window: its buffers; queue: pbufs that its sender has, or None; delay_s: of its
-# acknowledgements; tick: they wait for a tick of that length, and not for that long.
+# A TCP implementation. send_bytes, window: its buffers; queue: pbufs that its sender has, or None; delay_s: delay of
+# its acknowledgements; tick: they wait for a tick of that length, and not for that long.
 Stack = namedtuple("Stack", "name send_bytes queue window delay_s tick")
 
 LWIP = Stack("lwip", TCP_SND_BUF, TCP_SND_QUEUELEN, TCP_WND, TCP_FAST_S, True)
-# It acknowledges the first segments of a connection at once, as a rule. Here it never does: the worse case.
+# It usually acknowledges the first segments of a connection at once. Here it never does: the worse case.
 LINUX = Stack("linux", 65536, None, 65536, 0.040, False)
 
 
@@ -49,19 +49,19 @@ class Flow:
         self.back = None  # the flow of the other direction
         self._unsent = []
         self._unsent_bytes = 0
-        self._flight = []  # (number of the byte behind it, pbufs, whether it is small) of what is not acknowledged
+        self._flight = []  # (number of the byte after it, pbufs, whether it is small) of what is not acknowledged
         self._sent = 0  # numbers of bytes, from 0
         self._acknowledged = 0
         self._edge = receiver.window  # number of the byte that the sender may not send yet
         self._waiting = []  # segments that cannot travel now
         self.received = bytearray()
         self._arrived = 0  # number of the byte that the receiver expects
-        self._told = 0  # what it has told: this number,
+        self._told = 0  # the last acknowledgement of the receiver: this number,
         self._told_edge = receiver.window  # and this one
         self._timer = None  # of an acknowledgement that is delayed
         self._untold = False  # an acknowledgement that cannot travel now
         self.ended = False  # a FIN has been sent
-        self.at_end = False  # and received
+        self.at_end = False  # and was received
         self.on_data = None  # the receiver's
         self.on_room = None  # the sender's
         self.most_pbufs = 0
@@ -77,7 +77,7 @@ class Flow:
         return sum(segment.pbufs for segment in self._unsent) + sum(pbufs for _, pbufs, _ in self._flight)
 
     def write(self, data):
-        """Returns how many bytes were taken, or NO_MEMORY."""
+        """Writes data. Returns how many bytes were taken, or NO_MEMORY."""
         n = min(len(data), self.room)
         queue = self._sender.queue
         if queue is not None and self.pbufs + self._pbufs_for(n) > queue:
@@ -90,7 +90,7 @@ class Flow:
         return n
 
     def _pbufs_for(self, n):
-        """What a write of n bytes takes of the queue."""
+        """Returns how many pbufs of the queue a write of n bytes takes."""
         last = self._unsent[-1] if self._unsent else None
         space = SEGMENT - len(last.data) if last else 0
         first = 1 if last and space and not last.spare and n else 0
@@ -132,7 +132,7 @@ class Flow:
             self._travel(b"")
 
     def _may_leave(self, n):
-        """Nagle: not a small segment, while something is not acknowledged."""
+        """Applies Nagle: returns False for a small segment while something is not acknowledged."""
         if self.no_delay or n >= SEGMENT or len(self._unsent) > 1 or self.ended:
             return True
         if self._sender is LINUX:  # Minshall's form: only a small one holds back another
@@ -140,7 +140,7 @@ class Flow:
         return not self._flight or self.room == 0 or self.pbufs >= self._sender.queue
 
     def _acknowledge(self, number, edge):
-        """An acknowledgement has come."""
+        """Takes an acknowledgement that has arrived."""
         freed = number - self._acknowledged
         self._acknowledged = max(number, self._acknowledged)
         self._edge = max(edge, self._edge)
@@ -150,7 +150,7 @@ class Flow:
         if freed > 0 and self.on_room is not None:
             self.on_room()
 
-    # The way
+    # The path
 
     def _travel(self, segment):
         if self._connection.passing and not self._waiting:
@@ -159,7 +159,7 @@ class Flow:
             self._waiting.append(segment)
 
     def go_on(self):
-        """Segments and acknowledgements travel again."""
+        """Lets segments and acknowledgements travel again."""
         waiting, self._waiting = self._waiting, []
         for segment in waiting:
             self._world.after(self._delay_s, self._arrive, segment)
@@ -211,12 +211,12 @@ class Flow:
             self._timer = world.at(when, self._tell)
 
     def acknowledgement_rides(self):
-        """The receiver sends a segment, which says what it has received."""
+        """Takes the acknowledgement along with a segment that the receiver sends."""
         if self._arrived != self._told or self._window_edge() > self._told_edge:
             self._tell()
 
     def acknowledge_now(self):
-        """What Linux does for a program that sets TCP_QUICKACK: not for what comes later."""
+        """Acknowledges as Linux does for a program that sets TCP_QUICKACK: it has no effect on later data."""
         if self._timer is not None:
             self._tell()
 
@@ -265,8 +265,8 @@ class Connection:
         self.on_server_reset = None
         self.server_loop = None
         self.meddle = None  # function(flow name, segment) -> segment: an attacker, or noise
-        self.past = bytearray()  # what the bridge has said, from its first byte on
-        self.repeater = None  # function(segment): hears what the bridge says
+        self.past = bytearray()  # bytes that the bridge has sent, from the first on
+        self.repeater = None  # function(segment): gets what the bridge sends
         self._stalled = False
 
     @property
@@ -284,7 +284,7 @@ class Connection:
             self.repeater(segment)
 
     def stall(self, seconds):
-        """Nothing arrives for this long; then TCP repeats it."""
+        """Delays everything for this long; then TCP repeats it."""
         self._stalled = True
         self.world.after(seconds, self._unstall)
 
@@ -298,12 +298,12 @@ class Connection:
             self.down.go_on()
 
     def abort(self, end):
-        """The program of `end` ("bridge" or "server") has closed it, with unread or unsent data: a RST travels."""
+        """Closes with a RST: the program of `end` ("bridge" or "server") closed it with unread or unsent data."""
         self.leave(end)
         self.world.after(self.delay_s, self._reset_arrives, "server" if end == "bridge" else "bridge")
 
     def leave(self, end):
-        """`end` knows nothing of the connection any more, and says nothing."""
+        """Makes `end` forget the connection without sending anything."""
         if end == "bridge":
             self.bridge_there = False
             self.on_bridge_reset = self.down.on_data = self.up.on_room = None
@@ -314,7 +314,7 @@ class Connection:
             self.network.forget(self)
 
     def reset(self, end):
-        """A RST reaches this end, wherever it comes from."""
+        """Delivers a RST to this end, from any sender."""
         told = self.on_bridge_reset if end == "bridge" else self.on_server_reset
         there = self.bridge_there if end == "bridge" else self.server_there
         if there and told is not None:
@@ -325,7 +325,7 @@ class Connection:
             self.reset(end)
 
     def answer_from_nowhere(self, flow):
-        """A segment for an end that does not know the connection: a RST comes back, if anybody is there at all."""
+        """Answers a segment for an end that does not know the connection: with a RST, if a host is there."""
         end, sender = ("server", "bridge") if flow == "up" else ("bridge", "server")
         if end == "server" or self.network.bridge_answers():
             self.world.after(self.delay_s, self._reset_arrives, sender)

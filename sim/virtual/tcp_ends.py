@@ -1,4 +1,4 @@
-"""The server's end of a virtual TCP connection, as its program knows it: a transport of asyncio on Linux."""
+"""The server's end of a virtual TCP connection: a transport of asyncio on Linux, as the server's program knows it."""
 
 import asyncio
 import socket
@@ -6,7 +6,7 @@ from errno import ECONNRESET
 
 
 class Options:
-    """The transport's socket: options may be set, as on Linux."""
+    """The transport's socket: options can be set, as on Linux."""
 
     def __init__(self, connection):
         self._connection = connection
@@ -21,7 +21,7 @@ class Options:
 
 
 class ServerTransport(asyncio.Transport):
-    """The server's end, as asyncio knows it."""
+    """The server's end as an asyncio transport."""
 
     def __init__(self, connection, loop, protocol, peer):
         options = Options(connection)
@@ -119,7 +119,7 @@ class ServerTransport(asyncio.Transport):
         self._loop.call_soon(self._protocol.connection_lost, error)
 
     def vanish(self):
-        """The server's process was killed: the system resets what it had open."""
+        """Resets the connection of a server process that was killed, as the operating system does."""
         if not self._closing:
             self._closing = True
             self._connection.abort("server")

@@ -1,4 +1,4 @@
-"""The readable trace of a run: one line an event, with its virtual time, both ends and the wire in columns."""
+"""The readable trace of a run: one line per event, with its virtual time, both ends and the wire in columns."""
 
 WIDTH = 34
 COLUMNS = {"client": 0, "wire": 1, "bridge": 2, "tcp": 3, "wifi": 3, "fault": 1, "server": 4}

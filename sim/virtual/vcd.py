@@ -1,4 +1,4 @@
-"""The wires of a run bit by bit, as a value change dump (IEEE 1364-2005, clause 18) for logic analysers' software.
+"""The wires of a run bit by bit, as a value change dump (IEEE 1364-2005, clause 18) for logic analyser software.
 
 The nets change in the order that sim/wires/i2c_bits.py and the programs give, and some changes fall on one instant. In
 the file each change has a time of its own, at least a tick after the one before, so that sda is stable when scl rises.
@@ -34,11 +34,11 @@ class Dump:
         return round((self._now() - self._begin_s) / TICK_S)
 
     def end(self):
-        """The levels stand until now."""
+        """Ends the dump: the levels stay until now."""
         self._file.write(f"#{max(self._tick + 1, self._ticks())}\n")
 
 
 def dump(link, file):
-    """Every transfer of a VirtualLink goes bit by bit over the nets, into the file. Returns the Dump."""
+    """Writes every transfer of a VirtualLink bit by bit over the nets into the file. Returns the Dump."""
     link.bus.expand_bits = True
     return Dump(file, link.nets, lambda: link.world.now)

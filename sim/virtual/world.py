@@ -1,31 +1,31 @@
-"""Virtual time, and the order of everything that happens in it.
+"""Virtual time, and the order of all events in it.
 
 Each board has an asyncio loop of its own, and the world runs them one slice at a time, the board or event with the
 earliest time first. Nothing reads a real clock, and equal times go in a fixed order, so a run is repeated exactly.
 
 A board that makes a synchronous call which takes time, an I2C transfer, is *blocked*: `World.block` runs the other
-boards until that time has passed, and returns. So the others see a transfer while it goes on, and a board can be cut
-off in the middle of it. Boards that block at the same time end in the reverse order: here only the bridge blocks.
+boards until that time has passed, and returns. So the others see a transfer during its course, and a board can lose
+power in the middle of it. Boards that block at the same time end in the reverse order: here only the bridge blocks.
 """
 
 import asyncio
 import heapq
 from asyncio import events
 
-# time() is this much ahead, so that a whole millisecond is not rounded down to the one before.
+# time() is ahead by this much, so that a whole millisecond is not rounded down to the one before.
 ROUNDING_S = 1e-7
 _NEVER = float("inf")
 
-# Python 3.14 has one current task a thread, not one a loop.
+# Python 3.14 has one current task per thread, not one per loop.
 _swap_current_task = getattr(asyncio.tasks, "_swap_current_task", None)
 
 
 class Deadlock(Exception):
-    """All boards wait, and no event is due: nothing would ever happen again."""
+    """All boards wait, and no event is due: nothing would happen any more."""
 
 
 class BoardDied(BaseException):
-    """Raised in the program of a board that lost power in the middle of a call: no `except Exception` takes it."""
+    """Raised in the program of a board that lost power during a call. No `except Exception` catches it."""
 
 
 class BoardLoop(asyncio.BaseEventLoop):
@@ -44,7 +44,7 @@ class BoardLoop(asyncio.BaseEventLoop):
         return self._world.now + ROUNDING_S
 
     def due(self):
-        """Time of the next thing to do."""
+        """Returns the time of the next thing to do."""
         if self._ready:
             return 0.0
         scheduled = self._scheduled
@@ -69,14 +69,14 @@ class BoardLoop(asyncio.BaseEventLoop):
             if board.world.numbering is not None:
                 board.world.number("await", board.name)
                 if board.loop is not self:
-                    ready.appendleft(handle)  # else its task is gone before `bury` has ended it
+                    ready.appendleft(handle)  # otherwise its task is gone before `bury` has ended it
                     break
             handle._run()
             if board.loop is not self:
-                break  # it lost power in the middle of this
+                break  # it lost power during this call
         return ran
 
-    # As the base's, without its checks: this is most of what a quiet link costs.
+    # Like the base's, without its checks: this is most of the cost of a quiet link.
 
     def call_soon(self, callback, *args, context=None):
         handle = events.Handle(callback, args, self, context)
@@ -93,12 +93,12 @@ class BoardLoop(asyncio.BaseEventLoop):
         return timer
 
     def _timer_handle_cancelled(self, handle):
-        pass  # `due` finds it
+        pass  # `due` handles it
 
     def get_debug(self):
         return False
 
-    # What asyncio and programs ask of a loop besides.
+    # Other methods that asyncio and programs call on a loop.
 
     def is_running(self):
         return self.running
@@ -136,7 +136,7 @@ class World:
     # Events of the world.
 
     def at(self, when, callback, *args):
-        """Calls `callback(*args)` at this time. Returns an object to `cancel`."""
+        """Calls `callback(*args)` at this time. Returns an object for `cancel`."""
         self._order += 1
         event = [when, self._order, callback, args]
         heapq.heappush(self._events, event)
@@ -154,16 +154,16 @@ class World:
             self.tracer(self.now - self.begin_s, column, text)
 
     def number(self, kind, name):
-        """Counts an event before which a crash may come, and tells its number."""
+        """Counts an event before which a crash may come, and reports its number."""
         self.numbered += 1
         self.numbering(self.numbered, kind, name)
 
     def stop(self):
-        """Has `run` return."""
+        """Makes `run` return."""
         self.stopped = True
 
     def run(self):
-        """Runs until `stop`. Raises: Deadlock, and what an event raised."""
+        """Runs until `stop`. Raises: Deadlock, and any exception of an event."""
         self.stopped = False
         self._run_until(_NEVER, None)
 
@@ -174,7 +174,7 @@ class World:
     # Boards.
 
     def block(self, board, us):
-        """The board's program is in a call that takes this long, and others go on meanwhile.
+        """Blocks the board's program for the duration of a call. Others go on meanwhile.
 
         Returns the microseconds that passed: fewer if the board lost power meanwhile.
         """
@@ -283,7 +283,7 @@ class World:
             board.bury()
 
     def enter(self, board):
-        """The board's program runs, until `leave`. To be called from outside of any program only."""
+        """Makes the board's program the running one, until `leave`. To be called from outside of any program only."""
         self.current = board
         board.loop.running = True
         events._set_running_loop(board.loop)
@@ -303,6 +303,6 @@ class World:
 
 
 def task_order(task):
-    """Sorts tasks by their creation."""
+    """Returns a key that sorts tasks by their creation."""
     name = task.get_name()
     return (len(name), name)

@@ -1,4 +1,4 @@
-"""What both beds use of the world around the boards' programs. Nothing here knows a bed, a process or a clock.
+"""Models of the world around the boards' programs, for both beds. Nothing here knows a bed, a process or a clock.
 
 nets      pins and the nets that join them, in wired-AND logic     wiring    how the link's two boards are joined
 wire      the I2C bus: a transfer is a generator, of pieces        pieces    what such a transfer is made of

@@ -7,7 +7,7 @@ _TTL_S = 60
 
 
 def name_of(query):
-    """The name that a query asks for, or None if it is no query for an IPv4 address."""
+    """Returns the name that a query asks for, or None if it is no query for an IPv4 address."""
     labels = []
     at = _HEADER
     if len(query) < _HEADER or query[4:6] != b"\0\1":
@@ -24,8 +24,8 @@ def name_of(query):
 
 
 def answer(query, address, alias=None):
-    """The response to a query. Args: address: "1.2.3.4", or None: there is no such name; alias: bytes of labels: the
-    name is an alias, of which the address is told."""
+    """Returns the response to a query. Args: address: "1.2.3.4", or None: there is no such name; alias: bytes of
+    labels: the name is an alias; the response has the alias's address."""
     code = 0 if address else NO_SUCH_NAME
     records = []
     if address:

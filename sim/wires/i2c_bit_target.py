@@ -1,5 +1,6 @@
-"""The target's end of the I2C bus, bit by bit on the nets: for when they are not moved by a transfer that is computed
-whole. Pure. Source: NXP UM10204 3.1.
+"""The target's end of the I2C bus, bit by bit on the nets: for movements outside a transfer that is computed whole.
+
+Pure. Source: NXP UM10204 3.1.
 """
 
 from sim.wires.on_board.i2c_target import NACK, READ, START, STOP
@@ -9,8 +10,8 @@ _IDLE, _RECEIVING, _ACKING, _SENDING, _ACKED, _IGNORING = range(6)
 
 
 class BitTarget:
-    """Follows scl and sda. Before scl rises again the driver must have `wanted` answered, with `give` (in nature: clock
-    stretching)."""
+    """Follows scl and sda. Before scl rises again the driver must have answered `wanted`, with `give` (on real
+    hardware: clock stretching)."""
 
     def __init__(self, port, scl, sda):
         self.port = port
@@ -31,7 +32,7 @@ class BitTarget:
         self._hold(None)
 
     def begin(self):
-        """A transfer that is computed whole addresses this target."""
+        """Starts a transfer that is computed whole and addresses this target."""
         self._reset(_IGNORING)
         self._addressed = True
 
@@ -40,7 +41,7 @@ class BitTarget:
         self._addressed = False
 
     def stick(self, value, bit):
-        """The clock stops for good while the target sends bit `bit` (0: the highest) of `value`."""
+        """Stops the clock permanently while the target sends bit `bit` (0: the highest) of `value`."""
         if not self._attached:
             return  # it was switched off in the middle of the transfer
         self._addressed = True
@@ -50,14 +51,14 @@ class BitTarget:
         self._hold_bit()
 
     def wanted(self, limit_us):
-        """The Piece to be answered now, or None."""
+        """Returns the Piece to be answered now, or None."""
         if self.wants is None:
             return None
         flags, data, size = self.wants
         return Piece(self.port, flags, limit_us, data, size)
 
     def give(self, answer):
-        """The answer to `wanted`."""
+        """Takes the answer to `wanted`."""
         flags = self.wants[0]
         self.wants = None
         if flags & STOP or flags & NACK:

@@ -1,8 +1,8 @@
-"""The controller's end of the I2C bus, bit by bit on the nets: needed where the bus is not idle (a target or a fault
-holds a wire), for SoftI2C's primitives, and for traces.
+"""The controller's end of the I2C bus, bit by bit on the nets.
 
-Pure. It does what MicroPython's SoftI2C does: it does not look at the bus before it starts, and it waits for scl with
-a time-out. Source: NXP UM10204 3.1. The target's end is sim/wires/i2c_bit_target.py.
+It is used where the bus is not idle (a target or a fault holds a wire), for SoftI2C's primitives, and for traces.
+Pure. It behaves as MicroPython's SoftI2C: it does not look at the bus before it starts, and it waits for scl with a
+time-out. Source: NXP UM10204 3.1. The target's end is sim/wires/i2c_bit_target.py.
 """
 
 from errno import ENODEV, ETIMEDOUT
@@ -11,7 +11,7 @@ from sim.wires.pieces import CUT, NACKED, Pause, Result, crossed
 
 
 def bit_transfer(controller, address, read, data, size, stop):
-    """Generator: a transfer as of `Controller.read` and `write`, bit by bit."""
+    """Generator: a transfer like those of `Controller.read` and `write`, bit by bit."""
     line = Lines(controller)
     result = yield from line.transfer(address, read, data, size, stop)
     if stop or result.errno:
@@ -39,7 +39,7 @@ class Lines:
         self.bus.sda.drive(self.owner, 0 if level == 0 else None)
 
     def settle(self, us):
-        """Time passes and targets that want something get it. Returns an errno if one held the clock too long."""
+        """Lets time pass and answers waiting targets. Returns an errno if one held the clock too long."""
         yield Pause(us)
         for port in list(self.bus.ports):
             while (wanted := port.bits.wanted(self.timeout_us)) is not None:
@@ -110,13 +110,13 @@ class Lines:
         return Result(errno or 0, acks, got)
 
     def _tapped(self, address, read, index, value):
-        """What the tap, a fault, says of a byte."""
+        """Returns what the tap (a fault) makes of a byte."""
         said = value if self.bus.tap is None else self.bus.tap(address, read, index, value)
         self.bus.cuts += said is CUT
         return said
 
     def _write_bytes(self, address, data):
-        """Returns (errno or None, acknowledged bytes, b"")."""
+        """Writes bytes. Returns (errno or None, acknowledged bytes, b"")."""
         for acks, value in enumerate(data):
             said = self._tapped(address, False, acks, value)
             if said is CUT:
@@ -130,7 +130,7 @@ class Lines:
         return None, len(data), b""
 
     def _read_bytes(self, address, size):
-        """Returns (errno or None, 0, the bytes)."""
+        """Reads bytes. Returns (errno or None, 0, the bytes)."""
         got = bytearray()
         while len(got) < size:
             errno, value = yield from self.read_byte(len(got) == size - 1)

@@ -6,12 +6,12 @@ else what it was (a floating wire keeps its charge for a while; nothing else is 
 
 
 class Net:
-    """One wire. Drivers and pulls are kept by owner, so that a board that loses power takes its own away."""
+    """One wire. Drivers and pulls are kept by owner, so that a board that loses power removes only its own."""
 
     def __init__(self, name, pull_up=False):
         self.name = name
         self.level = 1 if pull_up else 0
-        self.contentions = 0  # times that it was driven high and low at once
+        self.contentions = 0  # times that it was driven high and low at the same time
         self._stuck = None
         self._drives = {}
         self._pulls = {"external": 1} if pull_up else {}
@@ -21,15 +21,15 @@ class Net:
         return f"Net({self.name}={self.level})"
 
     def listen(self, on_change):
-        """`on_change(net)` is called after each change of level."""
+        """Has `on_change(net)` called after each change of level."""
         self._listeners.append(on_change)
 
     def unlisten(self, on_change):
-        """`on_change` is not called any more."""
+        """Stops the calls of `on_change`."""
         self._listeners.remove(on_change)
 
     def drive(self, owner, level):
-        """`owner` drives 0 or 1, or lets go (None)."""
+        """Sets what `owner` drives: 0, 1, or nothing (None)."""
         if self._drives.get(owner) == level:
             return
         if level is None:
@@ -39,7 +39,7 @@ class Net:
         self._settle()
 
     def pull(self, owner, level):
-        """`owner` pulls weakly to 0 or 1, or not (None)."""
+        """Sets the weak pull of `owner`: to 0, to 1, or none (None)."""
         if level is None:
             self._pulls.pop(owner, None)
         else:
@@ -47,12 +47,12 @@ class Net:
         self._settle()
 
     def stick(self, level):
-        """A short circuit to ground or to the supply: no driver changes the level. None: repaired."""
+        """Short-circuits the net to ground or to the supply: no driver changes the level. None: repaired."""
         self._stuck = level
         self._settle()
 
     def driven_low_by(self):
-        """Owners that hold the net low."""
+        """Returns the owners that hold the net low."""
         return [owner for owner, level in self._drives.items() if level == 0]
 
     def _settle(self):
@@ -103,7 +103,7 @@ class BoardPin:
         return self.net.level
 
     def release(self):
-        """What a reset does: an input without a pull."""
+        """Resets the pin: it becomes an input without a pull."""
         self.latch = 0
         self.configure(mode=IN)
 

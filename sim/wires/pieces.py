@@ -1,4 +1,4 @@
-"""What a transfer on the I2C bus is made of, for those who compute it and those who drive it. Pure."""
+"""The pieces of a transfer on the I2C bus, for the code that computes it and the code that drives it. Pure."""
 
 from collections import namedtuple
 
@@ -7,22 +7,22 @@ from sim.wires.on_board.i2c_target import READ
 # Time that passes on the bus.
 Pause = namedtuple("Pause", "us")
 
-# What a target must answer. flags: START, READ, NACK, STOP of sim/wires/on_board/i2c_target.py; data: bytes that are
+# A request to a target. flags: START, READ, NACK, STOP of sim/wires/on_board/i2c_target.py; data: bytes that are
 # written to it, or size: bytes that it sends; limit_us: how long it may hold the clock.
 Piece = namedtuple("Piece", "port flags limit_us data size")
 
 # ok False: the clock was held longer than the limit, after `moved` bytes.
 Answer = namedtuple("Answer", "ok moved held_us data")
 
-# What the controller's program gets.
+# The result for the controller's program.
 Result = namedtuple("Result", "errno acks data")
 
-# What a tap on the bus may say of a byte, instead of a value 0..255.
+# What a tap on the bus may return for a byte, instead of a value 0..255.
 LOST, REPEATED, NACKED, CUT = "lost", "repeated", "nacked", "cut"
 
 
 def crossed(said, value):
-    """The bytes that arrive where the tap says `said` of `value`."""
+    """Returns the bytes that arrive if the tap returns `said` for `value`."""
     if said is LOST:
         return ()
     if said is REPEATED:
@@ -31,7 +31,7 @@ def crossed(said, value):
 
 
 class Cut(Exception):
-    """Thrown into a transfer at a `Pause`: the controller vanished after `elapsed_us` of it."""
+    """Thrown into a transfer at a `Pause`: the controller stopped `elapsed_us` after the pause began."""
 
     def __init__(self, elapsed_us):
         super().__init__(elapsed_us)
@@ -54,7 +54,7 @@ def run_whole(transfer, answer):
 
 
 def answer_from(models):
-    """The `answer` of targets that live in this process. Args: models: mapping of Port owner to TargetModel."""
+    """Returns the `answer` of targets in this process. Args: models: mapping of Port owner to TargetModel."""
 
     def answer(piece):
         model = models[piece.port.owner]

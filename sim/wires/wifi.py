@@ -2,7 +2,7 @@
 
 IDLE, CONNECTING, WRONG_PASSWORD, NO_AP_FOUND, CONNECT_FAIL, GOT_IP = range(6)
 
-# Of the chip's `struct station_config`, bytes; what is longer is cut off without an error.
+# Sizes in the chip's `struct station_config`, in bytes. Longer text is cut off without an error.
 SSID_BYTES = 32
 PASSWORD_BYTES = 64
 
@@ -11,9 +11,9 @@ ELSEWHERE = ("elsewhere", "another password")
 
 
 class Network:
-    """A network. `ssid` None: it takes any credentials, for programs of users.
+    """A network. `ssid` None: it accepts any credentials, for programs of users.
 
-    up: it is in range; server: the server is reached from it.
+    up: it is in range; server: the server can be reached from it.
     """
 
     def __init__(self, ssid=None, password=None, *, server=True):
@@ -23,7 +23,7 @@ class Network:
         self.up = True
 
     def takes(self, ssid):
-        """Returns True if it has this name, or takes any."""
+        """Returns True if it has this name, or accepts any."""
         return self.ssid is None or _cut(self.ssid, SSID_BYTES) == ssid
 
     def admits(self, password):
@@ -31,7 +31,7 @@ class Network:
 
 
 class Air:
-    """The networks at one place; one that takes any credentials comes last. Without networks there is one of that
+    """The networks at one place. One that accepts any credentials comes last. Without networks there is one of that
     kind."""
 
     def __init__(self, *networks, assoc_s=2.0):
@@ -39,14 +39,14 @@ class Air:
         self.assoc_s = assoc_s
 
     def find(self, ssid):
-        """The network of that name that is in range, or None."""
+        """Returns the network of that name that is in range, or None."""
         for network in self.networks:
             if network.up and ssid and network.takes(ssid):
                 return network
         return None
 
     def set_up(self, up):
-        """All access points are switched on or off."""
+        """Switches all access points on or off."""
         for network in self.networks:
             network.up = up
 
@@ -75,7 +75,7 @@ class Station:
         self._since = None
 
     def power_on(self, now):
-        """The station interface is on after boot, and joins the stored network by itself."""
+        """Switches the station interface on, as after boot. It joins the stored network by itself."""
         self.set_active(True, now)
 
     def set_active(self, on, now):
@@ -86,7 +86,7 @@ class Station:
         self.active = bool(on)
 
     def connect(self, ssid, password, now):
-        """`ssid` None: with what is stored in flash. New credentials are stored there, as on the chip."""
+        """Joins a network. `ssid` None: with the stored credentials. New ones are stored in flash, as on the chip."""
         if ssid is not None:
             self.store((ssid, password))
         self._credentials = self._stored
@@ -96,12 +96,12 @@ class Station:
         self._credentials = None
 
     def outage_ended(self, now):
-        """The access point is back: the chip joins again by itself."""
+        """Notes that the access point is back: the chip joins again by itself."""
         self._since = now
 
     def config_ssid(self):
-        """What `WLAN.config("ssid")` reads in the chip's memory, bytes: the stored ssid up to its NUL. One of 32 bytes
-        has none: the password follows."""
+        """Returns what `WLAN.config("ssid")` reads in the chip's memory, bytes: the stored ssid up to its NUL. An ssid
+        of 32 bytes has none: the password follows."""
         ssid, password = self._stored or (b"", b"")
         return ssid + password if len(ssid) == SSID_BYTES else ssid
 
@@ -120,7 +120,7 @@ class Station:
         return self.status(now) == GOT_IP
 
     def reaches_server(self, now):
-        """True if a network is joined from which the server is reached."""
+        """Returns True if a network is joined from which the server can be reached."""
         return self.connected(now) and self.air.find(self._credentials[0]).server
 
 

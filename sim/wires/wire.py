@@ -1,4 +1,4 @@
-"""The I2C bus: what a transfer does, how long it takes, and what is left on the wires when it is cut.
+"""The I2C bus: effect and duration of a transfer, and the state of the wires when it is cut.
 
 Pure: no clock, no I/O. A transfer is a generator that yields `Pause(us)`, time that passes on the bus, and
 `Piece(..)`, which the driver has the target's model answer with an `Answer`. It returns a `Result`. Bed *mpy* drives
@@ -20,7 +20,7 @@ BYTE_CLOCKS = 9  # 8 bits and the acknowledgement, NXP UM10204 3.1.5
 
 
 class Port:
-    """A target's place on a bus: who answers, under which address."""
+    """A target's place on a bus: its owner and its address."""
 
     def __init__(self, owner, address):
         self.owner = owner
@@ -50,7 +50,7 @@ class Bus:
         self.ports.append(port)
 
     def detach(self, port):
-        """The target is switched off: it lets go of the bus."""
+        """Switches the target off: it releases the bus."""
         if port in self.ports:
             self.ports.remove(port)
             port.bits.detach()
@@ -79,7 +79,7 @@ class Controller:
         self.in_transfer = False  # after a transfer without a stop
 
     def write(self, address, data, stop=True):
-        """Generator: Result with the number of acknowledged bytes; ENODEV if nobody answers to the address."""
+        """Generator: Result with the number of acknowledged bytes; ENODEV if no target answers to the address."""
         return self._transfer(address, False, bytes(data), 0, stop)
 
     def read(self, address, size, stop=True):
@@ -95,7 +95,7 @@ class Controller:
         return Lines(self).run_stop()
 
     def line_write(self, data):
-        """Generator: Result with the number of acknowledged bytes; it ends at the first that is not."""
+        """Generator: Result with the number of acknowledged bytes. It ends at the first that is not acknowledged."""
         return Lines(self).run_write(data)
 
     def line_read(self, size, nack):
@@ -162,7 +162,7 @@ class Controller:
         return (NACK if read and total else 0) | (STOP if stop else 0)
 
     def _write_chunk(self, port, flags, data, n):
-        # The target has the bytes when they have crossed, so a cut leaves it those that had.
+        # The target gets bytes once they have crossed. So a cut leaves it those that had crossed.
         try:
             yield Pause(n * BYTE_CLOCKS * self.clock_us)
         except Cut as cut:
@@ -196,7 +196,7 @@ class Controller:
             port.bits.stick(answer.data[byte], bit)
 
     def _tapped(self, port, read, data, size, stop):
-        """Byte by byte, each past the tap."""
+        """Generator: the transfer byte by byte, each passed to the tap."""
         tap, total = self.bus.tap, size if read else len(data)
         answer = yield Piece(port, START | (READ if read else 0), self.timeout_us, b"", 0)
         if not answer.ok:

@@ -1,4 +1,4 @@
-"""How the link's two boards are wired, as docs/hardware.md says: the client is a Pyboard, the bridge an ESP8266."""
+"""Wiring of the link's two boards, as in docs/hardware.md: the client is a Pyboard, the bridge an ESP8266."""
 
 # net: client pin, ESP8266 GPIO, pull-up outside the chips. The net `rst` ends in the ESP8266's reset pin.
 WIRING = {
