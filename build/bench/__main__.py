@@ -1,11 +1,11 @@
-"""How fast the link is, and what it costs: `make bench`.
+"""Measures how fast the link is, and what it costs: `make bench`.
 
     python3 -m build.bench [--json FILE] [PART ..]
 
 Parts: wire, times (both exact, on the virtual bed), boards, allocations, instructions (counts of a 32-bit MicroPython),
-server (what this machine does). Without any all are measured. Prints a table, writes FILE (bench.json), and ends with
+server (depends on this machine). Without any all are measured. Prints a table, writes FILE (bench.json), and ends with
 status 1 if a bar of build/bench/bars.py is missed. A part that cannot be measured on this machine is skipped, and the
-reason is said; with CI set that is an error. docs/measurements.md has the method.
+reason is printed; with CI set that is an error. docs/measurements.md has the method.
 """
 
 import argparse

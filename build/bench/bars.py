@@ -1,7 +1,7 @@
 """The bars of `make bench`, by the name of the figure; ", of the limit" is the bar of its ratio.
 
-Only what is counted or is virtual time stands here: no figure that depends on the machine. The bars of instructions, of
-the client's allocations and RAM are no aims but guards against getting worse unnoticed: what was measured, and 5 %.
+Bars exist only for counts and virtual time, not for a figure that depends on the machine. The bars of instructions, of
+the client's allocations and of RAM are not goals. They make an increase visible: the measured value plus 5 %.
 Instructions depend on the compiler (gcc 11 makes 3 % fewer of them than gcc 12, with which these were counted).
 The least free heap is that of real processes in real time: it has been seen to vary by 80 bytes.
 """

@@ -1,4 +1,4 @@
-"""The link on the virtual bed, with the applications of a benchmark and what is counted of its bus."""
+"""The link on the virtual bed, with the applications of a benchmark and the counts of its bus."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ _LIMIT_S = 60.0  # for the first synchronisation
 
 
 class Client(AppBase):
-    """Runs client(app) once the link is up; stays silent about the rest."""
+    """Runs client(app) once the link is up. Prints nothing about other events."""
 
     def __init__(self, config, client):
         self._client = client
@@ -53,7 +53,7 @@ class Client(AppBase):
 
 
 class Bed:
-    """A link that is measured. Args: client(app), serve(conn): coroutine functions; costs: sim.virtual.costs.Costs."""
+    """A link to be measured. Args: client(app), serve(conn): coroutine functions; costs: sim.virtual.costs.Costs."""
 
     def __init__(self, client, serve, costs):
         self._client = client
@@ -79,9 +79,9 @@ class Bed:
 
     @contextlib.contextmanager
     def running(self, settle_s=1.0):
-        """Switches power on, and enters so many seconds after both ends have connected."""
+        """Switches power on, and enters this many seconds after both ends have connected."""
         collecting = gc.isenabled()
-        gc.disable()  # finalizers would run at the mercy of this process
+        gc.disable()  # finalizers would run at times that depend on this process
         try:
             with self.link.boundary():
                 self.link.power_on()
@@ -97,7 +97,7 @@ class Bed:
         self._check()
 
     def until(self, done, limit_s, grain_s=0.001):
-        """Runs until done() is true. Returns the seconds that took. Raises: RuntimeError after limit_s."""
+        """Runs until done() is true. Returns the seconds that this took. Raises: RuntimeError after limit_s."""
         begin = self.world.now
         while not done():
             if self.world.now - begin > limit_s:
@@ -111,10 +111,10 @@ class Bed:
 
     @property
     def counts(self):
-        """Counts so far: (time, bytes clocked on the bus, its transactions)."""
+        """Returns the counts so far: (time, bytes clocked on the bus, its transactions)."""
         return self.world.now, self.link.bus.bytes, self.link.bus.transactions
 
     @property
     def fallbacks(self):
-        """How often client and bridge found by the clock what no edge had told of."""
+        """Returns how often client and bridge found by the clock what no edge had signalled."""
         return self._app.fallbacks()[0] + self.link.esp8266.fallbacks

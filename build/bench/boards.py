@@ -1,4 +1,4 @@
-"""RAM that the link takes on boards: of a real MicroPython in 32 bit, whose objects are as big as a board's."""
+"""RAM that the link takes on boards, in a real 32-bit MicroPython, whose objects are as big as a board's."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def _run(command, *, cwd=ROOT, env=None):
 
 
 def heap(interpreter, bridge):
-    """The bridge's least free heap while lines pass both ways, and the fallbacks of that run."""
+    """Returns the bridge's least free heap while lines pass both ways, and the fallbacks of that run."""
     lines = ["--lines", str(_HEAP_LINES), "--line-bytes", str(_LINE_BYTES)]
     command = [sys.executable, "-m", "sim", "run", *lines, "--json"]
     environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_BRIDGE": str(bridge)}
@@ -69,8 +69,8 @@ def heap(interpreter, bridge):
 
 
 def client_ram(interpreter, folder, kind):
-    """What the client's modules in the folder take."""
-    # Found by relative paths and without an environment: both lie in the heap, and would differ from place to place.
+    """Returns the RAM that the client's modules in the folder take."""
+    # Relative paths and no environment: both lie in the heap, and would differ from machine to machine.
     printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT], cwd=folder, env={})
     imported, running = map(int, printed.split())
     yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
@@ -78,13 +78,13 @@ def client_ram(interpreter, folder, kind):
 
 
 def compiled(folder, *others):
-    """What runs on boards, and other paths in the project, as .mpy files below the folder."""
+    """Compiles the boards' code, and other paths in the project, to .mpy files below the folder."""
     compiler = micropython.mpy_cross()
     paths = [path for name in _ON_BOARDS for path in sorted((ROOT / name).glob("*.py"))]
     for path in [*paths, *(ROOT / other for other in others)]:
         target = Path(folder, path.relative_to(ROOT)).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The name of the source is in the file and takes heap on the board: it must not be this machine's.
+        # The source's name is in the file and takes heap on the board. It must not depend on this machine.
         _run([str(compiler), "-s", str(path.relative_to(ROOT)), "-o", str(target), str(path)])
 
 

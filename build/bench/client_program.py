@@ -3,8 +3,8 @@
     measuring -X heapsize=200k -c "import build.bench.client_program" up|down LINES
 
 Prints LINES exchanged, of 180 bytes with their newline, and the bytes that the client allocated meanwhile. Unlike on
-the board bridge and server live in the same process; what they do is not counted (meter.py). They act whenever
-the client pulses syn, and every 250 ms, and then as much as they can: the client gets its interrupts after it.
+the board, bridge and server live in the same process. Their work is not counted (meter.py). They act whenever the
+client pulses syn, and every 250 ms. They then do as much as they can: the client gets its interrupts after that.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _POLL_MS = 250
 
 
 class NotRandom:
-    """Stands for the module os: runs are to be the same."""
+    """A replacement for the module os without randomness: runs must be the same."""
 
     @staticmethod
     def urandom(count):
@@ -61,7 +61,7 @@ class Target:
 
 
 class Syn(Pin):
-    """The client's output."""
+    """The client's output pin syn."""
 
     def __call__(self, level):
         if level == 0:
@@ -69,7 +69,7 @@ class Syn(Pin):
 
 
 def look():
-    """The world acts, and the client gets its interrupts."""
+    """Lets bridge and server act. Then the client gets its interrupts."""
     outside(world.act_ref)
     while world.exchanges:
         world.exchanges -= 1

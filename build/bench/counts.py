@@ -1,8 +1,8 @@
-"""What a line costs the bridge and the client: instructions and bytes, of two programs in a 32-bit MicroPython.
+"""The cost of a line for bridge and client: instructions and bytes, of two programs in a 32-bit MicroPython.
 
-relay_program.py and client_program.py are those programs, compiled. valgrind counts the instructions; each program runs
-twice, the second time longer, and the difference is what passing lines cost, without start and end. Two runs of the
-same length differ by nothing: the programs have no clock but that of the wire, and no random numbers.
+relay_program.py and client_program.py are those programs, compiled. valgrind counts the instructions. Each program runs
+twice, the second time longer. The difference is the cost of passing lines, without start and end. Two runs of the same
+length do not differ: the programs have no clock but that of the wire, and no random numbers.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from build.bench.figures import Figure
 from build.tools import debian, micropython
 
 SIZE = 180  # bytes of a line, its newline included
-_LINES = 10000  # for what is allocated
+_LINES = 10000  # for the allocations
 _FRAMES_COUNTED = 100  # by valgrind, and twice as many
 _LINES_COUNTED = 1000
 _TIMEOUT_S = 180
@@ -39,16 +39,16 @@ def valgrind():
 
 
 class Programs:
-    """Runs the two programs. Args: interpreter: micropython.measuring(); modules: folder with what boards.compiled
-    makes."""
+    """Runs the two programs. Args: interpreter: micropython.measuring(); modules: the folder that boards.compiled has
+    filled."""
 
     def __init__(self, interpreter, modules):
         self._interpreter = interpreter
         self._modules = modules
 
     def run(self, code, *words, before=()):
-        """Returns the numbers that the program prints. before: the words of a program that runs the interpreter."""
-        # Modules by relative paths, and no environment: what is longer in its memory elsewhere shifts counts by 1 %.
+        """Returns the numbers that the program prints. before: a command that runs the interpreter."""
+        # Relative module paths, and no environment: longer ones in its memory shift counts by 1 %.
         command = [*before, self._interpreter, "-X", "heapsize=200k", "-c", code, *words]
         command = [str(word) for word in command]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=self._modules, env={})
@@ -57,7 +57,7 @@ class Programs:
         return [int(number) for number in done.stdout.split()]
 
     def parts(self, code, *words, options=()):
-        """Returns ([instructions up to each dump of callgrind, and to the end], the numbers that it prints)."""
+        """Returns ([instructions up to each dump of callgrind, and to the end], the printed numbers)."""
         with tempfile.TemporaryDirectory(prefix="pb_link-callgrind-") as folder:
             callgrind = [valgrind(), "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out", *options]
             callgrind += ["--toggle-collect=border_outside", "--collect-atstart=yes"]  # the first makes it begin off
@@ -65,16 +65,16 @@ class Programs:
             return parsed(path.read_text() for path in Path(folder).iterdir()), printed
 
     def of_each(self, code, direction, count):
-        """Instructions for each of what passes: the difference of two runs."""
+        """Returns the instructions for each unit that passes: the difference of two runs."""
         (less,), (few, *_) = self.parts(code, direction, count)
         (more,), (many, *_) = self.parts(code, direction, 2 * count)
         return (more - less) / (many - few)
 
     def longest_pass(self, direction):
-        """The most instructions of one pass over the mailbox, which awaits nothing. The first half of the passes is
-        left out."""
+        """Returns the most instructions of one pass over the mailbox, which awaits nothing. The first half of the
+        passes is left out."""
         counts, _ = self.parts(_RELAY, direction, _PASSES_COUNTED, options=["--dump-before=border_mark"])
-        passes = counts[1:-1:2]  # the others are what is before, between and behind them
+        passes = counts[1:-1:2]  # the others are before, between and after them
         return max(passes[len(passes) // 2 :])
 
 
@@ -101,7 +101,7 @@ def programs():
 
 
 def allocations():
-    """Bytes that a line costs, and what the bridge clocks between two awaits."""
+    """Returns the bytes that a line costs, and the bytes that the bridge clocks between two awaits."""
     with programs() as ran:
         for direction in _DIRECTIONS:
             frames, allocated, longest = ran.run(_RELAY, direction, round(_LINES / _lines_a_frame()))
@@ -115,7 +115,7 @@ def allocations():
 
 
 def instructions():
-    """Instructions that a line costs, and those of the bridge between two awaits."""
+    """Returns the instructions that a line costs, and those of the bridge between two awaits."""
     valgrind()
     with programs() as ran:
         for direction in _DIRECTIONS:

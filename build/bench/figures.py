@@ -1,7 +1,7 @@
-"""What a benchmark says: figures with their definition, limit and bar; the table, and the bars that are missed.
+"""The figures of a benchmark with their definition, limit and bar; the table, and the bars that are missed.
 
-    bar     what must be reached, or `make bench` fails: build/bench/bars.py
-    limit   what the wire, the layout or the costs would allow at most (or at least, of times)
+    bar     the value that must be reached, or `make bench` fails: build/bench/bars.py
+    limit   the most that the wire, the layout or the costs allow (the least, for times)
 """
 
 from collections import namedtuple
@@ -42,7 +42,7 @@ _SMALL_IS_GOOD = ("echo", "idle")
 
 
 def ratio(figure):
-    """How close the value comes to its limit, 1 at best; None without a limit."""
+    """Returns how close the value comes to its limit, 1 at best; None without a limit."""
     if not figure.limit or not figure.value:
         return None
     return figure.limit / figure.value if figure.section in _SMALL_IS_GOOD else figure.value / figure.limit
@@ -74,13 +74,13 @@ def number(value):
 
 
 def ordered(figures):
-    """The figures in the order of their sections."""
+    """Returns the figures in the order of their sections."""
     sections = list(DEFINITIONS)
     return sorted(figures, key=lambda figure: sections.index(figure.section))
 
 
 def table(figures):
-    """The figures as text, one table for each section."""
+    """Returns the figures as text, one table for each section."""
     lines = []
     section = None
     for figure in figures:
@@ -99,7 +99,7 @@ def table(figures):
 
 
 def as_json(figures, skipped=()):
-    """What bench.json holds. skipped: why parts were not measured."""
+    """Returns the content of bench.json. skipped: why parts were not measured."""
     return {
         "definitions": DEFINITIONS,
         "figures": [{**figure._asdict(), "ratio": ratio(figure), "bar": BARS.get(figure.name)} for figure in figures],

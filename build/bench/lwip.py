@@ -1,4 +1,4 @@
-"""For MicroPython on Linux: import it before esp_link, which then finds the names of the chip's module `socket`."""
+"""Names of the chip's module `socket` for MicroPython on Linux: to be imported before esp_link."""
 
 import sys
 

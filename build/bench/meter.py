@@ -1,8 +1,8 @@
-"""For the benchmark's programs in the measuring MicroPython: where the device ends, and what it allocates.
+"""The meter of the benchmark's programs in the measuring MicroPython: it counts only what the device does.
 
-The device that is measured and the rest of its world are one process. What the rest does is called by
-`border.outside`, and counted neither as instructions (build/tools/border_c/) nor as allocated bytes. Time is the
-wire's: it passes with the bytes that are clocked at 400 kHz, and while everybody waits.
+The measured device and its environment are one process. Code of the environment is called by `border.outside`, and
+counted neither as instructions (build/tools/border_c/) nor as allocated bytes. Time is the wire's: it passes with the
+bytes that are clocked at 400 kHz, and while all wait.
 """
 
 import gc
@@ -10,35 +10,35 @@ import gc
 import border
 
 _BYTE_NS = 22500
-# Bytes, about what is free on a board: looking for room takes the longer the more garbage there is.
+# Bytes, about as many as are free on a board: the more garbage there is, the longer the search for room takes.
 _GARBAGE = 20000
 
 
 class Meter:
-    """Counts what the device allocates and clocks. Garbage is collected only while the rest of the world runs."""
+    """Counts the device's allocations and clocked bytes. Garbage is collected only while the environment runs."""
 
     def __init__(self):
         gc.disable()
         self.allocated = 0  # by the device
         self.clocked = 0  # bytes since the last `awaited`
-        self.longest = 0  # the most of them
+        self.longest = 0  # the largest such number
         self._passed_us = 0
         self._total = 0
         self._base = self._in_use = gc.mem_alloc()
 
     def leave(self):
-        """Must be the first call of what `border.outside` calls."""
+        """Leaves the device. Must be the first call of what `border.outside` calls."""
         self.allocated += gc.mem_alloc() - self._base
 
     def enter(self):
-        """Must be the last call of what `border.outside` calls."""
+        """Enters the device again. Must be the last call of what `border.outside` calls."""
         if gc.mem_alloc() - self._in_use > _GARBAGE:
             gc.collect()
             self._in_use = gc.mem_alloc()
         self._base = gc.mem_alloc()
 
     def on_wire(self, count):
-        """So many bytes have been clocked, addresses included. To be called outside of the device only."""
+        """Counts bytes that have been clocked, addresses included. To be called outside of the device only."""
         self._total += count
         us = self._total * _BYTE_NS // 1000
         border.pass_us(us - self._passed_us)
@@ -47,17 +47,17 @@ class Meter:
         self.longest = max(self.longest, self.clocked)
 
     def awaited(self):
-        """The device has just awaited something."""
+        """Notes that the device has just awaited something."""
         self.clocked = 0
 
     def start(self):
-        """Count what is allocated from here on."""
+        """Counts allocations from here on."""
         self._base = gc.mem_alloc()
         self.allocated = 0
 
 
 class Pin:
-    """A line to the device: the world calls `handler`."""
+    """A line to the device: the environment calls `handler`."""
 
     IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
     handler = None

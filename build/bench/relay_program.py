@@ -3,8 +3,8 @@
     measuring -X heapsize=200k -c "import build.bench.relay_program" up|down FRAMES
 
 Prints FRAMES relayed, the bytes that the bridge allocated meanwhile, and the most bytes that it clocked between two
-awaits. Unlike on the board the client lives in the same process; what it does is not counted (meter.py), what
-the socket does is: some hundreds of instructions a frame, as lwIP would take.
+awaits. Unlike on the board, the client lives in the same process. Its work is not counted (meter.py). The socket's is:
+some hundreds of instructions a frame, as lwIP would take.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _FRAME = bytes((MAX_FRAME - PREFIX >> 8, MAX_FRAME - PREFIX & 0xFF)) + bytes(MAX
 
 
 class Socket(io.IOBase):
-    """Takes all, and has another frame whenever it is asked."""
+    """A socket that takes all data, and has another frame whenever it is asked."""
 
     def ioctl(self, request, argument):
         if request != 3:  # MP_STREAM_POLL
@@ -67,7 +67,7 @@ class Target:
 
 
 class Client:
-    """Keeps the mailbox full of frames, and takes what comes."""
+    """The client: keeps the mailbox full of frames, and takes what arrives."""
 
     def __init__(self):
         self.box = MailboxTarget(TargetPort(Target), 0x1234, lambda: None)

@@ -1,7 +1,7 @@
-"""What a line costs the server: how many of them a second of one core carries, from clients of another process by TCP.
+"""The cost of a line for the server: lines per second of one core, from clients of another process by TCP.
 
-The load is that of `make bench-server`. These are the only figures that depend on the machine: there is no bar for
-them, and what may be compared are their ratios.
+The load is that of `make bench-server`. Only these figures depend on the machine. They have no bar, and only their
+ratios can be compared.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the link does with nothing to say, and how long it takes to come back: on the virtual bed."""
+"""The link without data, and its recovery times: on the virtual bed."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from sim.wires.chip import BOOTING, HELD
 _IDLE_S = 60.0
 _LINE = "x" * 49
 _LIMIT_S = 60.0  # for a recovery
-_PHASES = 8  # of what is periodic, at which each fault comes
+_PHASES = 8  # phases of periodic events, at which each fault comes
 _PHASE_S = 0.137
 _GRAIN_S = 0.002
 _AWAY_S = 2.0  # Wi-Fi or server
@@ -36,12 +36,12 @@ class Quiet:
             self.read += 1
 
     def say(self):
-        """The client's application writes a line."""
+        """Has the client's application write a line."""
         self._to_send.set()
 
 
 def idle(name, before):
-    """Transactions and bytes a second. Args: before(link): makes the state that is measured."""
+    """Returns transactions and bytes a second. Args: before(link): makes the state that is measured."""
     bed = Quiet().bed
     with bed.running(settle_s=5.0):
         before(bed.link)
@@ -57,7 +57,7 @@ def idle(name, before):
 
 
 class Recovery:
-    """One fault, and what happens when until the next line is there."""
+    """One fault, and the times of the events until the next line has arrived."""
 
     def __init__(self, fault, phase):
         self._quiet = Quiet()
@@ -104,7 +104,7 @@ class Recovery:
             self._marks.append((part, self._bed.world.now))
 
     def _part(self, before):
-        """What goes on now."""
+        """Returns the part of the recovery that is running now."""
         esp8266 = self._bed.link.esp8266
         if esp8266.state == HELD:
             return "reset"
@@ -118,7 +118,7 @@ class Recovery:
         self._pulses += level == 0
 
     def _last_use(self):
-        """Runs somewhat longer than the interval of beats. Returns when the bridge used the bus last."""
+        """Runs a little longer than the interval of beats. Returns when the bridge last used the bus."""
         bed, used = self._bed, self._bed.world.now
         end = used + _POLL_S * 1.3
         while bed.world.now < end:
@@ -131,11 +131,11 @@ class Recovery:
     # Faults.
 
     def crash(self):
-        """The chip stops dead, and nothing but its reset pin helps."""
+        """Stops the chip; only its reset pin helps."""
         self._bed.link.bridge.kill()
 
     def hang(self):
-        """Its program computes for ever: the chip's watchdog may come first."""
+        """Makes its program compute endlessly: the chip's watchdog may come first."""
         self._bed.link.bridge.busy_until = self._bed.world.now + 3600
 
     def wifi_outage(self):
@@ -151,11 +151,11 @@ class Recovery:
         come()
 
 
-_RESET = ("outage", "reset", "boot", "association")  # parts that are not ours
+_RESET = ("outage", "reset", "boot", "association")  # parts that do not depend on our code
 
 
 def recovery(name, fault, pending):
-    """The slowest of some phases, and its parts."""
+    """Returns the slowest of some phases, and its parts."""
     slowest, least_missed = None, None
     for phase in range(_PHASES):
         one = Recovery(fault, phase)

@@ -1,4 +1,4 @@
-"""How much of the wire lines fill, and what an echo costs: on the virtual bed, exact and the same on every machine."""
+"""Utilisation of the wire by lines, and the cost of an echo: on the virtual bed, exact and equal on every machine."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ _ECHO_BYTES = 50
 
 
 class Traffic:
-    """Lines of one size, without end. Args: direction: "up", "down" or "both"; wait: each for its acknowledgement."""
+    """Endless lines of one size. Args: direction: "up", "down" or "both"; wait: each for its acknowledgement."""
 
     def __init__(self, direction, size, wait, costs):
         self._line = "x" * (size - 1)
@@ -108,7 +108,7 @@ def echo(cost):
 
 
 def measure():
-    """All figures, section by section."""
+    """Returns all figures, section by section."""
     wire = []
     for cost in COSTS:
         for wait in (False, True):

@@ -1,4 +1,4 @@
-"""The classic way: build the ESP8266's whole firmware from MicroPython's source, with the bridge frozen in.
+"""Builds the ESP8266's whole firmware, the classic way: from MicroPython's source, with the bridge frozen in.
 
     python3 build/esp8266.py --micropython-dir DIR [--port /dev/ttyUSB0]
 
@@ -46,7 +46,7 @@ IN_SDK = ("usr/include/user_interface.h", "usr/lib/libmain.a", "usr/lib/liblwip_
 
 
 def check(source):
-    """Raises: MissingTool that names the first thing that is missing, with its remedy."""
+    """Checks what the build needs. Raises: MissingTool that names the first missing thing, with its remedy."""
     for path, remedy in IN_SOURCE.items():
         if not (source / path).exists():
             raise MissingTool(f"{source / path} is missing. {remedy}")

@@ -11,7 +11,7 @@ from build.tools.shell import say
 
 DOCS = ROOT / "docs"
 
-# Wires from top to bottom, and what drives them.
+# Wires from top to bottom, and the output that drives each.
 WIRES = {
     "gnd": ("#333333", "ground"),
     "scl": ("#c98a00", "ESP8266, open drain"),
@@ -50,7 +50,7 @@ def text(x, y, content, *, size=14, anchor="middle", fill="#222222", weight="nor
 
 
 def board(x, title, pins, inner):
-    """A box with its pins on the side that faces the other one."""
+    """Draws a box with its pins on the side that faces the other board."""
     height = STEP * len(WIRES) + 24
     parts = [
         f'<rect x="{x}" y="{TOP - 30}" width="{BOX}" height="{height}" rx="8" fill="#f4f4f0" stroke="#555555"/>',
@@ -66,7 +66,7 @@ def board(x, title, pins, inner):
 
 
 def resistor(x, y, colour):
-    """4.7 kOhm from a wire up to 3.3 V."""
+    """Draws 4.7 kOhm from a wire up to 3.3 V."""
     return [
         f'<path d="M{x} {y} v-8 m0 -16 v-6" stroke="{colour}" stroke-width="2" fill="none"/>',
         f'<rect x="{x - 5}" y="{y - 24}" width="10" height="16" fill="#ffffff" stroke="{colour}" stroke-width="2"/>',

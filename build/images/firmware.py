@@ -44,7 +44,7 @@ FLASH_SIZES = {"2MiB": 2 * MIB, "4MiB": 4 * MIB}
 # As MicroPython's VfsLfs2 uses them. Source: extmod/vfs_lfs.c
 _LITTLEFS = {"block_size": BLOCK, "read_size": 32, "prog_size": 32, "cache_size": 128, "lookahead_size": 32}
 
-# Compilers that give the same bytes for all modules of the bridge, found by trying each, oldest first.
+# Compilers that give the same bytes for all modules of the bridge, found by trying each; oldest first.
 SAME_BYTECODE = ("1.25.0", "1.26.1", "1.27.0", "1.28.0", "1.29.0")
 
 
@@ -73,7 +73,7 @@ def compile_into(folder, files):
     for name, path in sorted(files.items()):
         target = Path(folder, name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The name of the source is in the file; it must not be this machine's.
+        # The source's name is in the file. It must not depend on this machine.
         command = [mpy_cross, "-s", name, "-o", target, path]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""The client as boards install it: package.json for mip, a folder to copy, an image for ROMFS.
+"""The client in the forms that boards install: package.json for mip, a folder to copy, an image for ROMFS.
 
     python3 build/client.py packages [--check]     write package.json, the lists that mip reads; `make firmware` does
     python3 build/client.py tree DIR [--mpy]       a folder with all of it, compiled if asked for, and its package.json
@@ -37,7 +37,7 @@ def packages():
 
 
 def _package(names, folder):
-    """Places on the board, and where to find the files, relative to the package.json."""
+    """Returns places on the board and the sources of the files, relative to the package.json."""
     urls = [[name, name.removeprefix(folder)] for name in names]
     return json.dumps({"version": release_text(RELEASE), "urls": urls, "deps": []}, indent=1) + "\n"
 
@@ -58,7 +58,7 @@ def write_packages():
 
 
 def tree(folder, compiled):
-    """Make the folder hold the client, ready for `mpremote cp -r` or mip. Returns the names. Raises: BuildError."""
+    """Fills the folder with the client for `mpremote cp -r` or mip. Returns the names. Raises: BuildError."""
     found = files()
     if compiled:
         firmware.compile_into(folder, found)

@@ -1,12 +1,12 @@
-"""Put the client on its board: code, settings, and a main.py that starts the demo, over the board's USB serial port.
+"""Puts the client on its board: code, settings, and a main.py that starts the demo, over USB serial.
 
     python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
 
-Makes pb_settings.json here if there is none, or completes that of the server's demo: a fresh key, this computer's
-address as the server's, the Wi-Fi network as asked for; the server's demo reads the same file. Code on the board that
-this program has installed, as its list there tells, is replaced. A file of the same name that is somebody else's is
-named, and nothing is done. A pb_settings.json or main.py that is there already is left alone. mpremote does the talking
-(`make tools`).
+Makes pb_settings.json here if there is none, or completes that of the server's demo. It gets a fresh key, this
+computer's address as the server's, and the Wi-Fi network as entered. The server's demo reads the same file. Code on the
+board that this program has installed, according to its list there, is replaced. If a file of the same name is not from
+this program, it is named, and nothing is done. An existing pb_settings.json or main.py is left alone. The program uses
+mpremote (`make tools`).
 """
 
 import argparse
@@ -48,10 +48,10 @@ FOREIGN = (
 )
 MOST_NAMES = 5  # shown of them
 RECORD = "pb_link/installed.txt"  # on the board, in the folder that mip installs into: names, one a line
-# What mip brings is in the first folder of sys.path that ends so.
+# mip installs into the first folder of sys.path that ends so.
 LIB = "import os, sys\nlib = next(p for p in sys.path if p.endswith('/lib') and not p.startswith('/rom'))\n"
 REMOVE = LIB + "for name in %r:\n try:\n  os.remove(lib + '/' + name)\n except OSError:\n  pass\n"
-# Prints {name: SHA-256} of those of the names that are there, but for those of the record.
+# Prints {name: SHA-256} of the names that exist, except for those of the record.
 LOOK = LIB + (
     "import hashlib\nfrom binascii import hexlify\n"
     "try:\n with open(lib + '/%s') as f:\n  known = f.read().split('\\n')\nexcept OSError:\n known = []\n"
@@ -132,7 +132,7 @@ def _look(port):
 
 
 def _complete_settings(options):
-    """Make the file; or complete the one that is here by the options, and by what the server's demo leaves out."""
+    """Makes the file, or completes the existing one with the options and what the server's demo leaves out."""
     try:
         settings, made = read_or_create()
     except ValueError as error:
@@ -166,7 +166,7 @@ def _network(ssid):
 
 
 def _own_address():
-    """This computer's address in its network. Nothing is sent. Raises: BuildError."""
+    """Returns this computer's address in its network. Nothing is sent. Raises: BuildError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(("192.0.2.1", 9))  # an address of the documentation, RFC 5737
@@ -202,9 +202,9 @@ def _install(options, absent):
     with tempfile.TemporaryDirectory(prefix="pb_link_deploy_") as scratch:
         folder = Path(scratch)
         client_package.tree(folder / "client", compiled=not options.source)
-        # The form that is not installed is to go: an old .py would be imported before its .mpy.
+        # The other form must be removed: an old .py would be imported before its .mpy.
         ours, stale = _forms() if options.source else reversed(_forms())
-        _record(options.port, ours + stale)  # from here on whatever is there of these is this program's
+        _record(options.port, ours + stale)  # from here on all existing files of these names are this program's
         _mpremote(options.port, "mip", "install", folder / "client" / "package.json", failure=UNCOPIED)
         _mpremote(options.port, "exec", REMOVE % stale, failure=UNCOPIED)
         _record(options.port, ours)
@@ -218,5 +218,5 @@ def _install(options, absent):
 
 
 def _record(port, names):
-    """Write on the board what is this program's there."""
+    """Writes the list of this program's files on the board."""
     _mpremote(port, "exec", WRITE % (RECORD, "\n".join(names) + "\n"), failure=UNCOPIED)

@@ -1,4 +1,4 @@
-"""What is to be written into an ESP8266's flash, and where: decided from files, before anything is touched.
+"""The plan for an ESP8266's flash: what is written, and where. It is made from files, before anything is changed.
 
 The layout comes from firmware/manifest.json. Every refusal says what is wrong and what to do.
 """
@@ -49,16 +49,16 @@ class Manifest:
 
     @property
     def sizes(self):
-        """Sizes of flash that there are images for, as in the manifest: 2MiB."""
+        """Returns the sizes of flash that there are images for, as in the manifest: 2MiB."""
         return self.facts["flash_sizes"]
 
     @property
     def build(self):
-        """Board and variant of the MicroPython that the images go with."""
+        """Returns board and variant of the MicroPython that the images go with."""
         return self.facts["micropython"]["board"]
 
     def parts(self, size):
-        """What is ours in a flash of that size."""
+        """Returns our own parts in a flash of that size."""
         for facts, data in self._images:
             if size in facts["flash_sizes"]:
                 what = "the bridge, a ROMFS" if facts["file"].endswith(".romfs") else "file system with main.py"
@@ -121,7 +121,7 @@ def check_micropython(data, manifest):
 
 
 def doubt(version, manifest):
-    """Returns what is to be said of a MicroPython that is newer than what the images were compared with, or None."""
+    """Returns a warning about a MicroPython newer than those that the images were compared with, or None."""
     newest = manifest.facts["micropython"]["same_bytecode"][-1]
     if version[:2] > tuple(map(int, newest.split(".")))[:2]:
         return f"That is newer than what these images are known to fit. If the bridge does not start, take {newest}."
@@ -151,5 +151,5 @@ def plan(micropython, manifest, size):
 
 
 def show(parts):
-    """Returns lines of text: what goes where."""
+    """Returns lines of text with each part and its place."""
     return [f"  {part.offset:#08x}  {len(part.data):9,} bytes  {part.name}: {part.what}" for part in parts]

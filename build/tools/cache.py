@@ -1,4 +1,4 @@
-"""The folder of what was downloaded and built: where it is, its lock, how a binary enters and leaves it.
+"""The folder of downloads and built files: its place, its lock, how a binary enters and leaves it.
 
 `.cache/` in the project, or PB_LINK_CACHE. Finished binaries carry a hash in their name and appear by an atomic
 rename, so a reader needs no lock; whoever builds holds the lock.
@@ -58,7 +58,7 @@ def _created(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BuildError(f"{folder} cannot be made ({error.strerror}). Name another in PB_LINK_CACHE.") from None
-    # What is found here is executed: a folder that someone else made in a shared place is refused.
+    # Files found here are executed. So a folder that someone else made in a shared place is refused.
     if folder.stat().st_uid != os.getuid() or not os.access(folder, os.W_OK):
         raise BuildError(f"{folder} is not yours to write. Name another in PB_LINK_CACHE.")
     return folder

@@ -1,4 +1,4 @@
-"""What Debian provides: missing packages, and the source of MicroPython, checked by apt.
+"""Packages and source from Debian: missing packages, and the source of MicroPython, checked by apt.
 
 Nothing of the system's apt configuration changes: the source is looked up with lists and a cache of our own. The
 archive's address is the one that the machine already uses.
@@ -65,7 +65,7 @@ def in_ci():
 
 
 def _rights():
-    """Returns the words before a command that make it root's, or None if there are none without asking."""
+    """Returns the words before a command that run it as root, or None if root needs a password."""
     if os.geteuid() == 0:
         return []
     if in_ci() and output_of(["sudo", "-n", "true"]) is not None:
@@ -102,7 +102,7 @@ def fetch_micropython(folder):
                     failures.append(f"{suite}: no version from {PINNED_VERSION} on")
             except BuildError as error:
                 failures.append(f"{suite}: {error}")
-                break  # the next suite of an archive that does not answer will not do better
+                break  # the next suite of an archive that does not answer will not answer either
     raise MissingTool(
         "The source of MicroPython could not be downloaded. Is the network up, and are the sources in /etc/apt "
         f"right? {WITHOUT_DEBIAN}\n" + "\n".join(failures)
@@ -147,7 +147,7 @@ def _numbers(version):
 
 
 class _Apt:
-    """apt with lists, sources and cache of its own, for one suite's source packages."""
+    """apt with its own lists, sources and cache, for one suite's source packages."""
 
     def __init__(self, folder, archive, suite, keyring):
         self._folder = folder

@@ -1,7 +1,7 @@
-"""What a manifest freezes: the list of its files, their hash, a staged copy that is built from, and one of C sources.
+"""The files that a manifest freezes: their list, their hash, a staged copy to build from, and one of C sources.
 
-Building from a copy has two uses: the binary holds exactly what was hashed, also while someone edits; and make never
-sees the project's own path, which may hold spaces.
+Building from a copy has two advantages. The binary holds exactly what was hashed, even if someone edits meanwhile. And
+make never sees the project's own path, which may contain spaces.
 """
 
 import hashlib

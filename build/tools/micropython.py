@@ -150,7 +150,7 @@ class _Builder:
         return self._on_chip("chip", MANIFEST_CHIP)
 
     def _on_chip(self, name, manifest):
-        """An interpreter with the chip's modules in C that freezes what the manifest says; all share their objects."""
+        """Builds an interpreter with the chip's modules in C and the manifest's files; all share their objects."""
         with cache.locked(self._folder):
             source = self._source()
             files = frozen.frozen_files(source, manifest)
@@ -175,7 +175,7 @@ class _Builder:
         return self._with_modules("failing", 64, [BORDER, FAILING])
 
     def _with_modules(self, name, bits, sources, *words):
-        """An interpreter without threads that has these modules in C."""
+        """Builds an interpreter without threads that has these modules in C."""
         with cache.locked(self._folder):
             modules = self._folder / f"modules-{name}"
             copies = frozen.mirror_modules(sources, modules)

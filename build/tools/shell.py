@@ -1,4 +1,4 @@
-"""Running other programs: progress to stderr, output to a log, failures as one readable error."""
+"""Runs other programs: progress to stderr, output to a log, each failure as one readable error."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 LOG_TAIL_LINES = 30  # of a failed program's output, shown in the error
 
-# What an outer make hands down would change the build: its flags, its job server, its variables.
+# Variables from an outer make that would change the build: its flags, its job server, its variables.
 _MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS")
 _BUILD_VARIABLES = (
     "BUILD", "CFLAGS", "CFLAGS_EXTRA", "CPPFLAGS", "CROSS_COMPILE", "FROZEN_MANIFEST", "LDFLAGS", "V", "VARIANT"
@@ -14,7 +14,7 @@ _BUILD_VARIABLES = (
 
 
 class BuildError(Exception):
-    """Something that the user can put right; the text says what and how."""
+    """A problem that the user can correct; the text says what and how."""
 
 
 class MissingTool(BuildError):

@@ -1,4 +1,4 @@
-"""What the wheel holds, and under which names."""
+"""The content of the wheel, and the names in it."""
 
 import shutil
 
@@ -28,7 +28,7 @@ def write(root, folder):
 
 
 def _modules(paths):
-    """The dotted names of these sources and of the folders that they are in: not every package has an __init__.py."""
+    """Returns the dotted names of these sources and of their folders: not every package has an __init__.py."""
     names = set()
     for path in paths:
         parts = path.with_suffix("").parts

@@ -1,4 +1,4 @@
-"""What hatchling calls to fill the wheel: pb_link, and the other packages below it with their imports rewritten."""
+"""The build hook that hatchling calls: it adds pb_link, and the other packages below it with rewritten imports."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ from build.wheel import contents  # noqa: E402
 
 
 class WheelHook(BuildHookInterface):
-    """Named in pyproject.toml."""
+    """The hook, named in pyproject.toml."""
 
     def initialize(self, version, build_data):
         """See hatchling's documentation of build hooks. Raises: RuntimeError for an editable installation."""

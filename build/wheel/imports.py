@@ -11,7 +11,7 @@ TOP = "pb_link"
 
 
 def rewritten(source, modules, name="<source>"):
-    """The source with every import of one of the modules, and every text that is the dotted name of one, below TOP.
+    """Returns the source with every import of a module, and every text that is the dotted name of one, below TOP.
 
     Args: source: str, Python; modules: set of dotted names, "server" and "server.listener"; name: for errors.
     Raises: SyntaxError; ValueError for an import that is not understood, and for an f-string that begins with a module
@@ -39,14 +39,14 @@ def rewritten(source, modules, name="<source>"):
 
 
 def _refuse_made_name(node, modules, name):
-    """A module's name that is made when the program runs would not be found below TOP."""
+    """Refuses a module's name that is made when the program runs: it would not be found below TOP."""
     first = node.values[0] if node.values else None
     if isinstance(first, ast.Constant) and first.value.endswith(".") and first.value[:-1] in modules:
         raise ValueError(f"{name}, line {node.lineno}: write names of modules whole, not by an f-string")
 
 
 def _replaced(lines, node, old, new, name):
-    """The edit that puts new in the place of old, which begins in the first line of the node."""
+    """Returns the edit that puts new in the place of old, which begins in the first line of the node."""
     line = node.lineno - 1
     at = lines[line].find(old.encode(), node.col_offset)
     if at < 0:
@@ -55,7 +55,7 @@ def _replaced(lines, node, old, new, name):
 
 
 def _import(node, name):
-    """`import server` binds `server`; `import server.listener` does, too, and so must what takes its place."""
+    """Handles imports: `import server` and `import server.listener` both bind `server`; so must the replacement."""
     alias = node.names[0]
     if len(node.names) != 1 or node.lineno != node.end_lineno:
         raise ValueError(f"{name}, line {node.lineno}: one module a line in an import, please")
