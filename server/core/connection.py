@@ -377,7 +377,7 @@ class Connection:
         return True
 
     def settled(self):
-        """True if no line is on its way between the store and the application."""
+        """True if no line is in transit between the store and the application."""
         return self._session is None or self.fault or self._reading.settled
 
     def look_again(self):

@@ -78,11 +78,11 @@ def _index(runs, name):
 
 
 def _common_past(runs, named, sent, end):
-    """Returns (index in `runs` of the last run that the client knows too, number of the first line that may be another
-    one for the client), or None if it knows none of these.
+    """Returns (index in `runs` of the last run that the client knows too, number of the first line that may be a
+    different one at the client), or None if it knows none of these runs. See docs/protocol.md section 6.
 
-    named: [(name, start)] that the client remembers, the last one first; sent: what the present run has sent may
-    reach up to this number; end: of the outbox.
+    named: [(name, start)] that the client remembers, the last one first; sent: the present run may have sent lines
+    before this number; end: number after the last line of the outbox.
     """
     for back in range(len(named)):
         at = _index(runs, named[back][0])

@@ -17,7 +17,7 @@ class Resuming:
     def __init__(self, client_id, events, storing):
         self.pace = Pace()
         self._storing = storing
-        self._waking = None  # task that sets it
+        self._waking = None  # task that sets `storing` when the wait is over
         self._transport = None  # of the present connection
         self._client_id = client_id
         self._events = events

@@ -99,7 +99,9 @@ class Store:
 
     async def look(self, client_id, owner, number):
         """Returns: (number, line) of the oldest safe line in the inbox from this number on, or None. Changes nothing.
-        One that is being given back may be shown before that is safe."""
+
+        A line that is being given back may be returned before that is safe.
+        """
         raise NotImplementedError("look")
 
     async def take(self, client_id, owner):
@@ -123,8 +125,8 @@ class Store:
     # The outbox
 
     def outbox_room(self, client_id, size):
-        """True if a line of size bytes may be put now: the outbox is empty, or with this line costs at most its limit
-        while all lines of all clients cost less than theirs. Raises: as `inbox_room`."""
+        """True if a line of `size` bytes may be put now: the outbox is empty, or costs at most its limit with this
+        line while all lines of all clients cost less than their limit. Raises: as `inbox_room`."""
         raise NotImplementedError("outbox_room")
 
     async def put(self, client_id, owner, line):
@@ -173,7 +175,7 @@ class Store:
 
     async def backlogs(self):
         """Returns: list of a dict for each client with lines in its outbox, sorted by id: id, lines, bytes (without
-        LINE_COST), away_s. What a call does that has not returned may be in it or not."""
+        LINE_COST), away_s. The effect of a call that has not returned may be included or not."""
         raise NotImplementedError("backlogs")
 
     @property

@@ -103,7 +103,7 @@ class Gateway:
         """Handle a change of the clients that may connect. It must return at once."""
 
     def metrics(self):
-        """Return a list of (name, type, help, value) for Prometheus. Names begin with that of the gateway."""
+        """Return a list of (name, type, help, value) for Prometheus. Each name begins with the name of the gateway."""
         return []
 
 

@@ -62,7 +62,7 @@ def boolean(default):
 
 
 def text(default, rule, fits=None):
-    """Returns the Setting of a str. It may be empty if the default is; any other one must fit."""
+    """Returns the Setting of a str. It may be empty if the default is; any other value must fit."""
     return Setting(default, str, rule, _or_empty(default, fits))
 
 

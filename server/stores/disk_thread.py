@@ -1,8 +1,12 @@
 """The thread that waits for the disk, so that the event loop does not wait.
 
-A disk thread has `start(function, done)`: call function() after those of earlier starts, and then done(result, error)
-in the loop that runs now, if it still does; `orphaned()`: True if another loop runs than at the last start; `join()`:
-return when every function has been called; `close()`: the same, and end.
+A disk thread has these methods:
+
+- `start(function, done)`: have function() called after those of earlier starts, and then done(result, error) in the
+  event loop that runs now, if it still runs then;
+- `orphaned()`: True if another loop runs than at the last start;
+- `join()`: return when every function has been called;
+- `close()`: as `join`, and then end the thread.
 """
 
 import asyncio

@@ -136,7 +136,7 @@ class Record:
         self.next_number = 0
         self.base = 0
         self.inbox = []
-        self.inbox_first = 0  # number of its oldest line, or of the next one
+        self.inbox_first = 0  # number of its oldest line, or of the next line if it is empty
         self.inbox_cost = 0
         self.outbox = []
         self.outbox_cost = 0

@@ -25,7 +25,7 @@ def restore(backup, path):
     Returns: name of the file that now holds the old store, or None if there was none. Raises: StoreError; then nothing
     has been changed.
     """
-    from server.stores.sqlite_file import SQLiteFile  # which finishes what was begun here
+    from server.stores.sqlite_file import SQLiteFile  # imported here, because it imports `finish` from this module
 
     path = os.path.realpath(path)
     if not os.path.isfile(backup):
@@ -55,7 +55,7 @@ def restore(backup, path):
 
 
 def finish(path):
-    """Finish a restore that was begun, if there is one. The caller has the store's lock."""
+    """Complete a restore that has been committed, if there is one. The caller holds the store's lock."""
     if not os.path.exists(path + "-restoring"):
         return
     if os.path.exists(path):
@@ -105,7 +105,7 @@ def _settle(path):
     if not os.path.exists(path):
         return None
     with open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:  # SQLite would remove the `-wal`
+        if file.read(len(_MAGIC)) != _MAGIC:  # no database: SQLite would remove the `-wal`
             return path + ".replaced"
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

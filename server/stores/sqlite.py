@@ -61,8 +61,8 @@ class SQLiteStore(Store):
         self._disk = disk_thread or DiskThread()
         self._clients = {}
         self._next = _Batch()
-        self._flying = None  # the batch that the disk thread has
-        self._gone = None  # StoreGone that a transaction has met
+        self._flying = None  # the batch that the disk thread writes
+        self._gone = None  # StoreGone that a transaction has raised
         self._watching = set()  # Events of calls of `watch`
 
     # The contract: see core/store.py
@@ -159,7 +159,7 @@ class SQLiteStore(Store):
 
     def note(self, client_id, owner, text, at_once=False):
         record = self._owned(client_id, owner)
-        record.note = text  # its row goes with the next thing that is written of it
+        record.note = text  # written with the next change of this record
         if at_once:
             self._write(record)
 
@@ -245,7 +245,7 @@ class SQLiteStore(Store):
         self._next.rows.insert("inbox", record.key, record.inbox_first, (line,))
         self._count(cost((line,)))
 
-    # Limits of all together
+    # The limit of all clients together
 
     def _full(self):
         full = self._total >= self._total_bytes
@@ -317,7 +317,7 @@ class SQLiteStore(Store):
         try:
             self._file.commit(batch.rows, batch.clients)
             self.latency.add(time.perf_counter() - begin)
-        except Exception as error:  # whatever it is, nothing of the batch is safe
+        except Exception as error:  # after any error nothing of the batch is safe
             batch.error = error
 
     def _landed(self, batch):
@@ -354,7 +354,7 @@ class SQLiteStore(Store):
 
 
 class _Record(Record):
-    """The record of a client in RAM: as the file has it, or ahead of it."""
+    """The record of a client in RAM: equal to that in the file, or ahead of it by what is not committed."""
 
     def __init__(self, client_id):
         super().__init__(client_id)
@@ -395,7 +395,7 @@ class _Batch:
     def tell(self, error):
         for future, result, undo in self.waiting:
             if future.done():
-                continue  # it was cancelled: `_commit` has undone it, or will
+                continue  # it was cancelled: `_commit` undoes it
             if future.get_loop().is_closed():
                 if undo is not None and error is None:
                     undo()

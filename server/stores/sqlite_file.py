@@ -25,7 +25,7 @@ from server.stores.sqlite_paths import StoreFiles
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
 SCHEMA_VERSION = 3
-CHECKPOINT_PAGES = 1000  # so much is written into the -wal, by a rough count, before it is moved into the database
+CHECKPOINT_PAGES = 1000  # a checkpoint follows when about so many pages have been written into the -wal
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE client (
@@ -152,7 +152,7 @@ class SQLiteFile:
             database.execute("BEGIN IMMEDIATE")  # fails if it cannot be written
             database.execute("ROLLBACK")
             self._files.begin()
-            self._pages = os.path.getsize(real + "-wal") // 4096  # of a server that was killed
+            self._pages = os.path.getsize(real + "-wal") // 4096  # left by a server that was killed
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"the store {self.path} cannot be written ({error}): "

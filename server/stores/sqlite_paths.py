@@ -26,7 +26,7 @@ except ImportError:  # Windows: a database that is open can be neither deleted n
 # On other systems flock conflicts with SQLite's locks, and would lock out SQLite itself.
 _HAS_LOCKS = fcntl is not None and sys.platform == "linux"
 
-_held = {}  # (device, inode) -> descriptor with the lock, of the stores of this process
+_held = {}  # (device, inode) of each store of this process -> descriptor that has the lock
 
 
 def _leave_to_parent():
@@ -54,7 +54,7 @@ class StoreFiles:
         self._lock = None  # key in _held
         self._known = {}  # path -> (device, inode)
         self._content = None  # of the database
-        self._gone = None  # text of the StoreGone, which lasts
+        self._gone = None  # text of the first StoreGone: every later call raises it again
 
     def lock(self):
         """Lock the database, which must exist. Raises: StoreError; OSError."""

@@ -59,7 +59,7 @@ class Client:
         self._waiting = None  # id of the one that has been sent and not acknowledged
         self._room = TaskFlag()
         self._told = TaskFlag()
-        self._timer = None  # handle of the call of _start_is_over that is to come, for the present connection
+        self._timer = None  # handle of the scheduled call of _start_is_over, for the present connection
 
     async def serve(self, transport):
         """Serve this connection until it ends. Raises the cause: OSError, EOFError, LinkError."""
@@ -78,7 +78,7 @@ class Client:
             self._restored = True
             if self._memory.restore(connection.state):
                 self._session = Session(ticks_diff, first=self._memory.number)
-        connection.note(self._memory.note())  # what has not come into the store may have been lost there, note and line
+        connection.note(self._memory.note())  # after a failure of the store, what it had not stored may be lost
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)
         connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._memory.epoch), welcome)
@@ -209,7 +209,7 @@ class Client:
     def _write(self, data):
         self._transport.put(data)
 
-    # The session's other half, in this process
+    # The server's end of the session, in this process
 
     def _take(self, frame):
         """Handle a frame from the server's half."""

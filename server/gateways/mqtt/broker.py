@@ -31,10 +31,10 @@ ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
 ACK_S = 30.0  # for its acknowledgement of a publication
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # both ends wait for each other: 40 ms a line otherwise
-_LOOKS = 6  # in a keepalive time, whether it is time for a PINGREQ; aiomqtt looks every second, each connection does
+_LOOKS = 6  # tests per keepalive time whether a PINGREQ is due; aiomqtt does one a second for each connection
 _NEVER_RETAINED = 2  # MQTT 5, 3.8.3.1: "Do not send retained messages at the time of the subscribe"
 _LOGGER = logging.getLogger("server.mqtt")
-_LOGGER.addHandler(logging.NullHandler())  # every fault comes as an exception
+_LOGGER.addHandler(logging.NullHandler())  # every fault is raised as an exception
 _LOGGER.propagate = False
 
 
@@ -58,7 +58,7 @@ class Broker(aiomqtt.Client):
         self.repeated = 0  # messages that the broker has marked as sent before
         self.overrun = 0  # messages with QoS 0 that were dropped
         self._waiting = 0  # bytes
-        self._full = False  # a message did not fit, which the broker is to send again
+        self._full = False  # a message did not fit: the broker has to send it again
         self.left = False
         self._places = None
         self._publishing = set()  # tasks
@@ -67,7 +67,7 @@ class Broker(aiomqtt.Client):
         self.pending_calls_threshold = settings.in_flight
         self._client.manual_ack_set(True)
         for future in (self._connected, self._disconnected):
-            future.add_done_callback(lambda future: future.cancelled() or future.exception())  # it has been seen
+            future.add_done_callback(lambda future: future.cancelled() or future.exception())  # else asyncio logs it
 
     async def start_publish(self, topic, payload, *, retain=False, number=None):
         """Returns a task that ends when the broker has acknowledged. Waits for a place in flight.
@@ -98,7 +98,7 @@ class Broker(aiomqtt.Client):
         """Tell the broker that a message is safe. It must be called for every message, in their order."""
         self._client.ack(message.mid, message.qos)
         self._waiting -= len(message.payload) + MESSAGE_COST
-        if self._full and not self._waiting:  # what is not acknowledged comes again with the next connection
+        if self._full and not self._waiting:  # on the next connection the broker repeats what is not acknowledged
             self._fail("the broker has sent more than can be held, and is to send the rest again")
 
     async def ended(self):
@@ -120,7 +120,7 @@ class Broker(aiomqtt.Client):
         sock = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # the loop reads its end, and closes it
+                sock.shutdown(socket.SHUT_RDWR)  # the loop reads the end of the stream, and closes the socket
 
     async def _misc_loop(self):
         while self._client.loop_misc() == 0:  # MQTT_ERR_SUCCESS
@@ -129,7 +129,8 @@ class Broker(aiomqtt.Client):
     # paho's callbacks
 
     def _on_socket_register_write(self, client, userdata, sock):
-        """Register the socket at once. aiomqtt does it in the loop's next round: another connection may have it."""
+        """Register the socket at once. aiomqtt does it in the loop's next round, when another connection may use its
+        descriptor."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # the thread that connects
@@ -140,7 +141,7 @@ class Broker(aiomqtt.Client):
     def _write(self):
         try:
             self._client.loop_write()
-        except Exception as error:  # as aiomqtt: whatever it is, the connection has ended
+        except Exception as error:  # as in aiomqtt: any error ends the connection
             self._fail(f"{type(error).__name__}: {error}")
 
     def _on_connect(self, client, userdata, flags, reason_code, properties=None):
@@ -149,7 +150,7 @@ class Broker(aiomqtt.Client):
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(self, client, userdata, flags, reason_code, properties=None):
-        if not self._connected.done():  # aiomqtt would wait for its time to be up
+        if not self._connected.done():  # aiomqtt would wait for its time-out
             self._connected.set_exception(aiomqtt.MqttError("the broker has closed the connection before it began"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
@@ -163,7 +164,7 @@ class Broker(aiomqtt.Client):
         if message.qos == 0 and self._waiting >= RECEIVE_MAXIMUM * MESSAGE_COST:
             self.overrun += 1
         elif self._full or self._waiting + size > MAX_WAITING:
-            self._full = True  # from now on all of them, or their order would be another one
+            self._full = True  # no later message is accepted either, to keep their order
         else:
             self._waiting += size
             self.repeated += message.dup

@@ -132,7 +132,7 @@ class BrokerSession:
         self._connection = gateway.host.registry.get(client_id)
         self._since = None  # when the present connection to the broker began
         self._oldest = None  # ((store, number), task) of the oldest line in flight, if it has been looked at
-        self._moved = False  # a line has, either way, over the present connection
+        self._moved = False  # a line was moved, in either direction, over the present connection
         self._entities = set()  # topics that the client has announced
         self._ending = self._forget = False
 
@@ -194,7 +194,7 @@ class BrokerSession:
         ended.cancel()
         await asyncio.wait((leaving, ended))
         for task in (leaving, ended):
-            task.cancelled() or task.exception()  # it has been told
+            task.cancelled() or task.exception()  # it has been logged
 
     async def _take_leave(self, broker, sent):
         await self._commit_lines(sent, lambda: self._oldest is None and sent.empty())
@@ -227,7 +227,7 @@ class BrokerSession:
     # From the client
 
     async def _publish_lines(self, broker, sent):
-        """Publish line after line, and put ((store, number), task that ends with the acknowledgement) into `sent`."""
+        """Publish lines, and put ((store, number), task that ends with the acknowledgement) into `sent` for each."""
         start = 0
         while True:
             store, number, line = await self._connection.next_after(None, 0, start, TITLE)
@@ -257,7 +257,7 @@ class BrokerSession:
             self._oldest = None
 
     def _publication(self, line):
-        """Returns (topic, payload, retain) for a line of the client's."""
+        """Returns (topic, payload, retain) for a line from the client."""
         if self._settings.discovery and is_announcement(line):
             try:
                 topic, payload = discovery_message(line, self.client_id, self.base, self._settings.discovery)
@@ -266,7 +266,7 @@ class BrokerSession:
                     self._entities.discard(topic)
                     raise ValueError(f"the client has announced {MAX_ENTITIES} entities, which is the most")
                 return topic, payload, True
-            except ValueError as error:  # it is published as any other line, and not lost
+            except ValueError as error:  # it is not lost: it is published like any other line
                 self._refuse("announcement", error)
         return f"{self.base}/up", line, False
 
@@ -300,7 +300,7 @@ def _level_character(character):
 
 
 def message_line(payload):
-    """Returns the line (str) that is in the payload (bytes). Raises: ValueError that says why there is none."""
+    """Returns the line (str) in the payload (bytes). Raises: ValueError that says why the payload is not a line."""
     try:
         line = payload.decode()
     except UnicodeDecodeError as error:
@@ -315,7 +315,7 @@ async def _until_end(broker):
         await broker.ended()
     except _FAULTS:
         raise
-    except Exception as error:  # paho's, about what the broker sends
+    except Exception as error:  # from paho, about what the broker sends
         raise MqttError(f"{type(error).__name__}: {error}") from None
 
 

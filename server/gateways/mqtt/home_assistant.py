@@ -65,7 +65,7 @@ def discovery_message(line, client_id, base, prefix):
         availability_topic=f"{base}/status", payload_available="online", payload_not_available="offline",
         device={"identifiers": [node], "name": client_id}, origin={"name": "pb_link"},
     )  # fmt: skip
-    if "value" in members:  # where the line has no such member Home Assistant keeps the last state
+    if "value" in members:  # if a line has no such member, Home Assistant keeps the last state
         config["value_template"] = "{{ value_json.%s | default(this.state) }}" % members["value"]
     return topic, json.dumps(config).encode()
 

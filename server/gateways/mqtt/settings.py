@@ -50,7 +50,7 @@ DESCRIPTION = Description(
 
 
 def read_password(settings, secrets):
-    """Returns the password, or None. secrets: as in Host. Raises: SettingsError, OSError; none shows it."""
+    """Returns the password, or None. secrets: as in Host. Raises: SettingsError, OSError, which do not show it."""
     password = secrets["password"]()
     if password is not None and not settings.username:
         raise SettingsError("there is a password for MQTT and no username: set username in [mqtt]")
