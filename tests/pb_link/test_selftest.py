@@ -1,4 +1,4 @@
-"""The levels that the self test sees on fake pins. tests/sim/test_selftest.py has the whole of it."""
+"""The levels that the self test sees on fake pins. tests/sim/mpy/test_selftest.py has the whole of it."""
 
 import unittest
 
