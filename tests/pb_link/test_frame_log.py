@@ -12,20 +12,8 @@ from protocol.limits import ACK_DELAY_MS, MAX_FRAME
 from protocol.responder import Responder
 from protocol.server_session import ServerSession
 from protocol.session import Session
+from tests.pb_link.idle_pin import Pin
 from tests.protocol.wire import KEY, RUN, START, ticks_diff
-
-
-class Pin:
-    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
-
-    def init(self, mode, pull=None, *, value=None):
-        pass
-
-    def __call__(self, level=None):
-        return 1
-
-    def irq(self, handler=None, trigger=0):
-        pass
 
 
 def app(verbose):

@@ -10,22 +10,10 @@ from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from protocol.errors import LinkDown
+from tests.pb_link.idle_pin import Pin
 
 LIMIT_MS = 20
 ROUNDS = 60
-
-
-class Pin:
-    IN, OUT, PULL_UP, IRQ_FALLING = 0, 1, 1, 2
-
-    def init(self, mode, pull=None, *, value=None):
-        pass
-
-    def __call__(self, level=None):
-        return 1
-
-    def irq(self, handler=None, trigger=0):
-        pass
 
 
 class App(AppBase):
