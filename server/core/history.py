@@ -24,7 +24,7 @@ from protocol.server_session import run_entry
 
 # Runs in one list. Each start of the server adds one, until the client connects and names its last run.
 RUNS = 24
-# The client's named run is the last of MAX_RUNS, and the one that it was told ends as many others.
+# Places that `begin_run` leaves alone: MAX_RUNS up to the run that the client named, and the rest up to the one told.
 _KEPT = 2 * MAX_RUNS - 1
 
 

@@ -225,8 +225,6 @@ def load_app(name):
     return found
 
 
-
-
 def open_file_limit():
     """Raise the limit on open files as far as possible. Returns it, or None if there is none."""
     try:
