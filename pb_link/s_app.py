@@ -1,6 +1,6 @@
 """The server's demo: `python3 -m pb_link.s_app` or `micropython -m pb_link.s_app`.
 
-Answers each JSON line of the client demo with [its count, a count of its own].
+Answers each line with JSON: [a count of its own, the count of the client demo's line, or the text of any other].
 On SIGUSR1 (CPython) it closes its listener and opens it again.
 """
 
@@ -14,11 +14,19 @@ from pb_link.settings import FILE, read_or_create
 PAUSE_S = 2  # the listener stays closed for this long
 
 
+def counted(line):
+    """Returns the count in a line of the client demo, or the text of another client's line."""
+    try:
+        return json.loads(line)[0]
+    except (ValueError, TypeError, IndexError, KeyError):
+        return line.rstrip("\n")
+
+
 async def receiver(conn, answers):
     while True:
         line = await conn.readline()
         print("received", line.strip())
-        answers.append(json.loads(line)[0])
+        answers.append(counted(line))
 
 
 async def sender(conn, answers):

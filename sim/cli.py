@@ -128,7 +128,7 @@ def _add_up(commands):
     parser.add_argument("--ssid", help="the network takes only this one (default: any credentials)")
     parser.add_argument("--password", default="", help="with --ssid")
     stored = parser.add_mutually_exclusive_group()
-    stored.add_argument("--stored-wifi", action="store_true", help="the ESP8266 has the network's credentials stored")
+    stored.add_argument("--stored-wifi", action="store_true", help="with --ssid: the ESP8266 has stored it")
     stored.add_argument(
         "--stored-elsewhere", action="store_true",
         help="the ESP8266 has stored another network, which is in range and does not lead to the server",

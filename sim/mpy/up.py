@@ -27,10 +27,13 @@ def log(board, text):
 
 
 def wifi_of(options):
-    """Returns (Air, credentials that the ESP8266 has stored, or None) according to the options."""
+    """Returns (Air, credentials that the ESP8266 has stored, or None) according to the options.
+
+    A network that takes any credentials is stored: a client that configures no ssid is to find it as well.
+    """
     credentials = ("stored", "") if options.ssid is None else (options.ssid, options.password)
     networks = [wifi.Network() if options.ssid is None else wifi.Network(*credentials)]
-    stored = credentials if options.stored_wifi else None
+    stored = credentials if options.stored_wifi or options.ssid is None else None
     if options.stored_elsewhere:
         stored = wifi.ELSEWHERE
         networks.insert(0, wifi.Network(*wifi.ELSEWHERE, server=False))

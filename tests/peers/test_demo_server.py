@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from pb_link.s_app import counted
 from tests.peers.processes import ROOT, running, up, write_settings
 
 
@@ -38,6 +39,14 @@ def test_demo_client_waits_for_a_server_that_is_started_later(tmp_path, boards):
         client.wait_for("No initial server connection: waiting for one")
         with running([sys.executable, "-m", "pb_link.s_app"], tmp_path):
             client.wait_for("received [1, 1]")
+
+
+@pytest.mark.parametrize(
+    ("line", "answered"),
+    [("[7, 30000]\n", 7), ("ping\n", "ping"), ("[]\n", "[]"), ("7\n", "7"), ("{}\n", "{}"), ("\n", "")],
+)
+def test_demo_server_answers_a_line_of_any_client(line, answered):
+    assert counted(line) == answered
 
 
 def test_examples_serve_each_other(tmp_path, boards):

@@ -1,5 +1,6 @@
 """MicroPython's raw REPL, for the unix port, which has none: what mpremote speaks to a board. Run by MicroPython, with
-a pseudo-terminal as stdin and stdout. Source: MicroPython, docs/reference/repl.rst.
+a pseudo-terminal as stdin and stdout. Arguments, if any: the release that it gives as its own, major and minor.
+Source: MicroPython, docs/reference/repl.rst.
 """
 
 import io
@@ -32,6 +33,17 @@ def read_code():
             code.append(byte)
 
 
+class OtherRelease:
+    """The module sys, with another release."""
+
+    class implementation:
+        name = "micropython"
+        version = tuple(int(word) for word in sys.argv[1:]) + (0,)
+
+    def __getattr__(self, name):
+        return getattr(sys, name)
+
+
 def serve():
     scope = {"__name__": "__main__"}
     while True:
@@ -52,4 +64,6 @@ def serve():
         sys.stdout.write("\x04" + error.getvalue() + "\x04>")
 
 
+if len(sys.argv) > 1:
+    sys.modules["sys"] = OtherRelease()
 serve()

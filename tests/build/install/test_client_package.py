@@ -113,12 +113,15 @@ def served(folder):
 
 
 @contextlib.contextmanager
-def board(interpreter, folder):
-    """A real MicroPython whose raw REPL is behind a pseudo-terminal, as a board's behind a serial port."""
+def board(interpreter, folder, release=None):
+    """A real MicroPython whose raw REPL is behind a pseudo-terminal, as a board's behind a serial port.
+
+    release: (major, minor) that it gives as its own; None: what it is.
+    """
     ours, theirs = os.openpty()
     tty.setraw(theirs)
     environment = dict(os.environ, MICROPYPATH=f".frozen:{folder / 'lib'}")
-    command = [interpreter, REPL]
+    command = [interpreter, REPL, *map(str, release or ())]
     process = subprocess.Popen(command, cwd=folder, stdin=ours, stdout=ours, stderr=ours, env=environment)
     try:
         yield os.ttyname(theirs)
