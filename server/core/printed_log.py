@@ -14,6 +14,7 @@ _TEXTS = {
     "line_held": (
         "{client}: a line of {bytes} bytes is held, and those behind it: the client takes {longest} bytes at most"
     ),
+    "same_id": "{client}: {reason} ({peer}, {other})",
     "subscriber_failed": "a subscriber has failed at the event {of}: {error} ({at})",
     "subscriber_failed_more": "{count} more failures of subscribers",
 }

@@ -6,9 +6,12 @@ import asyncio
 from primitives.platform import sleep_ms, ticks_ms
 from server.core.history import Comparison, is_crowded
 from server.core.pace import Pace
+from server.core.rivals import Rivals
 
 # Number of the client's epochs that this process remembers to have served: two boards with one id may alternate.
 _MET = 4
+# The reason of "same_id", which is for people.
+SAME_ID = "two boards have this id and replace each other's connection: give one of them an id and a key of its own"
 
 
 class Resuming:
@@ -16,6 +19,7 @@ class Resuming:
 
     def __init__(self, client_id, events, storing):
         self.pace = Pace()
+        self._rivals = Rivals()
         self._storing = storing
         self._waking = None  # task that sets `storing` when the wait is over
         self._transport = None  # of the present connection
@@ -43,6 +47,9 @@ class Resuming:
         self.pace.begin(transport.may_wait)
         self._welcomed = welcomed
         self._epoch = epoch
+        other = self._rivals.met(epoch, transport.peer)
+        if other is not None:
+            self._events.tell("same_id", self._client_id, peer=transport.peer, other=other, reason=SAME_ID)
 
     def ended(self, transport):
         """Note that a connection has ended. It counts only if it is the present one."""

@@ -35,6 +35,7 @@ GROWTH_KIB = 40000  # from a tenth of the run on
 
 
 class Impatient:
+    peer = "here"
     may_wait = False
 
 
