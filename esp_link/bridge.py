@@ -56,6 +56,11 @@ _SMALL_PAYLOAD = const(22)
 # Control records that wait for the client; the oldest report gives way.
 _MAX_CONTROLS = const(8)
 
+# Codes of BAD_SERVER: docs/protocol.md section 7. Those that are not here come from `tcp.connect`.
+_NOT_KNOWN = const(0)
+_NO_LISTENER = const(1)
+_NO_ANSWER = const(2)
+
 # Of what control.decode_config returns.
 _I_PORT = const(0)
 _I_SERVER = const(1)
@@ -83,7 +88,7 @@ class Bridge:
     i2c: machine.I2C or machine.SoftI2C: the controller of the bus that the client is on.
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
-    join: coroutine function (ssid, password, leave) -> 0, 1, 2: esp_link.wifi.join of the chip's station.
+    join: coroutine function (ssid, password, leave) -> int: esp_link.wifi.join of the chip's station.
     connect: coroutine function (host, port) -> socket: esp_link.tcp.connect, or its like.
     urandom: os.urandom, or its like.
     mem_free: function that collects garbage and returns the free heap, bytes.
@@ -103,7 +108,7 @@ class Bridge:
         self._times = times = Countdowns(_T_COUNT)
         self._uplink = Uplink(connect, self._wake.set, self._start, times)
         self._config = None
-        self._untold = ()  # kinds of failure that the client would be told of, each once
+        self._told = 0  # failures that the client knows of, since it was configured or had a session: a bit each
         self._controls = []  # records for the client, oldest first
         self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
@@ -291,7 +296,7 @@ class Bridge:
             return
         self._config = config
         self._times.start(_T_REPORT, config[_I_REPORT_S] * 1000)
-        self._untold = (control.BAD_WIFI, control.BAD_SERVER)
+        self._told = 0
         self._uplink.end()
         self._queue(control.RELEASE_RECORD)
 
@@ -347,18 +352,21 @@ class Bridge:
             joined = await self._join(config[_I_SSID], config[_I_PASSWORD], tries <= 0)
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
-            if not joined:
-                self._tell_once(control.BAD_WIFI)
+            if joined <= 0:
+                self._tell_once(control.BAD_WIFI, -joined)
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
             tries -= 1
-            if await self._connected(config, joined == 1 or tries > _TRIES):
+            tell = joined == 1 or tries > _TRIES  # else another network is to be tried before anybody is told
+            if await self._connected(config, tell):
                 self._times.start(_T_BRIEF, _GOOD_CONNECTION_MS)
                 number = self._uplink.number
                 self._queue(bytes((control.UP, number)))
-                if await self._uplink.serve(config[_I_TIMEOUT_MS]):
+                why = await self._uplink.serve(config[_I_TIMEOUT_MS])
+                if not why:
                     tries = _LATER_TRIES
-                self._queue(bytes((control.DOWN, number)))
+                    self._told = 0
+                self._queue(bytes((control.DOWN, number, why if tell else 0)))
                 pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
             await sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RECONNECT_LAST_MS)
@@ -367,16 +375,22 @@ class Bridge:
         """Open a connection to the server; returns True if it is open. tell: the client is told if not."""
         try:
             await self._uplink.open(config[_I_SERVER], config[_I_PORT])
-        except OSError:
+        except OSError as error:
             if self._config is config and tell:
-                self._tell_once(control.BAD_SERVER)
+                why = error.args and error.args[0]
+                if why in (104, 111):  # ECONNRESET, which lwIP has for a refused connection; ECONNREFUSED
+                    why = _NO_LISTENER
+                elif why in (103, 110, 113):  # ECONNABORTED, ETIMEDOUT, EHOSTUNREACH
+                    why = _NO_ANSWER
+                elif why not in (2, 3, 4):
+                    why = _NOT_KNOWN
+                self._tell_once(control.BAD_SERVER, why)
             return False
-        if self._config is config:
-            self._untold = ()
         return True
 
-    def _tell_once(self, kind):
-        """Tell the client of a failure, unless it has been told or has had a connection."""
-        if kind in self._untold:
-            self._untold = tuple(other for other in self._untold if other != kind)
-            self._queue(bytes((kind,)))
+    def _tell_once(self, kind, why):
+        """Tell the client of a failure, unless it knows that there is this one."""
+        bit = 1 << (kind - control.BAD_WIFI) * 8 + why
+        if not self._told & bit:
+            self._told |= bit
+            self._queue(bytes((kind, why)))

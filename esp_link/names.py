@@ -20,17 +20,20 @@ _POLL_MS = const(10)
 # The longest answer over UDP.
 _ANSWER_BYTES = const(512)
 _HEADER = const(12)
+# The first argument of what is raised: codes of BAD_SERVER, docs/protocol.md section 7.
+_NO_NAME_SERVER = const(3)
+_NO_HOST = const(4)
 
 
 async def resolve(name):
-    """The IPv4 address of a host, str. Raises: OSError."""
+    """The IPv4 address of a host, str. Raises: OSError with a code and words."""
     import network  # here, since only boards have it
 
     _forget()
     query = encode_query(os.urandom(2), name)
     server = network.WLAN(network.STA_IF).ifconfig()[3]
     if server == "0.0.0.0":
-        raise OSError("no name server is known")
+        raise OSError(_NO_NAME_SERVER, "no name server is known")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -44,7 +47,7 @@ async def resolve(name):
                     return decode_address(buf, n, len(query))
     finally:
         sock.close()
-    raise OSError("no name server answers")
+    raise OSError(_NO_NAME_SERVER, "no name server answers")
 
 
 def _forget():
@@ -59,10 +62,10 @@ def encode_query(number, name):
     query = number + b"\1\0\0\1\0\0\0\0\0\0"
     for label in name.encode().split(b"."):
         if not 0 < len(label) < 64:
-            raise OSError("no name of a host")
+            raise OSError(_NO_HOST, "no name of a host")
         query += bytes((len(label),)) + label
     if len(query) > _HEADER + 254:
-        raise OSError("no name of a host")
+        raise OSError(_NO_HOST, "no name of a host")
     return query + b"\0\0\1\0\1"
 
 
@@ -85,4 +88,4 @@ def decode_address(buf, n, at):
             if buf[at : at + 4] == b"\0\1\0\1" and size == 4 and at + 14 <= n:
                 return "%d.%d.%d.%d" % tuple(buf[at + 10 : at + 14])
             at += 10 + size
-    raise OSError("the name server knows no such host")
+    raise OSError(_NO_HOST, "the name server knows no such host")

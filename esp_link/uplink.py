@@ -18,6 +18,13 @@ _CONNECT_MS = const(8000)
 # WELCOME and REFUSED, bytes: the most that a server sends without a session. The shortest frame of one has 17.
 _NO_SESSION = const(65)
 
+# Why no session came of an attempt: docs/protocol.md section 7, where the other codes are.
+_NO_ANSWER = const(2)
+_CLOSED = const(5)
+_SILENT = const(6)
+_FOREIGN = const(7)
+_UNFINISHED = const(8)
+
 # What is longer is cut into segments by lwIP (docs/hardware.md), of which the last one is not to wait.
 _SEGMENT = const(536)
 
@@ -72,7 +79,7 @@ class Uplink:
         except asyncio.CancelledError:
             if self._connecting is task:
                 raise  # not by `tick`
-            raise OSError("the server does not answer")
+            raise OSError(_NO_ANSWER, "the server does not answer")
         finally:
             self._connecting = None
         self.number = self.number % 255 + 1
@@ -81,7 +88,8 @@ class Uplink:
     async def serve(self, timeout_ms):
         """Relay until the connection ends, for whatever reason; then close it.
 
-        Returns: True if the server has opened a session: whoever else takes connections there says less.
+        Returns: 0 if the server has opened a session: whoever else takes connections there says less. Otherwise why
+            not, a code of DOWN.
         """
         self._relay = FrameRelay()
         self._timeout_ms = timeout_ms
@@ -103,7 +111,14 @@ class Uplink:
             self._socket.close()
             self._socket = None
             self._wake()
-        return self._relay.passed > _NO_SESSION
+        passed = self._relay.passed
+        if passed > _NO_SESSION:
+            return 0
+        if self._relay.fault:
+            return _FOREIGN
+        if passed:
+            return _UNFINISHED
+        return _SILENT if self._times.over(_T_SILENCE) else _CLOSED
 
     def end(self):
         """End the connection. May be called at any time."""

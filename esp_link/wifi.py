@@ -25,7 +25,8 @@ async def join(wlan, idle, joining, ssid, password, leave):
         any other than these, without a connection, is a failure.
     leave: try ssid and password also if another network is joined.
 
-    Returns: 0: no network is joined; 1: one is; 2: one is, and it is not the configured one.
+    Returns: 1: a network is joined; 2: one is, and it is not the configured one; below 0: none is, and this is
+        -1 - wlan.status() as the last attempt left it.
     """
     there = 2 if ssid and not _stores(wlan, ssid) else 1
     if wlan.isconnected():
@@ -34,12 +35,13 @@ async def join(wlan, idle, joining, ssid, password, leave):
     else:
         if wlan.status() != joining:  # the chip tries by itself after boot
             _connect(wlan)
-        if await _joined(wlan, idle, joining):
+        outcome = await _joined(wlan, idle, joining)
+        if outcome > 0:
             return there
         if not ssid:
-            return 0
+            return outcome
     _connect(wlan, ssid, password)
-    return 1 if await _joined(wlan, idle, joining) else 0
+    return await _joined(wlan, idle, joining)
 
 
 def _stores(wlan, ssid):
@@ -60,11 +62,12 @@ def _connect(wlan, *credentials):
 
 
 async def _joined(wlan, idle, joining):
+    """Returns 1 as soon as a network is joined, or what `join` returns for a failure."""
     for passed in range(0, _JOIN_MS, _POLL_MS):
         await sleep_ms(_POLL_MS)
         if wlan.isconnected():
-            return True
+            return 1
         status = wlan.status()
         if status != joining and (status != idle or passed >= _IDLE_MS):
-            return False
-    return False
+            break
+    return -1 - status

@@ -12,8 +12,11 @@ docs/protocol.md section 7.
                                    1  1  number of the new connection, 1..255
     DOWN        bridge -> client   0  1  kind 03
                                    1  1  number of the connection that ended
+                                   2  1  why there was no session, or 0
     BAD_WIFI    bridge -> client   0  1  kind 04
+                                   1  1  why, or 0
     BAD_SERVER  bridge -> client   0  1  kind 05
+                                   1  1  why, or 0
     REPORT      bridge -> client   0  1  kind 06
                                    1  4  connections since the bridge started
                                    5  4  number of this report, from 0
@@ -22,6 +25,10 @@ docs/protocol.md section 7.
                                          what syn had not told of
     RELEASE     bridge -> client   0  1  kind 07
                                    1  3  release of the bridge's firmware
+
+The last byte of DOWN, BAD_WIFI and BAD_SERVER may be absent, as it is from a
+bridge of release 0.2. Its values are in `docs/protocol.md`, and here they have
+no names, which would cost the bridge heap.
 
 The Wi-Fi password travels in CONFIG, in clear, over the wires between the
 two boards, and nowhere else.

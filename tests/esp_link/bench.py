@@ -191,7 +191,7 @@ class FakeClient:
 
 
 class Bench:
-    """Use: `async with Bench() as bench`. `answer` says what a server does: "accept", "refuse", "hang"."""
+    """Use: `async with Bench() as bench`. `answer` says what a server does: "accept", "refuse", "hang", or an OSError."""
 
     def __init__(self, client=True):
         self.bus = Bus()
@@ -218,6 +218,8 @@ class Bench:
         self.attempts.append((now_ms(), host, port))
         if self.answer == "refuse":
             raise OSError(111)
+        if isinstance(self.answer, OSError):
+            raise self.answer
         if self.answer == "hang":
             await asyncio.Event().wait()
         self.sockets.append(FakeTcp())

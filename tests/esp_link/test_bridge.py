@@ -13,6 +13,7 @@ from tests.esp_link.bench import CONFIG, DOWN, UP, Bench
 from tests.link.virtual import now_ms, run
 
 FRAME = b"\0\5hello"
+SESSION = b"\0\x50" + bytes(80)  # more than a server says without one
 
 
 # Order of power
@@ -121,21 +122,27 @@ def test_client_is_told_the_release_of_the_firmware_with_each_new_configuration(
     run(main())
 
 
-def test_later_outages_are_not_told_as_initial_failures():
+def test_each_failure_of_a_later_outage_is_told_once_and_again_after_a_session():
     async def main():
         async with Bench() as bench:
             await bench.connected()
-            bench.answer = "refuse"
-            bench.socket.end()
-            bench.wifi.good = True
-            await bench.pause(20000)
-            bench.wifi.good = False
-            await bench.pause(20000)
-            assert bench.client.kinds() == [UP, DOWN]
-            bench.wifi.good = True
-            bench.answer = "accept"
-            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP])
-            assert [record[1] for record in bench.client.controls] == [1, 1, 2]
+            for outage in (1, 2):
+                bench.socket.feed(SESSION)
+                await bench.pause(100)
+                bench.client.controls.clear()
+                bench.answer = "refuse"
+                bench.socket.end()
+                await bench.pause(20000)
+                bench.wifi.good = False
+                await bench.pause(20000)
+                bench.wifi.good = True
+                await bench.pause(20000)
+                down, server, wifi = bench.client.controls
+                assert down == bytes((DOWN, outage, 0))
+                assert (server, wifi) == (bytes((control.BAD_SERVER, 1)), bytes((control.BAD_WIFI, 0)))
+                bench.answer = "accept"
+                await bench.until(lambda: UP in bench.client.kinds())
+            assert bench.client.controls[-1][1] == 3
 
     run(main())
 
@@ -173,6 +180,73 @@ def test_server_that_does_not_answer_is_a_failure():
             bench.client.configure()
             await bench.until(lambda: bench.client.kinds() == [control.BAD_SERVER])
             assert 8000 <= now_ms() - bench.attempts[0][0] <= 8600
+
+    run(main())
+
+
+FAILURES = [
+    ((111, "refused"), 1),
+    ((104,), 1),
+    ((113,), 2),
+    ((2, "the server does not answer"), 2),
+    ((3, "no name server answers"), 3),
+    ((4, "no name of a host"), 4),
+    ((12,), 0),
+    ((), 0),
+    (("no number",), 0),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), FAILURES, ids=range(len(FAILURES)))
+def test_client_is_told_why_no_connection_could_be_made(error, code):
+    async def main():
+        async with Bench() as bench:
+            bench.answer = OSError(*error)
+            bench.client.configure()
+            await bench.pause(20000)
+            assert bench.client.controls == [bytes((control.BAD_SERVER, code))]
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", range(5))
+def test_client_is_told_why_no_network_could_be_joined(status):
+    async def main():
+        async with Bench() as bench:
+
+            async def join(*wanted):
+                return -1 - status
+
+            bench.wifi.join = join
+            bench.client.configure()
+            await bench.pause(20000)
+            assert bench.client.controls == [bytes((control.BAD_WIFI, 1 + status))]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("says", "ends", "code"),
+    [
+        (b"", True, 5),
+        (b"", False, 6),
+        (b"HTTP/1.1 400 Bad Request\r\n", True, 7),
+        (FRAME + b"SSH-2.0", False, 7),
+        (FRAME, True, 8),
+        (FRAME, False, 8),
+        (SESSION, True, 0),
+    ],
+    ids=["closes", "silent", "foreign", "foreign later", "closes in the handshake", "stops in it", "a session"],
+)
+def test_client_is_told_why_no_session_came_of_a_connection(says, ends, code):
+    async def main():
+        async with Bench() as bench:
+            number = await bench.connected()
+            bench.socket.feed(says)
+            if ends:
+                bench.socket.end()
+            await bench.until(lambda: DOWN in bench.client.kinds())
+            assert bench.client.controls[1] == bytes((DOWN, number, code))
 
     run(main())
 

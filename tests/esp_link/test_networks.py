@@ -91,7 +91,7 @@ def test_network_that_has_led_to_the_server_is_not_left_in_the_first_ten_minutes
             begun = await lead_to_the_server(bench)
             await bench.pause(600000)
             assert networks.left_at is None
-            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, UP], 60000)
+            await bench.until(lambda: bench.client.kinds() == [UP, DOWN, control.BAD_SERVER, UP], 60000)
             assert networks.left_at - begun <= 660000
 
     run(main())

@@ -79,8 +79,17 @@ def test_configured_network_is_joined_when_the_stored_one_fails(failure):
 @pytest.mark.parametrize("failure", [WRONG_PASSWORD, NO_AP, FAIL, None, "hang", "raise"])
 def test_failure_of_both_is_told_in_bounded_time(failure):
     wlan = FakeWlan(failure, failure)
-    good, took_ms = joined(wlan)
-    assert good == 0 and took_ms <= 31000
+    outcome, took_ms = joined(wlan)
+    assert outcome < 0 and took_ms <= 31000
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [(WRONG_PASSWORD, 2), (NO_AP, 3), (FAIL, 4), ("hang", CONNECTING), (None, IDLE), ("raise", IDLE)],
+)
+def test_failure_names_the_status_in_which_the_last_attempt_ended(ends, status):
+    assert joined(FakeWlan(NO_AP, ends))[0] == -1 - status
+    assert joined(FakeWlan(ends), "", "")[0] == -1 - status
 
 
 def test_nothing_stored_is_noticed_quickly():
@@ -88,13 +97,13 @@ def test_nothing_stored_is_noticed_quickly():
 
 
 def test_wrong_password_is_noticed_quickly():
-    good, took_ms = joined(FakeWlan(WRONG_PASSWORD, WRONG_PASSWORD, takes_ms=100))
-    assert not good and took_ms < 1000
+    outcome, took_ms = joined(FakeWlan(WRONG_PASSWORD, WRONG_PASSWORD, takes_ms=100))
+    assert outcome < 0 and took_ms < 1000
 
 
 def test_empty_ssid_means_the_stored_network_only():
     wlan = FakeWlan(NO_AP)
-    assert joined(wlan, "", "")[0] == 0
+    assert joined(wlan, "", "")[0] < 0
     assert attempts(wlan) == [()]
 
 
@@ -143,7 +152,7 @@ def test_join_tells_whether_there_is_another_network_to_try():
 
 def test_network_that_is_joined_is_left_for_the_configured_one_on_request():
     assert on_a_network(b"old", "net", True, GOT_IP) == (1, ["disconnect", ("net", "secret")])
-    assert on_a_network(b"old", "net", True, NO_AP) == (0, ["disconnect", ("net", "secret")])
+    assert on_a_network(b"old", "net", True, NO_AP) == (-1 - NO_AP, ["disconnect", ("net", "secret")])
 
 
 def test_configured_network_that_is_joined_is_never_left():
