@@ -57,9 +57,9 @@ _SMALL_PAYLOAD = const(22)
 _MAX_CONTROLS = const(8)
 
 # Codes of BAD_SERVER: docs/protocol.md section 7. Those that are not here come from `tcp.connect`.
-_NOT_KNOWN = const(0)
-_NO_LISTENER = const(1)
-_NO_ANSWER = const(2)
+_W_NOT_KNOWN = const(0)
+_W_NO_LISTENER = const(1)
+_W_NO_ANSWER = const(2)
 
 # Of what control.decode_config returns.
 _I_PORT = const(0)
@@ -379,11 +379,11 @@ class Bridge:
             if self._config is config and tell:
                 why = error.args and error.args[0]
                 if why in (104, 111):  # ECONNRESET, which lwIP has for a refused connection; ECONNREFUSED
-                    why = _NO_LISTENER
+                    why = _W_NO_LISTENER
                 elif why in (103, 110, 113):  # ECONNABORTED, ETIMEDOUT, EHOSTUNREACH
-                    why = _NO_ANSWER
+                    why = _W_NO_ANSWER
                 elif why not in (2, 3, 4):
-                    why = _NOT_KNOWN
+                    why = _W_NOT_KNOWN
                 self._tell_once(control.BAD_SERVER, why)
             return False
         return True

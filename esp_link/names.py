@@ -21,8 +21,8 @@ _POLL_MS = const(10)
 _ANSWER_BYTES = const(512)
 _HEADER = const(12)
 # The first argument of what is raised: codes of BAD_SERVER, docs/protocol.md section 7.
-_NO_NAME_SERVER = const(3)
-_NO_HOST = const(4)
+_W_NO_NAME_SERVER = const(3)
+_W_NO_HOST = const(4)
 
 
 async def resolve(name):
@@ -33,7 +33,7 @@ async def resolve(name):
     query = encode_query(os.urandom(2), name)
     server = network.WLAN(network.STA_IF).ifconfig()[3]
     if server == "0.0.0.0":
-        raise OSError(_NO_NAME_SERVER, "no name server is known")
+        raise OSError(_W_NO_NAME_SERVER, "no name server is known")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -47,7 +47,7 @@ async def resolve(name):
                     return decode_address(buf, n, len(query))
     finally:
         sock.close()
-    raise OSError(_NO_NAME_SERVER, "no name server answers")
+    raise OSError(_W_NO_NAME_SERVER, "no name server answers")
 
 
 def _forget():
@@ -62,10 +62,10 @@ def encode_query(number, name):
     query = number + b"\1\0\0\1\0\0\0\0\0\0"
     for label in name.encode().split(b"."):
         if not 0 < len(label) < 64:
-            raise OSError(_NO_HOST, "no name of a host")
+            raise OSError(_W_NO_HOST, "no name of a host")
         query += bytes((len(label),)) + label
     if len(query) > _HEADER + 254:
-        raise OSError(_NO_HOST, "no name of a host")
+        raise OSError(_W_NO_HOST, "no name of a host")
     return query + b"\0\0\1\0\1"
 
 
@@ -88,4 +88,4 @@ def decode_address(buf, n, at):
             if buf[at : at + 4] == b"\0\1\0\1" and size == 4 and at + 14 <= n:
                 return "%d.%d.%d.%d" % tuple(buf[at + 10 : at + 14])
             at += 10 + size
-    raise OSError(_NO_HOST, "the name server knows no such host")
+    raise OSError(_W_NO_HOST, "the name server knows no such host")

@@ -18,7 +18,7 @@ import socket
 from primitives.platform import writable
 from protocol import const
 
-_NO_HOST = const(4)  # as in names.py
+_W_NO_HOST = const(4)  # as in names.py
 
 
 async def connect(host, port):
@@ -36,7 +36,7 @@ async def connect(host, port):
         try:
             sock.connect((address, port))
         except ValueError:
-            raise OSError(_NO_HOST, "no address of a host")
+            raise OSError(_W_NO_HOST, "no address of a host")
         except OSError as error:
             if error.errno != errno.EINPROGRESS:
                 raise

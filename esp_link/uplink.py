@@ -19,11 +19,11 @@ _CONNECT_MS = const(8000)
 _NO_SESSION = const(65)
 
 # Why no session came of an attempt: docs/protocol.md section 7, where the other codes are.
-_NO_ANSWER = const(2)
-_CLOSED = const(5)
-_SILENT = const(6)
-_FOREIGN = const(7)
-_UNFINISHED = const(8)
+_W_NO_ANSWER = const(2)
+_W_CLOSED = const(5)
+_W_SILENT = const(6)
+_W_FOREIGN = const(7)
+_W_UNFINISHED = const(8)
 
 # What is longer is cut into segments by lwIP (docs/hardware.md), of which the last one is not to wait.
 _SEGMENT = const(536)
@@ -79,7 +79,7 @@ class Uplink:
         except asyncio.CancelledError:
             if self._connecting is task:
                 raise  # not by `tick`
-            raise OSError(_NO_ANSWER, "the server does not answer")
+            raise OSError(_W_NO_ANSWER, "the server does not answer")
         finally:
             self._connecting = None
         self.number = self.number % 255 + 1
@@ -115,10 +115,10 @@ class Uplink:
         if passed > _NO_SESSION:
             return 0
         if self._relay.fault:
-            return _FOREIGN
+            return _W_FOREIGN
         if passed:
-            return _UNFINISHED
-        return _SILENT if self._times.over(_T_SILENCE) else _CLOSED
+            return _W_UNFINISHED
+        return _W_SILENT if self._times.over(_T_SILENCE) else _W_CLOSED
 
     def end(self):
         """End the connection. May be called at any time."""

@@ -166,15 +166,24 @@ class AppBase:
         look of the clock, because no edge had told of it. A figure that grows: a broken wire or lost interrupts."""
         return [self._link.fallbacks.client, self._link.fallbacks.bridge]
 
+    def reason(self):
+        """Why there is no Wi-Fi or no session with the server, in words; "" while there is one or nothing is known.
+
+        It names the address, the port or the network. It comes from the ESP8266, or from the server without a proof:
+        it is for people. It has been printed as well, once until there is a session.
+        """
+        failures = self._link.failures
+        return failures.reason() if failures else ""
+
     # To override
 
     async def bad_wifi(self):
-        """Wi-Fi could not be joined with stored and configured credentials; initially only."""
-        raise OSError("No initial WiFi connection.")
+        """Wi-Fi could not be joined with stored and configured credentials; initially only. See `reason`."""
+        raise OSError("No initial WiFi connection: " + self.reason())
 
     async def bad_server(self):
-        """The server could not be reached, or refused this client; initially only."""
-        raise OSError("No initial server connection.")
+        """The server could not be reached, or refused this client; initially only. See `reason`."""
+        raise OSError("No initial server connection: " + self.reason())
 
     async def report(self, data):
         """data: [connections, report number, free heap of the ESP8266 in bytes]."""

@@ -26,7 +26,7 @@ from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from primitives.supervisor import Supervisor
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
-from protocol import control
+from protocol import const, control
 from protocol.control_client import decode_report, encode_config
 from protocol.digest import Hmac
 from protocol.errors import LinkDown
@@ -36,6 +36,8 @@ from protocol.limits import EPOCH_BYTES, NONCE_BYTES
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from protocol.sequence import get16
 from protocol.session import DETACHED, OPEN, Session
+
+_W_SILENT = const(6)  # code of DOWN: docs/protocol.md section 7
 
 
 class Link:
@@ -85,6 +87,7 @@ class Link:
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
         self._notifier = Notifier(app, self._tasks)
+        self.failures = None  # Failures since the last session, if there are any
         self.release_check = ReleaseCheck()
 
     def accept(self):
@@ -243,6 +246,8 @@ class Link:
             self._connect(number)
         elif kind == control.DOWN and number and number == self._number:
             self._log("= connection %d ended" % number)
+            if len(record) > 2 and record[2]:
+                self._failed(control.BAD_SERVER, record[2], False)
             self._lose_connection()
         elif kind == control.REPORT:
             data = decode_report(record)
@@ -250,7 +255,7 @@ class Link:
                 self.fallbacks.reported(data.pop())
                 self._notifier.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
-            self._notifier.failed(kind)
+            self._failed(kind, number, True)
         elif kind == control.RELEASE:
             self.release_check.told(record)
 
@@ -259,9 +264,7 @@ class Link:
             fault = self._connection.receive(data)
             state = self.session.state
             if fault:
-                if state == DETACHED:  # in the handshake
-                    print("pb_link: no session with the server: " + fault)
-                    self._notifier.failed(control.BAD_SERVER)
+                self._failed(control.BAD_SERVER, fault, state == DETACHED)  # in the handshake it is no accident
                 self._drop(fault)
                 return
             if state == OPEN:
@@ -290,7 +293,9 @@ class Link:
         if not self._connection:
             return
         fault = self._connection.fault(ticks_ms())
-        if not fault and self.shortage.over():
+        if fault:
+            self._failed(control.BAD_SERVER, _W_SILENT, False)
+        elif self.shortage.over():
             fault = "there is room for longer lines again"
         if fault:
             self._drop(fault)
@@ -315,9 +320,27 @@ class Link:
             return
         self.up = up
         self._log("= server up" if up else "= server down")
-        if up and self.session.news:
-            print("pb_link: " + self.session.news)
+        if up:
+            self.failures = None
+            if self.session.news:
+                print("pb_link: " + self.session.news)
         self._notifier.server_ok(up)
+
+    def _failed(self, kind, why, sure):
+        """We have no session, or something has ended it. Args: see Failures.met."""
+        if self.up:
+            return
+        try:
+            if not self.failures:
+                from pb_link import failures  # here, because it is not to stay in memory
+
+                self.failures = failures.Failures(self._config, self._id)
+                failures.forget("failures")
+            sure = self.failures.met(kind, why, sure)
+        except MemoryError:  # no words, then
+            print("pb_link: no session with the server:", why)
+        if sure:
+            self._notifier.failed(kind)
 
     # Sending
 

@@ -191,7 +191,7 @@ class FakeClient:
 
 
 class Bench:
-    """Use: `async with Bench() as bench`. `answer` says what a server does: "accept", "refuse", "hang", or an OSError."""
+    """Use: `async with Bench() as bench`. `answer` says what a server does: "accept", "refuse", "hang", an OSError."""
 
     def __init__(self, client=True):
         self.bus = Bus()

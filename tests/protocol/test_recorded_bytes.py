@@ -52,9 +52,9 @@ def records():
     return [
         ("CONFIG", config),
         ("UP", bytes((control.UP, 1))),
-        ("DOWN", bytes((control.DOWN, 1))),
-        ("BAD_WIFI", bytes((control.BAD_WIFI,))),
-        ("BAD_SERVER", bytes((control.BAD_SERVER,))),
+        ("DOWN", bytes((control.DOWN, 1, 7))),
+        ("BAD_WIFI", bytes((control.BAD_WIFI, 3))),
+        ("BAD_SERVER", bytes((control.BAD_SERVER, 1))),
         ("REPORT", report),
     ]
 

@@ -1,0 +1,55 @@
+"""What stands between this client and a session: each thing is said once, in words, until there is a session.
+
+Loaded at the first failure: a board has the memory back as soon as there is a session.
+"""
+
+import sys
+
+from protocol import const
+
+# So many connections in a row end before there is a session until that is told: one may be an accident.
+_IN_VAIN = const(3)
+# So many different reasons are said, at most, until there is a session.
+_MAX_SAID = const(8)
+
+
+class Failures:
+    """The failures since the last session. Args: config: the CONFIG record; client_id: str."""
+
+    def __init__(self, config, client_id):
+        self._config = config
+        self._id = client_id
+        self._last = None  # (kind, why)
+        self._said = ()
+        self._in_vain = 0
+
+    def met(self, kind, why, sure):
+        """Say what has failed, if it is news. Returns True if it is to be told to the application as well.
+
+        kind, why: see reasons.text; sure: False: a connection has ended before there was a session.
+        """
+        if not sure:
+            self._in_vain += 1
+            if self._in_vain < _IN_VAIN:
+                return False
+        self._last = last = kind, why
+        if last not in self._said and len(self._said) < _MAX_SAID:
+            self._said += (last,)
+            print("pb_link: " + self.reason())
+        return True
+
+    def reason(self):
+        """See AppBase.reason."""
+        if not self._last:
+            return ""
+        from pb_link import reasons
+
+        text = reasons.text(*self._last, self._config, self._id)
+        forget("reasons")
+        return text
+
+
+def forget(name):
+    """In MicroPython, have a module of this package loaded anew when it is imported again. In CPython nothing."""
+    if sys.implementation.name == "micropython" and sys.modules.pop("pb_link." + name, None):
+        delattr(sys.modules["pb_link"], name)
