@@ -107,8 +107,12 @@ class ServerTransport(asyncio.Transport):
             self._lose(None, silently=True)
 
     def abort(self):
+        """Closes the socket as Linux does: with a RST if there is unread data, else with a FIN behind what was sent."""
         if not self._closing:
-            self._connection.abort("server")
+            if self._connection.up.received:
+                self._connection.abort("server")
+            else:
+                self._connection.down.end()
             self._lose(None, silently=True)
 
     def _lose(self, error, silently=False):

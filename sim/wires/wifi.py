@@ -13,13 +13,15 @@ ELSEWHERE = ("elsewhere", "another password")
 class Network:
     """A network. `ssid` None: it accepts any credentials, for programs of users.
 
-    up: it is in range; server: the server can be reached from it.
+    up: it is in range; server: the server can be reached from it; addresses: it gives them, by DHCP. Without one the
+    chip's status stays CONNECTING.
     """
 
-    def __init__(self, ssid=None, password=None, *, server=True):
+    def __init__(self, ssid=None, password=None, *, server=True, addresses=True):
         self.ssid = ssid
         self.password = password
         self.server = server
+        self.addresses = addresses
         self.up = True
 
     def takes(self, ssid):
@@ -114,7 +116,9 @@ class Station:
         network = self.air.find(ssid)
         if network is None:
             return NO_AP_FOUND
-        return GOT_IP if network.admits(password) else WRONG_PASSWORD
+        if not network.admits(password):
+            return WRONG_PASSWORD
+        return GOT_IP if network.addresses else CONNECTING
 
     def connected(self, now):
         return self.status(now) == GOT_IP
