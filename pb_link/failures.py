@@ -22,15 +22,19 @@ class Failures:
         self._last = None  # (kind, why)
         self._said = ()
         self._in_vain = 0
+        self._refused = False  # by a server, with its reason
 
     def met(self, kind, why, sure):
         """Say what has failed, if it is news. Returns True if it is to be told to the application as well.
 
         kind, why: see reasons.text; sure: False: a connection has ended before there was a session.
         """
-        if not sure:
+        if sure:
+            self._refused = self._refused or isinstance(why, str)
+        else:
             self._in_vain += 1
-            if self._in_vain < _IN_VAIN:
+            # A server that has refused us often may close the next connections at once, for a while.
+            if self._refused or self._in_vain < _IN_VAIN:
                 return False
         self._last = last = kind, why
         if last not in self._said and len(self._said) < _MAX_SAID:

@@ -78,6 +78,14 @@ def test_connections_that_end_in_vain_are_told_when_they_are_no_accident(capsys)
     assert played.told == [BAD_SERVER] and "is no pb_link server" in lines(capsys)[0]
 
 
+def test_server_that_has_refused_us_is_not_called_another_program_when_it_closes_at_once(capsys):
+    played = Played()
+    played.met(BAD_SERVER, "refused: unknown id or wrong key")
+    for _ in range(2 * _IN_VAIN):
+        played.met(BAD_SERVER, 5, sure=False)
+    assert len(lines(capsys)) == 1 and "wrong key" in played.failures.reason()
+
+
 def test_reason_that_there_is_no_memory_for_is_told_by_its_code(capsys, monkeypatch):
     def fail(*arguments):
         raise MemoryError
