@@ -10,7 +10,7 @@ import time
 
 EPOCHS = 8  # that are remembered: so many boards with one id are still recognised
 # Without such a return for this long it has ended, and is reported again when it comes back.
-ENDED_S = 600.0
+ENDED_S = 600
 
 _seconds = getattr(time, "monotonic", time.time)  # MicroPython has no other clock that does not wrap
 

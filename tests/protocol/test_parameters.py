@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
+    "pb_link/failures.py",
     "pb_link/shortage.py",
     "esp_link/bridge.py",
     "esp_link/names.py",
@@ -22,6 +23,7 @@ MODULES = (
     "server/core/connection.py",
     "server/core/listener.py",
     "server/core/rate_limited_log.py",
+    "server/core/rivals.py",
     "server/core/store.py",
     "server/core/transport.py",
 )

@@ -341,3 +341,26 @@ def test_bridge_never_fills_the_queue_of_lwip(seed):
 
 def test_name_server_has_the_address_that_the_chip_is_told():
     assert lwip.is_numeric(NAME_SERVER) and not lwip.is_numeric("10.0.0.256") and not lwip.is_numeric("server")
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_what_a_server_has_sent_before_it_aborts_arrives_unless_it_leaves_data_unread(unread):
+    async def main(bed):
+        sock = await bed.connected()
+        transport = bed.peers[0].transport
+        if unread:
+            transport.pause_reading()
+            sock.write(b"nobody reads this")
+            await asyncio.sleep(0.1)
+        transport.write(b"farewell")
+        transport.abort()
+        await asyncio.sleep(1)
+        buf = bytearray(20)
+        if unread:
+            with pytest.raises(OSError) as told:
+                sock.readinto(buf)
+            assert told.value.errno == ECONNRESET
+        else:
+            assert sock.readinto(buf) == 8 and buf[:8] == b"farewell" and sock.readinto(buf) == 0
+
+    Bed().play(main)

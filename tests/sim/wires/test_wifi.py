@@ -24,6 +24,13 @@ def test_wrong_ssid_and_wrong_password():
     assert joined(wifi.Air(NET), "net", "bird").status(9) == wifi.WRONG_PASSWORD
 
 
+def test_network_without_addresses_is_never_connected():
+    air = wifi.Air(wifi.Network("net", "word", addresses=False))
+    station = joined(air, "net", "word")
+    assert station.status(999) == wifi.CONNECTING and not station.connected(999)
+    assert joined(air, "net", "bird").status(9) == wifi.WRONG_PASSWORD
+
+
 def test_any_credentials_do_unless_the_network_is_particular():
     assert joined(wifi.Air(), "anything", "at all").connected(9)
 
