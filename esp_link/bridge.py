@@ -353,7 +353,7 @@ class Bridge:
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
             if joined <= 0:
-                self._tell_once(control.BAD_WIFI, -joined)
+                self._tell_once(control.BAD_WIFI, -joined if joined > -8 else _W_NOT_KNOWN)  # the chip may say 255
                 await sleep_ms(_WIFI_RETRY_MS)
                 continue
             tries -= 1

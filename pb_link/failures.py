@@ -43,13 +43,17 @@ class Failures:
         return True
 
     def reason(self):
-        """See AppBase.reason."""
+        """See AppBase.reason. Without memory for the words: the code alone."""
         if not self._last:
             return ""
-        from pb_link import reasons
+        try:
+            from pb_link import reasons
 
-        text = reasons.text(*self._last, self._config, self._id)
-        forget("reasons")
+            text = reasons.text(*self._last, self._config, self._id)
+        except MemoryError:
+            return "no session with the server (%s)" % self._last[1]
+        finally:
+            forget("reasons")
         return text
 
 

@@ -338,7 +338,7 @@ class Link:
                 failures.forget("failures")
             sure = self.failures.met(kind, why, sure)
         except MemoryError:  # no words, then
-            print("pb_link: no session with the server:", why)
+            print("pb_link: no session with the server", why)
         if sure:
             self._notifier.failed(kind)
 

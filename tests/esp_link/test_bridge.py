@@ -209,8 +209,8 @@ def test_client_is_told_why_no_connection_could_be_made(error, code):
     run(main())
 
 
-@pytest.mark.parametrize("status", range(5))
-def test_client_is_told_why_no_network_could_be_joined(status):
+@pytest.mark.parametrize(("status", "code"), [*((n, 1 + n) for n in range(5)), (6, 7), (7, 0), (255, 0)])
+def test_client_is_told_why_no_network_could_be_joined(status, code):
     async def main():
         async with Bench() as bench:
 
@@ -220,7 +220,7 @@ def test_client_is_told_why_no_network_could_be_joined(status):
             bench.wifi.join = join
             bench.client.configure()
             await bench.pause(20000)
-            assert bench.client.controls == [bytes((control.BAD_WIFI, 1 + status))]
+            assert bench.client.controls == [bytes((control.BAD_WIFI, code))]
 
     run(main())
 

@@ -100,7 +100,24 @@ def test_reason_that_there_is_no_memory_for_is_told_by_its_code(capsys, monkeypa
             assert board.app.calls == ["bad_server"] and not board.link.done()
 
     run(main())
-    assert lines(capsys) == ["pb_link: no session with the server: 1"]
+    assert lines(capsys) == ["pb_link: no session with the server (1)"]
+
+
+def test_failure_that_there_is_no_memory_to_note_is_told_by_its_code(capsys, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("pb_link.failures.Failures", fail)
+
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await board.tell(b"\5\1")
+            await board.pause()
+            assert board.app.calls == ["bad_server"] and not board.link.done() and board.app.reason() == ""
+
+    run(main())
+    assert lines(capsys) == ["pb_link: no session with the server 1"]
 
 
 def test_session_ends_what_was_said_and_its_reason(capsys):
