@@ -56,7 +56,6 @@ TESTED_IN = {
     "sim/virtual/trace.py": "tests/sim/virtual/test_exhaustive.py",
     # The server's own parts, which one bed plays together.
     "server/__main__.py": "tests/server/service/test_cli.py",
-    "server/core/carrier.py": "tests/server/core/test_connection.py",
     "server/core/resuming.py": "tests/server/core/test_history.py",
     "server/core/store.py": "tests/server/stores/test_contract.py",
     "server/core/transport.py": "tests/server/core/test_abuse.py",

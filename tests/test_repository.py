@@ -227,3 +227,20 @@ def test_changelog_has_the_form_that_it_names():
 )
 def test_other_form_of_a_changelog_is_found(text):
     assert len(faults_of_changelog(text)) == 1
+
+
+# What may read the wall clock, which somebody may set: for people to read, for the age of files, and for randomness.
+READERS_OF_THE_WALL_CLOCK = {
+    "build/tools/cache.py", "primitives/nonces.py", "server/service/client_status.py", "server/service/log.py",
+}  # fmt: skip
+WALL_CLOCK = re.compile(r"\btime\.time\b|\btime_ns\(|\bdatetime\.(?:now|utcnow|today)\b|from time import .*\btime\b")
+
+
+def test_durations_are_measured_by_a_clock_that_nobody_sets(tracked):
+    sources = [name for name in tracked if name.endswith(".py") and not name.startswith(("tests/", "sim/mpy/boards/"))]
+    assert {name for name in sources if WALL_CLOCK.search(text_of(name))} == READERS_OF_THE_WALL_CLOCK
+
+
+@pytest.mark.parametrize("text", ["time.time()", "getattr(time, 'x', time.time)", "from time import sleep, time"])
+def test_reading_of_the_wall_clock_is_found(text):
+    assert WALL_CLOCK.search(text)

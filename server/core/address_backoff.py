@@ -11,7 +11,9 @@ FIRST_S = 0.5  # the delay after them; it doubles with each further failure
 LONGEST_S = 60.0
 ADDRESSES = 1024  # the most that are remembered; beyond it, those that failed first are forgotten
 
-_seconds = getattr(time, "monotonic", time.time)  # MicroPython has no other clock that does not wrap
+
+def _seconds():
+    return time.monotonic()  # CPython's: under MicroPython nobody makes this class without a clock of its own
 
 
 class AddressBackoff:

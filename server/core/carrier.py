@@ -129,19 +129,21 @@ class Carrier:
             if self.transport is not transport:
                 return
             session, heard = self._session, False
-            for frame in frames:
-                heard = True
-                fault = session.receive(frame, ticks_ms())
-                if not fault and session.asked:
-                    fault = self._answer()
-                    self._resumed()
-                if fault:
-                    self._storing.set()  # lines that arrived before it are received
-                    raise RemoteProtocolError(fault)
-            transport.raise_fault()
-            if heard:  # a keepalive wakes no task
+            try:
+                for frame in frames:
+                    heard = True
+                    fault = session.receive(frame, ticks_ms())
+                    if not fault and session.asked:
+                        fault = self._answer()
+                        self._resumed()
+                    if fault:
+                        raise RemoteProtocolError(fault)
+                transport.raise_fault()
+            finally:
+                if heard:  # a keepalive wakes no task; lines that came in front of a fault are received
+                    self._storing.set()
+            if heard:
                 self.traffic.acknowledged(session, ticks_ms())
-                self._storing.set()
                 transport.wake.set()
                 self._changed.pulse()
 

@@ -12,7 +12,11 @@ EPOCHS = 8  # that are remembered: so many boards with one id are still recognis
 # Without such a return for this long it has ended, and is reported again when it comes back.
 ENDED_S = 600
 
-_seconds = getattr(time, "monotonic", time.time)  # MicroPython has no other clock that does not wrap
+
+def _seconds():
+    """Returns the reading of a clock that nobody sets. Under MicroPython it wraps after 12 days: after so long a pause a
+    return may be taken for one of the last minutes, or be reported once more."""
+    return time.monotonic() if hasattr(time, "monotonic") else time.ticks_ms() // 1000
 
 
 class Rivals:

@@ -23,10 +23,10 @@ class ClientStatus:
             client.since = time.time()
             client.peer = details["peer"]
             client.outage_s = client.outages_s()
-            client.away_since = None
+            client.left = None
         elif event == "disconnected" and client.peer == details["peer"]:  # else a newer connection has replaced it
             client.since = client.peer = None
-            client.away_since = time.time()
+            client.left = time.monotonic()
             client.outages += 1
         elif event == "received":
             client.received += len(details["lines"])
@@ -75,7 +75,7 @@ class _Client:
     """The counts of one client since the server began."""
 
     def __init__(self):
-        self.since = None
+        self.since = None  # of the present connection, by the wall clock, for people
         self.peer = None
         self.received = 0
         self.received_bytes = 0
@@ -83,7 +83,7 @@ class _Client:
         self.discarded = 0
         self.outages = 0
         self.outage_s = 0.0  # of outages that are over
-        self.away_since = None
+        self.left = None  # reading of the monotonic clock: the wall clock may be set while the client is away
 
     def outages_s(self):
-        return self.outage_s + (time.time() - self.away_since if self.away_since else 0.0)
+        return self.outage_s + (time.monotonic() - self.left if self.left is not None else 0.0)

@@ -8,9 +8,18 @@ from server.service.client_status import ClientStatus
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def wall(monkeypatch):
+    """The wall clock, which somebody may set."""
     now = [1000.0]
     monkeypatch.setattr(client_status.time, "time", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The monotonic clock."""
+    now = [0.0]
+    monkeypatch.setattr(client_status.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -27,7 +36,7 @@ def test_clients_are_those_with_a_key_those_without_and_those_that_were_here():
         status.known("gone")
 
 
-def test_time_between_two_connections_is_an_outage(clock):
+def test_time_between_two_connections_is_an_outage(clock, wall):
     status = ClientStatus(Registry(), {"a": b""})
     status.note("connected", "a", {"peer": "first"})
     assert (of(status, "a")["since"], of(status, "a")["outages"]) == (1000.0, 0)
@@ -38,6 +47,18 @@ def test_time_between_two_connections_is_an_outage(clock):
     status.note("connected", "a", {"peer": "second"})
     clock[0] += 100
     assert (of(status, "a")["outages"], of(status, "a")["outage_s"]) == (1, 3.0)
+
+
+@pytest.mark.parametrize("step_s", [30 * 86400, -3600])
+def test_wall_clock_that_is_set_while_a_client_is_away_changes_no_duration(clock, wall, step_s):
+    status = ClientStatus(Registry(), {"a": b""})
+    for event in ("connected", "disconnected"):
+        status.note(event, "a", {"peer": "p"})
+    clock[0] += 5
+    wall[0] += 5 + step_s
+    assert of(status, "a")["outage_s"] == 5.0
+    status.note("connected", "a", {"peer": "p"})
+    assert (of(status, "a")["outage_s"], of(status, "a")["since"]) == (5.0, 1005.0 + step_s)
 
 
 def test_end_of_a_connection_that_was_taken_over_is_no_outage():
