@@ -14,8 +14,10 @@ ENDED_S = 600
 
 
 def _seconds():
-    """Returns the reading of a clock that nobody sets. Under MicroPython it wraps after 12 days: after so long a pause a
-    return may be taken for one of the last minutes, or be reported once more."""
+    """Returns the reading of a clock that nobody sets.
+
+    Under MicroPython it wraps after 12 days. After so long a pause a return may be taken for one of the last minutes.
+    """
     return time.monotonic() if hasattr(time, "monotonic") else time.ticks_ms() // 1000
 
 
