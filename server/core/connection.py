@@ -22,6 +22,7 @@ from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.line_reader import LineReader, Lines, readable
+from server.core.notes import Notes
 from server.core.resuming import Resuming
 
 # The server's state when it sent a WELCOME: serial number of the client's WELCOME; owner in the store; epoch told.
@@ -32,6 +33,7 @@ class Connection:
     def __init__(self, client_id, registry):
         self.client_id = client_id
         self.nconns = 0  # connections so far
+        self.notes = None  # Notes of adapters. None before `load`
         self.max_line = MAX_LINE  # bytes of the longest line that the client takes, as it last told this process
         self._registry = registry
         self.close_all = registry.close_all  # for its own Server; Connection.close_all is for that of the process
@@ -250,10 +252,6 @@ class Connection:
         """The ClientState from the store, for adapters. None before `load`."""
         return self._state
 
-    def note(self, text, at_once=False):
-        """Store a note, as the store's method of the same name does. For adapters."""
-        self._store.note(self.client_id, self._state.owner, text, at_once)
-
     # State
 
     async def load(self, store, owner=0):
@@ -281,6 +279,7 @@ class Connection:
         self._resuming.begin(store)
         self._store = store
         self._state = state
+        self.notes = Notes(store, self.client_id, state)
         self._session = session
         self.fault = None
         if self._task is not None:

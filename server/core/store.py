@@ -8,7 +8,7 @@ A store holds for each client:
   count from 0 in the order of arrival. No two lines ever get the same number, and a line keeps its number;
 - the *outbox*: lines that were written and that the client has not acknowledged. Their numbers are those of the
   protocol (docs/protocol.md section 6); the first one's is *base*;
-- a *note* of an adapter, and for how long the server has waited for the client (*away*).
+- a *note* of the adapters (notes.py), and for how long the server has waited for the client (*away*).
 
 A line is bytes without newline; an epoch and the name of a run are 8 bytes; a client id is a str (docs/protocol.md
 section 5).

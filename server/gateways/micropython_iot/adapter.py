@@ -32,7 +32,7 @@ from protocol.framing import MAX_FRAME, PREFIX
 from protocol.limits import EPOCH_BYTES, MAX_LINE
 from protocol.session import OPEN, Session
 from protocol.text import is_utf8
-from server.gateways.micropython_iot.message_ids import Memory, digest
+from server.gateways.micropython_iot.message_ids import NAME, Memory, digest
 
 _HEXADECIMAL = set(b"0123456789abcdefABCDEF")  # int() takes "+1" as well
 PAUSE_S = 0.2  # the original's pause after a client's first byte, before it sends a line
@@ -76,9 +76,9 @@ class Client:
         self._connection = connection
         if not self._restored:
             self._restored = True
-            if self._memory.restore(connection.state):
+            if self._memory.restore(connection.notes.get(NAME), connection.state):
                 self._session = Session(ticks_diff, first=self._memory.number)
-        connection.note(self._memory.note())  # after a failure of the store, what it had not stored may be lost
+        connection.notes.put(NAME, self._memory.note())  # a failed store may have lost what was not stored
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)
         connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._memory.epoch), welcome)
@@ -133,7 +133,7 @@ class Client:
             session = self._session
             while not session.room_for(len(line)):
                 await self._room.wait()
-            self._connection.note(self._memory.note(number))
+            self._connection.notes.put(NAME, self._memory.note(number))
             count = session.append(line[2:], True)  # before it is remembered: a repetition is not taken
             self._memory.add(number)
             self._unacknowledged.append((number, count))
@@ -171,7 +171,7 @@ class Client:
         if not self._inside.closed and self._memory.first == first:
             self._memory.first = None
             try:
-                self._connection.note(self._memory.note(), at_once=True)
+                self._connection.notes.put(NAME, self._memory.note(), at_once=True)
             except LinkError:
                 pass  # the store has failed, which ends the connection: the next one begins with a note
 

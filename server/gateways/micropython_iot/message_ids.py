@@ -12,6 +12,7 @@ from hashlib import sha256
 from protocol.lines import NUMBERS
 from protocol.sequence import diff16
 
+NAME = ""  # of the note: see core/notes.py
 REMEMBERED_IDS = 100  # of 255: more than can be in flight, and fewer than until an id is reused
 
 
@@ -46,14 +47,14 @@ class Memory:
             "first": self.first and self.first.hex(),
         })  # fmt: skip
 
-    def restore(self, state):
-        """Restore the memory from the note in a ClientState, without the messages that are not in the store.
+    def restore(self, note, state):
+        """Restore the memory from its note and a ClientState, without the messages that are not in the store.
 
         Returns False if there is nothing to continue from. Then the epoch is a new one.
         """
-        if not state.note:
+        if not note:
             return False
-        noted = json.loads(state.note)
+        noted = json.loads(note)
         if state.peer_epoch is None or bytes.fromhex(noted["epoch"]) != state.peer_epoch:
             return False  # none of its lines is in the store
         missing = diff16(noted["number"], state.next_number)

@@ -392,7 +392,6 @@ def test_restart_of_the_client_after_one_of_the_server_is_seen(how):
 
 class State:
     def __init__(self, memory, next_number, epoch=None):
-        self.note = memory.note()
         self.peer_epoch = epoch or memory.epoch
         self.next_number = next_number
 
@@ -407,7 +406,7 @@ def test_messages_that_had_not_come_into_the_store_are_new(start, count):
         for number in range(count):
             memory.add(number)
         again = Memory(b"another.")
-        assert again.restore(State(memory, (start + count - missing) & 0xFFFF))
+        assert again.restore(memory.note(), State(memory, (start + count - missing) & 0xFFFF))
         known = [number for number in range(count) if number in again]
         assert known == list(range(max(0, count - 100), count - missing))
         assert again.number == (start + count - missing) & 0xFFFF and again.epoch == b"12345678"
@@ -417,7 +416,7 @@ def test_messages_that_had_not_come_into_the_store_are_new(start, count):
 def test_note_whose_lines_are_not_in_the_store_is_of_no_use():
     memory, again = Memory(b"12345678"), Memory(b"another.")
     memory.add(5)
-    assert not again.restore(State(memory, 9, b"earlier."))
+    assert not again.restore(memory.note(), State(memory, 9, b"earlier."))
     assert 5 not in again and again.epoch == b"another."
 
 
