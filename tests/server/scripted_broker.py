@@ -12,11 +12,17 @@ CONNECT, PUBLISH, PUBACK, SUBSCRIBE, DISCONNECT = 0x10, 0x30, 0x40, 0x82, 0xE0
 
 class ScriptedBroker:
     """Use: `async with ScriptedBroker() as broker`. connack: properties of CONNACK; answer: function (topic) that
-    returns the reason code of PUBACK, or None for no answer yet: it waits in `unanswered`."""
+    returns the reason code of PUBACK, or None for no answer yet: it waits in `unanswered`; code: of CONNACK;
+    payload_limit: bytes, longer payloads are refused with too_large (a reason code of PUBACK), or if this is None with
+    the end of the connection."""
 
-    def __init__(self, connack=b"", answer=lambda topic: 0):
+    def __init__(self, connack=b"", answer=lambda topic: 0, *, code=0, payload_limit=None, too_large=0x95):
         self.port = free_port()
         self.answer = answer
+        self.code = code
+        self.payload_limit = payload_limit
+        self.too_large = too_large
+        self.properties = []  # user properties (dict) of each publication
         self.connections = 0
         self.published = []  # (topic, payload, retain, dup)
         self.unanswered = []  # (writer, packet id)
@@ -34,17 +40,21 @@ class ScriptedBroker:
         self._server.close()
         self.cut()
 
-    def cut(self):
+    def cut(self, abort=True):
         for writer in self._writers:
-            writer.transport.abort()
+            writer.transport.abort() if abort else writer.close()
         self._writers.clear()
         self.unanswered.clear()
 
     def acknowledge(self):
         """Answer what has not been answered."""
+        self.refuse(0)
+
+    def refuse(self, code):
+        """Answer what has not been answered with this reason code."""
         while self.unanswered:
             writer, packet_id = self.unanswered.pop(0)
-            self._send(PUBACK, packet_id.to_bytes(2, "big"), writer)
+            self._send(PUBACK, packet_id.to_bytes(2, "big") + (bytes((code, 0)) if code else b""), writer)
 
     def publish(self, packet_id, topic, payload, flags=2):
         encoded = topic.encode()
@@ -53,6 +63,11 @@ class ScriptedBroker:
 
     def texts(self, topic):
         return [payload.decode() for found, payload, _, _ in self.published if found == topic]
+
+    def disconnect(self, code):
+        """End the connection with this reason code."""
+        self._send(DISCONNECT, bytes((code,)))
+        self.cut(abort=False)
 
     async def has(self, topic, texts):
         await until(lambda: self.texts(topic) == texts, f"{texts} in {topic}")
@@ -71,7 +86,7 @@ class ScriptedBroker:
                 if head == CONNECT:
                     self.connections += 1
                     self._writers.append(writer)
-                    self._send(0x20, bytes((0, 0, len(self._connack))) + self._connack, writer)
+                    self._send(0x20, bytes((0, self.code, len(self._connack))) + self._connack, writer)
                 elif head == SUBSCRIBE:
                     self._send(0x90, body[:2] + b"\0\1", writer)
                 elif head & 0xF0 == PUBLISH:
@@ -90,13 +105,31 @@ class ScriptedBroker:
         end = 2 + int.from_bytes(body[:2], "big")
         topic = body[2:end].decode()
         properties = body[end + 2]  # their length, below 128 here
-        self.published.append((topic, body[end + 3 + properties :], bool(head & 1), bool(head & 8)))
+        payload = body[end + 3 + properties :]
+        self.published.append((topic, payload, bool(head & 1), bool(head & 8)))
+        self.properties.append(_user_properties(body[end + 3 : end + 3 + properties]))
         self.unanswered.append((writer, int.from_bytes(body[end : end + 2], "big")))
         self.most_unanswered = max(self.most_unanswered, len(self.unanswered))
         code = self.answer(topic)
+        if self.payload_limit is not None and len(payload) > self.payload_limit:
+            code = self.too_large
+            if code is None:
+                self.unanswered.pop()
+                return self.disconnect(0x95)
         if code is not None:
             packet_id = self.unanswered.pop()[1].to_bytes(2, "big")
             self._send(PUBACK, packet_id + (bytes((code, 0)) if code else b""), writer)
+
+
+def _user_properties(encoded):
+    found = {}
+    while encoded:
+        assert encoded[0] == 0x26  # "User Property"
+        size = int.from_bytes(encoded[1:3], "big")
+        name, encoded = encoded[3 : 3 + size].decode(), encoded[3 + size :]
+        size = int.from_bytes(encoded[:2], "big")
+        found[name], encoded = encoded[2 : 2 + size].decode(), encoded[2 + size :]
+    return found
 
 
 async def read_packet(reader):

@@ -4,6 +4,9 @@ aiomqtt acknowledges a message when it has arrived, treats a refused publication
 connection open that it has given up. Here a message is acknowledged by `ack`, when it is safe. A refusal ends the
 connection. A connection always ends, and the broker then publishes the will unless `leave` was called.
 
+One publication is in flight at a time. Which one a broker refuses is known only from its answer, so with a second one
+in flight, that one could pass a refused one.
+
 MQTT 5 is required: 3.1.1 has neither refusals nor a limit on what the broker sends. Each connection has an aiomqtt
 client of its own. What was not acknowledged on the last connection is published again by the caller.
 This file uses private names of aiomqtt, and the version is pinned for that: `_client` (paho's), `_on_*`, `_misc_loop`.
@@ -18,9 +21,12 @@ import ssl
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from protocol.limits import MAX_LINE
+from server.gateways.mqtt.advice import TOO_LARGE
+from server.gateways.mqtt.topics import packet_size, smallest_packet
 from server.gateways.setting import SettingsError
 
 RECEIVE_MAXIMUM = 16  # the limit for the broker's messages without acknowledgement
@@ -38,6 +44,10 @@ _LOGGER.addHandler(logging.NullHandler())  # every fault is raised as an excepti
 _LOGGER.propagate = False
 
 
+class TooLarge(aiomqtt.MqttError):
+    """The broker takes no publication of this size. Others may follow."""
+
+
 class Broker(aiomqtt.Client):
     """A connection to the broker: use `connection`.
 
@@ -53,39 +63,60 @@ class Broker(aiomqtt.Client):
             properties=_properties(
                 PacketTypes.CONNECT, SessionExpiryInterval=settings.session_s, ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=MAX_PACKET,
-            ), max_inflight_messages=settings.in_flight, socket_options=_AT_ONCE, logger=_LOGGER,
+            ), socket_options=_AT_ONCE, logger=_LOGGER,
         )  # fmt: skip
         self.repeated = 0  # messages that the broker has marked as sent before
         self.overrun = 0  # messages with QoS 0 that were dropped
         self._waiting = 0  # bytes
         self._full = False  # a message did not fit: the broker has to send it again
         self.left = False
-        self._places = None
-        self._publishing = set()  # tasks
-        self._in_flight = settings.in_flight
+        self.max_packet = None  # bytes of the largest packet that the broker takes, or None if it has not said so
+        self._smallest = smallest_packet(name)
+        self._turn = asyncio.Lock()
+        self._answer = None  # future of the publication in flight
+        self._in_flight = None  # (packet id, topic) of it
+        self._dropped = False
         self._look_s = settings.keepalive_s / _LOOKS
-        self.pending_calls_threshold = settings.in_flight
         self._client.manual_ack_set(True)
         for future in (self._connected, self._disconnected):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())  # else asyncio logs it
 
-    async def start_publish(self, topic, payload, *, retain=False, number=None):
-        """Returns a task that ends when the broker has acknowledged. Waits for a place in flight.
+    async def publish(self, topic, payload, *, retain=False, properties=()):
+        """Publish with QoS 1, and return when the broker has acknowledged. Waits for the end of earlier publications.
 
-        Await it in asyncio.shield: aiomqtt waits with asyncio.wait_for, which may suppress a cancellation.
-        number: sent as the user property `number`. Raises: MqttError, also in the task.
+        payload: bytes; properties: user properties, (name, value). If the caller is cancelled, the publication goes on,
+        and later ones wait for its end. Raises: TooLarge; MqttError: the connection has ended, or ends.
         """
-        await self._places.acquire()
-        properties = None if number is None else _properties(PacketTypes.PUBLISH, UserProperty=("number", str(number)))
-        task = asyncio.create_task(self.publish(topic, payload, 1, retain, properties, timeout=ACK_S))
-        self._publishing.add(task)
-        task.add_done_callback(self._published)
-        return task
+        task = asyncio.create_task(self._publish(topic, payload, retain, properties))
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(task)
 
-    def _published(self, task):
-        self._places.release()
-        self._publishing.discard(task)
-        task.cancelled() or task.exception()  # the task that waits for it handles it
+    async def _publish(self, topic, payload, retain, properties):
+        async with self._turn:
+            if self._disconnected.done() or self._dropped:
+                raise self._cause()
+            size = packet_size(topic, len(payload), properties)
+            if self.max_packet is not None and size > self.max_packet:
+                raise TooLarge(f"a packet of {size} bytes, and the broker takes {self.max_packet}")
+            known = _properties(PacketTypes.PUBLISH, UserProperty=list(properties)) if properties else None
+            info = self._client.publish(topic, payload, 1, retain, known)
+            if info.rc != 0 or self._dropped:  # MQTT_ERR_SUCCESS
+                raise self._cause()
+            self._in_flight = info.mid, topic
+            self._answer = self._loop.create_future()
+            try:
+                async with asyncio.timeout(ACK_S):
+                    await self._answer
+            except TimeoutError:
+                self._fail(f"the broker has not acknowledged a publication to {topic} within {ACK_S:g} s")
+                raise self._cause()
+            finally:
+                self._answer = None
+
+    def _cause(self):
+        """Returns the exception with which the connection has ended, or ends."""
+        ended = self._disconnected.done() and not self._disconnected.cancelled() and self._disconnected.exception()
+        return ended or aiomqtt.MqttError("the connection has ended")
 
     async def subscribe_for_good(self, topic):
         """Subscribe with QoS 1, and without retained messages, which would arrive each time. Raises: MqttError."""
@@ -115,8 +146,8 @@ class Broker(aiomqtt.Client):
 
     def drop(self):
         """End the connection at once, if it still exists, and all pending publications."""
-        for task in list(self._publishing):
-            task.cancel()
+        self._dropped = True
+        self._settle(self._cause())
         sock = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
@@ -145,19 +176,45 @@ class Broker(aiomqtt.Client):
             self._fail(f"{type(error).__name__}: {error}")
 
     def _on_connect(self, client, userdata, flags, reason_code, properties=None):
-        allowed = getattr(properties, "ReceiveMaximum", 65535)  # MQTT 5, 3.2.2.3.3: the value if it is absent
-        self._places = asyncio.Semaphore(min(self._in_flight, allowed))
+        self.max_packet = getattr(properties, "MaximumPacketSize", None)
+        lacking = self._lacking(properties)
+        if lacking and not reason_code.is_failure:
+            reason_code = ReasonCode(PacketTypes.CONNACK, lacking)
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _lacking(self, properties):
+        """Returns the name of the reason for which a broker with these properties of CONNACK is none for the gateway. A
+        broker should refuse the connection itself, because of the will."""
+        if not getattr(properties, "RetainAvailable", 1):
+            return "Retain not supported"
+        if getattr(properties, "MaximumQoS", 2) < 1:
+            return "QoS not supported"
+        if self.max_packet is not None and self.max_packet < self._smallest:
+            return "Packet too large"
 
     def _on_disconnect(self, client, userdata, flags, reason_code, properties=None):
         if not self._connected.done():  # aiomqtt would wait for its time-out
             self._connected.set_exception(aiomqtt.MqttError("the broker has closed the connection before it began"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._settle(self._cause())
 
     def _on_publish(self, client, userdata, mid, reason_code, properties):
-        if reason_code.is_failure:
-            return self._fail(f"the broker refused a publication: {reason_code}")
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+        if self._answer is None or self._in_flight[0] != mid:
+            return
+        if not reason_code.is_failure:
+            self._settle(None)
+        elif reason_code.value == TOO_LARGE:
+            self._settle(TooLarge(f"the broker has refused it: {reason_code}"))
+        else:
+            self._fail(f"the broker refused a publication to {self._in_flight[1]}: {reason_code}")
+
+    def _settle(self, error):
+        """End the publication in flight, if there is one."""
+        if self._answer is not None and not self._answer.done():
+            if error is None:
+                self._answer.set_result(None)
+            else:
+                self._answer.set_exception(error)
 
     def _on_message(self, client, userdata, message):
         size = len(message.payload) + MESSAGE_COST
@@ -173,6 +230,7 @@ class Broker(aiomqtt.Client):
     def _fail(self, why):
         if not self._disconnected.done():
             self._disconnected.set_exception(aiomqtt.MqttError(why))
+        self._settle(self._cause())
 
 
 @contextlib.asynccontextmanager

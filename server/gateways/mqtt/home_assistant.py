@@ -1,94 +1,103 @@
-"""Announcements: a client's description of its data, and the message for Home Assistant. No input or output here.
+"""The messages that make entities appear in Home Assistant. No input or output here.
 
-An announcement is a line of the client's: a JSON object whose first member is `announce`.
-
-    {"announce": "sensor", "id": "temperature", "name": "Temperature", "value": "t",
-     "device_class": "temperature", "unit_of_measurement": "°C"}
-
-docs/mqtt.md has all members. The resulting message has Home Assistant's format
-(https://www.home-assistant.io/integrations/mqtt/, "MQTT discovery"). A client may set the displayed texts, but no
-topic, template or icon.
+They have Home Assistant's format (https://www.home-assistant.io/integrations/mqtt/, "MQTT discovery"). A value has a
+topic of its own, on which nothing else is published, so no template has to find it. A command becomes a line for the
+client: a JSON object with one member.
 """
 
 import json
-import re
 
-MAX_ANNOUNCEMENT = 1024  # bytes of the line
-MAX_TEXT = 64  # characters of what is shown
-MAX_ENTITIES = 32  # of a client
+from protocol.version import RELEASE, release_text
+from server.gateways.mqtt.announcement import RANGE
+from server.gateways.mqtt.states import on_off
 
-_BEGIN = re.compile(rb'\s*\{\s*"announce"\s*:')
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
+MODEL = "pb_link client"  # of a device that does not say its own
 
-
-def _text(value):
-    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
+_OURS = {"announce", "id", "value", "command", "remove", "payload_on", "payload_off", "payload_press"}
 
 
-def _is(pattern):
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+def discovery_topic(entity, base, prefix):
+    """Returns the topic of the message. entity: members of an announcement; base: the topic above the client's; prefix:
+    Home Assistant's."""
+    return f"{prefix}/{entity['announce']}/{node_name(base)}/{entity['id']}/config"
 
 
-def _seconds(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 86400 * 366
+def state_topic(entity, base):
+    """Returns the topic of the entity's value."""
+    return f"{base}/state/{entity['id']}"
 
 
-_COMMON = {"id": _is(_NAME), "name": _text, "value": _is(_MEMBER), "device_class": _is(_NAME), "expire_after": _seconds}
-COMPONENTS = {
-    "sensor": {**_COMMON, "unit_of_measurement": _text, "state_class": _is(_NAME)},
-    "binary_sensor": {**_COMMON, "payload_on": _text, "payload_off": _text},
-}
-_OURS = {"id", "value", "remove"}
+def is_retained(entity):
+    """True if the entity's value is a retained message. One that expires must not be, since it would arrive again."""
+    return "expire_after" not in entity
 
 
-def is_announcement(line):
-    """True if the line (bytes) has the form of an announcement."""
-    return _BEGIN.match(line) is not None
-
-
-def discovery_message(line, client_id, base, prefix):
-    """Returns the message for Home Assistant: (topic, payload). An empty payload removes the entity.
-
-    Args: line: bytes; base: the topic above the client's `up` and `status`; prefix: Home Assistant's.
-    Raises: ValueError that says what is wrong with the line.
-    """
-    component, members = _parse(line)
+def discovery_message(entity, client_id, base, device):
+    """Returns the message (bytes). device: members of the announcement of the device, or {}."""
     node = node_name(base)
-    topic = f"{prefix}/{component}/{node}/{members['id']}/config"
-    if members.get("remove"):
-        return topic, b""
-    config = {name: value for name, value in members.items() if name not in _OURS}
-    config.setdefault("name", members["id"])
+    config = {name: value for name, value in entity.items() if name not in _OURS}
+    config.setdefault("name", entity["id"])
     config.update(
-        unique_id=f"{node}_{members['id']}", state_topic=f"{base}/up", qos=1,
-        availability_topic=f"{base}/status", payload_available="online", payload_not_available="offline",
-        device={"identifiers": [node], "name": client_id}, origin={"name": "pb_link"},
+        unique_id=f"{node}_{entity['id']}", qos=1, availability_topic=f"{base}/status", payload_available="online",
+        payload_not_available="offline", device=_device(node, client_id, device),
+        origin={"name": "pb_link", "sw_version": release_text(RELEASE)},
     )  # fmt: skip
-    if "value" in members:  # if a line has no such member, Home Assistant keeps the last state
-        config["value_template"] = "{{ value_json.%s | default(this.state) }}" % members["value"]
-    return topic, json.dumps(config).encode()
+    if entity["announce"] != "button":
+        config["state_topic"] = state_topic(entity, base)
+    if entity["announce"] not in ("sensor", "binary_sensor"):
+        config["command_topic"] = f"{base}/down"
+    config.update(_PAYLOADS[entity["announce"]](entity))
+    return json.dumps(config).encode()
 
 
-def _parse(line):
-    if len(line) > MAX_ANNOUNCEMENT:
-        raise ValueError(f"it has {len(line)} bytes, the longest is {MAX_ANNOUNCEMENT}")
-    try:
-        members = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
-    component = members.pop("announce")
-    if not isinstance(component, str) or component not in COMPONENTS:
-        raise ValueError(f"announce must be one of {', '.join(COMPONENTS)}")
-    checks = {**COMPONENTS[component], "remove": lambda value: isinstance(value, bool)}
-    for name, value in members.items():
-        if name not in checks:
-            raise ValueError(f"there is no member {name[:MAX_TEXT]!r}; there are {', '.join(checks)}")
-        if not checks[name](value):
-            raise ValueError(f"{name} is not what it may be")
-    if "id" not in members:
-        raise ValueError("it has no id")
-    return component, members
+def _device(node, client_id, device):
+    found = {"identifiers": [node], "name": device.get("name", client_id), "model": device.get("model", MODEL)}
+    if "release" in device:
+        found["sw_version"] = device["release"]
+    return found
+
+
+def _command(entity, value):
+    """Returns the line of a command."""
+    return json.dumps({_command_member(entity): value})
+
+
+def _template(entity, value):
+    """Returns Home Assistant's template of a line of a command. value: the expression for the value."""
+    return '{"%s": {{ %s }} }' % (_command_member(entity), value)
+
+
+def _command_member(entity):
+    return entity.get("command") or entity.get("value") or entity["id"]
+
+
+def _binary_sensor(entity):
+    payload_on, payload_off = on_off(entity)
+    return {"payload_on": payload_on, "payload_off": payload_off}
+
+
+def _switch(entity):
+    state_on, state_off = on_off(entity)
+    return {
+        "payload_on": _command(entity, entity.get("payload_on", True)),
+        "payload_off": _command(entity, entity.get("payload_off", False)),
+        "state_on": state_on,
+        "state_off": state_off,
+    }
+
+
+_PAYLOADS = {
+    "sensor": lambda entity: {},
+    "binary_sensor": _binary_sensor,
+    "switch": _switch,
+    "number": lambda entity: {"command_template": _template(entity, "value"), **RANGE, **_range(entity)},
+    "select": lambda entity: {"command_template": _template(entity, "value | tojson")},
+    "button": lambda entity: {"payload_press": _command(entity, entity.get("payload_press", True))},
+}
+
+
+def _range(entity):
+    return {name: entity[name] for name in RANGE if name in entity}
 
 
 def node_name(base):

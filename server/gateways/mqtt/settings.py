@@ -1,7 +1,7 @@
 """The settings of the section [mqtt] of a settings file. docs/mqtt.md has a table of them."""
 
 from server.gateways.interface import Description
-from server.gateways.setting import Secret, SettingsError, boolean, client_ids, integer, path, port, seconds, text
+from server.gateways.setting import Secret, SettingsError, boolean, client_ids, path, port, seconds, text
 
 TITLE = "the MQTT gateway"
 MAX_PASSWORD = 65535  # bytes: MQTT 5, 3.1.3.6, "Binary Data"
@@ -37,7 +37,6 @@ DESCRIPTION = Description(
         "prefix": text("pb_link", "a topic of 1 to 64 characters without + and #, such as pb_link", _is_topic),
         "clients": client_ids("a list of client ids, or [] for all of them"),
         "discovery": text("homeassistant", 'a topic, or "" for none', _is_topic_or_empty),
-        "in_flight": integer(20, 1, 1000),
         "keepalive_s": seconds(30, 5, 3600),
         "session_s": seconds(604800, 60, 0xFFFFFFFE),
     },
