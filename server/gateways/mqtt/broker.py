@@ -9,7 +9,8 @@ in flight, that one could pass a refused one.
 
 MQTT 5 is required: 3.1.1 has neither refusals nor a limit on what the broker sends. Each connection has an aiomqtt
 client of its own. What was not acknowledged on the last connection is published again by the caller.
-This file uses private names of aiomqtt, and the version is pinned for that: `_client` (paho's), `_on_*`, `_misc_loop`.
+This file uses private names of aiomqtt, and the versions are pinned for that: `_client` (paho's), `_on_*`,
+`_misc_loop`; and of paho: `_handle_pubackcomp`, `_in_packet`.
 """
 
 import asyncio
@@ -39,6 +40,8 @@ ACK_S = 30.0  # for its acknowledgement of a publication
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # both ends wait for each other: 40 ms a line otherwise
 _LOOKS = 6  # tests per keepalive time whether a PINGREQ is due; aiomqtt does one a second for each connection
 _NEVER_RETAINED = 2  # MQTT 5, 3.8.3.1: "Do not send retained messages at the time of the subscribe"
+_FAILURE = 0x80  # reason codes from here on; "Unspecified error"
+_REFUSALS = (0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99)  # MQTT 5, 3.4.2.1: the other codes of PUBACK
 _LOGGER = logging.getLogger("server.mqtt")
 _LOGGER.addHandler(logging.NullHandler())  # every fault is raised as an exception
 _LOGGER.propagate = False
@@ -78,6 +81,8 @@ class Broker(aiomqtt.Client):
         self._dropped = False
         self._look_s = settings.keepalive_s / _LOOKS
         self._client.manual_ack_set(True)
+        self._handle_puback, self._client._handle_pubackcomp = self._client._handle_pubackcomp, self._look_at_puback
+        self._puback_code = 0  # reason code of the PUBACK that is being handled
         for future in (self._connected, self._disconnected):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())  # else asyncio logs it
 
@@ -198,15 +203,26 @@ class Broker(aiomqtt.Client):
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self._settle(self._cause())
 
+    def _look_at_puback(self, command):
+        """paho ends the connection for a reason code that the standard does not have for PUBACK. Mosquitto sends such a
+        code, TOO_LARGE, for what is beyond its message_size_limit."""
+        packet = self._client._in_packet["packet"]
+        self._puback_code = packet[2] if len(packet) > 2 else 0
+        if self._puback_code & _FAILURE and self._puback_code not in _REFUSALS:
+            packet[2] = _FAILURE
+        return self._handle_puback(command)
+
     def _on_publish(self, client, userdata, mid, reason_code, properties):
         if self._answer is None or self._in_flight[0] != mid:
             return
-        if not reason_code.is_failure:
-            self._settle(None)
-        elif reason_code.value == TOO_LARGE:
-            self._settle(TooLarge(f"the broker has refused it: {reason_code}"))
+        code, topic = self._puback_code, self._in_flight[1]
+        if code == TOO_LARGE:
+            self._settle(TooLarge(f"the broker refused a publication to {topic}: Packet too large"))
+        elif code & _FAILURE:
+            name = reason_code if code in _REFUSALS else f"reason code {code:#x}"
+            self._fail(f"the broker refused a publication to {topic}: {name}")
         else:
-            self._fail(f"the broker refused a publication to {self._in_flight[1]}: {reason_code}")
+            self._settle(None)
 
     def _settle(self, error):
         """End the publication in flight, if there is one."""

@@ -255,3 +255,129 @@ def test_line_that_is_no_text_is_not_published_and_one_of_an_older_store_as_it_i
                 assert found.counts["refused_total"] == 1  # the announcement
 
     asyncio.run(main())
+
+
+def of_entity(broker, name):
+    return broker.texts(f"pb_link/a/state/{name}")
+
+
+SENSOR = '{"announce": "sensor", "id": "t", "value": "t", "unit_of_measurement": "K"}'
+CONFIG = "homeassistant/sensor/pb__link_2Fa/t/config"
+
+
+def test_values_are_published_by_the_gateway_after_their_lines(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service, gateway(mqtt, broker, service) as found:
+            client = await connected(service)
+            for line in (SENSOR, '{"t": 1}', "ping", '{"t": "warm"}', '{"other": 2}', '{"t": 2}'):
+                await client.write(line)
+            await until(lambda: found.counts["published_total"] == 6, "the lines")
+            client.cut()
+            assert broker.texts(UP) == ['{"t": 1}', "ping", '{"t": "warm"}', '{"other": 2}', '{"t": 2}']
+            assert of_entity(broker, "t") == ["1", "2"] and len(broker.texts(CONFIG)) == 1
+            assert found.log.of("mqtt_refused") == [{"what": "value", "reason": "t of t must be a number"}]
+            numbers = [int(one["number"]) for one in broker.properties if one]
+            assert numbers == [0, 1, 1, 2, 3, 4, 5, 5]  # one line after the other
+
+    asyncio.run(main())
+
+
+def test_refused_value_holds_back_the_next_line_and_its_own_line_is_not_repeated(mqtt):
+    async def main():
+        answers = {"pb_link/a/state/t": 0x97}
+        async with ScriptedBroker(answer=lambda topic: answers.get(topic, 0)) as broker, Service() as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                for line in (SENSOR, '{"t": 1}', "next"):
+                    await client.write(line)
+                await until(lambda: broker.connections >= 3, "attempts")
+                assert broker.texts(UP) == ['{"t": 1}']
+                answers.clear()
+                await until(lambda: found.counts["published_total"] == 3, "the lines")
+                assert broker.texts(UP) == ['{"t": 1}', "next"]
+                client.cut()
+
+    asyncio.run(main())
+
+
+def test_broker_that_forgot_gets_announcements_and_values_again(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service, gateway(mqtt, broker, service) as found:
+            client = await connected(service)
+            for line in (SENSOR, '{"announce": "sensor", "id": "e", "expire_after": 5, "value": "t"}', '{"t": 1}'):
+                await client.write(line)
+            await until(lambda: found.counts["published_total"] == 3, "the lines")
+            broker.published.clear()
+            broker.cut()
+            await until(lambda: of_entity(broker, "t"), "the value")
+            assert len([one for one in broker.published if one[0].startswith("homeassistant/")]) == 2
+            assert of_entity(broker, "t") == ["1"] and of_entity(broker, "e") == []  # an old value must not revive e
+            assert all(one[2] for one in broker.published)  # retained
+            client.cut()
+
+    asyncio.run(main())
+
+
+def test_announcements_outlive_the_gateway(mqtt):
+    async def main():
+        store = MemoryStore()
+        async with ScriptedBroker() as broker, Service(store=store) as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write(SENSOR)
+                await until(lambda: found.counts["published_total"] == 1, "the announcement")
+                client.cut()
+        async with ScriptedBroker() as broker, Service(store=store) as service, gateway(mqtt, broker, service) as found:
+            await until(lambda: broker.texts(CONFIG), "the announcement")
+            client = await connected(service)
+            await client.write('{"t": 7}')
+            await until(lambda: of_entity(broker, "t") == ["7"], "the value")
+            client.cut()
+
+    asyncio.run(main())
+
+
+def test_entities_of_a_note_that_cannot_be_read_are_told(mqtt):
+    async def main():
+        store = MemoryStore()
+        async with ScriptedBroker() as broker, Service(store=store) as service:
+            connection = service.connection("a")
+            await connection.load(store)
+            connection.notes.put("mqtt", "not JSON")
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write(SENSOR)
+                await until(lambda: broker.texts(CONFIG), "the announcement")
+                client.cut()
+                assert found.log.of("mqtt_refused")[0]["what"] == "announcements of the store"
+
+    asyncio.run(main())
+
+
+def test_announcement_that_the_broker_does_not_take_is_a_line_and_delays_nothing(mqtt):
+    async def main():
+        async with ScriptedBroker(payload_limit=300) as broker, Service() as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write(SENSOR)
+                await client.write('{"t": 1}')
+                await until(lambda: found.counts["published_total"] == 2, "the lines")
+                assert broker.texts(UP) == [SENSOR, '{"t": 1}'] and of_entity(broker, "t") == []
+                assert found.log.of("mqtt_refused")[0]["what"] == "announcement"
+                client.cut()
+
+    asyncio.run(main())
+
+
+def test_without_discovery_announcements_are_lines(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service:
+            async with gateway(mqtt, broker, service, discovery="") as found:
+                client = await connected(service)
+                await client.write(SENSOR)
+                await client.write('{"t": 1}')
+                await until(lambda: found.counts["published_total"] == 2, "the lines")
+                assert broker.texts(UP) == [SENSOR, '{"t": 1}'] and of_entity(broker, "t") == []
+                client.cut()
+
+    asyncio.run(main())
