@@ -118,8 +118,9 @@ class Watcher:
         for line in self._output.read_bytes().decode(errors="replace").split("\n")[:-1]:
             topic, tab, rest = line.partition("\t")
             if tab:  # otherwise it is about a connection
-                number, _, text = rest.partition("\t")
-                found.append((topic, text, int(number.removeprefix("number:")) if number else None))
+                properties, _, text = rest.partition("\t")
+                known = dict(one.split(":", 1) for one in properties.split())
+                found.append((topic, text, int(known["number"]) if "number" in known else None))
         return found
 
     def texts(self, topic=None):

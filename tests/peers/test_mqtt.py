@@ -152,6 +152,7 @@ def test_announcement_becomes_a_message_that_home_assistant_finds(broker, folder
         await client.write('{"t": 300.5}')
         await in_thread(watcher.wait_for, lambda seen: len(seen) == 2, "the lines")
         found = broker.retained("homeassistant/#")
+        assert broker.retained("pb_link/pump/state/t1") == "300.5"
         await client.write('{"announce": "sensor", "id": "t1", "remove": true}')
         await client.write("end")
         await in_thread(watcher.wait_for, lambda seen: len(seen) == 3, "the last line")
@@ -160,11 +161,11 @@ def test_announcement_becomes_a_message_that_home_assistant_finds(broker, folder
 
     with broker.watch("pb_link/+/up") as watcher, GatewayServer(folder, broker.port, "pump") as server:
         found = asyncio.run(announce(server, watcher))
-        assert server.wait_for_log("mqtt_refused")["reason"] == "id is not what it may be"
-    assert found["state_topic"] == "pb_link/pump/up" and found["availability_topic"] == STATUS
+        assert server.wait_for_log("mqtt_refused")["reason"] == "id must be 1 to 32 of A-Za-z0-9_-"
+    assert found["state_topic"] == "pb_link/pump/state/t1" and found["availability_topic"] == STATUS
     assert found["name"] == "Boiler" and found["unit_of_measurement"] == "K"
     assert watcher.texts() == ['{"announce": "sensor", "id": "no good"}', '{"t": 300.5}', "end"]
-    assert broker.retained("homeassistant/#") is None
+    assert broker.retained("homeassistant/#") is broker.retained("pb_link/pump/state/#") is None
 
 
 def test_application_may_not_read_what_the_gateway_reads(broker, folder):
@@ -249,7 +250,7 @@ def test_refused_publication_is_not_taken_for_an_acknowledged_one(folder):
         with GatewayServer(folder, broker.port, "pump", more=options) as server:
             asyncio.run(write(server))
             why = server.log("mqtt_lost")[0]["error"]  # Mosquitto says why, and closes: this may overtake that
-            assert "refused a publication: Not authorized" in why or "has not said why" in why
+            assert "refused a publication to pb_link/pump/up: Not authorized" in why or "has not said why" in why
             access.write_text(rules + "topic write pb_link/pump/up\n")
             with broker.watch("pb_link/#", "watcher") as watcher:
                 watcher.wait_for(lambda seen: seen, "the status")

@@ -7,7 +7,7 @@ import asyncio
 
 from tests.server.peer import HOST, free_port, until
 
-CONNECT, PUBLISH, PUBACK, SUBSCRIBE, DISCONNECT = 0x10, 0x30, 0x40, 0x82, 0xE0
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT = 0x10, 0x30, 0x40, 0x82, 0xA2, 0xE0
 
 
 class ScriptedBroker:
@@ -89,6 +89,8 @@ class ScriptedBroker:
                     self._send(0x20, bytes((0, self.code, len(self._connack))) + self._connack, writer)
                 elif head == SUBSCRIBE:
                     self._send(0x90, body[:2] + b"\0\1", writer)
+                elif head == UNSUBSCRIBE:
+                    self._send(0xB0, body[:2] + b"\0\0", writer)
                 elif head & 0xF0 == PUBLISH:
                     self._take(head, body, writer)
                 elif head == PUBACK:

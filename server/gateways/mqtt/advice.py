@@ -25,6 +25,11 @@ _ADVICE = {
 }
 
 
+def taken_over(name):
+    """Returns what a person has to change if another program uses this MQTT client id."""
+    return _ADVICE[TAKEN_OVER].format(name=name)
+
+
 def reason_code(fault):
     """Returns the reason code (int) that the broker gave for a fault, or None."""
     fault = cause(fault)

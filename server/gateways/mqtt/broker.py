@@ -54,15 +54,17 @@ class TooLarge(aiomqtt.MqttError):
 class Broker(aiomqtt.Client):
     """A connection to the broker: use `connection`.
 
-    Args: settings: those of [mqtt]; name: the MQTT client id; will: topic, payload; tls: see tls_context, one for all
-    connections; password: str or None.
+    Args: settings: those of [mqtt]; name: the MQTT client id; will: topic, payload, user properties; tls: see
+    tls_context, one for all connections; password: str or None.
     """
 
     def __init__(self, settings, name, will, *, tls, password):
+        topic, payload, properties = will
         super().__init__(
             settings.host, settings.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5, clean_start=False,
             username=settings.username or None, password=password, tls_context=tls,
-            will=aiomqtt.Will(*will, qos=1, retain=True), keepalive=settings.keepalive_s, timeout=ANSWER_S,
+            will=aiomqtt.Will(topic, payload, 1, True, _properties(PacketTypes.WILLMESSAGE, UserProperty=properties)),
+            keepalive=settings.keepalive_s, timeout=ANSWER_S,
             properties=_properties(
                 PacketTypes.CONNECT, SessionExpiryInterval=settings.session_s, ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=MAX_PACKET,
@@ -75,6 +77,7 @@ class Broker(aiomqtt.Client):
         self.left = False
         self.max_packet = None  # bytes of the largest packet that the broker takes, or None if it has not said so
         self._smallest = smallest_packet(name)
+        self._retained = None  # [topic, user properties] of a retained message that is wanted
         self._turn = asyncio.Lock()
         self._answer = None  # future of the publication in flight
         self._in_flight = None  # (packet id, topic) of it
@@ -103,7 +106,7 @@ class Broker(aiomqtt.Client):
             size = packet_size(topic, len(payload), properties)
             if self.max_packet is not None and size > self.max_packet:
                 raise TooLarge(f"a packet of {size} bytes, and the broker takes {self.max_packet}")
-            known = _properties(PacketTypes.PUBLISH, UserProperty=list(properties)) if properties else None
+            known = _properties(PacketTypes.PUBLISH, UserProperty=tuple(properties)) if properties else None
             info = self._client.publish(topic, payload, 1, retain, known)
             if info.rc != 0 or self._dropped:  # MQTT_ERR_SUCCESS
                 raise self._cause()
@@ -129,6 +132,15 @@ class Broker(aiomqtt.Client):
         for code in await asyncio.shield(self.subscribe(topic, options=options)):  # as publications
             if code.is_failure:
                 raise aiomqtt.MqttError(f"the broker refused the subscription of {topic}: {code}")
+
+    async def retained_properties(self, topic):
+        """Returns the user properties (dict) of the retained message of this topic, {} if there is none or the broker
+        does not let it be read. Raises: MqttError."""
+        self._retained = [topic, []]
+        await asyncio.shield(self.subscribe(topic, qos=0))
+        await asyncio.shield(self.unsubscribe(topic))  # when it is answered, the message has arrived
+        (_, found), self._retained = self._retained, None
+        return dict(found)
 
     def ack(self, message):
         """Tell the broker that a message is safe. It must be called for every message, in their order."""
@@ -233,6 +245,10 @@ class Broker(aiomqtt.Client):
                 self._answer.set_exception(error)
 
     def _on_message(self, client, userdata, message):
+        if self._retained is not None and message.topic == self._retained[0]:
+            if message.retain:
+                self._retained[1] = getattr(message.properties, "UserProperty", [])
+            return
         size = len(message.payload) + MESSAGE_COST
         if message.qos == 0 and self._waiting >= RECEIVE_MAXIMUM * MESSAGE_COST:
             self.overrun += 1
@@ -290,5 +306,5 @@ def _no_pass_phrase():
 def _properties(packet_type, **values):
     properties = Properties(packet_type)
     for name, value in values.items():
-        setattr(properties, name, value)
+        setattr(properties, name, list(value) if isinstance(value, tuple) else value)
     return properties

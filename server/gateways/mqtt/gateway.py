@@ -36,6 +36,7 @@ class Gateway(interface.Gateway):
         self._tasks = set()
         self._failed = None
         self._advised = set()
+        self.mark = (("server", random.randbytes(8).hex()),)  # user property of what this process publishes at `status`
         host.subscribe(self._note)
 
     def password(self):
@@ -116,5 +117,5 @@ async def _try_broker(settings, secrets):
     """Connect once. Raises: MqttError, OSError, SettingsError."""
     name, tls = f"{settings.prefix}/check-{random.randbytes(4).hex()}", tls_context(settings)
     password = read_password(settings, secrets)
-    async with connection(settings, name, (f"{name}/status", ""), tls=tls, password=password) as broker:
+    async with connection(settings, name, (f"{name}/status", "", ()), tls=tls, password=password) as broker:
         await broker.leave(forget=True)

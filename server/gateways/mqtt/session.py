@@ -12,7 +12,7 @@ from aiomqtt import MqttCodeError, MqttError
 
 from protocol.errors import StoreError
 from protocol.lines import encode_line
-from server.gateways.mqtt.advice import TAKEN_OVER, advice, cause, reason_code
+from server.gateways.mqtt.advice import TAKEN_OVER, advice, cause, reason_code, taken_over
 from server.gateways.mqtt.announcement import is_announcement
 from server.gateways.mqtt.broker import TooLarge, connection
 from server.gateways.mqtt.entities import NOTE, Entities
@@ -46,6 +46,8 @@ class BrokerSession:
         self._entities = Entities(client_id, self.base, self._settings.discovery)
         self._restored = False  # the entities of the store are known
         self._lines = LinePublisher(self.base, self._log)
+        self._has_told_status = False
+        self._is_shared = False  # another server has published the status since
         self._since = None  # when the present connection to the broker began
         self._current = None  # ((store, number), task) of the line that is being published
         self._moved = False  # a line was moved, in either direction, over the present connection
@@ -72,7 +74,7 @@ class BrokerSession:
                 break
             if self._moved or self._since is not None and time.monotonic() - self._since >= STABLE_S:
                 pause_s = FIRST_S
-            if reason_code(fault) == TAKEN_OVER:
+            if reason_code(fault) == TAKEN_OVER or self._is_shared:  # they would take it from each other all the time
                 pause_s = LONGEST_S
             wait_s = random.uniform(0.5, 1) * pause_s
             pause_s = min(2 * pause_s, LONGEST_S)
@@ -86,8 +88,8 @@ class BrokerSession:
 
     async def _live(self):
         """Serve one connection to the broker until it ends. Raises the cause."""
-        will = (f"{self.base}/status", "offline")
         gateway = self._gateway
+        will = (f"{self.base}/status", "offline", gateway.mark)
         connecting = connection(
             self._settings, self.base, will, tls=gateway.tls, password=gateway.password(), connecting=gateway.connecting
         )
@@ -96,6 +98,7 @@ class BrokerSession:
             self._counts["connected"] += 1
             self._log("mqtt_connected", host=self._settings.host, port=self._settings.port)
             try:
+                await self._look_for_another(broker)
                 await self._work(broker)
             finally:
                 self._counts["connected"] -= 1
@@ -120,7 +123,7 @@ class BrokerSession:
     async def _take_leave(self, broker):
         if self._current is not None:
             await self._commit_line()
-        await broker.publish(f"{self.base}/status", b"offline", retain=True)
+        await self._put_status(broker, b"offline")
         await broker.leave(self._forget)
 
     async def _abandon(self):
@@ -138,13 +141,27 @@ class BrokerSession:
             group.create_task(self._take_messages(broker))
             group.create_task(self._publish_lines(broker))
 
+    async def _look_for_another(self, broker):
+        """Find out whether another server has published this client's status: Mosquitto 2.0 does not tell it when it
+        gives the session to another."""
+        self._is_shared = False
+        if self._has_told_status:
+            found = await broker.retained_properties(f"{self.base}/status")
+            self._is_shared = found.get("server", self._gateway.mark[0][1]) != self._gateway.mark[0][1]
+        if self._is_shared:
+            self._gateway.advise(self.client_id, TAKEN_OVER, taken_over(self.base))
+
+    async def _put_status(self, broker, status):
+        await broker.publish(f"{self.base}/status", status, retain=True, properties=self._gateway.mark)
+        self._has_told_status = True
+
     async def _tell_status(self, broker):
         told = None
         while True:
             self.changed.clear()
             online = self._connection.status()
             if online != told:
-                await broker.publish(f"{self.base}/status", b"online" if online else b"offline", retain=True)
+                await self._put_status(broker, b"online" if online else b"offline")
                 told = online
             elif online:
                 await self.changed.wait()
@@ -235,6 +252,9 @@ class BrokerSession:
 
     async def _take_messages(self, broker):
         async for message in broker.messages:
+            if message.topic.value != f"{self.base}/down":  # of a subscription whose end the broker has missed
+                broker.ack(message)
+                continue
             try:
                 await self._connection.write(message_line(message.payload), wait=False)
             except ValueError as error:  # it is no line, or longer than the client takes

@@ -160,6 +160,19 @@ def test_message_is_acknowledged_when_it_is_in_the_store(mqtt, arrived):
     asyncio.run(main())
 
 
+def test_message_of_another_topic_is_no_line(mqtt, arrived):
+    async def main():
+        store = MemoryStore()
+        async with ScriptedBroker() as broker, Service(store=store) as service, gateway(mqtt, broker, service):
+            await broker.has(STATUS, ["offline"])
+            broker.publish(7, STATUS, b"online")
+            broker.publish(8, DOWN, b"line")
+            await until(lambda: broker.acknowledged == [7, 8], "the acknowledgements")
+            assert store._record("a").outbox == [b"line"]
+
+    asyncio.run(main())
+
+
 def test_messages_wait_at_the_broker_when_the_client_takes_none(mqtt, arrived):
     async def main():
         store = MemoryStore(outbox_bytes=100)
@@ -276,7 +289,7 @@ def test_values_are_published_by_the_gateway_after_their_lines(mqtt):
             assert broker.texts(UP) == ['{"t": 1}', "ping", '{"t": "warm"}', '{"other": 2}', '{"t": 2}']
             assert of_entity(broker, "t") == ["1", "2"] and len(broker.texts(CONFIG)) == 1
             assert found.log.of("mqtt_refused") == [{"what": "value", "reason": "t of t must be a number"}]
-            numbers = [int(one["number"]) for one in broker.properties if one]
+            numbers = [int(one["number"]) for one in broker.properties if "number" in one]
             assert numbers == [0, 1, 1, 2, 3, 4, 5, 5]  # one line after the other
 
     asyncio.run(main())
