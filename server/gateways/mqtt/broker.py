@@ -122,8 +122,10 @@ class Broker(aiomqtt.Client):
                 self._answer = None
 
     def _cause(self):
-        """Returns the exception with which the connection has ended, or ends."""
+        """Returns the exception with which the connection has ended, or ends: MqttError or OSError."""
         ended = self._disconnected.done() and not self._disconnected.cancelled() and self._disconnected.exception()
+        if ended and not isinstance(ended, (aiomqtt.MqttError, OSError)):  # from paho, about what the broker sends
+            return aiomqtt.MqttError(f"{type(ended).__name__}: {ended}")
         return ended or aiomqtt.MqttError("the connection has ended")
 
     async def subscribe_for_good(self, topic):
@@ -150,9 +152,9 @@ class Broker(aiomqtt.Client):
             self._fail("the broker has sent more than can be held, and is to send the rest again")
 
     async def ended(self):
-        """Wait until the connection has ended, and raise the cause: MqttError or another error of paho's."""
-        await asyncio.shield(self._disconnected)
-        raise aiomqtt.MqttError("the connection has ended")
+        """Wait until the connection has ended, and raise the cause: MqttError, OSError."""
+        await asyncio.wait((self._disconnected,))
+        raise self._cause()
 
     async def leave(self, forget=False):
         """End the connection without the will. forget: also end the session at the broker. Raises: MqttError."""

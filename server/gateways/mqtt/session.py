@@ -110,7 +110,7 @@ class BrokerSession:
     async def _leave(self, broker):
         """Disconnect cleanly within LEAVE_S. Otherwise the broker publishes the will."""
         leaving = asyncio.create_task(self._take_leave(broker))
-        ended = asyncio.create_task(_until_end(broker))
+        ended = asyncio.create_task(broker.ended())
         await asyncio.wait((leaving, ended), timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
         if not broker.left:
             self._log("mqtt_lost", error="no leave could be taken of the broker")
@@ -136,7 +136,7 @@ class BrokerSession:
     async def _work(self, broker):
         await broker.subscribe_for_good(f"{self.base}/down")
         async with asyncio.TaskGroup() as group:
-            group.create_task(_until_end(broker))
+            group.create_task(broker.ended())  # the reader of messages misses it while a client takes none
             group.create_task(self._tell_status(broker))
             group.create_task(self._take_messages(broker))
             group.create_task(self._publish_lines(broker))
@@ -277,16 +277,6 @@ def message_line(payload):
         raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
     encode_line(line)
     return line
-
-
-async def _until_end(broker):
-    """Raise the cause when the connection has ended. The reader of messages misses it while a client takes none."""
-    try:
-        await broker.ended()
-    except FAULTS:
-        raise
-    except Exception as error:  # from paho, about what the broker sends
-        raise MqttError(f"{type(error).__name__}: {error}") from None
 
 
 def _reason(fault):

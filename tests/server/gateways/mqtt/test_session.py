@@ -125,6 +125,44 @@ def test_one_publication_is_in_flight_whatever_the_broker_allows(mqtt, allowed):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("code", [0x83, 0xEE])
+def test_refusal_with_any_reason_code_is_one(mqtt, code):
+    async def main():
+        answers = {STATUS: 0, UP: code}
+        async with ScriptedBroker(answer=answers.get) as broker, Service() as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write("line")
+                await until(lambda: found.log.of("mqtt_lost"), "the end")
+                reason = "Implementation specific error" if code == 0x83 else "reason code 0xee"
+                assert found.log.of("mqtt_lost")[0]["error"].endswith(f"a publication to {UP}: {reason}")
+                answers[UP] = 0x10  # "No matching subscribers" is none
+                await until(lambda: found.counts["published_total"] == 1, "the line")
+                client.cut()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "packet", [(0x40, b"\0"), (0x20, b""), (0x30, b"\0\xff"), (0x90, b"\0"), (0xF0, b""), (0, b"")]
+)
+def test_broker_that_breaks_the_protocol_ends_its_connection_only(mqtt, packet):
+    async def main():
+        answers = {STATUS: 0, UP: None}
+        async with ScriptedBroker(answer=answers.get) as broker, Service() as service:
+            async with gateway(mqtt, broker, service) as found:
+                client = await connected(service)
+                await client.write("line")
+                await broker.has(UP, ["line"])
+                answers[UP] = 0
+                broker._send(*packet)
+                await until(lambda: found.counts["published_total"] == 1, "the line", 20)
+                client.cut()
+                assert found.log.of("mqtt_lost") and broker.connections == 2
+
+    asyncio.run(main())
+
+
 class SlowStore(MemoryStore):
     """What is put waits until the test lets it; not immediate, as a file is not."""
 
