@@ -47,7 +47,7 @@ class BrokerSession:
         self._restored = False  # the entities of the store are known
         self._lines = LinePublisher(self.base, self._log)
         self._has_told_status = False
-        self._is_shared = False  # another server has published the status since
+        self._is_shared = False  # another server has published the status before the present connection
         self._since = None  # when the present connection to the broker began
         self._current = None  # ((store, number), task) of the line that is being published
         self._moved = False  # a line was moved, in either direction, over the present connection
@@ -63,7 +63,7 @@ class BrokerSession:
         pause_s = FIRST_S
         while not self._ending:
             fault = self._since = None
-            self._moved = False
+            self._moved = self._is_shared = False
             try:
                 await self._live()
             except* FAULTS as faults:
@@ -144,7 +144,6 @@ class BrokerSession:
     async def _look_for_another(self, broker):
         """Find out whether another server has published this client's status: Mosquitto 2.0 does not tell it when it
         gives the session to another."""
-        self._is_shared = False
         if self._has_told_status:
             found = await broker.retained_properties(f"{self.base}/status")
             self._is_shared = found.get("server", self._gateway.mark[0][1]) != self._gateway.mark[0][1]
