@@ -2,7 +2,8 @@
 
 Bus errors are not raised: a transfer that fails is repeated, and `failures` counts. What is raised is OSError
 (ECONNRESET), once, after the device has begun anew: what was on its way then is lost, or will come again. If something
-was written that is lost, and a call that reads was told, the next one that writes is told too.
+was written that is lost, and a call that reads was told, the next one that writes is told too. A call that waits for
+a device that does not answer raises OSError (ETIMEDOUT).
 """
 
 import asyncio  # noqa: F401 - first, because one import inside of another takes stack, and modules below import it
@@ -22,7 +23,9 @@ REWRITE_MS = 100
 class DeviceController(DeviceWaits):
     """A device as its controller sees it: a base class.
 
-    Args: interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
+    Args:
+    interval_ms: how often a task that waits looks at the device, if `notify` is not called before.
+    timeout_ms: as of DeviceWaits.
 
     A controller has these methods:
 
@@ -30,10 +33,11 @@ class DeviceController(DeviceWaits):
     _discard(): forget what was fetched, and not read.
     """
 
-    def __init__(self, i2c, address, kind, interval_ms):
-        super().__init__(interval_ms)
+    def __init__(self, i2c, address, kind, interval_ms, timeout_ms):
+        super().__init__(interval_ms, timeout_ms)
         self._i2c = i2c
         self._address = address
+        self._no_answer = "no device answers at 0x%02x: has it power, is it open, are scl and sda wired?" % address
         self._kind = kind
         self._cell = bytearray(DEVICE_BYTES)
         self._box = None  # once the device has said what it is
@@ -71,6 +75,12 @@ class DeviceController(DeviceWaits):
 
     def poll(self):
         """Look at the device: a few exchanges, never waits. True if its state is known now."""
+        failures = self.failures
+        known = self._look()
+        self._absent = None if self.failures == failures else self._no_answer
+        return known
+
+    def _look(self):
         if self._box is None and not self._identify():
             return False
         box = self._box

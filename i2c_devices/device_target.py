@@ -58,8 +58,9 @@ class DeviceTarget(Pollable, DeviceWaits):
     _readable(), _writable(), flush(): as DeviceWaits wants them.
     """
 
-    def __init__(self, port, kind, max_payload, rx, tx, life, pin):
-        DeviceWaits.__init__(self, POLL_MS)
+    def __init__(self, port, kind, max_payload, rx, tx, life, pin, timeout_ms):
+        DeviceWaits.__init__(self, POLL_MS, timeout_ms)
+        self._absent = "the device was never opened, so no controller reaches it: call open()"
         layout = Layout(max_payload)
         self._max_payload = max_payload
         self._capacity = rx
@@ -97,6 +98,7 @@ class DeviceTarget(Pollable, DeviceWaits):
 
     def open(self):
         """Answer on the bus."""
+        self._absent = None
         if hasattr(self._pin, "init"):
             drive(self._pin, 1)
         self._box.open()

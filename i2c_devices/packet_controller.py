@@ -1,6 +1,7 @@
 """A packet device as the I2C controller sees it (`packet_target.py` is the device)."""
 
 from i2c_devices.device_controller import DeviceController
+from i2c_devices.device_waits import SILENT_MS
 from protocol.device import PACKET
 from protocol.sequence import diff8
 
@@ -10,8 +11,8 @@ POLL_MS = 10
 class PacketController(DeviceController):
     """The controller of a packet device. Arguments and exceptions are those of StreamController."""
 
-    def __init__(self, i2c, address, *, interval_ms=POLL_MS):
-        super().__init__(i2c, address, PACKET, interval_ms)
+    def __init__(self, i2c, address, *, interval_ms=POLL_MS, timeout_ms=SILENT_MS):
+        super().__init__(i2c, address, PACKET, interval_ms, timeout_ms)
         self._packet = None  # fetched, and not received
 
     @property

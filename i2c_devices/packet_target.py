@@ -10,6 +10,7 @@ may send, are announced in STATUS.
 """
 
 from i2c_devices.device_target import DeviceTarget, validate_capacity
+from i2c_devices.device_waits import SILENT_MS
 from protocol.device import MAX_PAYLOAD, PACKET
 
 
@@ -28,7 +29,9 @@ class PacketTarget(DeviceTarget):
     It does not open itself.
     """
 
-    def __init__(self, port, max_packet=64, rx_queue=4, tx_queue=4, *, on_packet=None, life=None, pin=None):
+    def __init__(
+        self, port, max_packet=64, rx_queue=4, tx_queue=4, *, on_packet=None, life=None, pin=None, timeout_ms=SILENT_MS
+    ):
         if not 1 <= max_packet <= MAX_PAYLOAD:
             raise ValueError("max_packet must be 1..%d, not %r" % (MAX_PAYLOAD, max_packet))
         validate_capacity("rx_queue", rx_queue)
@@ -40,7 +43,7 @@ class PacketTarget(DeviceTarget):
         self._tx_queue = tx_queue
         self._offered = 0  # packets of `_tx` that are in the mailbox
         self._on_packet = on_packet
-        super().__init__(port, PACKET, max_packet, rx_queue, tx_queue, life, pin)
+        super().__init__(port, PACKET, max_packet, rx_queue, tx_queue, life, pin, timeout_ms)
 
     # What the application calls
 

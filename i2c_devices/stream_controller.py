@@ -1,6 +1,7 @@
 """A stream device as the I2C controller sees it (`stream_target.py` is the device)."""
 
 from i2c_devices.device_controller import DeviceController
+from i2c_devices.device_waits import SILENT_MS
 from primitives.fifo import Fifo, as_bytes
 from protocol.device import STREAM
 
@@ -13,13 +14,14 @@ class StreamController(DeviceController):
     Args:
     i2c: machine.I2C, machine.SoftI2C or smbus_i2c.SMBusI2C.
     address: of the target, 7 bits.
-    interval_ms: as of DeviceController.
+    interval_ms, timeout_ms: as of DeviceController.
 
-    Raises ValueError in any call if the device is of another kind, OSError (ECONNRESET) after it has begun anew.
+    Raises ValueError in any call if the device is of another kind, OSError (ECONNRESET) after it has begun anew. A
+    call that waits raises OSError (ETIMEDOUT) if nothing answers for timeout_ms.
     """
 
-    def __init__(self, i2c, address, *, interval_ms=POLL_MS):
-        super().__init__(i2c, address, STREAM, interval_ms)
+    def __init__(self, i2c, address, *, interval_ms=POLL_MS, timeout_ms=SILENT_MS):
+        super().__init__(i2c, address, STREAM, interval_ms, timeout_ms)
         self._rx = None  # Fifo of max_payload bytes
 
     def any(self):

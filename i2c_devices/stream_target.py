@@ -10,6 +10,7 @@ room for, so nothing can overflow.
 """
 
 from i2c_devices.device_target import DeviceTarget, validate_capacity
+from i2c_devices.device_waits import SILENT_MS
 from primitives.fifo import Fifo, as_bytes
 from protocol.device import MAX_PAYLOAD, STREAM
 
@@ -29,18 +30,20 @@ class StreamTarget(DeviceTarget):
         None: from os.urandom.
     pin: Pin, which `open` makes an output, or function of a level: pulsed
         low when the controller should look.
+    timeout_ms: a call that waits although the device was never opened raises
+        OSError (ETIMEDOUT) after so long; None: never.
 
     It does not open itself.
     """
 
-    def __init__(self, port, rxbuf=256, txbuf=256, *, life=None, pin=None):
+    def __init__(self, port, rxbuf=256, txbuf=256, *, life=None, pin=None, timeout_ms=SILENT_MS):
         validate_capacity("rxbuf", rxbuf)
         validate_capacity("txbuf", txbuf)
         self._rx = Fifo(rxbuf)
         self._tx = Fifo(txbuf)
         self._offered = 0  # bytes of `_tx` that are in the mailbox
         max_payload = min(MAX_PAYLOAD, max(MIN_PAYLOAD, rxbuf // 2, txbuf // 2))
-        super().__init__(port, STREAM, max_payload, rxbuf, txbuf, life, pin)
+        super().__init__(port, STREAM, max_payload, rxbuf, txbuf, life, pin, timeout_ms)
 
     # What the application calls: nothing of it waits
 

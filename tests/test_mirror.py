@@ -69,7 +69,6 @@ TESTED_IN = {
     "i2c_devices/memory_controller.py": "tests/i2c_devices/test_memory.py",
     "i2c_devices/memory_target.py": "tests/i2c_devices/test_memory.py",
     "i2c_devices/device_controller.py": "tests/i2c_devices/test_behaviour.py",
-    "i2c_devices/device_waits.py": "tests/i2c_devices/test_behaviour.py",
     "i2c_devices/packet_controller.py": "tests/i2c_devices/test_behaviour.py",
     "i2c_devices/packet_target.py": "tests/i2c_devices/test_behaviour.py",
     "i2c_devices/stream_controller.py": "tests/i2c_devices/test_behaviour.py",

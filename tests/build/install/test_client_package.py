@@ -173,6 +173,22 @@ def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython
             link.wait_for("received [1, 1]")
 
 
+@pytest.mark.parametrize("way", ["github", "folder"])
+def test_mip_installs_all_of_the_devices(mpremote, tmp_path, micropython64, way):
+    with served(client_package.ROOT) as address:
+        if way == "github":
+            mpremote("mip", "install", "github:someone/pb_link/i2c_devices.json", github=address)
+        else:
+            for name in ("package.json", "i2c_devices/package.json"):
+                mpremote("mip", "install", f"{address}/{name}")
+    wanted = {path.name for path in (client_package.ROOT / "i2c_devices").glob("*.py")}
+    assert {path.name for path in (tmp_path / "lib/i2c_devices").iterdir()} == wanted
+    if way == "github":  # with all that they import
+        code = "".join(f"import i2c_devices.{name[:-3]}\n" for name in sorted(wanted) if name != "__init__.py")
+        environment = dict(os.environ, MICROPYPATH=f".frozen:{tmp_path / 'lib'}")
+        subprocess.run([micropython64, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
 # As the package of micropython-async, which has the same name: its modules are imported when they are first asked for.
 OTHERS = {
     "__init__.py": (
