@@ -1,22 +1,20 @@
-"""The smallest server application: answers each line of client "demo" with "pong"."""
+"""The smallest server application: answers each line of a client with "pong"."""
 
 import asyncio
 
-from pb_link.server import client_conn, run
+from pb_link.server import Connection, run, serve
 from pb_link.settings import read
 
 
-async def answer() -> None:
-    conn = await client_conn("demo")
-    while True:
-        print(await conn.readline(), end="")
+async def answer(conn: Connection) -> None:  # called for each client that comes
+    async for line in conn.lines():
+        print(line, end="")
         await conn.write("pong")
 
 
 async def main() -> None:
     settings = read()
-    asyncio.create_task(answer())
-    await run({"demo"}, port=settings["port"], keys={"demo": settings["key"]})
+    await asyncio.gather(run({"demo"}, port=settings["port"], keys={"demo": settings["key"]}), serve(answer))
 
 
 asyncio.run(main())

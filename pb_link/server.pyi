@@ -20,7 +20,10 @@ from server import (
     run as run,
 )
 from server import (
+    serve as serve,
+)
+from server import (
     wait_all as wait_all,
 )
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]

@@ -1,15 +1,13 @@
 """The server: run it, and talk to clients through their Connections.
 
-    async def echo():
-        conn = await client_conn("demo")
-        while True:
-            await conn.write(await conn.readline())
+    async def echo(conn):  # called for each client
+        async for line in conn.lines():
+            await conn.write(line)
 
     async def main():
-        asyncio.create_task(echo())
-        await run({"demo"}, keys={"demo": KEY})
+        await asyncio.gather(run({"demo"}, keys={"demo": KEY}), serve(echo))
 
-`run`, `client_conn` and `wait_all` use the one default Server of the process.
+`run`, `serve`, `client_conn` and `wait_all` use the one default Server of the process.
 A program that needs more servers creates them. `Server` has methods of the
 same names.
 
@@ -22,7 +20,7 @@ from server.core.server import Server
 from server.stores.default import default_store
 from server.stores.memory import MemoryStore
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "wait_all"]
+__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]
 
 # The API's functions have no other place to find it.
 _server = Server(default_store)
@@ -31,7 +29,7 @@ Connection.close_all = staticmethod(lambda: _server.close_all())
 
 
 def default_server():
-    """Returns the Server that `run`, `client_conn` and `wait_all` use."""
+    """Returns the Server that `run`, `serve`, `client_conn` and `wait_all` use."""
     return _server
 
 
@@ -58,6 +56,21 @@ async def run(expected, verbose=False, port=8123, timeout=1500, *, keys, store=N
         the port cannot be had.
     """
     await _server.run(expected, verbose, port, timeout, keys=keys, store=store, host=host)
+
+
+def serve(handler):
+    """Serve each client that connects by a call of handler(conn), until cancelled. Await it beside `run`.
+
+    handler: coroutine function. There is one call at a time for each client, and it lasts through outages. When it
+        returns, it is made again once the client has connected since it began. When it raises, the error is reported
+        with its traceback and the client's id (`handler_failed`), and the call is made again after 1 s, then 2, 4, ..
+        60. Other clients are not affected. A line of `conn.lines()` that was not processed comes again then.
+
+    Clients whose lines a gateway reads are left to it. Use one handler: it has the id in conn.client_id.
+
+    Raises: TypeError for a handler that is none; LocalProtocolError when it is awaited while another one serves.
+    """
+    return _server.serve(handler)
 
 
 async def client_conn(client_id):

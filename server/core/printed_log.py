@@ -15,6 +15,9 @@ _TEXTS = {
         "{client}: a line of {bytes} bytes is held, and those behind it: the client takes {longest} bytes at most"
     ),
     "same_id": "{client}: {reason} ({peer}, {other})",
+    "handler_failed": (
+        "{client}: the handler has failed, and is called again in {again_s} s: {error} ({at})\n{traceback}"
+    ),
     "subscriber_failed": "a subscriber has failed at the event {of}: {error} ({at})",
     "subscriber_failed_more": "{count} more failures of subscribers",
 }
@@ -34,7 +37,7 @@ class PrintedLog:
             if self.verbose and details["reason"] != CLOSED_HERE:
                 _print("! %s: %s" % (details["peer"], details["reason"]))
         elif event in _TEXTS:
-            _print(_TEXTS[event].format(client=client_id, **details))
+            _print(_TEXTS[event].format(client=client_id, **details).rstrip())
 
     def frame(self, text):
         """Print a line about a frame. A failure to print is ignored, so that clients are served all the same."""

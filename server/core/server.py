@@ -1,10 +1,12 @@
 """`Server`: one complete server. Several may run in one process, each with a port and a store of its own."""
 
 from protocol.credentials import parse_id
+from protocol.errors import LocalProtocolError
 from server.core.keys import Keys, load_keys
 from server.core.listener import Listener
 from server.core.printed_log import PrintedLog
 from server.core.registry import Registry
+from server.core.serving import Serving
 
 
 class Server:
@@ -22,6 +24,7 @@ class Server:
         self._make_store = make_store
         self._store = None  # what make_store has made
         self._log = None  # PrintedLog, once `run` was called
+        self._serving = False  # `serve` runs
 
     async def run(self, expected, verbose=False, port=8123, timeout=1500, *, keys, store=None, host="0.0.0.0"):
         """Serve until cancelled, as `server.run` does. Then close the listener and all connections."""
@@ -57,6 +60,19 @@ class Server:
         self.listener = Listener(self.registry, keys, store, timeout_ms, backoff)
         self.keys = self.listener.keys
         self.registry.expect(expected)
+
+    def serve(self, handler):
+        """Returns the coroutine that serves each client by handler(conn) until cancelled, as `server.serve` does."""
+        return self._serve(Serving(handler, self.registry))
+
+    async def _serve(self, serving):
+        if self._serving:
+            raise LocalProtocolError("serve runs already, and two handlers would read the same lines: use one")
+        self._serving = True
+        try:
+            await serving.run()
+        finally:
+            self._serving = False
 
     async def client_conn(self, client_id):
         """Wait until the client is connected. Returns its Connection."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.peers.processes import running
 from tests.server.core.test_take_over import HeldBack
-from tests.server.peer import KEY, Client, free_port, open_stream, within
+from tests.server.peer import KEY, OTHER_KEY, Client, free_port, open_stream, within
 
 PROGRAM = """
 import asyncio
@@ -57,6 +57,44 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+HANDLER = """
+import asyncio
+from server import run, serve
+
+async def handler(conn):
+    async for line in conn.lines():
+        if line == "poison\\n":
+            raise ValueError("my fault")
+        await conn.write(conn.client_id + " " + line)
+
+async def main():
+    await asyncio.gather(run({"a"}, False, PORT, 10000, keys=KEYS), serve(handler))
+
+asyncio.run(main())
+"""
+
+
+def test_handler_that_fails_is_told_with_its_traceback_and_other_clients_go_on(tmp_path, micropython64):
+    async def main():
+        client, other = Client(port), Client(port, "b", OTHER_KEY)
+        for one in (client, other):
+            await within(one.connect())
+        await client.write("poison")
+        server.wait_for("server: a: the handler has failed, and is called again in 1 s: ValueError: my fault")
+        server.wait_for("in handler")
+        await other.write("x")
+        assert await within(other.expect(1)) == ["b x\n"]
+        server.wait_for("is called again in 2 s")  # the line was not processed: it has come again
+        for one in (client, other):
+            one.cut()
+
+    port, keys = free_port(), {"a": KEY.hex(), "b": OTHER_KEY.hex()}
+    program = tmp_path / "program.py"
+    program.write_text(HANDLER.replace("PORT", str(port)).replace("KEYS", repr(keys)))
+    with running([micropython64, program], tmp_path) as server:
+        asyncio.run(main())
 
 
 def test_two_servers_live_in_one_process(tmp_path, micropython64):

@@ -27,7 +27,7 @@ from pb_link.config import config, conn_id, hardware
 from pb_link.i2c_devices.packet_controller import PacketController
 from pb_link.i2c_devices.smbus_i2c import SMBusI2C
 from pb_link.i2c_devices.stream_controller import StreamController
-from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, wait_all
+from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, serve, wait_all
 
 
 class App(AppBase):
@@ -62,10 +62,12 @@ async def on_linux(i2c: SMBusI2C) -> bytes:
     return packet + (stream.readline() or b"")
 
 
-async def serve() -> None:
+async def program() -> None:
     print(Server().close_all, Server(MemoryStore))
     store = SQLiteStore("lines.db") if pb_link.__version__ else MemoryStore()
     await run({"demo"}, True, keys={"demo": "00" * 32}, store=store)
+    await serve(lines_of)
+    await Server(MemoryStore).serve(lines_of)
     first = await wait_all("demo", ["other"])
     print(first and first.client_id, await (await client_conn("demo")).readline())
 
@@ -73,7 +75,7 @@ async def serve() -> None:
 asyncio.run(App(conn_id, config, hardware, verbose=2).await_msg())
 '''
 WRONG = """
-from pb_link.server import Connection, run
+from pb_link.server import Connection, run, serve
 
 async def use(connection: Connection) -> None:
     await connection.write(5)
@@ -81,6 +83,8 @@ async def use(connection: Connection) -> None:
     await run({"demo"})
     await run({"demo"}, keys="keys.json", store=connection)
     connection.lines("sometimes")
+    await serve(print)
+    await serve(use(connection))
 """
 
 
@@ -121,7 +125,7 @@ def test_type_checker_finds_wrong_calls(check, tmp_path):
     (tmp_path / "program.py").write_text(WRONG)
     output = check(tmp_path / "program.py", "--strict")
     found = re.findall(r"program.py:(\d+): error: .*\[([a-z-]+)\]", output)
-    kinds = ["arg-type", "assignment", "call-arg", "arg-type", "arg-type"]
+    kinds = ["arg-type", "assignment", "call-arg", "arg-type", "arg-type", "arg-type", "arg-type"]
     assert found == [(str(line), kind) for line, kind in enumerate(kinds, 5)], output
 
 

@@ -24,6 +24,7 @@ MODULES = (
     "server/core/listener.py",
     "server/core/rate_limited_log.py",
     "server/core/rivals.py",
+    "server/core/serving.py",
     "server/core/store.py",
     "server/core/transport.py",
 )

@@ -1,0 +1,123 @@
+"""`Serving`: an application's handler as one coroutine for each client that comes. No failure of it goes unseen."""
+
+import asyncio
+
+from primitives.platform import sleep_ms
+from primitives.task_flag import TaskFlag
+from primitives.timeout import Timeout
+from protocol.errors import LocalProtocolError
+from server.core.events import text_of
+from server.core.failures import traceback_text, where
+
+FIRST_MS = 1000  # the pause after a failure; it doubles with each further one in a row
+LAST_MS = 60000  # the longest pause
+STEADY_MS = 60000  # a call that failed after this time begins a new row
+END_MS = 5000  # for the handlers to end when they are cancelled
+_PASSED_ON = (SystemExit, KeyboardInterrupt, GeneratorExit)  # these end the program, or the loop that runs the task
+
+
+class Serving:
+    """One run of `serve`. Args: handler: coroutine function (Connection); registry: Registry.
+
+    A client's first connection starts its coroutine, which calls the handler. The call lasts through outages. When it
+    returns, the handler is called again once the client has connected since the call began. When it raises, the event
+    "handler_failed" is told, and it is called again after a pause. Other clients are not affected.
+
+    Clients whose lines are reserved for another reader, such as a gateway, are left to that one.
+    """
+
+    def __init__(self, handler, registry):
+        if not callable(handler) or isinstance(handler, type):
+            raise TypeError("handler must be a coroutine function: async def handler(conn)")
+        self._handler = handler
+        self._registry = registry
+        self._flags = {}  # id -> TaskFlag: the client has connected
+        self._new = []  # ids of clients without a task
+        self._came = TaskFlag()
+        self._tasks = []
+        self._ended = False
+
+    async def run(self):
+        """Serve until cancelled. Then cancel the handlers, and return when they have ended, END_MS later at most."""
+        events = self._registry.events
+        events.subscribe(self._note)
+        try:
+            for connection in self._registry:
+                if connection.nconns:
+                    self._note("connected", connection.client_id, None)
+            while True:
+                while self._new:
+                    self._start(self._new.pop(0))
+                await self._came.wait()
+        finally:
+            events.unsubscribe(self._note)
+            self._ended = True
+            await self._end()
+
+    def _note(self, event, client_id, details):
+        if event != "connected":
+            return
+        if client_id not in self._flags:
+            self._flags[client_id] = TaskFlag()
+            self._new.append(client_id)
+            self._came.set()
+        self._flags[client_id].set()
+
+    def _start(self, client_id):
+        try:
+            self._registry.admit_reader(client_id)
+        except LocalProtocolError:
+            return  # its lines are another reader's
+        self._tasks.append(asyncio.create_task(self._serve(self._registry.get(client_id))))
+
+    async def _serve(self, connection):
+        while True:
+            await self._flags[connection.client_id].wait()
+            await self._call_until_it_returns(connection)
+
+    async def _call_until_it_returns(self, connection):
+        pause_ms = FIRST_MS
+        while True:
+            steady = Timeout(STEADY_MS)
+            self._flags[connection.client_id].clear()
+            try:
+                await self._called(connection)
+                return
+            except _PASSED_ON:
+                raise
+            except BaseException as error:  # the handler is foreign code. A CancelledError may come from its own tasks
+                if self._ended or _is_cancelled():
+                    raise
+                fault = error
+            if steady.expired():
+                pause_ms = FIRST_MS
+            self._tell(connection.client_id, fault, pause_ms)
+            fault = None  # its frames would be kept during the pause
+            await sleep_ms(pause_ms)
+            pause_ms = min(2 * pause_ms, LAST_MS)
+
+    def _called(self, connection):
+        """Returns what the handler is awaited by. Raises: TypeError."""
+        call = self._handler(connection)
+        if not (hasattr(call, "__await__") or hasattr(call, "send")):  # MicroPython's coroutines have no __await__
+            raise TypeError("the handler is no coroutine function: write async def handler(conn)")
+        return call
+
+    def _tell(self, client_id, error, pause_ms):
+        self._registry.events.tell(
+            "handler_failed", client_id, error=text_of(error), at=where(error), again_s=pause_ms // 1000,
+            traceback=traceback_text(error),
+        )  # fmt: skip
+
+    async def _end(self):
+        for task in self._tasks:
+            task.cancel()
+        limit = Timeout(END_MS)
+        while not all(task.done() for task in self._tasks) and not limit.expired():
+            await sleep_ms(10)
+
+
+def _is_cancelled():
+    """True if the present task was cancelled. MicroPython cannot tell, and cancels no tasks when the program ends."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is not None and cancelling() > 0
