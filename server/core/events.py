@@ -62,7 +62,8 @@ def text_of(error):
     """Returns NAME: TEXT of an exception, or its name alone if it has no usable text."""
     name = type(error).__name__
     try:
-        return "%s: %s" % (name, error)
+        text = str(error)
+        return "%s: %s" % (name, text) if text else name
     except Exception:  # its __str__ is foreign code too
         return name
 

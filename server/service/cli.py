@@ -18,15 +18,16 @@ from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, ask, look_at
+from server.service.application import load_app
 from server.service.key_file import fingerprint
 from server.service.secret_settings import Secrets, key_source
-from server.service.service import load_app, refuse_both_ways, serve
+from server.service.service import refuse_both_ways, serve
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
 _EXAMPLES = """examples:
   pb-link keys add pump                        make a key for the client "pump", and show it once
-  pb-link serve --app application:Application  serve, and run that class of application.py
+  pb-link serve --app application:handler      serve, and run that function of application.py for each client
   pb-link serve --config /etc/pb_link.toml
   pb-link clients                              who is connected
   pb-link send pump "valve open" --wait        a line for pump; return when it has it
@@ -90,7 +91,7 @@ def _parser():
         return one
 
     one = command("serve", _serve, "Serve clients until SIGTERM.")
-    one.add_argument("--app", metavar="MODULE:Class", help="the application: its `async def run(self)` is run")
+    one.add_argument("--app", metavar="MODULE:NAME", help="the application: a handler, or a class with `run`")
     one.add_argument("--port", type=int)
     one.add_argument("--host")
     one.add_argument("--keys", metavar="FILE")

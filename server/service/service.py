@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import importlib
 import os
 import signal
-import sys
+import threading
 
 from server.core.address_backoff import AddressBackoff
-from server.core.events import place_of
+from server.core.events import text_of
+from server.core.failures import where
 from server.core.keys import Keys
 from server.core.listener import MAX_GREETED, MAX_SILENT
 from server.core.pace import FREE
@@ -17,6 +17,7 @@ from server.core.store import StoreGone
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
+from server.service.application import Application, exit_status, load_app
 from server.service.client_status import ClientStatus
 from server.service.log import QUIET, Log
 from server.service.metrics import Metrics
@@ -55,18 +56,20 @@ class Service:
         self.keys.on_used = self._key_used
         self.keys.on_unfit = self._look_at_keys  # a client that uses its new key at once is not refused
         refuse_both_ways(settings, self.keys)
-        self._app = load_app(settings.app)
+        found = load_app(settings.app)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
         self._gateways = RunningGateways(settings, secrets)
         self._stop = asyncio.Event()
-        self._failed = False
+        self._app = found and Application(found, self.server, self.left)
+        self.exit_status = 0
+        self._causes = []  # exceptions for which the server ends
         self.stuck = False  # a task goes on although it has been cancelled
 
     async def run(self):
-        """Serve until a signal, or until the application fails. Returns the exit status."""
+        """Serve until a signal, or until the application or a part of the server ends. Returns the exit status."""
         settings, registry = self.settings, self.registry
         for subscriber in (self.status.note, self._admin.note, self._log_event):
             self.events.subscribe(subscriber)
@@ -81,7 +84,7 @@ class Service:
         needed = len([*self.keys]) * (1 + self._gateways.files_per_client) + _FILES
         if limit is not None and limit < needed:
             self.log("few_files", limit=limit, needed=needed)
-        tasks = []
+        tasks, app = [], None
         try:
             await self._admin.start()
             self._gateways.make(
@@ -94,27 +97,61 @@ class Service:
             work += self._gateways.runs()
             if settings.metrics:
                 work.append(self._metrics(backoff).serve())
-            if self._app is not None:
-                work.append(self._run_app())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
-            await self._stop.wait()
+            if self._app is not None:
+                app = asyncio.create_task(self._guarded(self._run_app()))
+            await self._wait_for_the_end()
         finally:
             # The application first: what it has written and taken is in the store when that is closed.
+            if app is not None:
+                await self._end("the application", [app])
+                await self._end("a task of the application", self._app.tasks)
             for task in reversed(tasks):
-                task.cancel()
-                if (await asyncio.wait([task], timeout=END_S))[1]:
-                    self.stuck = self._failed = True
-                    self.log("failed", error=f"a task has not ended {END_S:g} s after it was cancelled")
+                await self._end("a part of the server", [task])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SETTLE_S):
                     await registry.settle()
             self._admin.close()
             self.store.close()
             self.log("stopped")
-        return 1 if self._failed else 0
+        return self.exit_status
+
+    async def _wait_for_the_end(self):
+        try:
+            await self._stop.wait()
+        except asyncio.CancelledError as error:  # the application has cancelled all tasks of the loop
+            self.left(error)
+
+    async def _end(self, what, tasks):
+        """Cancel the tasks, and return when they have ended, END_S later at most."""
+        left = [task for task in tasks if not task.done()]
+        for task in left:
+            task.cancel()
+        if left and (await asyncio.wait(left, timeout=END_S))[1]:
+            self.stuck = True
+            self.exit_status = 1
+            self.log("failed", error=f"{what} has not ended {END_S:g} s after it was cancelled")
 
     async def _run_app(self):
-        await self._app().run()
+        await self._app.run()
+        self.log("ended", status=0)
+        self._stop.set()
+
+    def left(self, error):
+        """Note that the application, or a part of the server, has ended with this exception. The server ends too.
+
+        With sys.exit, the status of the process is the one given. With anything else it is 1.
+        """
+        if any(error is one for one in self._causes):  # a group of tasks raises again what one of them has raised
+            return
+        self._causes.append(error)
+        status = exit_status(error)
+        if status is None:
+            self.log("failed", error=text_of(error), at=where(error))
+        else:
+            self.log("ended", status=status)
+        self.exit_status = self.exit_status or (1 if status is None else status)
+        self._stop.set()
 
     def _metrics(self, backoff):
         return Metrics(
@@ -127,12 +164,15 @@ class Service:
         try:
             await work
         except StoreGone:  # the listener's, which has told it
-            self._failed = True
+            self.exit_status = 1
             self._stop.set()
-        except Exception as error:  # whatever the error, the service does not continue without this part
-            self.log("failed", error=f"{type(error).__name__}: {error}", at=place_of(error))
-            self._failed = True
-            self._stop.set()
+        except asyncio.CancelledError as error:
+            if not self._stop.is_set():  # nobody has asked the server to end
+                self.left(error)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever the error, the service does not continue without this part
+            self.left(error)
 
     def _log_event(self, event, client_id, details):
         if event == "listening":
@@ -206,25 +246,6 @@ def refuse_both_ways(settings, ids):
             raise SettingsError(f"{setting} has {', '.join(both)}, which has a key: nobody is served both ways")
 
 
-def load_app(name):
-    """Returns the class that MODULE:Class names, or None. Raises: SettingsError."""
-    if not name:
-        return None
-    module, colon, attribute = name.partition(":")
-    if not colon or not module or not attribute:
-        raise SettingsError(f"app {name!r} must be MODULE:Class")
-    sys.path.insert(0, os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"app {name!r} cannot be loaded: {error}")
-    except Exception as error:  # it is another program, and may raise anything
-        raise SettingsError(f"app {name!r} cannot be loaded: {type(error).__name__}: {error} ({place_of(error)})")
-    if not hasattr(found, "run"):
-        raise SettingsError(f"app {name!r} has no method `async def run(self)`")
-    return found
-
-
 def open_file_limit():
     """Raise the limit on open files as far as possible. Returns it, or None if there is none."""
     try:
@@ -240,12 +261,40 @@ def open_file_limit():
 
 def serve(settings, secrets, server):
     """Serve until a signal comes. server: the Server that the application uses, or None. Returns the exit status."""
-
-    async def main():
-        service = Service(settings, secrets, server)
-        status = await service.run()
+    threads = {*threading.enumerate()}
+    with asyncio.Runner() as runner:
+        service = runner.run(_made(settings, secrets, server))
+        _run_until_done(runner.get_loop(), service)
+        limit = threading.Timer(END_S, _leave, [service.log])  # everything is on the disk
+        limit.daemon = True
+        limit.start()
         if service.stuck:
-            os._exit(status)  # asyncio.run would wait for it; everything is on the disk
-        return status
+            os._exit(service.exit_status)  # the loop would wait for the task
+    for thread in {*threading.enumerate()} - threads:  # of the application: the interpreter would wait for them
+        if not thread.daemon:
+            thread.join()
+    limit.cancel()
+    return service.exit_status
 
-    return asyncio.run(main())
+
+async def _made(settings, secrets, server):
+    return Service(settings, secrets, server)
+
+
+def _run_until_done(loop, service):
+    """Run the service to its end. An exception that leaves the loop comes from a task or callback of the application:
+    SystemExit, KeyboardInterrupt, or what `loop.stop()` leads to. The loop can go on after it."""
+    task = loop.create_task(service.run())
+    while True:
+        try:
+            loop.run_until_complete(task)
+            return
+        except BaseException as error:
+            if task.done() or loop.is_closed():
+                raise
+            service.left(error)
+
+
+def _leave(log):
+    log("failed", error=f"the application has not ended {END_S:g} s after the server: a thread of it?")
+    os._exit(1)

@@ -26,7 +26,7 @@ SETTINGS = {
     "outbox_bytes": word.integer(65536, 1, 1 << 30),
     "total_bytes": word.integer(1 << 30, 1 << 20, 1 << 40, "1048576 or more"),
     "discard_after_days": word.integer(0, 0, 36500, "0, for never, to 36500"),
-    "app": word.text("", "MODULE:Class, or nothing"),
+    "app": word.text("", "MODULE:Class or MODULE:handler, or nothing"),
     "admin_socket": word.path("pb_link.sock", "the path of the socket for pb-link clients, tail and send"),
     "metrics": word.host_port("", 'HOST:PORT, such as "127.0.0.1:9123", or "" for none'),
     "log": word.choice("text", "json"),
