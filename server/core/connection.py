@@ -56,6 +56,7 @@ class Connection:
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
+        self.was_read = False  # an application or gateway has asked for lines
 
     # For the application
 
@@ -93,6 +94,7 @@ class Connection:
         limit = wait_limit(timeout_ms)
         reading = self._reading
         self._registry.admit_reader(self.client_id)
+        self.was_read = True
         await self._loaded()
         reading.readers += 1
         try:
@@ -124,6 +126,7 @@ class Connection:
 
         Lines and similar readers use it. done: (store, number) of the last line that was processed, or None."""
         self._registry.admit_reader(self.client_id, reader)
+        self.was_read = True
         reading = self._reading
         await self._loaded()
         if done is not None:

@@ -25,6 +25,7 @@ from server.core.keys import Keys
 from server.core.streams import start_server
 from server.core.ticker import Ticker
 from server.core.transport import LOOKS, Transport
+from server.core.unread import UnreadLines
 
 # Concurrent connections that have not sent HELLO, and those that have sent HELLO with the right key hint but no proof
 # of the key. They are counted apart: a HELLO can be replayed, but that is harder than to open a connection.
@@ -75,6 +76,7 @@ class Listener:
         self._ended = False
         self._gone = None
         watch = self._store.watch  # a custom store may have none: that is detected before the port is open
+        unread = UnreadLines(self._registry, self._store)
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.events.tell("listening", host=host, port=port)
         watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
@@ -83,6 +85,7 @@ class Listener:
                 await sleep_ms(self._ticker.wait_ms)
                 self._ticker.tick()
                 self._registry.events.look()
+                unread.look()
         except asyncio.CancelledError:
             if self._gone is None:
                 raise

@@ -18,6 +18,9 @@ _TEXTS = {
     "handler_failed": (
         "{client}: the handler has failed, and is called again in {again_s} s: {error} ({at})\n{traceback}"
     ),
+    "unread": (
+        "{client}: {lines} lines wait for the application, which has read none of this client for {waited_s} s: {why}"
+    ),
     "subscriber_failed": "a subscriber has failed at the event {of}: {error} ({at})",
     "subscriber_failed_more": "{count} more failures of subscribers",
 }

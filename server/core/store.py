@@ -97,6 +97,13 @@ class Store:
         """
         raise NotImplementedError("receive")
 
+    def unread(self, client_id):
+        """Returns: (how many lines the inbox has, number of the oldest of them or of the next one). Changes nothing.
+
+        It may count lines that are being stored, and those that a `take` in progress would remove. Raises: as
+        `inbox_room`."""
+        raise NotImplementedError("unread")
+
     async def look(self, client_id, owner, number):
         """Returns: (number, line) of the oldest safe line in the inbox from this number on, or None. Changes nothing.
 

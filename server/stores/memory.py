@@ -31,6 +31,10 @@ class MemoryStore(Store):
     def inbox_room(self, client_id):
         return self._known(client_id).inbox_cost < self._inbox_bytes
 
+    def unread(self, client_id):
+        record = self._known(client_id)
+        return len(record.inbox), record.inbox_first
+
     async def receive(self, client_id, owner, peer_epoch, next_number, lines):
         self._owned(client_id, owner).receive(peer_epoch, next_number, lines)
 

@@ -78,6 +78,10 @@ class SQLiteStore(Store):
     def inbox_room(self, client_id):
         return self._known(client_id).inbox_cost < self._inbox_bytes and not self._full()
 
+    def unread(self, client_id):
+        record = self._known(client_id)
+        return len(record.inbox), record.inbox_first
+
     async def receive(self, client_id, owner, peer_epoch, next_number, lines):
         record = self._owned(client_id, owner)
         self._next.rows.insert("inbox", record.key, record.inbox_first + len(record.inbox), lines)

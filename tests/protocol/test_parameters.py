@@ -27,6 +27,7 @@ MODULES = (
     "server/core/serving.py",
     "server/core/store.py",
     "server/core/transport.py",
+    "server/core/unread.py",
 )
 ROW = re.compile(r"^\| `([\w/]+\.py)` \| `(\w+)` \| ([\d,]+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 

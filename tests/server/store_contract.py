@@ -216,6 +216,8 @@ class StoreContract(StoreCalls):
                     self.store.inbox_room(client_id)
                 with self.assertRaises(StoreError):
                     self.store.outbox_room(client_id, 1)
+                with self.assertRaises(StoreError):
+                    self.store.unread(client_id)
             self.assertEqual((await self.store.peek("a"))[0], 0)
 
         self.run_it(test)

@@ -339,7 +339,8 @@ class StoreCalls:
             others = [store.peek("a"), store.claim("a"), store.claim("b"), store.backlogs(), store.watch()]
             for call in others + self.calls(self.owner):
                 await self.refused(call, "closed")
-            for call in (lambda: self.store.inbox_room("a"), lambda: self.store.outbox_room("a", 1)):
+            calls = [lambda: store.inbox_room("a"), lambda: store.outbox_room("a", 1), lambda: store.unread("a")]
+            for call in calls:
                 with self.assertRaises(StoreError):
                     call()
             self.assertIsNotNone(self.store.total)

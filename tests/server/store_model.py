@@ -102,6 +102,7 @@ class RandomCalls:
     def check_room(self):
         for client_id, model in self.models.items():
             self.case.assertEqual(self.store.inbox_room(client_id), cost(model.inbox) < INBOX)
+            self.case.assertEqual(self.store.unread(client_id), (len(model.inbox), model.first))
             size = self.chance.below(100)
             room = not model.outbox or cost(model.outbox) + size + LINE_COST <= OUTBOX
             self.case.assertEqual(self.store.outbox_room(client_id, size), room)
