@@ -37,9 +37,9 @@ class UnreadLines:
             self._waits.pop(client_id, None)
         elif wait is None or wait.first != first:
             self._waits[client_id] = _Wait(first)
-        elif not wait.told and wait.time.expired():
+        elif not wait.told and wait.time.elapsed() >= UNREAD_MS:
             wait.told = True
-            self._tell(connection, lines)
+            self._tell(connection, lines, wait.time.elapsed() // 1000)
 
     def _count(self, client_id):
         """Returns (number of lines, number of the oldest)."""
@@ -48,13 +48,13 @@ class UnreadLines:
         except Exception:  # this process has not used the client, or the store has failed, which is reported elsewhere
             return 0, 0
 
-    def _tell(self, connection, lines):
+    def _tell(self, connection, lines, waited_s):
         try:
             self._registry.admit_reader(connection.client_id)
         except LocalProtocolError:
             return  # a gateway reads them, and reports itself what it waits for
         why = _NO_MORE if connection.was_read else _NEVER
-        self._registry.events.tell("unread", connection.client_id, lines=lines, waited_s=UNREAD_MS // 1000, why=why)
+        self._registry.events.tell("unread", connection.client_id, lines=lines, waited_s=waited_s, why=why)
 
 
 class _Wait:

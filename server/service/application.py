@@ -58,18 +58,18 @@ def exit_status(error):
 
 
 class Application:
-    """One run of an application. Args: found: as `load_app` returns it; server: Server; on_failed: function (exception)
-    that is called for each failure of a task that nobody waits for.
+    """One run of an application. Args: name: as of `load_app`, not ""; server: Server; on_failed: function (exception)
+    that is called for each failure of a task that nobody waits for. Raises: SettingsError.
 
     A task is the application's if its code is in the folder of the application's module, or below it.
     """
 
-    def __init__(self, found, server, on_failed):
+    def __init__(self, name, server, on_failed):
         self.tasks = weakref.WeakSet()  # of the application, beside the one that runs it
-        self._found = found
+        self._found = load_app(name)
         self._server = server
         self._on_failed = on_failed
-        self._folder = _folder_of(found)
+        self._folder = _folder_of(name.partition(":")[0])
 
     async def run(self):
         """Run it until it ends."""
@@ -111,7 +111,7 @@ class Application:
     def _on_exception(self, loop, context):
         """Handle what asyncio reports: the task that has failed was deleted, and somebody had waited for it."""
         task = context.get("task") or context.get("future")
-        if isinstance(task, _Task) and task.done() and not task.cancelled():
+        if isinstance(task, _Task) and task.done() and not task.cancelled() and task.exception():
             self._take_failure_of(task)
         elif not isinstance(context.get("exception"), _LEAVES_THE_LOOP):
             loop.default_exception_handler(context)
@@ -148,8 +148,8 @@ def _is_unseen(task):
     return task._log_traceback
 
 
-def _folder_of(found):
-    """Returns the folder of the module, or of the outermost package, that has the class or function."""
-    top = sys.modules[found.__module__.partition(".")[0]]
+def _folder_of(module):
+    """Returns the folder of an imported module, or of the outermost package that it is in."""
+    top = sys.modules[module.partition(".")[0]]
     file = getattr(top, "__file__", None)
     return os.path.abspath(os.path.dirname(file) if file else next(iter(top.__path__)))

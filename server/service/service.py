@@ -17,7 +17,7 @@ from server.core.store import StoreGone
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
-from server.service.application import Application, exit_status, load_app
+from server.service.application import Application, exit_status
 from server.service.client_status import ClientStatus
 from server.service.log import QUIET, Log
 from server.service.metrics import Metrics
@@ -56,14 +56,13 @@ class Service:
         self.keys.on_used = self._key_used
         self.keys.on_unfit = self._look_at_keys  # a client that uses its new key at once is not refused
         refuse_both_ways(settings, self.keys)
-        found = load_app(settings.app)
+        self._app = settings.app and Application(settings.app, self.server, self.left)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
         self._gateways = RunningGateways(settings, secrets)
         self._stop = asyncio.Event()
-        self._app = found and Application(found, self.server, self.left)
         self.exit_status = 0
         self._causes = []  # exceptions for which the server ends
         self.stuck = False  # a task goes on although it has been cancelled
@@ -98,7 +97,7 @@ class Service:
             if settings.metrics:
                 work.append(self._metrics(backoff).serve())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
-            if self._app is not None:
+            if self._app:
                 app = asyncio.create_task(self._guarded(self._run_app()))
             await self._wait_for_the_end()
         finally:
@@ -147,7 +146,8 @@ class Service:
         self._causes.append(error)
         status = exit_status(error)
         if status is None:
-            self.log("failed", error=text_of(error), at=where(error))
+            why = " (not by the server)" if isinstance(error, asyncio.CancelledError) else ""
+            self.log("failed", error=text_of(error) + why, at=where(error))
         else:
             self.log("ended", status=status)
         self.exit_status = self.exit_status or (1 if status is None else status)

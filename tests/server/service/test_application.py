@@ -95,6 +95,27 @@ def test_failure_of_a_task_says_where():
     assert f"application.py:{line}" in log, log
 
 
+IN_A_MODULE = """
+import asyncio
+
+async def fail():
+    raise ValueError("fault of a module")
+
+def begin():
+    global task
+    task = asyncio.create_task(fail())
+"""
+
+
+@pytest.mark.parametrize(("folder", "is_users"), [(".", True), ("parts", True), ("lib/site-packages", False)])
+def test_task_is_the_applications_if_its_code_is_beside_it_and_in_no_library(folder, is_users):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder, "module.py").write_text(IN_A_MODULE)
+    body = f"        sys.path.insert(0, {folder!r})\n        import module\n        module.begin()\n"
+    status, log = run_app(body + "        await asyncio.sleep(2)\n")
+    assert (status, "fault of a module" in last_words(log)[0]) == (int(is_users), is_users), log
+
+
 SEEN = """
         task = asyncio.create_task(fail())
         await asyncio.sleep(0.3)
