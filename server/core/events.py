@@ -1,5 +1,6 @@
 """The events of one server, reported to all subscribers: a log, counters, a gateway, an operator's tool."""
 
+from server.core.failures import where
 from server.core.rate_limited_log import RateLimitedLog
 
 # Why connections are refused: authentication failed; bytes that break the protocol; not in time; ended in the middle; a
@@ -39,7 +40,7 @@ class Events:
                 subscriber(event, client_id, details)
             except Exception as error:  # a subscriber is foreign code
                 if not event.startswith(FAILED):  # else the reports would never end
-                    self._tell_some(FAILED, client_id, of=event, error=text_of(error), at=place_of(error))
+                    self._tell_some(FAILED, client_id, of=event, error=text_of(error), at=where(error))
 
     def refused(self, peer, reason, kind):
         """Report a refused connection, within the rate limit. kind: one of REFUSALS."""
@@ -66,13 +67,3 @@ def text_of(error):
         return "%s: %s" % (name, text) if text else name
     except Exception:  # its __str__ is foreign code too
         return name
-
-
-def place_of(error):
-    """Returns FILE:LINE where the exception was raised, or None under MicroPython, which does not provide it."""
-    place = None
-    entry = getattr(error, "__traceback__", None)
-    while entry is not None:
-        place = "%s:%d" % (entry.tb_frame.f_code.co_filename, entry.tb_lineno)
-        entry = entry.tb_next
-    return place

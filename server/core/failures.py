@@ -13,14 +13,23 @@ def where(error):
     If there is no such frame, it is the innermost of all. None under MicroPython, which does not provide it.
     """
     innermost = users = None
-    entry = getattr(error, "__traceback__", None)
-    while entry is not None:
-        file = entry.tb_frame.f_code.co_filename
-        innermost = "%s:%d" % (file, entry.tb_lineno)
+    for file, line in _frames(error):
+        innermost = "%s:%d" % (file, line)
         if not _is_library(file):
             users = innermost
-        entry = entry.tb_next
     return users or innermost
+
+
+def in_users_code(error):
+    """Returns True if the exception came out of a file that is neither in this project nor in a library."""
+    return any(not _is_library(file) for file, _ in _frames(error))
+
+
+def _frames(error):
+    entry = getattr(error, "__traceback__", None)
+    while entry is not None:
+        yield entry.tb_frame.f_code.co_filename, entry.tb_lineno
+        entry = entry.tb_next
 
 
 def traceback_text(error):

@@ -14,6 +14,7 @@ _TEXTS = {
     "line_held": (
         "{client}: a line of {bytes} bytes is held, and those behind it: the client takes {longest} bytes at most"
     ),
+    "no_key": "{client}: the application waits for this client, which cannot connect: there is no key for this id",
     "same_id": "{client}: {reason} ({peer}, {other})",
     "handler_failed": (
         "{client}: the handler has failed, and is called again in {again_s} s: {error} ({at})\n{traceback}"

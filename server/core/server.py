@@ -20,6 +20,8 @@ class Server:
         self.registry = Registry()
         self.events = self.registry.events
         self.keys = None
+        self.keyless = set()  # ids of clients that a gateway serves without a key
+        self._waited_for = set()  # ids that the application has named and nobody has a key of: each is told once
         self.listener = None
         self._make_store = make_store
         self._store = None  # what make_store has made
@@ -38,6 +40,7 @@ class Server:
         if self._log is None:
             self._log = PrintedLog()
             self.events.subscribe(self._log.note)
+            _pass_to_logging(self.events)
         self._log.verbose = verbose
         keys = keys if isinstance(keys, Keys) else load_keys(keys)
         self.prepare(expected, keys, self._own_store() if store is None else store, timeout)
@@ -77,6 +80,11 @@ class Server:
     async def client_conn(self, client_id):
         """Wait until the client is connected. Returns its Connection."""
         connection = self.registry.get(parse_id(client_id))
+        while self.keys is None:
+            await self.registry.changed.wait()
+        if client_id not in self.keys and client_id not in self.keyless and client_id not in self._waited_for:
+            self._waited_for.add(client_id)
+            self.events.tell("no_key", client_id)
         await connection
         return connection
 
@@ -94,3 +102,12 @@ class Server:
     def close_all(self):
         """Close the TCP connections of all clients. The clients may reconnect."""
         self.registry.close_all()
+
+
+def _pass_to_logging(events):
+    try:
+        from server.core.logged_events import log_event
+    except ImportError:  # MicroPython
+        return
+    limited = events.rate_limited(log_event, each=True)
+    events.subscribe(lambda event, client_id, details: limited(event, client_id, **details))

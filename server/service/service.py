@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import threading
 
+from protocol.errors import LinkError
 from server.core.address_backoff import AddressBackoff
 from server.core.events import text_of
-from server.core.failures import where
+from server.core.failures import in_users_code, traceback_text, where
 from server.core.keys import Keys
 from server.core.listener import MAX_GREETED, MAX_SILENT
+from server.core.logged_events import QUIET
 from server.core.pace import FREE
 from server.core.server import Server
 from server.core.store import StoreGone
@@ -19,7 +22,7 @@ from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
 from server.service.application import Application, exit_status
 from server.service.client_status import ClientStatus
-from server.service.log import QUIET, Log
+from server.service.log import Log
 from server.service.metrics import Metrics
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
@@ -43,7 +46,7 @@ class Service:
 
     def __init__(self, settings, secrets, server=None, log=None):
         self.settings = settings
-        self.log = log or Log(settings.log)
+        self.log = log or Log(settings.log, path=settings.log_file)
         self.server = server or Server()
         self.events = self.server.events
         self.registry = self.server.registry
@@ -74,6 +77,7 @@ class Service:
             self.events.subscribe(subscriber)
         backoff = AddressBackoff()
         expected = {*settings.clients, *settings.keyless, *self.keys}
+        self.server.keyless = settings.keyless
         self.server.prepare(expected, self.keys, self.store, settings.timeout_ms, backoff)
         listener = self.server.listener
         loop = asyncio.get_running_loop()
@@ -147,7 +151,10 @@ class Service:
         status = exit_status(error)
         if status is None:
             why = " (not by the server)" if isinstance(error, asyncio.CancelledError) else ""
-            self.log("failed", error=text_of(error) + why, at=where(error))
+            # Of an error with words for the operator, such as a port that is taken, the traceback says nothing.
+            told = isinstance(error, (OSError, LinkError, SettingsError)) and not in_users_code(error)
+            more = {} if told else {"traceback": traceback_text(error)}
+            self.log("failed", error=text_of(error) + why, at=where(error), **more)
         else:
             self.log("ended", status=status)
         self.exit_status = self.exit_status or (1 if status is None else status)
@@ -182,6 +189,8 @@ class Service:
         elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):
             pass
         elif event not in QUIET:
+            if event == "no_key":
+                details = {"reason": f"the application waits for it: pb-link keys add {shlex.quote(client_id)}"}
             log = self._log_of_all if client_id in self.settings.keyless else self._log_of_each
             log(event, client_id, **details)
 

@@ -30,6 +30,7 @@ SETTINGS = {
     "admin_socket": word.path("pb_link.sock", "the path of the socket for pb-link clients, tail and send"),
     "metrics": word.host_port("", 'HOST:PORT, such as "127.0.0.1:9123", or "" for none'),
     "log": word.choice("text", "json"),
+    "log_file": word.path("", "the path of the file for the log, or nothing for stderr"),
 }
 
 

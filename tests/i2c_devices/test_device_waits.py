@@ -52,9 +52,10 @@ class TestDeviceWaits(unittest.TestCase):
         def made(controller):
             return controller(Nobody(), 0x2A, interval_ms=1, timeout_ms=TIMEOUT_MS)
 
+        sender = made(PacketController)
         for wait in (
             made(StreamController).readable, made(StreamController).writable, made(PacketController).recv,
-            lambda packets=made(PacketController): packets.send(b"x"),
+            lambda: sender.send(b"x"),
         ):  # fmt: skip
             self.check(wait, "0x2a", "power", "open", "wired")
 

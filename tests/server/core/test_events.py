@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from server.core.events import REFUSALS, Events, place_of
+from server.core.events import REFUSALS, Events
 from server.core.rate_limited_log import LOGGED
 from tests.server.peer import Client, Service, within
 
@@ -96,11 +96,6 @@ def test_refusals_are_counted_by_kind_and_told_within_the_rate_limit():
             events.refused("here", str(number), kind)
     assert events.refusals == dict.fromkeys(REFUSALS, LOGGED)
     assert told == [("refused", None, {"peer": "here", "reason": str(number)}) for number in range(LOGGED)]
-
-
-def test_place_of_an_error_without_a_traceback_is_none():
-    """Under MicroPython no exception has one."""
-    assert place_of(ValueError()) is None
 
 
 def test_subscriber_whose_error_has_no_words_harms_nobody():

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 from server.service.key_file import KeyFile
 from server.service.log import Log
@@ -13,7 +17,9 @@ from tests.server.service.test_service import started
 def test_log_is_a_line_an_event_whatever_a_peer_says(capsys):
     Log("text")("refused", peer="x", reason='two\nlines "and" more', id="\u2028")
     Log("json")("refused", "pump", reason="two\nlines")
-    text, data = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr()
+    assert not shown.out  # that is the application's
+    text, data = shown.err.splitlines()
     assert 'peer=x reason="two\\nlines \\"and\\" more" id="\\u2028"' in text
     assert json.loads(data).items() >= {"event": "refused", "client": "pump", "reason": "two\nlines"}.items()
 
@@ -28,8 +34,8 @@ def test_log_that_cannot_be_written_keeps_nobody_from_being_served():
         client.cut()
 
     port, key = free_port(), bytes.fromhex(KeyFile("keys.json").add("pump"))
-    with open("/dev/full", "w") as full:
-        process = started("serve", "--port", str(port), stdout=full)
+    Path("x.toml").write_text('log_file = "/dev/full"')
+    process = started("serve", "--port", str(port), "--config", "x.toml")
     try:
         asyncio.run(serve(process, port, key))
         assert process.stderr.read() == ""
@@ -58,3 +64,63 @@ def test_log_counts_the_lines_that_it_could_not_write(capsys):
     log("three")
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["event"], line.get("lines")) for line in found] == [("log_lost", 2), ("three", None)]
+
+
+def test_log_goes_to_the_file_of_the_settings_and_to_a_new_one_after_it_was_renamed(tmp_path, capsys):
+    path = tmp_path / "pb_link.log"
+    log = Log("json", path=str(path))
+    log("one")
+    path.rename(tmp_path / "old.log")
+    log("two")
+    log.reopen()
+    log("three")
+    events = [[json.loads(line)["event"] for line in open(name)] for name in (tmp_path / "old.log", path)]
+    assert events == [["one", "two"], ["three"]] and path.stat().st_mode & 0o007 == 0
+    path.rename(tmp_path / "older.log")
+    path.mkdir()
+    log.reopen()
+    log("four")
+    assert [json.loads(line)["event"] for line in open(tmp_path / "older.log")] == ["three", "log_not_reopened", "four"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_prints_of_an_application_are_not_mixed_into_the_log():
+    KeyFile("keys.json").add("pump")
+    Path("talker.py").write_text(
+        "import asyncio\n"
+        "class Application:\n"
+        "    async def run(self):\n"
+        "        print('no JSON')\n"
+        "        await asyncio.sleep(0.2)\n"
+    )
+    Path("x.toml").write_text(f'port = {free_port()}\nlog = "json"\napp = "talker:Application"')
+    process = started("serve", "--config", "x.toml", stdout=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    assert out == "no JSON\n"
+    assert {json.loads(line)["event"] for line in err.splitlines()} == {"started", "ended", "stopped"}
+
+
+def test_log_is_passed_to_logging(caplog):
+    caplog.set_level(logging.INFO, "pb_link")
+    Log("text", file=open(os.devnull, "w"))("few_files", limit=64, needed=307)
+    record = caplog.records[0]
+    assert (record.name, record.levelname, record.getMessage()) == ("pb_link", "WARNING", "few_files limit=64 needed=307")
+
+
+def test_client_without_a_key_that_the_application_waits_for_is_told_once():
+    KeyFile("keys.json").add("pump")
+    Path("waiter.py").write_text(
+        "import asyncio\n"
+        "from server import client_conn\n"
+        "class Application:\n"
+        "    async def run(self):\n"
+        "        waits = [asyncio.create_task(client_conn(name)) for name in ('pump', 'no one', 'no one', 'old')]\n"
+        "        await asyncio.sleep(0.1)\n"
+    )
+    settings = f'port = {free_port()}\nlog = "json"\napp = "waiter:Application"\nallow_legacy = ["old"]'
+    Path("x.toml").write_text(settings)
+    err = started("serve", "--config", "x.toml").communicate(timeout=60)[1]
+    told = [event for event in map(json.loads, err.splitlines()) if event["event"] == "no_key"]
+    assert [(event["client"], event["reason"]) for event in told] == [
+        ("no one", "the application waits for it: pb-link keys add 'no one'")
+    ]
