@@ -22,7 +22,7 @@ from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from server.core.admission import Admission
 from server.core.events import CLOSED_HERE
 from server.core.keys import Keys
-from server.core.streams import start_server
+from server.core.streams import report_failed_accepts, start_server
 from server.core.ticker import Ticker
 from server.core.transport import LOOKS, Transport
 from server.core.unread import UnreadLines
@@ -79,6 +79,7 @@ class Listener:
         unread = UnreadLines(self._registry, self._store)
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.events.tell("listening", host=host, port=port)
+        end_of_reports = report_failed_accepts(self._registry.events.tell)
         watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
         try:
             while True:
@@ -92,6 +93,7 @@ class Listener:
             raise self._gone
         finally:
             watching.cancel()
+            end_of_reports()
             server.close()
             self._ended = True  # for accepted connections whose task has not begun
             await self._say_farewell()

@@ -5,6 +5,7 @@ from server.core.events import CLOSED_HERE
 _TEXTS = {
     "refused": "refused {peer}: {reason}",
     "refused_more": "{count} more connections refused",
+    "accept_failed": "no connection can be accepted: {error} ({failures} times; at the limit of open files: ulimit -n)",
     "store_gone": "{error}",
     "store_failed": "{client}: the store failed: {error}",
     "store_rolled_back": (

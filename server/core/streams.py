@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+from server.core.listening import AcceptFailures, hosts, listen_error
+
 RECEIVE_BYTES = 8192  # read from the kernel at a time, where that can be set
 
 # Options of TCP, by number: MicroPython has no names for them.
@@ -13,8 +15,16 @@ _TCP_QUICKACK = 12  # of Linux
 if sys.implementation.name == "micropython":
 
     async def start_server(serve, host, port, backlog, limit):
-        """Start a server as asyncio does. limit: the bytes that a reader holds; here it holds none."""
+        """Start a server as asyncio does. limit: the bytes that a reader holds; here it holds none.
+
+        Raises: OSError; under CPython ListenError, and it takes hosts as listening.py does."""
         return await asyncio.start_server(serve, host, port, backlog=backlog)
+
+    def report_failed_accepts(tell):
+        """Report that no connection can be accepted as the event "accept_failed": tell(event, **details).
+
+        Returns a function of no arguments that ends it. Here asyncio ignores such failures."""
+        return lambda: None
 
     def bound(writer):
         """Limit the writer's reader to RECEIVE_BYTES at a time."""
@@ -32,7 +42,16 @@ if sys.implementation.name == "micropython":
 else:
 
     async def start_server(serve, host, port, backlog, limit):
-        return await asyncio.start_server(serve, host, port, backlog=backlog, limit=limit)
+        try:
+            return await asyncio.start_server(serve, hosts(host), port, backlog=backlog, limit=limit)
+        except (OSError, ValueError) as error:  # ValueError: such as a label of the name that is too long
+            failed = listen_error(error, host, port)
+        raise failed
+
+    def report_failed_accepts(tell):
+        failures = AcceptFailures(tell)
+        failures.begin()
+        return failures.end
 
     def bound(writer):
         if hasattr(writer.transport, "max_size"):  # of asyncio's own loops; 256 KiB otherwise

@@ -14,10 +14,13 @@ import time
 
 from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
+from server.core.listener import BACKLOG
+from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
+from server.service import metrics, standard_files
 from server.service import settings as settings_file
-from server.service.admin import ANSWER_S, ask, look_at
+from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
 from server.service.key_file import fingerprint
 from server.service.secret_settings import Secrets, key_source
@@ -40,7 +43,10 @@ _EXAMPLES = """examples:
 
 def main(words=None, server=None):
     """Run a command. server: the Server that `serve` runs, or None for a new one. Returns the exit status."""
+    closed = standard_files.fill()
     options = _parser().parse_args(words)
+    if "stdout" in closed and options.run is not _serve:
+        return _fail(options, "stdout is closed, so there is nothing to answer to: use >/dev/null instead of >&-")
     options.server = server
     options.secrets = Secrets()
     if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
@@ -309,13 +315,16 @@ def _check_gateway(settings, ids, name, secrets):
 
 
 def _check_port(settings, ids):
-    async def listen():
-        (await asyncio.start_server(print, settings.host, settings.port)).close()
+    asyncio.run(_listen(start_server(print, settings.host, settings.port, BACKLOG, MAX_REQUEST)))
 
-    try:
-        asyncio.run(listen())
-    except OSError as error:
-        return f"{settings.host}:{settings.port} cannot be had ({error.strerror}): is a server running?"
+
+def _check_metrics(settings, ids):
+    if settings.metrics:
+        asyncio.run(_listen(metrics.listen(print, settings.metrics)))
+
+
+async def _listen(starting):
+    (await starting).close()
 
 
 CHECKS = (
@@ -323,5 +332,6 @@ CHECKS = (
     ("app", lambda settings, ids: load_app(settings.app) and None),
     ("store", lambda settings, ids: SQLiteStore(settings.store).close()),
     ("port", _check_port),
+    ("metrics", _check_metrics),
     ("admin_socket", lambda settings, ids: look_at(settings.admin_socket)),
 )

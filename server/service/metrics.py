@@ -7,6 +7,8 @@ a table of all of them.
 import asyncio
 import hmac
 
+from server.core.listening import hosts, listen_error
+
 LIMIT_S = 5.0  # for a request
 MAX_REQUESTS = 16  # at a time; more are closed at once
 _HEADER_BYTES = 4096  # of a line of a request
@@ -37,11 +39,12 @@ _ROUND_TRIP = "From sending a line to its acknowledgement by the client's applic
 class Metrics:
     """The page that Prometheus reads.
 
-    Args: address: "host:port"; token: required in a request, or None; status: ClientStatus; registry: Registry;
-    store: Store; backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
+    Args: address: "host:port", with brackets around an IPv6 host or without; token: required in a request, or None;
+    status: ClientStatus; registry: Registry; store: Store;
+    backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
 
     def __init__(self, address, token, *, status, registry, store, backoff, more=list):
-        self._host, _, self._port = address.rpartition(":")
+        self._address = address
         self._token = token
         self._status = status
         self._registry = registry
@@ -51,8 +54,8 @@ class Metrics:
         self._more = more
 
     async def serve(self):
-        """Serve until cancelled. Raises: OSError."""
-        serving = await asyncio.start_server(self._answer, self._host, int(self._port), limit=_HEADER_BYTES)
+        """Serve until cancelled. Raises: ListenError."""
+        serving = await listen(self._answer, self._address)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -118,6 +121,15 @@ class Metrics:
             count += more
             lines.append(f'{name}_bucket{{le="{bound}"}} {count}')
         lines += [f"{name}_sum {latency.sum_s:.10g}", f"{name}_count {count}"]
+
+
+async def listen(answer, address):
+    """Returns an asyncio server for the address "host:port" that calls answer(reader, writer). Raises: ListenError."""
+    host, _, port = address.rpartition(":")
+    try:
+        return await asyncio.start_server(answer, hosts(host), int(port), limit=_HEADER_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: such as a label of the name that is too long
+        raise listen_error(error, host, int(port), f"metrics = {address!r}") from None
 
 
 async def _request(reader):

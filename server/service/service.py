@@ -13,6 +13,7 @@ from server.core.events import text_of
 from server.core.failures import in_users_code, traceback_text, where
 from server.core.keys import Keys
 from server.core.listener import MAX_GREETED, MAX_SILENT
+from server.core.listening import ListenError
 from server.core.logged_events import QUIET
 from server.core.pace import FREE
 from server.core.server import Server
@@ -83,6 +84,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.log.reopen)
         limit = open_file_limit()
         needed = len([*self.keys]) * (1 + self._gateways.files_per_client) + _FILES
         if limit is not None and limit < needed:
@@ -149,7 +151,9 @@ class Service:
             return
         self._causes.append(error)
         status = exit_status(error)
-        if status is None:
+        if isinstance(error, ListenError):  # it names the setting: nothing of the program is at fault
+            self.log("failed", error=str(error))
+        elif status is None:
             why = " (not by the server)" if isinstance(error, asyncio.CancelledError) else ""
             # Of an error with words for the operator, such as a port that is taken, the traceback says nothing.
             told = isinstance(error, (OSError, LinkError, SettingsError)) and not in_users_code(error)
