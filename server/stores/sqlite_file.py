@@ -26,6 +26,8 @@ from server.stores.sqlite_paths import StoreFiles
 APPLICATION_ID = 0x70626C6B  # "pblk"
 SCHEMA_VERSION = 3
 CHECKPOINT_PAGES = 1000  # a checkpoint follows when about so many pages have been written into the -wal
+# The -wal gets larger while another program reads, such as a back-up. It is cut to this when it begins anew after that.
+WAL_BYTES = 16 << 20
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE client (
@@ -145,6 +147,7 @@ class SQLiteFile:
             mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA wal_autocheckpoint = 0")  # see _checkpoint
+            database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             if made or not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 database.executescript(_SCHEMA)
                 sync_folder(real)

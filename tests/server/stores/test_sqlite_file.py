@@ -11,7 +11,7 @@ import pytest
 
 from protocol.errors import StoreError
 from server.stores.sqlite import SQLiteStore
-from server.stores.sqlite_file import Rows
+from server.stores.sqlite_file import WAL_BYTES, Rows
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = b"e" * 8
@@ -137,3 +137,25 @@ def test_rows_of_one_transaction_are_what_was_done_last():
     rows.delete("outbox", 1, 5, 1)
     assert list(rows.deletes["inbox"]) == [(1, 6)] and list(rows.deletes["outbox"]) == [(1, 5)]
     assert [row[:2] for row in rows.inserts["inbox"]] == [(1, 5)]
+
+
+def test_wal_that_grew_while_another_program_read_is_cut_again():
+    async def rounds(store, owner, count, base):
+        for number in range(base, base + count):
+            await store.put("a", owner, bytes(60000))
+            await store.acknowledge("a", owner, number + 1)
+
+    async def main():
+        owner = (await store.claim("a")).owner
+        with sqlite3.connect("store.db", isolation_level=None) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM client").fetchall()
+            await rounds(store, owner, 400, 0)
+            assert os.path.getsize("store.db-wal") > WAL_BYTES  # nothing may be overwritten that the reader sees
+        reader.close()
+        await rounds(store, owner, 400, 400)
+        assert os.path.getsize("store.db-wal") <= WAL_BYTES
+
+    store = opened(outbox_bytes=1 << 20)
+    asyncio.run(main())
+    store.close()
