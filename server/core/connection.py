@@ -12,7 +12,6 @@ no line is stored twice, and none is lost on the way. (A store that is
 import asyncio
 from collections import namedtuple
 
-from primitives.broadcast import Broadcast
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
 from primitives.timeout import wait_limit
@@ -24,6 +23,7 @@ from server.core.carrier import Carrier
 from server.core.line_reader import LineReader, Lines, readable
 from server.core.notes import Notes
 from server.core.resuming import Resuming
+from server.core.turns import Changes, Counted, Turns
 
 # The server's state when it sent a WELCOME: serial number of the client's WELCOME; owner in the store; epoch told.
 _Welcome = namedtuple("_Welcome", ("serial", "owner", "epoch"))
@@ -46,9 +46,10 @@ class Connection:
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # the base that the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
-        self._writers = []  # calls of `write` that wait for a place, in order
+        self._writers = Turns()  # calls of `write` that wait for a place
+        self._unacknowledged = Counted()  # calls of `write` that wait for the client's acknowledgement
         self._reading = LineReader(client_id)
-        self._changed = Broadcast()
+        self._changed = Changes(self._wake_writers)
         self._storing = TaskFlag()
         self._resuming = Resuming(client_id, registry.events, self._storing)
         self.pace = self._resuming.pace
@@ -166,30 +167,32 @@ class Connection:
         StoreError: the store has failed, and may or may not have the line.
         """
         data = encode_line(line, self.max_line)
-        ticket = object()  # MicroPython's locks and events do not keep the order of the waiting tasks
-        self._writers.append(ticket)
+        ticket = self._writers.enter()
         try:
             if not qos:
                 await self._write_unnumbered(ticket, data)
                 return
             session, count = await self._write_numbered(ticket, data)
         finally:
-            self._writers.remove(ticket)
-            if self._writers:
-                self._changed.pulse()
+            self._writers.leave(ticket)
         while wait and session.acknowledged < count:
-            await self._changed.wait()
+            await self._unacknowledged.wait(count)
             self._raise_fault(session)
 
-    def _is_next(self, ticket):
-        """True if every earlier call of `write` has its place, including cancelled ones."""
-        return self._writers[0] is ticket and self._unstored is None
+    def _wake_writers(self):
+        """Wake the writers that a change concerns. The first one waits for any change, as `_changed` tells it."""
+        if self._session is not None:
+            self._unacknowledged.reached(self._session.acknowledged)
+        if not self.status():
+            self._writers.wake_short()
 
     async def _write_numbered(self, ticket, data):
         """Put a line into the store. Returns the session, and its count of acknowledged lines once this one is."""
         await self._loaded()
-        while not (self._is_next(ticket) and self._store.outbox_room(self.client_id, len(data))):
-            await self._changed.wait()
+        await self._writers.first(ticket)
+        await self._loaded()
+        while not (self._unstored is None and self._store.outbox_room(self.client_id, len(data))):
+            await self._changed.wait()  # _unstored: of a writer that was cancelled
             await self._loaded()
         session = self._session
         count = self._old + self._written + 1
@@ -204,7 +207,8 @@ class Connection:
 
     async def _write_unnumbered(self, ticket, data):
         """Queue a line, unless the client is absent or disconnects."""
-        while self.status() and not (self._is_next(ticket) and self._carrier.takes(len(data))):
+        await self._writers.first(ticket, self.status)
+        while self.status() and not (self._unstored is None and self._carrier.takes(len(data))):
             await self._changed.wait()
         if self.status():
             self._carrier.add(data, False)
@@ -289,6 +293,7 @@ class Connection:
             self._task.cancel()
         self._task = asyncio.create_task(self._keep_storing())
         self._storing.set()
+        self._unacknowledged.wake_all()
         self._changed.pulse()
 
     async def _loaded(self):
@@ -326,6 +331,7 @@ class Connection:
         self.fault = StoreError("the store failed: %s" % error)
         self._registry.events.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
+        self._unacknowledged.wake_all()
         self._changed.pulse()
 
     async def _store_some(self):
