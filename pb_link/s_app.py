@@ -10,6 +10,7 @@ import sys
 
 from pb_link import server
 from pb_link.settings import FILE, read_or_create
+from protocol.credentials import parse_id, parse_key
 
 PAUSE_S = 2  # the listener stays closed for this long
 
@@ -47,13 +48,13 @@ async def application(conn_id):
     await asyncio.gather(receiver(conn, answers), sender(conn, answers))
 
 
-async def serve(settings, store):
+async def serve(settings, keys, store):
     await server.run(
-        {settings["id"]},
+        set(keys),
         verbose=True,
         port=settings["port"],
         timeout=settings["timeout_ms"],
-        keys={settings["id"]: settings["key"]},
+        keys=keys,
         store=store,
     )
 
@@ -72,21 +73,38 @@ async def main():
     settings, created = read_or_create()
     if created:
         print("made %s with a fresh key: copy it to the client's board" % FILE)
-    asyncio.create_task(application(settings["id"]))
+    try:
+        client_id = parse_id(settings["id"])
+        keys = {client_id: parse_key(settings.get("key"))}
+    except (TypeError, ValueError) as error:
+        raise ValueError("%s: %s" % (FILE, error))
+    asyncio.create_task(application(client_id))
     store = server.MemoryStore()
+    restarts = []  # not empty while a restart is asked for
     while True:
-        task = asyncio.create_task(serve(settings, store))
-        restart_on_signal(task.cancel)
+        restarts.clear()
+        task = asyncio.create_task(serve(settings, keys, store))
+        restart_on_signal(lambda task=task: restarts.append(task.cancel()))
         print("listening on port", settings["port"])
         try:
             await task
         except asyncio.CancelledError:
+            if not restarts:  # Ctrl-C
+                raise
             print("listener closed")
         await asyncio.sleep(PAUSE_S)
 
 
-if __name__ == "__main__":
+def run():
+    """Run the demo until Ctrl-C. Returns the exit status: 1 if the settings or the port are no good, with a line."""
     try:
         asyncio.run(main())
     except KeyboardInterrupt:
-        sys.exit(0)
+        return 0
+    except (OSError, TypeError, ValueError) as error:  # what `read_or_create` and `server.run` raise
+        print("s_app: %s" % error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -38,9 +38,11 @@ class Timeout:
 
 
 def wait_limit(timeout_ms):
-    """The Timeout of a call that begins now; None for None: no limit. Raises: ValueError."""
+    """The Timeout of a call that begins now; None for None: no limit. Raises: TypeError, ValueError."""
     if timeout_ms is None:
         return None
+    if not isinstance(timeout_ms, int):
+        raise TypeError("timeout_ms must be an int or None")
     if not 0 <= timeout_ms <= LONGEST_MS:
         raise ValueError("timeout_ms must be 0..%d or None" % LONGEST_MS)
     return Timeout(timeout_ms)

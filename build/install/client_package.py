@@ -10,6 +10,7 @@ overwrites them. The package.json at the root installs the client; the one in a 
 
 import argparse
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -90,11 +91,13 @@ def main(arguments=None):
             folder = options.folder
             names = tree(folder, options.mpy)
             size = sum((folder / name).stat().st_size for name in names)
-            print(f"{folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {folder}/package.json")
+            package = shlex.quote(f"{folder}/package.json")
+            print(f"{folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {package}")
         elif options.command == "romfs":
             options.file.write_bytes(firmware.romfs_of(files()))
             size = options.file.stat().st_size
-            print(f"{options.file}: {size:,} bytes. Install it:  mpremote romfs deploy {options.file}")
+            name = shlex.quote(str(options.file))
+            print(f"{options.file}: {size:,} bytes. Install it:  mpremote romfs deploy {name}")
         elif options.check and differing():
             raise BuildError(f"{', '.join(differing())}: not what build/manifest_client.py says. Run `make firmware`.")
         elif not options.check:

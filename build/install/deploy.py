@@ -14,6 +14,7 @@ import ast
 import getpass
 import hashlib
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -84,13 +85,13 @@ def main(arguments=None):
         elif options.ssid is not None or options.server is not None:
             raise BuildError(
                 f"The board has a {FILE}, which is left alone. To have it made anew:  "
-                f"mpremote connect {options.port} rm :{FILE}"
+                f"mpremote connect {shlex.quote(options.port)} rm :{FILE}"
             )
         _install(options, [name for name in (FILE, "main.py") if name not in there])
         if not Path(FILE).exists():
             print(
                 f"The server needs that key as well. To have the board's settings here:  "
-                f"mpremote connect {options.port} cp :{FILE} {FILE}"
+                f"mpremote connect {shlex.quote(options.port)} cp :{FILE} {FILE}"
             )
     except BuildError as error:
         say(f"build/deploy.py: {error}")

@@ -38,7 +38,7 @@ class Manifest:
         try:
             self.facts = json.loads((folder / "manifest.json").read_text())
             self._images = [(facts, (folder / facts["file"]).read_bytes()) for facts in self.facts["images"]]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BuildError(f"{folder} is incomplete ({error}). Get it back:  git checkout -- firmware") from None
         for facts, data in self._images:
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:

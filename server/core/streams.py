@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from server.core.listening import AcceptFailures, hosts, listen_error
+from server.core.listening import AcceptFailures, hosts, listen_error, plain_host
 
 RECEIVE_BYTES = 8192  # read from the kernel at a time, where that can be set
 
@@ -17,8 +17,12 @@ if sys.implementation.name == "micropython":
     async def start_server(serve, host, port, backlog, limit):
         """Start a server as asyncio does. limit: the bytes that a reader holds; here it holds none.
 
-        Raises: OSError; under CPython ListenError, and it takes hosts as listening.py does."""
-        return await asyncio.start_server(serve, host, port, backlog=backlog)
+        host: as listening.py has it; here :: is what the system makes of it. Raises: ListenError."""
+        try:
+            return await asyncio.start_server(serve, plain_host(host), port, backlog=backlog)
+        except OSError as error:
+            failed = listen_error(error, host, port)
+        raise failed
 
     def report_failed_accepts(tell):
         """Report that no connection can be accepted as the event "accept_failed": tell(event, **details).

@@ -156,7 +156,7 @@ def _clients(options, settings):
         since = client["since"] and time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(client["since"]))
         peer = client["peer"] if client["connected"] else "-"
         counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
-        print(form.format(client["id"], peer or "-", since or "-", *counts))
+        print(form.format(_harmless(client["id"]), peer or "-", since or "-", *counts))
     return 0
 
 
@@ -168,7 +168,7 @@ def _backlog(options, settings):
     form = "{:<20} {:>9} {:>11} {:>10}"
     print(form.format("client", "lines", "bytes", "days away"))
     for one in backlogs:
-        print(form.format(one["id"], one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
+        print(form.format(_harmless(one["id"]), one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
     return 0
 
 
@@ -267,7 +267,7 @@ def _list_keys(options, file):
         print(json.dumps(found))
         return 0
     for one in found:
-        print(f"{one['id']:<20} {' -> '.join(one['fingerprints'])}")
+        print(f"{_harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}")
     return 0
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import tempfile
 from hashlib import sha256
 
@@ -32,7 +33,7 @@ class KeyFile:
         except FileNotFoundError:
             return {}
         if os.name == "posix" and mode & 0o077:
-            raise ValueError(f"others can read the keys in {self.path}: chmod 600 {self.path}")
+            raise ValueError(f"others can read the keys in {self.path}: chmod 600 {shlex.quote(self.path)}")
         return load_keys(self.path)
 
     def stamp(self):
@@ -48,7 +49,8 @@ class KeyFile:
         with self._changing() as keys:
             client_id = parse_id(client_id)
             if client_id in keys:
-                raise ValueError(f"{client_id} has a key: pb-link keys rotate {client_id} gives it another one")
+                name = shlex.quote(client_id)
+                raise ValueError(f"{client_id!r} has a key: pb-link keys rotate {name} gives it another one")
             keys[client_id] = secrets.token_bytes(32)
             return keys[client_id].hex()
 
@@ -110,4 +112,5 @@ def _hex(key):
 
 
 def _unknown(client_id):
-    return ValueError(f"{client_id} has no key: pb-link keys list shows who has one, keys add {client_id} gives one")
+    name = shlex.quote(client_id)
+    return ValueError(f"{client_id!r} has no key: pb-link keys list shows who has one, keys add {name} gives one")

@@ -1,11 +1,13 @@
 """The demo server under both interpreters serves the demo client on virtual boards; so do the examples each other."""
 
+import signal
+import socket
 import sys
 
 import pytest
 
 from pb_link.s_app import counted
-from tests.peers.processes import ROOT, running, up, write_settings
+from tests.peers.processes import ROOT, START_S, running, up, write_settings
 
 
 @pytest.fixture
@@ -82,3 +84,34 @@ def test_demo_server_makes_a_settings_file_with_a_fresh_key(tmp_path):
     with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
         server.wait_for("made pb_settings.json")
     assert (tmp_path / "pb_settings.json").stat().st_mode & 0o077 == 0
+
+
+def ended(folder):
+    """The status and the lines of a demo server that cannot begin."""
+    with running([sys.executable, "-m", "pb_link.s_app"], folder) as server:
+        status = server.process.wait(START_S)
+        server.wait_for("s_app: ")
+    return status, [line for line in server.lines if line.startswith(("s_app: ", "Traceback"))]
+
+
+def test_demo_server_says_in_a_line_that_its_port_is_in_use(tmp_path):
+    settings = write_settings(tmp_path)
+    with socket.create_server(("0.0.0.0", settings["port"])):
+        status, lines = ended(tmp_path)
+    assert status == 1 and len(lines) == 1 and f"port = {settings['port']} " in lines[0] and "is in use" in lines[0]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"key": "12"}', '{"id": 5}', '{"id": ["a"]}'])
+def test_demo_server_says_in_a_line_that_its_settings_are_no_good(text, tmp_path):
+    (tmp_path / "pb_settings.json").write_text(text)
+    status, lines = ended(tmp_path)
+    assert status == 1 and len(lines) == 1 and "pb_settings.json" in lines[0], lines
+
+
+def test_demo_server_ends_at_once_and_without_a_word_at_ctrl_c(tmp_path):
+    write_settings(tmp_path)
+    with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("listening on port")
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(START_S) == 0
+    assert "Traceback" not in "\n".join(server.lines) and "listener closed" not in "\n".join(server.lines)

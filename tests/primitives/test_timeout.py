@@ -1,7 +1,7 @@
 import unittest
 
 from primitives import timeout
-from primitives.timeout import Timeout
+from primitives.timeout import Timeout, wait_limit
 from primitives.waiting import ticks_add
 
 NEARLY_WRAPPED = ticks_add(0, -50)
@@ -63,6 +63,11 @@ class TestTimeout(unittest.TestCase):
 
     def test_no_time_is_over_at_once(self):
         self.assertTrue(Timeout(0).expired())
+
+    def test_limit_that_is_no_int_is_a_type_error(self):
+        for value in ("5", 1.5, [], b"5"):
+            with self.assertRaises(TypeError):
+                wait_limit(value)
 
 
 if __name__ == "__main__":

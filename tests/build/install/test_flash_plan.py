@@ -63,3 +63,10 @@ def test_damaged_image_of_ours_is_not_flashed(tmp_path):
     (tmp_path / "esp_link.romfs").unlink()
     with pytest.raises(BuildError, match="incomplete"):
         flash_plan.Manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "null", '{"images": 7}', '{"images": [7]}', '{"images": [{"file": 7}]}'])
+def test_manifest_that_is_no_manifest_is_a_line(text, tmp_path):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BuildError, match="is incomplete .*git checkout -- firmware"):
+        flash_plan.Manifest(tmp_path)

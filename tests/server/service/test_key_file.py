@@ -52,3 +52,15 @@ def test_file_is_for_its_owner_alone():
 
 def test_fingerprint_tells_keys_apart_and_gives_none_away():
     assert fingerprint(KEY) != fingerprint(OTHER_KEY) and KEY.hex()[:8] not in fingerprint(KEY)
+
+
+def test_command_that_is_shown_can_be_copied_and_no_id_is_shown_raw():
+    file = KeyFile("my keys.json")
+    file.add("a; b")
+    with pytest.raises(ValueError, match="keys rotate 'a; b' gives"):
+        file.add("a; b")
+    with pytest.raises(ValueError, match=r"^'\\x1bc' has no key"):
+        file.revoke("\x1bc")
+    os.chmod("my keys.json", 0o640)
+    with pytest.raises(ValueError, match="chmod 600 'my keys.json'"):
+        file.read()
