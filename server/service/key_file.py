@@ -50,7 +50,7 @@ class KeyFile:
             client_id = parse_id(client_id)
             if client_id in keys:
                 name = shlex.quote(client_id)
-                raise ValueError(f"{client_id!r} has a key: pb-link keys rotate {name} gives it another one")
+                raise ValueError(f"{_shown(client_id)} has a key: pb-link keys rotate {name} gives it another one")
             keys[client_id] = secrets.token_bytes(32)
             return keys[client_id].hex()
 
@@ -111,6 +111,10 @@ def _hex(key):
     return [one.hex() for one in key] if isinstance(key, list) else key.hex()
 
 
+def _shown(client_id):
+    return client_id if client_id.isprintable() else repr(client_id)
+
+
 def _unknown(client_id):
     name = shlex.quote(client_id)
-    return ValueError(f"{client_id!r} has no key: pb-link keys list shows who has one, keys add {name} gives one")
+    return ValueError(f"{_shown(client_id)} has no key: pb-link keys list shows who has one, keys add {name} gives one")
