@@ -21,7 +21,10 @@ class TestSupervisor(unittest.TestCase):
         async def main():
             group = Supervisor(on_fault)
             for task in [group.start(coroutine) for coroutine in coroutines]:
-                await task
+                try:
+                    await task
+                except asyncio.CancelledError:
+                    pass
             return group.fault
 
         return asyncio.run(main())
@@ -37,6 +40,22 @@ class TestSupervisor(unittest.TestCase):
         told = []
         self.run_tasks(fail(ValueError()), fail(ValueError()), on_fault=lambda: told.append(1))
         self.assertEqual(told, [1])
+
+    def test_who_awaits_a_task_gets_its_result_or_is_cancelled(self):
+        async def result():
+            return 5
+
+        async def awaits(group, coroutine, got):
+            got.append(await group.start(coroutine))
+
+        async def main():
+            group, got = Supervisor(), []
+            await awaits(group, result(), got)
+            with self.assertRaises(asyncio.CancelledError):
+                await awaits(group, fail(ValueError("of the task")), got)
+            return str(group.fault), got
+
+        self.assertEqual(asyncio.run(main()), ("of the task", [5]))
 
     def test_cancelled_task_is_no_fault(self):
         async def main():
