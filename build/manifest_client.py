@@ -15,7 +15,7 @@ package(
     (
         "__init__.py", "app_base.py", "bridge_watch.py", "config.py", "connection.py", "failures.py", "fallbacks.py",
         "frame_log.py", "limits.py", "link.py", "notifier.py", "pb_client.py", "reasons.py", "release_check.py",
-        "selftest.py", "settings.py", "shortage.py", "start.py",
+        "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -7,14 +7,11 @@ from pb_link.config import config, conn_id, hardware
 
 
 class App(AppBase):
-    def start(self) -> None:
-        asyncio.create_task(self.ping())
-
-    async def ping(self) -> None:
+    async def start(self) -> None:
         while True:
             await self.write("ping")
             print(await self.readline(), end="")
             await asyncio.sleep(1)
 
 
-asyncio.run(App(conn_id, config, hardware).await_msg())
+asyncio.run(App(conn_id, config, hardware).run())

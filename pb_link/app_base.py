@@ -1,14 +1,13 @@
 """The client's application interface: subclass AppBase.
 
     class App(AppBase):
-        def start(self):
-            asyncio.create_task(self.echo())
-
-        async def echo(self):
+        async def start(self):
             while True:
                 await self.write(await self.readline())
 
-    asyncio.run(App(conn_id, config, hardware).await_msg())
+    asyncio.run(App(conn_id, config, hardware).run())
+
+docs/client.md says what `run` does.
 """
 
 import gc
@@ -37,7 +36,8 @@ class AppBase:
     their own, one at a time, and may use the link. While one waits the others
     wait too, and only what is still news is told then: the newest report, and
     the state of the server if it is not what server_ok was told last. What a
-    hook raises ends the link, and comes out of await_msg.
+    hook raises ends the link and comes out of await_msg, or is shown by run,
+    which starts the application again.
 
     Raises: TypeError, ValueError that name what is wrong; RuntimeError on a
     board without a generator of random bytes (docs/hardware.md).
@@ -50,20 +50,44 @@ class AppBase:
         validated = start.validated(conn_id, config, hardware)
         start.forget()
         del start  # its memory is free for what the link holds
+        self.verbose = verbose
         self._link = Link(*validated, self, verbose)
         self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
 
     def start(self):
-        """Called once, when client and ESP8266 are synchronised for the first time.
+        """Called when client and ESP8266 are synchronised for the first time, and when `run` starts it again.
 
-        Synchronous; typically it starts the application's tasks.
+        A function, which typically starts the application's tasks by
+        create_task; or `async def start`, which is run as such a task.
         """
         raise NotImplementedError("subclasses of AppBase define start()")
 
-    def await_msg(self):
-        """Coroutine: run the link. The application's main awaits this for ever.
+    def create_task(self, coroutine):
+        """Run a coroutine as a task of the application. Returns the task.
 
-        Raises: what `bad_wifi`, `bad_server` or another hook raised.
+        What it raises comes out of await_msg, or is shown by run, which then
+        cancels all such tasks and starts the application again. Whoever awaits
+        a task that fails is cancelled.
+        """
+        return self._link.create_task(coroutine)
+
+    def run(self, watchdog=None):
+        """Coroutine: run the link and the application for ever: what the main program awaits.
+
+        It waits for Wi-Fi and server without end, shows what the application
+        raises, and starts it again. docs/client.md has the details.
+
+        Args: watchdog: an object with feed(), as machine.WDT, of at least 5 s; fed while the link works.
+        """
+        gc.collect()
+        from pb_link.runner import Runner
+
+        return Runner(self, self._link, watchdog).run()
+
+    def await_msg(self):
+        """Coroutine: run the link until something fails. `run` is what goes on.
+
+        Raises: what start(), a task of create_task, `bad_wifi`, `bad_server` or another hook raised.
         """
         return self._link.run()
 

@@ -80,12 +80,13 @@ class Link:
             self._connection_class = LoggedConnection
         self.up = False
         self._started = False
-        self._resetting = False
+        self.resetting = False
         self._reset_task = None
         self.closed = False
-        self._beat = Timeout(limits.BEAT_MS)
+        self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
+        self.create_task = self._tasks.start  # for the application's tasks
         self._notifier = Notifier(app, self._tasks)
         self.failures = None  # Failures since the last session, if there are any
         self.release_check = ReleaseCheck()
@@ -95,13 +96,18 @@ class Link:
         self.session.accept(1, ticks_ms())
         self.flag.set()
 
+    def serve(self, app):
+        """Before `run`: call start() and the hooks of app, and run the application's tasks by its create_task()."""
+        self._app = self._notifier.app = app
+        self.create_task = app.create_task
+
     def raise_if_closed(self):
         """Raises: LinkDown after `close`."""
         if self.closed:
             raise LinkDown("the link has been closed")
 
     async def run(self):
-        """Run the link until it is closed. Raises what a task or a hook raised."""
+        """Run the link until it is closed. Raises what a task, start() or a hook raised."""
         self.raise_if_closed()
         try:
             while not self._get_ready():
@@ -110,19 +116,22 @@ class Link:
             while not self.closed:
                 await self.flag.wait_ms(wait_ms)
                 if self._tasks.fault:
-                    raise self._tasks.fault
+                    break
                 wait_ms = limits.MAX_WAIT_MS
-                if self._resetting or self.closed:
+                if self.resetting or self.closed:
                     continue
                 try:
                     if self._look() and self.flag.by_clock:
                         await self.fallbacks.found(self._announced)
-                        if self._resetting or self.closed:
+                        if self.resetting or self.closed:
                             continue
                     self._act()
                     wait_ms = self._wait_ms()
                 except MemoryError:
                     self._recover()
+            # After `close` the calls that waited have ended with a LinkDown: no fault.
+            if self._tasks.fault and not (self.closed and isinstance(self._tasks.fault, LinkDown)):
+                raise self._tasks.fault
         finally:
             self.close()
             self.flag.close()
@@ -134,7 +143,7 @@ class Link:
                 self.flag.open()
                 drive(self._syn, 1)
                 let_go(self._ack)
-                if self._rst is not None and not self._resetting:
+                if self._rst is not None and not self.resetting:
                     self._release_reset()
                 self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
         except MemoryError:
@@ -160,7 +169,7 @@ class Link:
         self.closed = True
         self.up = False
         self._notifier.close()
-        if self._resetting:  # the task may not have begun, and then never will
+        if self.resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
             self._release_reset()
         self._ack.irq(None)
@@ -209,8 +218,8 @@ class Link:
         """See to the connection; give what is to go; pulse syn."""
         self._drop_if_faulty()
         self._send()
-        if self._beat.expired():
-            self._beat.restart()
+        if self.beat.expired():
+            self.beat.restart()
             self._box.beat()
         news = self._box.publish()
         if self._watch.pulse_due(self._box.pending, news):
@@ -226,7 +235,9 @@ class Link:
         if not self._started:
             self._started = True
             try:
-                self._app.start()
+                started = self._app.start()
+                if hasattr(started, "send"):  # a coroutine
+                    self.create_task(started)
             except MemoryError as error:  # the application's own: it comes out of `run`
                 self._tasks.fault = error
 
@@ -392,14 +403,14 @@ class Link:
             raise OSError("Cannot reset ESP8266.")
         self.raise_if_closed()
         self._begin_reset()
-        while self._resetting:
+        while self.resetting:
             await self.changed.wait()
             self.raise_if_closed()
 
     def _begin_reset(self):
-        if not self._resetting:
+        if not self.resetting:
             self._reset_task = self._tasks.start(self._reset())
-            self._resetting = True
+            self.resetting = True
 
     async def _reset(self):
         """Free scl and sda, which are boot straps; pulse; leave them alone until they have been sampled."""
@@ -423,7 +434,7 @@ class Link:
         except MemoryError:  # the next step opens the bus; if there was no pulse the watch asks for another reset
             self.shortage.met(self.session.expected)
         finally:
-            self._resetting = False
+            self.resetting = False
             self.changed.pulse()
             self.flag.set()
 

@@ -27,7 +27,7 @@ class Notifier:
     """
 
     def __init__(self, app, tasks):
-        self._app = app
+        self.app = app
         self._tasks = tasks
         self.stuck = False  # there was no memory for the task: `go_on` is to be called again
         self._telling = False  # the task runs
@@ -92,15 +92,15 @@ class Notifier:
     async def _tell_next(self):
         """Call the hook whose turn it is. Returns False if there is nothing to tell."""
         if self._failures:
-            call = self._app.bad_wifi() if self._failures[0] == BAD_WIFI else self._app.bad_server()
+            call = self.app.bad_wifi() if self._failures[0] == BAD_WIFI else self.app.bad_server()
             self._failures.pop(0)  # now that the call is made, which takes memory
             await call
         elif self._up != self._told_up:
-            call = self._app.server_ok(self._up)
+            call = self.app.server_ok(self._up)
             self._told_up = self._up
             await call
         elif self._report:
-            call = self._app.report(self._report)
+            call = self.app.report(self._report)
             self._report = None
             await call
         else:

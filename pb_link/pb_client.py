@@ -1,7 +1,7 @@
 """The client's demo: `import pb_link.pb_client` on the board.
 
 Sends a counter as JSON and prints what the server demo (`s_app.py`) answers.
-The server may be started later.
+Wi-Fi and server may be started later.
 """
 
 import asyncio
@@ -16,11 +16,8 @@ INTERVAL_MS = 200
 
 class App(AppBase):
     def start(self):
-        asyncio.create_task(self.sender())
-        asyncio.create_task(self.receiver())
-
-    async def bad_server(self):
-        print("No initial server connection: waiting for one")
+        self.create_task(self.sender())
+        self.create_task(self.receiver())
 
     async def sender(self):
         count = 0
@@ -39,7 +36,7 @@ class App(AppBase):
 
 
 async def main():
-    await App(conn_id, config, hardware, verbose=True).await_msg()
+    await App(conn_id, config, hardware, verbose=True).run()
 
 
 asyncio.run(main())

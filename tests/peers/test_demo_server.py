@@ -38,7 +38,7 @@ def test_demo_client_waits_for_a_server_that_is_started_later(tmp_path, boards):
     """As README has it: the client's board is reset, then the server is started."""
     write_settings(tmp_path)
     with running(up(demo_client(tmp_path)), tmp_path, **boards) as client:
-        client.wait_for("No initial server connection: waiting for one")
+        client.wait_for("pb_link: No initial server connection")
         with running([sys.executable, "-m", "pb_link.s_app"], tmp_path):
             client.wait_for("received [1, 1]")
 

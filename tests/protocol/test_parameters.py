@@ -15,6 +15,7 @@ MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
     "pb_link/failures.py",
+    "pb_link/runner.py",
     "pb_link/shortage.py",
     "esp_link/bridge.py",
     "esp_link/names.py",

@@ -1,0 +1,183 @@
+"""`AppBase.run`: runs the link for ever, and the application, however often that fails.
+
+    the ESP8266, Wi-Fi or the server is absent    it is said once; the link waits for it without end
+    client and ESP8266 are synchronised           start() is called
+    the application raises something              shown with its traceback; the tasks of create_task are cancelled, and
+                                                  after a pause start() is called again. Link and session stay
+    so often that a restart does not help,        a board is reset; elsewhere the next pause is _PAUSE_LAST_MS
+    a task that does not end when it is           a board is reset; elsewhere it comes out of `run`
+    cancelled, or a fault of the link itself
+    the application calls close()                 `run` returns
+
+Every _LOOK_MS the watchdog is fed, if the link has shown its beat to the ESP8266 or is resetting it. docs/client.md
+has it from the user's side. Only who calls `run` has this module in memory.
+"""
+
+import gc
+from asyncio import CancelledError, create_task
+
+from primitives.platform import sleep_ms
+from primitives.timeout import Timeout
+from protocol import const
+from protocol.errors import LinkDown
+
+try:
+    from machine import reset
+except ImportError:  # no board
+    reset = None
+try:
+    from sys import print_exception
+except ImportError:  # CPython
+    from traceback import print_exception
+
+# The watchdog is fed, and the tasks are looked after, this often.
+_LOOK_MS = const(250)
+# A beat is due every 500 ms, at a step of the link's loop: three of them are missing.
+_LINK_SILENT_MS = const(2000)
+# From a failure to the next start(): doubled after each, until the application has run for _HEALTHY_MS.
+_PAUSE_FIRST_MS = const(1000)
+_PAUSE_LAST_MS = const(60000)
+_HEALTHY_MS = const(60000)
+# After so many failures in a row, 15 s of pauses, a board is reset: memory in pieces, or a device that is stuck.
+_FAILURES = const(5)
+# Time for the `finally` clauses of tasks that are cancelled.
+_STOP_MS = const(5000)
+# Time to read why, and to interrupt it.
+_RESET_PAUSE_MS = const(5000)
+
+
+class Runner:
+    """What the link has for its application.
+
+    Args: app: AppBase; link: its Link; watchdog: object with feed(), or None.
+    """
+
+    def __init__(self, app, link, watchdog):
+        self._app = app
+        self._link = link
+        self._watchdog = watchdog
+        self._running = None  # the link's task
+        self._tasks = []  # (the application's coroutine, its task)
+        self._started = False  # client and ESP8266 are synchronised
+        self._failed = False
+
+    def start(self):
+        self._started = True
+
+    def __getattr__(self, name):
+        """The hook of this name: that of the application, but what it raises does not end the link."""
+
+        async def hook(*news):
+            try:
+                await getattr(self._app, name)(*news)
+            except (LinkDown, MemoryError):
+                raise  # the notifier knows what to do
+            except Exception as error:
+                # Of these two hooks, a text is what AppBase raises, and a number some other error.
+                text = isinstance(error, OSError) and error.args and isinstance(error.args[0], str)
+                if text and name in ("bad_wifi", "bad_server"):
+                    print("pb_link: %s It is tried again." % error)
+                else:
+                    self._caught(error)
+
+        return hook
+
+    def create_task(self, coroutine):
+        """As AppBase.create_task."""
+        tasks = self._tasks
+        for entry in list(tasks):
+            if entry[1].done():
+                tasks.remove(entry)
+        task = create_task(self._guard(coroutine))
+        try:
+            tasks.append((coroutine, task))
+        except MemoryError:  # it could not be cancelled later
+            task.cancel()
+            raise
+        return task
+
+    async def _guard(self, coroutine):
+        try:
+            return await coroutine
+        except Exception as error:
+            self._caught(error)
+            raise CancelledError
+
+    def _caught(self, error):
+        """The application has raised this."""
+        if self._link.closed and isinstance(error, LinkDown):
+            return  # of a call that waited for the link
+        self._failed = True
+        gc.collect()
+        print("pb_link: the application has failed")
+        print_exception(error)
+
+    async def run(self):
+        link = self._link
+        link.raise_if_closed()
+        link.serve(self)
+        self._running = create_task(link.run())
+        try:
+            while not self._started:
+                await self._look()
+            await self._serve()
+        except LinkDown:  # the application has closed it
+            pass
+        except Exception as error:
+            if not reset:
+                raise
+            print_exception(error)
+            print("pb_link: reset in %d s" % (_RESET_PAUSE_MS // 1000))
+            await sleep_ms(_RESET_PAUSE_MS)
+            reset()
+        finally:
+            link.close()
+            for _, task in self._tasks:
+                task.cancel()
+            if not self._running.done():
+                await self._running  # it ends at its next step
+
+    async def _look(self):
+        """Pass the time. Raises: what the link has ended with; LinkDown after `close`."""
+        await sleep_ms(_LOOK_MS)
+        if self._running.done():
+            await self._running
+            raise LinkDown
+        if self._watchdog and (self._link.resetting or self._link.beat.elapsed() < _LINK_SILENT_MS):
+            self._watchdog.feed()
+
+    async def _serve(self):
+        """Start the application whenever it has failed. Raises: RuntimeError if that does not help."""
+        failures = pause_ms = 0
+        while True:
+            self._failed = False
+            healthy = Timeout(_HEALTHY_MS)
+            try:
+                started = self._app.start()
+                if hasattr(started, "send"):  # a coroutine
+                    self.create_task(started)
+            except Exception as error:
+                self._caught(error)
+            while not self._failed:
+                await self._look()
+                if healthy.expired():
+                    failures = pause_ms = 0
+            failures += 1
+            pause_ms = min(2 * pause_ms or _PAUSE_FIRST_MS, _PAUSE_LAST_MS)
+            pause = Timeout(pause_ms)
+            limit = Timeout(_STOP_MS)
+            while self._tasks:
+                tasks, self._tasks = self._tasks, []
+                for _, task in tasks:
+                    task.cancel()
+                for coroutine, task in tasks:
+                    while not task.done():
+                        if limit.expired():
+                            raise RuntimeError("a task of the application goes on after it was cancelled")
+                        await self._look()
+                    coroutine.close()  # if it has not begun
+            if reset and failures >= _FAILURES:
+                raise RuntimeError("the application has failed %d times" % failures)
+            print("pb_link: the application is started again in %d s" % (pause_ms // 1000))
+            while not pause.expired():
+                await self._look()
