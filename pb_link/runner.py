@@ -66,21 +66,21 @@ class Runner:
 
     def __getattr__(self, name):
         """The hook of this name: that of the application, but what it raises does not end the link."""
+        hook = getattr(self._app, name)
+        return lambda *news: self._call(name, hook(*news))  # all that takes memory, before the notifier ticks it off
 
-        async def hook(*news):
-            try:
-                await getattr(self._app, name)(*news)
-            except (LinkDown, MemoryError):
-                raise  # the notifier knows what to do
-            except Exception as error:
-                # Of these two hooks, a text is what AppBase raises, and a number some other error.
-                text = isinstance(error, OSError) and error.args and isinstance(error.args[0], str)
-                if text and name in ("bad_wifi", "bad_server"):
-                    print("pb_link: %s It is tried again." % error)
-                else:
-                    self._caught(error)
-
-        return hook
+    async def _call(self, name, coroutine):
+        try:
+            await coroutine
+        except (LinkDown, MemoryError):
+            raise  # the notifier knows what to do
+        except Exception as error:
+            # Of these two hooks, a text is what AppBase raises, and a number some other error.
+            text = isinstance(error, OSError) and error.args and isinstance(error.args[0], str)
+            if text and name in ("bad_wifi", "bad_server"):
+                print("pb_link: %s It is tried again." % error)
+            else:
+                self._caught(error)
 
     def create_task(self, coroutine):
         """As AppBase.create_task."""
@@ -118,11 +118,10 @@ class Runner:
         link.serve(self)
         self._running = create_task(link.run())
         try:
-            while not self._started:
-                await self._look()
-            await self._serve()
-        except LinkDown:  # the application has closed it
-            pass
+            try:
+                await self._serve()
+            except LinkDown:  # it has ended: by `close`, or by what comes out of it now
+                await self._running
         except Exception as error:
             if not reset:
                 raise
@@ -137,17 +136,18 @@ class Runner:
             if not self._running.done():
                 await self._running  # it ends at its next step
 
-    async def _look(self):
-        """Pass the time. Raises: what the link has ended with; LinkDown after `close`."""
-        await sleep_ms(_LOOK_MS)
+    def _look(self):
+        """To be called every _LOOK_MS. Allocates nothing. Raises: LinkDown when the link has ended."""
         if self._running.done():
-            await self._running
             raise LinkDown
         if self._watchdog and (self._link.resetting or self._link.beat.elapsed() < _LINK_SILENT_MS):
             self._watchdog.feed()
 
     async def _serve(self):
         """Start the application whenever it has failed. Raises: RuntimeError if that does not help."""
+        while not self._started:
+            await sleep_ms(_LOOK_MS)
+            self._look()
         failures = pause_ms = 0
         while True:
             self._failed = False
@@ -159,7 +159,8 @@ class Runner:
             except Exception as error:
                 self._caught(error)
             while not self._failed:
-                await self._look()
+                await sleep_ms(_LOOK_MS)
+                self._look()
                 if healthy.expired():
                     failures = pause_ms = 0
             failures += 1
@@ -174,10 +175,12 @@ class Runner:
                     while not task.done():
                         if limit.expired():
                             raise RuntimeError("a task of the application goes on after it was cancelled")
-                        await self._look()
+                        await sleep_ms(_LOOK_MS)
+                        self._look()
                     coroutine.close()  # if it has not begun
             if reset and failures >= _FAILURES:
                 raise RuntimeError("the application has failed %d times" % failures)
             print("pb_link: the application is started again in %d s" % (pause_ms // 1000))
             while not pause.expired():
-                await self._look()
+                await sleep_ms(_LOOK_MS)
+                self._look()

@@ -70,11 +70,17 @@ def heap(interpreter, bridge):
 
 def client_ram(interpreter, folder, kind):
     """Returns the RAM that the client's modules in the folder take."""
-    # Relative paths and no environment: both lie in the heap, and would differ from machine to machine.
-    printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", _CLIENT], cwd=folder, env={})
-    imported, running = map(int, printed.split())
+    imported, running = _client_ram(interpreter, folder, _CLIENT)
+    _, by_run = _client_ram(interpreter, folder, _CLIENT.replace("await_msg", "run"))
     yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
+    yield Figure("client", f"client RAM, AppBase that runs by run, {kind}", by_run, "bytes")
+
+
+def _client_ram(interpreter, folder, program):
+    # Relative paths and no environment: both lie in the heap, and would differ from machine to machine.
+    printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", program], cwd=folder, env={})
+    return map(int, printed.split())
 
 
 def compiled(folder, *others):

@@ -1,11 +1,12 @@
 """A program for MicroPython: a client exchanges lines with a bridge and a server while an allocation of it fails.
 
-    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT
+    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT [run]
 
 For each n from FIRST up to, not including, END, every STEP-th: a fresh client, of which the n-th allocation fails and
 the COUNT - 1 behind it, from its first step to the last acknowledgement. Everything must arrive once, in order, in the
 time that LIMIT_MS gives, and nothing may come out of the link. END 0: until n is more than a client allocates. The last
-line says how many clients there were, and how many allocations failed.
+line says how many clients there were, and how many allocations failed. With "run" the client's program is AppBase.run,
+and its first failed allocation is one after start().
 
 Counted is what the link allocates, and asyncio on its behalf. The bridge, the server and the application live in the
 same process, and are not counted; they act whenever the client pulses syn, and every POLL_MS. Time passes while all
@@ -32,6 +33,7 @@ from protocol.session import OPEN, Session
 from tests.sessions import idle
 
 FIRST, END, STEP, COUNT = [int(word) for word in sys.argv[1:5]]
+RUN = sys.argv[5:] == ["run"]
 POLL_MS = 50
 LIMIT_MS = 60000
 KEY = bytes(range(32))
@@ -247,11 +249,13 @@ class App(AppBase):
         super().__init__(*args)
         self.done = 0
         self.told = None
+        self.started = False
 
     def start(self):
         allocations.pause()
+        self.started = True
         for task in (self._write(), self._read()):
-            asyncio.create_task(task)
+            self.create_task(task)
         allocations.resume()
 
     async def server_ok(self, up):
@@ -287,8 +291,11 @@ async def exchange(n):
     global world
     world = World()
     app = App("id", CONFIG, [TargetPort(Target), world.syn, world.ack, (world.rst, 0, 5)])
-    link = asyncio.create_task(app.await_msg())
+    link = asyncio.create_task(app.run() if RUN else app.await_msg())
     begin = ticks_ms()
+    while RUN and not app.started:
+        await asyncio.sleep_ms(POLL_MS)
+        world.look()
     allocations.fail(n, COUNT)
     allocations.resume()
     while not (app.done == 2 and idle(world.session) and app.told) and not link.done():

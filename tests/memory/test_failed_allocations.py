@@ -29,6 +29,12 @@ def test_link_survives_any_failed_allocation(micropython_failing, report_line):
     report_line(f"link: each of {clients} allocations failed once")
 
 
+def test_run_survives_any_failed_allocation_after_the_start(micropython_failing):
+    said = run(micropython_failing, "failing_link", 1, 0, 1, 1, "run")
+    clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
+    assert clients == failed and clients > 1000
+
+
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize(
     ("kind", "side"),

@@ -80,6 +80,9 @@ class App:
     async def bad_server(self):
         raise OSError(5)
 
+    def server_ok(self, up):
+        pass
+
     async def report(self, data):
         if data is None:
             raise MemoryError
@@ -291,8 +294,8 @@ class TestHooks(Case):
             self.assertEqual(self.shown[-1].args, (5,))
             await link.app.report(7)
             self.assertEqual(self.shown[-1].args, ("No network.",))
-            await link.app.server_ok(True)  # it has none
-            self.assertTrue(isinstance(self.shown[-1], AttributeError))
+            await link.app.server_ok(True)  # it is no coroutine
+            self.assertTrue(isinstance(self.shown[-1], TypeError))
             await self.until(lambda: app.starts == 2, 10000)
 
         self.play(act)

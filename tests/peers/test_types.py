@@ -30,9 +30,15 @@ from pb_link.i2c_devices.stream_controller import StreamController
 from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, serve, wait_all
 
 
+class Dog:
+    def feed(self) -> None:
+        print("fed")
+
+
 class App(AppBase):
     def start(self) -> None:
-        asyncio.create_task(self.talk())
+        task: asyncio.Task[None] = self.create_task(self.talk())
+        print(task.done(), self.verbose)
 
     async def talk(self) -> None:
         line: str = await self.readline(timeout_ms=1000)
@@ -72,7 +78,12 @@ async def program() -> None:
     print(first and first.client_id, await (await client_conn("demo")).readline())
 
 
-asyncio.run(App(conn_id, config, hardware, verbose=2).await_msg())
+async def client() -> None:
+    await App(conn_id, config, hardware, verbose=2).run(watchdog=Dog())
+    await App(conn_id, config, hardware).await_msg()
+
+
+asyncio.run(client())
 '''
 WRONG = """
 from pb_link.server import Connection, run, serve
