@@ -16,8 +16,9 @@ from pb_link.config import config, conn_id, hardware
 class App(AppBase):
     %s
 
-asyncio.run(App(conn_id, config, hardware).run(WDT(timeout=%d)))
+asyncio.run(App(conn_id, config, hardware).%s)
 """
+RUN = "run(WDT(timeout=30000))"
 FAILS_IN_A_TASK = """
     def start(self):
         print("application starts")
@@ -59,9 +60,9 @@ def client(tmp_path, boards):
     """Starts the client whose class has this text."""
     write_settings(tmp_path)
 
-    def start(text, watchdog_ms=30000):
+    def start(text, call=RUN):
         program = tmp_path / "client.py"
-        program.write_text(CLIENT % (text.strip(), watchdog_ms))
+        program.write_text(CLIENT % (text.strip(), call))
         return running(up(program), tmp_path, **boards)
 
     return start
@@ -89,6 +90,14 @@ def test_task_that_fails_is_shown_with_the_users_line_and_the_application_goes_o
     assert "Task exception wasn't retrieved" not in said and "reset" not in said
 
 
+def test_task_that_fails_ends_a_client_by_await_msg_with_the_users_line(tmp_path, client):
+    with server(tmp_path), client(FAILS_IN_A_TASK, "await_msg()") as board:
+        board.wait_for("its program ended with status 1")
+        said = "\n".join(board.lines)
+    assert re.search(r'File ".*client.py", line 1\d, in fail', said)
+    assert "AttributeError: 'App' object has no attribute 'missing'" in said and said.count("application starts") == 1
+
+
 def test_board_is_reset_when_the_application_fails_again_and_again(client):
     with client(FAILS_AT_ONCE) as board:
         board.wait_for("pb_link: reset in 5 s")
@@ -100,7 +109,7 @@ def test_board_is_reset_when_the_application_fails_again_and_again(client):
 
 
 def test_watchdog_resets_a_board_whose_application_hangs_and_no_other(client):
-    with client(HANGS, watchdog_ms=10000) as board:
+    with client(HANGS, "run(WDT(timeout=10000))") as board:
         board.wait_for("hangs")
         said = "\n".join(board.lines)
         assert said.count("application starts") == 1 and "client * reset" not in said
