@@ -51,7 +51,8 @@ import pb_link.pb_client
 """
 
 
-# Two clients one after the other, behind one whose settings are refused. Says what is still loaded of the checks.
+# Two clients one after the other, behind one whose settings are refused; what `run` needs is loaded beside the second.
+# Says what is still loaded of the checks.
 MADE = """
 import gc, sys
 from i2c_devices.ports import TargetPort
@@ -69,6 +70,7 @@ except ValueError as error:
 for _ in range(2):
     app = None
     app = AppBase("id", [8123, "server", 1500, 0, "net", "password", bytes(32)], hardware())
+app.run().close()
 left = ("pb_link.start", "pb_link.settings", "protocol.credentials", "i2c_devices.pins")
 print([name for name in left if name in sys.modules or hasattr(sys.modules[name.split(".")[0]], name.split(".")[1])])
 """
