@@ -78,7 +78,8 @@ class Runner:
             # Of these two hooks, a text is what AppBase raises, and a number some other error.
             text = isinstance(error, OSError) and error.args and isinstance(error.args[0], str)
             if text and name in ("bad_wifi", "bad_server"):
-                print("pb_link: %s It is tried again." % error)
+                # Up to the reason, which the link has printed.
+                print("pb_link: %s: the link keeps trying" % error.args[0].split(":")[0])
             else:
                 self._caught(error)
 

@@ -75,7 +75,7 @@ class App:
             raise self.error
 
     async def bad_wifi(self):
-        raise OSError("No network.")
+        raise OSError("No network: it is not in range")
 
     async def bad_server(self):
         raise OSError(5)
@@ -284,7 +284,7 @@ class TestHooks(Case):
                 del runner.print
 
         self.play(act)
-        self.assertEqual(said, ["pb_link: No network. It is tried again."])
+        self.assertEqual(said, ["pb_link: No network: the link keeps trying"])
         self.assertEqual((self.app.starts, self.shown, self.raised), (1, [], None))
 
     def test_other_exception_of_a_hook_is_a_failure_of_the_application(self):
