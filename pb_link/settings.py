@@ -4,6 +4,7 @@ The list of the configuration is (port, server, timeout in ms, seconds between
 reports, ssid, password, key); the named form is a dict with the names below.
 `read` takes them from a JSON file of that form, which an upgrade of the code
 does not touch. Client and server demo share one such file.
+docs/hardware.md has a table of all its names.
 
 The named form may have max_line as well: bytes of the longest line that the
 client takes from the server. Without it, or with 0, that follows from the heap.
@@ -13,15 +14,18 @@ import gc
 import json
 import os
 from binascii import hexlify
+from errno import ENOENT
 
 from pb_link.limits import MIN_RECEIVE_BYTES
-from protocol.credentials import parse_key
+from protocol import const
+from protocol.credentials import parse_id, parse_key
 from protocol.limits import MAX_LINE, MIN_LINE, RECEIVE_BYTES
 from protocol.receive_space import receive_bytes
 from protocol.text import decode_text, encode_text
 
 FILE = "pb_settings.json"
 NAMES = ("port", "server", "timeout_ms", "report_s", "ssid", "password", "key")
+_MORE_NAMES = const(("id", "max_line", "pins"))  # which the named form may have
 DEFAULTS = {
     "port": 8123,
     "server": "127.0.0.1",
@@ -40,6 +44,14 @@ _PIN_NAMES = ("i2c", "syn", "ack", "rst")
 _RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400), "max_line": (MIN_LINE, MAX_LINE)}
 # Bytes of UTF-8: of a str in a CONFIG record, and of what the ESP8266 stores of a network; it cuts what is longer.
 _MAX_TEXT = {"server": 255, "ssid": 32, "password": 64}
+# Bytes of a WPA passphrase; a key of 32 bytes in place of it has 64 hexadecimal digits. IEEE 802.11, annex J.4.
+_MIN_PASSWORD = const(8)
+_PASSWORD_DIGITS = const(64)
+# Of a host's name (RFC 952, RFC 1123), and "_", which name servers of home networks know.
+_HOST_CHARACTERS = const("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
+_BYTE_ORDER_MARK = const(b"\xef\xbb\xbf")
+# Characters of an unknown name that an error shows. A longer one may be a secret in the wrong place.
+_SHOWN = const(20)
 # Without the setting max_line a client takes lines of at least so many bytes, however small its heap is.
 _MIN_DEFAULT_LINE = 512
 
@@ -61,22 +73,16 @@ class Settings:
     """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line, receive_bytes."""
 
     def __init__(self, config):
-        """config: list or tuple of 7 items, or a dict with NAMES.
+        """config: list or tuple of 7 items, or a dict with NAMES and any of the other names of the file.
 
         Raises: TypeError or ValueError that names the item. The key and the
         password are never shown.
         """
         items = _named(config)
-        for name in ("port", "timeout_ms", "report_s"):
-            setattr(self, name, _number(name, items[name]))
-        for name in ("server", "ssid", "password"):
-            setattr(self, name, _text(name, items[name]))
-        if not self.server:
-            raise ValueError("config: server is empty: name the server's address")
-        if self.password and not self.ssid:
-            raise ValueError("config: there is a password without an ssid")
-        self.key = parse_key(items["key"])
-        self.max_line = _number("max_line", items.get("max_line") or default_max_line())
+        for name in NAMES:
+            setattr(self, name, _validated("config", name, items[name]))
+        _refuse_lone_password("config", items)
+        self.max_line = _validated("config", "max_line", items.get("max_line")) or default_max_line()
         self.receive_bytes = max(MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(self.max_line)))
 
     def __repr__(self):
@@ -86,7 +92,10 @@ class Settings:
 def _named(config):
     if isinstance(config, dict):
         items = config
+        _refuse_unknown("config", items, NAMES + _MORE_NAMES)
     elif isinstance(config, (list, tuple)):
+        if len(config) > len(NAMES):
+            raise ValueError("config: the list has %d items, not %d: %s" % (len(config), len(NAMES), ", ".join(NAMES)))
         items = {name: config[i] for i, name in enumerate(NAMES) if i < len(config)}
     else:
         raise TypeError("config must be a list or a dict")
@@ -96,27 +105,69 @@ def _named(config):
     return items
 
 
-def _number(name, value):
+def _refuse_unknown(where, items, names):
+    for name in items:
+        if name not in names:
+            shown = repr(name) if isinstance(name, str) and len(name) <= _SHOWN else "of that name"
+            raise ValueError("%s: there is no setting %s; there are %s" % (where, shown, ", ".join(names)))
+
+
+def _refuse_lone_password(where, items):
+    if items.get("password") and not items.get("ssid"):
+        raise ValueError("%s: there is a password without an ssid" % where)
+
+
+def _validated(where, name, value):
+    """Return the value of a setting as it is used. where: begins the error. Raises: TypeError, ValueError."""
+    if name in _RANGES:
+        if name == "max_line" and not value and value in (0, None):
+            return 0
+        return _number(where, name, value)
+    if name in _MAX_TEXT:
+        return _text(where, name, value)
+    try:
+        return parse_key(value) if name == "key" else parse_id(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("%s: %s" % (where, error))
+
+
+def _number(where, name, value):
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("config: %s must be an int" % name)
+        raise TypeError("%s: %s must be a whole number, without quotes" % (where, name))
     low, high = _RANGES[name]
     if not low <= value <= high:
-        raise ValueError("config: %s is %d, not %d..%d" % (name, value, low, high))
+        raise ValueError("%s: %s is %d, not %d..%d" % (where, name, value, low, high))
     return value
 
 
-def _text(name, value):
+def _text(where, name, value):
     if not isinstance(value, str):
-        raise TypeError("config: %s must be a str" % name)
+        raise TypeError("%s: %s must be a str" % (where, name))
     try:
         data = encode_text(value)
     except ValueError as error:
-        raise ValueError("config: %s: %s" % (name, error))
+        raise ValueError("%s: %s: %s" % (where, name, error))
+    if not data and name == "server":
+        raise ValueError("%s: server is empty: name the server's address" % where)
     if len(data) > _MAX_TEXT[name]:
-        raise ValueError("config: %s has %d bytes of UTF-8, %d at most" % (name, len(data), _MAX_TEXT[name]))
+        raise ValueError("%s: %s has %d bytes of UTF-8, %d at most" % (where, name, len(data), _MAX_TEXT[name]))
     if 0 in data:
-        raise ValueError("config: %s contains a NUL character: it would end there" % name)
-    return decode_text(data)  # surrogate pairs are joined
+        raise ValueError("%s: %s contains a NUL character: it would end there" % (where, name))
+    text = decode_text(data)  # surrogate pairs are joined
+    if name == "password" and data:
+        digits = all(one in "0123456789abcdefABCDEF" for one in text)
+        if len(data) < _MIN_PASSWORD or len(data) == _PASSWORD_DIGITS and not digits:
+            raise ValueError(
+                "%s: password has %d bytes. Wi-Fi takes 8 to 63, or 64 digits 0-9 a-f" % (where, len(data))
+            )
+    elif name == "server":
+        for one in text:
+            if one not in _HOST_CHARACTERS:
+                raise ValueError(
+                    "%s: server has the character %r. Write a name or an IPv4 address alone: without blanks and"
+                    " http://, and the port as the setting port" % (where, one)
+                )
+    return text
 
 
 def pins_of(settings, platform):
@@ -136,25 +187,54 @@ def pins_of(settings, platform):
 
 
 def read(path=FILE):
-    """Return the settings file as a dict, defaults filled in; without a file, the defaults.
+    """Return the settings file as a dict, each item checked, defaults filled in for those that it does not have.
 
-    Raises: ValueError if the file is not a JSON object. It does not lead to
-    what the file holds, the key and the password among it.
+    Raises: OSError that names an absent file; ValueError for what is wrong in it. Neither leads to what the file
+    holds, the key and the password among it.
     """
-    items = dict(DEFAULTS)
-    valid = True
     try:
         with open(path, "rb") as file:
-            found = json.loads(decode_text(file.read()))
-    except OSError:  # there is none
-        return items
-    except ValueError:  # it holds the text: raised in here, the next one would hold it as __context__
+            data = file.read()
+    except OSError as error:
+        if error.errno != ENOENT:
+            raise
+        raise OSError(ENOENT, "there is no %s in %s: `pb-link init NAME` makes one" % (path, os.getcwd()))
+    valid = True
+    line = 0
+    try:
+        found = json.loads(decode_text(data[3:] if data[:3] == _BYTE_ORDER_MARK else data))
+    except ValueError as error:  # it holds the text: raised in here, the next one would hold it as __context__
         valid = False
+        line = getattr(error, "lineno", 0)  # CPython's
     if not valid:
-        raise ValueError(path + " is not valid JSON in UTF-8 (without a byte order mark)")
+        raise ValueError("%s is not valid JSON in UTF-8%s" % (path, ": see line %d" % line if line else ""))
     if not isinstance(found, dict):
         raise ValueError(path + " must hold one JSON object")
-    items.update(found)
+    items = dict(DEFAULTS)
+    items.update(_checked(path, found))
+    return items
+
+
+def _checked(path, found):
+    """Return the items of a file, texts with their surrogate pairs joined. Raises: ValueError."""
+    _refuse_unknown(path, found, NAMES + _MORE_NAMES)
+    items = dict(found)
+    try:
+        for name, value in found.items():
+            if name != "pins":
+                value = _validated(path, name, value)
+                if name != "key":
+                    items[name] = value
+            elif value is not None:
+                if not isinstance(value, dict):
+                    raise TypeError("%s: pins must be an object with %s" % (path, ", ".join(_PIN_NAMES)))
+                _refuse_unknown(path + ": pins", value, _PIN_NAMES + ("scl", "sda"))
+                for name, pin in value.items():
+                    if pin is not None and (isinstance(pin, bool) or not isinstance(pin, (int, str))):
+                        raise TypeError("%s: pins: %s must be a name or a number of a pin" % (path, name))
+    except TypeError as error:
+        raise ValueError(str(error))
+    _refuse_lone_password(path, items)
     return items
 
 
@@ -165,13 +245,14 @@ def read_or_create(path=FILE):
     """
     try:
         os.stat(path)
-        return read(path), False
-    except OSError:
-        pass  # no such file: make it
-    items = dict(DEFAULTS)
-    items["key"] = hexlify(os.urandom(32)).decode()
-    with open(path, "w") as file:
-        if hasattr(os, "chmod"):
-            os.chmod(path, 0o600)  # before it holds a key
-        json.dump(items, file)
-    return items, True
+    except OSError as error:
+        if error.errno != ENOENT:
+            raise
+        items = dict(DEFAULTS)
+        items["key"] = hexlify(os.urandom(32)).decode()
+        with open(path, "w") as file:
+            if hasattr(os, "chmod"):
+                os.chmod(path, 0o600)  # before it holds a key
+            json.dump(items, file)
+        return items, True
+    return read(path), False

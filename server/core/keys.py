@@ -16,6 +16,7 @@ from protocol.limits import KEY_BYTES
 from protocol.text import decode_text
 
 _MOST = 2  # keys for one id
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # editors may put one before the text
 
 
 class Keys:
@@ -102,14 +103,24 @@ def load_keys(keys):
             else:
                 raise ValueError("a list must have the old key and the new one")
         except ValueError as error:
-            raise ValueError("key of %s: %s" % (client_id, error))
+            raise ValueError("key of %s: %s" % (_harmless(client_id), error))
     return found
+
+
+def _harmless(client_id):
+    """Returns the id for an error, unless it is a key: somebody has put the two the other way round."""
+    try:
+        parse_key(client_id)
+    except ValueError:
+        return client_id
+    return "an id that is a key itself (the id comes first)"
 
 
 def _read(path):
     try:
         with open(path, "rb") as file:
-            return json.loads(decode_text(file.read()))
+            data = file.read()
+        return json.loads(decode_text(data[3:] if data[:3] == _BYTE_ORDER_MARK else data))
     except ValueError:
         pass  # this error contains the whole file, and would be the context of one raised here
-    raise ValueError(path + " is not valid JSON in UTF-8 (without a byte order mark): it must map ids to keys")
+    raise ValueError(path + " is not valid JSON in UTF-8: it must map ids to keys")

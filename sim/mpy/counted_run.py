@@ -119,7 +119,7 @@ class CountedRun:
     def _write_settings(self, path, port):
         settings = {
             "port": port, "server": "127.0.0.1", "timeout_ms": 1500, "report_s": REPORT_S, "ssid": "sim",
-            "password": "sim", "id": "counted", "key": secrets.token_hex(32),
+            "password": "simulated", "id": "counted", "key": secrets.token_hex(32),
         }  # fmt: skip
         path.write_text(json.dumps(settings))
         os.chmod(path, 0o600)

@@ -10,7 +10,7 @@ from sim.apps.counted_lines import make_line
 PORT = 8123
 TIMEOUT_MS = 1500
 CLIENT_ID = "virtual"
-WIFI_PASSWORD = "virtual"
+WIFI_PASSWORD = "virtual8"
 # One write in `wait_every` waits until the other end has it; the client's and the server's seconds between two lines.
 Pace = namedtuple("Pace", "wait_every client_s server_s", defaults=(10, 0.0, 0.0))
 PACE = Pace()

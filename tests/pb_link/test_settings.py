@@ -75,8 +75,11 @@ BAD = [
     *[("timeout_ms", value) for value in (0, 199, 600001, "1500", None)],
     *[("report_s", value) for value in (-1, 86401, "10", None)],
     *[("server", value) for value in ("", None, 5, b"host", "x" * 256, "host\0")],
+    *[("server", value) for value in ("http://10.0.0.2", "10.0.0.2:8123", "fe80::1", "10.0.0.2 ", "a\tb", "a/b")],
+    *[("server", value) for value in ("caf\u00e9.example", "\u212aelvin", "\uff11.2.3.4", "host\n")],
     *[("ssid", value) for value in (None, 5, b"net", "x" * 33, "\u20ac" * 11, "net\0work")],
-    *[("password", value) for value in (None, 5, b"secret", "x" * 65, "\u20ac" * 22, "sec\0ret")],
+    *[("password", value) for value in (None, 5, b"secret word", "x" * 65, "\u20ac" * 22, "sec\0ret word")],
+    *[("password", value) for value in ("x", "x" * 7, "\u20ac\u20ac", "x" * 64, "0" * 63 + "g", "\u0661" * 32)],
     *[("key", value) for value in (None, "", 5, KEY[:31], KEY.hex()[:62], "z" * 64)],
 ]
 
@@ -90,12 +93,43 @@ def test_bad_item_is_an_error_that_names_it(name, value):
 
 def test_ssid_and_password_may_be_as_long_as_the_chip_stores_them_and_no_longer():
     """It cut them silently, and looked for another network."""
-    for name, longest in (("ssid", 32), ("password", 64), ("server", 255)):
-        for text in ("x" * longest, "\u20ac" * (longest // 3) + "x" * (longest % 3)):
-            assert getattr(Settings(changed(name, text)), name) == text
-            with pytest.raises(ValueError, match=f"{name} has {longest + 1} bytes of UTF-8, {longest} at") as caught:
-                Settings(changed(name, text + "x"))
-            assert text not in everything_in(caught.value)
+    for name, longest, text in (("ssid", 32, "x"), ("ssid", 32, "\u20ac"), ("password", 64, "a"), ("server", 255, "x")):
+        text = text * (longest // len(text.encode()))
+        text += "x" * (longest - len(text.encode()))
+        assert getattr(Settings(changed(name, text)), name) == text
+        with pytest.raises(ValueError, match=f"{name} has {longest + 1} bytes of UTF-8, {longest} at") as caught:
+            Settings(changed(name, text + "x"))
+        assert text not in everything_in(caught.value)
+
+
+def test_password_has_8_to_63_bytes_or_64_hexadecimal_digits():
+    for good in ("x" * 8, "x" * 63, "\u20ac" * 21, "0123456789abcdefABCDEF" + "0" * 42, " " * 8):
+        assert Settings(changed("password", good)).password == good
+    for bad in ("1234567", "x" * 64, "0123456789abcdefABCDEF" + "0" * 41 + "g"):
+        with pytest.raises(ValueError, match="Wi-Fi takes 8 to 63, or 64 digits") as caught:
+            Settings(changed("password", bad))
+        assert bad not in everything_in(caught.value)
+
+
+def test_server_is_a_name_or_an_ipv4_address_alone():
+    for good in ("10.0.0.2", "Server.example.org", "my_server", "xn--caf-dma.example"):
+        assert Settings(changed("server", good)).server == good
+    for bad, character in (("http://10.0.0.2", ":"), ("10.0.0.2 ", " "), ("host/x", "/"), (PASSWORD, " ")):
+        with pytest.raises(ValueError, match=f"server has the character {character!r}. Write") as caught:
+            Settings(changed("server", bad))
+        assert bad not in everything_in(caught.value)  # it may be what belongs elsewhere
+
+
+def test_name_that_no_setting_has_is_an_error_that_lists_those_there_are():
+    named = dict(zip(NAMES, GOOD, strict=True))
+    for wrong in ("pasword", "sid", "KEY", 5):
+        with pytest.raises(ValueError, match="there is no setting .*; there are port, server, .*, pins"):
+            Settings({**named, wrong: ""})
+    with pytest.raises(ValueError, match="there is no setting of that name") as caught:
+        Settings({**named, KEY.hex(): "key"})
+    assert KEY.hex() not in everything_in(caught.value)
+    with pytest.raises(ValueError, match="8 items, not 7"):
+        Settings([*GOOD, 1])
 
 
 def test_text_that_is_not_unicode_is_an_error_that_names_the_item_and_does_not_hold_it():
@@ -105,7 +139,7 @@ def test_text_that_is_not_unicode_is_an_error_that_names_the_item_and_does_not_h
 
 
 def test_surrogate_pairs_in_texts_are_the_characters_that_they_stand_for():
-    for name in ("server", "ssid", "password"):
+    for name in ("ssid", "password"):
         assert getattr(Settings(changed(name, "caf\u00e9 \ud83d\ude00")), name) == "caf\u00e9 \U0001f600"
 
 
@@ -143,8 +177,16 @@ def test_file_fills_in_the_defaults(tmp_path):
     assert read(str(path)) == {**DEFAULTS, "port": 9000, "key": KEY.hex()}
 
 
-def test_absent_file_means_the_defaults(tmp_path):
-    assert read(str(tmp_path / "none.json")) == DEFAULTS
+def test_absent_file_is_an_error_that_says_where_it_is_absent(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"there is no pb_settings.json in {tmp_path}: `pb-link init NAME`"):
+        read()
+
+
+def test_file_that_cannot_be_read_is_neither_absent_nor_made_anew(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        read_or_create(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", '"text"', f'{{"key": "{KEY.hex()}"'])
@@ -159,7 +201,7 @@ def test_bad_file_is_an_error_that_names_it(tmp_path, text):
 @pytest.mark.parametrize("end", ["", "\n]", "\udcff}"], ids=["cut off", "garbled", "not UTF-8"])
 def test_error_about_a_bad_file_leads_to_no_secret(tmp_path, end):
     path = tmp_path / "s.json"
-    text = json.dumps({"key": KEY.hex(), "password": PASSWORD}).rstrip("}") + end
+    text = json.dumps({"key": KEY.hex(), "ssid": "x", "password": PASSWORD}).rstrip("}") + end
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ValueError, match="s.json is not valid JSON") as caught:
         read(str(path))

@@ -19,7 +19,7 @@ START_S = 90  # bound on everything that is waited for: a loaded machine, and bo
 
 def write_settings(folder, **changes):
     """Write pb_settings.json with a fresh key and a free port; returns it as a dict."""
-    settings = {"port": free_port(), "server": "127.0.0.1", "ssid": "net", "password": "secret", "report_s": 1}
+    settings = {"port": free_port(), "server": "127.0.0.1", "ssid": "net", "password": "a password", "report_s": 1}
     settings.update(key=secrets.token_hex(32), id="demo", timeout_ms=1500, **changes)
     (folder / "pb_settings.json").write_text(json.dumps(settings))
     return settings

@@ -34,6 +34,15 @@ def test_demo_server_serves_the_demo_client(interpreter, tmp_path, micropython64
         server.wait_for("sent [4, 4]")
 
 
+@pytest.mark.parametrize("text", [None, '{"key": "' + "ab" * 32 + '", "pasword": "x"}'], ids=["absent", "misspelt"])
+def test_client_without_good_settings_ends_and_says_why(tmp_path, boards, text):
+    if text:
+        (tmp_path / "pb_settings.json").write_text(text)
+    with running(up(ROOT / "examples" / "client.py"), tmp_path, **boards) as client:
+        client.wait_for("there is no setting 'pasword'" if text else f"there is no pb_settings.json in {tmp_path}")
+        client.wait_for("its program ended with status 1")
+
+
 def test_demo_client_waits_for_a_server_that_is_started_later(tmp_path, boards):
     """As README has it: the client's board is reset, then the server is started."""
     write_settings(tmp_path)

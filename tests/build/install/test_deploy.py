@@ -184,7 +184,7 @@ def test_settings_that_cannot_be_read_are_an_error(port, tmp_path, capsys):
     with_target(tmp_path / "board")
     (tmp_path / "computer/pb_settings.json").write_text("{")
     assert deploy.main(["--port", port]) == 1
-    assert "pb_settings.json is not valid JSON in UTF-8 (without a byte order mark). Mend" in capsys.readouterr().err
+    assert "pb_settings.json is not valid JSON in UTF-8: see line 1. Mend" in capsys.readouterr().err
 
 
 def test_settings_on_the_board_are_not_thought_to_be_changed(port, tmp_path, capsys):

@@ -28,6 +28,19 @@ def test_keys_come_from_a_file(tmp_path):
     assert load_keys(str(path)) == {"a": SECRET}
 
 
+def test_key_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"a": HEX}), encoding="utf-8-sig")
+    assert load_keys(str(path)) == {"a": SECRET}
+
+
+def test_key_in_the_place_of_its_id_is_not_shown_by_the_error():
+    for wrong in ({HEX: "pump"}, {HEX: [HEX]}):
+        with pytest.raises(ValueError, match="an id that is a key itself .the id comes first.") as caught:
+            load_keys(wrong)
+        assert secrets_in(caught.value) == []
+
+
 def test_absent_file_is_an_oserror_that_names_it(tmp_path):
     with pytest.raises(OSError, match="absent.json"):
         load_keys(str(tmp_path / "absent.json"))
@@ -46,7 +59,7 @@ def test_file_that_is_no_json_object_is_an_error(tmp_path, text):
 def test_error_of_a_bad_file_keeps_nothing_of_it(tmp_path, encoding):
     path = tmp_path / "keys.json"
     path.write_bytes(f'{{"a": "{HEX}", "\u00e9": }}'.encode(encoding))
-    with pytest.raises(ValueError, match="keys.json is not valid JSON in UTF-8 .without a byte order mark.") as caught:
+    with pytest.raises(ValueError, match="keys.json is not valid JSON in UTF-8") as caught:
         load_keys(str(path))
     assert secrets_in(caught.value) == []
 

@@ -115,7 +115,7 @@ def test_no_child_survives_the_end_of_a_run(sim, number):
 
 def up(sim, tmp_path, *options):
     """`sim up` of a small client against a small server. Returns its result."""
-    settings = {"port": 8123, "server": "192.0.2.1", "ssid": "any", "password": "any", "key": "ab" * 32, "id": "demo"}
+    settings = {"port": 8123, "server": "192.0.2.1", "ssid": "any", "password": "any network's", "key": "ab" * 32}
     (tmp_path / "pb_settings.json").write_text(json.dumps(settings))
     (tmp_path / "client.py").write_text(
         "import asyncio\n"
