@@ -1,18 +1,23 @@
 """The server's demo: `python3 -m pb_link.s_app` or `micropython -m pb_link.s_app`.
 
 Answers each line with JSON: [a count of its own, the count of the client demo's line, or the text of any other].
+Its clients' keys are those of keys.json, or, without that file, the one of
+pb_settings.json.
 On SIGUSR1 (CPython) it closes its listener and opens it again.
 """
 
 import asyncio
 import json
 import sys
+from errno import ENOENT
 
 from pb_link import server
-from pb_link.settings import FILE, read_or_create
+from pb_link.settings import FILE, read, read_or_create
 from protocol.credentials import parse_id, parse_key
+from server.core.keys import load_keys
 
 PAUSE_S = 2  # the listener stays closed for this long
+KEY_FILE = "keys.json"  # that of pb-link
 
 
 def counted(line):
@@ -48,6 +53,37 @@ async def application(conn_id):
     await asyncio.gather(receiver(conn, answers), sender(conn, answers))
 
 
+def settings_and_keys():
+    """Returns the client's settings, and the keys of all clients: those of the key file if there is one. Without it
+    the client's settings have the one key, and are made with a fresh one if they are absent.
+
+    Raises: OSError; ValueError that says what to do if the two files do not belong together.
+    """
+    try:
+        keys = load_keys(KEY_FILE)
+    except OSError as error:
+        if error.errno != ENOENT:
+            raise
+        keys = None
+    if keys is None:
+        settings, created = read_or_create()
+        if created:
+            print("made %s with a fresh key: copy it to the client's board" % FILE)
+        try:
+            return settings, {parse_id(settings["id"]): parse_key(settings.get("key"))}
+        except (TypeError, ValueError) as error:
+            raise ValueError("%s: %s" % (FILE, error))
+    settings = read()
+    client_id = settings["id"]
+    both = (KEY_FILE, client_id, FILE, client_id, FILE)
+    known = keys.get(client_id)
+    if known is None:
+        raise ValueError("%s has no key of %s, the client of %s: pb-link keys add %s --settings %s" % both)
+    if parse_key(settings.get("key")) not in (known if isinstance(known, list) else [known]):
+        raise ValueError("%s has another key of %s than %s: pb-link keys rotate %s --settings %s" % both)
+    return settings, keys
+
+
 async def serve(settings, keys, store):
     await server.run(
         set(keys),
@@ -70,15 +106,8 @@ def restart_on_signal(restart):
 
 
 async def main():
-    settings, created = read_or_create()
-    if created:
-        print("made %s with a fresh key: copy it to the client's board" % FILE)
-    try:
-        client_id = parse_id(settings["id"])
-        keys = {client_id: parse_key(settings.get("key"))}
-    except (TypeError, ValueError) as error:
-        raise ValueError("%s: %s" % (FILE, error))
-    asyncio.create_task(application(client_id))
+    settings, keys = settings_and_keys()
+    asyncio.create_task(application(settings["id"]))
     store = server.MemoryStore()
     restarts = []  # not empty while a restart is asked for
     while True:

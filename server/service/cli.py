@@ -18,7 +18,7 @@ from server.core.listener import BACKLOG
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import metrics, standard_files
+from server.service import client_settings, metrics, standard_files, starter
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -29,7 +29,9 @@ from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
 _EXAMPLES = """examples:
+  pb-link init pump                            write the files that a first client and its server need
   pb-link keys add pump                        make a key for the client "pump", and show it once
+  pb-link keys add valve --settings valve.json the same, with the settings for its board: build/deploy.py --settings
   pb-link serve --app application:handler      serve, and run that function of application.py for each client
   pb-link serve --config /etc/pb_link.toml
   pb-link clients                              who is connected
@@ -38,6 +40,12 @@ _EXAMPLES = """examples:
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
+"""
+
+_NEXT = """next, with CHECKOUT for the folder of pb_link's source:
+  pb-link serve --config pb_link.toml                                   the server, with application.py
+  PYTHONPATH=CHECKOUT python3 -m sim up --client client.py              the client on simulated boards
+  python3 CHECKOUT/build/deploy.py --port /dev/ttyACM0 --app client.py  the client on its board
 """
 
 
@@ -115,10 +123,15 @@ def _parser():
     one.add_argument("id")
     one.add_argument("line")
     one.add_argument("--wait", action="store_true", help="return when the client has it")
+    one = command("init", _init, "Write what a first client and its server need into the current directory.")
+    one.add_argument("id", metavar="NAME", help="the client's id")
+    one.add_argument("--port", type=int, help="the server's port (default: 8123)")
+    one.add_argument("--server", dest="address", metavar="ADDRESS", help="for the board (default: this computer's)")
     one = command("keys", _keys, "Make, show and take away the keys of clients.")
     one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
     one.add_argument("id", nargs="?")
     one.add_argument("--keys", metavar="FILE")
+    one.add_argument("--settings", metavar="FILE", help="of that client: made or changed, to have the key as well")
     one = command("restore", _restore, "Put a back-up in the place of the store. No server may be running on it.")
     one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
     one.add_argument("--store", metavar="FILE")
@@ -246,6 +259,8 @@ def _keys(options, settings):
         return _list_keys(options, file)
     if options.id is None:
         raise ValueError(f"keys {options.what} needs the id of a client")
+    if options.settings is not None:
+        return _keys_and_settings(options, settings, file)
     key = getattr(file, options.what)(options.id)
     if options.json:
         print(json.dumps({"id": options.id, "key": key}))
@@ -255,6 +270,41 @@ def _keys(options, settings):
         print(f"the key of {options.id}, for its settings and for nobody else:\n{key}")
         if options.what == "rotate":
             print("Its old key is good until this one has been used.")
+    return 0
+
+
+def _keys_and_settings(options, settings, file):
+    """Make a key, and write it into the client's settings instead of showing it."""
+    changes = {"add": client_settings.add, "rotate": client_settings.rotate}
+    if options.what not in changes:
+        raise ValueError(f"keys {options.what} changes no settings: --settings goes with add and rotate")
+    made = changes[options.what](file, options.id, options.settings, settings)
+    if options.json:
+        print(json.dumps({"id": options.id, "settings": options.settings, "made": made}))
+        return 0
+    print(f"the key of {options.id} is in {settings.keys} and in {options.settings}")
+    if made:
+        _show_server(client_settings.raw(options.settings))
+    if options.what == "rotate":
+        print("Its old key is good until this one has been used: put the settings on its board.")
+    return 0
+
+
+def _show_server(items):
+    print(f"its server is {items['server']}, port {items['port']}")
+    if items["server"].startswith("127."):
+        print("Only a client in the simulator can reach that: a board needs this computer's address in its network.")
+
+
+def _init(options, settings):
+    port = settings_file.SETTINGS["port"].default if options.port is None else options.port
+    items = starter.init(options.id, port, options.address)
+    if options.json:
+        print(json.dumps({"id": items["id"], "files": starter.ALL, "server": items["server"], "port": port}))
+        return 0
+    print(f"made {', '.join(starter.ALL)}")
+    _show_server(items)
+    print(_NEXT, end="")
     return 0
 
 

@@ -8,7 +8,7 @@ import shlex
 import tempfile
 from hashlib import sha256
 
-from protocol.credentials import parse_id
+from protocol.credentials import parse_id, parse_key
 from server.core.keys import load_keys
 
 try:
@@ -44,14 +44,14 @@ class KeyFile:
             return None
         return found.st_mtime_ns, found.st_ino
 
-    def add(self, client_id):
-        """Returns the key of a new client, 64 hexadecimal digits."""
+    def add(self, client_id, key=None):
+        """Returns the key of a new client, 64 hexadecimal digits. key: that which it has already, in the same form."""
         with self._changing() as keys:
             client_id = parse_id(client_id)
             if client_id in keys:
                 name = shlex.quote(client_id)
                 raise ValueError(f"{_shown(client_id)} has a key: pb-link keys rotate {name} gives it another one")
-            keys[client_id] = secrets.token_bytes(32)
+            keys[client_id] = parse_key(key) if key else secrets.token_bytes(32)
             return keys[client_id].hex()
 
     def revoke(self, client_id):
@@ -89,17 +89,22 @@ class KeyFile:
     def _write(self, keys):
         shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
         text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
-        folder = os.path.dirname(os.path.abspath(self.path))
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # readable by its owner alone
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(handle)
-            os.replace(name, self.path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        write_private(self.path, text + "\n")
+
+
+def write_private(path, text):
+    """Replace the file as a whole, or not at all. Only its owner can read it. Raises: OSError."""
+    folder = os.path.dirname(os.path.abspath(path))
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # readable by its owner alone
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def fingerprint(key):

@@ -122,7 +122,7 @@ class KeysOfEnvironment:
     def used(self, client_id, key):
         """Do nothing. The operator removes the old key from the variable."""
 
-    def add(self, client_id):
+    def add(self, client_id, key=None):
         raise ValueError(f"the keys are in {KEYS}: change it where it is set, and restart the server")
 
     revoke = rotate = add

@@ -1,0 +1,105 @@
+"""`pb-link init`: the files that a first client and its server need, and that belong together."""
+
+import contextlib
+import json
+import os
+from types import SimpleNamespace
+
+from protocol.credentials import parse_id
+from server.service import client_settings
+from server.service.key_file import KeyFile
+
+KEYS, SETTINGS = "keys.json", client_settings.SETTINGS
+TIMEOUT_MS = 1500
+
+_TOML = """\
+# The server's settings, for  pb-link serve --config pb_link.toml . docs/operations.md has all of them.
+# What clients must have the same in pb_settings.json: port, timeout_ms.
+port = PORT
+timeout_ms = TIMEOUT_MS
+app = "application:Application"
+"""
+
+_APPLICATION = '''\
+"""The server's application:  pb-link serve --config pb_link.toml"""
+
+from pb_link.server import client_conn
+
+CLIENT = NAME
+
+
+class Application:
+    async def run(self) -> None:
+        conn = await client_conn(CLIENT)  # waits until the client is there
+        async for line in conn.lines():  # each is removed from the store when the next one is requested
+            print(line, end="", flush=True)
+            await conn.write("got " + line)
+'''
+
+_CLIENT = '''\
+"""The client's application, for its board (build/deploy.py --app client.py) or simulated boards (sim up)."""
+
+import asyncio
+
+from pb_link.app_base import AppBase
+from pb_link.config import config, conn_id, hardware
+
+INTERVAL_S = 5
+
+
+class App(AppBase):
+    def start(self) -> None:
+        asyncio.create_task(self.send())
+        asyncio.create_task(self.receive())
+
+    async def send(self) -> None:
+        count = 0
+        while True:
+            count += 1
+            await self.write("line " + str(count))
+            await asyncio.sleep(INTERVAL_S)
+
+    async def receive(self) -> None:
+        while True:
+            print(await self.readline(), end="")
+
+
+asyncio.run(App(conn_id, config, hardware).await_msg())
+'''
+
+FILES = {"pb_link.toml": _TOML, "application.py": _APPLICATION, "client.py": _CLIENT}
+ALL = (SETTINGS, KEYS, *FILES)
+
+
+def init(client_id, port, server=None):
+    """Write the files into the current directory, where none of them may be. Nothing is overwritten.
+
+    Args: client_id: str; port: int; server: the server's address for the board, or None for this computer's.
+    Returns: the settings of the client. Raises: TypeError, ValueError, OSError; no file is left then.
+    """
+    client_id = parse_id(client_id)
+    if not client_id.isprintable() or client_id != client_id.strip():
+        raise ValueError(f"{client_id!r} is no good name of a client: write visible characters, no blank at its ends")
+    there = [name for name in ALL if os.path.lexists(name)]
+    if there:
+        raise ValueError(
+            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} here already, and nothing was written. For one "
+            "more client:  pb-link keys add ID --settings FILE . Otherwise begin in another folder"
+        )
+    made = []
+    try:
+        for name, text in FILES.items():
+            made.append(name)
+            text = text.replace("PORT", str(port)).replace("TIMEOUT_MS", str(TIMEOUT_MS))
+            text = text.replace("NAME", json.dumps(client_id, ensure_ascii=False))
+            with open(name, "x", encoding="utf-8") as file:
+                file.write(text)
+        made += [SETTINGS, KEYS, KEYS + ".lock"]
+        options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS)
+        client_settings.add(KeyFile(KEYS), client_id, SETTINGS, options)
+    except BaseException:
+        for name in made:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        raise
+    return client_settings.raw(SETTINGS)
