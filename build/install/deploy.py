@@ -1,6 +1,8 @@
 """Puts the client on its board: code, settings, and a main.py that starts the demo, over USB serial.
 
-    python3 build/deploy.py --port /dev/ttyACM0 [--ssid NAME] [--server ADDRESS] [--source]
+    python3 build/deploy.py --port /dev/ttyACM0 [--app FILE.py] [--ssid NAME] [--server ADDRESS] [--source]
+
+With --app it puts that program there in place of the demo, and a main.py that starts it again whatever ends it.
 
 Makes pb_settings.json here if there is none, or completes that of the server's demo. It gets a fresh key, this
 computer's address as the server's, and the Wi-Fi network as entered. The server's demo reads the same file. Code on the
@@ -14,6 +16,7 @@ import ast
 import getpass
 import hashlib
 import json
+import re
 import shlex
 import socket
 import subprocess
@@ -27,6 +30,10 @@ from pb_link.settings import DEFAULTS, FILE, read_or_create
 from protocol.text import encode_text
 
 MAIN = "import pb_link.pb_client\n"
+MARK = "# Written by build/deploy.py, which may replace it.\n"  # how a main.py of --app begins
+MAIN_OF_APP = MARK + "import machine\nfrom pb_link import autostart\n\nautostart.run(%r, machine.reset%s)\n"
+WATCHDOG = ", machine.WDT(timeout=8000)"  # ms; every port has as much
+READ_MAIN = "try:\n print(open('main.py').read(), end='')\nexcept OSError:\n pass"
 OLDEST = (1, 26)  # has machine.I2CTarget
 PROBE = (
     "import os, sys\ntry:\n import machine\n machine.I2CTarget\n target = True\n"
@@ -72,12 +79,16 @@ def main(arguments=None):
     parser.add_argument("--port", required=True, help="serial port of the client's board, e.g. /dev/ttyACM0")
     parser.add_argument("--ssid", help="Wi-Fi network (asked for if it is needed); empty: what the ESP8266 has stored")
     parser.add_argument("--server", help="address of the server (default: this computer's)")
+    parser.add_argument("--app", type=Path, metavar="FILE.py", help="your program, not the demo: main.py restarts it")
+    parser.add_argument("--watchdog", action="store_true", help="with --app: a watchdog, which only a reset stops")
     parser.add_argument("--source", action="store_true", help="copy .py files, not compiled ones")
     parser.add_argument("--replace", action="store_true", help="also files that something else has installed")
     options = parser.parse_args(arguments)
     try:
+        _validate_app(options)
         _need_mpremote()
         there = _look(options.port)
+        _look_at_main(options)
         if not options.replace:
             _refuse_foreign(options.port)
         if FILE not in there:
@@ -130,6 +141,30 @@ def _look(port):
             f"{'.'.join(map(str, OLDEST))} or newer with it: docs/hardware.md lists boards."
         )
     return ast.literal_eval(names)
+
+
+def _validate_app(options):
+    """Raises: BuildError if the program cannot be put on a board."""
+    app = options.app
+    if options.watchdog and app is None:
+        raise BuildError("--watchdog goes with --app")
+    if app is not None and not app.is_file():
+        raise BuildError(f"there is no file {app}")
+    if app is not None and (not re.fullmatch(r"[\w-]+\.py", app.name) or app.name in ("main.py", "boot.py")):
+        raise BuildError(f"{app.name} cannot be the program: name it NAME.py, of letters and digits, not main or boot")
+
+
+def _look_at_main(options):
+    """Raises: BuildError if the board's main.py must not be replaced, or has a watchdog that would interrupt."""
+    text = _mpremote(options.port, "exec", READ_MAIN).replace("\r\n", "\n")
+    ours = text.startswith(MARK)
+    if ours and WATCHDOG in text:
+        raise BuildError(
+            f"The board has a watchdog, which would reset it while files are copied. First:  "
+            f"mpremote connect {options.port} rm :main.py reset"
+        )
+    if options.app is not None and text not in ("", MAIN) and not ours and not options.replace:
+        raise BuildError("The board has a main.py of yours. --replace puts that of --app in its place")
 
 
 def _complete_settings(options):
@@ -210,11 +245,15 @@ def _install(options, absent):
         _mpremote(options.port, "exec", REMOVE % stale, failure=UNCOPIED)
         _record(options.port, ours)
         (folder / "main.py").write_text(MAIN)
-        if "main.py" in absent:
+        if options.app is not None:
+            _mpremote(options.port, "fs", "cp", options.app, f":{options.app.name}", failure=UNCOPIED)
+            watchdog = WATCHDOG if options.watchdog else ""
+            (folder / "main.py").write_text(MAIN_OF_APP % (options.app.name, watchdog))
+        if "main.py" in absent or options.app is not None:
             _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
         if FILE in absent:
             _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
-    kept = [name for name in (FILE, "main.py") if name not in absent]
+    kept = [name for name in (FILE, "main.py") if name not in absent and not (options.app and name == "main.py")]
     print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
 
 

@@ -21,7 +21,7 @@ from protocol.version import RELEASE, release_text
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
-STARTS = ("pb_link/pb_client.py", "pb_link/selftest.py")
+STARTS = ("pb_link/autostart.py", "pb_link/pb_client.py", "pb_link/selftest.py")
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
 LEAST_FREE = 26500  # bytes: the link's buffers want about 15 KB of that, the rest is the application's

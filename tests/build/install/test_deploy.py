@@ -226,3 +226,23 @@ def test_copying_that_fails_is_told_from_a_board_that_is_not_there(port, tmp_pat
 def test_port_without_a_board_is_named(port, capsys):
     assert deploy.main(["--port", "/dev/gone"]) == 1
     assert "The board on /dev/gone cannot be reached" in capsys.readouterr().err
+
+
+def test_own_program_is_put_there_with_a_main_that_restarts_it(port, tmp_path, capsys):
+    with_target(tmp_path / "board")
+    there = tmp_path / "board"
+    app = tmp_path / "computer" / "client.py"
+    words = ["--port", port, "--app", str(app)]
+    assert deploy.main(words) == 1 and "there is no file" in capsys.readouterr().err
+    app.write_text("print('mine')\n")
+    assert deploy.main([*words, "--ssid", "", "--server", "192.0.2.7"]) == 0, capsys.readouterr()
+    assert (there / "client.py").read_text() == "print('mine')\n"
+    assert (there / "main.py").read_text() == deploy.MAIN_OF_APP % ("client.py", "")
+    app.write_text("print('newer')\n")
+    assert deploy.main([*words, "--watchdog"]) == 0
+    assert (there / "client.py").read_text() == "print('newer')\n"
+    assert (there / "main.py").read_text() == deploy.MAIN_OF_APP % ("client.py", deploy.WATCHDOG)
+    assert deploy.main(words) == 1 and "rm :main.py reset" in capsys.readouterr().err  # it would be cut off
+    (there / "main.py").write_text("# mine\n")
+    assert deploy.main(words) == 1 and "a main.py of yours" in capsys.readouterr().err
+    assert deploy.main([*words, "--replace"]) == 0 and "autostart" in (there / "main.py").read_text()
