@@ -28,6 +28,7 @@ from build.install import client_package
 from build.tools.shell import BuildError, MissingTool, say
 from pb_link.settings import DEFAULTS, FILE, read_or_create
 from protocol.text import encode_text
+from server.service.key_file import KeyFile
 
 MAIN = "import pb_link.pb_client\n"
 MARK = "# Written by build/deploy.py, which may replace it.\n"  # how a main.py of --app begins
@@ -79,6 +80,7 @@ def main(arguments=None):
     parser.add_argument("--port", required=True, help="serial port of the client's board, e.g. /dev/ttyACM0")
     parser.add_argument("--ssid", help="Wi-Fi network (asked for if it is needed); empty: what the ESP8266 has stored")
     parser.add_argument("--server", help="address of the server (default: this computer's)")
+    parser.add_argument("--settings", default=FILE, metavar="FILE", help=f"the board's settings here (default: {FILE})")
     parser.add_argument("--app", type=Path, metavar="FILE.py", help="your program, not the demo: main.py restarts it")
     parser.add_argument("--watchdog", action="store_true", help="with --app: a watchdog, which only a reset stops")
     parser.add_argument("--source", action="store_true", help="copy .py files, not compiled ones")
@@ -99,7 +101,7 @@ def main(arguments=None):
                 f"mpremote connect {shlex.quote(options.port)} rm :{FILE}"
             )
         _install(options, [name for name in (FILE, "main.py") if name not in there])
-        if not Path(FILE).exists():
+        if not Path(options.settings).exists():
             print(
                 f"The server needs that key as well. To have the board's settings here:  "
                 f"mpremote connect {shlex.quote(options.port)} cp :{FILE} {FILE}"
@@ -170,14 +172,17 @@ def _look_at_main(options):
 def _complete_settings(options):
     """Makes the file, or completes the existing one with the options and what the server's demo leaves out."""
     try:
-        settings, made = read_or_create()
-    except ValueError as error:
+        settings, made = read_or_create(options.settings)
+        if made:
+            KeyFile("keys.json").add(settings["id"], settings["key"])
+    except (OSError, ValueError) as error:
         raise BuildError(f"{error}. Mend the file, or move it away and have it made anew.") from None
     before = dict(settings)
     blank = settings["server"] == DEFAULTS["server"]  # the board itself, for a board
     if blank or options.server is not None:
         settings["server"] = options.server or _own_address()
-    if blank or options.ssid is not None:
+    unnamed = '"ssid"' not in Path(options.settings).read_text(encoding="utf-8-sig")  # as pb-link makes it
+    if blank or unnamed or options.ssid is not None:
         settings["ssid"], settings["password"] = _network(options.ssid)
     for name in ("server", "ssid", "password"):
         try:
@@ -186,9 +191,10 @@ def _complete_settings(options):
             raise BuildError(f"{name}: {error}. Is the terminal's encoding another one?") from None
     if settings != before:
         text = json.dumps(settings, indent=1, ensure_ascii=False)  # MicroPython makes two characters of an escaped pair
-        Path(FILE).write_text(text + "\n", encoding="utf-8")
+        Path(options.settings).write_text(text + "\n", encoding="utf-8")
         what = "made" if made else "changed"
-        print(f"{what} {FILE}: server {settings['server']}, port {settings['port']}{', a fresh key' if made else ''}")
+        fresh = ", a fresh key, also in keys.json" if made else ""
+        print(f"{what} {options.settings}: server {settings['server']}, port {settings['port']}{fresh}")
 
 
 def _network(ssid):
@@ -252,7 +258,7 @@ def _install(options, absent):
         if "main.py" in absent or options.app is not None:
             _mpremote(options.port, "fs", "cp", folder / "main.py", ":main.py", failure=UNCOPIED)
         if FILE in absent:
-            _mpremote(options.port, "fs", "cp", FILE, f":{FILE}", failure=UNCOPIED)
+            _mpremote(options.port, "fs", "cp", options.settings, f":{FILE}", failure=UNCOPIED)
     kept = [name for name in (FILE, "main.py") if name not in absent and not (options.app and name == "main.py")]
     print(f"The client is on the board{' (unchanged: ' + ', '.join(kept) + ')' if kept else ''}. Reset it to start it.")
 

@@ -8,6 +8,8 @@ import pytest
 
 from build.install import client_package, deploy
 from pb_link.settings import Settings, read_or_create
+from server.service import cli
+from server.service.key_file import KeyFile
 from tests.build.install.test_client_package import board
 
 
@@ -246,3 +248,12 @@ def test_own_program_is_put_there_with_a_main_that_restarts_it(port, tmp_path, c
     (there / "main.py").write_text("# mine\n")
     assert deploy.main(words) == 1 and "a main.py of yours" in capsys.readouterr().err
     assert deploy.main([*words, "--replace"]) == 0 and "autostart" in (there / "main.py").read_text()
+
+
+def test_settings_that_pb_link_wrote_are_put_there_with_the_network(port, tmp_path):
+    with_target(tmp_path / "board")
+    assert cli.main(["keys", "add", "pump", "--settings", "pump.json"]) == 0
+    assert deploy.main(["--port", port, "--settings", "pump.json", "--ssid", "net"]) == 0
+    settings = json.loads((tmp_path / "board/pb_settings.json").read_text())
+    assert (settings["id"], settings["ssid"]) == ("pump", "net")
+    assert KeyFile("keys.json").read() == {"pump": bytes.fromhex(settings["key"])}
