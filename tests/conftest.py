@@ -1,5 +1,6 @@
 """What tests of all levels share: the interpreters, skipping with a reason, and lines that report a measurement."""
 
+import gc
 import signal
 
 import pytest
@@ -12,6 +13,24 @@ def pytest_configure():
     """Heed interrupts, and so do the processes that tests start: in the background a shell has them ignored."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call):
+    """Report a failure without collecting garbage meanwhile.
+
+    Of a task whose exception nobody has taken asyncio prints the traceback when it is collected, for which CPython 3.11
+    parses the source. If that happens while pytest parses the source, the outer parser raises SystemError, and the
+    process ends without a report.
+    """
+    if call.excinfo is None:
+        return (yield)
+    gc.collect()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

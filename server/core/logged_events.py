@@ -1,10 +1,11 @@
-"""Events for Python's `logging`, under CPython: the logger `pb_link`, beside what this project prints itself.
+"""Events for Python's `logging`: the logger `pb_link`, beside what this project prints itself.
 
-The message is the event's name with its details. A record has the attributes `event`, `client` and `details`, for
-formatters and filters. Lines of clients are never logged.
+Nothing is logged unless the program has imported `logging` and set up a handler. So under MicroPython, which has no
+such module of its own, nothing is needed. The message is the event's name with its details. A record has the
+attributes `event`, `client` and `details`, for formatters and filters. Lines of clients are never logged.
 """
 
-import logging
+import sys
 
 # Each line of a client makes one of these; their details contain the lines.
 QUIET = {"received", "acknowledged"}
@@ -16,23 +17,24 @@ ERRORS = {
     "failed", "handler_failed", "store_failed", "store_gone", "subscriber_failed", "keys_unreadable", "keys_unwritable",
 }  # fmt: skip
 
-_logger = logging.getLogger("pb_link")
-_logger.addHandler(logging.NullHandler())  # without a handler of the program, `logging` would print to stderr itself
-
 
 def level_of(event):
-    """Returns the level: INFO for the normal course, ERROR where something has failed, WARNING for all between."""
-    return logging.INFO if event in INFO else logging.ERROR if event in ERRORS else logging.WARNING
+    """Returns "INFO" for the normal course, "ERROR" where something has failed, "WARNING" for all between."""
+    return "INFO" if event in INFO else "ERROR" if event in ERRORS else "WARNING"
 
 
 def log_event(event, client_id=None, **details):
     """Pass an event to `logging`. It raises nothing: handlers are foreign code."""
-    level = level_of(event)
-    if event in QUIET or not _logger.isEnabledFor(level):
+    logging = sys.modules.get("logging")
+    if logging is None or event in QUIET:
         return
-    fields = {"client": client_id, **details} if client_id is not None else details
-    text = " ".join([event, *("%s=%r" % field for field in fields.items())])
     try:
-        _logger.log(level, "%s", text, extra={"event": event, "client": client_id, "details": details})
-    except Exception:  # logging reports what its handlers raise itself, as the program has set it
+        logger = logging.getLogger("pb_link")
+        level = getattr(logging, level_of(event))
+        if logger.isEnabledFor(level) and logger.hasHandlers():
+            fields = [] if client_id is None else ["client=%r" % client_id]
+            fields += ["%s=%r" % field for field in details.items()]
+            extra = {"event": event, "client": client_id, "details": details}
+            logger.log(level, "%s", " ".join([event] + fields), extra=extra)
+    except Exception:  # what handlers raise `logging` reports itself, as the program has set it
         pass

@@ -4,6 +4,7 @@ from protocol.credentials import parse_id
 from protocol.errors import LocalProtocolError
 from server.core.keys import Keys, load_keys
 from server.core.listener import Listener
+from server.core.logged_events import log_event
 from server.core.printed_log import PrintedLog
 from server.core.registry import Registry
 from server.core.serving import Serving
@@ -40,7 +41,8 @@ class Server:
         if self._log is None:
             self._log = PrintedLog()
             self.events.subscribe(self._log.note)
-            _pass_to_logging(self.events)
+            logged = self.events.rate_limited(log_event, each=True)
+            self.events.subscribe(lambda event, client_id, details: logged(event, client_id, **details))
         self._log.verbose = verbose
         keys = keys if isinstance(keys, Keys) else load_keys(keys)
         self.prepare(expected, keys, self._own_store() if store is None else store, timeout)
@@ -102,12 +104,3 @@ class Server:
     def close_all(self):
         """Close the TCP connections of all clients. The clients may reconnect."""
         self.registry.close_all()
-
-
-def _pass_to_logging(events):
-    try:
-        from server.core.logged_events import log_event
-    except ImportError:  # MicroPython
-        return
-    limited = events.rate_limited(log_event, each=True)
-    events.subscribe(lambda event, client_id, details: limited(event, client_id, **details))

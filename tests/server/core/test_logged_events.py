@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 from server import MemoryStore, Server
 from server.core.logged_events import level_of, log_event
@@ -11,7 +13,7 @@ KEY = bytes(range(32))
 
 
 def test_levels_say_what_needs_a_person():
-    levels = {event: logging.getLevelName(level_of(event)) for event in ("connected", "refused", "store_failed")}
+    levels = {event: level_of(event) for event in ("connected", "refused", "store_failed")}
     assert levels == {"connected": "INFO", "refused": "WARNING", "store_failed": "ERROR"}
 
 
@@ -23,6 +25,12 @@ def test_record_has_the_event_its_client_and_its_details(caplog):
     refused, held = caplog.records
     assert (refused.event, refused.client, refused.details) == ("refused", None, {"peer": "x"})
     assert (held.getMessage(), held.levelname) == ("line_held client='pump' bytes=2000", "WARNING")
+
+
+def test_nothing_is_printed_by_a_program_that_has_set_up_no_logging(capfd):
+    code = "import logging; from server.core.logged_events import log_event; log_event('refused', peer='x')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_handler_that_raises_harms_nobody(monkeypatch):
