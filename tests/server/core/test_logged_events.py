@@ -7,6 +7,7 @@ import sys
 
 from server import MemoryStore, Server
 from server.core.logged_events import level_of, log_event
+from tests.peers.processes import ROOT
 from tests.server.peer import Client, free_port, until, within
 
 KEY = bytes(range(32))
@@ -29,7 +30,7 @@ def test_record_has_the_event_its_client_and_its_details(caplog):
 
 def test_nothing_is_printed_by_a_program_that_has_set_up_no_logging(capfd):
     code = "import logging; from server.core.logged_events import log_event; log_event('refused', peer='x')"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert capfd.readouterr() == ("", "")
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from pb_link.settings import read
 from server.service import client_settings, settings, starter
+from server.service.application import load_app
 from server.service.cli import main
 from server.service.key_file import KeyFile
-from server.service.application import load_app
 
 
 def contents():
