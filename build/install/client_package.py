@@ -20,6 +20,7 @@ from build.tools.shell import BuildError, say
 from protocol.version import RELEASE, release_text
 
 MANIFEST = ROOT / "build" / "manifest_client.py"
+DEVICES = ROOT / "i2c_devices.json"
 
 
 def files():
@@ -30,11 +31,11 @@ def files():
 def packages():
     """Returns {path below the root of a package.json: its text}."""
     names = sorted(files())
+    devices = [name for name, _ in json.loads(DEVICES.read_text())["urls"]]  # of use without the client, too
     made = {"package.json": _package(names, "")}
     for folder in sorted({name.partition("/")[0] for name in names}):
         inside = [name for name in names if name.startswith(f"{folder}/")]
-        if folder == "i2c_devices":  # it is of use without the client, which has not all of it
-            inside = sorted(f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.py"))
+        inside = sorted({*inside, *(name for name in devices if name.startswith(f"{folder}/"))})
         made[f"{folder}/package.json"] = _package(inside, f"{folder}/")
     return made
 

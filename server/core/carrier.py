@@ -13,6 +13,7 @@ from primitives.waiting import ticks_add, wait_for_ms
 from protocol.errors import RemoteProtocolError
 from protocol.limits import ACK_DELAY_MS, SEND_BYTES
 from protocol.session import OPEN
+from server.core.clock import monotonic_ms
 from server.core.traffic import Traffic
 
 
@@ -143,7 +144,7 @@ class Carrier:
                 if heard:  # a keepalive wakes no task; lines that came in front of a fault are received
                     self._storing.set()
             if heard:
-                self.traffic.acknowledged(session, ticks_ms())
+                self.traffic.acknowledged(session, monotonic_ms())
                 transport.wake.set()
                 self._changed.pulse()
 
@@ -170,7 +171,7 @@ class Carrier:
             end = self._session.encode_into(transport.buffer, 0, now)
             if end == 0:
                 return
-            self.traffic.sent(self._session, before, now)
+            self.traffic.sent(self._session, before, monotonic_ms())
             await transport.send(end)
 
     def _fill_session(self):

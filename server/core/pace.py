@@ -5,6 +5,7 @@ in a row, the server delays the client's RESUME. A healthy client that reconnect
 """
 
 from primitives.timeout import Timeout
+from server.core.clock import monotonic_ms
 
 FREE = 5  # fruitless connections in a row without a pause
 FIRST_MS = 500  # the pause after them; it doubles with each further one
@@ -13,9 +14,10 @@ GOOD_MS = 5000
 
 
 class Pace:
-    def __init__(self):
+    def __init__(self, clock=monotonic_ms):
+        self._clock = clock
         self.fruitless = 0  # connections in a row
-        self._good = Timeout(GOOD_MS)
+        self._began = 0  # the present connection, by the clock
         self._pause = Timeout(0)
         self._moved = True  # a line, on the present connection
 
@@ -23,7 +25,7 @@ class Pace:
         """Note that a connection begins. may_wait: True if its client does not give up before LAST_MS."""
         beyond = self.fruitless - FREE if may_wait else -1
         self._pause = Timeout(min(FIRST_MS << min(beyond, 8), LAST_MS) if beyond >= 0 else 0)
-        self._good.restart()
+        self._began = self._clock()
         self._moved = False
 
     def left_ms(self):
@@ -41,7 +43,7 @@ class Pace:
 
     def end(self):
         """Note that the connection has ended. Returns what `moved` does."""
-        if self._moved or not self._good.expired():
+        if self._moved or 0 <= self._clock() - self._began < GOOD_MS:
             self.fruitless += not self._moved
             return 0
         return self.moved()

@@ -6,25 +6,17 @@ one that reconnects after an outage comes with the same epoch, and no other one 
 comes back after another one shows that two clients run.
 """
 
-import time
+from server.core.clock import monotonic_ms
 
 EPOCHS = 8  # that are remembered: so many boards with one id are still recognised
 # Without such a return for this long it has ended, and is reported again when it comes back.
-ENDED_S = 600
-
-
-def _seconds():
-    """Returns the reading of a clock that nobody sets.
-
-    Under MicroPython it wraps after 12 days. After so long a pause a return may be taken for one of the last minutes.
-    """
-    return time.monotonic() if hasattr(time, "monotonic") else time.ticks_ms() // 1000
+ENDED_MS = 600000
 
 
 class Rivals:
     """The clients that have proved one id."""
 
-    def __init__(self, clock=_seconds):
+    def __init__(self, clock=monotonic_ms):
         self._clock = clock
         self._met = []  # (epoch, address of its newest connection), the newest last
         self._returned = None  # when an epoch came back last
@@ -43,4 +35,4 @@ class Rivals:
             return None
         now, before = self._clock(), self._returned
         self._returned = now
-        return None if before is not None and 0 <= now - before < ENDED_S else other[1]
+        return None if before is not None and 0 <= now - before < ENDED_MS else other[1]

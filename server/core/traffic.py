@@ -1,6 +1,5 @@
 """The traffic counters of one client's connections since the server began."""
 
-from primitives.platform import ticks_diff
 from protocol.lines import diff30
 
 
@@ -20,16 +19,18 @@ class Traffic:
         self._sent_to = self._timed = None
 
     def sent(self, session, before, now):
-        """Note that a frame has been encoded. before: what session.number was."""
+        """Note that a frame has been encoded. before: what session.number was; now: of clock.monotonic_ms."""
         if self._timed is None and session.number != before:
             self._timed = (session.number, now)
 
     def acknowledged(self, session, now):
-        """Note that a frame was received."""
+        """Note that a frame was received. now: as for `sent`."""
         if self._timed is None or diff30(session.base, self._timed[0]) < 0:
             return
-        took_ms = ticks_diff(now, self._timed[1])
+        took_ms = now - self._timed[1]
         self._timed = None
+        if took_ms < 0:  # the clock of MicroPython has wrapped
+            return
         self.round_trips += 1
         self.round_trip_ms += took_ms
         self.longest_round_trip_ms = max(self.longest_round_trip_ms, took_ms)

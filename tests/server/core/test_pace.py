@@ -28,11 +28,11 @@ def fruitless(pace, count):
 
 
 def test_pause_grows_up_to_its_bound(clock):
-    assert fruitless(Pace(), FREE + 5) == [0] * FREE + [500, 1000, 2000, LAST_MS, LAST_MS]
+    assert fruitless(Pace(lambda: clock.ms), FREE + 5) == [0] * FREE + [500, 1000, 2000, LAST_MS, LAST_MS]
 
 
 def test_line_that_moves_ends_the_row(clock):
-    pace = Pace()
+    pace = Pace(lambda: clock.ms)
     fruitless(pace, FREE + 3)
     pace.begin()
     assert pace.moved() == FREE + 3 and pace.moved() == 0
@@ -41,7 +41,7 @@ def test_line_that_moves_ends_the_row(clock):
 
 
 def test_connection_that_lasts_ends_the_row(clock):
-    pace = Pace()
+    pace = Pace(lambda: clock.ms)
     fruitless(pace, FREE + 3)
     pace.begin()
     clock.ms += GOOD_MS
@@ -49,16 +49,25 @@ def test_connection_that_lasts_ends_the_row(clock):
     assert fruitless(pace, 1) == [0]
 
 
+def test_connection_that_lasts_for_days_ends_the_row(clock):
+    for days in (5, 7, 13):
+        pace = Pace(lambda: clock.ms)
+        fruitless(pace, FREE + 3)
+        pace.begin()
+        clock.ms += days * 86400000
+        assert pace.end() == FREE + 3
+
+
 def test_client_that_would_give_up_meanwhile_does_not_wait(clock):
     """One of micropython-iot sends its message again on a new connection: it would never have it acknowledged."""
-    pace = Pace()
+    pace = Pace(lambda: clock.ms)
     fruitless(pace, FREE + 5)
     pace.begin(may_wait=False)
     assert pace.left_ms() == 0
 
 
 def test_few_of_many_fruitless_connections_are_worth_a_line_of_log(clock):
-    pace = Pace()
+    pace = Pace(lambda: clock.ms)
     lines = 0
     for _ in range(10000):
         fruitless(pace, 1)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.core.rivals import ENDED_S, EPOCHS, Rivals
+from server.core.rivals import ENDED_MS, EPOCHS, Rivals
 from tests.server.core.test_events import Told
 from tests.server.peer import KEY, Client, Service, until, within
 
@@ -38,11 +38,11 @@ def test_two_boards_are_reported_once_and_again_only_after_an_end():
     rivals = Rivals(clock)
     assert [other for other in found(rivals, "AB" * 500) if other] == ["at B"]
     for _ in range(20):  # it goes on, slowly
-        clock.now += ENDED_S - 1
+        clock.now += ENDED_MS - 1
         assert found(rivals, "AB") == [None, None]
-    clock.now += ENDED_S
+    clock.now += ENDED_MS
     assert found(rivals, "ABAB") == ["at B", None, None, None]
-    clock.now -= 10 * ENDED_S  # a clock that was set back keeps nothing silent for ever
+    clock.now -= 10 * ENDED_MS  # a clock that was set back keeps nothing silent for ever
     assert found(rivals, "A") == ["at B"]
 
 

@@ -52,6 +52,19 @@ def test_one_line_at_a_time_is_timed_from_when_it_is_sent():
     assert (flow.traffic.round_trips, flow.traffic.round_trip_ms, flow.traffic.longest_round_trip_ms) == (2, 650, 400)
 
 
+def test_line_that_is_not_read_for_days_is_timed_and_a_wrap_of_the_clock_is_not():
+    flow = Flow()
+    now = 0
+    for days in (7, 13):
+        flow.send(1, now)
+        now += days * 86400000
+        flow.acknowledge(1, now)
+    assert (flow.traffic.round_trips, flow.traffic.round_trip_ms) == (2, 20 * 86400000)
+    flow.send(1, (1 << 30) - 100)
+    flow.acknowledge(1, 100)
+    assert (flow.traffic.round_trips, flow.traffic.round_trip_ms) == (2, 20 * 86400000)
+
+
 def test_line_that_an_outage_has_come_between_is_not_timed():
     flow = Flow()
     flow.send(1, 0)
