@@ -46,13 +46,19 @@ _STOP_MS = const(5000)
 _RESET_PAUSE_MS = const(5000)
 
 
+async def _raise(error):
+    raise error
+
+
 class Runner:
     """What the link has for its application.
 
-    Args: app: AppBase; link: its Link; watchdog: object with feed(), or None.
+    Args: app: AppBase; link: its Link; watchdog: object with feed(), or None. Raises: TypeError.
     """
 
     def __init__(self, app, link, watchdog):
+        if watchdog is not None and not hasattr(watchdog, "feed"):
+            raise TypeError("watchdog must have a method feed(), as machine.WDT(timeout=8000)")
         self._app = app
         self._link = link
         self._watchdog = watchdog
@@ -67,10 +73,21 @@ class Runner:
     def __getattr__(self, name):
         """The hook of this name: that of the application, but what it raises does not end the link."""
         hook = getattr(self._app, name)
-        return lambda *news: self._call(name, hook(*news))  # all that takes memory, before the notifier ticks it off
+
+        def call(*news):  # all that takes memory, before the notifier ticks it off
+            try:
+                return self._call(name, hook(*news))
+            except MemoryError:
+                raise
+            except Exception as error:  # the hook is a function
+                return self._call(name, _raise(error))
+
+        return call
 
     async def _call(self, name, coroutine):
         try:
+            if coroutine is None:
+                raise TypeError("%s() must be async def" % name)
             await coroutine
         except (LinkDown, MemoryError):
             raise  # the notifier knows what to do
@@ -84,7 +101,9 @@ class Runner:
                 self._caught(error)
 
     def create_task(self, coroutine):
-        """As AppBase.create_task."""
+        """As AppBase.create_task. Raises: TypeError."""
+        if not hasattr(coroutine, "send"):
+            raise TypeError("create_task takes a coroutine: call the function, as in create_task(self.measure())")
         tasks = self._tasks
         for entry in list(tasks):
             if entry[1].done():
@@ -122,12 +141,13 @@ class Runner:
             try:
                 await self._serve()
             except LinkDown:  # it has ended: by `close`, or by what comes out of it now
+                await self._stop()
                 await self._running
         except Exception as error:
             if not reset:
                 raise
             print_exception(error)
-            print("pb_link: reset in %d s" % (_RESET_PAUSE_MS // 1000))
+            print("pb_link: the board is reset in 5 s")  # this must not need memory
             await sleep_ms(_RESET_PAUSE_MS)
             reset()
         finally:
@@ -141,7 +161,10 @@ class Runner:
         """To be called every _LOOK_MS. Allocates nothing. Raises: LinkDown when the link has ended."""
         if self._running.done():
             raise LinkDown
-        if self._watchdog and (self._link.resetting or self._link.beat.elapsed() < _LINK_SILENT_MS):
+        self._feed()
+
+    def _feed(self):
+        if self._watchdog is not None and (self._link.resetting or self._link.beat.elapsed() < _LINK_SILENT_MS):
             self._watchdog.feed()
 
     async def _serve(self):
@@ -167,21 +190,25 @@ class Runner:
             failures += 1
             pause_ms = min(2 * pause_ms or _PAUSE_FIRST_MS, _PAUSE_LAST_MS)
             pause = Timeout(pause_ms)
-            limit = Timeout(_STOP_MS)
-            while self._tasks:
-                tasks, self._tasks = self._tasks, []
-                for _, task in tasks:
-                    task.cancel()
-                for coroutine, task in tasks:
-                    while not task.done():
-                        if limit.expired():
-                            raise RuntimeError("a task of the application goes on after it was cancelled")
-                        await sleep_ms(_LOOK_MS)
-                        self._look()
-                    coroutine.close()  # if it has not begun
+            await self._stop()
             if reset and failures >= _FAILURES:
                 raise RuntimeError("the application has failed %d times" % failures)
             print("pb_link: the application is started again in %d s" % (pause_ms // 1000))
             while not pause.expired():
                 await sleep_ms(_LOOK_MS)
                 self._look()
+
+    async def _stop(self):
+        """End the application's tasks. Raises: RuntimeError if one goes on."""
+        limit = Timeout(_STOP_MS)
+        while self._tasks:
+            tasks, self._tasks = self._tasks, []
+            for _, task in tasks:
+                task.cancel()
+            for coroutine, task in tasks:
+                while not task.done():
+                    if limit.expired():
+                        raise RuntimeError("a task of the application goes on after it was cancelled")
+                    await sleep_ms(_LOOK_MS)
+                    self._feed()
+                coroutine.close()  # if it has not begun

@@ -9,6 +9,10 @@ from primitives.timeout import Timeout
 from protocol.errors import LinkDown
 
 try:
+    import micropython
+except ImportError:
+    micropython = None
+try:
     from tests.link.virtual import run
 except ImportError:  # MicroPython
     run = asyncio.run
@@ -249,6 +253,18 @@ class TestRestart(Case):
 
         self.play(act)
 
+    def test_function_in_place_of_a_coroutine_is_named_and_the_application_started_again(self):
+        async def act(app, link):
+            await self.until(lambda: app.starts == 2, 10000)
+
+        class Forgetful(App):
+            def start(self):
+                super().start()
+                self._link.app.create_task(self.report)
+
+        self.assertEqual(self.play(act, of=Forgetful), None)
+        self.assertTrue("call the function" in str(self.shown[0]))
+
     def test_who_awaits_a_task_that_fails_is_cancelled(self):
         async def awaits(app):
             app.events.append(await self.runner.create_task(fails(app)))
@@ -295,11 +311,24 @@ class TestHooks(Case):
             await link.app.report(7)
             self.assertEqual(self.shown[-1].args, ("No network.",))
             await link.app.server_ok(True)  # it is no coroutine
-            self.assertTrue(isinstance(self.shown[-1], TypeError))
+            self.assertEqual(self.shown[-1].args, ("server_ok() must be async def",))
             await self.until(lambda: app.starts == 2, 10000)
 
         self.play(act)
         self.assertEqual(self.app.events, [7])
+
+    def test_exception_of_a_hook_that_is_a_function_is_shown(self):
+        class Plain(App):
+            def server_ok(self, up):
+                raise ValueError("in a function")
+
+        async def act(app, link):
+            await sleep_ms(2 * LOOK_MS)
+            await link.app.server_ok(True)
+            self.assertEqual(self.shown[-1].args, ("in a function",))
+            await self.until(lambda: app.starts == 2, 10000)
+
+        self.assertEqual(self.play(act, of=Plain), None)
 
     def test_hook_without_memory_is_the_notifiers_affair(self):
         async def act(app, link):
@@ -328,6 +357,22 @@ class TestEnd(Case):
         self.assertEqual(self.play(act, [waits, forever]), None)
         self.assertEqual((self.app.starts, self.shown), (1, []))
         self.assertEqual(self.app.events, ["begins", "ends"])
+
+    def test_run_returns_when_the_tasks_have_ended(self):
+        async def ends_slowly(app):
+            try:
+                await sleep_ms(100000)
+            finally:
+                await sleep_ms(2 * LOOK_MS)
+                app.events.append("ended")
+
+        async def act(app, link):
+            await sleep_ms(2 * LOOK_MS)
+            link.close()
+            await self.until(lambda: self.returned, 10000)
+            self.assertEqual(app.events, ["ended"])
+
+        self.assertEqual(self.play(act, [ends_slowly]), None)
 
     def test_closed_link_is_not_run_again(self):
         async def act(app, link):
@@ -371,6 +416,30 @@ class TestEnd(Case):
         self.assertEqual(self.app.starts, 1)
         self.assertTrue("ignored" in self.app.events)
 
+    def test_reset_is_announced_without_memory(self):
+        if not hasattr(micropython, "heap_lock"):
+            self.skipTest("CPython cannot forbid to allocate")
+        runner.reset = lambda: self.resets.append(1)
+        runner.print_exception = lambda error: micropython.heap_lock()
+        pauses = []
+
+        def pause(ms):
+            if ms == 5000:
+                pauses.append(micropython.heap_unlock())
+                return sleep_ms(2000)
+            return sleep_ms(ms)
+
+        async def act(app, link):
+            link.error = MemoryError()
+            runner.sleep_ms = pause
+            try:
+                await self.until(lambda: self.resets, 20000)
+            finally:
+                runner.sleep_ms = sleep_ms
+
+        self.assertEqual(self.play(act), None)
+        self.assertEqual((pauses, self.resets), ([0], [1]))
+
     def test_board_is_reset_after_five_failures_in_a_row(self):
         runner.reset = lambda: self.resets.append(1)
 
@@ -383,6 +452,15 @@ class TestEnd(Case):
 
 
 class TestWatchdog(Case):
+    def test_what_cannot_be_fed_is_named_at_once(self):
+        link = Link()
+        try:
+            runner.Runner(App(link), link, 8000)
+        except TypeError as error:
+            self.assertTrue("feed()" in str(error))
+        else:
+            self.fail("taken")
+
     def fed_in(self, ms, act=None, **how):
         watchdog = Watchdog()
 
