@@ -38,6 +38,7 @@ class DeviceController(DeviceWaits):
         self._i2c = i2c
         self._address = address
         self._no_answer = "no device answers at 0x%02x: has it power, is it open, are scl and sda wired?" % address
+        self._foreign = "what answers at 0x%02x is no stream or packet device: is the address right?" % address
         self._kind = kind
         self._cell = bytearray(DEVICE_BYTES)
         self._box = None  # once the device has said what it is
@@ -77,7 +78,7 @@ class DeviceController(DeviceWaits):
         """Look at the device: a few exchanges, never waits. True if its state is known now."""
         failures = self.failures
         known = self._look()
-        self._absent = None if self.failures == failures else self._no_answer
+        self._absent = self._no_answer if self.failures != failures else None if self._box else self._foreign
         return known
 
     def _look(self):

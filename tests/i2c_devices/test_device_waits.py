@@ -25,6 +25,14 @@ class Nobody:
     writeto_mem = readfrom_mem_into
 
 
+class Foreign(Nobody):
+    """A bus on which something else has the address: a memory of 0xFF."""
+
+    def readfrom_mem_into(self, address, at, buf, addrsize):
+        for i in range(len(buf)):
+            buf[i] = 0xFF
+
+
 async def error_of(awaitable):
     """The OSError that ends the wait."""
     try:
@@ -58,6 +66,10 @@ class TestDeviceWaits(unittest.TestCase):
             lambda: sender.send(b"x"),
         ):  # fmt: skip
             self.check(wait, "0x2a", "power", "open", "wired")
+
+    def test_controller_whose_address_another_chip_has_says_so(self):
+        controller = StreamController(Foreign(), 0x2A, interval_ms=1, timeout_ms=TIMEOUT_MS)
+        self.check(controller.readable, "0x2a", "no stream or packet device", "address")
 
     def test_device_that_was_never_opened_says_so(self):
         port = ModelBed(ports.STM32, ON_TIME).port
