@@ -65,9 +65,8 @@ class Link:
         self.fallbacks = Fallbacks(self._log)
         self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment differs after each start
-        max_line = settings.max_line
-        self.session = Session(ticks_diff, settings.receive_bytes, max_line)
-        self.shortage = Shortage(max_line)
+        self.session = Session(ticks_diff, settings.receive_bytes, settings.max_line)
+        self.shortage = Shortage(settings.max_line)
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = False
@@ -79,8 +78,7 @@ class Link:
 
             self._connection_class = LoggedConnection
         self.up = False
-        self._started = False
-        self.resetting = False
+        self._started = self.resetting = False
         self._reset_task = None
         self.closed = False
         self.beat = Timeout(limits.BEAT_MS)
@@ -88,7 +86,7 @@ class Link:
         self._tasks = Supervisor(self.flag.set)
         self.create_task = self._tasks.start  # for the application's tasks
         self._notifier = Notifier(app, self._tasks)
-        self.failures = None  # Failures since the last session, if there are any
+        self.failures = None  # Failures since the last session, if any; False: no memory for them, which is said
         self.release_check = ReleaseCheck()
 
     def accept(self):
@@ -349,7 +347,9 @@ class Link:
                 failures.forget("failures")
             sure = self.failures.met(kind, why, sure)
         except MemoryError:  # no words, then
-            print("pb_link: no session with the server", why)
+            if self.failures is None:
+                self.failures = False  # said once
+                print("pb_link: no session with the server", why)
         if sure:
             self._notifier.failed(kind)
 

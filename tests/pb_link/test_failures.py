@@ -112,8 +112,9 @@ def test_failure_that_there_is_no_memory_to_note_is_told_by_its_code(capsys, mon
     async def main():
         async with Board() as board:
             await board.synchronise()
-            await board.tell(b"\5\1")
-            await board.pause()
+            for why in (1, 2, 1):
+                await board.tell(bytes((5, why)))
+                await board.pause()
             assert board.app.calls == ["bad_server"] and not board.link.done() and board.app.reason() == ""
 
     run(main())
