@@ -108,7 +108,7 @@ class Bridge:
         self._times = times = Countdowns(_T_COUNT)
         self._uplink = Uplink(connect, self._wake.set, self._start, times)
         self._config = None
-        self._told = 0  # failures that the client knows of, since it was configured or had a session: a bit each
+        self._told = 0  # the failure that the client knows of, since it was configured or there was a connection
         self._controls = []  # records for the client, oldest first
         self._fetched = True  # the last attempt to fetch a transfer did not fail
         self._received_last = False  # the directions take turns with the buffer
@@ -365,7 +365,6 @@ class Bridge:
                 why = await self._uplink.serve(config[_I_TIMEOUT_MS])
                 if not why:
                     tries = _LATER_TRIES
-                    self._told = 0
                 self._queue(bytes((control.DOWN, number, why if tell else 0)))
                 pause_ms = _RECONNECT_FIRST_MS if self._times.over(_T_BRIEF) else pause_ms
             await sleep_ms(pause_ms)
@@ -386,11 +385,12 @@ class Bridge:
                     why = _W_NOT_KNOWN
                 self._tell_once(control.BAD_SERVER, why)
             return False
+        self._told = 0
         return True
 
     def _tell_once(self, kind, why):
-        """Tell the client of a failure, unless it knows that there is this one."""
-        bit = 1 << (kind - control.BAD_WIFI) * 8 + why
-        if not self._told & bit:
-            self._told |= bit
+        """Tell the client of a failure, unless it was the last one as well."""
+        failure = kind << 8 | why
+        if self._told != failure:
+            self._told = failure
             self._queue(bytes((kind, why)))
