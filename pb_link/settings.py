@@ -155,6 +155,8 @@ def _text(where, name, value):
         raise ValueError("%s: %s contains a NUL character: it would end there" % (where, name))
     text = decode_text(data)  # surrogate pairs are joined
     if name == "password" and data:
+        if min(data) < 32:
+            raise ValueError("%s: password has a control character, such as a line feed" % where)
         digits = all(one in "0123456789abcdefABCDEF" for one in text)
         if len(data) < _MIN_PASSWORD or len(data) == _PASSWORD_DIGITS and not digits:
             raise ValueError(

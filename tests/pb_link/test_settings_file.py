@@ -70,6 +70,7 @@ REFUSED = {
     "ssid of two bytes a character": (text(ssid="\u00e9" * 17), "pb_settings.json: ssid has 34 bytes of UTF-8"),
     "password too short": (text(password="secret1"), "pb_settings.json: password has 7 bytes. Wi-Fi takes 8 to 63"),
     "password too long": (text(password="secret" * 11), "pb_settings.json: password has 66 bytes of UTF-8, 64 at"),
+    "password with a line feed": (text(password="secretword\n"), "pb_settings.json: password has a control character"),
     "password of 64, no digits": (text(password="s" * 64), "pb_settings.json: password has 64 bytes. Wi-Fi takes"),
     "password without an ssid": (text(ssid=""), "pb_settings.json: there is a password without an ssid"),
     "server with a scheme": (text(server="http://10.0.0.2"), "pb_settings.json: server has the character ':'"),
