@@ -349,7 +349,7 @@ class Link:
         except MemoryError:  # no words, then
             if self.failures is None:
                 self.failures = False  # said once
-                print("pb_link: no session with the server", why)
+                print("pb_link: no session", why)
         if sure:
             self._notifier.failed(kind)
 

@@ -46,10 +46,6 @@ _STOP_MS = const(5000)
 _RESET_PAUSE_MS = const(5000)
 
 
-async def _raise(error):
-    raise error
-
-
 class Runner:
     """What the link has for its application.
 
@@ -58,7 +54,7 @@ class Runner:
 
     def __init__(self, app, link, watchdog):
         if watchdog is not None and not hasattr(watchdog, "feed"):
-            raise TypeError("watchdog must have a method feed(), as machine.WDT(timeout=8000)")
+            raise TypeError("watchdog has no feed()")
         self._app = app
         self._link = link
         self._watchdog = watchdog
@@ -80,14 +76,14 @@ class Runner:
             except MemoryError:
                 raise
             except Exception as error:  # the hook is a function
-                return self._call(name, _raise(error))
+                return self._call(name, None, error)
 
         return call
 
-    async def _call(self, name, coroutine):
+    async def _call(self, name, coroutine, error=None):
         try:
             if coroutine is None:
-                raise TypeError("%s() must be async def" % name)
+                raise error or TypeError("%s() must be async def" % name)
             await coroutine
         except (LinkDown, MemoryError):
             raise  # the notifier knows what to do
@@ -103,7 +99,7 @@ class Runner:
     def create_task(self, coroutine):
         """As AppBase.create_task. Raises: TypeError."""
         if not hasattr(coroutine, "send"):
-            raise TypeError("create_task takes a coroutine: call the function, as in create_task(self.measure())")
+            raise TypeError("create_task takes a coroutine: call the function")
         tasks = self._tasks
         for entry in list(tasks):
             if entry[1].done():

@@ -118,7 +118,7 @@ def test_failure_that_there_is_no_memory_to_note_is_told_by_its_code(capsys, mon
             assert board.app.calls == ["bad_server"] and not board.link.done() and board.app.reason() == ""
 
     run(main())
-    assert lines(capsys) == ["pb_link: no session with the server 1"]
+    assert lines(capsys) == ["pb_link: no session 1"]
 
 
 def test_session_ends_what_was_said_and_its_reason(capsys):
