@@ -23,6 +23,7 @@ class Lines:
     """The controller's end of the wires. Steps return None or an errno."""
 
     def __init__(self, controller):
+        self._controller = controller
         self.bus = controller.bus
         self.owner = (controller.owner, "i2c")
         self.half_us = controller.clock_us / 2
@@ -69,6 +70,7 @@ class Lines:
 
     def run_stop(self):
         errno = yield from self.stop()
+        self._controller.in_transfer = False
         self.release()
         return Result(errno or 0, 0, b"")
 
@@ -176,7 +178,10 @@ class Lines:
         errno = yield from self.clock_high()
         if errno:
             return errno
+        falls = self.bus.sda.level == 1  # if not, something holds sda low: no target sees a start
         self.sda(0)
+        if falls:
+            self._controller.begins()
         return (yield from self.settle(0)) or (yield from self.clock_low())
 
     def stop(self):

@@ -42,7 +42,7 @@ class Bus:
         self.tap = None  # tap(address, read, index, value) -> value | LOST | REPEATED | NACKED | CUT
         self.ports = []
         self.bytes = 0
-        self.transactions = 0
+        self.transactions = 0  # start conditions on the wires, without repeated ones
         self.cuts = 0
 
     def attach(self, port):
@@ -76,7 +76,7 @@ class Controller:
         self.owner = owner
         self.clock_us = 1e6 / clock_hz
         self.timeout_us = timeout_us
-        self.in_transfer = False  # after a transfer without a stop
+        self.in_transfer = False  # a transaction has begun on the wires, and no stop has ended it
 
     def write(self, address, data, stop=True):
         """Generator: Result with the number of acknowledged bytes; ENODEV if no target answers to the address."""
@@ -103,16 +103,24 @@ class Controller:
 
     def _transfer(self, address, read, data, size, stop):
         bus = self.bus
-        if not self.in_transfer:
-            bus.transactions += 1
-        self.in_transfer = not stop
         if bus.expand_bits or not (bus.idle()):
-            result = yield from bit_transfer(self, address, read, data, size, stop)
+            try:
+                result = yield from bit_transfer(self, address, read, data, size, stop)
+            except Cut:
+                self.in_transfer = False
+                raise
         else:
+            self.begins()
             result = yield from self._whole(address, read, data, size, stop)
-        if result.errno:
+        if stop or result.errno:
             self.in_transfer = False
         return result
+
+    def begins(self):
+        """To be called at each start condition on the wires."""
+        if not self.in_transfer:
+            self.bus.transactions += 1
+        self.in_transfer = True
 
     def _whole(self, address, read, data, size, stop):
         bus = self.bus

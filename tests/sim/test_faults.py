@@ -1,8 +1,14 @@
 """sim/faults.py: what is asked for is understood or refused, and counts are spread over the run."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sim import faults
+from sim.virtual.faults import FAULTS
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "simulator.md"
 
 
 def test_counts_and_rates():
@@ -46,3 +52,17 @@ def test_the_same_seed_gives_the_same_order():
         return [plan.due(progress / 100, 0) for progress in range(101)]
 
     assert order(3) == order(3) and order(3) != order(4)
+
+
+def listed_after(heading):
+    """Returns the names in the first column of the first table after these words of the page."""
+    _, found, rest = PAGE.read_text(encoding="utf-8").partition(heading)
+    assert found, f"docs/simulator.md has no {heading!r}"
+    rows = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE).group().splitlines()[2:]
+    return [name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row.split("|")[1])]
+
+
+def test_the_page_lists_every_fault_of_each_bed():
+    of_mpy, of_virtual = listed_after("**Faults of a run**"), listed_after("**Faults**, in addition")
+    assert sorted(of_mpy) == sorted(faults.BED_MPY)
+    assert set(of_mpy) | set(of_virtual) == set(FAULTS)

@@ -60,3 +60,20 @@ def test_a_controller_that_vanishes_leaves_a_torn_write():
     assert bench.events == []
     bench.write(b"\x04x")
     assert bench.events == [i2c_target.IRQ_END_WRITE] * 2
+
+
+@pytest.mark.parametrize("held", ["scl", "sda"])
+def test_only_a_start_condition_on_the_wires_counts_as_a_transaction(held):
+    bench = Bench(bytearray(8))
+    getattr(bench, held).drive("fault", 0)
+    bench.write(b"\x00x")
+    assert bench.bus.transactions == 0
+    getattr(bench, held).drive("fault", None)
+    bench.write(b"\x00", stop=False)
+    bench.read(1)
+    assert bench.bus.transactions == 1
+    for _ in range(2):
+        bench.run(bench.controller.line_start())
+        bench.run(bench.controller.line_start())
+        bench.run(bench.controller.line_stop())
+    assert bench.bus.transactions == 3
