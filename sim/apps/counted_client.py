@@ -17,8 +17,8 @@ WAIT_EVERY = 10
 
 class App(AppBase):
     def start(self):
-        asyncio.create_task(self.write_lines())
-        asyncio.create_task(self.read_lines())
+        self.create_task(self.write_lines())
+        self.create_task(self.read_lines())
 
     async def write_lines(self):
         lines, size, seed = (int(text) for text in sys.argv[1:4])

@@ -12,7 +12,10 @@ def make_line(side, number, size, seed):
     step = (number * 31 + seed * 17 + 7) % 94
     wide = number % WIDE_EVERY == WIDE_EVERY - 1 and size > len(head) + _WIDE_BYTES
     plain = size - 1 - len(head) - (_WIDE_BYTES if wide else 0)
-    return head + "".join(chr(33 + (step + i * 13) % 94) for i in range(plain)) + (_WIDE if wide else "")
+    text = bytearray(plain)  # not by `join`, which holds a pointer for each character
+    for i in range(plain):
+        text[i] = 33 + (step + i * 13) % 94
+    return head + str(text, "utf-8") + (_WIDE if wide else "")
 
 
 def shortest(lines):

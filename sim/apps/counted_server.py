@@ -56,12 +56,14 @@ async def main():
     settings = read()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(application(settings["id"], *(int(text) for text in sys.argv[1:4])))
-    running.add_done_callback(lambda task: loop.stop())
     store = server.MemoryStore()
     while True:
         task = asyncio.create_task(serve(settings, store))
         loop.add_signal_handler(signal.SIGUSR1, task.cancel)
         log("! listening")
+        await asyncio.wait((task, running), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            return running.result()  # the application has failed
         try:
             await task
         except asyncio.CancelledError:

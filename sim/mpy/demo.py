@@ -26,6 +26,9 @@ TRAFFIC_S = 2.0  # of undisturbed traffic before each fault
 WIFI_AWAY_S = 3.0
 FLOWING_LINES = 3  # each way after a fault: the link has recovered
 SHOW_EVERY_S = 1.0
+# What AppBase.run prints before the traceback of its application, and the time for the traceback to come.
+APPLICATION_FAILED = "pb_link: the application has failed"
+TRACEBACK_S = 0.5
 
 
 class DemoFailed(Exception):
@@ -40,6 +43,7 @@ class Demo:
         self.written = {"client": [], "server": []}
         self.read = {"client": [], "server": []}
         self._tail = []
+        self._application_failed = False
         self._now_doing = "starting"
 
     async def run(self):
@@ -135,6 +139,9 @@ class Demo:
         shown = asyncio.get_running_loop().time()
         while not done():
             await asyncio.sleep(0.05)
+            if self._application_failed:
+                await asyncio.sleep(TRACEBACK_S)
+                raise DemoFailed("the client's application has failed")
             if not self._bed.client.alive:
                 raise DemoFailed("the client's program ended")
             if self._server.status is not None:
@@ -154,6 +161,8 @@ class Demo:
             self.read[who].append(rest)
         elif self._options.verbose:
             self._say(f"{who} | {line}")
+        if who == "client" and line == APPLICATION_FAILED:
+            self._application_failed = True  # `run` would start it again
         if not (word == "sent" or word == "received"):
             self._tail = self._tail[-29:] + [f"{who} | {line}"]
 

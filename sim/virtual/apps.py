@@ -30,8 +30,8 @@ class Client(AppBase):
         job.client_begins(self)
 
     def start(self):
-        asyncio.create_task(self._write_lines())
-        asyncio.create_task(self._read_lines())
+        self.create_task(self._write_lines())
+        self.create_task(self._read_lines())
 
     async def _write_lines(self):
         job, life = self._job, self._life
@@ -145,8 +145,9 @@ class Job:
             await asyncio.wait((self._serving, application), return_when=asyncio.FIRST_COMPLETED)
             if not self._serving.cancelled() and self._serving.done():
                 self._serving.result()
+            if application.done():
+                application.result()  # at once, with its traceback
             await asyncio.sleep(PAUSE_S)
-        application.result()
 
     def restart_listener(self):
         if self._serving is not None:

@@ -169,3 +169,57 @@ def test_up_refuses_what_is_no_address(sim, tmp_path, address):
     (tmp_path / "client.py").write_text("")
     result = sim("up", "--client", tmp_path / "client.py", "--server", address)
     assert result.returncode == 2 and "HOST:PORT" in result.stderr
+
+
+DYING = """
+import asyncio
+
+async def dies():
+    await asyncio.sleep(0.1)
+    raise ValueError("the task is dead")
+
+async def main():
+    task = asyncio.create_task(dies())
+    await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("bed", ["mpy", "virtual"])
+def test_application_that_dies_fails_the_run_at_once_with_its_traceback(sim_with_bridge, bed):
+    # A line longer than the link takes: the client's task fails. The run could wait for 60 s.
+    result = sim_with_bridge("run", "--bed", bed, "--lines", 5, "--line-bytes", 10000, "--json")
+    assert result.returncode == 1
+    assert "FAILED: the client's program ended" in result.stderr
+    assert "Traceback" in result.stderr and "ValueError: the line has 9999 bytes" in result.stderr
+    assert json.loads(result.stdout)["seconds"] < 40
+
+
+@pytest.mark.parametrize("kind", ["pyboard", "rp2", "esp8266"])
+def test_task_that_dies_ends_the_program_of_a_board_with_its_traceback(board, kind):
+    # MicroPython alone would print it and go on.
+    assert "ValueError: the task is dead" in board(DYING, "--board", kind, status=1)
+
+
+def test_task_that_dies_ends_sim_up_with_its_traceback(sim_with_bridge, tmp_path):
+    client = tmp_path / "client.py"
+    client.write_text(DYING)
+    result = sim_with_bridge("up", "--client", client)
+    assert result.returncode == 1, result.stderr
+    assert "client | ValueError: the task is dead" in result.stdout
+
+
+def test_task_that_somebody_awaits_is_his_and_ends_nothing(board):
+    program = DYING.replace("    await asyncio.sleep(1000)\n", """
+    try:
+        await task
+    except ValueError as error:
+        print("caught", error)
+""")
+    assert board(program) == "caught the task is dead\n"
+
+
+def test_counted_client_has_memory_for_the_longest_lines(sim_with_bridge):
+    outcome, _ = run(sim_with_bridge, "--lines", 12, "--line-bytes", 8192)
+    assert outcome["client_to_server"] == outcome["server_to_client"] == counts(12)
