@@ -15,7 +15,8 @@ BRIDGE_HEAP = "38k"
 # In that case the source is compiled on the board, with 64-bit objects.
 BRIDGE_SOURCE_HEAP = "256k"
 # The client is compiled on its board, in a 64-bit interpreter: this does not measure the Pyboard's 100 KB.
-CLIENT_HEAP = "512k"
+# 64-bit objects: a counted run with lines of 4,000 bytes needs more than 320 KiB, and room for a heap in pieces.
+CLIENT_HEAP = "1024k"
 
 
 def bridge_of(options, folder):

@@ -14,8 +14,7 @@ def program(path, *arguments):
 def fail_with_tasks():
     """From now on a task that dies, and that nobody awaits, ends the program with status 1 and the traceback.
 
-    On a board asyncio prints it and goes on, with a program that looks healthy. A program that sets a handler of its own
-    keeps it.
+    On a board asyncio prints it and goes on, with a program that looks healthy. A program keeps a handler of its own.
     """
     from asyncio import core
 
