@@ -9,7 +9,7 @@ from build.bench.figures import Figure
 
 SIZES = (50, 180, 1000)  # bytes of a line, its newline included
 DIRECTIONS = ("up", "down", "both")
-_SECONDS = 6.0
+_SECONDS = 30.0  # about 1,050 frames: one that is cut by the end of the window is 0.1 %
 _ECHOES = 200
 _ECHO_BYTES = 50
 
