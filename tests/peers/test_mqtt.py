@@ -60,7 +60,7 @@ def test_lines_go_up_and_down_and_the_status_is_retained(broker, folder):
 
 
 async def until_async(get, value):
-    for _ in range(1000):
+    for _ in range(3000):
         if await get() == value:
             return
         await asyncio.sleep(0.02)

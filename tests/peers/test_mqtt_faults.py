@@ -66,7 +66,7 @@ def test_client_is_paused_while_the_broker_is_away_and_nothing_is_lost(folder):
             writing = asyncio.create_task(write(client))
             await asyncio.to_thread(watcher.wait_for, lambda seen: len(seen) > 3, "the first lines")
             await asyncio.to_thread(broker.stop, signal.SIGTERM)
-            for _ in range(100):  # until nothing moves any more
+            for _ in range(300):  # until nothing moves any more
                 before = client.session.acknowledged
                 await asyncio.sleep(0.2)
                 if client.session.acknowledged == before:

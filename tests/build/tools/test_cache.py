@@ -9,6 +9,7 @@ import pytest
 
 from build.tools import cache
 from build.tools.shell import BuildError
+from tests.patience import PATIENCE_S
 
 
 def test_named_folder_is_used(monkeypatch, tmp_path):
@@ -52,7 +53,7 @@ def test_lock_makes_a_second_builder_wait(tmp_path):
         )
         assert b"Waiting for another build" in other.stderr.readline()
         assert other.poll() is None
-    out, _ = other.communicate(timeout=20)
+    out, _ = other.communicate(timeout=PATIENCE_S)
     assert out == b"in\n"
 
 

@@ -301,7 +301,7 @@ def test_lines_of_qos_0_wait_for_a_slow_client_in_bounded_space():
 async def settled(measure, calm_s=0.3):
     """The value that measure() keeps for a while, once it is not 0."""
     last, since = None, 0
-    for _ in range(2000):
+    for _ in range(6000):
         value = measure()
         since = since + 1 if value and value == last else 0
         last = value

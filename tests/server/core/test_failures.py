@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from server.core.failures import traceback_text, where
+from tests.patience import PATIENCE_S
 
 
 def raised_by(function):
@@ -27,7 +28,7 @@ def test_place_is_not_in_this_project():
 
 def test_place_of_an_error_of_libraries_alone_is_the_innermost():
     async def main():
-        task = asyncio.ensure_future(asyncio.wait_for(asyncio.sleep("x"), 1))
+        task = asyncio.ensure_future(asyncio.wait_for(asyncio.sleep("x"), PATIENCE_S))
         await asyncio.wait([task])
         return task.exception()
 

@@ -15,6 +15,7 @@ import server
 from server.core import listening
 from server.core.listening import AcceptFailures, ListenError, hosts
 from server.service.metrics import listen
+from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, open_stream, within
 from tests.server.service.test_cli import ROOT
 
@@ -33,7 +34,7 @@ async def lets_in(host, port):
 async def running(host, port):
     """Start a server on this host. Returns its task."""
     task = asyncio.create_task(server.Server().run({"a"}, port=port, keys=KEYS, host=host, store=server.MemoryStore()))
-    for _ in range(100):
+    for _ in range(6000):
         await asyncio.sleep(0.01)
         if task.done() or await lets_in("::1" if ":" in host else HOST, port):
             break
@@ -167,7 +168,7 @@ def test_limit_of_open_files_does_not_fill_the_log_and_serves_those_who_are_ther
     try:
         asyncio.run(flood(process, port))
         process.terminate()
-        text = process.communicate(timeout=20)[0]
+        text = process.communicate(timeout=PATIENCE_S)[0]
     finally:
         process.kill()
         process.wait()

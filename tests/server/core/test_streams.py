@@ -8,6 +8,7 @@ import pytest
 
 from server.core.streams import prompt
 from server.core.transport import Transport
+from tests.patience import PATIENCE_S
 
 NODELAY, QUICKACK = (6, 1, 1), (6, 12, 1)
 
@@ -47,7 +48,7 @@ def test_connection_sends_at_once_and_acknowledges_each_read_at_once():
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         for _ in range(3):
             writer.write(b"\0\0")
-            assert await asyncio.wait_for(reader.readexactly(2), 5)
+            assert await asyncio.wait_for(reader.readexactly(2), PATIENCE_S)
             sock = transports[0][1]
             if sock.fileno() >= 0:
                 assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

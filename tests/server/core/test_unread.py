@@ -11,6 +11,7 @@ from server.core import unread
 from server.core.registry import Registry
 from server.core.unread import UnreadLines
 from server.stores.memory import MemoryStore
+from tests.patience import PATIENCE_S
 from tests.server.core.test_events import Told
 from tests.server.peer import OTHER_KEY, Client, Service, until, within
 
@@ -58,7 +59,7 @@ def test_application_that_reads_nothing_while_lines_wait_is_reported_once(watche
     watched.receive(b"one", b"two")
     watched.wait(60)
     assert not watched.told
-    watched.wait(20)
+    watched.wait(PATIENCE_S)
     ((event, client_id, details),) = watched.told
     assert (event, client_id) == ("unread", "a") and (details["lines"], details["waited_s"]) == (2, 60)
     assert "has not asked for a line of this client" in details["why"]
@@ -79,14 +80,14 @@ def test_it_is_reported_again_when_the_application_has_read_and_stops_again(watc
     watched.receive(b"four")
     watched.wait(60)
     assert len(watched.told) == 2
-    watched.wait(20)
+    watched.wait(PATIENCE_S)
     assert [details["lines"] for _, _, details in watched.told] == [3, 2, 1]
 
 
 def test_application_that_reads_is_not_reported_however_many_lines_wait(watched):
     watched.receive(*[b"x"] * 30)
     for _ in range(30):
-        watched.wait(50)
+        watched.wait(PATIENCE_S)
         watched.take()
     watched.wait(600)
     assert not watched.told
@@ -112,10 +113,10 @@ def test_store_that_cannot_tell_does_not_end_the_listener(watched):
 
 def test_clients_are_kept_in_mind_only_while_lines_wait(watched):
     watched.receive(b"one")
-    watched.wait(20)
+    watched.wait(PATIENCE_S)
     assert len(watched.watch._waits) == 1
     watched.take()
-    watched.wait(20)
+    watched.wait(PATIENCE_S)
     assert not watched.watch._waits
 
 

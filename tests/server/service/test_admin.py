@@ -10,6 +10,7 @@ import pytest
 from server.gateways.setting import SettingsError
 from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
+from tests.patience import PATIENCE_S
 from tests.server.peer import free_port, within
 from tests.server.service.test_cli import Server, words
 from tests.server.service.test_service import started
@@ -30,7 +31,8 @@ def test_admin_socket_that_cannot_be_had_is_told_and_nothing_is_deleted(path, er
 def test_second_server_does_not_take_the_admin_socket_of_the_first(capsys):
     with Server():
         second = started("serve", "--port", str(free_port()), "--store", "other.db", stdout=subprocess.DEVNULL)
-        assert "another server has the admin_socket" in second.communicate(timeout=20)[1] and second.returncode == 1
+        text = second.communicate(timeout=PATIENCE_S)[1]
+        assert "another server has the admin_socket" in text and second.returncode == 1
         assert words("clients", capsys)[0] == 0
 
 

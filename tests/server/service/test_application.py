@@ -10,6 +10,7 @@ import pytest
 from server.gateways.setting import SettingsError
 from server.service import application
 from server.service.application import exit_status, load_app
+from tests.patience import PATIENCE_S
 from tests.server.peer import within
 from tests.server.service.test_cli import Server
 
@@ -36,7 +37,7 @@ def run_app(body, after="", head=HEAD, end=False, app="application:A"):
     """The exit status and the log of a server whose application has this body. end: it gets SIGTERM."""
     Path("application.py").write_text(head + body + after)
     with Server("--app", app) as server:
-        status = server.end()[0] if end else server.process.wait(20)
+        status = server.end()[0] if end else server.process.wait(PATIENCE_S)
     return status, Path("log.txt").read_text()
 
 
@@ -210,7 +211,7 @@ def test_handler_is_an_application_whose_failure_is_logged_with_the_client_and_d
         await client.write("hello")
         assert await within(client.expect(1)) == ["pump hello\n"]
         await client.write("poison")
-        for _ in range(1000):
+        for _ in range(6000):
             if "again_s=2" in Path("log.txt").read_text():
                 break
             await asyncio.sleep(0.01)

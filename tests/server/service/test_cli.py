@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from server.service.cli import main
 from server.service.key_file import KeyFile
+from tests.patience import PATIENCE_S, until
 from tests.server.peer import Client, free_port, within
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,10 +53,7 @@ class Server:
         self.log = open("log.txt", "w")
         environment = dict(os.environ, PYTHONPATH=str(ROOT), **self._variables)
         self.process = subprocess.Popen(self._command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
-        for _ in range(1000):
-            if "started" in Path("log.txt").read_text() or self.process.poll() is not None:
-                break
-            time.sleep(0.01)
+        until(lambda: "started" in Path("log.txt").read_text() or self.process.poll() is not None, "the start")
         return self
 
     def __exit__(self, *error):
@@ -71,7 +68,7 @@ class Server:
     def end(self):
         """The exit status after SIGTERM, and the log."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20), Path("log.txt").read_text()
+        return self.process.wait(PATIENCE_S), Path("log.txt").read_text()
 
 
 def test_keys_are_made_shown_and_taken_away(capsys):
@@ -161,12 +158,13 @@ def test_wait_of_a_send_that_is_given_up_or_ends_with_the_server_leaves_a_line_s
 
     def waiting(lines):
         """So many lines are stored."""
-        for _ in range(1000):
+
+        def there():
             found = json.loads(words("backlog --json", capsys)[1])
-            if found and found[0]["lines"] == lines:
-                return True
-            time.sleep(0.01)
-        return False
+            return found and found[0]["lines"] == lines
+
+        until(there, f"{lines} stored lines")
+        return True
 
     with Server() as server:
         given_up, left = send("one"), None
@@ -176,7 +174,7 @@ def test_wait_of_a_send_that_is_given_up_or_ends_with_the_server_leaves_a_line_s
             left = send("two")
             assert waiting(2)
             status, log = server.end()
-            assert b"ended before it answered" in left.communicate(timeout=20)[1] and left.returncode == 1
+            assert b"ended before it answered" in left.communicate(timeout=PATIENCE_S)[1] and left.returncode == 1
         finally:
             for process in (given_up, left):
                 if process:
@@ -220,7 +218,7 @@ def test_keys_change_while_the_server_runs():
         await within(client.connect())
         key = KeyFile("keys.json").add("valve")
         valve = Client(server.port, "valve", bytes.fromhex(key))
-        for _ in range(100):
+        for _ in range(600):
             try:
                 await within(valve.connect())
                 break
@@ -253,12 +251,9 @@ def test_too_few_open_files_are_told():
     limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *command]
     with open("log.txt", "w") as log:
         process = subprocess.Popen(limited, env=dict(os.environ, PYTHONPATH=str(ROOT)), stderr=log)
-        for _ in range(1000):
-            if "started" in Path("log.txt").read_text():
-                break
-            time.sleep(0.01)
+        until(lambda: "started" in Path("log.txt").read_text(), "the start")
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
     assert " few_files limit=64 needed=307\n" in Path("log.txt").read_text()
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from server.service import cli
 from server.service.key_file import KeyFile
+from tests.patience import PATIENCE_S
+from tests.patience import until as waited_for
 from tests.server.peer import Client, free_port, open_stream, within
 from tests.server.service.test_cli import ROOT, Server, words
 
@@ -45,7 +47,7 @@ def test_interrupted_command_ends_without_a_word(options):
                 time.sleep(0.05)
             time.sleep(0.2)  # it has asked, and waits
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20)[1] == "" and process.returncode == 1
+            assert process.communicate(timeout=PATIENCE_S)[1] == "" and process.returncode == 1
         finally:
             process.kill()
             process.wait()
@@ -61,7 +63,7 @@ def test_output_that_nobody_takes_is_a_line_at_most(output, error):
         out = os.open(output, os.O_WRONLY)
     process = started("keys", "list", stdout=out)
     os.close(out)
-    text = process.communicate(timeout=20)[1]
+    text = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1 and error in text and text.count("\n") == bool(error), text
 
 
@@ -91,7 +93,7 @@ def test_application_that_cannot_be_loaded_is_a_line(text, error, capsys):
 def test_application_that_cannot_be_made_is_a_line_of_the_log_that_says_where():
     Path("application.py").write_text("class A:\n    run = None\n    def __init__(self):\n        1 / 0\n")
     with Server("--app", "application:A") as server:
-        assert server.process.wait(20) == 1
+        assert server.process.wait(PATIENCE_S) == 1
     log = Path("log.txt").read_text()
     assert 'failed error="ZeroDivisionError: division by zero" at=' in log and "application.py:4" in log
     assert 'traceback="Traceback' in log and "\nTraceback" not in log and "never awaited" not in log, log
@@ -112,10 +114,7 @@ def test_key_file_that_cannot_be_written_when_a_new_key_is_used_is_told_and_the_
 
     with Server() as server:
         new = KeyFile("keys.json").rotate("pump")
-        for _ in range(200):
-            if "keys_read" in Path("log.txt").read_text():
-                break
-            time.sleep(0.05)
+        waited_for(lambda: "keys_read" in Path("log.txt").read_text(), "the new key")
         os.chmod("keys.json", 0o644)
         status, log = asyncio.run(use(server))
     assert status == 0 and "keys_unwritable client=pump" in log and "Traceback" not in log, log
@@ -141,10 +140,7 @@ def test_key_file_that_cannot_be_looked_at_does_not_end_the_server():
     with Server() as server:
         os.unlink("keys.json")
         os.symlink("keys.json", "keys.json")
-        for _ in range(200):
-            if "keys_unreadable" in Path("log.txt").read_text():
-                break
-            time.sleep(0.05)
+        waited_for(lambda: "keys_unreadable" in Path("log.txt").read_text(), "the event")
         status, log = server.end()
     assert status == 0 and "keys_unreadable" in log and "failed" not in log, log
 
@@ -196,7 +192,7 @@ def test_gateway_that_cannot_begin_is_a_line():
     KeyFile("keys.json").add("pump")
     Path("x.toml").write_text(f'port = {free_port()}\n[mqtt]\nusername = "x"\npassword_file = "absent"')
     process = started("serve", "--config", "x.toml", stdout=subprocess.DEVNULL)
-    text = process.communicate(timeout=20)[1]
+    text = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1 and "absent" in text.splitlines()[-1] and text.count("\n") == 2, text
 
 

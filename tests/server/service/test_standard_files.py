@@ -3,12 +3,12 @@
 import asyncio
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from server.service.key_file import KeyFile
+from tests.patience import PATIENCE_S, until
 from tests.server.peer import Client, free_port, within
 from tests.server.service.test_service import ENVIRONMENT, PB_LINK
 
@@ -22,7 +22,7 @@ def shell(words, closed):
 
 def test_command_with_closed_stdout_does_nothing_and_says_so():
     process = shell(("keys", "add", "pump"), (1,))
-    text = process.communicate(timeout=20)[1]
+    text = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1 and "stdout is closed" in text and text.count("\n") == 1, text
     assert not Path("keys.json").exists()  # a key that nobody has seen is of no use
 
@@ -30,7 +30,8 @@ def test_command_with_closed_stdout_does_nothing_and_says_so():
 def test_command_with_closed_stderr_prints_no_error_among_its_answers():
     line = 'exec "$@" 2>&-'
     done = subprocess.run(
-        ["sh", "-c", line, "sh", *PB_LINK, "clients"], env=ENVIRONMENT, capture_output=True, text=True, timeout=20
+        ["sh", "-c", line, "sh", *PB_LINK, "clients"], env=ENVIRONMENT, capture_output=True, text=True,
+        timeout=PATIENCE_S
     )
     assert done.returncode == 1 and done.stdout == ""
 
@@ -39,7 +40,7 @@ def test_command_with_closed_stderr_prints_no_error_among_its_answers():
 def test_server_with_closed_standard_files_serves_and_keeps_its_store(closed):
     async def use(key):
         client = Client(port, "pump", key)
-        for _ in range(400):
+        for _ in range(1200):
             try:
                 await within(client.connect())
                 break
@@ -56,7 +57,7 @@ def test_server_with_closed_standard_files_serves_and_keeps_its_store(closed):
     try:
         asyncio.run(use(key))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         process.kill()
         process.wait()
@@ -73,14 +74,10 @@ def test_sighup_does_not_end_the_server_and_reopens_its_log():
         process = subprocess.Popen(words, env=ENVIRONMENT, stdout=log, stderr=log)
     try:
         for what in (" started ", "reopened"):
-            for _ in range(400):
-                if what in Path("log.txt").read_text():
-                    break
-                time.sleep(0.05)
-            assert what in Path("log.txt").read_text()
+            until(lambda what=what: what in Path("log.txt").read_text(), what)
             process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         process.kill()
         process.wait()

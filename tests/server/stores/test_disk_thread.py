@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.stores.disk_thread import DiskThread
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,7 +26,7 @@ def test_functions_are_called_in_order_and_done_in_the_loop(disk):
         for number in range(20):
             disk.start(lambda n=number: called.append((n, threading.get_ident())), done)
         disk.start(lambda: "result", lambda *outcome: (done(*outcome), everything.set()))
-        await asyncio.wait_for(everything.wait(), 20)
+        await asyncio.wait_for(everything.wait(), PATIENCE_S)
 
     def done(result, error):
         assert error is None
@@ -68,7 +69,7 @@ def test_close_calls_what_was_started():
 
 def test_loop_that_has_ended_is_not_told_and_another_one_is_an_orphans(disk):
     async def first():
-        disk.start(lambda: gate.wait(20), lambda *outcome: told.append(outcome))
+        disk.start(lambda: gate.wait(PATIENCE_S), lambda *outcome: told.append(outcome))
         assert not disk.orphaned()
 
     async def second():
@@ -87,4 +88,4 @@ def test_loop_that_has_ended_is_not_told_and_another_one_is_an_orphans(disk):
 
 def test_thread_does_not_keep_the_process_alive():
     program = "from server.stores.disk_thread import *; import time; DiskThread().start(lambda: time.sleep(60), 0)"
-    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, check=True, timeout=50)
+    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, check=True, timeout=PATIENCE_S)

@@ -21,6 +21,7 @@ from server.stores import sqlite as sqlite_store
 from server.stores import sqlite_paths as store_files
 from server.stores.sqlite import SQLiteStore
 from server.stores.sqlite_file import CHECKPOINT_PAGES
+from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, until, within
 from tests.server.service.test_cli import Server
 from tests.sessions import idle
@@ -436,7 +437,7 @@ def test_idle_server_whose_store_is_replaced_ends():
     with Server() as process:
         shutil.copy("pb_link.db", "copy")
         os.rename("copy", "pb_link.db")
-        assert process.process.wait(20) == 1
+        assert process.process.wait(PATIENCE_S) == 1
     assert "pb_link.db has been replaced while the server used it" in Path("log.txt").read_text()
 
 

@@ -1,6 +1,7 @@
 """sim/mpy/bed.py: two boards on one bus, and what a board that dies leaves behind."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -102,11 +103,14 @@ def test_a_controller_killed_in_a_read_leaves_sda_low_until_the_target_lets_go(t
         await boards.start("t", TARGET.replace("range(200)", "200"))
         await boards.until(lambda: "target" in boards.lines)
         await boards.start("c", CONTROLLER + "while True:\n    i2c.readfrom_mem(0x12, 0, 1000)\n")
+        rng = random.Random(1)
         for _ in range(40):  # one kill in nine falls on an acknowledge bit
             await boards.until(lambda: "controller" in boards.lines)
-            await asyncio.sleep(0.1)
+            read = boards.bed.bus(boards.scl, boards.sda).bytes + rng.randrange(100, 900)
+            await boards.until(lambda read=read: boards.bed.bus(boards.scl, boards.sda).bytes > read)
             boards.boards["c"].kill()
-            await asyncio.sleep(0.02)
+            for _ in range(3):
+                await asyncio.sleep(0)  # what the kill has cancelled ends
             if boards.sda.level == 0:
                 break
             boards.lines.remove("controller")

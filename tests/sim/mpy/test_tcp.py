@@ -117,7 +117,7 @@ def test_name_server_answers_while_there_is_wifi_unless_it_is_silent():
                 await loop.sock_connect(board, ("127.0.0.1", line.proxy.name_port()))
                 query = encode_query(b"ab", "localhost")
                 await loop.sock_sendall(board, query)
-                answer = await asyncio.wait_for(loop.sock_recv(board, 512), 5)
+                answer = await asyncio.wait_for(loop.sock_recv(board, 512), PATIENCE_S)
                 assert decode_address(answer, len(answer), len(query)) == "127.0.0.1"
                 for line.wifi, line.proxy.answers_names in ((False, True), (True, False)):
                     await loop.sock_sendall(board, query)
