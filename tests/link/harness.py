@@ -15,6 +15,7 @@ from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from protocol.mailbox import ADDRESS, ADDRESS_BITS
 from server import client_conn
+from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, KEY, Service, until, within
 
 ENODEV = 19
@@ -363,7 +364,7 @@ class System:
     async def __aexit__(self, *error):
         self.app.close()
         self.chip.kill()
-        await asyncio.wait([self.link], timeout=5)
+        await asyncio.wait([self.link], timeout=PATIENCE_S)
         if not error[0] and self.link.done() and not self.link.cancelled() and self.link.exception():
             raise self.link.exception()
         for sock in self.chip.half_open:

@@ -26,7 +26,7 @@ OLD_CLIENT = "old client"
 # for it: a wrong finding then says nothing about selftest.py, and the case is played again, TIMES in all.
 LATE_MS = PULSE_MS // 2
 START_S = 1.0
-TIMES = 5
+TIMES = 20
 
 # The simulated chip boots in 0.3 s, so less patience does, but 10,240 bytes take as long as they take.
 PROGRAM = """
