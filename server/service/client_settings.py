@@ -19,21 +19,24 @@ SETTINGS = FILE  # the usual name, which boards have
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # of `host`
 
 
-def add(keys, client_id, path, server):
+def add(keys, client_id, path, server, changes=()):
     """Make a key for the client, in the key file and in its settings, which are made if there are none.
 
     If the settings have a key already, as those of the server's demo, the key file gets this one.
 
     Args: keys: KeyFile; server: the server's settings: the client gets their port, timeout_ms and the address of their
-    host. Returns: True if the settings were made. Raises: TypeError, ValueError, OSError.
+    host; changes: dict of further items of the client's settings. Returns: True if the settings were made. Raises:
+    TypeError, ValueError, OSError; neither file is changed then.
     """
     client_id = parse_id(client_id)
     if client_id in keys.read():
         words = f"{shlex.quote(client_id)} --settings {shlex.quote(str(path))}"
         raise ValueError(f"{client_id} has a key: pb-link keys rotate {words} gives it another one, in both files")
     items, made = _for(client_id, path, server)
+    items.update(changes)
+    validate({**items, "key": items.get("key", bytes(KEY_BYTES))})
     key = keys.add(client_id, items.get("key"))
-    if "key" not in items:
+    if changes or "key" not in items:
         try:
             write(path, {**items, "key": key})
         except BaseException:

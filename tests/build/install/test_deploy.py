@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from build.install import client_package, deploy
-from pb_link.settings import Settings, read_or_create
-from server.service import cli
+from pb_link.settings import Settings, read, read_or_create
+from server.service import cli, client_settings
 from server.service.key_file import KeyFile
 from tests.build.install.test_client_package import board
 
@@ -41,7 +41,7 @@ def test_client_settings_and_demo_are_on_the_board(port, tmp_path, capsys):
     assert (there / "lib/pb_link/link.mpy").is_file() and (there / "main.py").read_text() == deploy.MAIN
     settings = json.loads((there / "pb_settings.json").read_text())
     assert settings == json.loads((tmp_path / "computer/pb_settings.json").read_text())
-    assert Settings(settings).server == "192.0.2.7" and settings["password"] == "a password"
+    assert Settings(read(str(there / "pb_settings.json"))).server == "192.0.2.7" and settings["password"] == "a password"
     assert "a password" not in "".join(capsys.readouterr())
     # Again, as an upgrade: what is the user's stays.
     (there / "pb_settings.json").write_text("{}")
@@ -186,7 +186,7 @@ def test_settings_that_cannot_be_read_are_an_error(port, tmp_path, capsys):
     with_target(tmp_path / "board")
     (tmp_path / "computer/pb_settings.json").write_text("{")
     assert deploy.main(["--port", port]) == 1
-    assert "pb_settings.json is not valid JSON in UTF-8: see line 1. Mend" in capsys.readouterr().err
+    assert "pb_settings.json is not valid JSON in UTF-8: see line 1. Nothing was changed" in capsys.readouterr().err
 
 
 def test_settings_on_the_board_are_not_thought_to_be_changed(port, tmp_path, capsys):
@@ -230,30 +230,149 @@ def test_port_without_a_board_is_named(port, capsys):
     assert "The board on /dev/gone cannot be reached" in capsys.readouterr().err
 
 
-def test_own_program_is_put_there_with_a_main_that_restarts_it(port, tmp_path, capsys):
+@pytest.fixture
+def app(port, tmp_path):
+    """A program on the computer, and the words that deploy it to a board that can be a client."""
     with_target(tmp_path / "board")
+    program = tmp_path / "computer" / "client.py"
+    program.write_text("print('mine')\n")
+    return program, ["--port", port, "--app", str(program), "--server", "192.0.2.7", "--ssid", ""]
+
+
+def test_own_program_is_put_there_with_a_main_that_restarts_it(app, tmp_path, capsys):
+    program, words = app
     there = tmp_path / "board"
-    app = tmp_path / "computer" / "client.py"
-    words = ["--port", port, "--app", str(app)]
-    assert deploy.main(words) == 1 and "there is no file" in capsys.readouterr().err
-    app.write_text("print('mine')\n")
-    assert deploy.main([*words, "--ssid", "", "--server", "192.0.2.7"]) == 0, capsys.readouterr()
+    assert deploy.main(words) == 0, capsys.readouterr()
     assert (there / "client.py").read_text() == "print('mine')\n"
-    assert (there / "main.py").read_text() == deploy.MAIN_OF_APP % ("client.py", "")
-    app.write_text("print('newer')\n")
-    assert deploy.main([*words, "--watchdog"]) == 0
-    assert (there / "client.py").read_text() == "print('newer')\n"
-    assert (there / "main.py").read_text() == deploy.MAIN_OF_APP % ("client.py", deploy.WATCHDOG)
-    assert deploy.main(words) == 1 and "rm :main.py reset" in capsys.readouterr().err  # it would be cut off
+    assert (there / "main.py").read_text() == deploy.MAIN_OF_APP % "client.py"
+    words = words[:4]
+    program.write_text("print('newer')\n")
+    assert deploy.main(words) == 0 and (there / "client.py").read_text() == "print('newer')\n"
+    assert deploy.main(words[:2]) == 0  # an upgrade of the client leaves the program, and knows it afterwards
+    program.write_text("print('newest')\n")
+    assert deploy.main(words) == 0 and (there / "client.py").read_text() == "print('newest')\n"
+    assert [path.name for path in there.glob("*.new")] == []
     (there / "main.py").write_text("# mine\n")
     assert deploy.main(words) == 1 and "a main.py of yours" in capsys.readouterr().err
     assert deploy.main([*words, "--replace"]) == 0 and "autostart" in (there / "main.py").read_text()
 
 
+def test_own_program_takes_the_place_of_the_demo(app, tmp_path):
+    program, words = app
+    assert deploy.main([*words[:2], *words[4:]]) == 0 and (tmp_path / "board/main.py").read_text() == deploy.MAIN
+    assert deploy.main(words[:4]) == 0 and "autostart" in (tmp_path / "board/main.py").read_text()
+
+
+def test_program_on_the_board_that_is_not_as_it_was_installed_is_named_and_nothing_is_done(app, tmp_path, capsys):
+    program, words = app
+    there = tmp_path / "board" / "client.py"
+    there.write_text("# of somebody else\n")
+    assert deploy.main(words) == 1 and "has a client.py that this program has not installed" in capsys.readouterr().err
+    assert not (tmp_path / "board/main.py").exists() and not (tmp_path / "computer/pb_settings.json").exists()
+    assert there.read_text() == "# of somebody else\n"
+    assert deploy.main([*words, "--replace"]) == 0 and there.read_text() == program.read_text()
+    there.write_text("# changed on the board\n")
+    assert deploy.main(words[:4]) == 1 and "or that was changed there" in capsys.readouterr().err
+    there.write_text(program.read_text())
+    assert deploy.main(words[:4]) == 0  # the same text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("gone.py", None, "there is no file"),
+        ("main.py", "", "cannot be the program's name"),
+        ("asyncio.py", "", "cannot be the program's name"),
+        ("pb_link.py", "", "cannot be the program's name"),
+        ("a b.py", "", "cannot be the program's name"),
+        ("client.txt", "", "cannot be the program's name"),
+        ("client.py", "if:\n", "is no program in Python"),
+    ],
+)
+def test_program_that_no_board_can_run_is_an_error_before_anything_is_done(app, tmp_path, capsys, name, text, said):
+    program = app[0].with_name(name)
+    if text is not None:
+        program.write_text(text)
+    assert deploy.main([*app[1], "--app", str(program)]) == 1 and said in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "board").iterdir()] == ["lib"]
+
+
+def test_board_that_may_start_a_watchdog_is_not_begun(app, tmp_path, capsys):
+    program, words = app
+    program.write_text("# not WDT(..)\n")
+    there = tmp_path / "board"
+    assert deploy.main(words) == 0
+    program.write_text("import machine\nmachine.WDT(timeout=8000)\n")
+    assert deploy.main(words[:4]) == 0
+    assert deploy.main(words[:4]) == 1
+    assert "client.py on the board may start a watchdog" in (said := capsys.readouterr().err)
+    assert "rm :main.py reset" in said
+    (there / "main.py").unlink()  # as it says
+    assert deploy.main(words[:4]) == 0 and (there / "main.py").exists()
+    (there / "main.py").write_bytes(b"from machine import WDT\r\ndog = WDT()  # \xff\r\n")
+    assert deploy.main([*words[:4], "--replace"]) == 1
+    assert "rename('main.py', 'main_away.py')" in capsys.readouterr().err
+
+
 def test_settings_that_pb_link_wrote_are_put_there_with_the_network(port, tmp_path):
     with_target(tmp_path / "board")
     assert cli.main(["keys", "add", "pump", "--settings", "pump.json"]) == 0
+    key = client_settings.raw("pump.json")["key"]
     assert deploy.main(["--port", port, "--settings", "pump.json", "--ssid", "net"]) == 0
     settings = json.loads((tmp_path / "board/pb_settings.json").read_text())
-    assert (settings["id"], settings["ssid"]) == ("pump", "net")
+    assert (settings["id"], settings["ssid"], settings["key"]) == ("pump", "net", key)
+    assert settings == client_settings.raw("pump.json")
+    assert KeyFile("keys.json").read() == {"pump": bytes.fromhex(key)}
+
+
+def contents_here(tmp_path):
+    return {path.name: path.read_bytes() for path in (tmp_path / "computer").iterdir()}
+
+
+@pytest.mark.parametrize("settings", [None, {"id": "demo"}, {"key": "ab" * 32}])
+def test_key_that_the_key_file_has_otherwise_is_an_error_that_changes_nothing(port, tmp_path, capsys, settings):
+    """The board would be refused by the server that reads keys.json."""
+    with_target(tmp_path / "board")
+    KeyFile("keys.json").add("demo")
+    if settings is not None:
+        (tmp_path / "computer/pb_settings.json").write_text(json.dumps(settings))
+    before = contents_here(tmp_path)
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 1
+    assert "pb-link keys rotate demo --settings pb_settings.json" in capsys.readouterr().err
+    assert contents_here(tmp_path) == before and [path.name for path in (tmp_path / "board").iterdir()] == ["lib"]
+    assert cli.main(["keys", "rotate", "demo", "--settings", "pb_settings.json"]) == 0  # as it says
+    assert deploy.main(["--port", port, "--ssid", "", "--server", "192.0.2.7"]) == 0
+
+
+def test_settings_without_a_key_get_one_that_the_key_file_has_too(port, tmp_path):
+    with_target(tmp_path / "board")
+    (tmp_path / "computer/pb_settings.json").write_text(json.dumps({"id": "pump", "server": "192.0.2.8", "ssid": ""}))
+    assert deploy.main(["--port", port]) == 0
+    settings = json.loads((tmp_path / "board/pb_settings.json").read_text())
+    assert settings["server"] == "192.0.2.8"
     assert KeyFile("keys.json").read() == {"pump": bytes.fromhex(settings["key"])}
+    for name in ("keys.json", "pb_settings.json"):
+        assert (tmp_path / "computer" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("words", [["--ssid", "net", "--server", "http://x"], ["--ssid", "x" * 33]])
+def test_bad_setting_is_an_error_that_leaves_nothing(port, tmp_path, words, capsys):
+    with_target(tmp_path / "board")
+    assert deploy.main(["--port", port, "--server", "192.0.2.7", *words]) == 1
+    assert "Nothing was changed" in capsys.readouterr().err and contents_here(tmp_path) == {}
+
+
+@pytest.mark.parametrize("cut", ["REMOVE", "WRITE", "PLACE"])
+def test_copying_that_fails_says_what_to_do_and_works_when_that_is_done(app, tmp_path, monkeypatch, capsys, cut):
+    program, words = app
+    old = getattr(deploy, cut)
+    monkeypatch.setattr(deploy, cut, "raise OSError('unplugged')  # " + " ".join(["%s"] * old.count("%")))
+    assert deploy.main(words) == 1
+    said = capsys.readouterr().err
+    assert "The settings and keys here are complete and stay" in said and "give the same command again" in said
+    there = tmp_path / "board"
+    assert not (there / "main.py").exists() and not (there / "pb_settings.json").exists()
+    before = contents_here(tmp_path)
+    monkeypatch.setattr(deploy, cut, old)
+    assert deploy.main(words) == 0 and contents_here(tmp_path) == before
+    assert (there / "pb_settings.json").read_bytes() == before["pb_settings.json"] and (there / "main.py").exists()
