@@ -1,7 +1,6 @@
 """`pb-link init`: the files that a first client and its server need, and that belong together."""
 
 import contextlib
-import json
 import os
 from types import SimpleNamespace
 
@@ -17,23 +16,20 @@ _TOML = """\
 # What clients must have the same in pb_settings.json: port, timeout_ms.
 port = PORT
 timeout_ms = TIMEOUT_MS
-app = "application:Application"
+app = "application:handler"
 """
 
 _APPLICATION = '''\
 """The server's application:  pb-link serve --config pb_link.toml"""
 
-from pb_link.server import client_conn
-
-CLIENT = NAME
+from pb_link.server import Connection
 
 
-class Application:
-    async def run(self) -> None:
-        conn = await client_conn(CLIENT)  # waits until the client is there
-        async for line in conn.lines():  # each is removed from the store when the next one is requested
-            print(line, end="", flush=True)
-            await conn.write("got " + line)
+async def handler(conn: Connection) -> None:
+    """Called for each client that comes. conn.client_id is its id."""
+    async for line in conn.lines():  # each is removed from the store when the next one is requested
+        print(conn.client_id, line, end="", flush=True)
+        await conn.write("got " + line)
 '''
 
 _CLIENT = '''\
@@ -49,8 +45,8 @@ INTERVAL_S = 5
 
 class App(AppBase):
     def start(self) -> None:
-        asyncio.create_task(self.send())
-        asyncio.create_task(self.receive())
+        self.create_task(self.send())
+        self.create_task(self.receive())
 
     async def send(self) -> None:
         count = 0
@@ -64,7 +60,7 @@ class App(AppBase):
             print(await self.readline(), end="")
 
 
-asyncio.run(App(conn_id, config, hardware).await_msg())
+asyncio.run(App(conn_id, config, hardware).run())  # docs/client.md: what it does, and how to add a watchdog
 '''
 
 FILES = {"pb_link.toml": _TOML, "application.py": _APPLICATION, "client.py": _CLIENT}
@@ -91,7 +87,6 @@ def init(client_id, port, server=None):
         for name, text in FILES.items():
             made.append(name)
             text = text.replace("PORT", str(port)).replace("TIMEOUT_MS", str(TIMEOUT_MS))
-            text = text.replace("NAME", json.dumps(client_id, ensure_ascii=False))
             with open(name, "x", encoding="utf-8") as file:
                 file.write(text)
         made += [SETTINGS, KEYS, KEYS + ".lock"]

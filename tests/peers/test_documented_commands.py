@@ -39,7 +39,7 @@ SERVES = {
     "python3 -m pb_link.s_app": "listening on port",
     "python3 -m sim up --client examples/client.py": 'client | [1, "ping"]',
     "python3 -m sim board examples/blink.py": "X1 1 X2 1",
-    "pb-link serve --app application:handler": "started",
+    "pb-link serve --config pb_link.toml": "started",
 }
 # What is typed at a prompt.
 ANSWERS = {
@@ -124,8 +124,6 @@ def test_commands_work_in_the_order_in_which_they_are_shown(document, sequence, 
                 continue
             if command == "make tools":  # what it installs is that of this run
                 shell.run(f"ln -s {shlex.quote(str(ROOT / '.venv'))} .venv && touch -d @0 requirements-*.txt")
-            if "application:handler" in command:
-                (shell.cwd / "application.py").write_text(blocks(document, "python")[0])
             if command in SERVES:
                 program = terminals.enter_context(shell.running(placed(command, boards)))
                 program.wait_for(SERVES[command])

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from server.service import starter
 from tests.peers.processes import ROOT
 
 STUBBED = (
@@ -124,6 +125,12 @@ def check(installed):
 @pytest.mark.parametrize("name", ["client.py", "server_app.py"])
 def test_example_passes_the_strict_type_checker(check, tmp_path, name):
     (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
+    assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
+
+
+@pytest.mark.parametrize("name", ["client.py", "application.py"])
+def test_program_that_pb_link_init_writes_passes_the_strict_type_checker(check, tmp_path, name):
+    (tmp_path / name).write_text(starter.FILES[name])
     assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
 
 

@@ -26,7 +26,7 @@ def test_files_belong_together(capsys):
     assert (ours["id"], ours["server"], ours["port"]) == ("pump", "192.0.2.7", 9000)
     assert (theirs.port, theirs.timeout_ms) == (ours["port"], ours["timeout_ms"])
     assert KeyFile(theirs.keys).read() == {"pump": bytes.fromhex(ours["key"])} and ours["key"] not in out
-    assert load_app(theirs.app).__name__ == "Application"
+    assert load_app(theirs.app).__name__ == "handler"
     del sys.modules["application"]
     compile(Path("client.py").read_text(), "client.py", "exec")
     for name in ("pb_settings.json", "keys.json"):
@@ -66,9 +66,9 @@ def test_bad_name_is_an_error_that_writes_nothing(name, capsys):
 def test_name_of_any_visible_characters_is_the_same_in_each_file(name, monkeypatch):
     assert main(["init", name]) == 0
     assert read()["id"] == name and list(KeyFile("keys.json").read()) == [name]
-    found = {}
-    exec(Path("application.py").read_text(), found)
-    assert found["CLIENT"] == name
+    assert {file: Path(file).read_text() for file in starter.FILES if file != "pb_link.toml"} == {
+        file: text for file, text in starter.FILES.items() if file != "pb_link.toml"
+    }
     settings.read("pb_link.toml")
 
 
