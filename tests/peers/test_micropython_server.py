@@ -2,9 +2,12 @@
 may come later than what it sends, so it is waited for."""
 
 import asyncio
+import subprocess
 
 import pytest
 
+from build.tools import micropython
+from tests.layering import BOTH_INTERPRETERS, ROOT
 from tests.peers.processes import running
 from tests.server.core.test_take_over import HeldBack
 from tests.server.peer import KEY, OTHER_KEY, Client, free_port, open_stream, within
@@ -168,3 +171,15 @@ def test_client_that_says_nothing_after_hello_is_given_up(server):
 
     asyncio.run(main())
     server.wait_for("no HELLO in 2000 ms")
+
+
+def test_micropython_compiles_each_module_of_both_interpreters():
+    """Also those that it does not run: `import` compiles a module before that is found out."""
+    compiler = micropython.mpy_cross()
+    files = [path for folder in BOTH_INTERPRETERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    faults = []
+    for path in files:
+        done = subprocess.run([compiler, "-o", "/dev/null", path], capture_output=True, text=True)
+        if done.returncode:
+            faults.append(f"{path.relative_to(ROOT)}: {done.stderr}")
+    assert not faults and len(files) > 100
