@@ -93,7 +93,7 @@ class Shell:
     @contextlib.contextmanager
     def running(self, command):
         """A Program, in a terminal of its own, that is ended at the end."""
-        program = Program(["bash", "-c", f"exec {command}"], self.cwd, self.env)
+        program = Program(["bash", "-c", f"exec env {command}"], self.cwd, self.env)
         try:
             yield program
         finally:

@@ -40,10 +40,13 @@ SERVES = {
     "python3 -m sim up --client examples/client.py": 'client | [1, "ping"]',
     "python3 -m sim board examples/blink.py": "X1 1 X2 1",
     "pb-link serve --config pb_link.toml": "started",
+    "PYTHONPATH=../pb_link python3 -m sim up --client client.py": "client | got line 1",
 }
 # What is typed at a prompt.
+NETWORK = [("Wi-Fi network", "net\n"), ("password", "secret word\n")]
 ANSWERS = {
-    "python3 build/deploy.py --port /dev/ttyACM0": [("Wi-Fi network", "net\n"), ("password", "secret word\n")],
+    "python3 build/deploy.py --port /dev/ttyACM0": NETWORK,
+    "python3 ../pb_link/build/deploy.py --port /dev/ttyACM0 --app client.py": NETWORK,
 }
 
 

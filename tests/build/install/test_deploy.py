@@ -41,7 +41,8 @@ def test_client_settings_and_demo_are_on_the_board(port, tmp_path, capsys):
     assert (there / "lib/pb_link/link.mpy").is_file() and (there / "main.py").read_text() == deploy.MAIN
     settings = json.loads((there / "pb_settings.json").read_text())
     assert settings == json.loads((tmp_path / "computer/pb_settings.json").read_text())
-    assert Settings(read(str(there / "pb_settings.json"))).server == "192.0.2.7" and settings["password"] == "a password"
+    assert Settings(read(str(there / "pb_settings.json"))).server == settings["server"] == "192.0.2.7"
+    assert settings["password"] == "a password"
     assert "a password" not in "".join(capsys.readouterr())
     # Again, as an upgrade: what is the user's stays.
     (there / "pb_settings.json").write_text("{}")
