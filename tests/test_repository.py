@@ -138,7 +138,8 @@ def broken_promises(text, targets, root=ROOT):
             place = root.joinpath(*checkout_name(words[2]).split("."))
             good = place.with_suffix(".py").exists() or (place / "__main__.py").exists() or words[2] in ("venv", "pip")
         elif words[0] in ("python3", "python", "micropython") and words[1:] and words[1].endswith(".py"):
-            good = (root / words[1].removeprefix("../pb_link/")).exists() or "/" not in words[1]  # without a folder it is the reader's own file
+            place = root / words[1].removeprefix("../pb_link/")
+            good = place.exists() or "/" not in words[1]  # without a folder it is the reader's own file
         else:
             good = not words[0].startswith("./") and words[0] != ".ci/run" or (root / words[0]).exists()
         if not good:

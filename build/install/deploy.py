@@ -322,11 +322,11 @@ def _refuse_foreign(port):
 
 
 def _install(options, absent):
-    """Puts all on the board. What starts it, main.py, comes last: before, a board that is reset does nothing."""
-    kept = KEPT if FILE in absent else ""
+    """Puts all on the board. What starts it, main.py, comes last: until then a new board that is reset does nothing."""
+    here = KEPT if FILE in absent else ""
 
     def mpremote(*words):
-        _mpremote(options.port, *words, failure=UNCOPIED, settings=kept)
+        _mpremote(options.port, *words, failure=UNCOPIED, settings=here)
 
     def put(source, name):
         mpremote("fs", "cp", source, f":{name}{NEW}")
