@@ -14,6 +14,7 @@ from sim.wires.wire import Controller, Port
 MODES = (IN, OUT, OPEN_DRAIN, ALT)
 # Longest output that a program can have printed before it is ended.
 LINE_LIMIT = 1 << 20
+MEASURE_S = 1  # within which a board says how much of its heap is free
 
 EINVAL = 22
 
@@ -112,8 +113,9 @@ class Board:
         self._measured = asyncio.get_running_loop().create_future()
         self.link.send(frames.encode(frames.MEASURE))
         try:
-            return await asyncio.wait_for(self._measured, 1)
-        except asyncio.TimeoutError:
+            async with asyncio.timeout(MEASURE_S):  # wait_for of Python 3.11 may swallow a cancellation
+                return await self._measured
+        except TimeoutError:
             return None
 
     async def _read_output(self, stream):

@@ -33,7 +33,8 @@ class BoardTarget:
         self._waiting.append(answer)
         self._send(piece)
         try:
-            return await asyncio.wait_for(answer, TARGET_PATIENCE_S)
+            async with asyncio.timeout(TARGET_PATIENCE_S):
+                return await answer
         except asyncio.TimeoutError:
             return i2c_drive.VANISHED
 

@@ -126,8 +126,9 @@ class CountedRun:
 
     async def _or_end(self, awaitable, seconds):
         try:
-            await asyncio.wait_for(awaitable, seconds)
-        except asyncio.TimeoutError:
+            async with asyncio.timeout(seconds):
+                await awaitable
+        except TimeoutError:
             self.failure = "the server application did not start"
 
     # Output of the processes.
@@ -201,8 +202,9 @@ class CountedRun:
         """Waits for one more report, with the bridge's counts until now."""
         self._reported.clear()
         try:
-            await asyncio.wait_for(self._reported.wait(), LAST_REPORT_S)
-        except asyncio.TimeoutError:
+            async with asyncio.timeout(LAST_REPORT_S):
+                await self._reported.wait()
+        except TimeoutError:
             self._event("sim", "no report at the end: the bridge's fallbacks are those of an earlier one")
 
     def _find_failure(self):

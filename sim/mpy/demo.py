@@ -73,8 +73,9 @@ class Demo:
         )
         failure = None
         try:
-            await asyncio.wait_for(self._story(), LIMIT_S)
-        except asyncio.TimeoutError:
+            async with asyncio.timeout(LIMIT_S):
+                await self._story()
+        except TimeoutError:
             failure = f"not finished after {LIMIT_S} s, while: {self._now_doing}"
         except DemoFailed as error:
             failure = str(error)

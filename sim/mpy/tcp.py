@@ -74,7 +74,8 @@ class Proxy:
         loop = asyncio.get_running_loop()
         local = remote = None
         try:
-            local, _ = await asyncio.wait_for(loop.sock_accept(listener), ACCEPT_WAIT_S)
+            async with asyncio.timeout(ACCEPT_WAIT_S):
+                local, _ = await loop.sock_accept(listener)
             local.setblocking(False)
             listener.close()
             await self._wifi()

@@ -1,5 +1,7 @@
 """`sim run` and `sim up`: the whole link in real MicroPython, counted, under faults."""
 
+import argparse
+import asyncio
 import json
 import os
 import signal
@@ -10,10 +12,10 @@ import time
 import pytest
 
 from sim.checker import FIELDS
+from sim.mpy.bed import Bed
 from tests.patience import PATIENCE_S
 from tests.server.peer import free_port
 
-ENDING_S = 10  # for the system to end a process that has been killed
 KEYS = {
     "client_to_server", "server_to_client", "seconds", "i2c_bytes", "i2c_transactions", "resets", "outages", "fallbacks"
 }  # fmt: skip
@@ -85,6 +87,22 @@ def test_a_run_that_cannot_finish_says_so(sim):
     assert json.loads(result.stdout)["client_to_server"]["delivered"] == 0
 
 
+def test_measuring_does_not_swallow_the_end_of_the_run():
+    """The answer and the cancellation come in the same step of the loop: so it was with SIGTERM on a loaded machine."""
+
+    async def main():
+        board = Bed().add_board("b", "pyboard")
+        board.alive, board.link = True, argparse.Namespace(send=lambda frame: None)
+        measuring = asyncio.create_task(board.measure())
+        await asyncio.sleep(0)
+        board._measured.set_result(1000)
+        measuring.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await measuring
+
+    asyncio.run(main())
+
+
 def children_of(group_leader):
     """Processes that descend from this one."""
     parents = {}
@@ -107,7 +125,7 @@ def test_no_child_survives_the_end_of_a_run(sim, number):
     assert len(children) == 3
     process.send_signal(number)
     assert process.wait(PATIENCE_S) == 128 + number
-    deadline = time.monotonic() + ENDING_S
+    deadline = time.monotonic() + PATIENCE_S
     while left := [child for child in children if os.path.exists(f"/proc/{child}")]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
