@@ -11,6 +11,7 @@ from pb_link import runner
 from sim.cli import main
 from sim.mpy import demo
 from sim.mpy.demo import Demo, DemoFailed
+from tests.patience import PATIENCE_S
 
 
 def test_demonstration_ends_with_a_table_and_a_result(micropython64, micropython_chip, capfd, monkeypatch):
@@ -37,4 +38,4 @@ def test_demo_fails_at_once_when_the_application_of_its_client_fails():
         await one._until(lambda: False)
 
     with pytest.raises(DemoFailed, match="the client's application has failed"):
-        asyncio.run(asyncio.wait_for(story(), 10))
+        asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
