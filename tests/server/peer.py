@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import socket
+import time
 
 import server
 from primitives.broadcast import Broadcast
@@ -67,7 +68,8 @@ def free_port():
 
 async def open_stream(port):
     """asyncio streams to the server, which may not listen quite yet."""
-    for _ in range(1000):
+    limit = time.monotonic() + PATIENCE_S
+    while time.monotonic() < limit:
         try:
             return await asyncio.open_connection(HOST, port)
         except ConnectionRefusedError:

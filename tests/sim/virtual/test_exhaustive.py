@@ -5,7 +5,7 @@ import json
 from sim import cli
 from sim.virtual.exhaustive import ALL, BYTE, SEGMENT, STEP, Point, play, points_of, try_all
 
-EVERY = 37
+EVERY = 151  # a prime: of each kind of event and crash some
 
 
 def test_sample_of_all_points_keeps_the_promise(report_line):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sim.virtual.apps import Pace
+from sim.virtual.apps import WIFI_PASSWORD, Pace
 from sim.virtual.network import ADDRESS, NO_NAME
 from sim.wires import wifi
 from tests.sim.virtual.test_no_server import TOLD, UP, Run, end_after
@@ -111,7 +111,7 @@ def test_name_server_that_does_not_answer_is_named_once_in_words():
 NETWORKS = [
     (None, "there is no Wi-Fi network 'virtual'"),
     (wifi.Network("virtual", "another"), "the Wi-Fi network 'virtual' refuses the password"),
-    (wifi.Network("virtual", "virtual", addresses=False), "joining the Wi-Fi network 'virtual' takes too long"),
+    (wifi.Network("virtual", WIFI_PASSWORD, addresses=False), "joining the Wi-Fi network 'virtual' takes too long"),
 ]
 
 
