@@ -1,16 +1,24 @@
-"""Each test in a folder of its own: a server without a store makes a file in the current one."""
+"""Each test in a folder of its own, where a server without a store makes a file, and with a default server of its own."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
+import server
 from server import gateways
+from server.stores.default import default_store
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def own_default_server(monkeypatch):
+    """What a test puts in the place of the default server is gone after it."""
+    monkeypatch.setattr(server, "_server", server.Server(default_store))
 
 
 @pytest.fixture

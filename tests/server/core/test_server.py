@@ -44,6 +44,13 @@ def test_port_in_use_is_an_oserror():
             asyncio.run(server.run({"a"}, port=port, keys=KEYS, host=HOST))
 
 
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_no_test_finds_the_default_server_of_another(time):
+    assert server.default_server().keys is None  # nobody has run it
+    server.default_server().keys = time
+    server._server = server.Server()  # without a store
+
+
 def test_client_conn_waits_and_gives_one_object_for_ever():
     async def main():
         async with Service() as service:
