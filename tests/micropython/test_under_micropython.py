@@ -7,6 +7,7 @@ import pytest
 from tests.micropython.run import ROOT, run_file, shared_files, why_left_out
 
 DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+COMPILED = (*DEVICE_FOLDERS, "server/core", "examples")  # a server may run there too
 
 
 @pytest.mark.parametrize("path", shared_files(), ids=lambda path: str(path.relative_to(ROOT / "tests")))
@@ -20,7 +21,7 @@ def test_shared_file_passes(bits, path, request):
     assert good, output
 
 
-@pytest.mark.parametrize("folder", DEVICE_FOLDERS)
+@pytest.mark.parametrize("folder", COMPILED)
 def test_device_code_compiles(folder, mpy_cross, tmp_path):
     errors = []
     for path in sorted((ROOT / folder).rglob("*.py")):
