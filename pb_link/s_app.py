@@ -15,6 +15,7 @@ from pb_link import server
 from pb_link.settings import FILE, read, read_or_create
 from protocol.credentials import parse_id, parse_key
 from server.core.keys import load_keys
+from server.core.shown import harmless, quoted
 
 PAUSE_S = 2  # the listener stays closed for this long
 KEY_FILE = "keys.json"  # that of pb-link
@@ -48,7 +49,7 @@ async def sender(conn, answers):
 
 async def application(conn_id):
     conn = await server.client_conn(conn_id)
-    print("client", conn_id, "is connected")
+    print("client", harmless(conn_id), "is connected")
     answers = []
     await asyncio.gather(receiver(conn, answers), sender(conn, answers))
 
@@ -75,7 +76,7 @@ def settings_and_keys():
             raise ValueError("%s: %s" % (FILE, error))
     settings = read()
     client_id = settings["id"]
-    both = (KEY_FILE, client_id, FILE, client_id, FILE)
+    both = (KEY_FILE, client_id, FILE, quoted(client_id), FILE)
     known = keys.get(client_id)
     if known is None:
         raise ValueError("%s has no key of %s, the client of %s: pb-link keys add %s --settings %s" % both)
@@ -131,7 +132,7 @@ def run():
     except KeyboardInterrupt:
         return 0
     except (OSError, TypeError, ValueError) as error:  # what `read_or_create` and `server.run` raise
-        print("s_app: %s" % error, file=sys.stderr)
+        print("s_app:", harmless(str(error)), file=sys.stderr)
         return 1
 
 

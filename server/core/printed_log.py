@@ -1,6 +1,7 @@
 """The log of a server that a program starts with `run`: it prints a line for each relevant event."""
 
 from server.core.events import CLOSED_HERE
+from server.core.shown import harmless
 
 _TEXTS = {
     "refused": "refused {peer}: {reason}",
@@ -40,22 +41,29 @@ class PrintedLog:
             self._connected(client_id, **details)
         elif event == "disconnected":
             if self.verbose and details["reason"] != CLOSED_HERE:
-                _print("! %s: %s" % (details["peer"], details["reason"]))
+                _print(harmless("! %s: %s" % (details["peer"], details["reason"])))
         elif event in _TEXTS:
-            _print(_TEXTS[event].format(client=client_id, **details).rstrip())
+            shown = {name: _harmless(name, value) for name, value in details.items()}
+            _print(_TEXTS[event].format(client=harmless(client_id or ""), **shown).rstrip())
 
     def frame(self, text):
         """Print a line about a frame. A failure to print is ignored, so that clients are served all the same."""
         try:
-            _print(text)
+            _print(harmless(text))
         except OSError:
             pass  # the reader of the output has exited
 
     def _connected(self, client_id, peer, expected):
+        client_id = harmless(client_id)
         if self.verbose:
             _print("= %s connected from %s" % (client_id, peer))
         if not expected:
             _print("%s is not among the expected clients; served" % client_id)
+
+
+def _harmless(name, value):
+    """Returns a detail of an event for a terminal. A traceback keeps its lines."""
+    return harmless(value, "\n" if name == "traceback" else "") if isinstance(value, str) else value
 
 
 def _print(text):

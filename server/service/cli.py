@@ -15,6 +15,7 @@ import time
 from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
 from server.core.listener import BACKLOG
+from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
@@ -85,7 +86,7 @@ def _give_up_output():
 
 
 def _fail(options, text):
-    print(json.dumps({"error": text}) if options.json else f"pb-link: {text}", file=sys.stderr)
+    print(json.dumps({"error": text}) if options.json else f"pb-link: {harmless(text)}", file=sys.stderr)
     return 1
 
 
@@ -169,7 +170,7 @@ def _clients(options, settings):
         since = client["since"] and time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(client["since"]))
         peer = client["peer"] if client["connected"] else "-"
         counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
-        print(form.format(_harmless(client["id"]), peer or "-", since or "-", *counts))
+        print(form.format(harmless(client["id"]), peer or "-", since or "-", *counts))
     return 0
 
 
@@ -181,7 +182,7 @@ def _backlog(options, settings):
     form = "{:<20} {:>9} {:>11} {:>10}"
     print(form.format("client", "lines", "bytes", "days away"))
     for one in backlogs:
-        print(form.format(_harmless(one["id"]), one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
+        print(form.format(harmless(one["id"]), one["lines"], one["bytes"], f"{one['away_s'] / 86400:.2f}"))
     return 0
 
 
@@ -192,13 +193,13 @@ def _discard(options, settings):
         lines = waiting["lines"] if waiting else 0
         raise ValueError(f"{lines} lines that wait for {options.id} would be gone for good: --yes does it")
     answer = _ask(settings, {"do": "discard", "id": options.id}, ANSWER_S)
-    print(json.dumps(answer) if options.json else f"{answer['discarded']} lines for {options.id} are gone")
+    print(json.dumps(answer) if options.json else f"{answer['discarded']} lines for {harmless(options.id)} are gone")
     return 0
 
 
 def _tail(options, settings):
     for answer in _answers(settings, {"do": "tail", "id": options.id}):
-        shown = _harmless(answer["line"]) if sys.stdout.isatty() else answer["line"]
+        shown = harmless(answer["line"]) if sys.stdout.isatty() else answer["line"]
         print(json.dumps(answer) if options.json else shown, flush=True)
     return 1  # the server has ended
 
@@ -213,14 +214,9 @@ def _restore(options, settings):
     return 0
 
 
-def _harmless(line):
-    """Returns the line without control characters, so that a client cannot control the terminal."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
-
-
 def _send(options, settings):
     answer = _ask(settings, {"do": "send", "id": options.id, "line": options.line, "wait": options.wait})
-    print(json.dumps(answer) if options.json else f"{options.id} has it" if options.wait else "stored")
+    print(json.dumps(answer) if options.json else f"{harmless(options.id)} has it" if options.wait else "stored")
     return 0
 
 
@@ -265,9 +261,9 @@ def _keys(options, settings):
     if options.json:
         print(json.dumps({"id": options.id, "key": key}))
     elif key is None:
-        print(f"{options.id} has no key any more; a running server ends its connection")
+        print(f"{harmless(options.id)} has no key any more; a running server ends its connection")
     else:
-        print(f"the key of {options.id}, for its settings and for nobody else:\n{key}")
+        print(f"the key of {harmless(options.id)}, for its settings and for nobody else:\n{key}")
         if options.what == "rotate":
             print("Its old key is good until this one has been used.")
     return 0
@@ -282,7 +278,7 @@ def _keys_and_settings(options, settings, file):
     if options.json:
         print(json.dumps({"id": options.id, "settings": options.settings, "made": made}))
         return 0
-    print(f"the key of {options.id} is in {settings.keys} and in {options.settings}")
+    print(harmless(f"the key of {options.id} is in {settings.keys} and in {options.settings}"))
     if made:
         _show_server(client_settings.raw(options.settings))
     if options.what == "rotate":
@@ -317,7 +313,7 @@ def _list_keys(options, file):
         print(json.dumps(found))
         return 0
     for one in found:
-        print(f"{_harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}")
+        print(f"{harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}")
     return 0
 
 

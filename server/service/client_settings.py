@@ -6,13 +6,13 @@ is valid until the new one is used. `rotate` also mends an `add` that was cut of
 """
 
 import json
-import shlex
 import socket
 from pathlib import Path
 
 from pb_link.settings import DEFAULTS, FILE, Settings, read
 from protocol.credentials import parse_id
 from protocol.limits import KEY_BYTES
+from server.core.shown import quoted
 from server.service.key_file import write_private
 
 SETTINGS = FILE  # the usual name, which boards have
@@ -30,7 +30,7 @@ def add(keys, client_id, path, server, changes=()):
     """
     client_id = parse_id(client_id)
     if client_id in keys.read():
-        words = f"{shlex.quote(client_id)} --settings {shlex.quote(str(path))}"
+        words = f"{quoted(client_id)} --settings {quoted(str(path))}"
         raise ValueError(f"{client_id} has a key: pb-link keys rotate {words} gives it another one, in both files")
     items, made = _for(client_id, path, server)
     items.update(changes)

@@ -1,7 +1,8 @@
 """The status of a running server's clients, for the commands and the metrics."""
 
-import shlex
 import time
+
+from server.core.shown import quoted
 
 
 class ClientStatus:
@@ -40,7 +41,7 @@ class ClientStatus:
     def known(self, client_id):
         """Returns the id. Raises: ValueError if no client of that name may connect."""
         if client_id not in self._keys and client_id not in self._keyless:
-            raise ValueError(f"there is no client {client_id!r}: pb-link keys add {shlex.quote(client_id)} makes one")
+            raise ValueError(f"there is no client {client_id!r}: pb-link keys add {quoted(client_id)} makes one")
         return client_id
 
     def clients(self):

@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import secrets
-import shlex
 import tempfile
 from hashlib import sha256
 
 from protocol.credentials import parse_id, parse_key
 from server.core.keys import load_keys
+from server.core.shown import harmless, quoted
 
 try:
     import fcntl
@@ -33,7 +33,7 @@ class KeyFile:
         except FileNotFoundError:
             return {}
         if os.name == "posix" and mode & 0o077:
-            raise ValueError(f"others can read the keys in {self.path}: chmod 600 {shlex.quote(self.path)}")
+            raise ValueError(f"others can read the keys in {self.path}: chmod 600 {quoted(self.path)}")
         return load_keys(self.path)
 
     def stamp(self):
@@ -49,8 +49,8 @@ class KeyFile:
         with self._changing() as keys:
             client_id = parse_id(client_id)
             if client_id in keys:
-                name = shlex.quote(client_id)
-                raise ValueError(f"{_shown(client_id)} has a key: pb-link keys rotate {name} gives it another one")
+                name = quoted(client_id)
+                raise ValueError(f"{harmless(client_id)} has a key: pb-link keys rotate {name} gives it another one")
             keys[client_id] = parse_key(key) if key else secrets.token_bytes(32)
             return keys[client_id].hex()
 
@@ -79,6 +79,9 @@ class KeyFile:
     @contextlib.contextmanager
     def _changing(self):
         """Provide the keys to a `with` block, and write them back if it does not raise."""
+        folder = os.path.dirname(os.path.abspath(self.path))
+        if not os.path.isdir(folder):
+            raise ValueError(f"keys {self.path} cannot be made: there is no folder {folder}")
         with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -116,10 +119,8 @@ def _hex(key):
     return [one.hex() for one in key] if isinstance(key, list) else key.hex()
 
 
-def _shown(client_id):
-    return client_id if client_id.isprintable() else repr(client_id)
-
-
 def _unknown(client_id):
-    name = shlex.quote(client_id)
-    return ValueError(f"{_shown(client_id)} has no key: pb-link keys list shows who has one, keys add {name} gives one")
+    name = quoted(client_id)
+    return ValueError(
+        f"{harmless(client_id)} has no key: pb-link keys list shows who has one, keys add {name} gives one"
+    )

@@ -11,9 +11,9 @@ import functools
 import json
 import os
 import re
-import shlex
 
 from server.core.keys import load_keys
+from server.core.shown import quoted
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.key_file import KeyFile
@@ -65,7 +65,7 @@ class Secrets:
 def _read_alone(path, name, max_bytes):
     """Returns the secret from a file that contains nothing else."""
     if os.name == "posix" and os.stat(path).st_mode & 0o077:
-        raise SettingsError(f"others can read the {name} in {path}: chmod 600 {shlex.quote(path)}")
+        raise SettingsError(f"others can read the {name} in {path}: chmod 600 {quoted(path)}")
     with open(path, "rb") as file:
         data = file.read(max_bytes + 2)
     try:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 import threading
 
@@ -17,6 +16,7 @@ from server.core.listening import ListenError
 from server.core.logged_events import QUIET
 from server.core.pace import FREE
 from server.core.server import Server
+from server.core.shown import quoted
 from server.core.store import StoreGone
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
@@ -194,7 +194,7 @@ class Service:
             pass
         elif event not in QUIET:
             if event == "no_key":
-                details = {"reason": f"the application waits for it: pb-link keys add {shlex.quote(client_id)}"}
+                details = {"reason": f"the application waits for it: pb-link keys add {quoted(client_id)}"}
             log = self._log_of_all if client_id in self.settings.keyless else self._log_of_each
             log(event, client_id, **details)
 

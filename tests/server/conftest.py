@@ -1,4 +1,4 @@
-"""Each test in a folder of its own, where a server without a store makes a file, and with a default server of its own."""
+"""Each test in a folder of its own, where a server without a store makes a file, and with its own default server."""
 
 import sys
 from pathlib import Path
