@@ -75,3 +75,19 @@ def test_line_about_a_frame_that_cannot_be_printed_costs_nothing(monkeypatch):
 
     monkeypatch.setattr(printed_log, "print", broken, raising=False)
     PrintedLog().frame("< HELLO")
+
+
+def test_no_name_commands_the_terminal_and_a_traceback_keeps_its_lines(capsys):
+    evil = "a\x1b[2J\u202e"
+    details = {"error": evil, "at": "x.py:1", "again_s": 1, "traceback": "Traceback\n  x\x1b\n"}
+    text = shown(
+        capsys,
+        ("no_key", evil, {}),
+        ("connected", evil, {"peer": "here", "expected": False}),
+        ("disconnected", evil, {"peer": "here", "reason": evil}),
+        ("handler_failed", evil, details),
+        verbose=True,
+    )
+    lines = text.splitlines()
+    assert all(line.isprintable() for line in lines) and len(lines) == 7
+    assert lines[0].startswith("server: a\\x1b[2J\\u202e: the application waits") and lines[-1] == "  x\\x1b"

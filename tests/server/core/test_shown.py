@@ -8,7 +8,7 @@ import pytest
 from server.core import shown
 from server.core.shown import harmless, quoted
 
-NAMES = ["pump", "my pump", "it's", "", "a;rm -rf x", "$(id)", "`id`", "-x", "\u00e4 \u20ac", 'two "words"', "a\\b", "~", "#1"]
+NAMES = ["pump", "my pump", "it's", "", "a;rm -rf x", "$(id)", "`id`", "-x", "\u00e4 \u20ac", 'two "words"', "a\\b"]
 EVIL = ["\x1b[2J", "a\x9bb'\\n", "a\u202eb", "\x07", "\u2028", "\U000e0001x"]
 
 

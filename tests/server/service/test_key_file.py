@@ -59,8 +59,13 @@ def test_command_that_is_shown_can_be_copied_and_no_id_is_shown_raw():
     file.add("a; b")
     with pytest.raises(ValueError, match="keys rotate 'a; b' gives"):
         file.add("a; b")
-    with pytest.raises(ValueError, match=r"^'\\x1bc' has no key"):
+    with pytest.raises(ValueError, match=r"^\\x1bc has no key"):
         file.revoke("\x1bc")
     os.chmod("my keys.json", 0o640)
     with pytest.raises(ValueError, match="chmod 600 'my keys.json'"):
         file.read()
+
+
+def test_key_file_in_an_absent_folder_is_an_error_that_names_the_folder(tmp_path):
+    with pytest.raises(ValueError, match=f"there is no folder {tmp_path}/absent$"):
+        KeyFile(tmp_path / "absent" / "keys.json").add("pump")
