@@ -103,8 +103,10 @@ class Metrics:
         _describe(lines, "refused_total", "counter", "Connections that were not let in")
         refusals = self._registry.events.refusals
         lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in refusals.items()]
-        if self._store.latency is not None:
+        if self._store.latency is not None:  # a store with files
             self._add_latency(lines)
+            _describe(lines, "store_wal_bytes", "gauge", "Size of the store's -wal file")
+            lines.append(f"pb_link_store_wal_bytes {self._store.wal_bytes()}")
         for name, kind, text, value in (
             ("kept_out_total", "counter", "Connections of addresses that failed too often", self._backoff.kept_out),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),

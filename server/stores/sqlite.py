@@ -199,6 +199,10 @@ class SQLiteStore(Store):
                 raise result
         return results
 
+    def wal_bytes(self):
+        """Returns the size of SQLite's -wal file."""
+        return 0 if self._file is None else self._file.wal_bytes()
+
     @property
     def total(self):
         return self._total

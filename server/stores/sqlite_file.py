@@ -280,6 +280,13 @@ class SQLiteFile:
         )
         return [dict(zip(("id", "lines", "bytes", "away_s"), row)) for row in found]
 
+    def wal_bytes(self):
+        """Returns the size of the -wal."""
+        try:
+            return os.path.getsize(self._files.real + "-wal")
+        except OSError:
+            return 0  # it is gone: the next check says so
+
     def total_cost(self):
         """Returns the cost of all lines, as `cost` counts them."""
         lines = "SELECT line FROM inbox UNION ALL SELECT line FROM outbox"

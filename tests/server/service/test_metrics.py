@@ -1,6 +1,7 @@
 """What Prometheus gets, read by its own parser."""
 
 import asyncio
+import os
 import re
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def test_all_that_moves_is_counted():
             assert found["store_commit_seconds_count"] == service.store.commits > 2
             assert found["store_commit_seconds_bucket", "+Inf"] == service.store.commits
             assert found["store_commit_seconds_sum"] > 0 and found["store_bytes"] == 42
+            assert found["store_wal_bytes"] == os.path.getsize(service.store.path + "-wal") > 0
             client.cut()
 
     asyncio.run(main())
@@ -175,7 +177,7 @@ def test_requests_are_bounded(monkeypatch):
     async def main():
         async with Observed() as service:
             port = free_port()
-            service.metrics._port = port
+            service.metrics._address = f"127.0.0.1:{port}"
             serving = asyncio.create_task(service.metrics.serve())
             silent = [await open_stream(port) for _ in range(2)]
             assert await answer(port, GET) == ""  # no place
@@ -211,6 +213,6 @@ def test_store_that_waits_for_nothing_has_no_histogram():
         async with Observed() as served:
             served.metrics._store = MemoryStore()
             text = served.metrics.text()
-            assert "store_commit_seconds" not in text and "pb_link_store_bytes 0\n" in text
+            assert "store_commit_seconds" not in text and "store_wal" not in text and "pb_link_store_bytes 0\n" in text
 
     asyncio.run(main())
