@@ -24,6 +24,7 @@ from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
 from server.service.key_file import fingerprint
+from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
 from server.stores.restore import restore
@@ -380,4 +381,5 @@ CHECKS = (
     ("port", _check_port),
     ("metrics", _check_metrics),
     ("admin_socket", lambda settings, ids: look_at(settings.admin_socket)),
+    ("log_file", lambda settings, ids: look_at_file(settings.log_file)),
 )

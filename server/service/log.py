@@ -6,21 +6,30 @@ docs/operations.md describes each event. The log never contains lines of clients
 stdout is the application's, and to `logging`.
 """
 
+import contextlib
+import io
 import json
 import os
 import sys
 from datetime import UTC, datetime
 
 from server.core.logged_events import log_event
+from server.gateways.setting import SettingsError
 
 
 class Log:
-    """Args: form: "text" or "json"; path: of a file to append to, or "" for `file`, or else stderr. Raises: OSError."""
+    """Args: form: "text" or "json"; path: of a file to append to, or "" for `file`, or else stderr.
+
+    Raises: SettingsError.
+    """
 
     def __init__(self, form, file=None, path=""):
         self._as_json = form == "json"
         self._path = path
-        self._file = _opened(path) if path else file or sys.stderr
+        try:
+            self._file = _opened(path) if path else file or sys.stderr
+        except OSError as error:
+            raise SettingsError(unusable(path, error)) from None
         self._lost = 0  # lines that could not be written
 
     def __call__(self, event, client=None, **details):
@@ -47,7 +56,8 @@ class Log:
             self("log_not_reopened", error=str(error))
             return
         self._file, old = file, self._file
-        old.close()
+        with contextlib.suppress(OSError):  # the disk may have gone
+            old.close()
 
     def _print(self, event, client=None, **details):
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -56,11 +66,33 @@ class Log:
             text = json.dumps({"time": now, "event": event, **fields})
         else:
             text = " ".join([now, event, *(f"{name}={_shown(value)}" for name, value in fields.items())])
-        print(text, file=self._file, flush=True)
+        print(text + "\n", end="", file=self._file, flush=True)
+
+
+def unusable(path, error):
+    """Returns what to say if the file of the setting `log_file` cannot be opened."""
+    folder = os.path.dirname(os.path.abspath(path))
+    why = f"there is no folder {folder}" if not os.path.isdir(folder) else error.strerror or str(error)
+    return f"log_file {path} cannot be opened: {why}"
+
+
+def look_at_file(path):
+    """Check that the log can be written into this file, and leave no new one. Raises: SettingsError."""
+    if not path:
+        return
+    there = os.path.lexists(path)
+    try:
+        _opened(path).close()
+        if not there:
+            os.unlink(path)
+    except OSError as error:
+        raise SettingsError(unusable(path, error)) from None
 
 
 def _opened(path):
-    return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o640))
+    # No buffer: a line that a full disk did not take is lost whole, and neither comes later nor fails the close.
+    raw = open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o640))
+    return io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
 
 
 def _shown(value):

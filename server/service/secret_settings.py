@@ -7,6 +7,7 @@ Gateways declare further ones. All are removed from the environment when `pb-lin
 application starts do not inherit them. No error and no repr shows a value.
 """
 
+import codecs
 import functools
 import json
 import os
@@ -67,9 +68,9 @@ def _read_alone(path, name, max_bytes):
     if os.name == "posix" and os.stat(path).st_mode & 0o077:
         raise SettingsError(f"others can read the {name} in {path}: chmod 600 {quoted(path)}")
     with open(path, "rb") as file:
-        data = file.read(max_bytes + 2)
+        data = file.read(max_bytes + len(codecs.BOM_UTF8) + 2)
     try:
-        value = data.decode().removesuffix("\n").removesuffix("\r")
+        value = data.removeprefix(codecs.BOM_UTF8).decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise SettingsError(f"the {name} in {path} is not UTF-8") from None  # the error would show it
     if not 0 < len(value.encode()) <= max_bytes or "\n" in value:
@@ -93,6 +94,7 @@ def _keys(text):
 
 
 def _token(text):
+    text = text and text.removeprefix("\ufeff")  # a byte order mark, of a file that was read
     if text is not None and not _TOKEN.fullmatch(text):
         raise SettingsError(
             f"{METRICS_TOKEN} must be 16 to 256 letters, digits or ._~+/- : "

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from server.service.cli import main
 from server.service.key_file import KeyFile
 from server.service.log import Log
 from tests.server.peer import Client, free_port, open_stream, within
@@ -125,3 +128,51 @@ def test_client_without_a_key_that_the_application_waits_for_is_told_once():
     assert [(event["client"], event["reason"]) for event in told] == [
         ("no one", "the application waits for it: pb-link keys add 'no one'")
     ]
+
+
+def test_log_file_on_a_full_disk_is_counted_and_a_new_one_is_opened(tmp_path):
+    path = tmp_path / "pb_link.log"
+    path.symlink_to("/dev/full")
+    log = Log("json", path=str(path))
+    log("one")
+    log("two")
+    path.unlink()
+    log.reopen()
+    log("three")
+    found = [json.loads(line) for line in open(path)]
+    assert [(line["event"], line.get("lines")) for line in found] == [("log_lost", 2), ("three", None)]
+
+
+@pytest.mark.parametrize("name", ["absent/x.log", "."])
+def test_log_file_that_cannot_be_opened_is_an_error_that_names_the_setting(name, capsys):
+    Path("x.toml").write_text(f'port = {free_port()}\nlog_file = "{name}"')
+    assert main(["serve", "--config", "x.toml"]) == 1
+    why = f"there is no folder {os.path.abspath('absent')}" if "/" in name else "Is a directory"
+    text = f"log_file {os.path.abspath('.')}/{name} cannot be opened: {why}"
+    assert capsys.readouterr().err == f"pb-link: {text}\n"
+    assert main(["check", "--config", "x.toml", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["log_file"] == text
+
+
+def test_check_leaves_no_log_file_and_the_one_that_is_there_as_it_is(capsys):
+    Path("folder").mkdir()
+    Path("folder/x.toml").write_text(f'port = {free_port()}\nlog_file = "x.log"')
+    main(["check", "--config", "folder/x.toml"])
+    assert "log_file: good" in capsys.readouterr().out and not Path("folder/x.log").exists()
+    Path("folder/x.log").write_text("before")  # the path is relative to the folder of the settings
+    main(["check", "--config", "folder/x.toml"])
+    assert Path("folder/x.log").read_text() == "before"
+
+
+@pytest.mark.parametrize("remedy", ["", "logging.getLogger('pb_link').propagate = False\n"])
+def test_application_that_sets_up_logging_gets_the_events_there_too_unless_it_says_no(remedy):
+    KeyFile("keys.json").add("pump")
+    Path("logger.py").write_text(
+        "import logging\n"
+        "logging.basicConfig(level=logging.INFO)\n" + remedy + "class Application:\n"
+        "    async def run(self):\n"
+        "        logging.info('its own')\n"
+    )
+    Path("x.toml").write_text(f'port = {free_port()}\napp = "logger:Application"')
+    err = started("serve", "--config", "x.toml").communicate(timeout=60)[1]
+    assert "INFO:root:its own\n" in err and err.count("stopped") == (1 if remedy else 2)

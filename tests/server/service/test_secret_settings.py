@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.gateways.setting import SettingsError
+from server.service import secret_settings
 from server.service.cli import main
 from server.service.secret_settings import KEYS, METRICS_TOKEN, Secrets
 from tests.server.core.test_keys import secrets_in
@@ -68,3 +69,15 @@ def test_server_serves_with_them_and_rotates():
     assert status == 0 and "new_key_used client=pump" in log
     assert KEY.hex() not in log and "failed" not in log
     assert process.key.hex() in Path("keys.json").read_text()
+
+
+def test_byte_order_mark_in_front_of_a_secret_is_no_part_of_it(tmp_path):
+    path = tmp_path / "password"
+    path.write_bytes(b"\xef\xbb\xbf" + b"x" * 20 + b"\r\n")
+    path.chmod(0o600)
+    assert secret_settings._read_alone(str(path), "password", 20) == "x" * 20
+    path.write_bytes(b"\xef\xbb\xbf" + b"x" * 21)
+    with pytest.raises(SettingsError, match="must hold the password alone"):
+        secret_settings._read_alone(str(path), "password", 20)
+    token = "0123456789abcdef"
+    assert Secrets({secret_settings.METRICS_TOKEN: "\ufeff" + token}).metrics_token == token
