@@ -1,8 +1,9 @@
 """The smallest server application: answers each line of a client with "pong"."""
 
 import asyncio
+import sys
 
-from pb_link.server import Connection, run, serve
+from pb_link.server import Connection, StoreError, run, serve
 from pb_link.settings import read
 
 
@@ -17,4 +18,10 @@ async def main() -> None:
     await asyncio.gather(run({"demo"}, port=settings["port"], keys={"demo": settings["key"]}), serve(answer))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        pass
+    except (OSError, TypeError, ValueError, StoreError) as error:  # such as a port in use: the text says what to do
+        sys.exit("server_app: %s" % error)

@@ -59,6 +59,10 @@ class Program:
                 assert left > 0 and not ended, f"{text!r} x {count} did not come:\n" + "\n".join(self.lines)
                 self._new.wait(left)
 
+    def wait_for_end(self):
+        """Wait until all that it printed is in `lines`."""
+        self.wait_for("(end of output)")
+
     def stop(self):
         self.process.terminate()
         try:

@@ -1,5 +1,6 @@
 """The demo server under both interpreters serves the demo client on virtual boards; so do the examples each other."""
 
+import asyncio
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from pb_link.s_app import counted
 from tests.peers.processes import ROOT, START_S, running, up, write_settings
+from tests.server.peer import open_stream
 
 
 @pytest.fixture
@@ -66,6 +68,39 @@ def test_examples_serve_each_other(tmp_path, boards):
         with running(up(ROOT / "examples" / "client.py"), tmp_path, **boards) as client:
             client.wait_for("pong", 2)
         server.wait_for("ping", 2)
+
+
+def example_ended(folder, stop=None):
+    """The status and what the server's example shows besides, of one that cannot begin or is stopped."""
+    with running([sys.executable, ROOT / "examples" / "server_app.py"], folder) as server:
+        if stop is not None:
+            asyncio.run(open_and_close(stop))
+            server.process.send_signal(signal.SIGINT)
+        status = server.process.wait(START_S)
+        server.wait_for_end()
+    return status, server.lines[:-1]
+
+
+async def open_and_close(port):
+    (await open_stream(port))[1].close()
+
+
+def test_example_of_a_server_ends_with_one_line_that_says_what_to_do(tmp_path):
+    settings = write_settings(tmp_path)
+    with socket.create_server(("0.0.0.0", settings["port"])):
+        status, lines = example_ended(tmp_path)
+    assert status == 1 and len(lines) == 1, lines
+    assert lines[0].startswith(f"server_app: port = {settings['port']} ") and "is in use" in lines[0]
+    for text, said in (("{", "pb_settings.json"), ('{"key": "12"}', "key")):
+        (tmp_path / "pb_settings.json").write_text(text)
+        status, lines = example_ended(tmp_path)
+        assert status == 1 and len(lines) == 1 and lines[0].startswith("server_app: ") and said in lines[0], lines
+
+
+def test_example_of_a_server_ends_without_a_traceback_at_ctrl_c(tmp_path):
+    settings = write_settings(tmp_path)
+    status, lines = example_ended(tmp_path, settings["port"])
+    assert status == 0 and "Traceback" not in "\n".join(lines), lines
 
 
 def test_example_for_one_board(tmp_path, boards):
