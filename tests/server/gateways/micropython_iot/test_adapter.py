@@ -12,10 +12,12 @@ from protocol.sender import Sender
 from server import client_conn
 from server.gateways.micropython_iot.gateway import Gateway
 from server.gateways.micropython_iot.message_ids import Memory
+from server.service.cli import main
 from server.stores.sqlite import SQLiteStore
 from tests.server.all_stores import TemporaryStore
 from tests.server.gateways.host import make_host
 from tests.server.peer import Client, open_stream, until, within
+from tests.server.service.test_cli import Server as Process
 from tests.server.test_two_servers import Node
 
 TIMEOUT_MS = 1000
@@ -478,3 +480,30 @@ def test_message_for_which_there_is_no_memory_is_new_when_it_comes_again(before,
 
     monkeypatch.setattr(Sender, "append", fail_once)
     played(play)
+
+
+def test_line_of_which_the_acknowledgement_was_not_stored_at_a_kill_comes_twice_and_no_other_does():
+    async def send(*texts):
+        for text in texts:
+            assert await asyncio.to_thread(main, ["send", "old", text]) == 0
+
+    async def play(process):
+        client = OldClient(process.port)
+        with process:
+            await client.connect()
+            await send("first")
+            assert await asyncio.to_thread(main, ["send", "old", "second", "--wait"]) == 0
+            client.deaf = True  # what it acknowledges is on its way when the server is killed
+            await send("third", "fourth")
+            await until(lambda: "third\n" in client.lines, "the line under way")
+            process.process.kill()
+            process.process.wait()
+        await client.cut()
+        client.deaf = False
+        with process:
+            await client.connect()
+            await until(lambda: "fourth\n" in client.lines, "the line behind it")
+            await client.cut()
+        assert "".join(client.lines).split() == ["first", "second", "third", "third", "fourth"]
+
+    asyncio.run(play(Process("--allow-legacy", "old", "--host", "127.0.0.1")))
