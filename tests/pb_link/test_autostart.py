@@ -105,5 +105,5 @@ def test_client_whose_application_fails_is_reset_by_run_alone(board, tmp_path):
     with board(APP % "raise ValueError('of the application')", linked=True) as shown:
         shown.wait_for("client * reset")
         shown.wait_for("application starts", 6)
-        assert sum("pb_link: reset in 5 s" in line for line in shown.lines) == 1
+        assert sum("pb_link: the board is reset in 5 s" in line for line in shown.lines) == 1
         assert not any(RESET in line for line in shown.lines)

@@ -100,7 +100,7 @@ def test_task_that_fails_ends_a_client_by_await_msg_with_the_users_line(tmp_path
 
 def test_board_is_reset_when_the_application_fails_again_and_again(client):
     with client(FAILS_AT_ONCE) as board:
-        board.wait_for("pb_link: reset in 5 s")
+        board.wait_for("pb_link: the board is reset in 5 s")
         said = "\n".join(board.lines)
         assert said.count("application starts") == said.count("ValueError: of the application") == 5
         assert "RuntimeError: the application has failed 5 times" in said
