@@ -70,11 +70,13 @@ class Application:
         self._server = server
         self._on_failed = on_failed
         self._folder = _folder_of(name.partition(":")[0])
+        self._previous = None  # the loop's handler of exceptions, if it had one
 
     async def run(self):
         """Run it until it ends."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._make_task)
+        self._previous = loop.get_exception_handler()  # such as that of the listener's failed accepts
         loop.set_exception_handler(self._on_exception)
         if not hasattr(self._found, "run"):
             await self._server.serve(self._found)
@@ -113,7 +115,11 @@ class Application:
         task = context.get("task") or context.get("future")
         if isinstance(task, _Task) and task.done() and not task.cancelled() and task.exception():
             self._take_failure_of(task)
-        elif not isinstance(context.get("exception"), _LEAVES_THE_LOOP):
+        elif isinstance(context.get("exception"), _LEAVES_THE_LOOP):
+            return
+        elif self._previous is not None:
+            self._previous(loop, context)
+        else:
             loop.default_exception_handler(context)
 
     def _take_failure_of(self, task):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.core.listening import AcceptFailures
 from server.gateways.setting import SettingsError
 from server.service import application
 from server.service.application import exit_status, load_app
@@ -267,3 +268,22 @@ def test_exception_that_nobody_has_asked_for_is_known():
         return before, application._is_unseen(task)
 
     assert asyncio.run(main()) == (True, False)
+
+
+def test_what_is_not_the_applications_goes_to_the_handler_that_the_loop_had(monkeypatch, tmp_path):
+    """Of whichever is set first, the listener's report of failed accepts or this one, none takes the other's place."""
+    (tmp_path / "ends.py").write_text("class A:\n    async def run(self):\n        pass\n")
+    monkeypatch.chdir(tmp_path)
+    told = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        failures = AcceptFailures(lambda event, **details: told.append(event))
+        failures.begin()
+        await application.Application("ends:A", None, told.append).run()
+        context = {"message": "socket.accept() out of system resource", "exception": OSError(24, "too many")}
+        loop.call_exception_handler(context)
+        failures.end()
+
+    asyncio.run(main())
+    assert told == ["accept_failed"]
