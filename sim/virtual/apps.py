@@ -30,8 +30,13 @@ class Client(AppBase):
         job.client_begins(self)
 
     def start(self):
-        self.create_task(self._write_lines())
-        self.create_task(self._read_lines())
+        for task in (self._write_lines, self._read_lines):
+            while True:
+                try:
+                    self.create_task(task())
+                    break
+                except MemoryError:  # it has not begun
+                    pass
 
     async def _write_lines(self):
         job, life = self._job, self._life

@@ -3,7 +3,7 @@
 import json
 
 from sim import cli
-from sim.virtual.exhaustive import ALL, BYTE, SEGMENT, STEP, Point, play, points_of, try_all
+from sim.virtual.exhaustive import ALL, BYTE, SEGMENT, STEP, Point, allocations_of, play, points_of, try_all
 
 EVERY = 151  # a prime: of each kind of event and crash some
 
@@ -13,6 +13,12 @@ def test_sample_of_all_points_keeps_the_promise(report_line):
     violations = try_all(points)
     report_line(f"exhaustive: {len(events)} events, {len(points)} points tried here, {len(violations)} violations")
     assert not violations
+
+
+def test_application_that_finds_no_memory_when_it_starts_its_tasks_repeats_it():
+    started = allocations_of(1, "client-memory").index("Supervisor.start")
+    points = [Point("client-memory", number, 1) for number in range(started - 3, started + 8)]
+    assert not try_all(points)
 
 
 def test_points_are_bytes_segments_and_steps_of_every_board():
