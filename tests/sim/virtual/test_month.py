@@ -4,7 +4,7 @@ from sim.virtual import month
 
 
 def test_hours_of_slow_traffic_lose_nothing_and_grow_nothing(monkeypatch):
-    monkeypatch.setattr(month, "DAY_S", 3600)
+    monkeypatch.setattr(month, "DAY_S", 1200)
     slow = month.Month(2)
     run = slow.play()
     assert run.good, run.failure

@@ -43,9 +43,9 @@ def test_faults_of_bed_mpy_are_survived():
 
 
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("seed", (1, 2))
-def test_each_fault_is_survived(name, seed):
-    assert good(lines_of(f"{name}=4", lines=100, seed=seed))
+def test_each_fault_is_survived(name):
+    """With one seed: `make soak` has hundreds of them."""
+    assert good(lines_of(f"{name}=4", lines=100))
 
 
 def test_free_computing_and_long_lines():
@@ -93,7 +93,7 @@ def test_idle_link_costs_few_slices(report_line):
 
 
 def test_traffic_costs_a_bounded_number_of_slices(report_line):
-    run = lines_of("", lines=3000, size=100)
+    run = lines_of("", lines=1000, size=100)
     measured(run, report_line, "full traffic")
     assert run.world.slices < 20 * 2 * run.ledger.lines
 

@@ -12,7 +12,7 @@ from sim.virtual import soak
 from sim.virtual.run import VirtualRun
 
 ROOT = Path(__file__).resolve().parents[3]
-SEEDS = 10
+SEEDS = 4  # `make soak` has hundreds
 TIMEOUT_S = 300
 
 
