@@ -10,11 +10,26 @@ from build.install import client_package, deploy
 from pb_link.settings import Settings, read, read_or_create
 from server.service import cli, client_settings
 from server.service.key_file import KeyFile
+from tests.build.install.forked_mpremote import ForkedMpremote
 from tests.build.install.test_client_package import board
 
 
+@pytest.fixture(scope="module")
+def forked_mpremote():
+    mpremote = ForkedMpremote()
+    yield mpremote
+    mpremote.close()
+
+
 @pytest.fixture
-def port(micropython64, tmp_path, monkeypatch, missing_tool):
+def port(port_of_the_command, forked_mpremote, monkeypatch):
+    """The same board, and mpremote without the time that each start of Python takes."""
+    monkeypatch.setattr(deploy, "subprocess", forked_mpremote)
+    return port_of_the_command
+
+
+@pytest.fixture
+def port_of_the_command(micropython64, tmp_path, monkeypatch, missing_tool):
     """The port of a board whose file system is a folder; the computer's working folder is another."""
     try:
         import mpremote  # noqa: F401
@@ -34,7 +49,8 @@ def with_target(folder):
     (folder / "lib" / "machine.py").write_text("class I2CTarget: pass\n")
 
 
-def test_client_settings_and_demo_are_on_the_board(port, tmp_path, capsys):
+def test_client_settings_and_demo_are_on_the_board(port_of_the_command, tmp_path, capsys):
+    port = port_of_the_command
     with_target(tmp_path / "board")
     assert deploy.main(["--port", port, "--ssid", "net", "--server", "192.0.2.7"]) == 0, capsys.readouterr()
     there = tmp_path / "board"
@@ -139,8 +155,9 @@ READ = "from pb_link.settings import *; s = read(); t = Settings(s); print(t.ssi
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 def test_network_and_password_of_any_character_are_read_on_the_board_as_they_were_given(
-    port, tmp_path, monkeypatch, micropython64, locale
+    port_of_the_command, tmp_path, monkeypatch, micropython64, locale
 ):
+    port = port_of_the_command
     with_target(tmp_path / "board")
     (tmp_path / "board" / "caf\u00e9").touch()  # os.listdir is printed and parsed
     monkeypatch.setenv("LC_ALL", locale)
@@ -226,7 +243,7 @@ def test_copying_that_fails_is_told_from_a_board_that_is_not_there(port, tmp_pat
     assert "Copying to the board" in capsys.readouterr().err
 
 
-def test_port_without_a_board_is_named(port, capsys):
+def test_port_without_a_board_is_named(port_of_the_command, capsys):
     assert deploy.main(["--port", "/dev/gone"]) == 1
     assert "The board on /dev/gone cannot be reached" in capsys.readouterr().err
 
