@@ -7,6 +7,7 @@ its target or subcommand, and its options exist.
 
 import contextlib
 import fcntl
+import functools
 import json
 import re
 import shlex
@@ -157,15 +158,22 @@ def fault_of(command):
     return None  # not a program of ours
 
 
+@functools.cache  # documents name the same commands again and again
+def _help_of(*command):
+    """Returns what --help prints, or None if there is no such command."""
+    done = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True)
+    return None if done.returncode else done.stdout
+
+
 def _fault_of_options(program, words):
     named = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
-    helped = subprocess.run([*program, *named, "--help"], cwd=ROOT, capture_output=True, text=True)
-    while helped.returncode and len(named) > 1:
+    helped = _help_of(*program, *named)
+    while helped is None and len(named) > 1:
         named.pop()
-        helped = subprocess.run([*program, *named, "--help"], cwd=ROOT, capture_output=True, text=True)
-    if helped.returncode:
+        helped = _help_of(*program, *named)
+    if helped is None:
         return f"no subcommand {' '.join(named)}"
-    absent = [option for option in re.findall(r"--[a-z-]+", " ".join(words)) if option not in helped.stdout]
+    absent = [option for option in re.findall(r"--[a-z-]+", " ".join(words)) if option not in helped]
     return f"no option {', '.join(absent)}" if absent else None
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from protocol.version import RELEASE, release_text
 from tests.peers.processes import ROOT
-from tests.peers.wheel import from_index, run
+from tests.peers.wheel import environment, from_index, run
 
 # What a user may have beside the program: names of the checkout's folders.
 IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
@@ -28,8 +28,7 @@ print("imported", run.__module__, SQLiteStore.__name__)
 def with_extras(tmp_path_factory, missing_tool):
     """A fresh environment as `pip install '.[mqtt,sim]'` in the checkout makes it."""
     folder = tmp_path_factory.mktemp("extras")
-    run(sys.executable, "-m", "venv", folder)
-    from_index(missing_tool, folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{ROOT}[mqtt,sim]")
+    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim]")
     return folder / "bin"
 
 

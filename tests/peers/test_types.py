@@ -1,6 +1,7 @@
 """The annotations of the public API: what a type checker tells a user, and that the stubs say what the modules do."""
 
 import ast
+import itertools
 import os
 import re
 import subprocess
@@ -114,12 +115,17 @@ def mypy(*words, **how):
 
 
 @pytest.fixture(scope="module")
-def check(installed):
+def check(installed, tmp_path_factory):
     """A function that has mypy look at a file, with the wheel installed. Returns what it says."""
-    return lambda path, *words: mypy(
-        "mypy", "--config-file=", *words, "--python-executable", str(installed[0] / "python"), path.name,
-        cwd=path.parent,
-    ).stdout  # fmt: skip
+    common = ("--config-file=", "--cache-dir", str(tmp_path_factory.mktemp("mypy_cache")))  # of what programs import
+    times = itertools.count()
+
+    def look(path, *words):
+        os.utime(path, (next(times),) * 2)  # to mypy a file of the same name, time and size is the one it knows
+        python = ("--python-executable", str(installed[0] / "python"))
+        return mypy("mypy", *common, *words, *python, path.name, cwd=path.parent).stdout
+
+    return look
 
 
 @pytest.mark.parametrize("name", ["client.py", "server_app.py"])
