@@ -1,4 +1,7 @@
-"""Every allocation of a client, and of a device, fails once, in real MicroPython: see the programs beside this file."""
+"""Every allocation of a client, and of a device, fails once, in real MicroPython: see the programs beside this file.
+
+Of a client it is every fifth one, and every one in CI.
+"""
 
 import os
 import re
@@ -7,8 +10,10 @@ import subprocess
 import pytest
 
 from tests.micropython.run import ROOT
+from tests.sample import all_or
 
 LIMIT_S = 240
+STEP = all_or(5, 1)  # from one failing allocation of the link to the next
 
 
 def run(interpreter, program, *words):
@@ -23,16 +28,16 @@ def run(interpreter, program, *words):
 def test_link_survives_any_failed_allocation(micropython_failing, report_line):
     allocations = int(re.fullmatch(r"(\d+) allocations, 2 connections, 1 resets", run(
         micropython_failing, "failing_link", 0, 1, 1, 1))[1])
-    said = run(micropython_failing, "failing_link", 1, 0, 1, 1)
+    said = run(micropython_failing, "failing_link", 1, 0, STEP, 1)
     clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
-    assert clients == failed and 0.9 * allocations < clients  # a failure may save later ones
-    report_line(f"link: each of {clients} allocations failed once")
+    assert clients == failed and 0.9 * allocations < clients * STEP  # a failure may save later ones
+    report_line(f"link: {clients} of {allocations} allocations failed once each")
 
 
 def test_run_survives_any_failed_allocation_after_the_start(micropython_failing):
-    said = run(micropython_failing, "failing_link", 1, 0, 1, 1, "run")
+    said = run(micropython_failing, "failing_link", 1, 0, STEP, 1, "run")
     clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
-    assert clients == failed and clients > 1000
+    assert clients == failed and clients * STEP > 1000
 
 
 @pytest.mark.parametrize("count", [1, 3])
