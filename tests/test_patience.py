@@ -11,7 +11,7 @@ from tests.patience import PATIENCE_S, until
 TESTS = Path(__file__).resolve().parent
 # The clock of these is virtual, or is stopped and moved by the test.
 VIRTUAL = ("tests.link.virtual", "tests.pb_link.board", "tests.esp_link.bench", "sim.virtual.")
-BOUNDED = {"wait_for": 1, "timeout": 0, "wait": 0}  # name of the call: place of its seconds
+BOUNDED = {"wait_for": 1, "timeout": 0, "wait": 0, "within": 1, "until": 2}  # name of the call: place of its seconds
 TIMEOUT_IS_WANTED = ("TimeoutError", "TimeoutExpired")
 
 
@@ -77,6 +77,7 @@ def test_what_has_to_come_is_waited_for_with_patience():
         ("asyncio.wait_for(x, 5)", 1),
         ("process.communicate(timeout=20)", 1),
         ("process.wait(20)", 1),
+        ("within(x, 1), until(x, 'what', 20)", 2),
         ("async def f():\n async with asyncio.timeout(1):\n  await x", 1),
         ("for _ in range(100):\n if x: break\n time.sleep(0.01)", 1),
         ("asyncio.wait_for(x, PATIENCE_S), process.wait(), process.wait(60)", 0),

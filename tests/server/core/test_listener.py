@@ -271,7 +271,7 @@ def test_server_that_ends_still_acknowledges_what_is_stored_and_says_so(kind):
             await within(client.connect())
             conn = await within(client_conn("a"))
             await client.write("stored")
-            await until(lambda: conn._session.ack == 1, "the line in the store", 20)
+            await until(lambda: conn._session.ack == 1, "the line in the store")
             silent = await open_stream(service.port)
             await service.stop()
             await client.ended()

@@ -152,7 +152,7 @@ def test_handler_that_fails_is_told_with_its_traceback_and_called_again_while_ot
 def test_pause_doubles_up_to_its_bound_and_is_short_again_after_a_steady_call(monkeypatch):
     monkeypatch.setattr(serving, "LAST_MS", 4000)
     monkeypatch.setattr(serving, "FIRST_MS", 1000)
-    monkeypatch.setattr(serving, "STEADY_MS", 300)
+    monkeypatch.setattr(serving, "STEADY_MS", 2000)  # far above what a short call takes
     pauses = []
 
     async def no_sleep(ms):
@@ -167,7 +167,7 @@ def test_pause_doubles_up_to_its_bound_and_is_short_again_after_a_steady_call(mo
         async def handler(conn):
             calls.append(conn)
             if len(calls) == 5:
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(2.1)
             if len(calls) < 7:
                 raise ValueError
 

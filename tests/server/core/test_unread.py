@@ -19,7 +19,7 @@ from tests.server.peer import OTHER_KEY, Client, Service, until, within
 @pytest.fixture
 def _soon(monkeypatch):
     monkeypatch.setattr(unread, "LOOK_MS", 10)
-    monkeypatch.setattr(unread, "UNREAD_MS", 1000)
+    monkeypatch.setattr(unread, "UNREAD_MS", 3000)  # far above what the lines of a test take
     monkeypatch.setattr(server.core.listener, "LOOKS", 64)  # the listener looks more often
 
 
@@ -146,4 +146,4 @@ def test_server_reports_the_client_whose_lines_nobody_reads_and_says_why(capsys)
     assert found["a"]["lines"] == 3 and found["b"]["lines"] == 2
     assert "since the server started" in found["a"]["why"] and "the next line" in found["b"]["why"]
     text = capsys.readouterr().out
-    assert "server: a: 3 lines wait for the application, which has read none of this client for 1 s: " in text
+    assert "server: a: 3 lines wait for the application, which has read none of this client for 3 s: " in text

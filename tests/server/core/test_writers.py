@@ -37,7 +37,7 @@ def test_line_of_qos_0_does_not_wait_for_anybody_while_the_client_is_absent(kind
             await until(lambda: not conn.status(), "the end of the connection")
             writing = [asyncio.create_task(conn.write(line, wait=False)) for line in "abc"]
             await until(lambda: writing[1].done(), "a full outbox")
-            await within(conn.write("lost", qos=False), 1)
+            await within(conn.write("lost", qos=False))
             assert not writing[2].done()
             await within(client.connect())
             assert await within(client.expect(3)) == ["a\n", "b\n", "c\n"]
@@ -117,7 +117,7 @@ def test_line_for_a_client_that_never_connected_waits_in_the_store(kind):
         async with Service(store=store_of_two_lines(kind)) as service:
             conn = service.connection()
             for line in "ab":
-                await within(conn.write(line, wait=False), 1)
+                await within(conn.write(line, wait=False))
             third = asyncio.create_task(conn.write("c"))
             client, _ = await joined(service)
             await within(third)
@@ -133,7 +133,7 @@ def test_write_may_be_called_before_the_server_runs():
         await settle()
         assert not writing.done()
         async with service:
-            await within(writing, 1)
+            await within(writing)
             client, _ = await joined(service)
             assert await within(client.expect(1)) == ["early\n"]
 
@@ -147,11 +147,11 @@ def test_failing_store_is_an_error_for_a_client_that_never_connected():
             conn = service.connection()
             store.failing = "claim"
             with pytest.raises(StoreError, match="disk full"):
-                await within(conn.write("x", wait=False), 1)
+                await within(conn.write("x", wait=False))
             with pytest.raises(StoreError, match="disk full"):
-                await within(conn.readline(), 1)
+                await within(conn.readline())
             store.failing = None
-            await within(conn.write("y", wait=False), 1)
+            await within(conn.write("y", wait=False))
             client, _ = await joined(service)
             assert await within(client.expect(1)) == ["y\n"]
 

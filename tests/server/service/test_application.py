@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -163,20 +162,18 @@ STUBBORN = """
             "a task of the application has not ended 0.3 s after it was cancelled",
         ),
         (
-            "        await asyncio.to_thread(time.sleep, 60)\n",
+            "        await asyncio.to_thread(time.sleep, 1000)\n",
             "the application has not ended 0.3 s after the server: a thread of it?",
         ),
         (
-            "        threading.Thread(target=time.sleep, args=(60,)).start()\n" + WAIT,
+            "        threading.Thread(target=time.sleep, args=(1000,)).start()\n" + WAIT,
             "the application has not ended 0.3 s after the server: a thread of it?",
         ),
     ],
 )
 def test_application_that_swallows_its_end_is_left_behind_with_status_1(body, error):
-    begin = time.monotonic()
-    status, log = run_app(body, end=True)
+    status, log = run_app(body, end=True)  # long before the thread's end
     assert status == 1 and f'failed error="{error}"' in log and " stopped" in log, log
-    assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

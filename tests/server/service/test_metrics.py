@@ -15,6 +15,7 @@ from server import MemoryStore, client_conn
 from server.core.address_backoff import AddressBackoff
 from server.service.client_status import ClientStatus
 from server.service.metrics import Metrics
+from tests.patience import PATIENCE_S
 from tests.server.all_stores import TemporaryStore
 from tests.server.peer import KEY, KEYS, OTHER_KEY, Client, Service, free_port, open_stream, until, within
 from tests.server.service.test_cli import Server
@@ -131,19 +132,18 @@ def test_connection_that_is_taken_over_is_no_outage():
 
 
 def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
-    monkeypatch.setattr(server.core.listener, "HELLO_MS", 200)
-
     async def main():
         async with Observed() as service:
             for _ in range(30):
                 await answer(service.port, b"garbage")
-            await answer(service.port, b"")
             for _ in range(2):
                 await Client(service.port, "unknown").refused()
             reader, writer = await open_stream(service.port)
             writer.write(PREAMBLE + b"\0\x28" + Initiator("a", KEY, bytes(8), bytes(16)).hello())
             await within(reader.readexactly(2))  # of WELCOME
             writer.close()
+            monkeypatch.setattr(server.core.listener, "HELLO_MS", 200)  # for one that says nothing
+            await answer(service.port, b"")
             await until(lambda: sum(service.events.refusals.values()) == 34, "the refusals")
             found = service.read()
             kinds = {kind: found["refused_total", kind] for kind in service.events.refusals}
@@ -171,7 +171,7 @@ def test_document_has_all_metrics():
 
 
 def test_requests_are_bounded(monkeypatch):
-    monkeypatch.setattr(server.service.metrics, "LIMIT_S", 0.3)
+    monkeypatch.setattr(server.service.metrics, "LIMIT_S", 2 * PATIENCE_S)
     monkeypatch.setattr(server.service.metrics, "MAX_REQUESTS", 2)
 
     async def main():
@@ -180,8 +180,14 @@ def test_requests_are_bounded(monkeypatch):
             service.metrics._address = f"127.0.0.1:{port}"
             serving = asyncio.create_task(service.metrics.serve())
             silent = [await open_stream(port) for _ in range(2)]
+            await until(lambda: len(service.metrics._asking) == 2, "the silent ones")
             assert await answer(port, GET) == ""  # no place
-            for reader, _ in silent:
+            for _, writer in silent:
+                writer.close()
+            await until(lambda: not service.metrics._asking, "their ends")
+            with monkeypatch.context() as short:
+                short.setattr(server.service.metrics, "LIMIT_S", 0.3)
+                reader, _ = await open_stream(port)
                 assert await within(reader.read(-1)) == b""
             assert "200 OK" in await answer(port, GET)
             for bad in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 9000, b"\r\n\r\n", GET[:-2] + b"x: y\r\n" * 100):

@@ -156,7 +156,7 @@ def test_broker_that_breaks_the_protocol_ends_its_connection_only(mqtt, packet):
                 await broker.has(UP, ["line"])
                 answers[UP] = 0
                 broker._send(*packet)
-                await until(lambda: found.counts["published_total"] == 1, "the line", 20)
+                await until(lambda: found.counts["published_total"] == 1, "the line")
                 client.cut()
                 assert found.log.of("mqtt_lost") and broker.connections == 2
 
