@@ -18,7 +18,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
     wakeups = 0
 
     def call_soon(self, callback, *args, context=None):
-        self.wakeups += "wakeup" in repr(callback).lower()
+        self.wakeups += "wakeup" in getattr(callback, "__name__", "").lower()  # its repr would take half of the time
         return super().call_soon(callback, *args, context=context)
 
 
@@ -83,7 +83,7 @@ def test_thousand_writers_that_wait_are_woken_one_at_a_time(kind, wait):
             client, _ = await joined(service)
             await within(asyncio.gather(*tasks))
             assert await within(client.expect(WRITERS)) == lines
-            assert loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
+            assert WRITERS // 2 < loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
 
     run(main)
 
@@ -101,7 +101,7 @@ def test_thousand_writers_that_wait_for_an_acknowledgement_are_woken_one_at_a_ti
             await within(client.connect())
             await within(asyncio.gather(*tasks))
             assert client.lines == lines
-            assert loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
+            assert WRITERS // 2 < loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
 
     run(main)
 
@@ -122,6 +122,6 @@ def test_thousand_lines_of_qos_0_that_wait_are_woken_one_at_a_time():
             await within(asyncio.gather(*tasks))
             await within(client.expect(WRITERS))
             assert client.lines == lines
-            assert loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
+            assert WRITERS // 2 < loop.wakeups - before < 30 * WRITERS, loop.wakeups - before
 
     run(main)
