@@ -15,6 +15,15 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish():
+    """Have each gc.collect() skip what pytest has made of all tests: the boards' programs call it at each start.
+
+    Once: what tests leave is collected as ever.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call):
     """Report a failure without collecting garbage meanwhile.
