@@ -120,11 +120,16 @@ def test_two_servers_live_in_one_process(tmp_path, micropython64):
         asyncio.run(main())
 
 
+# Silent connections are not given up by time.
+PATIENT = "import server.core.listener\nserver.core.listener.HELLO_MS = 1000000\n"
+
+
 @pytest.fixture
-def server(tmp_path, micropython64):
+def server(request, tmp_path, micropython64):
+    """The server of PROGRAM. A test may have lines before it, as the fixture's parameter."""
     port = free_port()
     program = tmp_path / "program.py"
-    program.write_text(PROGRAM.replace("PORT", str(port)).replace("KEY", KEY.hex()))
+    program.write_text(getattr(request, "param", "") + PROGRAM.replace("PORT", str(port)).replace("KEY", KEY.hex()))
     with running([micropython64, program], tmp_path) as running_server:
         running_server.port = port
         yield running_server
@@ -143,6 +148,7 @@ async def let_in(port):
             await asyncio.sleep(0.25)
 
 
+@pytest.mark.parametrize("server", [PATIENT], indirect=True, ids=["patient"])
 def test_silent_connections_give_way_and_lines_keep_their_order(server):
     async def main():
         server.wait_for("early")  # no client has connected
