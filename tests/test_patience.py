@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE_S, until
+from tests.server.peer import PORTS, free_port
 
 TESTS = Path(__file__).resolve().parent
 # The clock of these is virtual, or is stopped and moved by the test.
@@ -88,6 +89,11 @@ def test_what_has_to_come_is_waited_for_with_patience():
 )
 def test_impatient_waits_are_found(source, count):
     assert len(impatient(source)) == count
+
+
+def test_no_port_is_given_twice():
+    ports = [free_port() for _ in range(min(500, len(PORTS) // 2))]
+    assert len(set(ports)) == len(ports)
 
 
 def test_until_fails_with_what_did_not_come():

@@ -6,6 +6,7 @@ them, and a frame is handed over the moment it arrives.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import socket
@@ -52,12 +53,13 @@ async def until(condition, what="a condition", seconds=PATIENCE_S):
 # Below the range from which the kernel gives ports to whoever connects. Each process of pytest-xdist has its own part.
 _OF, _PART = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 PORTS = range(12000 + int(_PART.removeprefix("gw")), 30000, _OF)
+_in_turn = itertools.cycle(random.SystemRandom().sample(PORTS, len(PORTS)))  # a test may ask for two at once
 
 
 def free_port():
-    """A port that nobody has at the moment, and none of the other tests that run asks for."""
+    """A port that nobody has at the moment, and none of the other tests that run asks for, nor this one again."""
     while True:
-        port = random.SystemRandom().choice(PORTS)
+        port = next(_in_turn)
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
