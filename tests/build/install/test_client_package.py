@@ -175,6 +175,28 @@ def test_client_installed_by_mip_runs_from_there(mpremote, tmp_path, micropython
             link.wait_for("received [1, 1]")
 
 
+def test_joined_client_and_bridge_exchange_lines(tmp_path, micropython64, micropython_chip):
+    """The client as deploy.py installs it, and the image that is flashed."""
+    assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
+    write_settings(tmp_path)
+    program = tmp_path / "main.py"
+    program.write_text("import pb_link.app_base as a\nprint('from', a.__file__)\nimport pb_link.pb_client\n")
+    boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
+    with running([sys.executable, "-m", "pb_link.s_app"], tmp_path) as server:
+        server.wait_for("listening on port")
+        with running(up(program, "--client-lib", tmp_path / "lib", "--bridge-image"), tmp_path, **boards) as link:
+            assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/app_base.mpy")
+            link.wait_for("received [1, 1]")
+
+
+def test_line_of_a_traceback_of_the_joined_client_is_found(capsys):
+    assert client_package.main(["where", "pb_link/app_base.py:1000"]) == 0
+    file, _, rest = capsys.readouterr().out.partition(":")
+    assert (client_package.ROOT / file).is_file() and rest.split()[0].isdecimal()
+    assert client_package.main(["where", "pb_link/link.py:1"]) == 1
+    assert "give it as pb_link/app_base.py:LINE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("way", ["github", "folders"])
 def test_mip_installs_all_of_the_devices(mpremote, tmp_path, micropython64, way):
     with served(client_package.ROOT) as address:

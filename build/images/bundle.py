@@ -1,0 +1,226 @@
+"""Joins modules of the device code into one, which takes less of a board's memory than many.
+
+In MicroPython each module has a table of its names, one of its objects, and an entry for each name that it imports.
+Joined, the modules share the tables and import nothing from each other, and constants of other modules are known to
+the compiler.
+
+The joined module has its root and all that is imported when the root is imported, each after those that it imports, and
+each as its source has it, line by line (bundle_source.py). What differs:
+
+- Imports from one another are left out. A name that two modules define gets a number.
+- A constant, `NAME = const(..)`, is left out: its value stands where it is used.
+- What nothing in the program uses is left out, and names that no user sees are short (short_names.py).
+- Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
+
+A module that functions import when they need it is not joined. It imports from the joined module. In the place of each
+joined module is a short one that has its public names, so that imports in users' programs stay valid.
+"""
+
+import ast
+import itertools
+
+from build.images.bundle_source import CONST, Module, Rewriter
+from build.images.short_names import ShortNames, numbered
+from build.tools.shell import BuildError
+
+
+class Bundle:
+    """Modules joined into one, and those beside it.
+
+    Args: sources: {"pb_link.link": its source in bytes, ..}, of all modules of a program, without packages, but with
+    "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
+    functions users see: their names stay.
+
+    Raises: BuildError for what cannot be joined; it names file and line.
+    """
+
+    def __init__(self, sources, root, kept=()):
+        self.name = root
+        self._known = sources
+        self._modules = {}
+        self._kept = {root, *kept}
+        self._values = {}  # Origin of a constant: its value
+        self._objects = set()  # modules that are passed to functions
+        self._order = []
+        self._join(root, ())
+        self.joined = frozenset(self._order)
+        self._new_names = self._named()
+        trees = {name: self.module(name).tree for name in self._known}
+        self.short = ShortNames(trees, self._kept)
+        self._asked = set()  # names of attributes of objects
+        self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
+        self.unused = self._find_unused()
+        parts = {one: Rewriter(self, self.module(one), True).source().rstrip("\n") for one in self._order}
+        for one in self._objects:
+            parts[one] += "\n" + self._class_of(one)
+        self._parts = parts
+
+    def source(self):
+        """Returns the source of the joined module."""
+        return "\n".join(self._parts.values()) + "\n"
+
+    def where(self, place):
+        """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it.
+
+        Args: place: str, "pb_link/app_base.py:2310". Raises: BuildError.
+        """
+        file, _, line = place.rpartition(":")
+        joined = _file(self.name)
+        if file != joined or not line.isdecimal():
+            raise BuildError(f"{place}: give it as {joined}:LINE. The lines of other modules are those of the source.")
+        left = int(line)
+        for name, part in self._parts.items():
+            lines = part.count("\n") + 1
+            if 1 <= left <= lines:
+                return f"{_file(name)}:{left}{self.module(name).function_at(left)}"
+            left -= lines
+        raise BuildError(f"{place}: it has {int(line) - left} lines. Is the board's release another than this?")
+
+    def beside(self, name):
+        """Returns the source of the module of this name: one that is not joined, or what replaces a joined one."""
+        if name == self.name:
+            return self.source()
+        if name not in self.joined:
+            return Rewriter(self, self.module(name), False).source()
+        module = self.module(name)
+        taken, constants = [], []
+        for public in module.names:
+            origin = self.origin(module, public)
+            if public.startswith("_") or origin.name is None or origin == CONST:
+                continue
+            if origin in self.unused or origin.module != name and public not in module.passed_on:
+                continue
+            if self.is_constant(origin):
+                constants.append(f"{public} = {self.value(origin)!r}\n")
+            else:
+                new = self.new_name(origin)
+                taken.append(new if new == public else f"{new} as {public}")
+        return "".join([f"from {self.name} import {', '.join(taken)}\n" if taken else "", *constants])
+
+    def module(self, name):
+        if name not in self._modules:
+            self._modules[name] = Module(name, self._known[name], self._known)
+        return self._modules[name]
+
+    def origin(self, module, name):
+        """Returns the Origin of a name of a module, through all imports; None: it is not defined there."""
+        found = module.names.get(name)
+        while found is not None and found.name is not None and found.module in self._known and found != CONST:
+            before, found = found, self.module(found.module).names.get(found.name)
+            if found == before:
+                break
+            if found is None:
+                raise BuildError(f"{module.name} imports {before.name} of {before.module}, which has none")
+        return found
+
+    def new_name(self, origin):
+        """Returns the name in the joined module. Raises: BuildError."""
+        if origin.name is None and origin.module in self.joined:
+            self._objects.add(origin.module)
+            return _class_name(origin.module)
+        return self._new_names.get(origin, origin.name or origin.module)
+
+    def is_constant(self, origin):
+        return origin.module in self.joined and origin.name in self.module(origin.module).constants
+
+    def public_constants(self, module):
+        """Returns the names of constants that users may import from the joined module itself."""
+        return {name for name in module.constants if not name.startswith("_")} if module.name == self.name else set()
+
+    def value(self, origin):
+        """Returns the value of a constant. Raises: BuildError."""
+        if origin not in self._values:
+            module = self.module(origin.module)
+            node = _Folded(self, module).visit(module.constants[origin.name])
+            try:
+                self._values[origin] = eval(compile(ast.Expression(node), module.name, "eval"), {})
+            except Exception as error:
+                raise module.fault(node, f"the value of {origin.name} is not constant ({error})") from None
+        return self._values[origin]
+
+    def _join(self, name, path):
+        """Puts what a module imports into the order, and then itself."""
+        if name in path:
+            raise BuildError(f"{' -> '.join((*path, name))}: modules that import each other cannot be joined")
+        if name not in self._order:
+            for other in self.module(name).imports:
+                if other != CONST.module:
+                    self._join(other, (*path, name))
+            self._order.append(name)
+
+    def _named(self):
+        """Returns {Origin: name in the joined module} of all that joined modules define, and import of Python's."""
+        names, used = {}, self.public_constants(self.module(self.name))
+        for module in map(self.module, self._order):
+            for name in module.names:
+                origin = self.origin(module, name)
+                if origin in names or origin == CONST or self.is_constant(origin):
+                    continue
+                if origin.name is None and origin.module in self._known:
+                    continue
+                names[origin] = free = next(one for one in self._candidates(origin) if one not in used)
+                used.add(free)
+        return names
+
+    def _find_unused(self):
+        uses, used = {}, set()
+        for name in self._known:
+            rewriter = Rewriter(self, self.module(name), name in self.joined)
+            rewriter.source()
+            self._asked |= rewriter.asked
+            if name in self.joined:
+                uses.update(rewriter.uses)
+                used |= uses.pop(None)
+            else:
+                used = used.union(*rewriter.uses.values())
+        for one in self._objects:
+            module = self.module(one)
+            used |= {self.origin(module, name) for name in module.names if name in self._asked}
+        todo = [origin for origin in uses if origin in used or origin.module in self._kept]
+        reached = set(todo)
+        while todo:
+            new = uses[todo.pop()] & uses.keys() - reached
+            reached |= new
+            todo += new
+        return frozenset(uses.keys() - reached)
+
+    def _candidates(self, origin):
+        """Yields names for a definition, the best one first: a short one where no user sees it."""
+        name = origin.name or origin.module
+        if origin.module in self.joined - self._kept and self.module(origin.module).is_plain(name):
+            yield from numbered("_")
+        yield name
+        for number in itertools.count(2):
+            yield f"{name}_{number}"
+
+    def _class_of(self, name):
+        """Returns a class in the place of a module that is used as an object, with what may be asked of it."""
+        pairs = []
+        for one in self.module(name).names:
+            origin = self.origin(self.module(name), one)
+            if one in self._asked and origin.name is not None and not one.startswith("_"):
+                value = repr(self.value(origin)) if self.is_constant(origin) else self.new_name(origin)
+                pairs.append(f"{one} = {value}")
+        return f"class {_class_name(name)}: {'; '.join(pairs)}"
+
+
+class _Folded(ast.NodeTransformer):
+    """Puts the values of constants in the place of their names."""
+
+    def __init__(self, bundle, module):
+        self._bundle = bundle
+        self._module = module
+
+    def visit_Name(self, node):
+        origin = self._bundle.origin(self._module, node.id)
+        if origin is None or not self._bundle.is_constant(origin):
+            return node
+        return ast.copy_location(ast.Constant(self._bundle.value(origin)), node)
+
+
+def _file(name):
+    return f"{name.replace('.', '/')}.py"
+
+
+def _class_name(module):
+    return f"_{module.replace('.', '_')}"

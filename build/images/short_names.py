@@ -1,0 +1,92 @@
+"""Which names of the device code may be written shorter in a joined program, and shared by several things.
+
+A board keeps each different name once, and room for as many again: several KB for all names of a program. A name that
+is seen by one class alone can be the same as one that is seen by another class alone. So private attributes and methods
+are called `_a`, `_b`, .. in each class, and arguments `a`, `b`, .. in each function, where nothing else sees them.
+"""
+
+import ast
+import itertools
+import string
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def numbered(prefix):
+    """Yields prefix + "a", .., prefix + "z", prefix + "aa", .."""
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_lowercase, repeat=length):
+            yield prefix + "".join(letters)
+
+
+class ShortNames:
+    """`attributes`: {private name: short name}, for a whole program.
+
+    Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
+    users, or whose functions they call: these keep their names.
+    """
+
+    def __init__(self, trees, kept):
+        self._kept = kept
+        self._keywords = set()  # names of arguments that some call gives
+        families = {}  # class name: the set of names of its family, shared by its base classes
+        owners = {}  # private name: class names
+        self._texts = set()
+        for module, tree in trees.items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call):
+                    self._keywords |= {one.arg for one in node.keywords}
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    self._texts.add(node.value)
+                elif isinstance(node, ast.ClassDef):
+                    self._look_at(node, module, families, owners)
+        self.attributes = self._coloured(families, owners)
+
+    def _look_at(self, node, module, families, owners):
+        family = families.setdefault(node.name, {node.name})
+        for base in node.bases:
+            name = base.attr if isinstance(base, ast.Attribute) else base.id
+            family |= families.get(name, {name})
+            for one in family:
+                families[one] = family
+        for name in _private_names_of(node):
+            owners.setdefault(name, set()).add(None if module in self._kept else node.name)
+
+    def _coloured(self, families, owners):
+        """Gives each name the first short one that no other name of a class with it has."""
+        taken = {}  # class name: short names
+        found = {}
+        for name in sorted(owners, key=lambda name: (-len(owners[name]), name)):
+            if None in owners[name] or name in self._texts:
+                continue
+            classes = set().union(*(families[one] for one in owners[name]))
+            used = set().union(*(taken.get(one, set()) for one in classes))
+            found[name] = next(short for short in numbered("_") if short not in used and short not in owners)
+            for one in classes:
+                taken.setdefault(one, set()).add(found[name])
+        return found
+
+    def arguments(self, module, node):
+        """Returns {argument: short name} of a function of the module."""
+        if module in self._kept:
+            return {}
+        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        used |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)} | self._keywords
+        short = (name for name in numbered("") if name not in used)
+        named = [one.arg for one in every if one.arg != "self" and one.arg not in self._keywords]
+        return {name: next(short) for name in named if len(name) > 1}
+
+
+def _private_names_of(node):
+    """Returns the private names that a class defines, or asks its own objects for."""
+    found = set()
+    for one in ast.walk(node):
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self":
+            found.add(one.attr)
+    for one in node.body:
+        if isinstance(one, _DEFINITIONS):
+            found.add(one.name)
+        elif isinstance(one, ast.Assign):
+            found |= {name.id for target in one.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for name in found if name.startswith("_") and not name.startswith("__")}

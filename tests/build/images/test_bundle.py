@@ -1,0 +1,194 @@
+"""Modules joined into one: what a program does stays the same."""
+
+import subprocess
+import sys
+
+import pytest
+
+from build.images import firmware
+from build.images.bundle import Bundle
+from build.install import client_package
+from build.tools.shell import BuildError
+
+CONST = b"def const(value):\n    return value\n"
+LATE = b"from protocol import const\nTWICE = const(len(()))\nLONGEST = const(x)\n"
+LIMITS = b"from protocol import const\n\nLONGEST = const(5)\nTWICE = const(2 * LONGEST)\nNAME = 'x' * LONGEST\n"
+SHAPES = b'''"""Two shapes."""
+
+from math import pi
+
+from protocol import const, limits
+from protocol.limits import TWICE as MORE
+
+_SIDES = const(4)
+
+
+class Shape:
+    _scale = 1
+
+    def __init__(self, side, name="shape"):
+        self._side, self.name = side, name
+
+    def area(self):
+        return self._scale * self._squared(self._side)
+
+    def _squared(self, number):
+        return number * number
+
+
+class Circle(Shape):
+    _factor = pi
+
+    def area(self):
+        return self._factor * self._squared(self._side)
+
+
+def size_of(shape, more=MORE):
+    area = [side for side in range(_SIDES)]
+    return shape.area() + more + len(area) + limits.LONGEST
+
+
+def nobody_asks():
+    return 1
+'''
+PROGRAM = b'''import sys
+
+from lib.shapes import Circle, Shape, size_of
+from protocol import const, limits as bounds
+
+try:
+    from micropython import nothing
+except ImportError:  # CPython
+    nothing = "for CPython"
+
+SIDES = 7  # another than that of shapes
+
+
+def sizes(module=bounds):
+    from lib import later
+    from lib.shapes import size_of as also
+
+    shape = Shape(3, name="square")
+    return [size_of(shape), also(Circle(1), more=0), later.twice(shape), module.TWICE, bounds.LONGEST, SIDES]
+'''
+LATER = b'''from lib import shapes
+from lib.shapes import size_of as measured
+from protocol.limits import TWICE
+
+
+def twice(shape, times=2):
+    return times * measured(shape) + TWICE, isinstance(shape, shapes.Shape)
+'''
+SOURCES = {
+    "protocol": CONST, "protocol.limits": LIMITS, "lib.shapes": SHAPES, "lib.main": PROGRAM, "lib.later": LATER,
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(sources, code) executes code where the modules {name: source} can be imported. Returns what it prints."""
+    (tmp_path / "micropython.py").write_text("nothing = 'for MicroPython'\ndef const(value):\n    return value\n")
+
+    def run_code(sources, code):
+        for name, source in sources.items():
+            path = tmp_path / f"{name.replace('.', '/')}{'/__init__' if name == 'protocol' else ''}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(source if isinstance(source, bytes) else source.encode())
+        return subprocess.check_output([sys.executable, "-B", "-c", code], cwd=tmp_path, text=True)
+
+    return run_code
+
+
+def joined():
+    bundle = Bundle(SOURCES, "lib.main")
+    return bundle, {"protocol": CONST, **{name: bundle.beside(name) for name in SOURCES if name != "protocol"}}
+
+
+def test_joined_program_computes_what_its_modules_do(run):
+    code = "from lib.main import sizes; print(sizes())"
+    wanted = run(SOURCES, code)
+    bundle, sources = joined()
+    assert bundle.joined == {"lib.main", "lib.shapes", "protocol.limits"}
+    assert run(sources, code) == wanted
+
+
+def test_part_for_micropython_is_left(run):
+    _, sources = joined()
+    assert run(sources, "from lib.main import nothing; print(nothing)") == "for MicroPython\n"
+    assert "for CPython" not in sources["lib.main"]
+
+
+def test_constants_and_what_nobody_asks_for_are_left_out(run):
+    bundle, sources = joined()
+    code = "import lib.main as main; print({'LONGEST', 'TWICE', '_SIDES', 'NAME', 'SIDES'} & set(vars(main)))"
+    assert run(sources, code) == "{'SIDES'}\n"  # the program's own: users may import it
+    assert "nobody_asks" not in sources["lib.main"] and "_squared" not in sources["lib.main"]
+    assert {origin.name for origin in bundle.unused} == {"nobody_asks"}
+
+
+def test_modules_in_the_place_of_joined_ones_have_their_names(run):
+    _, sources = joined()
+    code = (
+        "from lib import main, shapes\nfrom protocol import limits\n"
+        "print(shapes.size_of(shapes.Circle(0)), limits.LONGEST, limits.TWICE, limits.NAME)\n"
+        "print(hasattr(shapes, 'nobody_asks'), shapes.Shape.__module__, shapes.size_of.__module__)"
+    )
+    assert run(sources, code) == "19.0 5 10 xxxxx\nFalse lib.main lib.main\n"
+
+
+def test_line_of_the_joined_module_leads_to_its_source():
+    bundle, sources = joined()
+    number = sources["lib.main"].split("\n").index("        return a * a") + 1
+    source = SHAPES.decode().split("\n").index("        return number * number") + 1
+    assert bundle.where(f"lib/main.py:{number}") == f"lib/shapes.py:{source} in Shape._squared"
+    for place in ("lib/other.py:1", "lib/main.py:9999", "lib/main.py", "lib/main.py:x"):
+        with pytest.raises(BuildError):
+            bundle.where(place)
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"lib.shapes": b"from lib.main import sizes\n"}, "modules that import each other"),
+        ({"lib.shapes": SHAPES + b"\nfor one in range(3):\n    pass\n"}, "line 39: a module that is joined has only"),
+        ({"lib.shapes": SHAPES + b"\ndef f():\n    global pi\n"}, "line 40: `global`"),
+        ({"lib.shapes": b"from lib import *\n"}, "line 1: name what is imported"),
+        ({"lib.shapes": b"import lib.later\n"}, "line 1: write `from lib.later import"),
+        ({"lib.main": b"from lib.shapes import absent\n"}, "lib.main imports absent of lib.shapes"),
+        ({"protocol.limits": LATE}, "LONGEST is not"),
+        ({"lib.main": PROGRAM + b"\ndef f(also):\n    pass\n"}, "a function imports what has the same name"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_joined_is_refused_with_its_line(change, what):
+    with pytest.raises(BuildError, match="(?s).*" + what.replace("(", "\\(")):
+        Bundle({**SOURCES, **change}, "lib.main")
+
+
+@pytest.mark.parametrize("program", ["client", "bridge"])
+def test_device_programs_are_joined_the_same_way_each_time(program):
+    def made():
+        if program == "client":
+            return client_package.bundle()
+        return firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
+
+    assert made().source() == made().source()
+    assert len(made().joined) > 10
+
+
+def test_joined_client_is_what_a_program_in_micropython_imports(tmp_path, micropython64):
+    """The exceptions that programs catch are those that the link raises; what is loaded when needed is not joined."""
+    files = client_package.files()
+    firmware.joined(tmp_path, files, client_package.bundle())
+    code = (
+        "import sys\n"
+        "from pb_link.app_base import AppBase\n"
+        "assert 'pb_link.link' not in sys.modules and 'pb_link.runner' not in sys.modules\n"
+        "from pb_link.link import Link\n"
+        "from protocol.errors import LinkDown\n"
+        "assert issubclass(LinkDown, Exception) and LinkDown.__name__ == 'LinkDown'\n"
+        "from pb_link import selftest, runner, settings, start, reasons, failures\n"
+        "from i2c_devices.ports import TargetPort, PORTS\n"
+        "print(AppBase.write, TargetPort)\n"
+    )
+    shown = subprocess.check_output([micropython64, "-c", code], cwd=tmp_path, text=True)
+    assert "TargetPort" in shown

@@ -1,0 +1,57 @@
+"""Private names are shortened, and two that may meet in one object stay two."""
+
+import ast
+import itertools
+
+from build.images.short_names import ShortNames, numbered
+
+SOURCE = """
+class Base:
+    _limit = 1
+    def __init__(self):
+        self._first = self._second = 0
+    def _step(self):
+        pass
+class Derived(Base):
+    def _own(self):
+        self._third = self.public = self.__class__
+class Alone:
+    def __init__(self, queue):
+        self._other = self._named = 0
+        queue._io_queue = getattr(self, "_named")
+def function(first, longer, third=3, *, exact=False):
+    return first + longer + a
+function(1, 2, third=4)
+"""
+
+
+def short(kept=()):
+    return ShortNames({"lib.one": ast.parse(SOURCE)}, kept)
+
+
+def test_names_of_one_object_stay_different():
+    names = short().attributes
+    family = ["_limit", "_first", "_second", "_step", "_own", "_third"]
+    assert len({names[name] for name in family}) == len(family)
+    assert names["_other"] in {names[name] for name in family}  # of another class: shared
+
+
+def test_names_of_others_and_names_in_texts_stay():
+    assert not {"_io_queue", "_named", "public", "__init__", "__class__"} & set(short().attributes)
+
+
+def test_names_of_modules_that_users_see_stay():
+    assert short({"lib.one"}).attributes == {}
+
+
+def test_arguments_are_short_unless_a_call_names_them():
+    node = next(node for node in ast.walk(ast.parse(SOURCE)) if getattr(node, "name", "") == "function")
+    found = short().arguments("lib.one", node)
+    assert set(found) == {"first", "longer", "exact"} and len(set(found.values())) == 3
+    assert "a" not in found.values()  # which the function uses as another name
+    assert short({"lib.one"}).arguments("lib.one", node) == {}
+
+
+def test_names_are_numbered_by_letters():
+    names = list(itertools.islice(numbered("_"), 28))
+    assert names[:2] + names[-3:] == ["_a", "_b", "_z", "_aa", "_ab"]
