@@ -46,7 +46,7 @@ class Bundle:
         self.joined = frozenset(self._order)
         self._new_names = self._named()
         trees = {name: self.module(name).tree for name in self._known}
-        self.short = ShortNames(trees, self._kept)
+        self.short = ShortNames(trees, self._kept, self.joined)
         self._asked = set()  # names of attributes of objects
         self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
         self.unused = self._find_unused()

@@ -1,13 +1,20 @@
 """Which names of the device code may be written shorter in a joined program, and shared by several things.
 
 A board keeps each different name once, and room for as many again: several KB for all names of a program. A name that
-is seen by one class alone can be the same as one that is seen by another class alone. So private attributes and methods
-are called `_a`, `_b`, .. in each class, and arguments `a`, `b`, .. in each function, where nothing else sees them.
+is seen by one class alone can be the same as one that is seen by another class alone. So attributes and methods are
+called `_a`, `_b`, .. in each class, and arguments `a`, `b`, .. in each function, where nothing else sees them: neither
+users, nor objects that are made by MicroPython and have the same name.
 """
 
 import ast
 import itertools
 import string
+
+# Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
+TAKEN = frozenset((
+    "accept append buffer channel clear close count create_task device digest disconnect end feed fill ioctl memory "
+    "next open poll put read release reset restart run send set sleep slot start state status strip update wait wake write"
+).split())  # fmt: skip
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -20,14 +27,16 @@ def numbered(prefix):
 
 
 class ShortNames:
-    """`attributes`: {private name: short name}, for a whole program.
+    """`attributes`: {name: short name}, for a whole program.
 
     Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
-    users, or whose functions they call: these keep their names.
+    users, or whose functions they call: these keep their names; joined: names of the joined modules: public names of
+    others stay.
     """
 
-    def __init__(self, trees, kept):
+    def __init__(self, trees, kept, joined):
         self._kept = kept
+        self._joined = joined
         self._keywords = set()  # names of arguments that some call gives
         families = {}  # class name: the set of names of its family, shared by its base classes
         owners = {}  # private name: class names
@@ -37,7 +46,7 @@ class ShortNames:
                 if isinstance(node, ast.Call):
                     self._keywords |= {one.arg for one in node.keywords}
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    self._texts.add(node.value)
+                    self._texts.update(node.value.split())
                 elif isinstance(node, ast.ClassDef):
                     self._look_at(node, module, families, owners)
         self.attributes = self._coloured(families, owners)
@@ -49,8 +58,9 @@ class ShortNames:
             family |= families.get(name, {name})
             for one in family:
                 families[one] = family
-        for name in _private_names_of(node):
-            owners.setdefault(name, set()).add(None if module in self._kept else node.name)
+        for name in _names_of(node):
+            seen = module in self._kept or not name.startswith("_") and (module not in self._joined or name in TAKEN)
+            owners.setdefault(name, set()).add(None if seen else node.name)
 
     def _coloured(self, families, owners):
         """Gives each name the first short one that no other name of a class with it has."""
@@ -78,15 +88,16 @@ class ShortNames:
         return {name: next(short) for name in named if len(name) > 1}
 
 
-def _private_names_of(node):
-    """Returns the private names that a class defines, or asks its own objects for."""
+def _names_of(node):
+    """Returns the names that a class defines, and the private ones that it asks its own objects for."""
     found = set()
     for one in ast.walk(node):
         if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self":
-            found.add(one.attr)
+            if one.attr.startswith("_") or isinstance(one.ctx, ast.Store):
+                found.add(one.attr)
     for one in node.body:
         if isinstance(one, _DEFINITIONS):
             found.add(one.name)
         elif isinstance(one, ast.Assign):
             found |= {name.id for target in one.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
-    return {name for name in found if name.startswith("_") and not name.startswith("__")}
+    return {name for name in found if not name.startswith("__")}

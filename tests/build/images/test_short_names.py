@@ -2,8 +2,12 @@
 
 import ast
 import itertools
+import re
+from pathlib import Path
 
-from build.images.short_names import ShortNames, numbered
+from build.images import firmware
+from build.images.short_names import TAKEN, ShortNames, numbered
+from build.install import client_package
 
 SOURCE = """
 class Base:
@@ -17,7 +21,7 @@ class Derived(Base):
         self._third = self.public = self.__class__
 class Alone:
     def __init__(self, queue):
-        self._other = self._named = 0
+        self._other = self._named = self.write = 0
         queue._io_queue = getattr(self, "_named")
 def function(first, longer, third=3, *, exact=False):
     return first + longer + a
@@ -25,8 +29,8 @@ function(1, 2, third=4)
 """
 
 
-def short(kept=()):
-    return ShortNames({"lib.one": ast.parse(SOURCE)}, kept)
+def short(kept=(), joined=("lib.one",)):
+    return ShortNames({"lib.one": ast.parse(SOURCE)}, kept, joined)
 
 
 def test_names_of_one_object_stay_different():
@@ -37,7 +41,25 @@ def test_names_of_one_object_stay_different():
 
 
 def test_names_of_others_and_names_in_texts_stay():
-    assert not {"_io_queue", "_named", "public", "__init__", "__class__"} & set(short().attributes)
+    assert not {"_io_queue", "_named", "write", "__init__", "__class__"} & set(short().attributes)
+
+
+def test_public_names_of_modules_that_are_not_joined_stay():
+    assert "public" in short().attributes and "public" not in short(joined=()).attributes
+
+
+def test_no_object_of_micropython_has_a_name_that_is_shortened(micropython_source):
+    theirs = set()
+    source = Path(micropython_source)
+    for path in source.rglob("*.[ch]"):
+        theirs.update(re.findall(r"MP_QSTR_(\w+)", path.read_text(errors="replace")))
+    for path in (source / "extmod" / "asyncio").glob("*.py"):
+        theirs |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    bridge = firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
+    for bundle in (client_package.bundle(), bridge):
+        public = {name for name in bundle.short.attributes if not name.startswith("_")}
+        assert len(public) > 20 and not theirs & public
+    assert TAKEN <= theirs
 
 
 def test_names_of_modules_that_users_see_stay():
