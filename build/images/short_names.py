@@ -13,7 +13,8 @@ import string
 # Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
 TAKEN = frozenset((
     "accept append buffer channel clear close count create_task device digest disconnect end feed fill ioctl memory "
-    "next open poll put read release reset restart run send set sleep slot start state status strip update wait wake write"
+    "next open poll put read release reset restart run send set sleep slot start state status strip update wait wake "
+    "write"
 ).split())  # fmt: skip
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

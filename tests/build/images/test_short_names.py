@@ -58,7 +58,7 @@ def test_no_object_of_micropython_has_a_name_that_is_shortened(micropython_sourc
     bridge = firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
     for bundle in (client_package.bundle(), bridge):
         public = {name for name in bundle.short.attributes if not name.startswith("_")}
-        assert len(public) > 20 and not theirs & public
+        assert len(public) > 10 and not theirs & public
     assert TAKEN <= theirs
 
 
