@@ -10,6 +10,7 @@ each as its source has it, line by line (bundle_source.py). What differs:
 - Imports from one another are left out. A name that two modules define gets a number.
 - A constant, `NAME = const(..)`, is left out: its value stands where it is used.
 - What nothing in the program uses is left out, and names that no user sees are short (short_names.py).
+- The names that are used most come first (name_order.py).
 - Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
 
 A module that functions import when they need it is not joined. It imports from the joined module. In the place of each
@@ -20,6 +21,7 @@ import ast
 import itertools
 
 from build.images.bundle_source import CONST, Module, Rewriter
+from build.images.name_order import never_executed
 from build.images.short_names import ShortNames, numbered
 from build.tools.shell import BuildError
 
@@ -54,10 +56,11 @@ class Bundle:
         for one in self._objects:
             parts[one] += "\n" + self._class_of(one)
         self._parts = parts
+        self._first_line = never_executed("\n".join(parts.values()))
 
     def source(self):
         """Returns the source of the joined module."""
-        return "\n".join(self._parts.values()) + "\n"
+        return "\n".join((self._first_line, *self._parts.values())) + "\n"
 
     def where(self, place):
         """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it.
@@ -68,13 +71,13 @@ class Bundle:
         joined = _file(self.name)
         if file != joined or not line.isdecimal():
             raise BuildError(f"{place}: give it as {joined}:LINE. The lines of other modules are those of the source.")
-        left = int(line)
+        left = int(line) - 1  # without the first line
         for name, part in self._parts.items():
             lines = part.count("\n") + 1
             if 1 <= left <= lines:
                 return f"{_file(name)}:{left}{self.module(name).function_at(left)}"
             left -= lines
-        raise BuildError(f"{place}: it has {int(line) - left} lines. Is the board's release another than this?")
+        raise BuildError(f"{place}: it has {int(line) - left + 1} lines. Is the board's release another than this?")
 
     def beside(self, name):
         """Returns the source of the module of this name: one that is not joined, or what replaces a joined one."""

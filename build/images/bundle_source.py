@@ -302,7 +302,7 @@ class Rewriter:
             self._visit(part, local)
         named = (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg)
         body = node.body if isinstance(node.body, list) else [node.body]
-        short = self._bundle.short.arguments(self._module.name, node) if self._joined else {}
+        short = self._bundle.short.arguments(self._module.name, node, set(local.values())) if self._joined else {}
         for one in filter(None, named):
             line, at = one.lineno - 1, one.col_offset
             self._edit(line, at, line, at + len(one.arg), short.get(one.arg, one.arg))

@@ -77,12 +77,13 @@ class ShortNames:
                 taken.setdefault(one, set()).add(found[name])
         return found
 
-    def arguments(self, module, node):
-        """Returns {argument: short name} of a function of the module."""
+    def arguments(self, module, node, taken=frozenset()):
+        """Returns {argument: short name} of a function of the module. taken: new names that the functions around it
+        define."""
         if module in self._kept:
             return {}
         every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        used = taken | {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
         used |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)} | self._keywords
         short = (name for name in numbered("") if name not in used)
         named = [one.arg for one in every if one.arg != "self" and one.arg not in self._keywords]

@@ -48,12 +48,16 @@ def size_of(shape, more=MORE):
     return shape.area() + more + len(area) + limits.LONGEST
 
 
+def times(factor):
+    return lambda number: factor * number
+
+
 def nobody_asks():
     return 1
 '''
 PROGRAM = b'''import sys
 
-from lib.shapes import Circle, Shape, size_of
+from lib.shapes import Circle, Shape, size_of, times
 from protocol import const, limits as bounds
 
 try:
@@ -69,7 +73,8 @@ def sizes(module=bounds):
     from lib.shapes import size_of as also
 
     shape = Shape(3, name="square")
-    return [size_of(shape), also(Circle(1), more=0), later.twice(shape), module.TWICE, bounds.LONGEST, SIDES]
+    sizes = [size_of(shape), also(Circle(1), more=0), later.twice(shape)]
+    return sizes, module.TWICE, bounds.LONGEST, SIDES, times(3)(5)
 '''
 LATER = b'''from lib import shapes
 from lib.shapes import size_of as measured
@@ -138,7 +143,7 @@ def test_modules_in_the_place_of_joined_ones_have_their_names(run):
 
 def test_line_of_the_joined_module_leads_to_its_source():
     bundle, sources = joined()
-    number = sources["lib.main"].split("\n").index("        return a * a") + 1
+    number = sources["lib.main"].split("\n").index("        return a * a") + 1  # Shape._squared
     source = SHAPES.decode().split("\n").index("        return number * number") + 1
     assert bundle.where(f"lib/main.py:{number}") == f"lib/shapes.py:{source} in Shape._squared"
     for place in ("lib/other.py:1", "lib/main.py:9999", "lib/main.py", "lib/main.py:x"):
@@ -150,8 +155,8 @@ def test_line_of_the_joined_module_leads_to_its_source():
     "change, what",
     [
         ({"lib.shapes": b"from lib.main import sizes\n"}, "modules that import each other"),
-        ({"lib.shapes": SHAPES + b"\nfor one in range(3):\n    pass\n"}, "line 39: a module that is joined has only"),
-        ({"lib.shapes": SHAPES + b"\ndef f():\n    global pi\n"}, "line 40: `global`"),
+        ({"lib.shapes": SHAPES + b"\nfor one in range(3):\n    pass\n"}, "line 43: a module that is joined has only"),
+        ({"lib.shapes": SHAPES + b"\ndef f():\n    global pi\n"}, "line 44: `global`"),
         ({"lib.shapes": b"from lib import *\n"}, "line 1: name what is imported"),
         ({"lib.shapes": b"import lib.later\n"}, "line 1: write `from lib.later import"),
         ({"lib.main": b"from lib.shapes import absent\n"}, "lib.main imports absent of lib.shapes"),
@@ -172,6 +177,7 @@ def test_device_programs_are_joined_the_same_way_each_time(program):
         return firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
 
     assert made().source() == made().source()
+    assert made().source().startswith("if not len: from sys import self, ")
     assert len(made().joined) > 10
 
 
