@@ -24,7 +24,10 @@ TIMEOUT_MS = 1000
 
 
 class OldClient:
-    """The client between two starts. `deaf`: it never sees an acknowledgement."""
+    """The client between two starts. `deaf`: it never sees an acknowledgement.
+
+    As a real one it connects again when it is cut off, which also comes of a machine that is slow for TIMEOUT_MS.
+    """
 
     def __init__(self, port, client_id="old"):
         self.port = port
@@ -38,9 +41,12 @@ class OldClient:
         self._task = None
 
     async def connect(self):
+        await self._open()
+        self._task = asyncio.create_task(self._run())
+
+    async def _open(self):
         self._reader, self._writer = await open_stream(self.port)
         self._writer.write(f"{self.client_id}\n".encode())
-        self._task = asyncio.create_task(self._run())
         for data in self._pending.values():
             self._writer.write(data)
 
@@ -63,6 +69,13 @@ class OldClient:
         await until(lambda: not self._pending, "the acknowledgements")
 
     async def _run(self):
+        while True:
+            await self._exchange()
+            await asyncio.sleep(TIMEOUT_MS / 4000)
+            with contextlib.suppress(OSError):
+                await self._open()
+
+    async def _exchange(self):
         ticking = asyncio.create_task(self._tick())
         with contextlib.suppress(OSError):
             try:
