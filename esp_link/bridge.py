@@ -9,12 +9,10 @@ An exception in any task, or a task that hangs, ends `run`, and main.py resets
 the chip. Nothing is lost by it.
 """
 
-import asyncio
-
 from esp_link.uplink import Uplink
 from i2c_devices.mailbox_controller import LOST, NEW_EPOCH, USED, MailboxController
 from primitives.countdowns import Countdowns
-from primitives.platform import Flag, sleep_ms
+from primitives.platform import Flag, core, sleep_ms
 from protocol import const, control, mailbox
 
 # The mailbox is looked at this often when nothing asks for it: a beat for the
@@ -89,7 +87,8 @@ class Bridge:
     syn: Pin, input: a falling edge asks to look at the mailbox.
     ack: Pin, output, idle high: pulsed low when the mailbox has been used.
     join: coroutine function (ssid, password, leave) -> int: esp_link.wifi.join of the chip's station.
-    connect: coroutine function (host, port) -> socket: esp_link.tcp.connect, or its like.
+    connect: coroutine function (host, port) -> socket: esp_link.tcp.connect, or its like. `join` and this may raise
+        MemoryError when called, since they may load a module: as any other exception, it ends `run`.
     urandom: os.urandom, or its like.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.
@@ -138,14 +137,14 @@ class Bridge:
                 if tasks[i].done():
                     try:
                         await tasks.pop(i)  # raises what it ended with
-                    except asyncio.CancelledError:
+                    except core.CancelledError:
                         pass
                 else:
                     i += 1
 
     def _start(self, coroutine):
         """Run the coroutine as a task whose exception ends the bridge. Returns the task."""
-        task = asyncio.create_task(coroutine)
+        task = core.create_task(coroutine)
         self._tasks.append(task)
         return task
 

@@ -1,77 +1,85 @@
-"""The ESP8266's program: names the hardware, runs the bridge, resets the chip
-when it ends. Pins: docs/hardware.md, GPIO numbers.
+"""The ESP8266's program: runs the bridge, and resets the chip when it ends.
+
+What only starting, joining a network or connecting needs is loaded for that, and is out of memory afterwards.
 """
 
-import asyncio
-import gc
-import os
 import sys
-import time
 
-import esp
 import machine
-import network
 
-from esp_link.bridge import Bridge
-from esp_link.tcp import connect
-from esp_link.wifi import join
-from protocol import const
 
-_SCL = const(0)  # boot strap: must be high when reset is released
-_SDA = const(2)  # boot strap as well
-_SYN = const(5)
-_ACK = const(4)
-_CLOCK_HZ = const(400000)
-_ASKED_POLLS = const(10)
-_ASKED_POLL_MS = const(10)
+def forget():
+    """Take out of memory what only importing needs: the packages, asyncio's own names, and the table of modules.
+
+    Functions keep the names of their own module. So a module stays as long as a function of it is used, and `import`
+    does not find it any more: what is loaded later gets from here what it shares with the rest.
+    """
+    modules = sys.modules
+    for name in tuple(modules):
+        if name.split(".")[0] in ("asyncio", "esp_link", "i2c_devices", "primitives", "protocol"):
+            del modules[name]
+    others = dict(modules)
+    modules.clear()  # gives back the table, which does not become smaller otherwise
+    modules.update(others)
+
+
+# Now already: MicroPython holds the package whose module is being imported, and it would hold all that comes below it.
+forget()
+
+from asyncio import run  # noqa: E402
+
+from primitives.platform import sleep_ms, writable  # noqa: E402
 
 
 def mem_free():
+    import gc
+
     gc.collect()
     return gc.mem_free()
 
 
-def make_bridge():
-    esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
-    network.WLAN(network.AP_IF).active(False)
-    wlan = network.WLAN(network.STA_IF)
-    wlan.active(True)
-    i2c = machine.SoftI2C(scl=machine.Pin(_SCL), sda=machine.Pin(_SDA), freq=_CLOCK_HZ)
-    watchdog = machine.WDT()
-    # Pulled up: with the wire off, or the client's pin not set yet, nobody asks for a self test.
-    syn = machine.Pin(_SYN, machine.Pin.IN, machine.Pin.PULL_UP)
-    for _ in range(_ASKED_POLLS):
-        if syn():
-            break  # low by noise, or by a client that has something to say
-        time.sleep_ms(_ASKED_POLL_MS)
-    else:
-        # These cost heap, so only when asked.
-        from esp_link.selftest import run
-        from i2c_devices.memory_controller import MemoryController
-        from protocol.mailbox import ADDRESS, ADDRESS_BITS
+def start():
+    """Returns the bridge."""
+    from esp_link.start import make_bridge
 
-        memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
-        run(time, machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
-    print("esp_link: up, release 0.2.0")
-    return Bridge(
-        i2c,
-        syn,
-        machine.Pin(_ACK, machine.Pin.OUT, value=1),
-        lambda *wanted: join(wlan, network.STAT_IDLE, network.STAT_CONNECTING, *wanted),
-        connect,
-        os.urandom,
-        mem_free,
-        watchdog.feed,
-    )
+    bridge = make_bridge(join, connect, mem_free)
+    forget()
+    mem_free()  # what importing has left
+    return bridge
 
 
-gc.collect()  # what importing has left
-try:
-    # Made in a function of its own, whose frame is on the heap no more while the bridge runs.
-    asyncio.run(make_bridge().run())
-except Exception as error:  # whatever it is, the remedy is the same
+def join(*wanted):
+    """Returns the coroutine esp_link.wifi.join, whose module is in memory until it ends. As those below."""
+    import network
+
+    from esp_link.wifi import join
+
+    forget()
+    return join(sleep_ms, network.WLAN(network.STA_IF), network.STAT_IDLE, network.STAT_CONNECTING, *wanted)
+
+
+def connect(host, port):
+    def resolve(name):
+        from esp_link.names import resolve
+
+        forget()
+        return resolve(name, sleep_ms)
+
+    from esp_link.tcp import connect
+
+    forget()
+    return connect(host, port, resolve, writable)
+
+
+def show(error):
     try:
         sys.print_exception(error)
     except MemoryError:
         pass  # there may be none left to print with
+
+
+try:
+    run(start().run())
+except Exception as error:  # whatever it is, the remedy is the same
+    show(error)
 machine.reset()

@@ -1,15 +1,12 @@
 """Asks the name server for the address of a host: RFC 1035, one question over UDP, without blocking.
 
-Loaded by `tcp.connect` when it is given a name. MicroPython's getaddrinfo waits up to 7 s for an answer, in which
+Loaded by main.py when `tcp.connect` is given a name. MicroPython's getaddrinfo waits up to 7 s for an answer, in which
 nothing else runs, and the watchdog resets the ESP8266 after 1.6 to 3.2 s. A forged address is no danger to the session.
 """
 
 import os
 import socket
-import sys
 
-import esp_link
-from primitives.platform import sleep_ms
 from protocol import const
 
 _PORT = const(53)
@@ -25,11 +22,10 @@ _W_NO_NAME_SERVER = const(3)
 _W_NO_HOST = const(4)
 
 
-async def resolve(name):
-    """The IPv4 address of a host, str. Raises: OSError with a code and words."""
+async def resolve(name, sleep_ms):
+    """The IPv4 address of a host, str. Raises: OSError with a code and words. sleep_ms: that of primitives.platform."""
     import network  # here, since only boards have it
 
-    _forget()
     query = encode_query(os.urandom(2), name)
     server = network.WLAN(network.STA_IF).ifconfig()[3]
     if server == "0.0.0.0":
@@ -48,13 +44,6 @@ async def resolve(name):
     finally:
         sock.close()
     raise OSError(_W_NO_NAME_SERVER, "no name server answers")
-
-
-def _forget():
-    """Take this module out of memory, when it has done its work: it is 1.1 KB of heap, and is loaded again."""
-    sys.modules.pop(__name__, None)
-    if hasattr(esp_link, "names"):
-        del esp_link.names
 
 
 def encode_query(number, name):

@@ -5,10 +5,9 @@ for the socket to become readable; when the send buffer is full, another one
 is started and waits for room; `tick` does keepalives and time-outs.
 """
 
-import asyncio
+import socket
 
-from esp_link.tcp import no_delay
-from primitives.platform import Flag, readable, sleep_ms, writable
+from primitives.platform import Flag, core, readable, sleep_ms, writable
 from protocol import const
 from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
 
@@ -71,12 +70,12 @@ class Uplink:
 
     async def open(self, host, port):
         """Open a connection. Raises OSError."""
-        self._connecting = task = asyncio.current_task()
+        self._connecting = task = core.current_task()
         self._times.start(_T_SILENCE, _CONNECT_MS)
         self._ended.clear()  # here, not in `serve`: `end` may come while the connection opens
         try:
             self._socket = await self._connect(host, port)
-        except asyncio.CancelledError:
+        except core.CancelledError:
             if self._connecting is task:
                 raise  # not by `tick`
             raise OSError(_W_NO_ANSWER, "the server does not answer")
@@ -208,3 +207,17 @@ class Uplink:
             if self.writing and left - len(self.writing) < _SEGMENT:
                 pause_ms = min(4 * pause_ms, _ROOM_LAST_MS)
         self._wake()
+
+
+def no_delay(sock, on):
+    """Let what is written from now on leave at once (on), or when all is acknowledged or a segment is full.
+
+    Where that is refused it is as before: slower, and not wrong.
+    """
+    try:
+        # On a socket whose connection has failed setsockopt crashes the chip. `send` raises then, and between the two
+        # there is no jump and no return, at which lwIP might run.
+        sock.send(b"")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
+    except (OSError, AttributeError):
+        pass  # broken or full, which the write will tell; or a firmware without the option

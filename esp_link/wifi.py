@@ -1,10 +1,9 @@
-"""Wi-Fi: joins the stored network first, then the configured one. Functions: a class costs the bridge heap.
+"""Wi-Fi: joins the stored network first, then the configured one. Loaded by main.py for that.
 
 The chip stores one network: that of the last `connect` with credentials, even if they are wrong. So there is no way
 back from the configured network to the one that was stored before (ports/esp8266/network_wlan.c).
 """
 
-from primitives.platform import sleep_ms
 from protocol import const
 
 # One attempt to join, and how often it is looked at.
@@ -16,10 +15,11 @@ _IDLE_MS = const(1000)
 _SSID_BYTES = const(32)
 
 
-async def join(wlan, idle, joining, ssid, password, leave):
+async def join(sleep_ms, wlan, idle, joining, ssid, password, leave):
     """Try the stored credentials, then ssid and password unless ssid is empty.
 
     Args:
+    sleep_ms: primitives.platform.sleep_ms.
     wlan: network.WLAN(STA_IF), active.
     idle, joining: the values of wlan.status() before and during an attempt;
         any other than these, without a connection, is a failure.
@@ -35,13 +35,13 @@ async def join(wlan, idle, joining, ssid, password, leave):
     else:
         if wlan.status() != joining:  # the chip tries by itself after boot
             _connect(wlan)
-        outcome = await _joined(wlan, idle, joining)
+        outcome = await _joined(sleep_ms, wlan, idle, joining)
         if outcome > 0:
             return there
         if not ssid:
             return outcome
     _connect(wlan, ssid, password)
-    return await _joined(wlan, idle, joining)
+    return await _joined(sleep_ms, wlan, idle, joining)
 
 
 def _stores(wlan, ssid):
@@ -61,7 +61,7 @@ def _connect(wlan, *credentials):
         pass  # no stored credentials, say: `_joined` sees that nothing happens
 
 
-async def _joined(wlan, idle, joining):
+async def _joined(sleep_ms, wlan, idle, joining):
     """Returns 1 as soon as a network is joined, or what `join` returns for a failure."""
     for passed in range(0, _JOIN_MS, _POLL_MS):
         await sleep_ms(_POLL_MS)

@@ -86,6 +86,7 @@ TESTED_IN = {
     # The programs of the boards, and what names their hardware.
     "esp_link/main.py": "tests/sim/mpy/test_esp8266.py",
     "esp_link/selftest.py": "tests/sim/mpy/test_selftest.py",
+    "esp_link/start.py": "tests/sim/mpy/test_esp8266.py",
     "esp_link/tcp.py": "tests/sim/mpy/test_esp8266_c.py",
     "pb_link/config.py": "tests/pb_link/test_pins.py",
     "pb_link/fallbacks.py": "tests/sim/virtual/test_wake_ups.py",

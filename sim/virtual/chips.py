@@ -4,7 +4,6 @@ A call in a life that is over does nothing: a dead board has no effect on the ou
 (sim/mpy/boards/). These stand-ins are shorter: they have only what the project's programs use.
 """
 
-import sys
 import types
 
 from sim.virtual.world import BoardDied
@@ -372,7 +371,7 @@ def client_modules(life, bus, scl, sda):
 
 
 def bridge_modules(life, i2c, watchdog, station, reset, name_server):
-    """Returns the modules that esp_link/main.py imports on an ESP8266, except `socket`."""
+    """Returns the modules that esp_link/main.py and what it loads import on an ESP8266, except `socket`."""
     stations = {0: WLAN(life, station, name_server), 1: WLAN(life, None, None)}
     return {
         "machine": module("machine", Pin=pin_class(life), SoftI2C=i2c, WDT=watchdog, reset=reset),
@@ -388,5 +387,5 @@ def bridge_modules(life, i2c, watchdog, station, reset, name_server):
         "micropython": module("micropython", alloc_emergency_exception_buf=lambda size: None),
         "time": Time(life),
         "gc": module("gc", collect=lambda: None, mem_free=lambda: 24000),
-        "sys": module("sys", modules=sys.modules, print_exception=lambda error: print(repr(error))),
+        "sys": module("sys", modules={}, print_exception=lambda error: print(repr(error))),
     }

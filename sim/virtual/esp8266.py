@@ -125,8 +125,8 @@ class Esp8266:
         modules["asyncio"] = ASYNCIO
         modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
         modules["socket"] = lwip.socket_module(life, self.tcp, self._null_pointer)
-        # Those that name `socket` are run for each life; the others are this process's own.
-        for name in ("esp_link.names", "esp_link.tcp"):
+        # Those that name the chip or `socket` are run for each life; the others are this process's own.
+        for name in ("esp_link.names", "esp_link.tcp", "esp_link.start"):
             modules[name] = chips.module(name, **board.execute(name, modules, name))
         board.execute("esp_link.main", modules)
 

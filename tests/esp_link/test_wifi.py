@@ -3,6 +3,7 @@
 import pytest
 
 from esp_link.wifi import join
+from primitives.platform import sleep_ms
 from tests.link.virtual import now_ms, run
 
 IDLE, CONNECTING, WRONG_PASSWORD, NO_AP, FAIL, GOT_IP = range(6)
@@ -53,7 +54,7 @@ class FakeWlan:
 def joined(wlan, ssid="net", password="secret", leave=False):
     async def main():
         begun = now_ms()
-        return await join(wlan, IDLE, CONNECTING, ssid, password, leave), now_ms() - begun
+        return await join(sleep_ms, wlan, IDLE, CONNECTING, ssid, password, leave), now_ms() - begun
 
     return run(main())
 
@@ -113,7 +114,7 @@ def test_network_that_is_joined_is_left_alone():
         wlan.connect()
         wlan.calls.clear()
         begun = now_ms()
-        assert await join(wlan, IDLE, CONNECTING, "net", "secret", False)
+        assert await join(sleep_ms, wlan, IDLE, CONNECTING, "net", "secret", False)
         assert wlan.calls == [] and now_ms() == begun
 
     run(main())
@@ -124,7 +125,7 @@ def test_attempt_that_the_chip_has_begun_by_itself_is_not_disturbed():
         wlan = FakeWlan(GOT_IP)
         wlan.connect()
         wlan.calls.clear()
-        assert await join(wlan, IDLE, CONNECTING, "net", "secret", False)
+        assert await join(sleep_ms, wlan, IDLE, CONNECTING, "net", "secret", False)
         assert wlan.calls == []
 
     run(main())
@@ -137,7 +138,7 @@ def on_a_network(stored, ssid, leave, *outcomes):
         wlan = FakeWlan(GOT_IP, *outcomes, takes_ms=0, stored=stored)
         wlan.connect()
         wlan.calls.clear()
-        return await join(wlan, IDLE, CONNECTING, ssid, "secret", leave), wlan.calls
+        return await join(sleep_ms, wlan, IDLE, CONNECTING, ssid, "secret", leave), wlan.calls
 
     return run(main())
 

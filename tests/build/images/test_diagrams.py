@@ -30,7 +30,7 @@ def test_pins_are_those_of_the_code():
 
 
 def test_gpio_numbers_are_those_of_the_bridge():
-    source = (diagrams.ROOT / "esp_link" / "main.py").read_text()
+    source = (diagrams.ROOT / "esp_link" / "start.py").read_text()
     for wire, gpio in diagrams.GPIO.items():
         if gpio:
             number = re.search(rf"^_{wire.upper()} = const\((\d+)\)", source, re.MULTILINE)[1]

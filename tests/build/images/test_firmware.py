@@ -66,7 +66,7 @@ def test_manifest_names_the_release(built):
 def test_release_is_the_same_wherever_a_board_has_it_written_out():
     assert pb_link.__version__ == release_text(RELEASE)
     assert control.RELEASE_RECORD == bytes((control.RELEASE, *RELEASE))
-    assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / START).read_text()
+    assert f'"esp_link: up, release {release_text(RELEASE)}"' in (firmware.ROOT / "esp_link/start.py").read_text()
 
 
 def test_image_holds_all_that_the_bridge_imports_and_no_more():

@@ -232,8 +232,14 @@ def join():
     wlan.connect("net", "pass")
     while not wlan.isconnected():
         time.sleep_ms(10)
-from esp_link.names import resolve
-from esp_link.tcp import connect, no_delay
+import esp_link.names
+from esp_link import tcp
+from esp_link.uplink import no_delay
+from primitives.platform import sleep_ms, writable
+def resolve(name):
+    return esp_link.names.resolve(name, sleep_ms)
+def connect(host, port):
+    return tcp.connect(host, port, resolve, writable)
 def attempt(awaitable):
     try:
         return asyncio.run(awaitable)
