@@ -10,10 +10,10 @@ the chip. Nothing is lost by it.
 """
 
 from esp_link.uplink import Uplink
-from i2c_devices.mailbox_controller import LOST, NEW_EPOCH, USED, MailboxController
+from i2c_devices.mailbox_controller import MailboxController
 from primitives.countdowns import Countdowns
 from primitives.platform import Flag, core, sleep_ms
-from protocol import const, control, mailbox
+from protocol import const, control
 
 # The mailbox is looked at this often when nothing asks for it: a beat for the
 # client, and what a lost syn edge costs.
@@ -59,6 +59,18 @@ _W_NOT_KNOWN = const(0)
 _W_NO_LISTENER = const(1)
 _W_NO_ANSWER = const(2)
 
+# Of protocol/mailbox.py and i2c_devices/mailbox_controller.py. Written out, they take neither heap nor time.
+_C_ADDRESS = const(0x12)
+_C_HEADER = const(10)
+_C_PAYLOAD = const(1068)
+_C_DATA = const(0x00)
+_C_CONTROL = const(0x40)
+_C_KIND = const(0xC0)
+_C_FRAME_END = const(0x01)
+_C_USED = const(1)
+_C_LOST = const(2)
+_C_NEW_EPOCH = const(4)
+
 # Of what control.decode_config returns.
 _I_PORT = const(0)
 _I_SERVER = const(1)
@@ -95,7 +107,7 @@ class Bridge:
     """
 
     def __init__(self, i2c, syn, ack, join, connect, urandom, mem_free, feed):
-        self._box = MailboxController(i2c, mailbox.ADDRESS, urandom, small=_SMALL_PAYLOAD)
+        self._box = MailboxController(i2c, _C_ADDRESS, urandom, small=_SMALL_PAYLOAD)
         self._ack_pin = ack
         self._join = join
         self._mem_free = mem_free
@@ -202,7 +214,7 @@ class Bridge:
         if box.synchronised and (self._received_last or not self._can_fetch()):
             self._send()
         # With another exchange the pass would take longer than Wi-Fi may wait.
-        if not box.events & USED and self._can_fetch():
+        if not box.events & _C_USED and self._can_fetch():
             self._received_last = True
             asked, self._asked = self._asked, False  # before it is read: an edge that comes meanwhile is of later news
             self._fetched = box.fetch()
@@ -216,15 +228,16 @@ class Bridge:
                 self._dispatch()
         if box.synchronised:
             box.acknowledge()
-        events = box.take_events()
-        if events & NEW_EPOCH:  # of client or bridge: what was agreed and sent belongs to the old one
+        events = box.events
+        box.events = 0
+        if events & _C_NEW_EPOCH:  # of client or bridge: what was agreed belongs to the old one
             self._config = None
             self._controls.clear()
             self._uplink.end()
-        if events & LOST:
+        if events & _C_LOST:
             self._asked = True
             self._wake.set()
-        if events & USED:
+        if events & _C_USED:
             self._ack_pin(0)
             self._ack_pin(1)
         if not box.answers:  # at the next look, not at once: the client is gone, or the bus is held
@@ -281,9 +294,9 @@ class Bridge:
     def _dispatch(self):
         """Act on the transfer that was received."""
         box = self._box
-        if box.kind & mailbox.KIND == mailbox.DATA:
+        if box.kind & _C_KIND == _C_DATA:
             if self._uplink.up and box.connection == self._uplink.number:
-                self._uplink.write(box.payload, bool(box.kind & mailbox.FRAME_END))
+                self._uplink.write(box.payload, bool(box.kind & _C_FRAME_END))
         else:
             self._configure(box.payload)
         if not self._uplink.writing:
@@ -301,18 +314,18 @@ class Bridge:
 
     def _send(self):
         """Send the next control record, or what came from the server."""
-        box, uplink = self._box, self._uplink
+        box = self._box
         if not box.can_send():
             return
         if self._controls:
-            record = self._controls.pop(0)
-            box.buffer[mailbox.HEADER : mailbox.HEADER + len(record)] = record
-            box.send(mailbox.CONTROL, 0, mailbox.HEADER, len(record))
-        elif uplink.readable:
-            start, length = uplink.read(box.buffer, box.view, mailbox.HEADER, mailbox.HEADER + mailbox.PAYLOAD)
+            length = len(self._controls[0])
+            box.buffer[_C_HEADER : _C_HEADER + length] = self._controls.pop(0)
+            box.send(_C_CONTROL, 0, _C_HEADER, length)
+        elif self._uplink.readable:
+            start, length = self._uplink.read(box.buffer, box.view, _C_HEADER, _C_HEADER + _C_PAYLOAD)
             if not length:
                 return
-            box.send(mailbox.DATA, uplink.number, start, length)
+            box.send(_C_DATA, self._uplink.number, start, length)
         else:
             return
         self._received_last = False

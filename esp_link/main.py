@@ -31,15 +31,15 @@ from asyncio import run  # noqa: E402
 from primitives.platform import sleep_ms, writable  # noqa: E402
 
 
-def mem_free():
-    import gc
-
-    gc.collect()
-    return gc.mem_free()
-
-
 def start():
     """Returns the bridge."""
+
+    def mem_free():
+        import gc
+
+        gc.collect()
+        return gc.mem_free()
+
     from esp_link.start import make_bridge
 
     bridge = make_bridge(join, connect, mem_free)
@@ -71,15 +71,12 @@ def connect(host, port):
     return connect(host, port, resolve, writable)
 
 
-def show(error):
+error = None  # has its place among the names now: if memory has run out, there is none for a larger table
+try:
+    run(start().run())
+except Exception as error:  # noqa: F811  (whatever it is, the remedy is the same)
     try:
         sys.print_exception(error)
     except MemoryError:
         pass  # there may be none left to print with
-
-
-try:
-    run(start().run())
-except Exception as error:  # whatever it is, the remedy is the same
-    show(error)
 machine.reset()

@@ -8,8 +8,7 @@ is started and waits for room; `tick` does keepalives and time-outs.
 import socket
 
 from primitives.platform import Flag, core, readable, sleep_ms, writable
-from protocol import const
-from protocol.framing import KEEPALIVE, PREAMBLE, FrameRelay
+from protocol import const, framing
 
 # An attempt to connect is given up after this.
 _CONNECT_MS = const(8000)
@@ -90,7 +89,7 @@ class Uplink:
         Returns: 0 if the server has opened a session: whoever else takes connections there says less. Otherwise why
             not, a code of DOWN.
         """
-        self._relay = FrameRelay()
+        self._relay = framing.FrameRelay()
         self._timeout_ms = timeout_ms
         self._times.start(_T_SILENCE, timeout_ms)
         self._times.start(_T_KEEPALIVE, timeout_ms // 4)
@@ -99,7 +98,7 @@ class Uplink:
         self._finishing = None
         watch = self._start_task(self._watch_reads())
         try:
-            self.write(PREAMBLE, True)
+            self.write(framing.PREAMBLE, True)
             await self._ended
         finally:
             self.up = self.readable = False
@@ -136,7 +135,7 @@ class Uplink:
             self.end()
         elif self._times.over(_T_KEEPALIVE) and self._at_boundary and not self.writing:
             self._times.start(_T_KEEPALIVE, self._timeout_ms // 4)
-            self.write(KEEPALIVE, True)
+            self.write(framing.KEEPALIVE, True)
 
     # Server to client
 

@@ -87,7 +87,8 @@ class DeviceController(DeviceWaits):
         box = self._box
         sending, damaged = box.state == SENDING, box.damaged
         fresh = box.poll()
-        if box.take_events() & NEW_EPOCH:
+        events, box.events = box.events, 0
+        if events & NEW_EPOCH:
             self._end_epoch(sending)
         met = box.status.target_epoch == self._epoch or self._meet()
         if box.damaged != damaged:

@@ -23,7 +23,7 @@ FREE = 0
 FETCHED = 1
 SENDING = 2
 
-# What `take_events` tells.
+# Of `events`.
 USED = 1  # an exchange has succeeded
 LOST = 2  # the STATUS behind a transfer was damaged: `poll` for it
 NEW_EPOCH = 4  # the hop has begun anew: what was agreed and sent before is void
@@ -38,6 +38,11 @@ _OTHER_TARGET = const(0)
 _OTHER_CONTROLLER = const(1)
 _BOTH = const(2)
 _NAMED = const(3)
+
+# Of protocol/mailbox.py. Written out, they take no time.
+_C_ADDRESS_BITS = const(16)
+_C_HEADER = const(10)
+_C_SLOTS = const(2)
 
 # Of what box.parts returns.
 _WHOLE = const(0)
@@ -62,7 +67,7 @@ class MailboxController:
         self._urandom = urandom
         self._cell = bytearray(layout.STATUS_BYTES)
         # A transfer and STATUS, and behind them the place of a small transfer to the target.
-        self.buffer = bytearray(layout.TX_STRIDE + (box.HEADER + small if small else 0))
+        self.buffer = bytearray(layout.TX_STRIDE + (_C_HEADER + small if small else 0))
         self.view = memoryview(self.buffer)
         self.state = FREE
         self.sending = False  # a transfer to the target is not confirmed
@@ -74,7 +79,7 @@ class MailboxController:
         # Of the transfer FETCHED. The payload is a memoryview, valid until `release`.
         self.kind = self.connection = 0
         self.payload = None
-        self.events = 0  # USED, LOST, NEW_EPOCH, until `take_events`
+        self.events = 0  # USED, LOST, NEW_EPOCH, those since the user has set it to 0
         self.status = layout.StatusCell()
         self.damaged = 0  # cells and transfers that failed their checksum
         self.failures = 0  # exchanges that ended in an OSError
@@ -93,12 +98,6 @@ class MailboxController:
         self.sending = False
         if self.state == SENDING:
             self.state = FREE
-
-    def take_events(self):
-        """USED, LOST and NEW_EPOCH, those that have occurred since the last call."""
-        events = self.events
-        self.events = 0
-        return events
 
     # Exchanges: each returns True if it succeeded
 
@@ -186,10 +185,10 @@ class MailboxController:
             return self._end_epoch()
         if length != len(self._in[_PAYLOAD]):
             self._in = box.parts(self.view, 0, length, layout.STATUS_BYTES)
-        where = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
+        where = layout.TX + layout.TX_STRIDE * (number % _C_SLOTS) + layout.PAYLOAD - length
         if not self._read(where, self._in[_WHOLE]):
             return False
-        self._heed_status(box.HEADER + length)
+        self._heed_status(_C_HEADER + length)
         if not self._epoch:
             return False
         if self.buffer[0] != number or not box.transfer_ok(box.FROM_TARGET, self._epochs, self._in):
@@ -234,12 +233,17 @@ class MailboxController:
 
     def send(self, kind, connection, start, length):
         """Send the payload that stands at buffer[start:], start at least HEADER."""
-        at = start - box.HEADER
+        self._seal(kind, connection, start, length)
+        return self._write_transfer()
+
+    def _seal(self, kind, connection, start, length):
+        # Apart from `send`, so that its frame, which is on the heap, is gone while the bus is busy.
+        at = start - _C_HEADER
         stride = self._layout.TX_STRIDE
-        small = length <= len(self.buffer) - stride - box.HEADER
+        small = length <= len(self.buffer) - stride - _C_HEADER
         if small:
             at = stride
-            self.buffer[at + box.HEADER : at + box.HEADER + length] = self.view[start : start + length]
+            self.buffer[at + _C_HEADER : at + _C_HEADER + length] = self.view[start : start + length]
         if at != self._out_at or length != len(self._out[_PAYLOAD]):
             self._out = box.parts(self.view, at, length, 0)
             self._out_at = at
@@ -249,7 +253,6 @@ class MailboxController:
             self.state = SENDING
         self._ack_due = False  # it rides in the header; `poll` finds out if it got lost
         self._rewrites = 0
-        return self._write_transfer()
 
     def send_again(self):
         """Write the transfer that is not confirmed once more: harmless if the target has it already."""
@@ -259,19 +262,19 @@ class MailboxController:
         return self._write_transfer()
 
     def _write_transfer(self):
-        to = self._layout.RX + self._layout.SLOT * (self._out_number % box.SLOTS)
+        to = self._layout.RX + self._layout.SLOT * (self._out_number % _C_SLOTS)
         return self._write(to, self._out[_WHOLE])
 
     def _read(self, at, buf):
         try:
-            self._i2c.readfrom_mem_into(self._address, at, buf, addrsize=box.ADDRESS_BITS)
+            self._i2c.readfrom_mem_into(self._address, at, buf, addrsize=_C_ADDRESS_BITS)
         except OSError:
             return self._exchanged(False)
         return self._exchanged(True)
 
     def _write(self, at, buf):
         try:
-            self._i2c.writeto_mem(self._address, at, buf, addrsize=box.ADDRESS_BITS)
+            self._i2c.writeto_mem(self._address, at, buf, addrsize=_C_ADDRESS_BITS)
         except OSError:
             return self._exchanged(False)
         return self._exchanged(True)

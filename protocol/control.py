@@ -34,9 +34,9 @@ The Wi-Fi password travels in CONFIG, in clear, over the wires between the
 two boards, and nowhere else.
 """
 
-from struct import pack_into, unpack_from
+import struct
 
-CONFIG = 0x01
+# CONFIG is in control_client.py.
 UP = 0x02
 DOWN = 0x03
 BAD_WIFI = 0x04
@@ -47,17 +47,16 @@ RELEASE = 0x07
 # What a bridge of this release says (protocol/version.py: without that module it has 0.2 KB more heap).
 RELEASE_RECORD = b"\x07\x00\x02\x00"
 
-_CONFIG_HEAD = 11
 REPORT_BYTES = 17
 
 
 def decode_config(data):
     """(port, server, timeout_ms, report_s, ssid, password), or None if malformed."""
-    if len(data) < _CONFIG_HEAD:
+    at = 11  # where the texts begin
+    if len(data) < at:
         return None
-    _, port, timeout_ms, report_s = unpack_from(">BHII", data, 0)
+    _, port, timeout_ms, report_s = struct.unpack_from(">BHII", data, 0)
     texts = []
-    at = _CONFIG_HEAD
     for _ in range(3):
         if at >= len(data) or at + 1 + data[at] > len(data):
             return None
@@ -73,5 +72,5 @@ def decode_config(data):
 
 
 def encode_report_into(buf, at, connections, number, free, fallbacks):
-    pack_into(">BIIII", buf, at, REPORT, connections, number, free, fallbacks)
+    struct.pack_into(">BIIII", buf, at, REPORT, connections, number, free, fallbacks)
     return REPORT_BYTES

@@ -2,8 +2,10 @@
 
 from struct import pack, unpack_from
 
-from protocol.control import CONFIG, REPORT_BYTES
+from protocol.control import REPORT_BYTES
 from protocol.text import encode_text
+
+CONFIG = 0x01
 
 
 def _text(text):

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from protocol import control
+from esp_link import bridge
+from i2c_devices import mailbox_controller
+from protocol import control, mailbox
 from protocol.control_client import encode_config
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.mailbox import STATUS_BYTES
@@ -14,6 +16,18 @@ from tests.link.virtual import now_ms, run
 
 FRAME = b"\0\5hello"
 SESSION = b"\0\x50" + bytes(80)  # more than a server says without one
+
+WRITTEN_OUT = [
+    (bridge, mailbox, ("ADDRESS", "HEADER", "PAYLOAD", "DATA", "CONTROL", "KIND", "FRAME_END")),
+    (bridge, mailbox_controller, ("USED", "LOST", "NEW_EPOCH")),
+    (mailbox_controller, mailbox, ("ADDRESS_BITS", "HEADER", "SLOTS")),
+]
+
+
+@pytest.mark.parametrize(("module", "source", "names"), WRITTEN_OUT, ids=["mailbox", "events", "sizes"])
+def test_constants_that_are_written_out_again_are_those_of_their_source(module, source, names):
+    for name in names:
+        assert getattr(module, f"_C_{name}") == getattr(source, name), name
 
 
 # Order of power

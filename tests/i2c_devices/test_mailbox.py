@@ -78,7 +78,7 @@ class TestStatusBehindATransfer(unittest.TestCase):
         rig = offered()
         rig.target._memory[box.TX + box.SLOT] ^= 1
         self.assertTrue(rig.controller.fetch())
-        self.assertEqual((rig.controller.take_events() & LOST, rig.controller.damaged), (LOST, 1))
+        self.assertEqual((rig.controller.events & LOST, rig.controller.damaged), (LOST, 1))
 
     def test_bridge_that_comes_while_status_is_published_meets_one_epoch(self):
         rig = Rig(count=0)

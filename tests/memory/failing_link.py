@@ -160,7 +160,8 @@ class World:
     def _act(self):
         box = self._box
         box.poll()
-        if box.take_events() & NEW_EPOCH:
+        events, box.events = box.events, 0
+        if events & NEW_EPOCH:
             self._controls = []
             self._hang_up()
         if self._open and box.status.drop == self._number:

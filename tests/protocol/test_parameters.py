@@ -10,7 +10,7 @@ MICROPYTHON_REASON = "parses the sources"
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # All integer constants of these are parameters, or facts of the wire; but for _T_.. and _I_.., which are indices,
-# and _W_.., codes that section 7 has.
+# _W_.., codes that section 7 has, and _C_.., another module's written out (tests/esp_link/test_bridge.py compares).
 MODULES = (
     "protocol/limits.py",
     "pb_link/limits.py",
@@ -42,7 +42,7 @@ def constants(path):
             if isinstance(value, ast.Call) and value.args:
                 value = value.args[0]
             name = node.targets[0].id
-            if name.startswith(("_T_", "_I_", "_W_")) or not name.isupper():
+            if name.startswith(("_T_", "_I_", "_W_", "_C_")) or not name.isupper():
                 continue
             if isinstance(value, ast.Constant) and isinstance(value.value, int):
                 found[name] = value.value
