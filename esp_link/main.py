@@ -26,9 +26,8 @@ def forget():
 # Now already: MicroPython holds the package whose module is being imported, and it would hold all that comes below it.
 forget()
 
-from asyncio import run  # noqa: E402
-
-from primitives.platform import sleep_ms, writable  # noqa: E402
+from esp_link.bridge import Bridge  # noqa: E402
+from primitives.platform import core, sleep_ms, writable  # noqa: E402
 
 
 def start():
@@ -40,12 +39,14 @@ def start():
         gc.collect()
         return gc.mem_free()
 
-    from esp_link.start import make_bridge
+    import os
 
-    bridge = make_bridge(join, connect, mem_free)
+    from esp_link.start import hardware
+
+    i2c, syn, ack, feed = hardware(mem_free)
     forget()
     mem_free()  # what importing has left
-    return bridge
+    return Bridge(i2c, syn, ack, join, connect, os.urandom, mem_free, feed)
 
 
 def join(*wanted):
@@ -73,7 +74,7 @@ def connect(host, port):
 
 error = None  # has its place among the names now: if memory has run out, there is none for a larger table
 try:
-    run(start().run())
+    core.run(start().run())
 except Exception as error:  # noqa: F811  (whatever it is, the remedy is the same)
     try:
         sys.print_exception(error)

@@ -2,14 +2,12 @@
 main.py, and out of memory when it has returned. Pins: docs/hardware.md, GPIO numbers.
 """
 
-import os
 import time
 
 import esp
 import machine
 import network
 
-from esp_link.bridge import Bridge
 from protocol import const
 
 _SCL = const(0)  # boot strap: must be high when reset is released
@@ -21,8 +19,8 @@ _ASKED_POLLS = const(10)
 _ASKED_POLL_MS = const(10)
 
 
-def make_bridge(join, connect, mem_free):
-    """Returns the bridge of this chip. The arguments are those of Bridge."""
+def hardware(mem_free):
+    """Returns (i2c, syn, ack, feed) of this chip, switched on: arguments of Bridge. mem_free: another one of these."""
     esp.sleep_type(esp.SLEEP_NONE)  # improves the integrity of the Wi-Fi link
     network.WLAN(network.AP_IF).active(False)
     network.WLAN(network.STA_IF).active(True)
@@ -43,5 +41,4 @@ def make_bridge(join, connect, mem_free):
         memory = MemoryController(i2c, ADDRESS, ADDRESS_BITS)
         run(time, machine.Pin, (_SCL, _SDA, _ACK), syn, memory, mem_free, watchdog.feed)
     print("esp_link: up, release 0.2.0")
-    ack = machine.Pin(_ACK, machine.Pin.OUT, value=1)
-    return Bridge(i2c, syn, ack, join, connect, os.urandom, mem_free, watchdog.feed)
+    return i2c, syn, machine.Pin(_ACK, machine.Pin.OUT, value=1), watchdog.feed

@@ -115,6 +115,7 @@ def _add_bed_options(parser):
     parser.add_argument(
         "--bridge-image", action="store_true", help="boot the bridge from the images in firmware/ (the demo does)"
     )
+    parser.add_argument("--images", metavar="FOLDER", help="for --bridge-image: take them from this folder instead")
 
 
 def _add_up(commands):

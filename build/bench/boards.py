@@ -9,12 +9,14 @@ import tempfile
 from pathlib import Path
 
 from build.bench.figures import Figure
-from build.tools import micropython
+from build.tools import micropython, venv
 from build.tools.cache import ROOT
+from build.tools.shell import MissingTool
 
 _ON_BOARDS = ("protocol", "primitives", "i2c_devices", "esp_link", "pb_link")
 _LINE_BYTES = 180
 _HEAP_LINES = 400
+_IMAGE_LINES = 40  # and the bridge is stopped once: it boots again, and joins the network again
 _TIMEOUT_S = 180
 
 # Free heap after a collection: before, after the import, and with AppBase running.
@@ -68,6 +70,24 @@ def heap(interpreter, bridge):
     yield Figure("wake-ups", "fallbacks, real MicroPython", sum(result["fallbacks"].values()), "looks")
 
 
+def image_heap(interpreter, chip):
+    """Returns the same of a bridge that boots from its ROMFS image, as built from this checkout."""
+    with tempfile.TemporaryDirectory(prefix="pb_link-images-") as folder:
+        python = venv.VENV / "bin" / "python"  # has what building takes
+        command = [str(python if python.exists() else sys.executable), "build/firmware.py", "--folder", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=ROOT)
+        if done.returncode:
+            raise MissingTool(done.stderr.strip())
+        lines = ["--lines", str(_IMAGE_LINES), "--line-bytes", str(_LINE_BYTES), "--faults", "bridge-kill=1"]
+        command = [sys.executable, "-m", "sim", "run", *lines, "--bridge-image", "--images", folder, "--json"]
+        environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_CHIP": str(chip)}
+        out, err = _run(command, env=environment)
+    result = json.loads(out.splitlines()[-1])
+    assert result["client_to_server"]["delivered"] == _IMAGE_LINES and result["resets"] >= 1
+    free_bytes = int(re.search(r"least free heap (\d+) bytes", out + err)[1])
+    yield Figure("bridge", "bridge free heap from ROMFS, least", free_bytes, "bytes")
+
+
 def client_ram(interpreter, folder, kind):
     """Returns the RAM that the client's modules in the folder take."""
     imported, running = _client_ram(interpreter, folder, _CLIENT)
@@ -97,6 +117,7 @@ def compiled(folder, *others):
 def measure():
     small, large, bridge = micropython.find(32), micropython.find(64), micropython.bridge()
     figures = list(heap(large, bridge))
+    figures += image_heap(large, micropython.chip())
     figures += client_ram(small, ROOT, "source")
     with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
         compiled(folder)

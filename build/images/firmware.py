@@ -1,6 +1,6 @@
 """The images that are flashed: `make firmware` writes them into firmware/, the same bytes from the same sources.
 
-    python3 build/firmware.py [--check | --where esp_link/main.py:LINE]
+    python3 build/firmware.py [--folder FOLDER] [--check | --where esp_link/main.py:LINE]
 
     esp_link.romfs         the bridge as .mpy, its modules joined (bundle.py), a read-only file system from which
                            bytecode runs in place
@@ -226,6 +226,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Build the images that are flashed, into firmware/.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
     parser.add_argument("--where", metavar="MODULE:LINE", help="print the source of a line of a traceback, and end")
+    parser.add_argument("--folder", type=Path, default=FIRMWARE, help="of the images (firmware/)")
     options = parser.parse_args(arguments)
     try:
         if options.where:
@@ -235,13 +236,14 @@ def main(arguments=None):
     except BuildError as error:
         say(f"build/firmware.py: {error}")
         return 1
-    changed = differing(built)
+    folder = options.folder
+    changed = differing(built, folder)
     if options.check:
         for name in changed:
-            say(f"firmware/{name} is not what the sources give. Run `make firmware` and commit what it writes.")
+            say(f"{folder.name}/{name} is not what the sources give. Run `make firmware` and commit what it writes.")
         return 1 if changed else 0
     for name, image in built.items():
         if name in changed:
-            (FIRMWARE / name).write_bytes(image)
-        print(f"{'wrote' if name in changed else 'same '}  firmware/{name}  {len(image):,} bytes")
+            (folder / name).write_bytes(image)
+        print(f"{'wrote' if name in changed else 'same '}  {folder.name}/{name}  {len(image):,} bytes")
     return 0

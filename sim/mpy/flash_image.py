@@ -12,12 +12,13 @@ MIB = 1024 * 1024
 SIZES = {"2MiB": 2 * MIB, "4MiB": 4 * MIB}
 
 
-def write(path, size="4MiB"):
-    """Makes the file, in the state that build/flash.py leaves an erased chip of that size in. Returns the path."""
+def write(path, size="4MiB", images=FIRMWARE):
+    """Makes the file, in the state that build/flash.py leaves an erased chip of that size in. Returns the path.
+    Args: images: the folder of the images and their manifest."""
     content = bytearray(b"\xff" * SIZES[size])
-    for image in json.loads((FIRMWARE / "manifest.json").read_text())["images"]:
+    for image in json.loads((images / "manifest.json").read_text())["images"]:
         if size in image["flash_sizes"]:
-            data = (FIRMWARE / image["file"]).read_bytes()
+            data = (images / image["file"]).read_bytes()
             at = int(image["offset"], 16)
             content[at : at + len(data)] = data
     path.write_bytes(content)

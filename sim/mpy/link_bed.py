@@ -20,13 +20,14 @@ CLIENT_HEAP = "1024k"
 
 
 def bridge_of(options, folder):
-    """Returns the arguments of LinkBed that say how the bridge runs: from source, from the images of firmware/, or
-    frozen. Args: folder: where its flash is kept."""
+    """Returns the arguments of LinkBed that say how the bridge runs: from source, from images (of firmware/ or another
+    folder), or frozen. Args: folder: where its flash is kept."""
     if options.bridge_source:
         return {}
     if getattr(options, "bridge_image", False):
         chip = interpreters.find(interpreters.CHIP)
-        return {"bridge_interpreter": chip, "flash": flash_image.write(Path(folder) / "flash.bin")}
+        flash = flash_image.write(Path(folder) / "flash.bin", images=Path(options.images or flash_image.FIRMWARE))
+        return {"bridge_interpreter": chip, "flash": flash}
     return {"bridge_interpreter": interpreters.find(interpreters.BRIDGE)}
 
 

@@ -4,6 +4,7 @@ The states are those of sim/wires/chip.py.
 """
 
 import esp_link.bridge
+from primitives import platform
 from sim.virtual import chips, lwip
 from sim.virtual.board import ASYNCIO
 from sim.wires import wifi
@@ -122,7 +123,7 @@ class Esp8266:
             self._reset,
             self.tcp.name_server,
         )
-        modules["asyncio"] = ASYNCIO
+        modules["primitives.platform"] = chips.module("primitives.platform", **{**vars(platform), "core": ASYNCIO})
         modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
         modules["socket"] = lwip.socket_module(life, self.tcp, self._null_pointer)
         # Those that name the chip or `socket` are run for each life; the others are this process's own.

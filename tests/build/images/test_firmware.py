@@ -1,5 +1,6 @@
 """The images in firmware/ are what the sources give, hold what the bridge needs, and no more."""
 
+import ast
 import json
 import subprocess
 
@@ -71,6 +72,27 @@ def test_release_is_the_same_wherever_a_board_has_it_written_out():
 
 def test_image_holds_all_that_the_bridge_imports_and_no_more():
     assert imported(START) == set(firmware.modules())
+
+
+def test_what_the_bridge_loads_when_it_is_needed_imports_nothing_of_what_is_in_memory():
+    """main.py has taken that out of sys.modules: it would be loaded again, and main.py run again."""
+    files = firmware.modules()
+    bundle = firmware.bundle_of(files, firmware.ROOT_MODULE)
+    for name, path in files.items():
+        module = name.removesuffix(".py").replace("/", ".")
+        if not name.endswith("__init__.py") and module not in bundle.joined:
+            assert f"from {firmware.ROOT_MODULE} " not in bundle.beside(module), name
+            if module.startswith("esp_link.") and module != "esp_link.selftest":
+                names = {f"{one}/" for one in ("i2c_devices", "primitives", "esp_link")}
+                found = {one for one in imported_at_import(path) if one.startswith(tuple(names))}
+                assert found == set(), name
+
+
+def imported_at_import(path):
+    """The project's files that the file imports when it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return {f"{module.replace('.', '/')}.py" for module in found}
 
 
 def test_missing_module_is_named(tmp_path):
