@@ -53,8 +53,9 @@ class Uplink:
         self._wake = wake
         self._start_task = start_task
         self._relay = None  # of the present connection
-        self._consumed = Flag()
-        self._ended = Flag()
+        self._consumed = Flag()  # `readable` is over, or the connection
+        self._over = False  # the connection is to end
+        self._reading = None  # the task of `serve` while it waits for the socket
         self._socket = None
         self._connecting = None  # the task that waits for a connection to open
         self.up = False
@@ -71,7 +72,7 @@ class Uplink:
         """Open a connection. Raises OSError."""
         self._connecting = task = core.current_task()
         self._times.start(_T_SILENCE, _CONNECT_MS)
-        self._ended.clear()  # here, not in `serve`: `end` may come while the connection opens
+        self._over = False  # here, not in `serve`: `end` may come while the connection opens
         try:
             self._socket = await self._connect(host, port)
         except core.CancelledError:
@@ -96,14 +97,22 @@ class Uplink:
         self._at_boundary = True
         self.up = True
         self._finishing = None
-        watch = self._start_task(self._watch_reads())
         try:
             self.write(framing.PREAMBLE, True)
-            await self._ended
+            while not self._over:
+                self._consumed.clear()
+                self._reading = core.current_task()
+                await readable(self._socket)
+                self._reading = None
+                self.readable = True
+                self._wake()
+                await self._consumed
+        except core.CancelledError:
+            if not self._over:
+                raise  # not by `end`
         finally:
             self.up = self.readable = False
-            self.writing = None
-            watch.cancel()
+            self.writing = self._reading = None
             if self._finishing:
                 self._finishing.cancel()
             self._socket.close()
@@ -120,7 +129,11 @@ class Uplink:
 
     def end(self):
         """End the connection. May be called at any time."""
-        self._ended.set()
+        self._over = True
+        self._consumed.set()
+        if self._reading:
+            task, self._reading = self._reading, None
+            task.cancel()
 
     def tick(self, client_present):
         """See to keepalives and to the server's silence. Call it after each tick of the countdowns."""
@@ -165,14 +178,6 @@ class Uplink:
             self.end()
             return start, 0
         return start, end - start
-
-    async def _watch_reads(self):
-        while True:
-            await readable(self._socket)
-            self._consumed.clear()
-            self.readable = True
-            self._wake()
-            await self._consumed
 
     # Client to server
 
