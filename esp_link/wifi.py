@@ -29,19 +29,25 @@ async def join(sleep_ms, wlan, idle, joining, ssid, password, leave):
         -1 - wlan.status() as the last attempt left it.
     """
     there = 2 if ssid and not _stores(wlan, ssid) else 1
-    if wlan.isconnected():
+    configured = wlan.isconnected()  # the attempt is to join the configured network, else the stored one
+    if configured:
         if there == 1 or not leave:
             return there
-    else:
-        if wlan.status() != joining:  # the chip tries by itself after boot
-            _connect(wlan)
-        outcome = await _joined(sleep_ms, wlan, idle, joining)
-        if outcome > 0:
-            return there
-        if not ssid:
-            return outcome
-    _connect(wlan, ssid, password)
-    return await _joined(sleep_ms, wlan, idle, joining)
+    elif wlan.status() != joining:  # the chip tries by itself after boot
+        _connect(wlan)
+    while True:  # twice at most
+        if configured:
+            _connect(wlan, ssid, password)
+        for passed in range(0, _JOIN_MS, _POLL_MS):
+            await sleep_ms(_POLL_MS)
+            if wlan.isconnected():
+                return 1 if configured else there
+            status = wlan.status()
+            if status != joining and (status != idle or passed >= _IDLE_MS):
+                break
+        if configured or not ssid:
+            return -1 - status
+        configured = True
 
 
 def _stores(wlan, ssid):
@@ -58,16 +64,4 @@ def _connect(wlan, *credentials):
     try:
         wlan.connect(*credentials)
     except OSError:
-        pass  # no stored credentials, say: `_joined` sees that nothing happens
-
-
-async def _joined(sleep_ms, wlan, idle, joining):
-    """Returns 1 as soon as a network is joined, or what `join` returns for a failure."""
-    for passed in range(0, _JOIN_MS, _POLL_MS):
-        await sleep_ms(_POLL_MS)
-        if wlan.isconnected():
-            return 1
-        status = wlan.status()
-        if status != joining and (status != idle or passed >= _IDLE_MS):
-            break
-    return -1 - status
+        pass  # no stored credentials, say: `join` sees that nothing happens
