@@ -28,7 +28,8 @@ DEFINITIONS = {
     "bridge": "In a 32-bit MicroPython, lines of 180 bytes in full frames, all that runs on the bridge, asyncio "
     "included (relay_program.py). Instructions: of x86, counted by valgrind over 100 frames; to compare, not to tell a "
     "time. Allocated: for 10,000 lines. Between two awaits: the most that is clocked on the bus, at 400 kHz, or "
-    "computed. Free heap: the least after a collection, lines passing both ways, frozen, of 38 KiB.",
+    "computed. Free heap: the least after a collection, lines passing both ways, frozen or "
+    "from the ROMFS image, of 38 KiB.",
     "client": "In a 32-bit MicroPython. Instructions and allocated bytes as the bridge's, application included "
     "(client_program.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
     "that runs; compiled to .mpy or from source.",
