@@ -277,6 +277,8 @@ class Chip:
         self.task.cancel()
         for task in self.bridge.started:
             task.cancel()
+            # Again: one that meets a cancellation by the bridge itself (Uplink.end) is taken for that.
+            asyncio.get_running_loop().call_later(BOOT_S / 2, task.cancel)
         self.ack.init(Pin.IN)  # what a reset makes of it
 
     def restart(self):
