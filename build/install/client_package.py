@@ -83,7 +83,7 @@ def tree(folder, compiled):
 
 def bundle():
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. Raises: BuildError."""
-    return firmware.bundle_of(files(), ROOT_MODULE, _PUBLIC)
+    return firmware.bundle_of(files(), ROOT_MODULE, _PUBLIC, ordered=True)
 
 
 def image():
