@@ -61,7 +61,7 @@ UNITS = {
         "tools": set(),
         "images": {"tools"},
         "install": {"tools", "images"},
-        "bench": {"tools"},
+        "bench": {"tools", "images"},
         "wheel": set(),
     },
 }

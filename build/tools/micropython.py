@@ -1,7 +1,7 @@
 """A real MicroPython for tests and simulations: finds one or builds it.
 
-    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--measuring] [--failing]
-                                  [--mpy-cross] [--force]
+    python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--client] [--measuring]
+                                  [--failing] [--mpy-cross] [--force]
 
 The last line on stdout is the absolute path of the program; progress goes to stderr. Without options it is a 64-bit
 interpreter: MICROPYTHON, else `micropython` on PATH if it will do, else one is built. The 32-bit one, whose objects
@@ -9,8 +9,8 @@ are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--b
 bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
 images that are flashed (MICROPYTHON_CHIP names another); `--measuring` is a 32-bit one whose instructions are counted,
 with the module of border_c/; `--failing` a 64-bit one whose clock is that of border_c/, and whose allocations can be
-made to fail, by the module of failing_c/. What is built is kept, see cache.py, and built anew only when what goes into
-it changes.
+made to fail, by the module of failing_c/. `--client` is a 32-bit one with the client frozen in. What is built is kept,
+see cache.py, and built anew only when what goes into it changes.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from build.tools import cache, debian, frozen
 from build.tools.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
 
 MANIFEST_SIM = cache.ROOT / "build" / "tools" / "manifest_sim.py"
+MANIFEST_BOARD = cache.ROOT / "build" / "tools" / "manifest_board.py"
 MANIFEST_CHIP = cache.ROOT / "build" / "tools" / "manifest_chip.py"
 CHIP = cache.ROOT / "sim" / "mpy" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 BORDER = cache.ROOT / "build" / "tools" / "border_c"  # where a measured device ends, in C
@@ -79,6 +80,11 @@ def chip(*, force=False):
     if os.environ.get("MICROPYTHON_CHIP"):
         return _named_in("MICROPYTHON_CHIP", 32)
     return _Builder(cache.cache_folder(), force).chip()
+
+
+def client(*, force=False):
+    """Returns the absolute path of a 32-bit interpreter with the client frozen in, as a board's firmware can have it."""
+    return _Builder(cache.cache_folder(), force).client()
 
 
 def measuring(*, force=False):
@@ -166,6 +172,18 @@ class _Builder:
                     f"USER_C_MODULES={modules}", f"VARIANT_DIR={modules / CHIP.name / 'variant'}",
                 )
                 cache.prune(self._binaries, f"{name}-")
+        return binary
+
+    def client(self):
+        with cache.locked(self._folder):
+            files = frozen.frozen_files(self._source(), MANIFEST_BOARD)
+            copies, manifest = frozen.stage(files, self._folder / "stage-client")
+            digest = hashlib.sha256((_options_digest(32) + frozen.digest_of(copies)).encode()).hexdigest()[:16]
+            binary = self._binaries / f"client-{digest}"
+            if self._force or not cache.touch(binary):
+                say(f"Freezing {len(files)} files into the client's interpreter ..")
+                self._build(32, manifest, binary, self._folder / "objects-client")
+                cache.prune(self._binaries, "client-")
         return binary
 
     def measuring(self):
@@ -338,6 +356,7 @@ def main(arguments=None):
     product = parser.add_mutually_exclusive_group()
     product.add_argument("--bridge", action="store_true", help="the 32-bit interpreter with the bridge frozen in")
     product.add_argument("--chip", action="store_true", help="the same, to be started from the images in firmware/")
+    product.add_argument("--client", action="store_true", help="the 32-bit interpreter with the client frozen in")
     product.add_argument("--measuring", action="store_true", help="the 32-bit interpreter that valgrind can count")
     product.add_argument("--failing", action="store_true", help="the 64-bit interpreter whose allocations can fail")
     product.add_argument("--mpy-cross", action="store_true", help="the compiler to .mpy files")
@@ -348,6 +367,8 @@ def main(arguments=None):
             path = bridge(force=options.force)
         elif options.chip:
             path = chip(force=options.force)
+        elif options.client:
+            path = client(force=options.force)
         elif options.measuring:
             path = measuring(force=options.force)
         elif options.failing:
