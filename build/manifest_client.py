@@ -5,8 +5,7 @@
 package(
     "i2c_devices",
     (
-        "__init__.py", "byte_engine.py", "mailbox_target.py", "memory_engine.py", "memory_target.py",
-        "pins.py", "ports.py",
+        "__init__.py", "mailbox_target.py", "memory_engine.py", "pins.py", "port_table.py", "ports.py",
     ),
     base_path="..",
 )

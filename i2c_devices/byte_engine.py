@@ -8,7 +8,7 @@ that the present read is answered from (`_shown`), and one that is free, into wh
 controller's writes go into all of them.
 """
 
-from i2c_devices.memory_engine import END_READ, END_WRITE
+from i2c_devices.guarded_engine import END_READ, END_WRITE
 
 ADDR_MATCH_READ = 1
 ADDR_MATCH_WRITE = 2

@@ -9,16 +9,27 @@ that waits. A call that raises MemoryError has done nothing: call it again.
 """
 
 import asyncio  # noqa: F401 - first, because one import inside of another takes stack, and modules below import it
+import sys
 
 from i2c_devices.device_waits import DeviceWaits
 from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.memory_target import MemoryTarget
 from i2c_devices.pins import validate_pins
-from i2c_devices.ports import Pollable, drive
+from i2c_devices.ports import drive
 from i2c_devices.randomness import urandom
 from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from protocol.device import DEVICE_BYTES, MAX_CAPACITY, Layout, encode_device_into, encode_status_into
+from protocol.mailbox import ADDRESS_BITS
 from protocol.sequence import get16
+
+if sys.implementation.name == "micropython":
+    from io import IOBase as Pollable  # `select.poll` and asyncio's streams call its `ioctl`
+else:
+
+    class Pollable:
+        """A base class that CPython does not need."""
+
 
 # How often a call, or a task that waits, examines everything although no event came, and how long the controller may
 # not know of a little more room.
@@ -73,7 +84,11 @@ class DeviceTarget(Pollable, DeviceWaits):
         self._trigger = 0
         self._flags = 0
         epoch = life or get16(urandom(2), 0)
-        self._box = box = MailboxTarget(port, epoch, self._on_use, layout, layout.READ_ONLY, encode_status_into)
+
+        def memory(port, size, on_use):
+            return MemoryTarget(port, size, on_use, ADDRESS_BITS, read_only=layout.READ_ONLY)
+
+        self._box = box = MailboxTarget(port, epoch, self._on_use, layout, memory, encode_status_into)
         self._memory = box.device.memory
         self._ack_at = layout.ACK
         # SYNC and ACK as they were examined last.

@@ -6,7 +6,7 @@ goes is made and sealed in a private buffer, then copied, and not read back: a
 checksum or MAC over the memory itself would be one over what the controller put there.
 """
 
-from i2c_devices.memory_target import MemoryTarget
+from i2c_devices.memory_engine import MemoryEngine
 from protocol import mailbox as box
 from protocol.limits import MIN_FRAME
 from protocol.sequence import diff8, get16
@@ -22,15 +22,15 @@ class MailboxTarget:
     wake: function of no arguments, called when the controller has used the
         mailbox; it may be called from an interrupt handler.
     layout: protocol.mailbox, or what has its sizes (protocol/device.py).
-    read_only: as of MemoryTarget.
+    memory: function (port, size, on_use) that makes the memory: MemoryEngine, or what returns a MemoryTarget.
     encode_status_into: function of that layout, as in protocol/target_cells.py.
     """
 
-    def __init__(self, port, epoch, wake, layout=box, read_only=(), encode_status_into=encode_status_into):
+    def __init__(self, port, epoch, wake, layout=box, memory=MemoryEngine, encode_status_into=encode_status_into):
         self._layout = layout
         self._encode_status_into = encode_status_into
         size = layout.TX + box.SLOTS * layout.TX_STRIDE
-        self.device = MemoryTarget(port, size, self._on_use, box.ADDRESS_BITS, read_only=read_only)
+        self.device = memory(port, size, self._on_use)
         self._memory = self.device.memory
         self._view = memoryview(self._memory)
         self._cell = bytearray(box.SYNC_BYTES)

@@ -1,31 +1,22 @@
-"""The memory engine: `machine.I2CTarget` with mem. MicroPython moves the bytes; Python hears of it later, or not."""
+"""The memory engine: `machine.I2CTarget` with mem. MicroPython moves the bytes; Python hears of it later, or not.
 
-END_READ = 16  # machine.I2CTarget.IRQ_END_READ
-END_WRITE = 32
+This much is all that the link needs. `guarded_engine.py` has what a MemoryTarget offers beyond it.
+"""
 
 
 class MemoryEngine:
-    """The engine of any other MemoryTarget. Arguments are those of MemoryTarget."""
+    """A memory that the controller reads and writes.
 
-    def __init__(self, port, size, address_bits, read_only):
+    Args: port: i2c_devices.ports.TargetPort; size: bytes; on_use: function of no arguments or None, called in a soft
+    interrupt after the controller has read or written; address_bits: 8 or 16.
+    """
+
+    def __init__(self, port, size, on_use, address_bits=16):
         self.memory = bytearray(size)
-        self.on_use = self.on_read = self.on_written = None
-        self.refused = 0  # ranges that were restored
-        self.lost_reports = 0  # that is, not known
+        self.on_use = on_use
         self._port = port
         self._address_bits = address_bits
-        self._on_event_ref = self._on_event  # bound once: an interrupt must not allocate
         self._target = None
-        self._irq = None
-        self._hard = False
-        self._putting = 0  # calls of `put` in progress: the two copies differ, and nobody else did it
-        self._unrestored = False  # an event came meanwhile
-        self._ranges = tuple(read_only)
-        if self._ranges:
-            self._kept = bytearray(size)  # what the target has put there
-            self._pairs = [
-                (memoryview(self.memory)[first:end], memoryview(self._kept)[first:end]) for first, end in read_only
-            ]
 
     def open(self):
         if self._target is None:
@@ -37,71 +28,17 @@ class MemoryEngine:
                 raise
 
     def _listen(self):
-        if self._hard:
-            self._irq = self._target.irq(self._on_event_ref, END_READ | END_WRITE, hard=True)
-        else:
-            self._irq = self._target.irq(self._on_event_ref)
-
-    def set_hard(self, hard):
-        if hard:
-            self._port.validate_hard()
-        if hard != self._hard:
-            self._hard = hard
-            if self._target is not None:
-                self._listen()
+        self._target.irq(self._on_event)
 
     def close(self):
         if self._target is not None:
             self._target.deinit()
-            self._target = self._irq = None
+            self._target = None
 
     def _on_event(self, target):
         """Handle the target's interrupt. Nothing is allocated, unless a callback does."""
-        if self._ranges:
-            self.restore()
-        if self.on_use is not None:
-            self.on_use()
-        if self._target is None:
-            return  # a soft event that was on its way when the target was closed
-        if self.on_read is not None or self.on_written is not None:
-            self._report(target)
-
-    def _report(self, target):
-        flags = (self._irq or target.irq()).flags()  # the event may come before `irq` has returned
-        if flags & END_READ and self.on_read is not None:
-            self.on_read(target.memaddr, None)
-        if flags & END_WRITE and self.on_written is not None:
-            self.on_written(target.memaddr, None)
+        self.on_use()
 
     def put(self, at, data):
-        self._putting += 1
-        try:
-            if self._ranges:
-                self._kept[at : at + len(data)] = data
-            self.memory[at : at + len(data)] = data
-        finally:
-            self._putting -= 1
-        if self._unrestored and not self._putting:
-            self.restore()
-
-    def restore(self):
-        if self._putting:
-            self._unrestored = True
-            return 0
-        self._unrestored = False
-        restored = 0
-        for i in range(len(self._ranges)):
-            shown, kept = self._pairs[i]
-            if shown != kept:
-                # Byte by byte: a slice would be an object.
-                for at in range(len(shown)):
-                    shown[at] = kept[at]
-                restored += 1
-        self.refused += restored
-        return restored
-
-    def poll(self):
-        pass
-
-    def update(self):
-        raise ValueError("update: make the MemoryTarget with atomic=True")
+        """Write data into the memory. It does not wrap."""
+        self.memory[at : at + len(data)] = data

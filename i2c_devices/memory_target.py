@@ -11,7 +11,8 @@ look at the memory, never count events. The *byte engine* (`byte_engine.py`) ans
 handler: slower, on some ports only, but it counts bytes, guards ranges and shows updates whole.
 """
 
-from i2c_devices.memory_engine import MemoryEngine
+from i2c_devices.guarded_engine import GuardedEngine
+from i2c_devices.port_table import validate_byte_events, validate_memory
 
 
 class MemoryTarget:
@@ -53,17 +54,17 @@ class MemoryTarget:
         atomic=False,
         exact=False,
     ):
-        port.validate_memory(size, address_bits)
+        validate_memory(port.port, size, address_bits)
         for first, end in read_only:
             if not 0 <= first < end <= size:
                 raise ValueError("read_only: no range of the memory: %r" % ((first, end),))
         if atomic or exact:
-            port.validate_byte_events("atomic=True" if atomic else "exact=True")
+            validate_byte_events(port.port, "atomic=True" if atomic else "exact=True")
             from i2c_devices.byte_engine import ByteEngine
 
             engine = ByteEngine(port, size, address_bits, read_only, atomic)
         else:
-            engine = MemoryEngine(port, size, address_bits, read_only)
+            engine = GuardedEngine(port, size, address_bits, read_only)
         engine.on_use = on_use
         engine.on_read = memory_read
         engine.on_written = memory_written

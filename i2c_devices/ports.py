@@ -1,11 +1,10 @@
-"""All that differs between MicroPython's ports as I2C targets, decided at construction.
+"""The way in which a board becomes an I2C target, and how its pins are set.
 
-A device asks its `TargetPort` what the board can do, and raises at once, with a sentence, for what it cannot. The
-facts are those of docs/i2c-devices.md, read in MicroPython's documentation and source; not run on hardware.
+What a board's port can do is in `port_table.py`: a device asks there, and raises at once, with a sentence, for what it
+cannot. The link can do with any port, and does not load that.
 """
 
 import sys
-from collections import namedtuple
 
 try:
     from micropython import schedule
@@ -14,41 +13,6 @@ except ImportError:  # CPython
     def schedule(function, argument):
         """Have the function called soon, outside of the interrupt."""
         function(argument)
-
-
-if sys.implementation.name == "micropython":
-    from io import IOBase as Pollable  # `select.poll` and asyncio's streams call its `ioctl`
-else:
-
-    class Pollable:
-        """A base class that CPython does not need."""
-
-
-# name: sys.platform of the port.
-# byte_events: a target without memory works, and asks Python for each byte in a hard interrupt.
-# hard: `irq(.., hard=True)` works.
-# call_bytes: one call of `readinto` brings at most this many bytes; 1: a data register, more: a FIFO.
-# prefetched: bytes that a read asks for beyond those that the controller takes.
-# whole_memory: no transfer may be longer than the memory, memory address included, and every read must select its
-#     address first: the port hands the whole memory to its driver when a read begins.
-Port = namedtuple("Port", "name byte_events hard call_bytes prefetched whole_memory")
-
-STM32 = Port("pyboard", True, True, 1, 1, False)
-RP2 = Port("rp2", True, True, 16, 1, False)
-SAMD = Port("samd", True, True, 1, 1, False)
-MIMXRT = Port("mimxrt", True, True, 1, 1, False)
-ALIF = Port("alif", True, True, 16, 1, False)
-ZEPHYR = Port("zephyr", False, False, 1, 0, False)
-ESP32 = Port("esp32", False, False, 1, 0, True)
-PORTS = (STM32, RP2, SAMD, MIMXRT, ALIF, ZEPHYR, ESP32)
-
-
-def port_named(name):
-    """The Port of that sys.platform. One that is not in the table can do what all can: memory and soft events."""
-    for port in PORTS:
-        if port.name == name:
-            return port
-    return Port(name, False, False, 1, 0, False)
 
 
 # Pins. Of what `Pin.init` takes, only this is the same everywhere: after `init(OPEN_DRAIN, value=0)` a pin of samd is
@@ -79,10 +43,19 @@ class TargetPort:
     """
 
     def __init__(self, factory, *args, port=None, **kwargs):
-        self.port = port or port_named(sys.platform)
+        self._port = port
         self._factory = factory
         self._args = args
         self._kwargs = kwargs
+
+    @property
+    def port(self):
+        """The Port."""
+        if self._port is None:
+            from i2c_devices.port_table import port_named  # here, because the link does not need it
+
+            self._port = port_named(sys.platform)
+        return self._port
 
     def lines(self, pin_class):
         """scl and sda as a list of (name, Pin), for validate_pins; [] if the port does not say which they are.
@@ -91,7 +64,8 @@ class TargetPort:
         """
         from i2c_devices.pins import lines  # here, because only the start needs it
 
-        return lines(self.port.name, self._args, self._kwargs, pin_class)
+        name = self._port.name if self._port else sys.platform
+        return lines(name, self._args, self._kwargs, pin_class)
 
     def open(self, mem, mem_addrsize):
         """The I2CTarget that is a memory."""
@@ -108,30 +82,3 @@ class TargetPort:
         except RuntimeError:
             return False
         return True
-
-    def validate_memory(self, size, address_bits):
-        """Raise ValueError if this board cannot be a memory of this size."""
-        if address_bits not in (8, 16):
-            raise ValueError("a memory address has 8 or 16 bits, not %r" % (address_bits,))
-        if size < 1:
-            raise ValueError("a memory has at least 1 byte: MicroPython's driver divides by its length")
-        if size > 1 << address_bits:
-            raise ValueError("%d bytes of memory need more than %d address bits" % (size, address_bits))
-        if self.port.whole_memory and size <= address_bits // 8:
-            raise ValueError(
-                "on %s a transfer is no longer than the memory, so %d bytes have no room for an address and data"
-                % (self.port.name, size)
-            )
-
-    def validate_byte_events(self, wanted):
-        """Raise ValueError if this board's target cannot ask Python for each byte. wanted: what needs it."""
-        if not self.port.byte_events:
-            raise ValueError(
-                "%s needs an I2CTarget that interrupts for each byte, and that of %s does not"
-                % (wanted, self.port.name)
-            )
-
-    def validate_hard(self):
-        """Raise ValueError if this board has no hard interrupts of the target."""
-        if not self.port.hard:
-            raise ValueError("on %s the interrupts of an I2CTarget are soft only" % self.port.name)

@@ -66,6 +66,7 @@ TESTED_IN = {
     # A device is played with its controller, in both engines; the mailbox's two sides are played together.
     "i2c_devices/byte_engine.py": "tests/i2c_devices/test_engines.py",
     "i2c_devices/memory_engine.py": "tests/i2c_devices/test_engines.py",
+    "i2c_devices/guarded_engine.py": "tests/i2c_devices/test_engines.py",
     "i2c_devices/memory_controller.py": "tests/i2c_devices/test_memory.py",
     "i2c_devices/memory_target.py": "tests/i2c_devices/test_memory.py",
     "i2c_devices/device_controller.py": "tests/i2c_devices/test_behaviour.py",
@@ -76,6 +77,7 @@ TESTED_IN = {
     "i2c_devices/mailbox_controller.py": "tests/i2c_devices/test_mailbox.py",
     "i2c_devices/mailbox_target.py": "tests/i2c_devices/test_mailbox.py",
     "i2c_devices/pins.py": "tests/i2c_devices/test_ports.py",
+    "i2c_devices/port_table.py": "tests/i2c_devices/test_ports.py",
     "i2c_devices/randomness.py": "tests/pb_link/test_repeating_generator.py",
     # One end of what is encoded is tested with the other.
     "protocol/control_client.py": "tests/protocol/test_control.py",

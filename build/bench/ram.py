@@ -122,7 +122,8 @@ def of_modules(interpreter, folder, who, start):
     modules = needed(start)
     program = _BOARD + _EACH.format(names=list(modules))
     own = {}
-    for line in boards.run([str(interpreter), "-X", "heapsize=200k", "-c", program], cwd=folder, env={})[0].splitlines():
+    printed, _ = boards.run([str(interpreter), "-X", "heapsize=200k", "-c", program], cwd=folder, env={})
+    for line in printed.splitlines():
         name, taken = line.split()
         own[name] = int(taken)
     assert set(own) == set(modules)

@@ -83,7 +83,7 @@ def chip(*, force=False):
 
 
 def client(*, force=False):
-    """Returns the absolute path of a 32-bit interpreter with the client frozen in, as a board's firmware can have it."""
+    """Returns the absolute path of a 32-bit interpreter with the client frozen in, as a board may have it."""
     return _Builder(cache.cache_folder(), force).client()
 
 

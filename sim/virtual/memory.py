@@ -20,7 +20,7 @@ FOLDERS = {
 # Parts of the device code for CPython only: their replacements in MicroPython allocate nothing.
 _SPARED = ("primitives/platform.py", "primitives/timed_flag.py", "primitives/waiting.py")
 # Also excluded: what a program does before it has a link.
-_AT_THE_START = ("i2c_devices/ports.py", "i2c_devices/pins.py")
+_AT_THE_START = ("i2c_devices/ports.py", "i2c_devices/port_table.py", "i2c_devices/pins.py")
 _FUNCTIONS = frozenset("bytes bytearray memoryview str list dict set object sorted sha256 pack".split())
 _METHODS = frozenset(
     "append extend insert encode decode digest urandom join format to_bytes create_task irq open parts".split()

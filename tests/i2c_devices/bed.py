@@ -7,7 +7,8 @@ realistic: a transfer takes no time, and nothing happens during one. The other b
 
 from errno import ENODEV
 
-from i2c_devices import ports
+from i2c_devices import port_table as ports
+from i2c_devices.ports import TargetPort
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.waiting import ticks_add
 from sim.wires.on_board.i2c_target import NACK, READ, RP2_DEPTH, START, STM32_DEPTH, STOP, TargetModel
@@ -42,7 +43,7 @@ class Events:
 
     def port(self, *args, kind=None, **kwargs):
         """A TargetPort whose target is this one, and whose scheduled functions run when the handler is done."""
-        port = ports.TargetPort(self, *args, port=kind, **kwargs)
+        port = TargetPort(self, *args, port=kind, **kwargs)
         port.schedule = self.schedule
         return port
 
@@ -162,7 +163,7 @@ class ModelTarget:
 
 
 class ModelBed:
-    """Args: kind: of i2c_devices.ports; mode: one of MODES."""
+    """Args: kind: of i2c_devices.port_table; mode: one of MODES."""
 
     def __init__(self, kind=ports.STM32, mode=ON_TIME):
         self.kind = kind

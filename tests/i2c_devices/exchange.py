@@ -5,7 +5,8 @@ No time passes: every call looks, and whatever waits for a time-out has had it.
 
 from i2c_devices.packet_controller import PacketController
 from i2c_devices.packet_target import PacketTarget
-from i2c_devices.ports import STM32, TargetPort
+from i2c_devices.port_table import STM32
+from i2c_devices.ports import TargetPort
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from tests.i2c_devices.bus import FlakyBus

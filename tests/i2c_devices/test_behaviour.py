@@ -2,7 +2,7 @@
 
 import unittest
 
-from i2c_devices import ports
+from i2c_devices import port_table as ports
 from tests.i2c_devices.bed import ModelBed
 from tests.i2c_devices.memory_behaviour import ExactMemoryBehaviour, MemoryBehaviour
 from tests.i2c_devices.packet_behaviour import PacketBehaviour

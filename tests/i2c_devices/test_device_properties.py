@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from i2c_devices import ports
+from i2c_devices import port_table as ports
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.memory_target import MemoryTarget
 from primitives.fifo import Fifo

@@ -4,7 +4,7 @@ import asyncio
 import unittest
 from errno import ENODEV, ETIMEDOUT
 
-from i2c_devices import ports
+from i2c_devices import port_table as ports
 from i2c_devices.packet_controller import PacketController
 from i2c_devices.packet_target import PacketTarget
 from i2c_devices.stream_controller import StreamController

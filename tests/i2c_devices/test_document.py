@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from i2c_devices.ports import PORTS
+from i2c_devices.port_table import PORTS
 from tests.protocol.test_parameters import ROOT, ROW, constants
 
 MICROPYTHON = False

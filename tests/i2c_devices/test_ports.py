@@ -2,7 +2,7 @@
 
 import unittest
 
-from i2c_devices import ports
+from i2c_devices import port_table, ports
 from i2c_devices.byte_engine import MAX_REPORTS
 from i2c_devices.memory_controller import MemoryController
 from i2c_devices.memory_target import MemoryTarget
@@ -10,8 +10,8 @@ from i2c_devices.packet_target import PacketTarget
 from i2c_devices.stream_target import StreamTarget
 from tests.i2c_devices.bed import ADDRESS, ModelBed
 
-SOFT_ONLY = [port for port in ports.PORTS if not port.byte_events] + [ports.port_named("a port of tomorrow")]
-ABLE = [port for port in ports.PORTS if port.byte_events]
+SOFT_ONLY = [port for port in port_table.PORTS if not port.byte_events] + [port_table.port_named("a port of tomorrow")]
+ABLE = [port for port in port_table.PORTS if port.byte_events]
 
 
 def nothing(*args, **kwargs):
@@ -24,9 +24,9 @@ def target_port(port):
 
 class TestPorts(unittest.TestCase):
     def test_table_is_found_by_name(self):
-        for port in ports.PORTS:
-            self.assertIs(ports.port_named(port.name), port)
-        self.assertEqual(ports.port_named("other")[1:], (False, False, 1, 0, False))
+        for port in port_table.PORTS:
+            self.assertIs(port_table.port_named(port.name), port)
+        self.assertEqual(port_table.port_named("other")[1:], (False, False, 1, 0, False))
 
     def test_byte_engine_is_refused_where_there_are_no_byte_events(self):
         for port in SOFT_ONLY:
@@ -46,7 +46,7 @@ class TestPorts(unittest.TestCase):
             StreamTarget(target_port(port), life=1).irq(print, hard=True)
 
     def test_every_port_can_be_a_memory_a_stream_and_a_packet_device(self):
-        for port in ports.PORTS:
+        for port in port_table.PORTS:
             MemoryTarget(target_port(port), 256, None, 8)
             StreamTarget(target_port(port), life=1)
             PacketTarget(target_port(port), life=1)
@@ -54,18 +54,18 @@ class TestPorts(unittest.TestCase):
     def test_memories_that_no_driver_can_serve_are_refused(self):
         for size, bits in ((0, 8), (257, 8), (65537, 16), (16, 12)):
             with self.assertRaises(ValueError):
-                MemoryTarget(target_port(ports.STM32), size, None, bits)
+                MemoryTarget(target_port(port_table.STM32), size, None, bits)
         with self.assertRaisesRegex(ValueError, "esp32"):
-            MemoryTarget(target_port(ports.ESP32), 2, None, 16)
-        MemoryTarget(target_port(ports.STM32), 2, None, 16)
+            MemoryTarget(target_port(port_table.ESP32), 2, None, 16)
+        MemoryTarget(target_port(port_table.STM32), 2, None, 16)
         for read_only in ((0, 17), (3, 3), (5, 2)):
             with self.assertRaises(ValueError):
-                MemoryTarget(target_port(ports.STM32), 16, read_only=(read_only,))
+                MemoryTarget(target_port(port_table.STM32), 16, read_only=(read_only,))
 
     def test_update_needs_atomic(self):
         for options in ({}, {"exact": True}):
             with self.assertRaisesRegex(ValueError, "atomic"):
-                MemoryTarget(target_port(ports.STM32), 16, **options).update()
+                MemoryTarget(target_port(port_table.STM32), 16, **options).update()
 
     def test_scheduler_that_is_full_is_no_error(self):
         def full(function, argument):
@@ -73,7 +73,7 @@ class TestPorts(unittest.TestCase):
 
         before, ports.schedule = ports.schedule, full
         try:
-            self.assertFalse(target_port(ports.STM32).schedule(print))
+            self.assertFalse(target_port(port_table.STM32).schedule(print))
         finally:
             ports.schedule = before
 
@@ -128,11 +128,11 @@ class TestPins(unittest.TestCase):
             StreamTarget(port, life=1, pin=Pin("GP0"))
 
     def test_pins_that_a_port_would_choose_itself_must_be_named(self):
-        for kind in (ports.RP2, ports.ESP32):
+        for kind in (port_table.RP2, port_table.ESP32):
             for named in ({}, {"scl": Pin("1")}, {"sda": Pin("0")}):
                 with self.assertRaisesRegex(ValueError, "scl and sda: on " + kind.name):
                     StreamTarget(ports.TargetPort(nothing, 0, port=kind, **named), life=1, pin=Pin("4"))
-        StreamTarget(ports.TargetPort(nothing, 0, port=ports.MIMXRT), life=1, pin=Pin("4"))
+        StreamTarget(ports.TargetPort(nothing, 0, port=port_table.MIMXRT), life=1, pin=Pin("4"))
 
     def test_pyboards_port_by_number_has_the_pins_of_its_name_and_another_boards_has_not(self):
         def nucleo(name):
@@ -140,13 +140,13 @@ class TestPins(unittest.TestCase):
 
         for number, scl in ((1, "X9"), (2, "Y9")):
             for port in (
-                ports.TargetPort(nothing, number, port=ports.STM32),
-                ports.TargetPort(nothing, id=number, port=ports.STM32),
+                ports.TargetPort(nothing, number, port=port_table.STM32),
+                ports.TargetPort(nothing, id=number, port=port_table.STM32),
             ):
                 with self.assertRaisesRegex(ValueError, "scl and pin are both " + scl):
                     StreamTarget(port, life=1, pin=Pin(scl))
                 self.assertEqual(port.lines(nucleo), [])
-            self.assertEqual(ports.TargetPort(nothing, number, port=ports.SAMD).lines(Pin), [])
+            self.assertEqual(ports.TargetPort(nothing, number, port=port_table.SAMD).lines(Pin), [])
 
 
 class TestReports(unittest.TestCase):

@@ -5,7 +5,7 @@ import unittest
 
 import pytest
 
-from i2c_devices import ports
+from i2c_devices import port_table as ports
 from i2c_devices.stream_controller import StreamController
 from i2c_devices.stream_target import StreamTarget
 from primitives.platform import sleep_ms
