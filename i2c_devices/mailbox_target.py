@@ -36,8 +36,10 @@ class MailboxTarget:
         self._cell = bytearray(box.SYNC_BYTES)
         self._received = bytearray(layout.SLOT)
         self._received_view = memoryview(self._received)
-        self._outgoing = bytearray(layout.SLOT)
-        self._outgoing_view = memoryview(self._outgoing)
+        # The link is done with what has come before it writes what is to go: one buffer does for both. A device's
+        # function for packets may send while it reads one.
+        self._outgoing = self._received if layout is box else bytearray(layout.SLOT)
+        self._outgoing_view = self._received_view if layout is box else memoryview(self._outgoing)
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
         # The one that the controller polls is written last: what comes with a transfer must not be of an older epoch.
@@ -140,7 +142,7 @@ class MailboxTarget:
 
         A transfer is accepted when the next one is asked for: one that has met an exception comes again.
 
-        payload: memoryview, valid until the next step.
+        payload: memoryview, valid until the next step; in the link until something is written into `slot()`.
         """
         while self.fetch():
             yield self._received[1], self._received[2], self.payload
@@ -195,7 +197,7 @@ class MailboxTarget:
     def slot(self):
         """(bytearray, offset in it) where the next payload is to be written, or None if no slot is free.
 
-        The bytearray is private: the controller neither sees nor changes it.
+        The bytearray is private: the controller neither sees nor changes it. In the link it is also that of `payload`.
         """
         status = self.status
         if self._epochs is None or diff8(status.end, status.base) >= box.SLOTS:

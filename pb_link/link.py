@@ -18,7 +18,6 @@ from pb_link.bridge_watch import BridgeWatch
 from pb_link.connection import Connection
 from pb_link.fallbacks import Fallbacks
 from pb_link.notifier import Notifier
-from pb_link.release_check import ReleaseCheck
 from pb_link.shortage import Shortage
 from primitives.broadcast import Broadcast
 from primitives.nonces import Nonces
@@ -58,12 +57,11 @@ class Link:
         self._app = app
         self._verbose = verbose
         self.flag = TimedFlag()
-        self._nonces = Nonces(Hmac(settings.key).digest)
+        self._nonces = Nonces(self._digest)
         self._box = MailboxTarget(port, get16(self._nonces.draw(2), 0), self.flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
-        self._on_ack_ref = self._on_ack
         self._epoch = None  # until the first connection, whose moment differs after each start
         self.session = Session(ticks_diff, settings.receive_bytes, settings.max_line)
         self.shortage = Shortage(settings.max_line)
@@ -87,7 +85,10 @@ class Link:
         self.create_task = self._tasks.start  # for the application's tasks
         self._notifier = Notifier(app, self._tasks)
         self.failures = None  # Failures since the last session, if any; False: no memory for them, which is said
-        self.release_check = ReleaseCheck()
+        self.release_check = None  # ReleaseCheck, if the ESP8266 was ever of another release
+
+    def _digest(self, *parts):
+        return Hmac(self._key).digest(*parts)  # made for each nonce: it is not kept
 
     def accept(self):
         """The oldest line is handed over. Allocates nothing."""
@@ -143,7 +144,7 @@ class Link:
                 let_go(self._ack)
                 if self._rst is not None and not self.resetting:
                     self._release_reset()
-                self._ack.irq(self._on_ack_ref, self._ack.IRQ_FALLING)
+                self._ack.irq(self._on_ack, self._ack.IRQ_FALLING)
         except MemoryError:
             self.shortage.met(0)
             return False
@@ -197,7 +198,7 @@ class Link:
             self._bridge_is_new = True
             seen = -1
         elif self._box.other_layout:
-            self.release_check.other_layout(self._box.other_layout)
+            self._other_release(None, self._box.other_layout)
         if self._bridge_is_new:
             self._new_bridge()
             self._bridge_is_new = False
@@ -265,8 +266,24 @@ class Link:
                 self._notifier.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
             self._failed(kind, number, True)
-        elif kind == control.RELEASE:
-            self.release_check.told(record)
+        elif kind == control.RELEASE and record != control.RELEASE_RECORD:
+            self._other_release(record, 0)
+
+    def _other_release(self, record, layout):
+        """The ESP8266's firmware is of another release: say so. Args: a RELEASE record; or None, and its layout."""
+        try:
+            if not self.release_check:
+                from pb_link.release_check import ReleaseCheck  # here, because few ever need it
+
+                self.release_check = ReleaseCheck()
+            if record:
+                self.release_check.told(record)
+            else:
+                self.release_check.other_layout(layout)
+        except MemoryError:  # no words, then
+            if self.release_check is None:
+                self.release_check = False  # said once
+                print("pb_link: the ESP8266's firmware is of another release")
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):

@@ -89,7 +89,7 @@ try:
                     self._queue.remove(task)
                     self._queue.push(task)
 
-        async def sleep(self, ms):
+        async def sleep(self, ms=_LONG_MS):
             if self._queue is not core._task_queue:
                 self._tasks.clear()
                 self._queue = core._task_queue

@@ -53,7 +53,10 @@ except ImportError:  # CPython
             self._woken.set()
             self._woken.clear()
 
-        async def sleep(self, ms):
+        async def sleep(self, ms=None):
+            if ms is None:
+                await self._woken.wait()
+                return
             try:
                 await wait_for_ms(self._woken.wait(), ms)
             except asyncio.TimeoutError:

@@ -33,7 +33,7 @@ DEFINITIONS = {
     "client": "In a 32-bit MicroPython. Instructions and allocated bytes as the bridge's, application included "
     "(client_program.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
     "that runs; compiled to .mpy, from source, or with the bytecode outside of the heap, in ROMFS or frozen.",
-    "modules": "In a 32-bit MicroPython, compiled: RAM that the import of each module takes after a collection, without "
+    "modules": "In a 32-bit MicroPython, compiled: RAM that the import of each module takes after a collection, less "
     "what it imports itself, and with that. Asyncio and modules in C are loaded before. A table of names that is full "
     "is followed by one of twice the size, which counts to the module that came then.",
     "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "
