@@ -1,16 +1,18 @@
 """The pins of a board's lines, and the rule that no two lines are one pin. pb_link needs it at its start only."""
 
+from protocol import const
+
 # scl and sda of the Pyboard's I2C ports, which are chosen by these names, or by number.
 PYBOARD_PINS = {"X": ("X9", "X10"), "Y": ("Y9", "Y10")}
 PYBOARD_NAMES = {1: "X", 2: "Y"}
 # Where I2CTarget has pins of its own choice, which differ from board to board: a Pico's I2CTarget(0) takes GP5 and GP4.
-HIDDEN_DEFAULTS = ("rp2", "esp32")
+_HIDDEN_DEFAULTS = const(("rp2", "esp32"))
 
 
 def lines(port_name, arguments, named_arguments, pin_class):
     """What `TargetPort.lines` returns, of the arguments that the TargetPort was given."""
     named = [(name, named_arguments[name]) for name in ("scl", "sda") if name in named_arguments]
-    if port_name in HIDDEN_DEFAULTS and len(named) < 2:
+    if port_name in _HIDDEN_DEFAULTS and len(named) < 2:
         raise ValueError("I2CTarget: name its pins, scl and sda: on %s each board has others" % port_name)
     number = arguments[0] if arguments else named_arguments.get("id")
     if port_name == "pyboard" and number in PYBOARD_NAMES:

@@ -29,6 +29,14 @@ def let_go(pin):
     pin.init(pin.IN, pin.PULL_UP)
 
 
+def release(pin, level, _=None):
+    """Let go a reset wire that is active at this level."""
+    if level:
+        drive(pin, 0)
+    else:  # as an open drain does: a button at the other end may pull it low as well
+        let_go(pin)
+
+
 class TargetPort:
     """The way in which this board becomes an I2C target.
 

@@ -52,7 +52,8 @@ class AppBase:
         del start  # its memory is free for what the link holds
         self.verbose = verbose
         self._link = Link(*validated, self, verbose)
-        self._line_writers = []  # a ticket for each write that waits for its place, in the order of the calls
+        # A ticket for each write that waits for its place, in the order of the calls; a list when one has had to wait.
+        self._line_writers = None
 
     def start(self):
         """Called when client and ESP8266 are synchronised for the first time, and when `run` starts it again.
@@ -154,6 +155,8 @@ class AppBase:
         Returns True then, and False as soon as the line is of qos 0 and the link is not up.
         """
         link = self._link
+        if self._line_writers is None:
+            self._line_writers = []
         writers = self._line_writers
         ticket = object()
         writers.append(ticket)

@@ -12,7 +12,7 @@ has been dealt with.
 """
 
 from i2c_devices.mailbox_target import MailboxTarget
-from i2c_devices.ports import drive, let_go
+from i2c_devices.ports import drive, let_go, release
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
 from pb_link.connection import Connection
@@ -26,14 +26,13 @@ from primitives.supervisor import Supervisor
 from primitives.timed_flag import TimedFlag
 from primitives.timeout import Timeout
 from protocol import const, control
-from protocol.control_client import decode_report, encode_config
-from protocol.digest import Hmac
-from protocol.errors import LinkDown
+from protocol.control_client import decode_report
+from protocol.digest import hmac
 from protocol.frame_reader import FrameReader
 from protocol.handshake import Initiator
 from protocol.limits import EPOCH_BYTES, NONCE_BYTES
+from protocol.link_errors import LinkDown
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
-from protocol.sequence import get16
 from protocol.session import DETACHED, OPEN, Session
 
 _W_SILENT = const(6)  # code of DOWN: docs/protocol.md section 7
@@ -52,13 +51,12 @@ class Link:
         port, self._syn, self._ack, self._rst = hardware
         self._id = client_id
         self._key = settings.key
-        server = settings.port, settings.server, settings.timeout_ms, settings.report_s
-        self._config = encode_config(*server, settings.ssid, settings.password)
+        self._config = settings.record()
         self._app = app
         self._verbose = verbose
         self.flag = TimedFlag()
-        self._nonces = Nonces(self._digest)
-        self._box = MailboxTarget(port, get16(self._nonces.draw(2), 0), self.flag.set)
+        self._nonces = Nonces(hmac, settings.key)
+        self._box = MailboxTarget(port, int.from_bytes(self._nonces.draw(2), "big"), self.flag.set)
         self._watch = BridgeWatch()
         self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
@@ -67,18 +65,15 @@ class Link:
         self.shortage = Shortage(settings.max_line)
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
-        self._bridge_is_new = self._send_config = False
-        self._connection = None  # Connection that we use
-        self._number = 0  # of it, among the bridge's, or 0
+        self._connection, self._number = None, 0  # Connection that we use; its number among the bridge's
         self._connection_class = Connection
         if verbose == 2:
             from pb_link.frame_log import LoggedConnection
 
             self._connection_class = LoggedConnection
-        self.up = False
-        self._started = self.resetting = False
+        self.up = self.closed = self.resetting = False
+        self._started = self._bridge_is_new = self._send_config = False
         self._reset_task = None
-        self.closed = False
         self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
@@ -86,9 +81,6 @@ class Link:
         self._notifier = Notifier(app, self._tasks)
         self.failures = None  # Failures since the last session, if any; False: no memory for them, which is said
         self.release_check = None  # ReleaseCheck, if the ESP8266 was ever of another release
-
-    def _digest(self, *parts):
-        return Hmac(self._key).digest(*parts)  # made for each nonce: it is not kept
 
     def accept(self):
         """The oldest line is handed over. Allocates nothing."""
@@ -143,7 +135,7 @@ class Link:
                 drive(self._syn, 1)
                 let_go(self._ack)
                 if self._rst is not None and not self.resetting:
-                    self._release_reset()
+                    release(*self._rst)
                 self._ack.irq(self._on_ack, self._ack.IRQ_FALLING)
         except MemoryError:
             self.shortage.met(0)
@@ -170,7 +162,7 @@ class Link:
         self._notifier.close()
         if self.resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
-            self._release_reset()
+            release(*self._rst)
         self._ack.irq(None)
         self._box.close()
         self._syn(1)
@@ -272,7 +264,7 @@ class Link:
     def _other_release(self, record, layout):
         """The ESP8266's firmware is of another release: say so. Args: a RELEASE record; or None, and its layout."""
         try:
-            if not self.release_check:
+            if self.release_check is None:
                 from pb_link.release_check import ReleaseCheck  # here, because few ever need it
 
                 self.release_check = ReleaseCheck()
@@ -280,10 +272,8 @@ class Link:
                 self.release_check.told(record)
             else:
                 self.release_check.other_layout(layout)
-        except MemoryError:  # no words, then
-            if self.release_check is None:
-                self.release_check = False  # said once
-                print("pb_link: the ESP8266's firmware is of another release")
+        except MemoryError:
+            pass  # a line of log is not worth the connection
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):
@@ -333,8 +323,7 @@ class Link:
         self._lose_connection()
 
     def _lose_connection(self):
-        self._connection = None
-        self._number = 0
+        self._connection, self._number = None, 0
         self.session.detach()
         if self.session.renumbered():
             self._epoch = None
@@ -440,7 +429,7 @@ class Link:
                 drive(pin, level)
                 await sleep_ms(pulse_ms)
             finally:
-                self._release_reset()
+                release(pin, level)
             self._watch.was_reset()
             self._ack_moved = False
             held = Timeout(limits.STRAP_HOLD_MS)
@@ -454,13 +443,6 @@ class Link:
             self.resetting = False
             self.changed.pulse()
             self.flag.set()
-
-    def _release_reset(self):
-        pin, level, _ = self._rst
-        if level:
-            drive(pin, 0)
-        else:  # as an open drain does: the button of the ESP8266's board may pull it low as well
-            let_go(pin)
 
     def _log(self, text):
         if self._verbose:

@@ -15,7 +15,7 @@ import gc
 from pb_link import limits
 from primitives.platform import sleep_ms
 from protocol.control import BAD_WIFI
-from protocol.errors import LinkDown
+from protocol.link_errors import LinkDown
 
 
 class Notifier:
@@ -34,7 +34,7 @@ class Notifier:
         self._closed = False
         self._was_up = False
         self._noted = ()  # kinds of initial failure that there have been
-        self._failures = []  # those of them that are to be told
+        self._failures = ()  # those of them that are to be told
         self._up = False
         self._told_up = False
         self._report = None
@@ -43,7 +43,7 @@ class Notifier:
         """Note an initial failure, control.BAD_WIFI or BAD_SERVER. After the first connection there is none."""
         if not self._was_up and kind not in self._noted:
             self._noted += (kind,)
-            self._failures.append(kind)
+            self._failures += (kind,)
             self.go_on()
 
     def server_ok(self, up):
@@ -51,7 +51,7 @@ class Notifier:
         self._up = up
         if up:
             self._was_up = True
-            self._failures.clear()
+            self._failures = ()
         self.go_on()
 
     def report(self, data):
@@ -93,7 +93,7 @@ class Notifier:
         """Call the hook whose turn it is. Returns False if there is nothing to tell."""
         if self._failures:
             call = self.app.bad_wifi() if self._failures[0] == BAD_WIFI else self.app.bad_server()
-            self._failures.pop(0)  # now that the call is made, which takes memory
+            self._failures = self._failures[1:]  # now that the call is made, which takes memory
             await call
         elif self._up != self._told_up:
             call = self.app.server_ok(self._up)

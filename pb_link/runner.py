@@ -19,7 +19,7 @@ from asyncio import CancelledError, create_task
 from primitives.platform import sleep_ms
 from primitives.timeout import Timeout
 from protocol import const
-from protocol.errors import LinkDown
+from protocol.link_errors import LinkDown
 
 try:
     from machine import reset

@@ -18,6 +18,7 @@ from errno import ENOENT
 
 from pb_link.limits import MIN_RECEIVE_BYTES
 from protocol import const
+from protocol.config_record import encode_config
 from protocol.credentials import parse_id, parse_key
 from protocol.limits import MAX_LINE, MIN_LINE, RECEIVE_BYTES
 from protocol.receive_space import receive_bytes
@@ -53,7 +54,7 @@ _BYTE_ORDER_MARK = const(b"\xef\xbb\xbf")
 # Characters of an unknown name that an error shows. A longer one may be a secret in the wrong place.
 _SHOWN = const(20)
 # Without the setting max_line a client takes lines of at least so many bytes, however small its heap is.
-_MIN_DEFAULT_LINE = 512
+_MIN_DEFAULT_LINE = const(512)
 
 
 def default_max_line():
@@ -84,6 +85,11 @@ class Settings:
         _refuse_lone_password("config", items)
         self.max_line = _validated("config", "max_line", items.get("max_line")) or default_max_line()
         self.receive_bytes = max(MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(self.max_line)))
+
+    def record(self):
+        """The CONFIG record for the ESP8266."""
+        server = self.port, self.server, self.timeout_ms, self.report_s
+        return encode_config(*server, self.ssid, self.password)
 
     def __repr__(self):
         return "Settings(server=%r, port=%d)" % (self.server, self.port)

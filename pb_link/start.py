@@ -8,7 +8,10 @@ from pb_link.settings import Settings
 from protocol.credentials import parse_id
 
 # Used by nothing else while the link runs. Names that other modules have taken from them stay valid.
-_MODULES = ("pb_link.start", "pb_link.settings", "protocol.credentials", "protocol.receive_space", "i2c_devices.pins")
+_MODULES = (
+    "pb_link.start", "pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space",
+    "i2c_devices.pins",
+)  # fmt: skip
 
 
 def validated(conn_id, config, hardware):

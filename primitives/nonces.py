@@ -27,14 +27,15 @@ except ImportError:  # CPython
 class Nonces:
     """The source of the nonces and epochs of one end.
 
-    Args: digest: function (*parts) -> 32 bytes, under a key that nobody else has: `Hmac.digest`.
+    Args: digest: function (key, *parts) -> 32 bytes; key: its first argument, that nobody else has.
     """
 
-    def __init__(self, digest):
+    def __init__(self, digest, key):
         self._digest = digest
+        self._key = key
         self._last = b""
 
     def draw(self, count, more=b""):
         """Return count bytes, at most 32. more: bytes that may differ from those of another epoch."""
-        self._last = self._digest(b"pb_link nonce", self._last, os.urandom(16), moment(), more)
+        self._last = self._digest(self._key, b"pb_link nonce", self._last, os.urandom(16), moment(), more)
         return self._last[:count]

@@ -36,7 +36,7 @@ two boards, and nowhere else.
 
 import struct
 
-# CONFIG is in control_client.py.
+# CONFIG is in config_record.py.
 UP = 0x02
 DOWN = 0x03
 BAD_WIFI = 0x04

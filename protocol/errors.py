@@ -11,11 +11,11 @@ Bytes from outside never raise out of the core: its `receive` methods return
 the fault as text, and the adapter that owns the connection raises
 `RemoteProtocolError` at one place, logs it and closes. Bad arguments of the
 application are the usual ValueError and TypeError.
+
+A board needs two of them, which are in `link_errors.py`.
 """
 
-
-class LinkError(Exception):
-    pass
+from protocol.link_errors import LinkDown, LinkError  # noqa: F401
 
 
 class LocalProtocolError(LinkError):
@@ -27,10 +27,6 @@ class RemoteProtocolError(LinkError):
 
 
 class AuthenticationError(RemoteProtocolError):
-    pass
-
-
-class LinkDown(LinkError):
     pass
 
 

@@ -22,7 +22,9 @@ def encode_text(text):
     except UnicodeError:  # CPython's holds the text: nothing is raised in here
         data = text.encode("utf-8", "surrogatepass")
     if not is_utf8(data):
-        data = _joined(data)
+        from protocol.surrogates import joined  # here, because few ever need it
+
+        data = joined(data)
         if not is_utf8(data):
             raise ValueError("the text cannot be encoded as UTF-8: it has half of a surrogate pair, or of a character")
     return data
@@ -54,21 +56,3 @@ def _is_strict(data):
                 return False
             at = data.find(lead, at + 1)
     return True
-
-
-def _joined(data):
-    """Return the bytes with pairs of surrogates, of three bytes each, joined."""
-    joined = bytearray()
-    start = 0
-    at = data.find(b"\xed")
-    while at >= 0:
-        pair = data[at : at + 6]
-        if len(pair) == 6 and pair[3] == 0xED and 0xA0 <= pair[1] < 0xB0 <= pair[4]:
-            joined.extend(data[start:at])
-            high = (pair[1] & 0x0F) << 6 | pair[2] & 0x3F
-            low = (pair[4] & 0x0F) << 6 | pair[5] & 0x3F
-            joined.extend(chr(0x10000 + (high << 10 | low)).encode())
-            start = at + 6
-        at = data.find(b"\xed", max(at + 1, start))
-    joined.extend(data[start:])
-    return bytes(joined)

@@ -80,7 +80,10 @@ TESTED_IN = {
     "i2c_devices/port_table.py": "tests/i2c_devices/test_ports.py",
     "i2c_devices/randomness.py": "tests/pb_link/test_repeating_generator.py",
     # One end of what is encoded is tested with the other.
+    "protocol/config_record.py": "tests/protocol/test_control.py",
     "protocol/control_client.py": "tests/protocol/test_control.py",
+    "protocol/link_errors.py": "tests/protocol/test_errors.py",
+    "protocol/surrogates.py": "tests/protocol/test_text.py",
     "protocol/responder.py": "tests/protocol/test_handshake.py",
     "protocol/selftest.py": "tests/pb_link/test_selftest.py",
     "protocol/target_cells.py": "tests/protocol/test_mailbox.py",

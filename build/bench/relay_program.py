@@ -19,7 +19,7 @@ from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
 from protocol import control
-from protocol.control_client import encode_config
+from protocol.config_record import encode_config
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 

@@ -55,7 +55,7 @@ class Listener:
         self._registry = registry
         self.keys = keys if isinstance(keys, Keys) else Keys(keys)
         self._backoff = backoff
-        self._nonces = Nonces(Hmac(os.urandom(KEY_BYTES)).digest)
+        self._nonces = Nonces(Hmac.digest, Hmac(os.urandom(KEY_BYTES)))
         # None, or a coroutine function (transport, first bytes). It returns the server of one without preamble.
         self.admit_other = None
         self.log_frame = None  # function (text), called with a line for each frame, for `verbose=2`

@@ -12,7 +12,7 @@ from esp_link.bridge import Bridge
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
 from protocol import control
-from protocol.control_client import encode_config
+from protocol.config_record import encode_config
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 from tests.link.harness import Bus, FakeWifi, wire
 from tests.link.virtual import now_ms

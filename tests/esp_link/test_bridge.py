@@ -7,7 +7,7 @@ import pytest
 from esp_link import bridge
 from i2c_devices import mailbox_controller
 from protocol import control, mailbox
-from protocol.control_client import encode_config
+from protocol.config_record import encode_config
 from protocol.framing import KEEPALIVE, PREAMBLE
 from protocol.mailbox import STATUS_BYTES
 from protocol.version import RELEASE

@@ -6,8 +6,8 @@ import pytest
 
 from pb_link.failures import _IN_VAIN, _MAX_SAID, Failures
 from protocol import control
+from protocol.config_record import encode_config
 from protocol.control import BAD_SERVER, BAD_WIFI
-from protocol.control_client import encode_config
 from protocol.frame import REASONS, REFUSED_BUSY, REFUSED_IDENTITY, REFUSED_VERSION
 from protocol.mailbox import DATA, FRAME_END, HEADER
 from protocol.responder import encode_refused

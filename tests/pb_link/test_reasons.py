@@ -5,8 +5,8 @@ import pytest
 from esp_link import bridge, names, tcp, uplink
 from pb_link import link
 from pb_link.reasons import _SERVER, _WIFI, text
+from protocol.config_record import encode_config
 from protocol.control import BAD_SERVER, BAD_WIFI
-from protocol.control_client import encode_config
 from protocol.handshake import other_version
 from protocol.limits import VERSION
 

@@ -36,12 +36,12 @@ class TestNonces(unittest.TestCase):
         """The numbers of an epoch whose generator has begun anew."""
         nonces.os = Repeating()
         self.moments = list(moments)
-        epoch = Nonces(digest)
+        epoch = Nonces(digest, b"key")
         return [epoch.draw(32, more) for _ in range(3)]
 
     def test_numbers_of_an_epoch_differ_though_moment_and_random_bytes_do_not(self):
         nonces.os.urandom = bytes
-        epoch = Nonces(digest)
+        epoch = Nonces(digest, b"key")
         self.assertEqual(len({epoch.draw(32, b"x") for _ in range(3)}), 3)
 
     def test_epochs_at_other_moments_have_no_number_in_common(self):
@@ -56,7 +56,7 @@ class TestNonces(unittest.TestCase):
         first = self.numbers()
         nonces.os = Repeating()
         nonces.os.urandom(16)
-        epoch = Nonces(digest)
+        epoch = Nonces(digest, b"key")
         self.assertEqual(len(set(first + [epoch.draw(32) for _ in range(3)])), 6)
 
     def test_epochs_that_have_everything_in_common_have_their_numbers_in_common(self):
@@ -65,7 +65,7 @@ class TestNonces(unittest.TestCase):
 
     def test_as_many_bytes_as_are_asked_for(self):
         for count in (2, 8, 16, 32):
-            self.assertEqual(len(Nonces(digest).draw(count)), count)
+            self.assertEqual(len(Nonces(digest, b"key").draw(count)), count)
 
 
 class TestMoment(unittest.TestCase):

@@ -1,7 +1,8 @@
 import unittest
 
 from protocol import control
-from protocol.control_client import decode_report, encode_config
+from protocol.config_record import encode_config
+from protocol.control_client import decode_report
 from tests.protocol.noise import Noise, every_flip
 
 CONFIG = (8123, "10.0.0.2", 1500, 60, "my net", "pa\u00dfword")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from protocol import control, frame
 from protocol import mailbox as box
-from protocol.control_client import decode_report, encode_config
+from protocol.config_record import encode_config
+from protocol.control_client import decode_report
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE

@@ -10,7 +10,8 @@ from binascii import hexlify, unhexlify
 
 from protocol import control, framing
 from protocol import mailbox as box
-from protocol.control_client import decode_report, encode_config
+from protocol.config_record import encode_config
+from protocol.control_client import decode_report
 from protocol.frame import REFUSED_IDENTITY
 from protocol.handshake import Initiator
 from protocol.limits import PROBE_MS
