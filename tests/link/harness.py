@@ -197,11 +197,16 @@ class FakeSocket:
         try:
             await ready
         finally:
-            remove(self._sock)
+            if self._sock.fileno() >= 0:
+                remove(self._sock)
 
     def close(self):
         """A chip that is reset does not close its connections."""
         if self._chip.on:
+            # Somebody may wait: the loop would keep the number, and refuse the next socket that gets it.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._sock)
+            loop.remove_writer(self._sock)
             self._sock.close()
         else:
             self._chip.half_open.append(self._sock)
