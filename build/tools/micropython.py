@@ -182,7 +182,7 @@ class _Builder:
             binary = self._binaries / f"client-{digest}"
             if self._force or not cache.touch(binary):
                 say(f"Freezing {len(files)} files into the client's interpreter ..")
-                self._build(32, manifest, binary, self._folder / "objects-client")
+                self._build(32, manifest, binary, self._folder / "objects-32")  # those of the one without the client
                 cache.prune(self._binaries, "client-")
         return binary
 

@@ -4,6 +4,7 @@ import pytest
 
 from build.bench import boards, ram
 from build.images import firmware
+from build.tools import micropython
 from build.tools.cache import ROOT
 
 
@@ -52,3 +53,10 @@ def test_source_that_cannot_be_imported_is_no_lack_of_memory(micropython32, monk
     monkeypatch.setattr(ram, "_FREE", "import no_such_module")
     with pytest.raises(RuntimeError, match="no_such_module"):
         ram.from_source(micropython32)
+
+
+def test_frozen_client_takes_less_than_a_third(compiled, micropython32, tmp_path):
+    """And it is the frozen one that is measured: nothing else is there."""
+    frozen = [figure.value for figure in boards.client_ram(micropython.client(), tmp_path, "frozen", ram._FROZEN)]
+    files = [figure.value for figure in boards.client_ram(micropython32, compiled, "compiled")]
+    assert frozen[0] < files[0] / 3 and frozen[1] < files[1] and frozen[2] < files[2]
