@@ -1,5 +1,5 @@
 # The client, in MicroPython's manifest language: to be included in the manifest of a board whose firmware is to have
-# it frozen in. All that `import pb_link.pb_client` and `import pb_link.selftest` reach, and no more
+# it frozen in. All that `import pb_link.pb_client` and `import pb_link.selftest` reach, and what programs import
 # (tests/build/install/test_client_package.py looks). primitives/ has no __init__.py: others' has one, and ours must not
 # replace it. client_package.py makes of this the lists of files that mip installs.
 package(
@@ -28,10 +28,10 @@ package(
 package(
     "protocol",
     (
-        "__init__.py", "config_record.py", "control.py", "control_client.py", "credentials.py", "digest.py", "frame.py",
-        "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "link_errors.py",
-        "mailbox.py", "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py",
-        "surrogates.py", "target_cells.py", "text.py", "version.py",
+        "__init__.py", "config_record.py", "control.py", "control_client.py", "credentials.py", "digest.py",
+        "errors.py", "frame.py", "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py",
+        "lines.py", "link_errors.py", "mailbox.py", "receive_space.py", "receiver.py", "selftest.py", "sender.py",
+        "sequence.py", "session.py", "surrogates.py", "target_cells.py", "text.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -61,7 +61,7 @@ UNITS = {
         "tools": set(),
         "images": {"tools"},
         "install": {"tools", "images"},
-        "bench": {"tools", "images"},
+        "bench": {"tools", "install"},
         "wheel": set(),
     },
 }

@@ -1,9 +1,9 @@
 """What each module of the client and of the bridge takes in RAM when it is imported: `python3 -m build.bench ram`.
 
 A module's own part is measured by importing what it needs first, then itself, each between two collections, in the
-32-bit interpreter, compiled. The parts add up to the whole import. A module that the program loads later, when it is
-needed, is not in the list. The client as a whole is also measured from ROMFS and frozen, where bytecode takes no heap,
-and from source in the heap of a Pyboard.
+32-bit interpreter, compiled, not joined. The parts add up to the whole import. A module that the program loads later,
+when it is needed, is not in the list. The client as a whole is also measured as it is installed, with its modules
+joined (build/images/bundle.py), from files and from ROMFS; frozen; and from source in the heap of a Pyboard.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from build.bench import boards
 from build.bench.figures import Figure, number
-from build.images import firmware
+from build.install import client_package
 from build.tools import micropython
 from build.tools.cache import ROOT
 
@@ -133,11 +133,6 @@ def of_modules(interpreter, folder, who, start):
     yield Figure("modules", f"{who}: sum of {len(own)} modules", sum(own.values()), "bytes")
 
 
-def romfs_image():
-    """Returns the bytes of a read-only file system with the client."""
-    return firmware.romfs_of(firmware.modules(ROOT / "build" / "manifest_client.py"))
-
-
 def from_source(interpreter):
     """Returns the heap that is free in a Pyboard's after the import from source; 0: there is not enough for it."""
     command = [str(interpreter), "-X", f"heapsize={PYBOARD_HEAP}", "-c", _FREE]
@@ -153,8 +148,11 @@ def measure():
         boards.compiled(folder)
         figures = list(of_modules(small, folder, "client", CLIENT))
         figures += of_modules(small, folder, "bridge", BRIDGE)
+    with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
+        client_package.tree(Path(folder), True)
+        figures += boards.client_ram(small, folder, "installed")
     with tempfile.TemporaryDirectory(prefix="pb_link-rom-") as folder:
-        Path(folder, "image").write_bytes(romfs_image())
+        Path(folder, "image").write_bytes(client_package.image())
         figures += boards.client_ram(small, folder, "ROMFS", _MOUNT)
         figures += boards.client_ram(micropython.client(), folder, "frozen", _FROZEN)
     figures.append(Figure("client", "client RAM, free of 100 KB after import from source", from_source(small), "bytes"))

@@ -3,9 +3,7 @@
 import pytest
 
 from build.bench import boards, ram
-from build.images import firmware
 from build.tools import micropython
-from build.tools.cache import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +39,6 @@ def test_module_that_loads_another_unseen_is_an_error(compiled, micropython32, m
     monkeypatch.setattr(ram, "needed", lambda start: {"protocol": set(), "protocol.sender": {"protocol"}})
     with pytest.raises(RuntimeError, match="protocol.sender has loaded another module than itself"):
         list(ram.of_modules(micropython32, compiled, "it", "protocol.sender"))
-
-
-def test_image_has_all_of_the_client(missing_tool):
-    image = ram.romfs_image()
-    for name in firmware.modules(ROOT / "build" / "manifest_client.py"):
-        assert name.rsplit("/", 1)[-1].replace(".py", ".mpy").encode() in image
 
 
 def test_source_that_cannot_be_imported_is_no_lack_of_memory(micropython32, monkeypatch):

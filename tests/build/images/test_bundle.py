@@ -193,7 +193,8 @@ def test_joined_client_is_what_a_program_in_micropython_imports(tmp_path, microp
         "from protocol.errors import LinkDown\n"
         "assert issubclass(LinkDown, Exception) and LinkDown.__name__ == 'LinkDown'\n"
         "from pb_link import selftest, runner, settings, start, reasons, failures\n"
-        "from i2c_devices.ports import TargetPort, PORTS\n"
+        "from i2c_devices.ports import TargetPort\n"
+        "from i2c_devices.port_table import PORTS\n"
         "print(AppBase.write, TargetPort)\n"
     )
     shown = subprocess.check_output([micropython64, "-c", code], cwd=tmp_path, text=True)
