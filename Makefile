@@ -53,8 +53,8 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
-bench: python ## Measure speed and cost, write bench.json, fail on a missed bar: three minutes; one figure needs .venv (make tools).
-	$(PYTHON) -m build.bench
+bench: $(INSTALLED) ## Measure speed and cost, write bench.json, fail on a missed bar: four minutes.
+	$(VENV_PYTHON) -m build.bench
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .

@@ -29,7 +29,7 @@ def let_go(pin):
     pin.init(pin.IN, pin.PULL_UP)
 
 
-def release(pin, level, _=None):
+def release(pin, level):
     """Let go a reset wire that is active at this level."""
     if level:
         drive(pin, 0)

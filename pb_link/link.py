@@ -135,7 +135,7 @@ class Link:
                 drive(self._syn, 1)
                 let_go(self._ack)
                 if self._rst is not None and not self.resetting:
-                    release(*self._rst)
+                    release(self._rst[0], self._rst[1])
                 self._ack.irq(self._on_ack, self._ack.IRQ_FALLING)
         except MemoryError:
             self.shortage.met(0)
@@ -162,7 +162,7 @@ class Link:
         self._notifier.close()
         if self.resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
-            release(*self._rst)
+            release(self._rst[0], self._rst[1])
         self._ack.irq(None)
         self._box.close()
         self._syn(1)
@@ -323,7 +323,8 @@ class Link:
         self._lose_connection()
 
     def _lose_connection(self):
-        self._connection, self._number = None, 0
+        self._connection = None
+        self._number = 0
         self.session.detach()
         if self.session.renumbered():
             self._epoch = None

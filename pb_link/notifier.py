@@ -42,8 +42,9 @@ class Notifier:
     def failed(self, kind):
         """Note an initial failure, control.BAD_WIFI or BAD_SERVER. After the first connection there is none."""
         if not self._was_up and kind not in self._noted:
-            self._noted += (kind,)
+            noted = self._noted + (kind,)
             self._failures += (kind,)
+            self._noted = noted  # now that nothing can fail any more
             self.go_on()
 
     def server_ok(self, up):
