@@ -81,7 +81,7 @@ def image_heap(interpreter, chip):
         lines = ["--lines", str(_IMAGE_LINES), "--line-bytes", str(_LINE_BYTES), "--faults", "bridge-kill=1"]
         command = [sys.executable, "-m", "sim", "run", *lines, "--bridge-image", "--images", folder, "--json"]
         environment = {**os.environ, "MICROPYTHON": str(interpreter), "MICROPYTHON_CHIP": str(chip)}
-        out, err = _run(command, env=environment)
+        out, err = run(command, env=environment)
     result = json.loads(out.splitlines()[-1])
     assert result["client_to_server"]["delivered"] == _IMAGE_LINES and result["resets"] >= 1
     free_bytes = int(re.search(r"least free heap (\d+) bytes", out + err)[1])
