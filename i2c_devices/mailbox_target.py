@@ -137,16 +137,17 @@ class MailboxTarget:
             status.base = number
             self.changed = self.used = True
 
-    def transfers(self):
-        """Yield (kind, connection, payload) of each transfer that has arrived.
+    def transfers(self, most=-1):
+        """Yield (kind, connection, payload) of each transfer that has arrived, or of this many at most.
 
         A transfer is accepted when the next one is asked for: one that has met an exception comes again.
 
         payload: memoryview, valid until the next step; in the link until something is written into `slot()`.
         """
-        while self.fetch():
+        while most and self.fetch():
             yield self._received[1], self._received[2], self.payload
             self.accept()
+            most -= 1
 
     def arrived(self):
         """True if something stands where the next transfer is expected. Does not allocate."""

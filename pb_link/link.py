@@ -2,8 +2,8 @@
 
 `run` sleeps until the bridge has used the mailbox, the application has
 written or read, or time is up; then a step takes what has come, gives what
-is to go, and sees whether the ESP8266 is alive. The application's calls are in
-`app_base.py`.
+is to go, and sees whether the ESP8266 is alive. Before each step, and after
+each frame, other tasks have their turn. `app_base.py` has the application's calls.
 
 Any allocation in a step may fail. Then `_recover`, which allocates nothing,
 gives up the connection, and with it whatever the step has left half done;
@@ -58,21 +58,20 @@ class Link:
         self._nonces = Nonces(hmac, settings.key)
         self._box = MailboxTarget(port, int.from_bytes(self._nonces.draw(2), "big"), self.flag.set)
         self._watch = BridgeWatch()
-        self._ack_moved = False
         self.fallbacks = Fallbacks(self._log)
         self._epoch = None  # until the first connection, whose moment differs after each start
         self.session = Session(ticks_diff, settings.receive_bytes, settings.max_line)
         self.shortage = Shortage(settings.max_line)
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
+        self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
         self._connection, self._number = None, 0  # Connection that we use; its number among the bridge's
         self._connection_class = Connection
         if verbose == 2:
             from pb_link.frame_log import LoggedConnection
 
             self._connection_class = LoggedConnection
-        self.up = self.closed = self.resetting = False
-        self._started = self._bridge_is_new = self._send_config = False
+        self.up = self.closed = self.resetting = self._started = False
         self._reset_task = None
         self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
@@ -114,8 +113,14 @@ class Link:
                 try:
                     if self._look() and self.flag.by_clock:
                         await self.fallbacks.found(self._announced)
-                        if self.resetting or self.closed:
-                            continue
+                    while self._received and not (self.resetting or self.closed):
+                        self._act()  # the bridge waits for nothing else
+                        await sleep_ms(0)
+                        self._receive()
+                    while self._send():
+                        await sleep_ms(0)
+                    if self.resetting or self.closed:
+                        continue
                     self._act()
                     wait_ms = self._wait_ms()
                 except MemoryError:
@@ -141,10 +146,6 @@ class Link:
             self.shortage.met(0)
             return False
         return True
-
-    def _open_bus(self):
-        self._box.open()
-        self._bus_left = False
 
     def _recover(self):
         """Memory has run out somewhere in a step."""
@@ -181,7 +182,8 @@ class Link:
     def _look(self):
         """Take what has come. Returns True if there was something and no edge has told of it."""
         if self._bus_left:
-            self._open_bus()
+            self._box.open()
+            self._bus_left = False
         announced = self._announced()
         self._ack_moved = self._box.heard = False
         status = self._box.status
@@ -206,9 +208,7 @@ class Link:
         return self._ack_moved or self._box.heard
 
     def _act(self):
-        """See to the connection; give what is to go; pulse syn."""
-        self._drop_if_faulty()
-        self._send()
+        """Show what has changed; pulse syn; see whether the ESP8266 is alive."""
         if self.beat.expired():
             self.beat.restart()
             self._box.beat()
@@ -235,7 +235,10 @@ class Link:
     # Receiving
 
     def _receive(self):
-        for kind, number, payload in self._box.transfers():
+        """Take one transfer, if there is one, and note whether there was."""
+        self._received = False
+        for kind, number, payload in self._box.transfers(1):
+            self._received = True
             if kind & KIND == CONTROL:
                 self._take_control(bytes(payload))
             elif kind & KIND == DATA and number and number == self._number:
@@ -306,8 +309,6 @@ class Link:
         self._number = number
 
     def _drop_if_faulty(self):
-        if not self._connection:
-            return
         fault = self._connection.fault(ticks_ms())
         if fault:
             self._failed(control.BAD_SERVER, _W_SILENT, False)
@@ -363,25 +364,24 @@ class Link:
     # Sending
 
     def _send(self):
-        """Put into the mailbox what is to go and has a place there."""
-        now = ticks_ms()
-        while True:
-            slot = self._box.slot()
-            if slot is None:
-                return
-            buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
-            if self._send_config:
-                end = at + len(self._config)
-                buf[at:end] = self._config
-                self._box.offer(CONTROL, 0, end - at)
-                self._send_config = False
-                continue
-            if not self._connection:
-                return
-            end = self._connection.encode_into(buf, at, now)
-            if end == at:
-                return
-            self._box.offer(DATA | FRAME_END, self._number, end - at)
+        """Put one frame that is to go into the mailbox. Returns False if there is none, or no place for it."""
+        if self._connection and not self.closed:
+            self._drop_if_faulty()
+        slot = self._box.slot()
+        if slot is None:
+            return False
+        buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
+        end = at
+        if self._send_config:
+            end += len(self._config)
+            buf[at:end] = self._config
+            self._box.offer(CONTROL, 0, end - at)
+            self._send_config = False
+        elif self._connection:
+            end = self._connection.encode_into(buf, at, ticks_ms())
+            if end > at:
+                self._box.offer(DATA | FRAME_END, self._number, end - at)
+        return end > at
 
     # The ESP8266
 
@@ -437,7 +437,8 @@ class Link:
             while not self._ack_moved and not held.expired():
                 await sleep_ms(10)
             if not self.closed:
-                self._open_bus()
+                self._box.open()
+                self._bus_left = False
         except MemoryError:  # the next step opens the bus; if there was no pulse the watch asks for another reset
             self.shortage.met(self.session.expected)
         finally:

@@ -24,6 +24,7 @@ try:
             self.by_clock = False  # it was time that ended the last wait, or came before somebody had looked
             self._clock = None
             self._queue = None  # of the loop in which it is open
+            self._asked = False  # the present wait has been in asyncio's queue
 
         def ioctl(self, request, flags):
             return self._state & flags if request == 3 else -1  # MP_STREAM_POLL; to read only: nobody waits to write
@@ -67,12 +68,22 @@ try:
                 await sleep_ms(_LONG_MS)
 
         def wait_ms(self, ms):
-            """Awaitable: the flag has been set, and is cleared, or ms milliseconds have passed. Allocates nothing."""
-            self.by_clock = False
+            """Awaitable: the flag has been set, and is cleared, or ms milliseconds have passed. Allocates nothing.
+
+            Other tasks that are ready have their turn, also if the flag is already set.
+            """
+            self.by_clock = self._asked = False
             # The clock's task is in this queue whenever another one runs.
             self._queue.remove(self._clock)
             self._queue.push(self._clock, ticks_add(ticks_ms(), ms))
             return self
+
+        def __next__(self):
+            if not (self._asked and self._state):
+                self._asked = True
+                return core._io_queue.queue_read(self)
+            self._state = 0
+            raise StopIteration
 
     class Sleepers:
         """Tasks that sleep, each for so long at most, until `wake`. When memory is short `sleep` fails before it

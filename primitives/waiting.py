@@ -38,6 +38,8 @@ except ImportError:  # CPython
 
         async def wait_ms(self, ms):
             self.by_clock = False
+            if self._event.is_set():
+                await asyncio.sleep(0)  # others have their turn
             try:
                 await wait_for_ms(self, ms)
             except asyncio.TimeoutError:

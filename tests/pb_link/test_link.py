@@ -9,7 +9,7 @@ from i2c_devices.mailbox_controller import FREE
 from pb_link import limits
 from protocol import control, frame
 from protocol.errors import LinkDown
-from protocol.mailbox import CONTROL, HEADER
+from protocol.mailbox import CONTROL, DATA, HEADER
 from tests.link.virtual import now_ms, run
 from tests.pb_link.board import PULSE_MS, Board
 
@@ -260,5 +260,78 @@ def test_line_that_waits_pulses_syn_again_and_again():
             pulses = board.pulses
             await board.pause(1000)  # nobody fetches the configuration
             assert 3 <= board.pulses - pulses <= 6
+
+    run(main())
+
+
+class FullConnection:
+    """A connection of the server that always has a frame to send, and takes each."""
+
+    def __init__(self, seen):
+        self._seen = seen
+
+    def encode_into(self, buf, at, now):
+        self._seen.append("frame")
+        return at + 30
+
+    def fault(self, now):
+        return None
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_other_tasks_have_their_turn_after_each_frame(way):
+    """An application was held for 30 ms at full speed, on a Pyboard, by as many frames as followed each other."""
+    seen = []
+    frames = [True] * 4
+
+    async def application():
+        while True:
+            seen.append("turn")
+            await asyncio.sleep(0)
+
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            await board.fetch()
+            link, box = board.app._link, board.app._link._box
+            link._connection, link._number = FullConnection(seen), 1
+            if way == "down":
+                link._connection.encode_into = lambda buf, at, now: at
+                box._received[1], box._received[2] = DATA, 1
+                box.fetch = lambda: bool(frames) and frames.pop()
+                box.accept = lambda: None
+                link._take_stream = lambda payload: seen.append("frame")
+            task = asyncio.create_task(application())
+            link.flag.set()
+            for _ in range(50):
+                await asyncio.sleep(0)
+            task.cancel()
+
+    run(main())
+    assert seen.count("frame") == (2 if way == "up" else 4)  # both places of the mailbox, or all that came
+    assert all("turn" in (before, after) for before, after in zip(seen, seen[1:], strict=False))
+
+
+def test_flag_that_is_set_again_and_again_does_not_keep_the_application_waiting():
+    """An edge that came during a step made the next step follow at once."""
+
+    async def main():
+        async with Board() as board:
+            await board.synchronise()
+            link, turns = board.app._link, []
+            act, steps = link._act, []
+
+            def act_and_be_woken():
+                act()
+                steps.append(len(turns))
+                if len(steps) < 5:
+                    link.flag.set()
+
+            link._act = act_and_be_woken
+            link.flag.set()
+            while len(steps) < 5:
+                turns.append(1)
+                await asyncio.sleep(0)
+            assert steps == sorted(set(steps))  # there was a turn between any two of them
 
     run(main())

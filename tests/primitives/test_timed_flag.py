@@ -25,6 +25,29 @@ class TestTimedFlag(unittest.TestCase):
 
         asyncio.run(main())
 
+    def test_task_whose_flag_is_always_set_leaves_the_others_their_turns(self):
+        flag, turns = TimedFlag(), []
+
+        async def busy():
+            for _ in range(5):
+                flag.set()
+                await flag.wait_ms(60000)
+                self.assertFalse(flag.by_clock)
+                turns.append("busy")
+
+        async def main():
+            flag.open()
+            task = asyncio.create_task(busy())
+            await asyncio.sleep(0)
+            while "busy" not in turns[-1:] or turns.count("busy") < 5:
+                turns.append("other")
+                await asyncio.sleep(0)
+            await task
+            flag.close()
+
+        asyncio.run(main())
+        self.assertTrue(turns.count("other") >= 5, turns)
+
     def test_flag_of_a_loop_that_was_left_opens_in_the_next_one_with_a_clock_of_that(self):
         if sys.implementation.name != "micropython":
             self.skipTest(_BOUND)
