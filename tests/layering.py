@@ -62,6 +62,7 @@ UNITS = {
         "images": {"tools"},
         "install": {"tools", "images"},
         "bench": {"tools", "install"},
+        "chip": {"tools", "bench"},
         "wheel": set(),
     },
 }

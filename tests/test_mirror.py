@@ -33,6 +33,8 @@ TESTED_IN = {
     "build/bench/lwip.py": "tests/build/bench/test_counts.py",
     "build/bench/meter.py": "tests/build/bench/test_counts.py",
     "build/bench/relay_program.py": "tests/build/bench/test_counts.py",
+    "build/chip/client_costs.py": "tests/build/chip/test_client.py",
+    "build/chip/client_ram.py": "tests/build/chip/test_client.py",
     # A board of bed mpy is its process, the link to it, its pins and its target, together.
     "sim/mpy/board.py": "tests/sim/mpy/test_bed.py",
     "sim/mpy/board_target.py": "tests/sim/mpy/test_bed.py",

@@ -1,15 +1,19 @@
 """A program for MicroPython: a client's AppBase exchanges lines with a bridge and a server in its own memory.
 
-    measuring -X heapsize=200k -c "import build.bench.client_program" up|down LINES
+    measuring -X heapsize=200k -c "import build.bench.client_program" up|down LINES [SIZE]
 
-Prints LINES exchanged, of 180 bytes with their newline, and the bytes that the client allocated meanwhile. Unlike on
-the board, bridge and server live in the same process. Their work is not counted (meter.py). They act whenever the
-client pulses syn, and every 250 ms. They then do as much as they can: the client gets its interrupts after that.
+Prints LINES exchanged, of SIZE bytes with their newline (180), and the bytes that the client allocated meanwhile. On an
+emulated processor that counts (build/chip/cortex_m4_c/border.c) also the client's instructions, the frames with lines,
+and the instructions of the client's loop: of all its steps, and of the longest.
+
+Unlike on the board, bridge and server live in the same process. Their work is not counted (meter.py). They act whenever
+the client pulses syn, and every 250 ms. They then do as much as they can: the client gets its interrupts after that.
 """
 
 import asyncio
 import sys
 
+import border
 from border import outside
 
 from build.bench.meter import Meter, Pin
@@ -29,7 +33,7 @@ from protocol.session import OPEN, Session
 _DIRECTION = sys.argv[1]
 _LINES = int(sys.argv[2])
 _WARM_UP = 100  # lines
-_LINE = "x" * 179
+_LINE = "x" * (int(sys.argv[3]) - 1 if len(sys.argv) > 3 else 179)
 _KEY = bytes(range(32))
 _CONFIG = [8123, "server", 60000, 0, "net", "password", _KEY]
 _CONNECTION = 1
@@ -73,8 +77,8 @@ def look():
     outside(world.act_ref)
     while world.exchanges:
         world.exchanges -= 1
-        bench.used(None)
-    bench.ack.handler(bench.ack)
+        interrupt(bench.used, None)
+    interrupt(bench.ack.handler, bench.ack)
 
 
 class World:
@@ -84,6 +88,7 @@ class World:
         self.act_ref = self.act
         self.exchanges = 0  # since the client's last interrupt
         self.relayed = 0  # lines from the client
+        self.frames = 0  # with lines
         self._box = MailboxController(self, ADDRESS, bytes)
         self._controls = []
         self._replies = []
@@ -134,6 +139,7 @@ class World:
             fault = self._session.receive(memoryview(frame), ticks_ms())
             assert fault is None, fault
             lines = self._session.lines
+            self.frames += bool(lines)
             while lines:
                 self.relayed += 1
                 self._session.accept(1, ticks_ms())
@@ -157,6 +163,7 @@ class World:
                 session.append(_LINE.encode(), True)
             end = session.encode_into(box.buffer, HEADER, ticks_ms())
             if end > HEADER:
+                self.frames += _DIRECTION == "down"
                 box.send(DATA, _CONNECTION, HEADER, end - HEADER)
 
 
@@ -189,15 +196,20 @@ class Bench:
 
     async def run(self):
         app = App("id", _CONFIG, [TargetPort(Target), Syn(), self.ack, None])
-        asyncio.create_task(app.await_msg())
+        asyncio.create_task(held(app.await_msg()))
         asyncio.create_task(self._poll())
         await self.done.wait()
         self.done.clear()
         first = world.relayed
+        frames = world.frames
         self.until = first + _LINES
         meter.start()
+        if counted:
+            border.steps()
+            border.count()
         await self.done.wait()
-        print(world.relayed - first, meter.allocated)
+        counts = (border.count(), world.frames - frames) + border.steps() if counted else ()
+        print(world.relayed - first, meter.allocated, *counts)
 
     async def _poll(self):
         while True:
@@ -205,6 +217,13 @@ class Bench:
             look()
 
 
+def call(function, argument):
+    function(argument)
+
+
+counted = hasattr(border, "count")
+interrupt = border.interrupt if counted else call
+held = border.held if counted else lambda coroutine: coroutine
 nonces.os = NotRandom
 nonces.moment = bytes
 meter = Meter()

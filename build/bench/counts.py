@@ -21,7 +21,7 @@ _LINES = 10000  # for the allocations
 _FRAMES_COUNTED = 100  # by valgrind, and twice as many
 _LINES_COUNTED = 1000
 _TIMEOUT_S = 180
-_FILES = (
+FILES = (
     "build/__init__.py",
     *(f"build/bench/{name}.py" for name in ("__init__", "lwip", "meter", "relay_program", "client_program")),
 )
@@ -96,7 +96,7 @@ def _lines_a_frame():
 @contextlib.contextmanager
 def programs():
     with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as modules:
-        boards.compiled(modules, *_FILES)
+        boards.compiled(modules, *FILES)
         yield Programs(micropython.measuring(), modules)
 
 

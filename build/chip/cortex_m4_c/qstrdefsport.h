@@ -1,0 +1,1 @@
+// No names but those of the sources.
