@@ -1,0 +1,215 @@
+// The border between the device, whose instructions are counted, and its environment, and the time of both.
+// The emulator runs with `-icount shift=6,sleep=off`: each instruction takes 64 ns of its time. CCOUNT shows that time in
+// ticks of 25 ns (the emulated CPU has 40 MHz), less than half an instruction, so the count is exact.
+//
+// For the environment:
+//   border.environment(x)   x has the methods that chip.c calls, outside of the count.
+//   border.device(f)        calls f() as the device, with its heap and its modules. It is counted.
+//   border.pass_us(us)      lets time pass. No other clock ticks: two runs are the same.
+//   border.edge()           a falling edge on the pin that has a handler.
+//   border.exit()           ends the emulator.
+// For both:
+//   border.count()          the instructions of the device since the last call of `count`.
+//   border.outside(f)       calls f() in the environment's world.
+// For the device:
+//   border.SoftI2C          machine.SoftI2C of MicroPython, over pins in memory.
+
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "extmod/modmachine.h"
+#include "semihosting.h"
+#include "worlds.h"
+
+#define TICK_NS 25
+#define INSTRUCTION_NS 64
+
+uint64_t border_now_us;
+bool border_edge;
+static uint64_t device_ticks;
+static uint32_t last_ticks;
+static bool inside;
+MP_REGISTER_ROOT_POINTER(mp_obj_t border_environment);
+
+static inline uint32_t ticks(void) {
+    uint32_t count;
+    __asm__ volatile ("rsr %0, ccount" : "=a" (count) : : "memory");
+    return count;
+}
+
+void border_start(void) {
+    last_ticks = ticks();
+}
+
+// Returns the ticks since the last call: 107 s of the emulator's time at most, 1.6e9 instructions.
+static inline uint32_t passed(void) {
+    uint32_t before = last_ticks;
+    last_ticks = ticks();
+    return last_ticks - before;
+}
+
+static inline void leave(void) {
+    device_ticks += passed();
+    worlds_swap();
+    inside = false;
+}
+
+static inline void enter(void) {
+    inside = true;
+    worlds_swap();
+    passed();
+}
+
+void border_wait_ms(int timeout_ms) {
+    if (timeout_ms > 0) {
+        border_now_us += (uint64_t)timeout_ms * 1000;
+    }
+}
+
+mp_uint_t mp_hal_ticks_us(void) {
+    return border_now_us;
+}
+
+mp_uint_t mp_hal_ticks_ms(void) {
+    return border_now_us / 1000;
+}
+
+mp_uint_t mp_hal_ticks_cpu(void) {
+    return border_now_us;
+}
+
+uint64_t mp_hal_time_ns(void) {
+    return border_now_us * 1000;
+}
+
+void mp_hal_delay_us(mp_uint_t us) {
+    border_now_us += us;
+}
+
+void mp_hal_delay_ms(mp_uint_t ms) {
+    border_wait_ms(ms);
+}
+
+// What is raised outside ends the emulator: the environment has a fault of its own.
+static mp_obj_t call_outside(mp_obj_t function, size_t count, const mp_obj_t *arguments) {
+    nlr_buf_t nlr;
+    bool was_inside = inside;
+    if (was_inside) {
+        leave();
+    }
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t result = mp_call_function_n_kw(function, count, 0, arguments);
+        nlr_pop();
+        if (was_inside) {
+            enter();
+        }
+        return result;
+    }
+    mp_obj_print_exception(&mp_plat_print, MP_OBJ_FROM_PTR(nlr.ret_val));
+    host_exit(1);
+}
+
+mp_obj_t border_call(qstr method, size_t count, const mp_obj_t *arguments, void *buf, size_t length) {
+    mp_obj_t whole[2 + 3];
+    leave();
+    mp_load_method(MP_STATE_VM(border_environment), method, whole);
+    size_t used = whole[1] == MP_OBJ_NULL ? 1 : 2;
+    for (size_t i = 0; i < count; i++) {
+        whole[used++] = arguments[i];
+    }
+    if (buf != NULL) {
+        whole[used++] = mp_obj_new_memoryview(0x80 | 'B', length, buf);
+    }
+    mp_obj_t result = call_outside(whole[0], used - 1, whole + 1);
+    enter();
+    return result;
+}
+
+static mp_obj_t border_outside(mp_obj_t function) {
+    call_outside(function, 0, NULL);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_outside_obj, border_outside);
+
+static mp_obj_t border_set_environment(mp_obj_t environment) {
+    MP_STATE_VM(border_environment) = environment;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_environment_obj, border_set_environment);
+
+static mp_obj_t border_device(mp_obj_t function) {
+    nlr_buf_t nlr;
+    enter();
+    if (nlr_push(&nlr) == 0) {
+        mp_call_function_0(function);
+        nlr_pop();
+        leave();
+        return mp_const_none;
+    }
+    leave();
+    mp_obj_print_exception(&mp_plat_print, MP_OBJ_FROM_PTR(nlr.ret_val));
+    host_exit(1);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_device_obj, border_device);
+
+static mp_obj_t border_pass_us(mp_obj_t us) {
+    border_now_us += mp_obj_get_int(us);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_pass_us_obj, border_pass_us);
+
+static mp_obj_t border_make_edge(void) {
+    border_edge = true;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_edge_obj, border_make_edge);
+
+static mp_obj_t border_exit(void) {
+    host_exit(0);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_exit_obj, border_exit);
+
+static mp_obj_t border_count(void) {
+    static uint64_t last;
+    if (inside) {
+        device_ticks += passed();
+    }
+    uint64_t count = ((device_ticks - last) * TICK_NS + INSTRUCTION_NS / 2) / INSTRUCTION_NS;
+    last = device_ticks;
+    if (count > 0x3fffffff) {
+        mp_raise_msg(&mp_type_OverflowError, MP_ERROR_TEXT("too many instructions at once: count more often"));
+    }
+    mp_obj_t result = MP_OBJ_NEW_SMALL_INT(count);
+    if (inside) {
+        passed();
+    }
+    return result;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_count_obj, border_count);
+
+// A loop of so many instructions and some more for the call, to see that they are counted.
+static mp_obj_t border_loop(mp_obj_t instructions) {
+    uint32_t rounds = mp_obj_get_int(instructions) / 2;
+    __asm__ volatile ("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r" (rounds));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_loop_obj, border_loop);
+
+static const mp_rom_map_elem_t border_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_border)},
+    {MP_ROM_QSTR(MP_QSTR_environment), MP_ROM_PTR(&border_environment_obj)},
+    {MP_ROM_QSTR(MP_QSTR_device), MP_ROM_PTR(&border_device_obj)},
+    {MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&border_outside_obj)},
+    {MP_ROM_QSTR(MP_QSTR_pass_us), MP_ROM_PTR(&border_pass_us_obj)},
+    {MP_ROM_QSTR(MP_QSTR_edge), MP_ROM_PTR(&border_edge_obj)},
+    {MP_ROM_QSTR(MP_QSTR_exit), MP_ROM_PTR(&border_exit_obj)},
+    {MP_ROM_QSTR(MP_QSTR_count), MP_ROM_PTR(&border_count_obj)},
+    {MP_ROM_QSTR(MP_QSTR_loop), MP_ROM_PTR(&border_loop_obj)},
+    {MP_ROM_QSTR(MP_QSTR_SoftI2C), MP_ROM_PTR(&mp_machine_soft_i2c_type)},
+};
+static MP_DEFINE_CONST_DICT(border_globals, border_globals_table);
+
+const mp_obj_module_t border_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&border_globals,
+};
+MP_REGISTER_MODULE(MP_QSTR_border, border_module);

@@ -1,0 +1,3 @@
+// No names but those of the sources.
+Q(/)
+Q(/lib)
