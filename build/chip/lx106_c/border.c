@@ -8,12 +8,19 @@
 //   border.pass_us(us)      lets time pass. No other clock ticks: two runs are the same.
 //   border.edge()           a falling edge on the pin that has a handler.
 //   border.exit()           ends the emulator.
+//   border.free()           the device's free heap, in bytes, after a collection of its garbage.
+//   border.collecting()     the instructions of the longest such collection.
+//   border.collections()    the collections since the last call of `collections`, those of `free` not among them.
+//   border.longest()        the most instructions between two marks, since the last call of `longest`.
 // For both:
 //   border.count()          the instructions of the device since the last call of `count`.
 //   border.outside(f)       calls f() in the environment's world.
 // For the device:
+//   border.mark()           the first begins, the second ends what `longest` tells.
+//   border.loop(n)          a loop of n instructions.
 //   border.SoftI2C          machine.SoftI2C of MicroPython, over pins in memory.
 
+#include "py/gc.h"
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/modmachine.h"
@@ -168,17 +175,26 @@ static mp_obj_t border_exit(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_exit_obj, border_exit);
 
-static mp_obj_t border_count(void) {
-    static uint64_t last;
+static uint64_t device_now(void) {
     if (inside) {
         device_ticks += passed();
     }
-    uint64_t count = ((device_ticks - last) * TICK_NS + INSTRUCTION_NS / 2) / INSTRUCTION_NS;
-    last = device_ticks;
+    return device_ticks;
+}
+
+static mp_obj_t instructions(uint64_t of_ticks) {
+    uint64_t count = (of_ticks * TICK_NS + INSTRUCTION_NS / 2) / INSTRUCTION_NS;
     if (count > 0x3fffffff) {
         mp_raise_msg(&mp_type_OverflowError, MP_ERROR_TEXT("too many instructions at once: count more often"));
     }
-    mp_obj_t result = MP_OBJ_NEW_SMALL_INT(count);
+    return MP_OBJ_NEW_SMALL_INT(count);
+}
+
+static mp_obj_t border_count(void) {
+    static uint64_t last;
+    uint64_t before = last;
+    last = device_now();
+    mp_obj_t result = instructions(last - before);
     if (inside) {
         passed();
     }
@@ -186,13 +202,64 @@ static mp_obj_t border_count(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_count_obj, border_count);
 
-// A loop of so many instructions and some more for the call, to see that they are counted.
 static mp_obj_t border_loop(mp_obj_t instructions) {
     uint32_t rounds = mp_obj_get_int(instructions) / 2;
     __asm__ volatile ("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r" (rounds));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(border_loop_obj, border_loop);
+
+static uint64_t marked, longest;
+
+static mp_obj_t border_mark(void) {
+    static bool begun;
+    begun = !begun;
+    if (begun) {
+        marked = device_now();
+    } else {
+        longest = MAX(longest, device_now() - marked);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_mark_obj, border_mark);
+
+static mp_obj_t border_longest(void) {
+    uint64_t before = longest;
+    longest = 0;
+    return instructions(before);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_longest_obj, border_longest);
+
+static uint32_t collections, collecting;
+
+void border_collected(void) {
+    collections += inside;
+}
+
+static mp_obj_t border_collections(void) {
+    mp_obj_t result = MP_OBJ_NEW_SMALL_INT(collections);
+    collections = 0;
+    return result;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_collections_obj, border_collections);
+
+static mp_obj_t border_free(void) {
+    gc_info_t info;
+    worlds_swap();
+    uint32_t before = ticks();
+    gc_collect();
+    before = ticks() - before;
+    collecting = MAX(collecting, before);
+    gc_info(&info);
+    worlds_swap();
+    return MP_OBJ_NEW_SMALL_INT(info.free);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_free_obj, border_free);
+
+static mp_obj_t border_collecting(void) {
+    return instructions(collecting);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_collecting_obj, border_collecting);
 
 static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_border)},
@@ -202,6 +269,11 @@ static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_pass_us), MP_ROM_PTR(&border_pass_us_obj)},
     {MP_ROM_QSTR(MP_QSTR_edge), MP_ROM_PTR(&border_edge_obj)},
     {MP_ROM_QSTR(MP_QSTR_exit), MP_ROM_PTR(&border_exit_obj)},
+    {MP_ROM_QSTR(MP_QSTR_mark), MP_ROM_PTR(&border_mark_obj)},
+    {MP_ROM_QSTR(MP_QSTR_longest), MP_ROM_PTR(&border_longest_obj)},
+    {MP_ROM_QSTR(MP_QSTR_collections), MP_ROM_PTR(&border_collections_obj)},
+    {MP_ROM_QSTR(MP_QSTR_free), MP_ROM_PTR(&border_free_obj)},
+    {MP_ROM_QSTR(MP_QSTR_collecting), MP_ROM_PTR(&border_collecting_obj)},
     {MP_ROM_QSTR(MP_QSTR_count), MP_ROM_PTR(&border_count_obj)},
     {MP_ROM_QSTR(MP_QSTR_loop), MP_ROM_PTR(&border_loop_obj)},
     {MP_ROM_QSTR(MP_QSTR_SoftI2C), MP_ROM_PTR(&mp_machine_soft_i2c_type)},

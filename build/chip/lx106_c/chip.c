@@ -65,8 +65,11 @@ static const pin_obj_t pins[GPIOS] = {
 MP_REGISTER_ROOT_POINTER(mp_obj_t chip_handler);
 static const pin_obj_t *handled;
 
-// The registers that the chip has from 0x60000300 on, in memory. The other end of both lines pulls them up.
-static volatile uint32_t gpio[8];
+// The registers that the chip has from 0x60000300 on, in memory. All lines are high, but the data line of the bus: a
+// target that acknowledges all, and sends zeros.
+#define SDA (2)
+#define INPUTS (4)
+static volatile uint32_t gpio[8] = {[INPUTS] = ~(1u << SDA)};
 
 // The ROM's function: four writes.
 void __attribute__((noinline)) gpio_output_set(uint32_t set, uint32_t clear, uint32_t enable, uint32_t disable) {
@@ -76,12 +79,12 @@ void __attribute__((noinline)) gpio_output_set(uint32_t set, uint32_t clear, uin
     gpio[3] = disable;
 }
 
-// As ports/esp8266/machine_pin.c. The line is high: an acknowledge bit is what the environment sets with `chip_low`.
+// As ports/esp8266/machine_pin.c.
 int pin_get(uint32_t pin) {
     if (pin == 16) {
         return gpio[5] & 1;
     }
-    return (gpio[4] >> pin) & 1;
+    return (gpio[INPUTS] >> pin) & 1;
 }
 
 uint32_t chip_pin(void *object) {
@@ -99,7 +102,6 @@ static mp_obj_t pin_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_
     if (number < 0 || number >= GPIOS) {
         mp_raise_ValueError(MP_ERROR_TEXT("invalid pin"));
     }
-    gpio[4] = ~0u;
     return MP_OBJ_FROM_PTR(&pins[number]);
 }
 

@@ -1,10 +1,13 @@
 // From reset to main(): the emulator has loaded all sections to where they are used, and zeroed the memory.
 
-    .section .start, "ax"
-    .literal_position
-    .align 4
+    .section .reset, "ax"
     .global reset
 reset:
+    j 1f
+    .align 4
+    .literal_position
+    .align 4
+1:
     movi a0, 0x20  // PS: no exception in progress, user mode, all interrupts on
     wsr a0, ps
     rsync

@@ -56,9 +56,13 @@ void gc_collect(void) {
     mp_uint_t regs[8];
     mp_uint_t sp = gc_helper_get_regs_and_sp(regs);
     gc_collect_root((void **)sp, ((mp_uint_t)&_stack_end - sp) / sizeof(uint32_t));
-    // Behind a pool of names of the environment, which is not looked into, there may be one of the device.
+    // Pools of names, the device's and the environment's, are one chain. What is the device's is found here.
     for (const qstr_pool_t *pool = MP_STATE_VM(last_pool); pool; pool = pool->prev) {
         gc_collect_root((void **)&pool, 1);
+        if ((byte *)pool >= world_heap) {
+            gc_collect_root((void **)pool->qstrs, pool->len);
+        }
     }
     gc_collect_end();
+    border_collected();
 }
