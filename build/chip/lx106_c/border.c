@@ -18,6 +18,7 @@
 // For the device:
 //   border.mark()           the first begins, the second ends what `longest` tells.
 //   border.loop(n)          a loop of n instructions.
+//   border.interrupt(f)     has f(None) called as a soft interrupt handler: through the scheduler.
 //   border.SoftI2C          machine.SoftI2C of MicroPython, over pins in memory.
 
 #include "py/gc.h"
@@ -261,6 +262,13 @@ static mp_obj_t border_collecting(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_collecting_obj, border_collecting);
 
+static mp_obj_t border_interrupt(mp_obj_t function) {
+    mp_sched_schedule(function, mp_const_none);
+    mp_handle_pending(true);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_interrupt_obj, border_interrupt);
+
 static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_border)},
     {MP_ROM_QSTR(MP_QSTR_environment), MP_ROM_PTR(&border_environment_obj)},
@@ -274,6 +282,7 @@ static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_collections), MP_ROM_PTR(&border_collections_obj)},
     {MP_ROM_QSTR(MP_QSTR_free), MP_ROM_PTR(&border_free_obj)},
     {MP_ROM_QSTR(MP_QSTR_collecting), MP_ROM_PTR(&border_collecting_obj)},
+    {MP_ROM_QSTR(MP_QSTR_interrupt), MP_ROM_PTR(&border_interrupt_obj)},
     {MP_ROM_QSTR(MP_QSTR_count), MP_ROM_PTR(&border_count_obj)},
     {MP_ROM_QSTR(MP_QSTR_loop), MP_ROM_PTR(&border_loop_obj)},
     {MP_ROM_QSTR(MP_QSTR_SoftI2C), MP_ROM_PTR(&mp_machine_soft_i2c_type)},

@@ -1,5 +1,5 @@
-// What libgcc leaves to the chip's ROM: division, in the ROM's way (libgcc's lib1funcs.S: normalise, then a subtraction a
-// bit). Floating point is not here: the bridge has none, and a program that has ends with an error.
+// What libgcc leaves to the chip's ROM: arithmetic of 64 bits (that of 32 bits is in division.S). Floating point is not
+// here: the bridge has none, and a program that has ends with an error.
 
 #include <stdint.h>
 #include <string.h>
@@ -7,50 +7,6 @@
 #include "semihosting.h"
 
 uint64_t __udivmoddi4(uint64_t a, uint64_t b, uint64_t *rest);
-
-static inline uint32_t nsau(uint32_t value) {
-    uint32_t zeros;
-    __asm__ ("nsau %0, %1" : "=a" (zeros) : "a" (value));
-    return zeros;
-}
-
-static inline uint32_t divide(uint32_t a, uint32_t b, uint32_t *rest) {
-    if (a < b) {
-        *rest = a;
-        return 0;
-    }
-    uint32_t quotient = 0, shift = b ? nsau(b) - nsau(a) : 0;
-    b <<= shift;
-    for (;;) {
-        quotient <<= 1;
-        if (a >= b) {
-            a -= b;
-            quotient++;
-        }
-        if (shift-- == 0) {
-            break;
-        }
-        b >>= 1;
-    }
-    *rest = a;
-    return quotient;
-}
-
-uint32_t __udivsi3(uint32_t a, uint32_t b) {
-    uint32_t rest;
-    return divide(a, b, &rest);
-}
-
-uint32_t __umodsi3(uint32_t a, uint32_t b) {
-    uint32_t rest;
-    divide(a, b, &rest);
-    return rest;
-}
-
-int32_t __divsi3(int32_t a, int32_t b) {
-    uint32_t rest, quotient = divide(a < 0 ? -(uint32_t)a : a, b < 0 ? -(uint32_t)b : b, &rest);
-    return (a ^ b) < 0 ? -quotient : quotient;
-}
 
 uint64_t __udivdi3(uint64_t a, uint64_t b) {
     return __udivmoddi4(a, b, NULL);
