@@ -7,10 +7,31 @@ It is not counted, and has a heap of its own (lx106_c/border.c). Prints `name va
 """
 
 import sys
+import vfs
 
 import border
 
 _MODE = sys.argv[1]
+_BLOCK = 4096  # bytes, of the flash
+_BLOCKS = 8
+
+
+class Flash:
+    """The block device of the chip's file system, in the environment's memory."""
+
+    def __init__(self):
+        self._memory = bytearray(b"\xff" * (_BLOCK * _BLOCKS))
+
+    def readblocks(self, n, buf, offset=0):
+        at = n * _BLOCK + offset
+        buf[:] = memoryview(self._memory)[at : at + len(buf)]
+
+    def writeblocks(self, n, buf, offset=0):
+        at = n * _BLOCK + offset
+        self._memory[at : at + len(buf)] = buf
+
+    def ioctl(self, op, arg):
+        return {4: _BLOCKS, 5: _BLOCK}.get(op, 0)
 
 
 def start():
@@ -19,8 +40,11 @@ def start():
     import gc
 
     gc.threshold((gc.mem_free() + gc.mem_alloc()) // 4)
-    gc.collect()
     border.outside(print_free)
+    import vfs
+
+    vfs.mount(flash, "/")  # littlefs
+    gc.collect()
     import esp_link.bridge
     import esp_link.tcp
     import esp_link.wifi  # noqa: F401
@@ -47,4 +71,6 @@ def print_free():
     print("empty", border.free())
 
 
+flash = Flash()
+vfs.VfsLfs2.mkfs(flash)
 border.device(start)

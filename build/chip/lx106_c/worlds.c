@@ -6,6 +6,7 @@
 #include "py/gc.h"
 #include "py/qstr.h"
 #include "py/runtime.h"
+#include "extmod/vfs.h"
 #include "worlds.h"
 
 #define MAX_HEAP (128 * 1024)
@@ -19,6 +20,7 @@ static struct {
     mp_obj_dict_t modules;
     mp_obj_t path;
     mp_obj_list_t argv;
+    mp_vfs_mount_t *mounted, *current;
     char *chunk;
     size_t chunk_alloc, chunk_used;
 } other;
@@ -30,6 +32,8 @@ void worlds_swap(void) {
     SWAP(other.modules, MP_STATE_VM(mp_loaded_modules_dict));
     SWAP(other.path, mp_sys_path);
     SWAP(other.argv, MP_STATE_VM(mp_sys_argv_obj));
+    SWAP(other.mounted, MP_STATE_VM(vfs_mount_table));
+    SWAP(other.current, MP_STATE_VM(vfs_cur));
     SWAP(other.chunk, MP_STATE_VM(qstr_last_chunk));
     SWAP(other.chunk_alloc, MP_STATE_VM(qstr_last_alloc));
     SWAP(other.chunk_used, MP_STATE_VM(qstr_last_used));

@@ -3,7 +3,7 @@
 #include "py/obj.h"
 
 void worlds_start(size_t heap);  // the device's interpreter; then the environment's world is entered
-void worlds_swap(void);  // to the other world: heap, loaded modules, sys.path, names that are added
+void worlds_swap(void);  // to the other world: heap, loaded modules, sys.path, sys.argv, mounted file systems, new names
 void border_start(void);
 void border_collected(void);  // garbage has been
 // Calls a method of the environment, outside of the count; buf, unless it is NULL, is its last argument, a memoryview.
