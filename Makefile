@@ -20,7 +20,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo firmware tools test test-unit test-mpy test-process soak bench lint exhaustive soak-month soak-silence \
+.PHONY: help demo firmware tools test test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence \
 	kill-server kill-mqtt bench-server fuzz-server micropython python clean
 
 help: ## Show this list.
@@ -55,6 +55,9 @@ tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
 bench: $(INSTALLED) ## Measure speed and cost, write bench.json, fail on a missed bar: four minutes.
 	$(VENV_PYTHON) -m build.bench
+
+bench-chip: $(INSTALLED) ## Count instructions as the chips execute them, in emulators, write bench-chip.json: two minutes.
+	$(VENV_PYTHON) -m build.chip
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .

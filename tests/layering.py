@@ -62,7 +62,7 @@ UNITS = {
         "images": {"tools"},
         "install": {"tools", "images"},
         "bench": {"tools", "install"},
-        "chip": {"tools", "bench"},
+        "chip": {"tools", "bench", "images"},
         "wheel": set(),
     },
 }

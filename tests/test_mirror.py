@@ -33,6 +33,9 @@ TESTED_IN = {
     "build/bench/lwip.py": "tests/build/bench/test_counts.py",
     "build/bench/meter.py": "tests/build/bench/test_counts.py",
     "build/bench/relay_program.py": "tests/build/bench/test_counts.py",
+    "build/chip/bridge_parts.py": "tests/build/chip/test_bridge.py",
+    "build/chip/bridge_program.py": "tests/build/chip/test_bridge.py",
+    "build/chip/bridge_world.py": "tests/build/chip/test_bridge.py",
     "build/chip/client_costs.py": "tests/build/chip/test_client.py",
     "build/chip/client_ram.py": "tests/build/chip/test_client.py",
     # A board of bed mpy is its process, the link to it, its pins and its target, together.

@@ -7,7 +7,6 @@ The ceiling does not count work in parallel with a transfer: the client's comput
 server's.
 """
 
-from build.bench.bed import WIRE_HZ
 from protocol import mailbox as box
 from protocol.frame import DATA_HEADER, RECORD_HEADER
 from protocol.framing import MAX_FRAME, PREFIX
@@ -21,8 +20,8 @@ _CHECKSUM = 4
 
 
 def _checksum_us(costs, payload):
-    """Returns the client's time for the SHA-256 over a transfer."""
-    return costs.sha256_us * ((_LABELS + box.HEADER - _CHECKSUM + payload + 72) // 64)
+    """Returns the bridge's time for the SHA-256 over a transfer."""
+    return costs.bridge_sha256_us * ((_LABELS + box.HEADER - _CHECKSUM + payload + 72) // 64)
 
 
 class Exchanges:
@@ -33,8 +32,8 @@ class Exchanges:
 
     def _seconds(self, size, clocks, hashing_us):
         costs = self._costs
-        us = costs.i2c_setup_us + hashing_us * costs.slower + costs.switch_us * costs.slower
-        return (9 * size + clocks) / WIRE_HZ + us / 1e6
+        us = costs.i2c_setup_us + hashing_us + costs.bridge_switch_us
+        return (9 * size + clocks) / costs.clock_hz + us / 1e6
 
     def poll(self):
         return self._seconds(_READ + box.STATUS_BYTES, 3, 0)

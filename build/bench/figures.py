@@ -77,22 +77,24 @@ def number(value):
     return f"{value:.3f}"
 
 
-def ordered(figures):
+def ordered(figures, definitions=None):
     """Returns the figures in the order of their sections."""
-    sections = list(DEFINITIONS)
+    sections = list(definitions or DEFINITIONS)
     return sorted(figures, key=lambda figure: sections.index(figure.section))
 
 
-def table(figures):
-    """Returns the figures as text, one table for each section."""
+def table(figures, definitions=None, bars=None):
+    """Returns the figures as text, one table for each section. definitions, bars: those of another benchmark."""
+    definitions = definitions or DEFINITIONS
+    bars = BARS if bars is None else bars
     lines = []
     section = None
     for figure in figures:
         if figure.section != section:
             section = figure.section
-            lines += ["", DEFINITIONS[section], f"{'':58} {'value':>10} {'limit':>10} {'ratio':>6}  bar"]
-        bar = BARS.get(figure.name)
-        of_limit = BARS.get(figure.name + ", of the limit")
+            lines += ["", definitions[section], f"{'':58} {'value':>10} {'limit':>10} {'ratio':>6}  bar"]
+        bar = bars.get(figure.name)
+        of_limit = bars.get(figure.name + ", of the limit")
         said = "" if bar is None else f"{bar[0]} {number(bar[1])}"
         if of_limit:
             said += f", of the limit {of_limit[0]} {number(of_limit[1])}"

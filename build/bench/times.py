@@ -19,10 +19,10 @@ _POLL_S = 1.0  # a quiet bridge uses the mailbox this often: a beat
 class Quiet:
     """A link on which a line may be sent from time to time, and is seen to arrive."""
 
-    def __init__(self):
+    def __init__(self, costs=COSTS["model"]):
         self._to_send = asyncio.Event()
         self.read = 0
-        self.bed = Bed(self._client, self._serve, COSTS["model"])
+        self.bed = Bed(self._client, self._serve, costs)
 
     async def _client(self, app):
         while True:
@@ -59,8 +59,8 @@ def idle(name, before):
 class Recovery:
     """One fault, and the times of the events until the next line has arrived."""
 
-    def __init__(self, fault, phase):
-        self._quiet = Quiet()
+    def __init__(self, fault, phase, costs=COSTS["model"]):
+        self._quiet = Quiet(costs)
         self._bed = self._quiet.bed
         self._fault = fault
         self._settle_s = 12.0 + phase * _PHASE_S  # healthy for more than HEALTHY_MS
@@ -154,11 +154,11 @@ class Recovery:
 _RESET = ("outage", "reset", "boot", "association")  # parts that do not depend on our code
 
 
-def recovery(name, fault, pending):
+def recovery(name, fault, pending, costs=COSTS["model"]):
     """Returns the slowest of some phases, and its parts."""
     slowest, least_missed = None, None
     for phase in range(_PHASES):
-        one = Recovery(fault, phase)
+        one = Recovery(fault, phase, costs)
         parts = one.play(pending)
         ours = sum(seconds for part, seconds in parts.items() if part not in _RESET)
         if slowest is None or ours > slowest[0]:

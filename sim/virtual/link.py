@@ -60,7 +60,7 @@ class VirtualLink:
             if gpio:
                 pins["bridge"][gpio] = self.nets[name]
         us = {"switch_us": costs.switch_us, "sha256_us": costs.sha256_us, "irq_us": costs.irq_us}
-        slow = {**us, "switch_us": costs.switch_us * costs.slower, "sha256_us": costs.sha256_us * costs.slower}
+        slow = {**us, "switch_us": costs.bridge_switch_us, "sha256_us": costs.bridge_sha256_us}
         self.client = Board(world, "client", pins["client"], seed=seed, **us)
         self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, blocks=True, **slow)
         self.server = Board(world, "server", {}, seed=seed)
@@ -68,7 +68,7 @@ class VirtualLink:
         self.network = wifi.Network()
         elsewhere = wifi.Network(*wifi.ELSEWHERE, server=False)
         self.air = wifi.Air(elsewhere, self.network, assoc_s=costs.assoc_s)
-        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.air, costs, clock_hz)
+        self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.air, costs, clock_hz or costs.clock_hz)
         self.tcp = self.esp8266.tcp = Network(world, costs, self.esp8266.connected)
         self.client.on_end = self.server.on_end = self._ended
         self.failure = None  # why the run cannot go on
