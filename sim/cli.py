@@ -106,7 +106,7 @@ def _address(text):
 
 
 def _add_bed_options(parser):
-    parser.add_argument("--clock", type=_positive, metavar="HZ", help="I2C clock (default: what --costs allows, 400 kHz)")
+    parser.add_argument("--clock", type=_positive, metavar="HZ", help="I2C clock (default: 400 kHz or as --costs says)")
     parser.add_argument("--boot-ms", type=_milliseconds, default=1000, help="from reset to Python on the ESP8266")
     parser.add_argument("--assoc-ms", type=_milliseconds, default=2000, help="to join the Wi-Fi network")
     parser.add_argument(

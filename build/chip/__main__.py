@@ -2,8 +2,8 @@
 
     python3 -m build.chip [--json FILE] [PART ..]
 
-Parts: bridge (the ESP8266's lx106), client (a Pyboard's Cortex-M4), both counted in emulators, exactly; model (speed and
-delays that follow from such counts, on the virtual bed). Without any all are measured. Prints a table, writes FILE
+Parts: bridge (the ESP8266's lx106), client (a Pyboard's Cortex-M4), both counted in emulators, exactly; model (speed
+and delays that follow from such counts, on the virtual bed). Without any all are measured. Prints a table, writes FILE
 (bench-chip.json), and ends with status 1 if the table of counts in sim/virtual/costs.py is off by more than 5 %. A part
 that cannot be measured on this machine is skipped, and the reason is printed; with CI set that is an error.
 docs/measurements.md has the method.
@@ -23,6 +23,7 @@ from sim.virtual.costs import COUNTED
 
 PARTS = {"bridge": bridge.measure, "client": client.measure, "model": model.measure}
 DEFINITIONS = {bridge.SECTION: bridge.DEFINITION, client.SECTION: client.DEFINITION, **model.DEFINITIONS}
+_FILE = "bench-chip.json"
 
 
 def measure(parts):
@@ -42,7 +43,7 @@ def measure(parts):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python3 -m build.chip", description=__doc__.split("\n")[0])
-    parser.add_argument("--json", default="bench-chip.json", metavar="FILE", help="where the figures go (bench-chip.json)")
+    parser.add_argument("--json", default=_FILE, metavar="FILE", help=f"where the figures go ({_FILE})")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all if none")
     options = parser.parse_args(arguments)
     unknown = set(options.parts) - set(PARTS)

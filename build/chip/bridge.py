@@ -11,12 +11,12 @@ from protocol.limits import MAC_BYTES
 
 SECTION = "bridge, lx106"
 DEFINITION = (
-    "In MicroPython for the ESP8266's processor, compiled and configured as for the chip, with its 38 KiB of heap and a "
+    "In MicroPython for the ESP8266's processor, compiled and configured as for the chip, with its 38 KiB of heap and "
     "littlefs mounted; instructions counted exactly in an emulator (build/chip/lx106.py). All that runs on the bridge, "
     "esp_link.main, asyncio and collections of garbage included; not what pins, the bus, the socket and Wi-Fi take. "
     "Frames: full of lines that follow each other, or with one line. Free heap: the least after a collection, lines "
-    "passing both ways. SoftI2C: MicroPython's C code, bit by bit, its own pauses not counted; fastest: without them, and "
-    "with those of 1 us that it makes at 400 kHz, at 80 MHz."
+    "passing both ways. SoftI2C: MicroPython's C code, bit by bit, its own pauses not counted; fastest: without them, "
+    "and with those of 1 us that it makes at 400 kHz, at 80 MHz."
 )
 SIZES = (50, 180)
 PROGRAMS = tuple(f"build/chip/bridge_{name}.py" for name in ("parts", "program", "world"))
@@ -53,12 +53,16 @@ def frames(chip):
         for size in SIZES:
             found = chip.run("bridge_program", direction, frame_of(size), _FRAMES)
             each = found["instructions"][0] / found["frames"][0]
-            yield Figure(SECTION, f"bridge instructions, {direction} {size}, alone in its frame", round(each), "per line")
+            name = f"bridge instructions, {direction} {size}, alone in its frame"
+            yield Figure(SECTION, name, round(each), "per line")
 
 
 def parts(chip):
     """Returns what parts of the bridge's work cost. Args: chip: Chip, its folder with PROGRAMS."""
     found = chip.run("bridge_parts")
+    counted, executed = found["loop"]
+    if counted != executed:
+        raise RuntimeError(f"of a loop of {executed} instructions the emulator counts {counted}")
     for name, what in (
         ("sha256", "a SHA-256 block"),
         ("seal", "sealing 200 bytes"),

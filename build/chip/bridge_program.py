@@ -7,9 +7,9 @@ It is not counted, and has a heap of its own (lx106_c/border.c). Prints `name va
 """
 
 import sys
-import vfs
 
 import border
+import vfs
 
 _MODE = sys.argv[1]
 _BLOCK = 4096  # bytes, of the flash

@@ -1,4 +1,4 @@
-"""Utilisation, echo and recovery with the costs that follow from the counts: the virtual bed, sim.virtual.costs.CALCULATED."""
+"""Utilisation, echo and recovery on the virtual bed, with the costs that follow from the counts."""
 
 from build.bench import ceiling, times
 from build.bench.bed import WIRE_BYTES_S
@@ -7,13 +7,14 @@ from build.bench.wire import DIRECTIONS, Echo, Traffic
 from sim.virtual.costs import CALCULATED, COUNTED
 
 DEFINITIONS = {
-    "wire": "With the calculated costs (sim/virtual/costs.py), on the virtual bed. Bytes of lines delivered per second, "
-    "newlines included, of the 44,444 that 400 kHz carries at 9 clocks a byte; the chip does not reach 400 kHz. Limit: the "
-    "same of the layout, with these costs. Lines follow each other without a pause.",
-    "echo": "With the calculated costs: from the call of `write` on the client to the return of `readline` with the same "
-    "line of 50 bytes, which the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
-    "recovery": "With the calculated costs: from the fault to the next line of the client at the server, the slowest of "
-    "eight phases. Ours: detection and resume.",
+    "wire": "With the calculated costs (sim/virtual/costs.py), on the virtual bed. Bytes of lines delivered per "
+    "second, newlines included, of the 44,444 that 400 kHz carries at 9 clocks a byte; the chip does not reach 400 "
+    "kHz. Limit: the same of the layout, with these costs. Lines follow each other without a pause.",
+    "echo": "With the calculated costs: from the call of `write` on the client to the return of `readline` with the "
+    "same line of 50 bytes, which the server's application has sent back; one at a time. Limit: the exchanges that it "
+    "needs.",
+    "recovery": "With the calculated costs: from the fault to the next line of the client at the server, the slowest "
+    "of eight phases. Ours: detection and resume.",
 }
 MAX_OFF = 0.05  # of a constant of the table of counts
 _SIZES = (50, 180)

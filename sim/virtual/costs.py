@@ -1,7 +1,7 @@
 """Virtual time that actions cost. Nothing of it was measured on silicon (docs/hardware.md).
 
-Three models: `zero`; `placeholders`, which were guessed before anything was counted; `calculated`, from instructions that
-were counted in the chips' own instruction sets, one a clock.
+Three models: `zero`; `placeholders`, which were guessed before anything was counted; `calculated`, from instructions
+that were counted in the chips' own instruction sets, one a clock.
 """
 
 from collections import namedtuple
@@ -22,7 +22,8 @@ PLACEHOLDERS = Costs(1.0, 0.3, 2.0, 0.010, 0.002, 300, 100, 50, 20, 150, 60, 400
 # Everything but the wire is free, except a task switch: otherwise a task that polls would stop the time.
 # Boot and association still take their time: they are not computing.
 ZERO = PLACEHOLDERS._replace(
-    connect_s=0.0, delay_s=0.0, i2c_setup_us=0, irq_us=0, sha256_us=0, switch_us=1, bridge_sha256_us=0, bridge_switch_us=3
+    connect_s=0.0, delay_s=0.0, i2c_setup_us=0, irq_us=0, sha256_us=0, switch_us=1, bridge_sha256_us=0,
+    bridge_switch_us=3,
 )
 
 BRIDGE_HZ = 80_000_000
@@ -42,8 +43,8 @@ COUNTED = {
     "client instructions, down 180, frame": 1_135_000,
 }
 
-# What a full frame has, in bed virtual: transactions besides those that the acknowledgements of many share; steps of each
-# board's loop (of the client, between 4 and 5); SHA-256 blocks: of the transfer, and of the session's MAC in the client.
+# What a full frame has, in bed virtual: transactions besides those that the acknowledgements of many share; steps of
+# each board's loop; SHA-256 blocks: of the transfer, and in the client of the session's MAC.
 _TRANSACTIONS = 2
 _BRIDGE_STEPS = {"up": 3, "down": 2}
 _CLIENT_STEPS = {"up": 4.25, "down": 5.03}
@@ -57,8 +58,8 @@ _DIRECTIONS = ("up", "down")
 def calculated(counted):
     """Returns the Costs that follow from such counts: one instruction a clock, cache misses not modelled.
 
-    Network, boot and Wi-Fi are the placeholders' still. What the bed has no cost for, the bytecode of bridge and client, is
-    part of the cost of a transaction and of the client's steps, as a full frame of lines of 180 bytes has them.
+    Network, boot and Wi-Fi are the placeholders' still. What the bed has no cost for, the bytecode of bridge and
+    client, is part of the cost of a transaction and of the client's steps, as full frames of 180-byte lines have it.
     """
 
     def bridge_us(name):
@@ -67,7 +68,8 @@ def calculated(counted):
     def client_us(name):
         return counted["client" + name] * 1e6 / CLIENT_HZ
 
-    block, switch, client_block = bridge_us(", a SHA-256 block"), bridge_us(", a task switch"), client_us(", a SHA-256 block")
+    block, client_block = bridge_us(", a SHA-256 block"), client_us(", a SHA-256 block")
+    switch = bridge_us(", a task switch")
     of_bridge = [
         bridge_us(f" instructions, {direction}, full frame") - _BLOCKS * block - _BRIDGE_STEPS[direction] * switch
         for direction in _DIRECTIONS

@@ -17,7 +17,7 @@
 //   border.outside(f)       calls f() in the environment's world.
 // For the device:
 //   border.mark()           the first begins, the second ends what `longest` tells.
-//   border.loop(n)          a loop of n instructions.
+//   border.loop(n)          the instructions that are counted of a loop of n, an even number, and a few around it.
 //   border.interrupt(f)     has f(None) called as a soft interrupt handler: through the scheduler.
 //   border.SoftI2C          machine.SoftI2C of MicroPython, over pins in memory.
 
@@ -203,10 +203,11 @@ static mp_obj_t border_count(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_count_obj, border_count);
 
-static mp_obj_t border_loop(mp_obj_t instructions) {
-    uint32_t rounds = mp_obj_get_int(instructions) / 2;
+static mp_obj_t border_loop(mp_obj_t length) {
+    uint32_t rounds = mp_obj_get_int(length) / 2;
+    uint32_t before = ticks();
     __asm__ volatile ("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r" (rounds));
-    return mp_const_none;
+    return instructions(ticks() - before);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(border_loop_obj, border_loop);
 
