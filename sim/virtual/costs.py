@@ -55,7 +55,7 @@ _CLOCKS = 9  # of a byte
 _DIRECTIONS = ("up", "down")
 
 
-def calculated(counted):
+def calculated(counted, bridge_hz=BRIDGE_HZ):
     """Returns the Costs that follow from such counts: one instruction a clock, cache misses not modelled.
 
     Network, boot and Wi-Fi are the placeholders' still. What the bed has no cost for, the bytecode of bridge and
@@ -63,7 +63,7 @@ def calculated(counted):
     """
 
     def bridge_us(name):
-        return counted["bridge" + name] * 1e6 / BRIDGE_HZ
+        return counted["bridge" + name] * 1e6 / bridge_hz
 
     def client_us(name):
         return counted["client" + name] * 1e6 / CLIENT_HZ
