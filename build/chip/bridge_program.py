@@ -12,39 +12,39 @@ import border
 import vfs
 
 _MODE = sys.argv[1]
-_BLOCK = 4096  # bytes, of the flash
-_BLOCKS = 8
+_SECTOR = 4096  # bytes, of the flash
+_END = 20480  # bytes at the end of the flash, which are the SDK's
 
 
-class Flash:
-    """The block device of the chip's file system, in the environment's memory."""
+def make_file_system():
+    """Write an empty littlefs to the flash, as `make firmware` gives it to the chip."""
+    import esp
 
-    def __init__(self):
-        self._memory = bytearray(b"\xff" * (_BLOCK * _BLOCKS))
+    start = esp.flash_user_start()
 
-    def readblocks(self, n, buf, offset=0):
-        at = n * _BLOCK + offset
-        buf[:] = memoryview(self._memory)[at : at + len(buf)]
+    class Blocks:
+        def readblocks(self, n, buf, offset=0):
+            esp.flash_read(start + n * _SECTOR + offset, buf)
 
-    def writeblocks(self, n, buf, offset=0):
-        at = n * _BLOCK + offset
-        self._memory[at : at + len(buf)] = buf
+        def writeblocks(self, n, buf, offset=0):
+            esp.flash_write(start + n * _SECTOR + offset, buf)
 
-    def ioctl(self, op, arg):
-        return {4: _BLOCKS, 5: _BLOCK}.get(op, 0)
+        def ioctl(self, op, arg):
+            if op == 4:  # MP_BLOCKDEV_IOCTL_BLOCK_COUNT
+                return (esp.flash_size() - _END - start) // _SECTOR
+            if op == 6:  # MP_BLOCKDEV_IOCTL_BLOCK_ERASE
+                esp.flash_erase(start // _SECTOR + arg)
+            return _SECTOR if op == 5 else 0  # MP_BLOCKDEV_IOCTL_BLOCK_SIZE
+
+    vfs.VfsLfs2.mkfs(Blocks())
 
 
 def start():
-    """The device, as the chip's _boot.py leaves it, and its main.py. The bridge's modules come first: names that they
-    share with the environment are on the device's heap, as on the chip."""
-    import gc
-
-    gc.threshold((gc.mem_free() + gc.mem_alloc()) // 4)
+    """The device: the frozen _boot.py, which mounts the file system, and the bridge. Its modules come before the
+    environment's: names that both have are on the device's heap, as on the chip."""
     border.outside(print_free)
-    import vfs
+    import _boot  # noqa: F401
 
-    vfs.mount(flash, "/")  # littlefs
-    gc.collect()
     import esp_link.bridge
     import esp_link.tcp
     import esp_link.wifi  # noqa: F401
@@ -71,6 +71,5 @@ def print_free():
     print("empty", border.free())
 
 
-flash = Flash()
-vfs.VfsLfs2.mkfs(flash)
+make_file_system()
 border.device(start)

@@ -223,7 +223,52 @@ static MP_DEFINE_CONST_DICT(machine_globals, machine_globals_table);
 const mp_obj_module_t chip_machine = {{&mp_type_module}, (mp_obj_dict_t *)&machine_globals};
 MP_REGISTER_MODULE(MP_QSTR_machine, chip_machine);
 
-// esp
+// esp: flash of 2 MiB, whose user part is behind the ROMFS. Only its beginning is there.
+
+#define FLASH_BYTES (2 * 1024 * 1024)
+#define USER_START (1024 * 1024)
+#define USER_BYTES (64 * 1024)
+#define SECTOR (4096)
+static byte flash[USER_BYTES] __attribute__((section(".world")));
+
+static byte *flash_at(mp_int_t offset, size_t length) {
+    if (offset < USER_START || offset + length > USER_START + USER_BYTES) {
+        mp_raise_OSError(MP_EIO);
+    }
+    return flash + offset - USER_START;
+}
+
+static mp_obj_t flash_read(mp_obj_t offset, mp_obj_t buf) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(buf, &info, MP_BUFFER_WRITE);
+    memcpy(info.buf, flash_at(mp_obj_get_int(offset), info.len), info.len);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(flash_read_obj, flash_read);
+
+static mp_obj_t flash_write(mp_obj_t offset, mp_obj_t buf) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(buf, &info, MP_BUFFER_READ);
+    memcpy(flash_at(mp_obj_get_int(offset), info.len), info.buf, info.len);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(flash_write_obj, flash_write);
+
+static mp_obj_t flash_erase(mp_obj_t sector) {
+    memset(flash_at(mp_obj_get_int(sector) * SECTOR, SECTOR), 0xff, SECTOR);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(flash_erase_obj, flash_erase);
+
+static mp_obj_t flash_size(void) {
+    return MP_OBJ_NEW_SMALL_INT(FLASH_BYTES);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(flash_size_obj, flash_size);
+
+static mp_obj_t flash_user_start(void) {
+    return MP_OBJ_NEW_SMALL_INT(USER_START);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(flash_user_start_obj, flash_user_start);
 
 static mp_obj_t sleep_type(mp_obj_t type) {
     (void)type;
@@ -233,6 +278,11 @@ static MP_DEFINE_CONST_FUN_OBJ_1(sleep_type_obj, sleep_type);
 
 static const mp_rom_map_elem_t esp_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_esp)},
+    {MP_ROM_QSTR(MP_QSTR_flash_read), MP_ROM_PTR(&flash_read_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flash_write), MP_ROM_PTR(&flash_write_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flash_erase), MP_ROM_PTR(&flash_erase_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flash_size), MP_ROM_PTR(&flash_size_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flash_user_start), MP_ROM_PTR(&flash_user_start_obj)},
     {MP_ROM_QSTR(MP_QSTR_sleep_type), MP_ROM_PTR(&sleep_type_obj)},
     {MP_ROM_QSTR(MP_QSTR_SLEEP_NONE), MP_ROM_INT(0)},
 };

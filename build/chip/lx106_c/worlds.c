@@ -10,7 +10,7 @@
 #include "worlds.h"
 
 #define MAX_HEAP (128 * 1024)
-#define WORLD_HEAP (4 * 1024 * 1024)
+#define WORLD_HEAP (24 * 1024 * 1024)
 
 static byte heap[MAX_HEAP] __attribute__((aligned(16)));
 static byte world_heap[WORLD_HEAP] __attribute__((section(".world"), aligned(16)));
@@ -46,6 +46,7 @@ void worlds_start(size_t size) {
     mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_));
     worlds_swap();
     gc_init(world_heap, world_heap + WORLD_HEAP);
+    MP_STATE_MEM(gc_auto_collect_enabled) = 0;
     mp_obj_dict_init(&MP_STATE_VM(mp_loaded_modules_dict), 16);
     mp_sys_path = mp_obj_new_list(0, NULL);
     mp_obj_list_init(MP_OBJ_TO_PTR(mp_sys_argv), 0);
