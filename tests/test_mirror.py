@@ -30,6 +30,7 @@ TESTED_IN = {
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",
     "build/bench/client_program.py": "tests/build/bench/test_counts.py",
+    "build/bench/client_world.py": "tests/build/bench/test_counts.py",
     "build/bench/lwip.py": "tests/build/bench/test_counts.py",
     "build/bench/meter.py": "tests/build/bench/test_counts.py",
     "build/bench/relay_program.py": "tests/build/bench/test_counts.py",

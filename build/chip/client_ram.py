@@ -44,9 +44,9 @@ async def main():
     await asyncio.sleep_ms(300)
     gc.collect()
     free = gc.mem_free()
-    border.count()
+    border.collections()
     gc.collect()
-    print(before - imported, constructing - free, free, border.count())
+    print(before - imported, constructing - free, free, border.collections()[2])
 
 
 asyncio.run(main())

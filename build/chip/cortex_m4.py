@@ -10,10 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from build.tools import cache, debian, frozen, micropython
-from build.tools.shell import BuildError, MissingTool, clean_environment, output_of, run_logged, say
+from build.tools.shell import MissingTool, clean_environment, output_of, run_logged, say
 
 HZ = 168_000_000  # of a Pyboard
 HEAP = 100 * 1024  # of a Pyboard
@@ -94,7 +93,8 @@ def _built(folder, objects, source, manifest, mpy_cross):
 
 
 class Board:
-    """The emulated board. Args: binary: what `firmware` returned; files: the folder from which it imports."""
+    """The emulated board. Args: binary: what `firmware` returned; files: the folder from which it imports what is not
+    frozen."""
 
     def __init__(self, binary, files):
         self._command = [
@@ -122,14 +122,3 @@ class Board:
         if done.returncode:
             raise RuntimeError(f"{module} ended with status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout.splitlines()
-
-
-def compile_into(folder, *names):
-    """Compiles these files of the project to .mpy files below the folder."""
-    for name in names:
-        target = Path(folder, name).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(micropython.mpy_cross()), "-s", name, "-o", str(target), str(cache.ROOT / name)]
-        done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
-        if done.returncode:
-            raise BuildError(f"{name} cannot be compiled: {done.stderr.strip()}")

@@ -2,16 +2,22 @@
 // build/tools/border_c/ is for valgrind. The emulator runs with `-icount shift=6`: each instruction takes 64 ns of its
 // time. A timer of 25 MHz shows that time: 40 ns a tick, less than an instruction, so the count is exact.
 //
-//   border.outside(f)       calls f(), without counting.
+//   border.outside(f)       calls f() in the environment's world (worlds.c), without counting.
 //   border.mark()           nothing.
 //   border.pass_us(us)      lets time pass. No other clock ticks: two runs are the same.
 //   border.count()          the instructions of the device since the last call of `count`.
-//   border.held(coroutine)  a coroutine that is that one. Its steps are measured.
+//   border.held(coroutine)  a coroutine that is that one. Its steps are measured, without the interrupts that fall into
+//                           them: here the bridge's exchanges of many milliseconds come at once.
+//   border.allocated()      the bytes that the device has allocated and not freed itself, since the last call.
+//   border.collections()    (the collections of the device's garbage, their instructions, those of the longest) since the
+//                           last call. `count`, `steps` are without them.
 //   border.steps()          (the instructions of its steps, of the longest of them) since the last call of `steps`.
 //   border.interrupt(f, x)  has f(x) called as a soft interrupt handler: through the scheduler.
 
 #include "py/mphal.h"
+#include "py/gc.h"
 #include "py/runtime.h"
+#include "worlds.h"
 
 #define TIMER ((volatile uint32_t *)0x40000000)  // CTRL, VALUE, RELOAD
 #define TICK_NS 40
@@ -78,7 +84,9 @@ void mp_hal_delay_ms(mp_uint_t ms) {
 
 static mp_obj_t border_outside(mp_obj_t function) {
     device_ticks += passed();
+    worlds_swap();
     mp_call_function_0(function);
+    worlds_swap();
     passed();
     return mp_const_none;
 }
@@ -103,6 +111,52 @@ static mp_obj_t border_count(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_count_obj, border_count);
 
+void border_not_counted(void) {
+    device_ticks += passed();
+}
+
+void border_counted(void) {
+    passed();
+}
+
+static uint64_t began, of_collections, longest_collection;
+static size_t collections, freed;
+
+void border_collecting(void) {
+    began = device_ticks;
+}
+
+// A collection is no part of what the device does otherwise.
+void border_collected(size_t bytes) {
+    uint64_t took = device_ticks - began;
+    device_ticks = began;
+    freed += bytes;
+    collections++;
+    of_collections += took;
+    if (took > longest_collection) {
+        longest_collection = took;
+    }
+}
+
+static mp_obj_t border_collections(void) {
+    mp_obj_t found[3] = {
+        MP_OBJ_NEW_SMALL_INT(collections), instructions(of_collections), instructions(longest_collection)
+    };
+    collections = of_collections = longest_collection = 0;
+    return mp_obj_new_tuple(3, found);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_collections_obj, border_collections);
+
+static mp_obj_t border_allocated(void) {
+    static size_t last;
+    gc_info_t info;
+    gc_info(&info);
+    size_t before = last;
+    last = info.used + freed;
+    return mp_obj_new_int_from_uint(last - before);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(border_allocated_obj, border_allocated);
+
 static uint64_t longest, of_steps;
 
 static mp_obj_t border_steps(void) {
@@ -112,9 +166,13 @@ static mp_obj_t border_steps(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(border_steps_obj, border_steps);
 
+static uint64_t of_interrupts;
+
 static mp_obj_t border_interrupt(mp_obj_t function, mp_obj_t argument) {
+    uint64_t before = device_now();
     mp_sched_schedule(function, argument);
     mp_handle_pending(true);
+    of_interrupts += device_now() - before;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(border_interrupt_obj, border_interrupt);
@@ -128,9 +186,9 @@ static mp_obj_t held_send(mp_obj_t self, mp_obj_t what) {
     mp_obj_t method[3];
     mp_load_method(((held_t *)MP_OBJ_TO_PTR(self))->coroutine, MP_QSTR_send, method);
     method[2] = what;
-    uint64_t before = device_now();
+    uint64_t before = device_now() - of_interrupts;
     mp_obj_t result = mp_call_method_n_kw(1, 0, method);
-    uint64_t took = device_now() - before;
+    uint64_t took = device_now() - of_interrupts - before;
     of_steps += took;
     if (took > longest) {
         longest = took;
@@ -160,6 +218,8 @@ static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_pass_us), MP_ROM_PTR(&border_pass_us_obj)},
     {MP_ROM_QSTR(MP_QSTR_count), MP_ROM_PTR(&border_count_obj)},
     {MP_ROM_QSTR(MP_QSTR_held), MP_ROM_PTR(&border_held_obj)},
+    {MP_ROM_QSTR(MP_QSTR_allocated), MP_ROM_PTR(&border_allocated_obj)},
+    {MP_ROM_QSTR(MP_QSTR_collections), MP_ROM_PTR(&border_collections_obj)},
     {MP_ROM_QSTR(MP_QSTR_steps), MP_ROM_PTR(&border_steps_obj)},
     {MP_ROM_QSTR(MP_QSTR_interrupt), MP_ROM_PTR(&border_interrupt_obj)},
 };

@@ -11,14 +11,13 @@
 #include "py/runtime.h"
 #include "py/stackctrl.h"
 #include "semihosting.h"
-#include "shared/runtime/gchelper.h"
+#include "worlds.h"
 
 #define MAX_HEAP (2 * 1024 * 1024)
 #define MAX_WORDS 12
 #define STACK (15 * 1024)  // a Pyboard's 16 KB, less its reserve
 
 static uint32_t heap[MAX_HEAP / sizeof(uint32_t)];
-void border_start(void);
 
 static int wrong(const char *text) {
     host_print(text, strlen(text));
@@ -65,16 +64,11 @@ int main(void) {
     mp_stack_set_limit(STACK);
     gc_init(heap, (byte *)heap + size);
     mp_init();
+    worlds_start();
     for (int i = 1; i < count; i++) {
         mp_obj_list_append(mp_sys_argv, mp_obj_new_str(words[i], strlen(words[i])));
     }
     return run(words[1]);
-}
-
-void gc_collect(void) {
-    gc_collect_start();
-    gc_helper_collect_regs_and_stack();
-    gc_collect_end();
 }
 
 void nlr_jump_fail(void *value) {

@@ -16,7 +16,7 @@ class Printed:
     def __init__(self, line):
         self._line = line
 
-    def run(self, module, *words, heap=None):
+    def run(self, module, *words):
         return [self._line]
 
 
@@ -27,7 +27,7 @@ def board(missing_tool, tmp_path):
         if not (debian.in_ci() or shutil.which(name)):
             pytest.skip(f"needs {name}, which `make bench-chip` installs")
     try:
-        firmware = cortex_m4.firmware()
+        firmware = cortex_m4.firmware(with_client=True)
         boards.compiled(tmp_path, "build/chip/__init__.py", client._RAM, client._COSTS, *counts.FILES)
         return cortex_m4.Board(firmware, tmp_path)
     except MissingTool as error:
@@ -35,11 +35,13 @@ def board(missing_tool, tmp_path):
 
 
 def test_lines_are_told_by_line_by_frame_and_by_the_longest_hold():
-    figures = {figure.name: figure.value for figure in client.lines(Printed("400 40000 80000000 80 70000000 504000"))}
-    assert len(figures) == 20
+    board = Printed("400 40000 80000000 80 70000000 504000 3 4000000 2000000")
+    figures = {figure.name: figure.value for figure in client.lines(board)}
+    assert len(figures) == 24
     assert figures["client instructions, up 180"] == 200000
     assert figures["client instructions, up 180, frame"] == 1000000
     assert figures["client allocates, up 180"] == 100
+    assert figures["client collects garbage, up 50"] == 10000
     assert figures["client between two awaits, down 50, time"] == 3
 
 
@@ -51,9 +53,9 @@ def test_ram_is_told_with_the_kind_of_client():
 
 def test_same_lines_cost_the_same_instructions_and_the_loop_a_part_of_them(board):
     words = ("build.bench.client_program", "up", 20, 180)
-    (printed,) = board.run(*words, heap=client._HEAP)
-    assert board.run(*words, heap=client._HEAP) == [printed]
-    lines, allocated, instructions, frames, of_steps, longest = map(int, printed.split())
+    (printed,) = board.run(*words)
+    assert board.run(*words) == [printed]
+    lines, allocated, instructions, frames, of_steps, longest, *_ = map(int, printed.split())
     assert lines >= 20 and allocated > 0 and 0 < frames <= lines
     assert lines * 10_000 < of_steps < instructions and 0 < longest <= of_steps
 

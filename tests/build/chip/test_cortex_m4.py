@@ -47,6 +47,32 @@ print(*steps())
 print(*steps())
 """
 
+WORLDS = """
+import border, gc
+
+class Shared:
+    kept = made = None
+
+def outside():
+    Shared.kept.append(7)  # it has room
+    Shared.made = [bytearray(1000) for _ in range(50)]
+    Shared.kept = [Shared.kept]  # the device's own reference is gone
+
+Shared.kept = [1, 2, 3]
+before = 0
+gc.collect()
+before = gc.mem_alloc()
+border.outside(outside)
+print(gc.mem_alloc() - before)
+border.allocated()
+border.collections()
+for i in range(300):
+    bytearray(1000)
+print(border.allocated() // 300, border.collections()[0])
+gc.collect()
+print(Shared.kept, len(Shared.made[49]))
+"""
+
 
 @pytest.fixture(scope="session")
 def firmware(missing_tool):
@@ -70,6 +96,16 @@ def test_instructions_are_counted_exactly(firmware, tmp_path):
     total, longest = steps
     assert 5000 * 2 < longest < 5000 * 2 + 3000 and total - longest - 1000 * 2 < 3000
     assert steps == again
+
+
+def test_environment_has_a_heap_of_its_own_and_keeps_what_it_holds_of_the_device(firmware, tmp_path):
+    (tmp_path / "program.py").write_text(WORLDS)
+    taken, allocated, kept = cortex_m4.Board(firmware, tmp_path).run("program")
+    assert taken == "0"
+    per_round, collections = map(int, allocated.split())
+    assert 1000 < per_round < 1200  # 300 KB, with 100 KB of heap
+    assert 2 < collections < 10
+    assert kept == "[[1, 2, 3, 7]] 1000"
 
 
 def test_program_gets_its_arguments_and_the_heap_that_it_is_given(firmware, tmp_path):
