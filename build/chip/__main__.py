@@ -4,7 +4,7 @@
 
 Parts: bridge (the ESP8266's lx106), client (a Pyboard's Cortex-M4), both counted in emulators, exactly; model (speed
 and delays that follow from such counts, on the virtual bed). Without any all are measured. Prints a table, writes FILE
-(bench-chip.json), and ends with status 1 if the table of counts in sim/virtual/costs.py is off by more than 5 %. A part
+(bench-chip.json), and ends with status 1 if the table of counts in sim/virtual/costs.py is off by more than 8 %. A part
 that cannot be measured on this machine is skipped, and the reason is printed; with CI set that is an error.
 docs/measurements.md has the method.
 """

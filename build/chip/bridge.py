@@ -21,6 +21,7 @@ DEFINITION = (
 SIZES = (50, 180)
 PROGRAMS = tuple(f"build/chip/bridge_{name}.py" for name in ("parts", "program", "world"))
 _DIRECTIONS = ("up", "down")
+_SIZE = "size_of_"
 _FRAMES = 200
 _HEAP_FRAMES = 400
 _BITS = 9  # clocks of a byte
@@ -70,6 +71,9 @@ def parts(chip):
         ("interrupt", "a soft interrupt"),
     ):
         yield Figure(SECTION, f"bridge, {what}", found[name][0], "instructions")
+    for name, (size, *_) in found.items():
+        if name.startswith(_SIZE):
+            yield Figure(SECTION, f"bridge, size of {name.removeprefix(_SIZE).replace('_', ' ')}", size, "bytes")
     for name in ("write", "read"):
         byte = found[f"{name}_byte_100"][0] / 100
         yield Figure(SECTION, f"bridge, SoftI2C {name}", found[f"{name}_call"][0], "instructions per call")
@@ -84,7 +88,9 @@ def heap(chip, layout):
     """Returns what is free. Args: chip: Chip of that layout, its folder with PROGRAMS."""
     found = chip.run("bridge_program", "heap", MAX_FRAME, _HEAP_FRAMES)
     yield Figure(SECTION, f"bridge free heap, {layout}", found["free"][0], "bytes")
-    yield Figure(SECTION, f"bridge free heap, {layout}, nothing started", found["empty"][0], "bytes")
+    parts = ("nothing started", "empty"), ("booted", "booted"), ("modules imported", "imported")
+    for what, name in parts:
+        yield Figure(SECTION, f"bridge free heap, {layout}, {what}", found[name][0], "bytes")
     yield Figure(SECTION, f"bridge, a collection of the heap, {layout}", found["collecting"][0], "instructions")
 
 

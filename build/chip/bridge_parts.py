@@ -88,6 +88,46 @@ def interrupts():
     print("interrupt", border.count())
 
 
+class Thing:
+    def method(self):
+        pass
+
+
+class Filled:
+    def __init__(self):
+        self.a = self.b = self.c = self.d = 0
+
+
+async def coroutine():
+    pass
+
+
+def sizes():
+    thing, data = Thing(), bytes(10)
+    for name, make in (
+        (None, lambda: None),  # what the measurement itself allocates
+        ("an_instance", Thing),
+        ("an_instance_with_4_attributes", Filled),
+        ("a_bound_method", lambda: thing.method),
+        ("a_coroutine", coroutine),
+        ("a_memoryview", lambda: memoryview(data)),
+        ("a_bytearray_of_10", lambda: bytearray(10)),
+        ("a_list_of_4", lambda: [0, 0, 0, 0]),
+        ("a_dict_of_4", lambda: {1: 0, 2: 0, 3: 0, 4: 0}),
+        ("an_OSError", lambda: OSError(5)),
+    ):
+        make()
+        gc.collect()
+        before = gc.mem_alloc()
+        made = make()
+        taken = gc.mem_alloc() - before
+        del made
+        if name is None:
+            of_nothing = taken
+        else:
+            print("size_of_" + name, taken - of_nothing)
+
+
 def start():
     import asyncio
 
@@ -96,6 +136,7 @@ def start():
     hashing()
     i2c()
     interrupts()
+    sizes()
     asyncio.run(switches())
 
 

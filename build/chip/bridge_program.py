@@ -42,13 +42,16 @@ def make_file_system():
 def start():
     """The device: the frozen _boot.py, which mounts the file system, and the bridge. Its modules come before the
     environment's: names that both have are on the device's heap, as on the chip."""
-    border.outside(print_free)
+    border.outside(lambda: print("empty", border.free()))
     import _boot  # noqa: F401
+
+    border.outside(lambda: print("booted", border.free()))
 
     import esp_link.bridge
     import esp_link.tcp
     import esp_link.wifi  # noqa: F401
 
+    border.outside(lambda: print("imported", border.free()))
     border.outside(load_world)
     if _MODE != "heap":
 
@@ -65,10 +68,6 @@ def start():
 
 def load_world():
     import bridge_world  # noqa: F401
-
-
-def print_free():
-    print("empty", border.free())
 
 
 make_file_system()

@@ -16,7 +16,7 @@ DEFINITIONS = {
     "recovery": "With the calculated costs: from the fault to the next line of the client at the server, the slowest "
     "of eight phases. Ours: detection and resume.",
 }
-MAX_OFF = 0.05  # of a constant of the table of counts
+MAX_OFF = 0.08  # of a constant: where objects lie in the heap makes 3 % of a frame
 _SIZES = (50, 180)
 _ECHO_BYTES = 50
 

@@ -72,8 +72,8 @@ def test_bridge_relays_the_other_way_and_both_ways_at_once(chip):
 
 
 def test_free_heap_is_told_of_the_device_alone(chip):
-    free, empty, collecting = (figure.value for figure in bridge.heap(chip, "ROMFS"))
-    assert 10_000 < free < empty < lx106.HEAP
+    free, empty, booted, imported, collecting = (figure.value for figure in bridge.heap(chip, "ROMFS"))
+    assert 10_000 < free < imported < booted < empty < lx106.HEAP
     assert 10_000 < collecting < 1_000_000
 
 
@@ -82,4 +82,5 @@ def test_parts_cost_what_such_parts_can_cost(chip):
     assert 2000 < figures["bridge, a SHA-256 block"] < 20_000
     assert figures["bridge, a SHA-256 block"] * 4 < figures["bridge, sealing 200 bytes"] < 100_000
     assert 1000 < figures["bridge, a soft interrupt"] < figures["bridge, a task switch"] < 100_000
+    assert figures["bridge, size of a memoryview"] == 16  # four words
     assert 9 * 40 < figures["bridge, SoftI2C read, byte"] < figures["bridge, SoftI2C write, byte"] < 9 * 300
