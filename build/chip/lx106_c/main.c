@@ -1,5 +1,7 @@
-// Imports one module of the environment and ends. The emulator's command line: ENVIRONMENT.romfs ROMFS|- HEAP MODULE ARG ..
-// Status 1: the module has raised; 2: the command line is wrong; 3: the processor has met a fault.
+// Imports one module of the environment and ends. The emulator's command line:
+//   ENVIRONMENT.romfs ROMFS|- BYTES-OF-HEAP MODULE ARGUMENT ..
+// Status 1: something has raised; 2: the command line is wrong; 3: the processor has met a fault; 4: the device has reset
+// itself; 5: floating point is missing.
 
 #include <string.h>
 

@@ -1,3 +1,3 @@
-// No names but those of the sources.
+// As ports/esp8266/qstrdefsport.h: of sys.path.
 Q(/)
 Q(/lib)
