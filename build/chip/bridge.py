@@ -88,7 +88,7 @@ def heap(chip, layout):
     """Returns what is free. Args: chip: Chip of that layout, its folder with PROGRAMS."""
     found = chip.run("bridge_program", "heap", MAX_FRAME, _HEAP_FRAMES)
     yield Figure(SECTION, f"bridge free heap, {layout}", found["free"][0], "bytes")
-    parts = ("nothing started", "empty"), ("booted", "booted"), ("modules imported", "imported")
+    parts = ("nothing started", "empty"), ("booted", "booted"), ("started", "imported")
     for what, name in parts:
         yield Figure(SECTION, f"bridge free heap, {layout}, {what}", found[name][0], "bytes")
     yield Figure(SECTION, f"bridge, a collection of the heap, {layout}", found["collecting"][0], "instructions")

@@ -40,35 +40,32 @@ def make_file_system():
 
 
 def start():
-    """The device: the frozen _boot.py, which mounts the file system, and the bridge. Its modules come before the
-    environment's: names that both have are on the device's heap, as on the chip."""
+    """The device: the frozen _boot.py, which mounts the file system, and the bridge."""
     border.outside(lambda: print("empty", border.free()))
     import _boot  # noqa: F401
 
     border.outside(lambda: print("booted", border.free()))
-
-    import esp_link.bridge
-    import esp_link.tcp
-    import esp_link.wifi  # noqa: F401
-
-    border.outside(lambda: print("imported", border.free()))
-    border.outside(load_world)
     if _MODE != "heap":
+        from asyncio.core import IOQueue
 
-        class Watched(esp_link.bridge.Bridge):
-            def _serve(self):
-                border.mark()
-                again = super()._serve()
-                border.mark()
-                return again
+        wait = IOQueue.wait_io_event
 
-        esp_link.bridge.Bridge = Watched
+        def watched(self, ms):
+            border.mark()
+            wait(self, ms)
+            border.mark()
+
+        IOQueue.wait_io_event = watched
+        border.mark()
     import esp_link.main  # noqa: F401
 
 
 def load_world():
+    """Load the environment when the bridge runs: names that both have are on the device's heap by then."""
+    print("imported", border.free())
     import bridge_world  # noqa: F401
 
 
 make_file_system()
+border.loader(load_world)
 border.device(start)

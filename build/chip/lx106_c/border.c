@@ -4,6 +4,7 @@
 //
 // For the environment:
 //   border.environment(x)   x has the methods that chip.c calls, outside of the count.
+//   border.loader(f)        f() calls border.environment: when the device first needs it.
 //   border.device(f)        calls f() as the device, with its heap and its modules. It is counted.
 //   border.pass_us(us)      lets time pass. No other clock ticks: two runs are the same.
 //   border.edge()           a falling edge on the pin that has a handler.
@@ -37,6 +38,7 @@ static uint64_t device_ticks;
 static uint32_t last_ticks;
 static bool inside;
 MP_REGISTER_ROOT_POINTER(mp_obj_t border_environment);
+MP_REGISTER_ROOT_POINTER(mp_obj_t border_loader);
 
 static inline uint32_t ticks(void) {
     uint32_t count;
@@ -119,6 +121,9 @@ static mp_obj_t call_outside(mp_obj_t function, size_t count, const mp_obj_t *ar
 mp_obj_t border_call(qstr method, size_t count, const mp_obj_t *arguments, void *buf, size_t length) {
     mp_obj_t whole[2 + 3];
     leave();
+    if (MP_STATE_VM(border_environment) == MP_OBJ_NULL) {
+        call_outside(MP_STATE_VM(border_loader), 0, NULL);
+    }
     mp_load_method(MP_STATE_VM(border_environment), method, whole);
     size_t used = whole[1] == MP_OBJ_NULL ? 1 : 2;
     for (size_t i = 0; i < count; i++) {
@@ -143,6 +148,12 @@ static mp_obj_t border_set_environment(mp_obj_t environment) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(border_environment_obj, border_set_environment);
+
+static mp_obj_t border_set_loader(mp_obj_t loader) {
+    MP_STATE_VM(border_loader) = loader;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(border_loader_obj, border_set_loader);
 
 static mp_obj_t border_device(mp_obj_t function) {
     nlr_buf_t nlr;
@@ -273,6 +284,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(border_interrupt_obj, border_interrupt);
 static const mp_rom_map_elem_t border_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_border)},
     {MP_ROM_QSTR(MP_QSTR_environment), MP_ROM_PTR(&border_environment_obj)},
+    {MP_ROM_QSTR(MP_QSTR_loader), MP_ROM_PTR(&border_loader_obj)},
     {MP_ROM_QSTR(MP_QSTR_device), MP_ROM_PTR(&border_device_obj)},
     {MP_ROM_QSTR(MP_QSTR_outside), MP_ROM_PTR(&border_outside_obj)},
     {MP_ROM_QSTR(MP_QSTR_pass_us), MP_ROM_PTR(&border_pass_us_obj)},
