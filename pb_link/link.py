@@ -5,10 +5,9 @@ written or read, or time is up; then a step takes what has come, gives what
 is to go, and sees whether the ESP8266 is alive. Before each step, and after
 each frame, other tasks have their turn. `app_base.py` has the application's calls.
 
-Any allocation in a step may fail. Then `_recover`, which allocates nothing,
-gives up the connection, and with it whatever the step has left half done;
-what must outlive that, a transfer or a new bridge, is ticked off only when it
-has been dealt with.
+Any allocation in a step may fail. Then `_recover`, which allocates nothing, gives up the connection, and with it
+whatever the step has left half done; what must outlive that, a transfer or a new bridge, is ticked off only when it has
+been dealt with.
 """
 
 from i2c_devices.mailbox_target import MailboxTarget
