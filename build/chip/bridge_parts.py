@@ -10,6 +10,8 @@ import hashlib
 
 import border
 
+from protocol import mailbox
+
 _BLOCK = 64  # bytes, of SHA-256
 _TIMES = 50
 _LOOPS = (10, 1_000_010)  # instructions
@@ -29,8 +31,6 @@ def loops():
 
 
 def hashing():
-    from protocol import mailbox
-
     data = memoryview(bytes(_BLOCK * 11))
     digest = hashlib.sha256()
     one, many = data[:_BLOCK], data
@@ -65,7 +65,7 @@ def i2c():
 
 
 async def switches():
-    from primitives.platform import sleep_ms
+    from asyncio import sleep_ms
 
     await sleep_ms(0)
     border.count()
