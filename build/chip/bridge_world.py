@@ -7,7 +7,7 @@ import border
 from i2c_devices.mailbox_target import MailboxTarget
 from i2c_devices.ports import TargetPort
 from protocol import control
-from protocol.control_client import encode_config
+from protocol.config_record import encode_config
 from protocol.framing import PREFIX
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
 
