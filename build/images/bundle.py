@@ -14,7 +14,8 @@ each as its source has it, line by line (bundle_source.py). What differs:
 - Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
 
 A module that functions import when they need it is not joined. It imports from the joined module. In the place of each
-joined module is a short one that has its public names, so that imports in users' programs stay valid.
+joined module is a short one that has its public names, so that imports in users' programs stay valid. Modules that
+other programs than ours rest on stay as they are beside the joined one, where their code is as well.
 """
 
 import ast
@@ -32,16 +33,18 @@ class Bundle:
     Args: sources: {"pb_link.link": its source in bytes, ..}, of all modules of a program, without packages, but with
     "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
     functions users see: their names stay; ordered: the names that are used most come first (name_order.py), which
-    makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash.
+    makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
+    that other programs import as well, with all their names: they stay beside the joined one as they are.
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
-    def __init__(self, sources, root, kept=(), ordered=False):
+    def __init__(self, sources, root, kept=(), ordered=False, apart=()):
         self.name = root
         self._known = sources
         self._modules = {}
         self._kept = {root, *kept}
+        self._apart = frozenset(apart) - self._kept
         self._values = {}  # Origin of a constant: its value
         self._objects = set()  # modules that are passed to functions
         self._order = []
@@ -84,6 +87,8 @@ class Bundle:
         """Returns the source of the module of this name: one that is not joined, or what replaces a joined one."""
         if name == self.name:
             return self.source()
+        if name in self._apart:
+            return self._known[name].decode()
         if name not in self.joined:
             return Rewriter(self, self.module(name), False).source()
         module = self.module(name)

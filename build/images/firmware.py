@@ -72,13 +72,12 @@ def modules(manifest=MANIFEST):
     return found
 
 
-def bundle_of(files, root, kept=(), ordered=False):
+def bundle_of(files, root, **options):
     """Returns the Bundle of a program. Args: files: {"esp_link/main.py": path, ..}; the rest as Bundle. Raises:
     BuildError."""
     sources = {_dotted(name): path.read_bytes() for name, path in files.items()}
-    return Bundle(
-        {name: source for name, source in sources.items() if "." in name or name in _PACKAGES}, root, kept, ordered
-    )
+    modules = {name: source for name, source in sources.items() if "." in name or name in _PACKAGES}
+    return Bundle(modules, root, **options)
 
 
 def joined(folder, files, bundle):

@@ -23,7 +23,7 @@ from protocol.version import RELEASE, release_text
 
 MANIFEST = ROOT / "build" / "manifest_client.py"
 ROOT_MODULE = "pb_link.app_base"
-_PUBLIC = ("i2c_devices.ports", "i2c_devices.memory_target")  # programs give arguments of these by name
+_PUBLIC = ("i2c_devices.ports",)  # programs give arguments of these by name
 DEVICES = ROOT / "i2c_devices.json"
 
 
@@ -35,13 +35,18 @@ def files():
 def packages():
     """Returns {path below the root of a package.json: its text}."""
     names = sorted(files())
-    devices = [name for name, _ in json.loads(DEVICES.read_text())["urls"]]  # of use without the client, too
+    devices = _device_files()
     made = {"package.json": _package(names, "")}
     for folder in sorted({name.partition("/")[0] for name in names}):
         inside = [name for name in names if name.startswith(f"{folder}/")]
         inside = sorted({*inside, *(name for name in devices if name.startswith(f"{folder}/"))})
         made[f"{folder}/package.json"] = _package(inside, f"{folder}/")
     return made
+
+
+def _device_files():
+    """Returns the names of the files of i2c_devices and of what it imports: they are of use without the client, too."""
+    return [name for name, _ in json.loads(DEVICES.read_text())["urls"]]
 
 
 def _package(names, folder):
@@ -83,7 +88,8 @@ def tree(folder, compiled):
 
 def bundle():
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. Raises: BuildError."""
-    return firmware.bundle_of(files(), ROOT_MODULE, _PUBLIC, ordered=True)
+    devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
+    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, ordered=True, apart=devices - {"protocol"})
 
 
 def image():

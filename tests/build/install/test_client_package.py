@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -48,6 +49,20 @@ protocol.control.RELEASE_RECORD = bytes((7, 0, 0, 9))
 import pb_link.link
 print("from", pb_link.link.__file__)
 import pb_link.pb_client
+"""
+
+
+# All names of the modules that devices rest on, and of their classes.
+SHOWN = """
+from i2c_devices import device_target, mailbox_controller, mailbox_target, memory_engine, packet_target, stream_target
+from primitives import platform, timed_flag, timeout
+from protocol import device, framing, limits, mailbox, sequence, target_cells
+for module in (memory_engine, mailbox_target, platform, timed_flag, timeout, framing, limits, mailbox, sequence):
+    for name in sorted(dir(module)):
+        if name != "__file__":
+            thing = getattr(module, name)
+            print(module.__name__, name, sorted(dir(thing)) if isinstance(thing, type) else "")
+print(sorted(dir(mailbox.StatusCell())))
 """
 
 
@@ -187,6 +202,24 @@ def test_joined_client_and_bridge_exchange_lines(tmp_path, micropython64, microp
         with running(up(program, "--client-lib", tmp_path / "lib", "--bridge-image"), tmp_path, **boards) as link:
             assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/app_base.mpy")
             link.wait_for("received [1, 1]")
+
+
+def test_devices_from_their_folder_work_beside_the_compiled_client(tmp_path, micropython64):
+    """mip brings the one folder of its sources; what they import of others is the client's, compiled."""
+    assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
+    for path in (client_package.ROOT / "i2c_devices").glob("*.py"):
+        shutil.copy(path, tmp_path / "lib" / "i2c_devices")
+    for name in ("fifo", "waiting"):
+        shutil.copy(client_package.ROOT / "primitives" / f"{name}.py", tmp_path / "lib" / "primitives")
+    shutil.copy(client_package.ROOT / "protocol" / "device.py", tmp_path / "lib" / "protocol")
+    (tmp_path / "program.py").write_text(SHOWN)
+    shown = [
+        subprocess.check_output(
+            [micropython64, "program.py"], cwd=tmp_path, text=True, env={"MICROPYPATH": f".frozen:{place}"}
+        )
+        for place in (tmp_path / "lib", client_package.ROOT)
+    ]
+    assert shown[0] == shown[1] and "length0" in shown[0]
 
 
 def test_line_of_a_traceback_of_the_joined_client_is_found(capsys):
