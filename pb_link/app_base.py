@@ -14,6 +14,7 @@ import gc
 
 from pb_link import limits
 from pb_link.link import Link
+from pb_link.shortage import half_loaded
 from primitives.platform import sleep_ms
 from primitives.timeout import wait_limit
 from protocol.lines import decode_line, encode_line
@@ -81,7 +82,11 @@ class AppBase:
         Args: watchdog: an object with feed(), as machine.WDT, of at least 5 s; fed while the link works.
         """
         gc.collect()
-        from pb_link.runner import Runner
+        try:
+            from pb_link.runner import Runner
+        except MemoryError:
+            half_loaded("pb_link.runner")
+            raise
 
         return Runner(self, self._link, watchdog).run()
 

@@ -1,9 +1,8 @@
 """The client's loop: mailbox below, session above, one step for both.
 
-`run` sleeps until the bridge has used the mailbox, the application has
-written or read, or time is up; then a step takes what has come, gives what
-is to go, and sees whether the ESP8266 is alive. Before each step, and after
-each frame, other tasks have their turn. `app_base.py` has the application's calls.
+`run` sleeps until the bridge has used the mailbox, the application has written or read, or time is up; then a step
+takes what has come, gives what is to go, and sees whether the ESP8266 is alive. Before each step, and after each frame,
+other tasks have their turn. `app_base.py` has the application's calls.
 
 Any allocation in a step may fail. Then `_recover`, which allocates nothing, gives up the connection, and with it
 whatever the step has left half done; what must outlive that, a transfer or a new bridge, is ticked off only when it has
@@ -17,7 +16,7 @@ from pb_link.bridge_watch import BridgeWatch
 from pb_link.connection import Connection
 from pb_link.fallbacks import Fallbacks
 from pb_link.notifier import Notifier
-from pb_link.shortage import Shortage
+from pb_link.shortage import Shortage, half_loaded
 from primitives.broadcast import Broadcast
 from primitives.nonces import Nonces
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
@@ -31,19 +30,16 @@ from protocol.frame_reader import FrameReader
 from protocol.handshake import Initiator
 from protocol.limits import EPOCH_BYTES, NONCE_BYTES
 from protocol.link_errors import LinkDown
-from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND
+from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND, SLOTS
 from protocol.session import DETACHED, OPEN, Session
 
 _W_SILENT = const(6)  # code of DOWN: docs/protocol.md section 7
 
 
 class Link:
-    """Args:
-    client_id: str, valid.
-    settings: pb_link.settings.Settings.
-    hardware: (TargetPort, syn Pin, ack Pin, rst tuple or None).
-    app: object with a method start() and the coroutines of `notifier.py`.
-    verbose: print one line an event; 2: also one a frame.
+    """Args: client_id: str, valid; settings: pb_link.settings.Settings; hardware: (TargetPort, syn Pin, ack Pin, rst
+    tuple or None); app: object with a method start() and the coroutines of `notifier.py`; verbose: print one line an
+    event; 2: also one a frame.
     """
 
     def __init__(self, client_id, settings, hardware, app, verbose):
@@ -112,16 +108,19 @@ class Link:
                 try:
                     if self._look() and self.flag.by_clock:
                         await self.fallbacks.found(self._announced)
-                    while self._received and not (self.resetting or self.closed):
-                        self._act()  # the bridge waits for nothing else
-                        await sleep_ms(0)
-                        self._receive()
+                    for _ in range(SLOTS):  # not without end: `_look` hears the bridge, `_send` answers it
+                        if self._received and not (self.resetting or self.closed):
+                            self._act()  # the bridge waits for nothing else
+                            await sleep_ms(0)
+                            self._receive()
                     while self._send():
+                        self._act()
                         await sleep_ms(0)
-                    if self.resetting or self.closed:
-                        continue
-                    self._act()
-                    wait_ms = self._wait_ms()
+                    if not (self.resetting or self.closed):
+                        self._act()
+                        wait_ms = self._wait_ms()
+                        if self._received:
+                            self.flag.set()
                 except MemoryError:
                     self._recover()
             # After `close` the calls that waited have ended with a LinkDown: no fault.
@@ -274,8 +273,8 @@ class Link:
                 self.release_check.told(record)
             else:
                 self.release_check.other_layout(layout)
-        except MemoryError:
-            pass  # a line of log is not worth the connection
+        except MemoryError:  # a line of log is not worth the connection
+            half_loaded("pb_link.release_check")
 
     def _take_stream(self, payload):
         for data in self._reader.feed(payload):
@@ -354,6 +353,7 @@ class Link:
                 failures.forget("failures")
             sure = self.failures.met(kind, why, sure)
         except MemoryError:  # no words, then
+            half_loaded("pb_link.failures")
             if self.failures is None:
                 self.failures = False  # said once
                 print("pb_link: no session", why)

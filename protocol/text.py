@@ -5,6 +5,8 @@ longer than need be, and some beyond U+10FFFF. Its json.loads makes two surrogat
 character. A text of ASCII is recognised by its length, and costs no more than that.
 """
 
+import sys
+
 # Triples: a lead byte, and the least and the greatest byte that may follow it (RFC 3629, section 4); 1, 0: none may.
 # Of other lead bytes MicroPython checks what follows.
 _SECOND = b"\xc0\1\0\xc1\1\0\xe0\xa0\xbf\xed\x80\x9f\xf0\x90\xbf\xf4\x80\x8f\xf5\1\0\xf6\1\0\xf7\1\0"
@@ -22,7 +24,11 @@ def encode_text(text):
     except UnicodeError:  # CPython's holds the text: nothing is raised in here
         data = text.encode("utf-8", "surrogatepass")
     if not is_utf8(data):
-        from protocol.surrogates import joined  # here, because few ever need it
+        try:
+            from protocol.surrogates import joined  # here, because few ever need it
+        except MemoryError:  # half loaded: MicroPython 1.25 would crash at the next import of it
+            sys.modules.pop("protocol.surrogates", None)
+            raise
 
         data = joined(data)
         if not is_utf8(data):

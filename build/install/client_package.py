@@ -86,16 +86,17 @@ def tree(folder, compiled):
     return names
 
 
-def bundle():
-    """Returns the Bundle of the client, whose joined module is pb_link.app_base. Raises: BuildError."""
+def bundle(in_flash=False):
+    """Returns the Bundle of the client, whose joined module is pb_link.app_base. in_flash: its bytecode stays there.
+    Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
-    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, ordered=True, apart=devices - {"protocol"})
+    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"})
 
 
 def image():
     """Returns the bytes of a read-only file system with the client in it. Raises: BuildError."""
     with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
-        return firmware.romfs_of(firmware.joined(scratch, files(), bundle()))
+        return firmware.romfs_of(firmware.joined(scratch, files(), bundle(in_flash=True)))
 
 
 def main(arguments=None):

@@ -34,6 +34,10 @@ def test_link_survives_any_failed_allocation(micropython_failing, report_line):
     report_line(f"link: {clients} of {allocations} allocations failed once each")
 
 
+def test_import_that_found_no_memory_can_be_repeated(micropython_failing):
+    assert int(run(micropython_failing, "failing_imports")) > 20
+
+
 def test_run_survives_any_failed_allocation_after_the_start(micropython_failing):
     said = run(micropython_failing, "failing_link", 1, 0, STEP, 1, "run")
     clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())

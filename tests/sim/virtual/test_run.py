@@ -1,5 +1,6 @@
 """Counted runs on the virtual link: whole, repeatable, fast."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -10,8 +11,8 @@ import pytest
 
 from sim import cli
 from sim.root import ROOT
-from sim.virtual.apps import Pace
-from sim.virtual.costs import ZERO
+from sim.virtual.apps import Client, Pace
+from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.faults import FAULTS
 from sim.virtual.run import VirtualRun
 
@@ -33,6 +34,26 @@ def test_undisturbed_run_delivers_everything():
     assert good(run)
     assert run.result["outages"] == 0 and run.result["resets"] == 0
     assert run.result["client_to_server"]["delivered"] == run.result["server_to_client"]["delivered"] == 300
+
+
+@pytest.mark.parametrize("hold_us, server_s, client_s", [(30000, 0.028, 0.2), (20000, 0.018, 0.05)])
+def test_busy_application_under_a_steady_stream_has_no_bridge_reset(monkeypatch, hold_us, server_s, client_s):
+    """It computes whenever it has its turn, for about as long as the bridge takes to bring the next line."""
+    started = Client.start
+
+    def start(app):
+        started(app)
+        app.create_task(compute())
+
+    async def compute():
+        while True:
+            run.link.client.charge(hold_us)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Client, "start", start)
+    pace = Pace(1000, client_s, server_s)
+    run = VirtualRun(lines=300, size=30, seed=3, costs=PLACEHOLDERS, pace=pace, durable=False)
+    assert good(run) and run.result["resets"] == 0
 
 
 def test_faults_of_bed_mpy_are_survived():
