@@ -38,9 +38,9 @@ COUNTED = {
     "bridge, SoftI2C write, byte": 961,
     "bridge, SoftI2C read, byte": 880,
     "client, a SHA-256 block": 4052,
-    "client, a soft interrupt": 5515,
-    "client instructions, up 180, frame": 765_800,
-    "client instructions, down 180, frame": 823_300,
+    "client, a soft interrupt": 5719,
+    "client instructions, up 180, frame": 814_100,
+    "client instructions, down 180, frame": 875_500,
 }
 
 # What a full frame has, in bed virtual: transactions besides those that the acknowledgements of many share; steps of
