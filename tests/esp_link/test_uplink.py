@@ -15,6 +15,8 @@ from tests.link.virtual import now_ms, run
 
 TIMEOUT_MS = 1500
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 
 class Rig:
     """An Uplink, its socket, and the housekeeping that ticks it."""
@@ -24,9 +26,15 @@ class Rig:
         self.answer = "accept"
         self.tasks = Supervisor()
         self.times = Countdowns(2)
-        self.uplink = Uplink(self._connect, lambda: None, self.tasks.start, self.times)
+        self.started = []
+        self.uplink = Uplink(self._connect, lambda: None, self._start, self.times)
         self.client_present = True
         self.buffer = bytearray(HEADER + PAYLOAD)
+
+    def _start(self, coroutine):
+        task = self.tasks.start(coroutine)
+        self.started.append((task, coroutine))
+        return task
 
     async def _connect(self, host, port):
         if self.answer == "refuse":
@@ -42,6 +50,10 @@ class Rig:
     async def __aexit__(self, *error):
         self.ticking.cancel()
         assert self.tasks.fault is None
+        await asyncio.sleep(0)  # what was cancelled ends
+        for task, coroutine in self.started:
+            if task.cancelled():  # perhaps before its first step: then CPython warns, unless it is closed
+                coroutine.close()
 
     async def _tick(self):
         while True:
