@@ -1,21 +1,17 @@
 """MicroPython on an emulated lx106, the ESP8266's processor, whose instructions are counted exactly.
 
 `lx106_c/` is a port to a machine that QEMU has, compiled and configured as that for the ESP8266, with a heap of the
-chip's size. The emulator takes 64 ns for each instruction, and the processor's counter of 25 ns shows that time
-(lx106_c/border.c). So a count is a count, without the flash's cache. Needs Debian's gcc-xtensa-lx106, libnewlib-dev
-(headers) and qemu-system-misc.
+chip's size. The processor's counter of 25 ns shows the emulator's time (lx106_c/border.c). A count is without the
+flash's cache. emulated.py has what the chips share. Needs Debian's gcc-xtensa-lx106, libnewlib-dev (headers) and
+qemu-system-misc.
 """
 
-import hashlib
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+from build.chip import emulated
 from build.images import firmware as images
-from build.tools import cache, debian, frozen, micropython
-from build.tools.shell import MissingTool, clean_environment, output_of, run_logged, say
+from build.tools import cache, debian
+from build.tools.shell import MissingTool
 
 HZ = 80_000_000  # of an ESP8266, unless a program asks for twice as much
 HEAP = 38 * 1024  # ports/esp8266/main.c
@@ -28,7 +24,6 @@ LAYOUTS = {
 _ENVIRONMENT = ("protocol", "primitives", "i2c_devices")  # packages of which the client's end is made
 _HEADERS = Path("/usr/include/newlib/string.h")
 _WHAT_FOR = "Counting the ESP8266's instructions"
-_TIMEOUT_S = 120
 
 
 def compiler():
@@ -51,49 +46,7 @@ def firmware(layout):
 
     Raises: BuildError.
     """
-    gcc = compiler()
-    source, mpy_cross = micropython.source(), micropython.mpy_cross()
-    folder = cache.cache_folder() / "lx106"
-    folder.mkdir(exist_ok=True)
-    with cache.locked(folder):
-        port = frozen.mirror(PORT, folder / "port")
-        copies, manifest = frozen.stage(frozen.frozen_files(source, LAYOUTS[layout]), folder / "stage")
-        recipe = (output_of([gcc, "--version"]), str(source), frozen.digest_of(port))
-        objects = folder / f"objects-{_digest(recipe)}"
-        binary = folder / "bin" / f"firmware-{_digest((recipe, frozen.digest_of(copies)))}"
-        if not cache.touch(binary):
-            say(f"Building MicroPython for the ESP8266's processor, {layout} (half a minute) ..")
-            cache.publish(_built(folder, objects, source, manifest, mpy_cross), binary)
-            cache.prune(binary.parent, "firmware-")
-    return binary
-
-
-def _digest(recipe):
-    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
-
-
-def _built(folder, objects, source, manifest, mpy_cross):
-    """Returns the path of what make has made. What it compiled before is used again if only frozen files differ."""
-    unfinished = objects / "unfinished"
-    for other in folder.glob("objects-*"):
-        if other != objects or unfinished.exists():
-            shutil.rmtree(other)
-    library = folder / "library"  # stands for micropython-lib, of which nothing is frozen
-    library.mkdir(exist_ok=True)
-    (library / "README.md").touch()
-    objects.mkdir(exist_ok=True)
-    unfinished.touch()
-    shutil.rmtree(objects / "frozen_mpy", ignore_errors=True)  # as build/tools/micropython.py does
-    (objects / "frozen_content.c").unlink(missing_ok=True)
-    python = sys.executable if cache.is_safe_path(sys.executable) else "python3"
-    command = ["make", "-C", str(folder / "port"), f"-j{os.cpu_count() or 1}", f"PYTHON={python}", f"MPTOP={source}"]
-    command += [f"BUILD={objects}", f"FROZEN_MANIFEST={manifest}", f"MPY_LIB_DIR={library}"]
-    settings = dict(clean_environment(), GIT_DIR=str(folder / "no-git"), MICROPY_MPYCROSS=str(mpy_cross))
-    try:
-        run_logged(command, folder / "make.log", env=settings)
-    finally:
-        unfinished.unlink(missing_ok=True)  # make leaves no half-made file; only a killed one does
-    return objects / "firmware.elf"
+    return emulated.firmware("lx106", compiler(), PORT, f"include({str(LAYOUTS[layout])!r})\n")
 
 
 def write_images(folder, *programs):
@@ -124,16 +77,7 @@ class Chip:
         """
         words = [str(word) for word in ("environment.romfs", self._romfs, HEAP, module, *words)]
         command = [*self._command, "-append", " ".join(words)]
-        try:
-            done = subprocess.run(
-                command, cwd=self._folder, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, timeout=_TIMEOUT_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise RuntimeError(f"{module} has not ended after {_TIMEOUT_S} s: {error.stdout}") from None
-        if done.returncode:
-            raise RuntimeError(f"{module} ended with status {done.returncode}: {done.stdout}{done.stderr}")
-        return parsed(done.stdout)
+        return parsed(emulated.run(command, self._folder, module))
 
 
 def parsed(text):

@@ -23,7 +23,6 @@
 #define TICK_NS 40
 #define INSTRUCTION_NS 64
 
-uint64_t border_now_us;
 static uint64_t device_ticks;
 static uint32_t timer_value;
 
@@ -50,36 +49,6 @@ static mp_obj_t instructions(uint64_t ticks) {
         mp_raise_msg(&mp_type_OverflowError, MP_ERROR_TEXT("too many instructions at once: count more often"));
     }
     return MP_OBJ_NEW_SMALL_INT(count);
-}
-
-void border_wait_ms(int timeout_ms) {
-    if (timeout_ms > 0) {
-        border_now_us += (uint64_t)timeout_ms * 1000;
-    }
-}
-
-mp_uint_t mp_hal_ticks_us(void) {
-    return border_now_us;
-}
-
-mp_uint_t mp_hal_ticks_ms(void) {
-    return border_now_us / 1000;
-}
-
-mp_uint_t mp_hal_ticks_cpu(void) {
-    return border_now_us;
-}
-
-uint64_t mp_hal_time_ns(void) {
-    return border_now_us * 1000;
-}
-
-void mp_hal_delay_us(mp_uint_t us) {
-    border_now_us += us;
-}
-
-void mp_hal_delay_ms(mp_uint_t ms) {
-    border_wait_ms(ms);
 }
 
 static mp_obj_t border_outside(mp_obj_t function) {

@@ -75,17 +75,3 @@ void nlr_jump_fail(void *value) {
     (void)value;
     host_exit(wrong("An exception that nobody catches.\n"));
 }
-
-mp_uint_t mp_hal_stdout_tx_strn(const char *text, size_t size) {
-    host_print(text, size);
-    return size;
-}
-
-int mp_hal_stdin_rx_chr(void) {
-    return -1;
-}
-
-uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
-    (void)flags;
-    return 0;
-}

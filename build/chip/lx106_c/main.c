@@ -107,17 +107,3 @@ __attribute__((noreturn)) void fault(uint32_t cause, uint32_t at, uint32_t addre
     mp_printf(&mp_plat_print, "The processor has met fault %u at %x, address %x.\n", cause, at, address);
     host_exit(3);
 }
-
-mp_uint_t mp_hal_stdout_tx_strn(const char *text, size_t size) {
-    host_print(text, size);
-    return size;
-}
-
-int mp_hal_stdin_rx_chr(void) {
-    return -1;
-}
-
-uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
-    (void)flags;
-    return 0;
-}

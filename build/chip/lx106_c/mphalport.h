@@ -1,9 +1,8 @@
-// Time, which only border.c lets pass, and pins, as ports/esp8266/esp_mphal.h has them for machine.SoftI2C.
+// Time (border_time.h), and pins as ports/esp8266/esp_mphal.h has them for machine.SoftI2C.
 
 #include <stdint.h>
 
-extern uint64_t border_now_us;
-void border_wait_ms(int timeout_ms);
+#include "border_time.h"
 
 // As ports/esp8266/xtirq.h
 static inline uint32_t esp_disable_irq(void) {
