@@ -6,11 +6,29 @@ goes is made and sealed in a private buffer, then copied, and not read back: a
 checksum or MAC over the memory itself would be one over what the controller put there.
 """
 
+from hashlib import sha256
+
 from i2c_devices.memory_engine import MemoryEngine
+from protocol import const
 from protocol import mailbox as box
 from protocol.limits import MIN_FRAME
-from protocol.sequence import diff8, get16
+from protocol.sequence import diff8
 from protocol.target_cells import decode_ack, decode_sync, encode_status_into
+
+# A private buffer has what a transfer's checksum begins with in front of it, so that it is hashed in two steps:
+#     0   1  direction
+#     1   4  epochs
+#     5   6  header up to the checksum
+#     11  4  checksum
+#     15  n  payload
+_FROM_CONTROLLER = const(0x62)  # protocol/mailbox.py's FROM_CONTROLLER
+_FROM_TARGET = const(0x63)
+_EPOCHS = const(1)
+_TRANSFER = const(5)
+KIND_AT = const(6)  # of `received`
+CONNECTION_AT = const(7)
+_CHECKSUM = const(11)
+_PAYLOAD = const(15)
 
 
 class MailboxTarget:
@@ -33,13 +51,12 @@ class MailboxTarget:
         self.device = memory(port, size, self._on_use)
         self._memory = self.device.memory
         self._view = memoryview(self._memory)
-        self._cell = bytearray(box.SYNC_BYTES)
-        self._received = bytearray(layout.SLOT)
-        self._received_view = memoryview(self._received)
+        self._cell = bytearray(box.SYNC_BYTES)  # SYNC, as it was looked at last
+        self.received = bytearray(_TRANSFER + layout.SLOT)  # [KIND_AT], [CONNECTION_AT]: of the one that was fetched
         # The link is done with what has come before it writes what is to go: one buffer does for both. A device's
         # function for packets may send while it reads one.
-        self._outgoing = self._received if layout is box else bytearray(layout.SLOT)
-        self._outgoing_view = self._received_view if layout is box else memoryview(self._outgoing)
+        self._outgoing = self.received if layout is box else bytearray(_TRANSFER + layout.SLOT)
+        self.payload = None  # of the transfer that `fetch` has copied: a memoryview
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
         # The one that the controller polls is written last: what comes with a transfer must not be of an older epoch.
@@ -57,7 +74,7 @@ class MailboxTarget:
         self.status.target_epoch = epoch or 1
         self._epochs = None
         self._new_epoch = False  # `poll` has not said so yet
-        self._slot = (self._outgoing, box.HEADER)
+        self._slot = (self._outgoing, _PAYLOAD)
         self.changed = False  # a field of `status` has, and `publish` is to write it
         self._bad = None  # header of a damaged transfer, so that it is counted once
         self._restart(0)
@@ -72,15 +89,12 @@ class MailboxTarget:
         self._restart(0)
         for at in range(self._layout.SYNC, self._layout.RX):
             self._memory[at] = 0
+        self._forget_sync()
         try:
             self.publish()
         except MemoryError:
             pass  # it is still to be done
         self.used = False
-
-    @property
-    def synchronised(self):
-        return self._epochs is not None
 
     def _on_use(self):
         self.used = self.heard = True
@@ -97,23 +111,44 @@ class MailboxTarget:
         self._memory[self._layout.RX] = 1
         self._memory[self._layout.RX + self._layout.SLOT] = 0
         self._epochs = epochs
+        self.synchronised = epochs is not None
+        if epochs is not None:
+            for i in range(len(epochs)):  # a slice would be an object, and must not fail here
+                self.received[_EPOCHS + i] = self._outgoing[_EPOCHS + i] = epochs[i]
         self.changed = True
 
     # From the controller
 
     def poll(self):
         """Look at SYNC and ACK. Returns True if the controller began a new epoch, since it last said so."""
-        sync, ack = self._layout.SYNC, self._layout.ACK
-        self._cell[:] = self._view[sync : sync + box.SYNC_BYTES]
-        if self._cell[0]:
-            self._new_epoch |= self._poll_sync()
-        if self._epochs is not None:
-            self._cell[: box.ACK_BYTES] = self._view[ack : ack + box.ACK_BYTES]
-            number = decode_ack(self._cell, 0, self._epochs)
-            if number is not None:
-                self._acknowledge(number)
-        new_epoch, self._new_epoch = self._new_epoch, False
-        return new_epoch
+        sync = self._layout.SYNC
+        sync = self._view[sync : sync + box.SYNC_BYTES]
+        if sync != self._cell:
+            self._look_at_sync(sync)
+        if self._epochs is not None and self._memory[self._layout.ACK] != self.status.base:
+            self._look_at_ack(self._layout.ACK)
+        if self._new_epoch:
+            self._new_epoch = False
+            return True
+        return False
+
+    def _look_at_sync(self, sync):
+        self._cell[:] = sync
+        try:
+            if self._cell[0]:
+                self._new_epoch |= self._poll_sync()
+        except MemoryError:
+            self._forget_sync()  # it is looked at again
+            raise
+
+    def _forget_sync(self):
+        for i in range(box.SYNC_BYTES):
+            self._cell[i] = 0
+
+    def _look_at_ack(self, at):
+        number = decode_ack(bytes(self._view[at : at + box.ACK_BYTES]), 0, self._epochs)
+        if number is not None:
+            self._acknowledge(number)
 
     def _poll_sync(self):
         sync = decode_sync(self._cell)
@@ -145,7 +180,7 @@ class MailboxTarget:
         payload: memoryview, valid until the next step; in the link until something is written into `slot()`.
         """
         while most and self.fetch():
-            yield self._received[1], self._received[2], self.payload
+            yield self.received[KIND_AT], self.received[CONNECTION_AT], self.payload
             self.accept()
             most -= 1
 
@@ -161,36 +196,42 @@ class MailboxTarget:
         """
         if self._epochs is None or not self.arrived():
             return False
-        number = self.status.next
-        at = self._layout.RX + self._layout.SLOT * (number % box.SLOTS)
-        buf = self._received
-        buf[: box.HEADER] = self._view[at : at + box.HEADER]
-        length = get16(buf, box.LENGTH)
-        if buf[0] != number or length == 0 or length > self._layout.PAYLOAD:
+        self._copy(self._layout.RX + self._layout.SLOT * (self.status.next % box.SLOTS))
+        buf = self.received
+        buf[0] = _FROM_CONTROLLER
+        length = buf[9] << 8 | buf[10]
+        if buf[_TRANSFER] != self.status.next or length == 0 or length > self._layout.PAYLOAD:
             return False
-        end = box.HEADER + length
-        buf[box.HEADER : end] = self._view[at + box.HEADER : at + end]
-        if box.transfer_ok(box.FROM_CONTROLLER, self._epochs, box.parts(self._received_view, 0, length, 0)):
+        view = memoryview(buf)
+        self.payload = view[_PAYLOAD : _PAYLOAD + length]
+        if self._whole(view[:_CHECKSUM]):
             return True
-        if count and self._bad != buf[: box.HEADER]:
-            self._bad = buf[: box.HEADER]
-            self.damaged += 1
+        if count:
+            self._count_damaged(bytes(buf[_TRANSFER:_PAYLOAD]))
         return False
 
-    @property
-    def payload(self):
-        """What `fetch` has copied: a memoryview, valid until the next one."""
-        return self._received_view[box.HEADER : box.HEADER + get16(self._received, box.LENGTH)]
+    def _copy(self, at):
+        self.received[_TRANSFER:] = self._view[at : at + self._layout.SLOT]
+
+    def _whole(self, head):
+        digest, buf = _digest(head, self.payload), self.received
+        return buf[11] == digest[0] and buf[12] == digest[1] and buf[13] == digest[2] and buf[14] == digest[3]
+
+    def _count_damaged(self, header):
+        if self._bad != header:
+            self._bad = header
+            self.damaged += 1
 
     def accept(self):
         """Count the transfer that was fetched as received: the controller is told with the next `publish`."""
-        self.status.next = (self.status.next + 1) & 0xFF
+        status = self.status
+        status.next = (status.next + 1) & 0xFF
         self.changed = self.used = True
-        self._acknowledge(self._received[3])
+        if self.received[8] != status.base:
+            self._acknowledge(self.received[8])
 
     # To the controller
 
-    @property
     def pending(self):
         """True while the controller has something to fetch, or has not said that it has fetched it."""
         return self.status.base != self.status.end
@@ -207,13 +248,22 @@ class MailboxTarget:
 
     def offer(self, kind, connection, length):
         """Offer the payload of length bytes that was written into `slot()`."""
-        status = self.status
+        buf = self._outgoing
+        buf[0] = _FROM_TARGET
+        buf[_TRANSFER] = self.status.end
+        buf[KIND_AT] = kind
+        buf[CONNECTION_AT] = connection
+        buf[9] = length >> 8
+        buf[10] = length & 0xFF
+        view = memoryview(buf)[: _PAYLOAD + length]
+        buf[_CHECKSUM:_PAYLOAD] = _digest(view[:_CHECKSUM], view[_PAYLOAD:])[:4]
+        self._show(view[_TRANSFER:], length)
+
+    def _show(self, transfer, length):
+        status, layout = self.status, self._layout
         number = status.end
-        parts = box.parts(self._outgoing_view, 0, length, 0)
-        box.seal_transfer(box.FROM_TARGET, self._epochs, parts, number, kind, connection, 0)
-        layout = self._layout
         at = layout.TX + layout.TX_STRIDE * (number % box.SLOTS) + layout.PAYLOAD - length
-        self.device.put(at, self._outgoing_view[: box.HEADER + length])
+        self.device.put(at, transfer)
         if number & 1:
             status.length1 = length
         else:
@@ -244,7 +294,14 @@ class MailboxTarget:
         return changed
 
     def _publish_cells(self):
-        cell = self._status_cell
+        cell, put = self._status_cell, self.device.put
         self._encode_status_into(self.status, cell)
         for at in self._status_places:
-            self.device.put(at, cell)
+            put(at, cell)
+
+
+def _digest(head, payload):
+    """What a transfer's checksum is the beginning of, docs/protocol.md section 2. head: buffer[:_CHECKSUM]."""
+    digest = sha256(head)
+    digest.update(payload)
+    return digest.digest()

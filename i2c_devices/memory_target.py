@@ -69,6 +69,8 @@ class MemoryTarget:
         engine.on_read = memory_read
         engine.on_written = memory_written
         self._engine = engine
+        # Function (at, data): write data into the memory: the only way to change a read-only range. It does not wrap.
+        self.put = engine.put
         # What the controller sees; with `atomic`, what it sees after the next update.
         self.memory = engine.memory
 
@@ -83,10 +85,6 @@ class MemoryTarget:
     def set_hard(self, hard):
         """Call on_use from a hard or a soft interrupt handler. Raises: ValueError if the port has no hard ones."""
         self._engine.set_hard(hard)
-
-    def put(self, at, data):
-        """Write data into the memory: the only way to change a read-only range. It does not wrap."""
-        self._engine.put(at, data)
 
     def restore(self):
         """Undo what the controller wrote into read-only ranges. Does not allocate. Returns the ranges restored."""

@@ -15,9 +15,9 @@ import gc
 from pb_link import limits
 from pb_link.link import Link
 from pb_link.shortage import half_loaded
-from primitives.platform import sleep_ms
+from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
-from protocol.lines import decode_line, encode_line
+from protocol.lines import encode_line
 
 
 class AppBase:
@@ -108,16 +108,26 @@ class AppBase:
 
         Raises: asyncio.TimeoutError; ValueError; LinkDown after `close`; MemoryError: the line waits for the next call.
         """
+        # As small as can be: what this coroutine takes is garbage of each line.
+        if timeout_ms is not None or not self._link.session.lines:
+            await self._line_comes(timeout_ms)
+        return self._take_line()  # all that may fail came before; nothing is awaited between this and the return
+
+    def _take_line(self):
+        """Returns the oldest line, which is accepted by that. Allocates nothing."""
+        link = self._link
+        line = link.session.lines[0]
+        if link.session.accept(1, ticks_ms()):
+            link.flag.set()
+        return line
+
+    async def _line_comes(self, timeout_ms):
         limit = wait_limit(timeout_ms)
         link = self._link
         lines = link.session.lines
         while not lines:
             link.raise_if_closed()
             await link.changed.wait(limit)
-        # All that may fail comes before the line is accepted; nothing is awaited between that and returning it.
-        line = decode_line(lines[0])
-        link.accept()
-        return line
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the server; a newline is added if there is none.
@@ -138,28 +148,37 @@ class AppBase:
         line back. Raises: TypeError, ValueError for a bad line, MemoryError: it is
         not sent; LinkDown after `close`.
         """
-        link = self._link
-        data = encode_line(line, link.session.peer_max_line)
-        session = link.session
-        link.raise_if_closed()
-        if self._line_writers or not (qos or link.up) or not session.room_for(len(data)):
-            if not await self._line_turn(len(data), qos):
-                return  # qos 0 and no link: lost, as promised
-        target = session.append(data, bool(qos))
-        link.flag.set()
-        while wait and session.acknowledged < target:
+        # As small as can be, see `readline`.
+        target = self._admit(line, qos)
+        if target is None:
+            target = await self._admit_later(line, qos)
+        while wait and self._link.session.acknowledged < target:
             try:
-                await link.changed.wait()
+                await self._link.changed.wait()
             except MemoryError:  # the line has its place: that is not to be told by an error
                 await sleep_ms(limits.MAX_WAIT_MS)
+            self._link.raise_if_closed()
+
+    def _admit(self, line, qos):
+        """Returns what the session's `append` does, or None if the line has to wait for its place."""
+        link = self._link
+        session = link.session
+        line = encode_line(line, session.peer_max_line)
+        if link.closed:
             link.raise_if_closed()
+        if self._line_writers or not (qos or link.up) or not session.room_for(len(line)):
+            return None
+        qos = session.append(line, bool(qos))
+        link.flag.set()
+        return qos
 
-    async def _line_turn(self, size, numbered):
-        """Wait until all earlier writes have their place and there is one for size bytes.
+    async def _admit_later(self, line, qos):
+        """Wait until all earlier writes have their place and there is one for this line.
 
-        Returns True then, and False as soon as the line is of qos 0 and the link is not up.
+        Returns what `append` does then, and 0 as soon as the line is of qos 0 and the link is not up.
         """
         link = self._link
+        line = encode_line(line, link.session.peer_max_line)
         if self._line_writers is None:
             self._line_writers = []
         writers = self._line_writers
@@ -168,10 +187,12 @@ class AppBase:
         try:
             while True:
                 link.raise_if_closed()
-                if not (numbered or link.up):
-                    return False
-                if writers[0] is ticket and link.session.room_for(size):
-                    return True
+                if not (qos or link.up):
+                    return 0  # lost, as promised
+                if writers[0] is ticket and link.session.room_for(len(line)):
+                    qos = link.session.append(line, bool(qos))
+                    link.flag.set()
+                    return qos
                 await link.changed.wait()
         finally:
             writers.remove(ticket)

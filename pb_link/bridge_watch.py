@@ -81,7 +81,6 @@ class BridgeWatch:
         self._answers_syn = False
         self._boot.restart()
 
-    @property
     def boot_ms(self):
         """The time that the present boot is given."""
         return self._boot.ms

@@ -26,11 +26,13 @@ class Connection:
         self._reply, fault = initiator.welcome(data)
         if not fault:
             self._initiator = None
-            max_frame = min(initiator.peer_max_frame, self._max_frame)
-            longest = initiator.peer_max_line
-            held = self._session.attach(initiator.channel, initiator.peer_epoch, max_frame, self._since, longest)
-            if held:
-                print("pb_link: a line of %d bytes is held: the server takes %d" % (held, longest))
+            # No local more: MicroPython would take memory for each frame, see protocol/receiver.py.
+            data = min(initiator.peer_max_frame, self._max_frame)
+            data = self._session.attach(
+                initiator.channel, initiator.peer_epoch, data, self._since, initiator.peer_max_line
+            )
+            if data:
+                print("pb_link: a line of %d bytes is held: the server takes %d" % (data, initiator.peer_max_line))
         return fault
 
     def encode_into(self, buf, at, now):
@@ -38,12 +40,12 @@ class Connection:
         reply = self._reply
         if reply is None:
             return self._session.encode_into(buf, at, now)
-        start = at + PREFIX
-        end = start + len(reply)
         put16(buf, at, len(reply))
-        buf[start:end] = reply
+        at += PREFIX
+        now = at + len(reply)
+        buf[at:now] = reply
         self._reply = None
-        return end
+        return now
 
     def fault(self, now):
         """None, or why the connection must be closed although nothing came in."""

@@ -9,7 +9,7 @@ whatever the step has left half done; what must outlive that, a transfer or a ne
 been dealt with.
 """
 
-from i2c_devices.mailbox_target import MailboxTarget
+from i2c_devices.mailbox_target import CONNECTION_AT, KIND_AT, MailboxTarget
 from i2c_devices.ports import drive, let_go, release
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
@@ -75,11 +75,6 @@ class Link:
         self._notifier = Notifier(app, self._tasks)
         self.failures = None  # Failures since the last session, if any; False: no memory for them, which is said
         self.release_check = None  # ReleaseCheck, if the ESP8266 was ever of another release
-
-    def accept(self):
-        """The oldest line is handed over. Allocates nothing."""
-        self.session.accept(1, ticks_ms())
-        self.flag.set()
 
     def serve(self, app):
         """Before `run`: call start() and the hooks of app, and run the application's tasks by its create_task()."""
@@ -182,23 +177,24 @@ class Link:
         if self._bus_left:
             self._box.open()
             self._bus_left = False
-        announced = self._announced()
-        self._ack_moved = self._box.heard = False
-        status = self._box.status
+        box = self._box
+        announced = self._ack_moved or box.heard
+        self._ack_moved = box.heard = False
+        status = box.status
         seen = status.next << 8 | status.base
-        if self._box.poll():
+        if box.poll():
             self._bridge_is_new = True
             seen = -1
-        elif self._box.other_layout:
-            self._other_release(None, self._box.other_layout)
+        elif box.other_layout:
+            self._other_release(None, box.other_layout)
         if self._bridge_is_new:
             self._new_bridge()
             self._bridge_is_new = False
         if self._notifier.stuck:
             self._notifier.go_on()
         self._receive()
-        if self._box.used:  # an edge on ack alone proves nothing: the bus may be stuck
-            self._box.used = False
+        if box.used:  # an edge on ack alone proves nothing: the bus may be stuck
+            box.used = False
             self._watch.used()
         return status.next << 8 | status.base != seen and not announced
 
@@ -211,7 +207,7 @@ class Link:
             self.beat.restart()
             self._box.beat()
         news = self._box.publish()
-        if self._watch.pulse_due(self._box.pending, news):
+        if self._watch.pulse_due(self._box.pending(), news):
             self._syn(0)
             self._syn(1)
         if self._watch.reset_due():
@@ -234,13 +230,15 @@ class Link:
 
     def _receive(self):
         """Take one transfer, if there is one, and note whether there was."""
-        self._received = False
-        for kind, number, payload in self._box.transfers(1):
-            self._received = True
-            if kind & KIND == CONTROL:
-                self._take_control(bytes(payload))
-            elif kind & KIND == DATA and number and number == self._number:
-                self._take_stream(payload)
+        box = self._box
+        self._received = box.fetch()
+        if self._received:
+            kind = box.received[KIND_AT] & KIND
+            if kind == CONTROL:
+                self._take_control(bytes(box.payload))
+            elif kind == DATA and self._number and box.received[CONNECTION_AT] == self._number:
+                self._take_stream(box.payload)
+            box.accept()  # not before: one that has met an exception comes again
 
     def _take_control(self, record):
         kind = record[0]
@@ -276,19 +274,21 @@ class Link:
         except MemoryError:  # a line of log is not worth the connection
             half_loaded("pb_link.release_check")
 
-    def _take_stream(self, payload):
-        for data in self._reader.feed(payload):
-            fault = self._connection.receive(data)
-            state = self.session.state
+    def _take_stream(self, data):
+        for frame in self._reader.feed(data):
+            fault = self._connection.receive(frame)
             if fault:
-                self._failed(control.BAD_SERVER, fault, state == DETACHED)  # in the handshake it is no accident
-                self._drop(fault)
+                self._refuse(fault)
                 return
-            if state == OPEN:
+            if self.session.state == OPEN:
                 self._set_up(True)
                 self.changed.pulse()
         if self._reader.fault:
             self._drop(self._reader.fault)
+
+    def _refuse(self, fault):
+        self._failed(control.BAD_SERVER, fault, self.session.state == DETACHED)  # in the handshake it is no accident
+        self._drop(fault)
 
     # Connections
 
@@ -366,21 +366,20 @@ class Link:
         """Put one frame that is to go into the mailbox. Returns False if there is none, or no place for it."""
         if self._connection and not self.closed:
             self._drop_if_faulty()
-        slot = self._box.slot()
+        box = self._box
+        slot = box.slot()
         if slot is None:
             return False
         buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
-        end = at
         if self._send_config:
-            end += len(self._config)
-            buf[at:end] = self._config
-            self._box.offer(CONTROL, 0, end - at)
+            buf[at : at + len(self._config)] = self._config
+            box.offer(CONTROL, 0, len(self._config))
             self._send_config = False
-        elif self._connection:
-            end = self._connection.encode_into(buf, at, ticks_ms())
-            if end > at:
-                self._box.offer(DATA | FRAME_END, self._number, end - at)
-        return end > at
+            return True
+        at = self._connection.encode_into(buf, at, ticks_ms()) - at if self._connection else 0
+        if at:
+            box.offer(DATA | FRAME_END, self._number, at)
+        return at > 0
 
     # The ESP8266
 
@@ -393,7 +392,7 @@ class Link:
         if self._watch.alive:
             self._log("! the ESP8266 is silent")
         else:
-            next_ms = min(2 * self._watch.boot_ms, limits.BOOT_LAST_MS)
+            next_ms = min(2 * self._watch.boot_ms(), limits.BOOT_LAST_MS)
             print("pb_link: the ESP8266 does not answer. Check its power and firmware, and the wires"
                   " scl, sda, syn, ack, rst. Next attempt in %d s." % (next_ms // 1000))
         if self._rst is not None:

@@ -28,9 +28,12 @@ class Timeout:
         return self.ms if self._start is None else ticks_diff(ticks_ms(), self._start)
 
     def expired(self):
-        if self.elapsed() >= self.ms:
-            self._start = None
-        return self._start is None
+        if self._start is None:
+            return True
+        if ticks_diff(ticks_ms(), self._start) < self.ms:
+            return False
+        self._start = None
+        return True
 
     def left(self):
         """Milliseconds until it expires, 0 if it has."""

@@ -22,12 +22,13 @@ class Hmac:
 
     def digest(self, *parts):
         """The 32-byte HMAC of the parts taken as one message."""
-        inner = sha256(self._inner)
+        digest = sha256(self._inner)
         for part in parts:
-            inner.update(part)
-        outer = sha256(self._outer)
-        outer.update(inner.digest())
-        return outer.digest()
+            digest.update(part)
+        parts = digest.digest()
+        digest = sha256(self._outer)
+        digest.update(parts)
+        return digest.digest()
 
     def __repr__(self):
         return "Hmac(...)"  # a key never reaches a log

@@ -75,7 +75,6 @@ from struct import pack_into, unpack_from
 from protocol.digest import Hmac, equal
 from protocol.limits import MAC_BYTES
 from protocol.lines import NUMBERS
-from protocol.sequence import put16
 
 HELLO = 0x01
 WELCOME = 0x02
@@ -146,9 +145,12 @@ class Resume:
 
 def encode_data_header(buf, at, number, ack, seen, room):
     buf[at] = DATA
-    put16(buf, at + 1, number)
-    put16(buf, at + 3, ack)
-    put16(buf, at + 5, seen)
+    buf[at + 1] = number >> 8 & 0xFF
+    buf[at + 2] = number & 0xFF
+    buf[at + 3] = ack >> 8 & 0xFF
+    buf[at + 4] = ack & 0xFF
+    buf[at + 5] = seen >> 8
+    buf[at + 6] = seen & 0xFF
     buf[at + 7] = room
     return at + DATA_HEADER
 
@@ -171,7 +173,6 @@ class Channel:
         self._received = 0
         self._counter = bytearray(4)
 
-    @property
     def exhausted(self):
         return self._sent >= self.LAST or self._received >= self.LAST
 

@@ -24,10 +24,17 @@ class FrameReader:
         self.fault = None
 
     def feed(self, data):
-        """Yield each complete frame of data (memoryview without its prefix).
+        """Iterate over each complete frame of data (memoryview without its prefix).
 
-        A frame that is yielded is valid until the next step of the iteration.
+        A frame is valid until the next step of the iteration, or until data changes: one that fills data is not copied.
         """
+        if not (self._prefix or self.fault) and len(data) > PREFIX:
+            length = len(data) - PREFIX
+            if data[0] << 8 | data[1] == length and MIN_BODY <= length <= MAX_BODY:
+                return iter((memoryview(data)[PREFIX:],))
+        return self._feed(data)
+
+    def _feed(self, data):
         at = 0
         end = len(data)
         while at < end and not self.fault:

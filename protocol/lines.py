@@ -1,7 +1,7 @@
 """From the application's line to the bytes of records, and back; and the numbers of lines."""
 
 from protocol.limits import MAX_LINE
-from protocol.text import encode_text, is_utf8
+from protocol.text import encode_text, is_strict
 
 
 def encode_line(line, max_line=MAX_LINE):
@@ -24,21 +24,23 @@ def encode_line(line, max_line=MAX_LINE):
     return data
 
 
-def line_fault(data):
-    """None, or what is wrong with the bytes that a peer has sent as a line: no application could read it."""
-    if b"\n" in data:
-        return "a line with a newline in it"
+def text_in(data, at, end):
+    """The line in data[at:end] (memoryview) as str, with its newline; None if it is not UTF-8, or has another newline
+    in it. The byte data[end] is written for it, and restored."""
+    behind = data[end]
+    data[end] = 10
+    text = _decoded(data[at : end + 1])  # once: each new str costs MicroPython a search among all names that it knows
+    data[end] = behind
+    if text is None or text.find("\n") != len(text) - 1:
+        return None
+    return text if len(text) > end - at or is_strict(bytes(data[at:end])) else None
+
+
+def _decoded(data):  # apart, as in text.py
     try:
-        if len(str(data, "utf-8")) == len(data) or is_utf8(data):  # the first is for most, and saves a call
-            return None
+        return str(data, "utf-8")
     except UnicodeError:
-        pass
-    return "a line that is not UTF-8"
-
-
-def decode_line(data):
-    """Return the line as str, with its newline. data: bytes without a `line_fault`, as a Receiver has them."""
-    return str(data + b"\n", "utf-8")  # two str would cost MicroPython two searches among all names that it knows
+        return None
 
 
 # Numbers count modulo 2**30, so that they are small integers on every board. RESUME tells them whole; DATA their low 16

@@ -59,12 +59,10 @@ class Sender:
         self._numbered += 1
         return self._numbered
 
-    @property
     def number(self):
         """Number of the first numbered line that is not completely sent."""
         return (self.base + self._retained) & NUMBERS
 
-    @property
     def longest_held(self):
         """Bytes of the longest line that has not been sent, and that the peer does not take; 0 if there is none."""
         longest = 0
@@ -85,10 +83,12 @@ class Sender:
 
     def _forget(self, count):
         """The oldest count lines, all numbered, are accepted."""
-        for _ in range(count):
-            self._held -= len(self.lines.pop(0)[0])
         self.base = (self.base + count) & NUMBERS
         self.acknowledged += count
+        lines = self.lines
+        while count:
+            self._held -= len(lines.pop(0)[0])
+            count -= 1
 
     def grant(self, seen, room):
         """The peer has seen this many charged bytes and can take room more."""
@@ -101,8 +101,8 @@ class Sender:
 
     def disconnect(self):
         """The connection is gone: what it carried may be lost."""
-        if diff30(self.number, self.reached) > 0:
-            self.reached = self.number
+        if diff30(self.number(), self.reached) > 0:
+            self.reached = self.number()
         self._credit = 0
         self._offset = 0
         self.sent = self._asked = self._unasked_lines = 0
@@ -132,31 +132,75 @@ class Sender:
 
     def can_fill(self):
         """True if `fill` would write something into a frame with space."""
-        if self._retained == len(self.lines):
+        lines, first = self.lines, self._retained
+        if first == len(lines):
             return False
-        size = len(self.lines[self._retained][0])
-        return self._credit >= RECORD_CHARGE + min(size - self._offset, MIN_FRAGMENT) and size <= self.max_line
+        size = len(lines[first][0])
+        return size <= self.max_line and self._credit >= RECORD_CHARGE + min(size - self._offset, MIN_FRAGMENT)
 
     def fill(self, buf, at, end):
         """Write records into buf[at:end] as far as space and credit go. Returns the new at."""
-        while self.can_fill():
-            data, numbered = self.lines[self._retained]
-            left = len(data) - self._offset
-            n = min(left, end - at - RECORD_HEADER, self._credit - RECORD_CHARGE, LENGTH)
-            if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
+        while self._retained < len(self.lines):
+            start = at
+            at = self._put(buf, at, end)
+            if at == start:
                 break
-            header = n if numbered else n | QOS0
-            put16(buf, at, header | MORE if n < left else header)
-            at += RECORD_HEADER
-            buf[at : at + n] = memoryview(data)[self._offset : self._offset + n]
-            at += n
-            self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
-            self._credit -= n + RECORD_CHARGE
-            if n < left:
-                self._offset += n
-            else:
-                self._finish_line(data, numbered)
         return at
+
+    # These have less than 12 places for locals and for what they compute: see receiver.py.
+
+    def _put(self, buf, at, end):
+        """Write one record. Returns the new at, or at if it cannot be."""
+        data = self.lines[self._retained]
+        if self._offset or not data[1]:
+            return self._put_part(buf, at, end)
+        data = data[0]
+        n = len(data)
+        if n > end - at - RECORD_HEADER or n > LENGTH or n + RECORD_CHARGE > self._credit or n > self.max_line:
+            return self._put_part(buf, at, end)
+        buf[at] = n >> 8
+        buf[at + 1] = n & 0xFF
+        at += RECORD_HEADER
+        buf[at : at + n] = data
+        at += n
+        n += RECORD_CHARGE
+        self.sent = (self.sent + n) & 0xFFFF
+        self._credit -= n
+        self._retained += 1
+        self._unasked_lines += 1
+        return at
+
+    def _put_part(self, buf, at, end):
+        """Write a record of any kind: as much of the line as there is space and credit for."""
+        if not self.can_fill():
+            return at
+        data, numbered = self.lines[self._retained]
+        left = len(data) - self._offset
+        n = end - at - RECORD_HEADER
+        n = min(n, left, self._credit - RECORD_CHARGE, LENGTH)
+        if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
+            return at
+        end = n if numbered else n | QOS0
+        put16(buf, at, end | MORE if n < left else end)
+        at += RECORD_HEADER
+        end = self._offset + n
+        data = memoryview(data)[self._offset : end]
+        buf[at : at + n] = data
+        self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
+        self._credit -= n + RECORD_CHARGE
+        self._offset = end
+        if n == left:
+            self._finish_line(end, numbered)
+        return at + n
+
+    def _finish_line(self, size, numbered):
+        self._offset = 0
+        if numbered:
+            self._retained += 1
+            self._unasked_lines += 1
+        else:
+            self.lines.pop(self._retained)
+            self._held -= size
 
     def asks(self):
         """Should the frame that was just filled have its acknowledgement soon? Once for each `fill`.
@@ -164,20 +208,11 @@ class Sender:
         Yes if nothing follows it at once, or half of the window, or of the peer's room, is used since the last one.
         """
         if (
-            self.can_fill()
-            and 2 * self._unasked_lines < self.max_lines
+            2 * self._unasked_lines < self.max_lines
             and 2 * ((self.sent - self._asked) & 0xFFFF) < min(self.max_bytes, self._room)
+            and self.can_fill()
         ):
             return False
         self._asked = self.sent
         self._unasked_lines = 0
         return True
-
-    def _finish_line(self, data, numbered):
-        self._offset = 0
-        if numbered:
-            self._retained += 1
-            self._unasked_lines += 1
-        else:
-            self.lines.pop(self._retained)
-            self._held -= len(data)

@@ -8,12 +8,19 @@ from struct import pack
 
 from protocol.frame import PARTED, REMEMBERED
 from protocol.limits import HANDSHAKE_MS
+from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
 from protocol.session import ASKED, Session
 
 
 class ServerSession(Session):
-    """A Session that is ASKED from the client's RESUME on until the adapter calls `answer`, and OPEN then."""
+    """A Session that is ASKED from the client's RESUME on until the adapter calls `answer`, and OPEN then.
+
+    Its lines are bytes without newline.
+    """
+
+    def __init__(self, ticks_diff, **options):
+        super().__init__(ticks_diff, line_in=bytes_in, **options)
 
     def restore(self, peer_epoch, expected, base, outbox):
         """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that
@@ -85,7 +92,7 @@ class ServerSession(Session):
     @property
     def number(self):
         """Number of the first numbered line that is not completely sent."""
-        return self._sender.number
+        return self._sender.number()
 
     @property
     def reached(self):

@@ -23,7 +23,7 @@ a frame that is missing, altered or repeated fails its MAC, and the adapter clos
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, Resume
+from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
@@ -39,7 +39,7 @@ from protocol.limits import (
     ROOM_UNIT,
     STALL_MS,
 )
-from protocol.lines import diff30
+from protocol.lines import diff30, text_in
 from protocol.receiver import MAX_ROOM, Receiver
 from protocol.sender import Sender
 from protocol.sequence import get16, put16
@@ -52,6 +52,8 @@ OPEN = 3
 # The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
 TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, PROBE: OPEN}
 
+# What is around the records of a frame.
+_AROUND = PREFIX + DATA_HEADER + MAC_BYTES
 # Room that has grown by this share of the whole is worth a frame of its own.
 _ROOM_SHARE = 4
 # With less room than this, in units, the peer cannot send a fragment.
@@ -84,21 +86,27 @@ class Session:
 
     Args:
     ticks_diff: function (a, b) -> signed ms between two times.
-    max_bytes, max_line: what this end takes, see Receiver.
+    max_bytes, max_line, line_in: what this end takes, see Receiver.
     first: number of the first line that is sent.
 
-    lines: complete lines (bytes) that have been received and not accepted, oldest first. Only `accept` changes it.
+    lines: complete lines that have been received and not accepted, oldest first. Only `accept` changes it.
     room_for(size): True if a line of so many bytes can be admitted now.
     append(data, numbered): admit a line (bytes); ask `room_for` first. Returns how many lines must have been
         `acknowledged` for this one to be; 0 for a line of qos 0.
     """
 
     def __init__(
-        self, ticks_diff, max_bytes=RECEIVE_BYTES, max_line=MAX_LINE, ack_delay_ms=ACK_DELAY_MS, first=0
+        self,
+        ticks_diff,
+        max_bytes=RECEIVE_BYTES,
+        max_line=MAX_LINE,
+        ack_delay_ms=ACK_DELAY_MS,
+        first=0,
+        line_in=text_in,
     ):
         self._sender = sender = Sender()
         sender.start_at(first)
-        self._receiver = receiver = Receiver(max_bytes, max_line)
+        self._receiver = receiver = Receiver(max_bytes, max_line, line_in)
         self.room_for = sender.room_for
         self.append = sender.append
         self.lines = receiver.lines
@@ -129,7 +137,7 @@ class Session:
         self._attached = Attachment(channel, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
         self.state = RESUMING
         self.peer_max_line = self._sender.max_line = max_line
-        return self._sender.longest_held
+        return self._sender.longest_held()
 
     def detach(self):
         """The connection has ended. Lines of qos 0 that it might have carried are lost. Allocates nothing."""
@@ -153,7 +161,7 @@ class Session:
     def receive(self, data, now):
         """Process one frame (memoryview without its prefix) from the connection. Returns None or a fault.
 
-        After a fault the connection must be closed and `detach` called.
+        It may be changed by that. After a fault the connection must be closed and `detach` called.
         """
         attached = self._attached
         if attached is None:
@@ -162,12 +170,17 @@ class Session:
             return "bad MAC: frame altered, lost, repeated or out of order"
         attached.blocked = None
         attached.probed = False
+        return self._take(data, now)
+
+    # What is called for a frame has less than 12 places: see receiver.py.
+
+    def _take(self, data, now):
         kind = data[0]
         end = len(data) - MAC_BYTES
         if TAKEN_IN.get(kind) == self.state:
             if kind == RESUME:
                 if frame.is_resume(data, end):
-                    attached.heard = Resume(data[:end])
+                    self._attached.heard = Resume(data[:end])
                     return self._resume(now)
             elif end == DATA_HEADER or end > DATA_HEADER and kind != PROBE:
                 if kind == PROBE:
@@ -227,38 +240,57 @@ class Session:
         return None
 
     def _data(self, data, end, now):
-        attached = self._attached
-        sender = self._sender
+        fault = self._told(data, now)
+        if fault or end == DATA_HEADER:
+            return fault
+        self._attached.asked = fault = data[0] == DATA
+        self._acknowledgement_due(now, fault)
+        now = get16(data, 1)
+        return self._receiver.take_records(now, data, DATA_HEADER, end)
+
+    def _told(self, data, now):
+        """Take what the header says. Returns None or a fault."""
+        attached, sender = self._attached, self._sender
         fault = sender.acknowledge(get16(data, 3))
         if fault:
             return fault
         seen = get16(data, 5)
-        in_flight = sender.in_flight(seen)
-        if in_flight > sender.in_flight(attached.peer_seen):
-            return "the peer has seen more than was sent"
-        if seen != attached.peer_seen or not in_flight:
+        if seen != attached.peer_seen:
+            if sender.in_flight(seen) > sender.in_flight(attached.peer_seen):
+                return "the peer has seen more than was sent"
             attached.peer_seen = seen
             attached.progress = now
-        sender.grant(seen, data[7] * ROOM_UNIT)
-        if end == DATA_HEADER:
-            return None
-        attached.asked = data[0] == DATA
-        self._acknowledgement_due(now, attached.asked)
-        return self._receiver.take_records(get16(data, 1), data[DATA_HEADER:end])
+        elif sender.sent == seen:
+            attached.progress = now
+        now = data[7] * ROOM_UNIT
+        sender.grant(seen, now)
+        return None
 
     def accept(self, count, now):
-        """The oldest count lines are stored or handed over: acknowledge them. Allocates nothing."""
+        """The oldest count lines are stored or handed over: acknowledge them. Allocates nothing.
+
+        Returns True if the acknowledgement is due earlier by that than `next_timeout` has said.
+        """
         self._receiver.accept(count)
-        if self.state == OPEN and self._worth_telling():
-            attached = self._attached
-            self._acknowledgement_due(now, attached.asked or attached.room_sent < _ROOM_BLOCKED)
+        if self.state != OPEN:
+            return False
+        attached = self._attached
+        since = attached.ack_since
+        if since is not None and attached.ack_soon or not self._worth_telling():
+            return False
+        soon = attached.asked or attached.room_sent < _ROOM_BLOCKED
+        if since is not None and not soon:
+            return False
+        attached.ack_since = now
+        attached.ack_soon = soon
+        return True
 
     def _worth_telling(self):
         receiver = self._receiver
         if receiver.ack != self._attached.ack_sent:
             return True
         room_sent = self._attached.room_sent
-        grown = receiver.room - room_sent
+        grown = receiver.room() - room_sent
         if room_sent < _ROOM_BLOCKED:  # the peer may wait for nothing else
             return grown > 0
         return grown * _ROOM_SHARE >= min(receiver.max_bytes // ROOM_UNIT, MAX_ROOM)
@@ -277,54 +309,64 @@ class Session:
         buf: bytearray with room for MAX_FRAME bytes from at on.
         """
         attached = self._attached
-        if attached is None or attached.channel.exhausted:
+        if attached is None or attached.channel.exhausted():
             return at
-        start = at + PREFIX
         if attached.greeting:
-            return self._greet(buf, at, start)
+            return self._greet(buf, at)
         if self.state != OPEN:
             return at
-        sender = self._sender
-        probe = self._probe_is_due(now)
-        if not (probe or sender.can_fill() or attached.ack_since is not None and self._ack_left(now) <= 0):
-            return at
-        if not sender.in_flight(attached.peer_seen):
-            attached.progress = now
-        number = sender.number
-        body = start + DATA_HEADER
-        end = sender.fill(buf, body, at + attached.max_frame - MAC_BYTES)
-        self._note_told()
-        frame.encode_data_header(
-            buf, start, number, self._receiver.ack, self._receiver.seen, attached.room_sent
-        )
-        if end > body and not sender.asks():
-            buf[start] = DATA_MORE
-        if probe:
-            buf[start] = PROBE
+        probe = False
+        if self._sender.can_fill():
+            attached.blocked = None
+            attached.probed = False
+        elif self._probe_is_due(now):
+            probe = attached.probed = True
             attached.blocked = now
-            attached.probed = True
-        return self._seal(buf, at, start, end)
+        elif attached.ack_since is None or self._ack_left(now) > 0:
+            return at
+        now = self._fill(buf, at, now)
+        if probe:
+            buf[at + PREFIX] = PROBE
+        return self._seal(buf, at, now)
 
-    def _greet(self, buf, at, start):
+    def _fill(self, buf, at, now):
+        """Write a DATA frame without prefix and MAC. Returns its end."""
+        sender = self._sender
+        if sender.sent == self._attached.peer_seen:  # nothing is in flight
+            self._attached.progress = now
+        self._note_told()
+        self._header(buf, at + PREFIX)
+        at += PREFIX + DATA_HEADER
+        now = at + self._attached.max_frame - _AROUND
+        now = sender.fill(buf, at, now)
+        if now > at and not sender.asks():
+            buf[at - DATA_HEADER] = DATA_MORE
+        return now
+
+    def _header(self, buf, start):
+        receiver = self._receiver
+        encode_data_header(buf, start, self._sender.number(), receiver.ack, receiver.seen, self._attached.room_sent)
+
+    def _greet(self, buf, at):
         attached = self._attached
         flags, lost, runs = attached.greeting
         attached.greeting = None
         self._note_told()
         base, receiver = self._sender.base, self._receiver
         end = frame.encode_resume(
-            buf, start, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs
+            buf, at + PREFIX, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs
         )
-        return self._seal(buf, at, start, end)
+        return self._seal(buf, at, end)
 
     def _note_told(self):
         attached = self._attached
         attached.ack_since = None
         attached.ack_sent = self._receiver.ack
-        attached.room_sent = self._receiver.room
+        attached.room_sent = self._receiver.room()
 
-    def _seal(self, buf, at, start, end):
-        end = self._attached.channel.seal(buf, start, end)
-        put16(buf, at, end - start)
+    def _seal(self, buf, at, end):
+        end = self._attached.channel.seal(buf, at + PREFIX, end)
+        put16(buf, at, end - at - PREFIX)
         return end
 
     def _ack_left(self, now):
@@ -333,9 +375,10 @@ class Session:
         return delay - self._diff(now, self._attached.ack_since)
 
     def _probe_is_due(self, now):
+        """Ask if nothing can be sent."""
         attached = self._attached
         sender = self._sender
-        if not sender.lines or sender.can_fill() or sender.in_flight(attached.peer_seen):
+        if not sender.lines or sender.in_flight(attached.peer_seen):
             attached.blocked = None
             attached.probed = False
         elif attached.blocked is None:
@@ -354,7 +397,7 @@ class Session:
         diff = self._diff
         if self.state != OPEN:
             return "no RESUME in %d ms" % HANDSHAKE_MS if diff(now, attached.since) >= HANDSHAKE_MS else None
-        if attached.channel.exhausted:
+        if attached.channel.exhausted():
             return "frame counter used up"
         if self._sender.in_flight(attached.peer_seen) and diff(now, attached.progress) >= STALL_MS:
             return "the peer does not see what is sent"

@@ -18,11 +18,10 @@ def encode_text(text):
     Raises: ValueError if it has half of a pair, or (MicroPython's "%.1s" can do that) half of a character.
     """
     try:
-        data = text.encode()
-        if len(str(data, "utf-8")) == len(data):
-            return data
+        return _encoded(text)
     except UnicodeError:  # CPython's holds the text: nothing is raised in here
-        data = text.encode("utf-8", "surrogatepass")
+        pass
+    data = text.encode("utf-8", "surrogatepass")
     if not is_utf8(data):
         try:
             from protocol.surrogates import joined  # here, because few ever need it
@@ -33,6 +32,13 @@ def encode_text(text):
         data = joined(data)
         if not is_utf8(data):
             raise ValueError("the text cannot be encoded as UTF-8: it has half of a surrogate pair, or of a character")
+    return data
+
+
+def _encoded(text):  # apart: with this in it MicroPython would take memory for each call of encode_text
+    data = text.encode()
+    if len(str(data, "utf-8")) != len(data) and not is_strict(data):
+        raise UnicodeError
     return data
 
 
@@ -49,10 +55,10 @@ def is_utf8(data):
         text = str(data, "utf-8")
     except UnicodeError:
         return False
-    return len(text) == len(data) or _is_strict(data)
+    return len(text) == len(data) or is_strict(data)
 
 
-def _is_strict(data):
+def is_strict(data):
     """True if what `str` decodes has no surrogate, nothing longer than need be, and nothing beyond U+10FFFF."""
     for i in range(0, len(_SECOND), 3):
         lead = _SECOND[i : i + 1]

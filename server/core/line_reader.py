@@ -6,7 +6,7 @@ then, the line is gone. If the call is cancelled before, the line is given back.
 With Lines, a line leaves the store when the application has processed it.
 """
 
-from protocol.lines import decode_line, line_fault
+from protocol.line_bytes import decode_line, line_fault
 
 
 class LineReader:

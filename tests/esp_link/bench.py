@@ -163,7 +163,7 @@ class FakeClient:
             if self.beating and now_ms() - beat_at >= 500:
                 beat_at = now_ms()
                 self.box.beat()
-            if self.box.publish() or (self.box.pending and now_ms() - pulse_at >= 250):
+            if self.box.publish() or (self.box.pending() and now_ms() - pulse_at >= 250):
                 pulse_at = now_ms()
                 self._syn(0)
                 self._syn(1)

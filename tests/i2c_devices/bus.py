@@ -217,7 +217,7 @@ class Rig:
             self.target.synchronised
             and self.controller.synchronised
             and all(len(side.received) == side._count for side in sides)
-            and not self.target.pending
+            and not self.target.pending()
             and self.controller.state == FREE
             and not self.controller.sending
         )

@@ -26,6 +26,7 @@ from protocol import control
 from protocol.frame_reader import FrameReader
 from protocol.framing import PREFIX
 from protocol.handshake import DONE, START
+from protocol.line_bytes import bytes_in
 from protocol.mailbox import CONTROL, DATA, HEADER
 from protocol.responder import Responder
 from protocol.sequence import put16
@@ -102,7 +103,7 @@ class World:
         self.up = []  # lines that the server's application has read
         self.down = []
         self.written = 0  # lines of the server's application
-        self.session = Session(ticks_diff, ack_delay_ms=0)
+        self.session = Session(ticks_diff, ack_delay_ms=0, line_in=bytes_in)
         self._exchanges = 0
         self._acting = False
         self._power()

@@ -112,10 +112,10 @@ def test_bridge_that_boots_and_dies_at_once_does_not_speed_up_the_resets(clock):
     clock.step(6000)
     watch.was_reset()
     watch.used()
-    assert watch.boot_ms == 2 * limits.BOOT_MS
+    assert watch.boot_ms() == 2 * limits.BOOT_MS
     assert resets_within(watch, clock, 4000) is not None
     watch.was_reset()
-    assert watch.boot_ms == 2 * limits.BOOT_MS
+    assert watch.boot_ms() == 2 * limits.BOOT_MS
 
 
 def test_bridge_that_has_run_for_a_while_is_healthy_again(clock):
@@ -125,7 +125,7 @@ def test_bridge_that_has_run_for_a_while_is_healthy_again(clock):
     for _ in range(limits.HEALTHY_MS // 1000 + 1):
         watch.used()
         clock.step(1000)
-    assert watch.boot_ms == limits.BOOT_MS
+    assert watch.boot_ms() == limits.BOOT_MS
 
 
 # The client's own absence

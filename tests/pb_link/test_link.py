@@ -6,6 +6,7 @@ import gc
 import pytest
 
 from i2c_devices.mailbox_controller import FREE
+from i2c_devices.mailbox_target import CONNECTION_AT, KIND_AT
 from pb_link import limits
 from protocol import control, frame
 from protocol.errors import LinkDown
@@ -297,7 +298,7 @@ def test_other_tasks_have_their_turn_after_each_frame(way):
             link._connection, link._number = FullConnection(seen), 1
             if way == "down":
                 link._connection.encode_into = lambda buf, at, now: at
-                box._received[1], box._received[2] = DATA, 1
+                box.received[KIND_AT], box.received[CONNECTION_AT] = DATA, 1
                 box.fetch = lambda: bool(frames) and frames.pop()
                 box.accept = lambda: None
                 link._take_stream = lambda payload: seen.append("frame")

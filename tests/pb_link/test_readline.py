@@ -31,7 +31,7 @@ class App(AppBase):
         compute(4)
 
     def deliver(self, line):
-        self._link.session.lines.append(line.encode())
+        self._link.session.lines.append(line + "\n")
         self._link.changed.pulse()
 
 

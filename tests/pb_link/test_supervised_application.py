@@ -196,8 +196,8 @@ def test_line_that_a_cancelled_task_waited_for_goes_to_the_next_one(shown):
             await board.synchronise()
             await board.pause(500)
             link = board.app._link
-            link.accept = lambda: link.session.lines.pop(0)
-            link.session.lines.append(b"a line")  # while the application is not running
+            link.session.accept = lambda count, now: link.session.lines.pop(0) and None
+            link.session.lines.append("a line\n")  # while the application is not running
             link.changed.pulse()
             await board.pause(500)
             assert board.app.calls == [] and board.app.starts == 1

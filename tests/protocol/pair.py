@@ -2,6 +2,7 @@
 
 from protocol.frame import DATA, PARTED, REMEMBERED, Channel, encode_data_header, encode_resume
 from protocol.limits import MAC_BYTES, MAX_FRAME
+from protocol.line_bytes import bytes_in
 from protocol.sequence import get16
 from protocol.server_session import ServerSession
 from protocol.session import Session
@@ -16,7 +17,7 @@ class Pair:
     """A session, and the bare channel of its peer, through which a test says what it likes."""
 
     def __init__(self, answers=False):
-        self.session = (ServerSession if answers else Session)(ticks_diff)
+        self.session = ServerSession(ticks_diff) if answers else Session(ticks_diff, line_in=bytes_in)
         self.now = START
         self.attach()
 

@@ -76,10 +76,10 @@ class TestChannel(unittest.TestCase):
         one, other = channels()
         for channel in (one, other):
             channel._sent = channel._received = Channel.LAST - 1
-        self.assertFalse(other.exhausted)
+        self.assertFalse(other.exhausted())
         self.assertTrue(other.open(memoryview(sealed(one))))
-        self.assertTrue(one.exhausted)
-        self.assertTrue(other.exhausted)
+        self.assertTrue(one.exhausted())
+        self.assertTrue(other.exhausted())
         self.assertFalse(other.open(memoryview(BODY + bytes(MAC_BYTES))))
 
 

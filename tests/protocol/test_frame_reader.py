@@ -16,6 +16,15 @@ def read(reader, data):
 
 
 class TestFrameReader(unittest.TestCase):
+    def test_frame_that_was_taken_is_not_given_again(self):
+        reader = FrameReader()
+        for data in (stream(BODIES[:1]), stream(BODIES[:1]) + b"\x00"):
+            frames = reader.feed(data)
+            for frame in frames:
+                self.assertEqual(bytes(frame), BODIES[0])
+                break
+            self.assertEqual(list(frames), [])
+
     def test_frames_come_whole_in_one_chunk(self):
         self.assertEqual(read(FrameReader(), stream(BODIES)), BODIES)
 

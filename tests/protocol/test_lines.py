@@ -1,19 +1,17 @@
 import unittest
 
 from protocol.limits import MAX_LINE
-from protocol.lines import decode_line, encode_line, line_fault
+from protocol.lines import encode_line, text_in
 
 
 class TestLines(unittest.TestCase):
     def test_newline_is_implied_on_the_wire(self):
         self.assertEqual(encode_line("abc\n"), b"abc")
         self.assertEqual(encode_line("abc"), b"abc")
-        self.assertEqual(decode_line(b"abc"), "abc\n")
 
     def test_empty_line_is_a_line(self):
         self.assertEqual(encode_line(""), b"")
         self.assertEqual(encode_line("\n"), b"")
-        self.assertEqual(decode_line(b""), "\n")
 
     def test_inner_newline_is_refused(self):
         for line in ("a\nb", "\na", "a\n\n"):
@@ -35,14 +33,6 @@ class TestLines(unittest.TestCase):
             with self.assertRaises(TypeError):
                 encode_line(line)
 
-    def test_line_that_no_application_could_read_is_a_fault(self):
-        for data in (b"\xff\xfe", b"a\xed\xa0\xbd", b"\xc0\x80"):
-            self.assertEqual(line_fault(data), "a line that is not UTF-8")
-        for data in (b"a\nb", b"\n", b"a\n"):
-            self.assertEqual(line_fault(data), "a line with a newline in it")
-        for data in (b"", b"a\r\x00", "\u00e9\U0001f600".encode()):
-            self.assertIsNone(line_fault(data))
-
     def test_surrogate_pair_is_one_character_and_half_of_one_is_refused(self):
         self.assertEqual(encode_line("\ud83d\ude00\n"), b"\xf0\x9f\x98\x80")
         with self.assertRaisesRegex(ValueError, "surrogate"):
@@ -51,9 +41,28 @@ class TestLines(unittest.TestCase):
     def test_limit_counts_a_joined_pair_as_four_bytes(self):
         self.assertEqual(len(encode_line("\ud83d\ude00" * (MAX_LINE // 4))), MAX_LINE)
 
-    def test_every_character_comes_back(self):
-        text = "a\x00\r\t\x7f\u00e9\u20ac\U0001f600"
-        self.assertEqual(decode_line(encode_line(text)), text + "\n")
+
+def text_of(data):
+    """What `text_in` makes of data in the middle of a frame, which must be as before."""
+    frame = bytearray(b"<" + data + b">\xff")
+    try:
+        return text_in(memoryview(frame), 1, len(frame) - 2)
+    finally:
+        assert bytes(frame) == b"<" + data + b">\xff"
+
+
+class TestText(unittest.TestCase):
+    def test_line_comes_with_its_newline(self):
+        for text in ("", "abc", "a\x00\r\t\x7f\u00e9\u20ac\U0001f600"):
+            self.assertEqual(text_of(encode_line(text)), text + "\n")
+
+    def test_line_with_a_newline_in_it_is_none(self):
+        for data in (b"a\nb", b"\n", b"a\n", "\u00e9\n\u00e9".encode()):
+            self.assertIsNone(text_of(data))
+
+    def test_line_that_is_not_utf_8_is_none(self):
+        for data in (b"\xff\xfe", b"a\xed\xa0\xbd", b"\xc0\x80", b"a\xc3", b"\xff\n"):
+            self.assertIsNone(text_of(data))
 
 
 if __name__ == "__main__":

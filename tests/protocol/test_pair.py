@@ -272,7 +272,7 @@ class TestBackPressure(unittest.TestCase):
             receiver = wire.server.session._receiver
             held = sum(len(line) + RECORD_CHARGE for line in receiver.lines)
             self.assertLessEqual(held, receiver.max_bytes)
-            self.assertLess(receiver.room, 2)
+            self.assertLess(receiver.room(), 2)
 
     def test_sender_holds_a_bounded_window(self):
         wire = self.blocked(numbered("b", 300, 500))

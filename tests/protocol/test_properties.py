@@ -12,7 +12,8 @@ from protocol.control_client import decode_report
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_BODY, MIN_BODY, FrameRelay
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE
-from protocol.lines import decode_line, encode_line
+from protocol.line_bytes import bytes_in, decode_line
+from protocol.lines import encode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.sequence import diff8, diff16, get16, put16
@@ -87,7 +88,7 @@ class TestCodecs(unittest.TestCase):
 
     @given(st.lists(st.tuples(LINE, st.booleans()), max_size=8), st.integers(130, 1000), WORD)
     def test_records_come_back(self, lines, space, number):
-        sender, receiver = Sender(), Receiver()
+        sender, receiver = Sender(), Receiver(line_in=bytes_in)
         sender.start_at(number)
         receiver.start_at(number)
         for line, numbered in lines:
@@ -95,11 +96,11 @@ class TestCodecs(unittest.TestCase):
         sender.grant(0, RECEIVE_BYTES)
         buf = bytearray(space)
         while sender.can_fill():
-            first = sender.number
+            first = sender.number()
             end = sender.fill(buf, 0, space)
             self.assertIsNone(receiver.take_records(first, memoryview(buf)[:end]))
         self.assertEqual(receiver.lines, [line for line, _ in lines])
-        self.assertEqual(receiver.next, sender.number)
+        self.assertEqual(receiver.next, sender.number())
         self.assertEqual(receiver.seen, sender.sent)
 
 
@@ -146,7 +147,7 @@ class TestStream(unittest.TestCase):
 
     @given(WORD, st.binary(max_size=600))
     def test_any_records_are_lines_or_a_fault(self, number, data):
-        receiver = Receiver()
+        receiver = Receiver(line_in=bytes_in)
         fault = receiver.take_records(number, memoryview(data))
         self.assertTrue(fault is None or isinstance(fault, str))
         self.assertLessEqual(sum(map(len, receiver.lines)) + RECORD_CHARGE * len(receiver.lines), RECEIVE_BYTES)
@@ -155,7 +156,7 @@ class TestStream(unittest.TestCase):
     def test_record_header_is_fine_or_faulty(self, header):
         known = frame.MORE | frame.QOS0 | frame.LENGTH
         record = header.to_bytes(2, "big") + bytes(header & frame.LENGTH)
-        fault = Receiver().take_records(0, memoryview(record))
+        fault = Receiver(line_in=bytes_in).take_records(0, memoryview(record))
         self.assertEqual(fault == "record header %04x" % header, header & ~known & 0xFFFF != 0)
 
 

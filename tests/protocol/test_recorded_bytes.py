@@ -15,6 +15,7 @@ from protocol.control_client import decode_report
 from protocol.frame import REFUSED_IDENTITY
 from protocol.handshake import Initiator
 from protocol.limits import PROBE_MS
+from protocol.line_bytes import bytes_in
 from protocol.responder import Responder, encode_refused
 from protocol.server_session import ServerSession
 from protocol.session import Session
@@ -76,7 +77,7 @@ def frames():
     welcome = server.challenge(KEY, SERVER_EPOCH, SERVER_NONCE, 128)
     proof, _ = client.welcome(welcome)
     server.proof(proof)
-    ends = [Session(ticks_diff), ServerSession(ticks_diff)]
+    ends = [Session(ticks_diff, line_in=bytes_in), ServerSession(ticks_diff)]
     for session, role in zip(ends, (client, server)):
         session.attach(role.channel, role.peer_epoch, 128, 0)
     resumes = [next_frame(ends[0])]

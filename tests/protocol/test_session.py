@@ -543,7 +543,13 @@ class TestFrames(unittest.TestCase):
     def test_counter_that_is_used_up_ends_the_connection(self):
         for name in ("_sent", "_received"):
             pair = Pair().open()
-            setattr(pair.session._attached.channel, name, Channel.LAST)
+            channel = pair.session._attached.channel
+            setattr(channel, name, Channel.LAST - 1)
+            if name == "_sent":
+                channel.seal(bytearray(16), 0, 8)
+            else:
+                pair.peer._sent = Channel.LAST - 1
+                self.assertIsNone(pair.data(b"line"))
             pair.session.append(b"line", True)
             self.assertIn("counter", pair.session.fault(pair.now))
             self.assertIsNone(pair.heard())

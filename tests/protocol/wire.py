@@ -10,6 +10,7 @@ realistic: a frame takes no time, and both ends learn of a cut at once.
 from protocol.frame_reader import FrameReader
 from protocol.handshake import DONE, Initiator
 from protocol.limits import HANDSHAKE_MS, MAX_FRAME
+from protocol.line_bytes import bytes_in
 from protocol.responder import Responder
 from protocol.server_session import ServerSession
 from protocol.session import ASKED, DETACHED, OPEN, Session
@@ -57,7 +58,10 @@ class End:
         self.lives.append([])
         epoch = 1 if self.durable else len(self.lives)
         self.epoch = bytes((self.initiator, epoch)) + bytes(6)
-        self.session = (Session if self.initiator else ServerSession)(ticks_diff, **self.limits)
+        if self.initiator:
+            self.session = Session(ticks_diff, line_in=bytes_in, **self.limits)
+        else:
+            self.session = ServerSession(ticks_diff, **self.limits)
         self.pending = []  # (line, numbered) not yet in the session
         self._acknowledged = 0
         if self.durable:

@@ -9,6 +9,7 @@ import os
 
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
+from protocol.line_bytes import bytes_in
 from protocol.server_session import ServerSession
 from protocol.session import OPEN, Session
 from server.core.resuming import Resuming
@@ -106,7 +107,7 @@ class Client:
 
     def __init__(self):
         self.epoch = os.urandom(8)
-        self.session = Session(diff)
+        self.session = Session(diff, line_in=bytes_in)
         self.written = []
         self.read = []  # handed over
 

@@ -22,7 +22,8 @@ from protocol.frame import Channel
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
 from protocol.handshake import Initiator
-from protocol.lines import decode_line, encode_line
+from protocol.line_bytes import decode_line
+from protocol.lines import encode_line
 from protocol.responder import Responder
 from protocol.server_session import ServerSession
 from server.core.registry import Registry

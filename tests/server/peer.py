@@ -20,7 +20,8 @@ from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.handshake import Initiator
 from protocol.limits import MAX_LINE
-from protocol.lines import decode_line, encode_line
+from protocol.line_bytes import bytes_in, decode_line
+from protocol.lines import encode_line
 from protocol.session import OPEN, Session
 from server.stores.default import default_store
 from tests.patience import PATIENCE_S
@@ -140,7 +141,7 @@ class Client:
         self.key = key
         self.epoch = os.urandom(8)
         self.max_line = max_line
-        self.session = Session(ticks_diff)
+        self.session = Session(ticks_diff, line_in=bytes_in)
         self.changed = Broadcast()
         self.reading = True  # False: the application does not read
         self.answering = True  # False: nothing is sent, no keepalive either

@@ -30,6 +30,7 @@ from protocol.errors import LinkError, RemoteProtocolError
 from protocol.frame import Channel
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.limits import EPOCH_BYTES, MAX_LINE
+from protocol.line_bytes import bytes_in
 from protocol.session import OPEN, Session
 from protocol.text import is_utf8
 from server.gateways.micropython_iot.message_ids import NAME, Memory, digest
@@ -53,7 +54,7 @@ class Client:
         self._timeout_ms = timeout_ms
         self._memory = Memory(os.urandom(EPOCH_BYTES))
         self._restored = False
-        self._session = Session(ticks_diff)
+        self._session = Session(ticks_diff, line_in=bytes_in)
         self._unacknowledged = []  # (message id, lines acknowledged when this one is)
         self._next_id = 0  # of our messages
         self._waiting = None  # id of the one that has been sent and not acknowledged
@@ -77,7 +78,7 @@ class Client:
         if not self._restored:
             self._restored = True
             if self._memory.restore(connection.notes.get(NAME), connection.state):
-                self._session = Session(ticks_diff, first=self._memory.number)
+                self._session = Session(ticks_diff, first=self._memory.number, line_in=bytes_in)
         connection.notes.put(NAME, self._memory.note())  # a failed store may have lost what was not stored
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)

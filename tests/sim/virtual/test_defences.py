@@ -3,13 +3,17 @@
 The defences are switched off here, by patching: product code has no switch for it.
 """
 
+from functools import partial
+
 import pytest
 
+from i2c_devices.mailbox_target import MailboxTarget
+from pb_link import link as link_module
 from pb_link.app_base import AppBase
 from pb_link.link import Link
 from protocol import mailbox
 from protocol.frame import Channel
-from protocol.lines import decode_line
+from protocol.line_bytes import bytes_in, decode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
 from protocol.session import Session
@@ -62,6 +66,7 @@ class Defences:
     def check(self):
         """The check over transfers in the mailbox."""
         self._patch.setattr(mailbox, "transfer_ok", lambda direction, epochs, parts: True)
+        self._patch.setattr(MailboxTarget, "_whole", lambda target, head: True)
 
     def mac(self):
         self._patch.setattr(Channel, "open", lambda channel, frame: len(frame) > 8)
@@ -92,11 +97,10 @@ class Defences:
             link = app._link
             while not link.session.lines:
                 await link.changed.wait()
-            data = link.session.lines[0]
-            link.accept()
-            return decode_line(data)
+            return decode_line(app._take_line())
 
         self._patch.setattr(AppBase, "readline", readline)
+        self._patch.setattr(link_module, "Session", partial(Session, line_in=bytes_in))
 
     def recovery(self):
         """A failed allocation is noted, and comes out of the link."""
@@ -113,9 +117,9 @@ class Defences:
 
     def deduplication(self):
         """Every record is taken for the next one."""
-        original = Receiver._record
+        original = Receiver.take_records
         self._patch.setattr(
-            Receiver, "_record", lambda receiver, number, *rest: original(receiver, receiver.next, *rest)
+            Receiver, "take_records", lambda receiver, number, *rest: original(receiver, receiver.next, *rest)
         )
 
     def retransmission(self):
@@ -206,15 +210,15 @@ def memory_fails_in(function):
 
 
 def test_without_decoding_before_accepting_a_line_is_lost_for_want_of_memory(without):
-    assert not any(memory_fails_in("decode_line"))
+    assert not any(memory_fails_in("text_in"))
     without.order_of_handing_over()
     assert any(memory_fails_in("decode_line"))
 
 
 def test_without_recovery_a_lack_of_memory_ends_the_client(without):
-    assert not any(memory_fails_in("Receiver._record"))
+    assert not any(memory_fails_in("Receiver._keep"))
     without.recovery()
-    assert all("program ended" in why for why in memory_fails_in("Receiver._record"))
+    assert all("program ended" in why for why in memory_fails_in("Receiver._keep"))
 
 
 def test_without_check_the_mac_takes_its_place(without):
