@@ -85,10 +85,11 @@ class Sender:
         """The oldest count lines, all numbered, are accepted."""
         self.base = (self.base + count) & NUMBERS
         self.acknowledged += count
-        lines = self.lines
+        lines, held = self.lines, self._held
         while count:
-            self._held -= len(lines.pop(0)[0])
+            held -= len(lines.pop(0)[0])
             count -= 1
+        self._held = held
 
     def grant(self, seen, room):
         """The peer has seen this many charged bytes and can take room more."""
@@ -140,7 +141,8 @@ class Sender:
 
     def fill(self, buf, at, end):
         """Write records into buf[at:end] as far as space and credit go. Returns the new at."""
-        while self._retained < len(self.lines):
+        lines = self.lines
+        while self._retained < len(lines):
             start = at
             at = self._put(buf, at, end)
             if at == start:

@@ -18,9 +18,15 @@ def encode_text(text):
     Raises: ValueError if it has half of a pair, or (MicroPython's "%.1s" can do that) half of a character.
     """
     try:
-        return _encoded(text)
+        data = text.encode()
+        if len(str(data, "utf-8")) == len(data) or is_strict(data):
+            return data
     except UnicodeError:  # CPython's holds the text: nothing is raised in here
         pass
+    return _mended(text)
+
+
+def _mended(text):  # apart: with this in it MicroPython would take memory for each call of encode_text
     data = text.encode("utf-8", "surrogatepass")
     if not is_utf8(data):
         try:
@@ -32,13 +38,6 @@ def encode_text(text):
         data = joined(data)
         if not is_utf8(data):
             raise ValueError("the text cannot be encoded as UTF-8: it has half of a surrogate pair, or of a character")
-    return data
-
-
-def _encoded(text):  # apart: with this in it MicroPython would take memory for each call of encode_text
-    data = text.encode()
-    if len(str(data, "utf-8")) != len(data) and not is_strict(data):
-        raise UnicodeError
     return data
 
 
