@@ -38,9 +38,9 @@ COUNTED = {
     "bridge, SoftI2C write, byte": 961,
     "bridge, SoftI2C read, byte": 880,
     "client, a SHA-256 block": 4052,
-    "client, a soft interrupt": 5719,
-    "client instructions, up 180, frame": 814_100,
-    "client instructions, down 180, frame": 875_500,
+    "client, a soft interrupt": 2500,
+    "client instructions, up 180, frame": 691_700,
+    "client instructions, down 180, frame": 667_100,
 }
 
 # What a full frame has, in bed virtual: transactions besides those that the acknowledgements of many share; steps of
