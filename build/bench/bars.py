@@ -2,7 +2,7 @@
 
 Bars exist only for counts and virtual time, not for a figure that depends on the machine. The bars of instructions, of
 the client's allocations and of RAM are not goals. They make an increase visible: the measured value plus 5 %, of
-RAM plus 3 %.
+RAM and of what a line costs the client plus 3 %.
 Instructions depend on the compiler (gcc 11 makes 3 % fewer of them than gcc 12, with which these were counted).
 The least free heap is that of real processes in real time: it has been seen to vary by 80 bytes.
 """
