@@ -19,6 +19,24 @@ from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from protocol.lines import encode_line
 
+# What only the start needs: those that start.py forgets. One text takes less memory than a tuple.
+_START = (
+    "pb_link.start pb_link.settings protocol.config_record protocol.credentials protocol.receive_space i2c_devices.pins"
+)
+
+
+def _load_start():
+    """Returns the module start.py, which is not to stay in memory. Raises: MemoryError; the next call may succeed."""
+    try:
+        from pb_link import start
+
+        return start
+    except MemoryError:
+        gc.collect()
+        for name in _START.split():  # any of them may be half loaded
+            half_loaded(name)
+        raise
+
 
 class AppBase:
     """The application of a client: a base class.
@@ -46,10 +64,11 @@ class AppBase:
 
     def __init__(self, conn_id, config, hardware, verbose=False):
         gc.collect()  # what is loaded now lies where garbage lay, and leaves no hole in the room for the link's buffers
-        from pb_link import start  # here, because it is not to stay in memory
-
-        validated = start.validated(conn_id, config, hardware)
-        start.forget()
+        start = _load_start()
+        try:
+            validated = start.validated(conn_id, config, hardware)
+        finally:
+            start.forget()
         del start  # its memory is free for what the link holds
         self.verbose = verbose
         self._link = Link(*validated, self, verbose)
