@@ -6,6 +6,7 @@ import os
 import pytest
 
 from i2c_devices.ports import TargetPort
+from pb_link import app_base, start
 from pb_link.app_base import AppBase
 from protocol import control
 from protocol.errors import LinkDown
@@ -32,6 +33,10 @@ def hardware(**changes):
 @pytest.mark.parametrize("rst", [None, (Pin(), 0, 200), [Pin(), 1, 1]])
 def test_hardware_with_and_without_a_reset_wire(rst):
     App("a\n", CONFIG, hardware(rst=rst))
+
+
+def test_start_that_is_forgotten_and_one_that_is_half_loaded_are_the_same_modules():
+    assert app_base._START.split() == list(start._MODULES)
 
 
 def test_board_without_a_generator_is_told_so_in_words(monkeypatch):
