@@ -84,9 +84,12 @@ RESUME = 0x10
 DATA = 0x11
 PROBE = 0x12
 DATA_MORE = 0x13
+NOTICE = 0x14
+LIST = 0x15
 
 REMEMBERED = 0x01  # RESUME flags
 PARTED = 0x02
+LISTED = 0x04
 RESUME_HEADER = 20
 RUN_ENTRY = 12
 MAX_RUNS = 8  # that a client remembers of one epoch: what fits the smallest frame
@@ -96,7 +99,8 @@ DATA_HEADER = 8
 MORE = 0x8000
 QOS0 = 0x4000
 LENGTH = 0x07FF
-RESERVED = 0x3800  # bits of a record header that are 0
+CHANNEL = 0x2000
+RESERVED = 0x3800  # bits of the header of a line's record that are 0
 RECORD_HEADER = 2
 
 REFUSED_VERSION = 1
@@ -129,6 +133,7 @@ class Resume:
         self.runs = bytes(data[RESUME_HEADER:])
         self.remembered = bool(flags & REMEMBERED)
         self.parted = bool(flags & PARTED)
+        self.listed = bool(flags & LISTED)
         self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
         self.lost = lost & NUMBERS
 

@@ -4,16 +4,21 @@
     > ACK 8 seen=532 room=158                                   sent
 
 `docs/protocol.md` section 4 has the fields. seq is the number of the first numbered line, in its low 16 bits. Of lines
-only count and bytes are shown; of keys, nonces, proofs and MACs nothing.
+only count and bytes are shown, of a channel's records the channel as well; of keys, nonces, proofs and MACs nothing.
 """
 
 from protocol import frame
+from protocol.channel import CONTROL, CREDIT, LAST, OPEN, TYPED
+from protocol.channels import LIST_END, LIST_ENTRY, LIST_HEADER
 from protocol.frame import (
+    CHANNEL,
     DATA,
     DATA_HEADER,
     DATA_MORE,
     HELLO,
     LENGTH,
+    LIST,
+    NOTICE,
     PROBE,
     PROOF,
     RECORD_HEADER,
@@ -27,7 +32,7 @@ from protocol.sequence import get16
 
 _NAMES = {
     HELLO: "HELLO", WELCOME: "WELCOME", PROOF: "PROOF", REFUSED: "REFUSED", RESUME: "RESUME",
-    DATA: "DATA", PROBE: "PROBE", DATA_MORE: "DATA_MORE",
+    DATA: "DATA", PROBE: "PROBE", DATA_MORE: "DATA_MORE", NOTICE: "NOTICE", LIST: "LIST",
 }  # fmt: skip
 _ID_AT = LINE_AT + 2 + HINT_BYTES + 1
 
@@ -39,7 +44,10 @@ def describe(data):
     name = _NAMES.get(kind)
     if kind == RESUME and frame.is_resume(data, end):
         return "RESUME" + _resume(frame.Resume(data[:end]))
-    if kind in (DATA, DATA_MORE, PROBE) and end >= DATA_HEADER:
+    if kind == LIST and end >= LIST_HEADER and not (end - LIST_HEADER) % LIST_ENTRY:
+        numbers = ["%d" % data[at] for at in range(LIST_HEADER, end, LIST_ENTRY)]
+        return "LIST channels=%s last=%d" % (",".join(numbers), data[1] & LIST_END)
+    if kind in (DATA, DATA_MORE, NOTICE, PROBE) and end >= DATA_HEADER:
         return _data(name, data, end)
     if kind in (HELLO, WELCOME) and len(data) >= _ID_AT:
         epoch = "".join(["%02x" % byte for byte in data[EPOCH_AT:NONCE_AT]])
@@ -68,9 +76,22 @@ def _data(name, data, end):
     flow = "seen=%d room=%d" % (get16(data, 5), data[7])
     if end == DATA_HEADER and name == "DATA":
         return "ACK %d %s" % (ack, flow)
-    at, records = DATA_HEADER, 0
+    at, records, channels = DATA_HEADER, 0, []
     while at + RECORD_HEADER <= end:
-        at += RECORD_HEADER + (get16(data, at) & LENGTH)
+        header = get16(data, at)
+        if header & CHANNEL and at + RECORD_HEADER + 1 < end:
+            channels.append(_of_channel(data[at + RECORD_HEADER], data[at + RECORD_HEADER + 1]))
+        at += RECORD_HEADER + (header & LENGTH)
         records += 1
     size = end - DATA_HEADER - records * RECORD_HEADER
-    return "%s seq=%d ack=%d %s records=%d bytes=%d" % (name, seq, ack, flow, records, size)
+    text = "%s seq=%d ack=%d %s records=%d bytes=%d" % (name, seq, ack, flow, records, size)
+    return text + " channels=" + ",".join(channels) if channels else text
+
+
+def _of_channel(number, kind):
+    """A record of a channel: its number, and what it is if it is no message."""
+    text = "%d" % (number & LAST)
+    if number & TYPED and kind & CONTROL:
+        text += {CREDIT: ":CREDIT", OPEN: ":OPEN"}.get(kind, ":%02x" % kind)
+    return text
+

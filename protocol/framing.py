@@ -14,7 +14,7 @@ protocol from a line protocol on the same port.
 """
 
 # Version of the session protocol; both ends must name the same.
-VERSION = 3
+VERSION = 4
 
 # A session frame with its length prefix. It fills an I2C transfer of 25 ms at
 # 400 kHz, so that Wi-Fi is served between two; with 1,068 bytes the check over

@@ -38,11 +38,11 @@ from protocol.limits import (
 from protocol.sequence import get16
 from protocol.text import encode_text
 
-KEY_HINT = b"pb_link 3 key hint"
-SERVER_PROOF = b"pb_link 3 server proof"
-CLIENT_PROOF = b"pb_link 3 client proof"
-TO_SERVER = b"pb_link 3 client to server"
-TO_CLIENT = b"pb_link 3 server to client"
+KEY_HINT = b"pb_link 4 key hint"
+SERVER_PROOF = b"pb_link 4 server proof"
+CLIENT_PROOF = b"pb_link 4 client proof"
+TO_SERVER = b"pb_link 4 client to server"
+TO_CLIENT = b"pb_link 4 server to client"
 
 EPOCH_AT = 2
 NONCE_AT = EPOCH_AT + EPOCH_BYTES

@@ -10,7 +10,7 @@ allocate nothing.
 """
 
 from protocol import const
-from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
+from protocol.frame import CHANNEL, LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.lines import NUMBERS, text_in
 from protocol.sequence import diff16
@@ -40,6 +40,7 @@ class Receiver:
         self._partial = None  # bytearray of a line whose end has not come
         self._partial_charge = 0
         self._partial_unnumbered = 0  # QOS0 if its line has no number
+        self.channels = None  # Channels of the session, if it has any: it gets their records
         self._known = 0  # lines that are still to come in the frame and had been received
 
     def room(self):
@@ -92,11 +93,9 @@ class Receiver:
             if at > end:
                 return "record cut off"
             header = data[at - 2] << 8 | data[at - 1]
-            if header & RESERVED:
-                return "record header %04x" % header
             if at + (header & LENGTH) > end:
                 return "record cut off"
-            number = self._record(header, data, at)
+            number = self._other(header, data, at) if header & RESERVED else self._record(header, data, at)
             if number:
                 return number
             at += header & LENGTH
@@ -127,6 +126,11 @@ class Receiver:
         self._keep(data, header, end - at + RECORD_CHARGE)
         self._held += end - at + RECORD_CHARGE
         return None
+
+    def _other(self, header, data, at):
+        if header & RESERVED == CHANNEL and self.channels is not None:
+            return self.channels.take(header, data, at)
+        return "record header %04x" % header
 
     def _keep(self, line, header, charge):
         header &= QOS0

@@ -144,14 +144,14 @@ class Sender:
         lines = self.lines
         while self._retained < len(lines):
             start = at
-            at = self._put(buf, at, end)
+            at = self.put(buf, at, end)
             if at == start:
                 break
         return at
 
     # These have less than 12 places for locals and for what they compute: see receiver.py.
 
-    def _put(self, buf, at, end):
+    def put(self, buf, at, end):
         """Write one record. Returns the new at, or at if it cannot be."""
         data = self.lines[self._retained]
         if self._offset or not data[1]:
@@ -203,6 +203,10 @@ class Sender:
         else:
             self.lines.pop(self._retained)
             self._held -= size
+
+    def unasked(self):
+        """True if something was sent since an acknowledgement was asked for last."""
+        return self.sent != self._asked
 
     def asks(self):
         """Should the frame that was just filled have its acknowledgement soon? Once for each `fill`.

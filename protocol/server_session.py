@@ -4,23 +4,26 @@ The client's RESUME comes first and the server's is the answer. By then the adap
 remembers with what its store has (`server/core/history.py`), and put the store right if they have not the same past.
 """
 
-from struct import pack
+from struct import pack, unpack_from
 
-from protocol.frame import PARTED, REMEMBERED
-from protocol.limits import HANDSHAKE_MS
+from protocol.channel import ENTRY, FRESH, LAST
+from protocol.channels import LIST_END, LIST_ENTRY, LIST_HEADER, Channels
+from protocol.frame import LIST, PARTED, REMEMBERED
+from protocol.limits import HANDSHAKE_MS, MAC_BYTES, MAX_LINE, RECEIVE_BYTES
 from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
-from protocol.session import ASKED, Session
+from protocol.session import ASKED, RESUMING, Session
 
 
 class ServerSession(Session):
     """A Session that is ASKED from the client's RESUME on until the adapter calls `answer`, and OPEN then.
 
-    Its lines are bytes without newline.
+    Its lines are bytes without newline. It has `channels` from the start.
     """
 
-    def __init__(self, ticks_diff, **options):
-        super().__init__(ticks_diff, line_in=bytes_in, **options)
+    def __init__(self, ticks_diff, max_bytes=RECEIVE_BYTES, max_line=MAX_LINE, **more):
+        super().__init__(ticks_diff, max_bytes, max_line, line_in=bytes_in, **more)
+        self.use_channels(Channels(self, ticks_diff, max_bytes, max_line, True))
 
     def restore(self, peer_epoch, expected, base, outbox):
         """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that
@@ -57,8 +60,30 @@ class ServerSession(Session):
         fault = super().fault(now)
         return "no answer to RESUME in %d ms" % HANDSHAKE_MS if fault and self.asked else fault
 
+    # The client's RESUME, and the list of its channels behind it
+
+    def _take(self, data, now):
+        heard = self.heard
+        if self.state == RESUMING and heard is not None:
+            return self._take_list(heard, data, len(data) - MAC_BYTES)
+        return super()._take(data, now)
+
+    def _take_list(self, heard, data, end):
+        if data[0] != LIST or end < LIST_HEADER or (end - LIST_HEADER) % LIST_ENTRY:
+            return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
+        for at in range(LIST_HEADER, end, LIST_ENTRY):
+            number = data[at]
+            if not 0 < number <= LAST or number in heard.channels:
+                return "a list with channel %d" % number
+            heard.channels[number] = unpack_from(ENTRY, data, at + 1)
+        if data[1] & LIST_END:
+            self.state = ASKED
+        return None
+
     def _resume(self, now):
-        self.state = ASKED
+        self.heard.channels = {}
+        if not self.heard.listed:
+            self.state = ASKED
         return None
 
     def answer(self, now, runs, parted=False, lost=0):
@@ -71,9 +96,21 @@ class ServerSession(Session):
         attached.greeting = (REMEMBERED | (PARTED if parted else 0), lost, runs)
         if parted:
             heard.remembered = False
-        if not self.knows_peer or diff30(heard.base, self.expected) > 0:
+        new = not self.knows_peer
+        if new:
+            self.channels.become(False)
+        if new or diff30(heard.base, self.expected) > 0:
             self.become_peer(attached.peer_epoch, heard.base)
-        return self._open(now)
+        return self._open(now) or self._open_listed(heard, new, parted)
+
+    def _open_listed(self, heard, new, parted):
+        for number, entry in heard.channels.items():
+            if parted:
+                entry = (FRESH,) + entry[1:]
+            fault = self.channels.take_entry(number, entry, new)
+            if fault:
+                return fault
+        return None
 
     # Lines of the client
 

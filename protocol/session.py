@@ -23,7 +23,8 @@ a frame that is missing, altered or repeated fails its MAC, and the adapter clos
 """
 
 from protocol import frame
-from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
+from protocol.attachment import Attachment
+from protocol.frame import DATA, DATA_HEADER, DATA_MORE, NOTICE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
@@ -50,7 +51,7 @@ ASKED = 2
 OPEN = 3
 
 # The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
-TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, PROBE: OPEN}
+TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, NOTICE: OPEN, PROBE: OPEN}
 
 # What is around the records of a frame.
 _AROUND = PREFIX + DATA_HEADER + MAC_BYTES
@@ -58,27 +59,6 @@ _AROUND = PREFIX + DATA_HEADER + MAC_BYTES
 _ROOM_SHARE = 4
 # With less room than this, in units, the peer cannot send a fragment.
 _ROOM_BLOCKED = (RECORD_CHARGE + MIN_FRAGMENT + ROOM_UNIT - 1) // ROOM_UNIT
-
-
-class Attachment:
-    """The state of a session on one connection: `attach` makes it, `detach` drops it."""
-
-    def __init__(self, channel, peer_epoch, max_frame, now, ack, greeting):
-        self.channel = channel
-        self.peer_epoch = peer_epoch
-        self.max_frame = max_frame
-        self.since = now  # time from which on RESUME is waited for
-        self.heard = None  # Resume of the peer
-        self.greeting = greeting  # (flags, lost, runs) of our RESUME while that is to be sent, or None
-        self.peer_seen = 0
-        self.ack_since = None  # time since which an acknowledgement is due
-        self.ack_soon = True  # the peer waits for it; or else more comes from there, and asks in its time
-        self.asked = True  # the last frame with records did not say that more follows at once
-        self.ack_sent = ack
-        self.room_sent = 0
-        self.progress = now  # time of the last sign that our frames arrive
-        self.blocked = None  # time since which only the peer can let us go on
-        self.probed = False  # and it has been asked
 
 
 class Session:
@@ -107,6 +87,7 @@ class Session:
         self._sender = sender = Sender()
         sender.start_at(first)
         self._receiver = receiver = Receiver(max_bytes, max_line, line_in)
+        self.channels = None  # Channels, once one is used
         self.room_for = sender.room_for
         self.append = sender.append
         self.lines = receiver.lines
@@ -137,6 +118,8 @@ class Session:
         self._attached = Attachment(channel, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
         self.state = RESUMING
         self.peer_max_line = self._sender.max_line = max_line
+        if self.channels is not None:
+            self.channels.attach(peer_epoch == self.peer_epoch)
         return self._sender.longest_held()
 
     def detach(self):
@@ -145,6 +128,12 @@ class Session:
         self.state = DETACHED
         self._sender.disconnect()
         self._receiver.disconnect()
+        if self.channels is not None:
+            self.channels.detach()
+
+    def use_channels(self, channels):
+        """From now on there are channels. They are not for the present connection until they are opened."""
+        self.channels = self._receiver.channels = channels
 
     @property
     def acknowledged(self):
@@ -182,9 +171,9 @@ class Session:
                 if frame.is_resume(data, end):
                     self._attached.heard = Resume(data[:end])
                     return self._resume(now)
-            elif end == DATA_HEADER or end > DATA_HEADER and kind != PROBE:
+            elif end >= DATA_HEADER:
                 if kind == PROBE:
-                    self._acknowledgement_due(now, True)
+                    self.due(now)
                 return self._data(data, end, now)
         return "unexpected frame kind %02x of %d bytes" % (kind, len(data))
 
@@ -207,6 +196,8 @@ class Session:
         It is rare, and lines of the former one that are not handed over then count as handed over: they are here.
         """
         former = (self.peer_epoch, self._runs, self._receiver.next)
+        if self.channels is not None:
+            self.channels.become(peer is self._former)
         epoch, self._runs, number = peer
         self.become_peer(epoch, number)
         self._former = former
@@ -219,6 +210,8 @@ class Session:
             self._become((attached.peer_epoch, b"", heard.base))
         elif heard.parted or diff30(heard.base, self._receiver.next) > 0:
             self.become_peer(self.peer_epoch, heard.base)
+            if heard.parted and self.channels is not None:
+                self.channels.part()
         self._runs = heard.runs
         self.news = heard.news()
         return self._open(now)
@@ -236,15 +229,18 @@ class Session:
         self.state = OPEN
         self.resumes += 1
         if not attached.greeting and self._worth_telling():  # accepted since our RESUME went out
-            self._acknowledgement_due(now, True)
+            self.due(now)
         return None
 
     def _data(self, data, end, now):
         fault = self._told(data, now)
         if fault or end == DATA_HEADER:
             return fault
-        self._attached.asked = fault = data[0] == DATA
-        self._acknowledgement_due(now, fault)
+        if self.channels is not None:
+            self.channels.now = now
+        if data[0] != NOTICE:
+            self._attached.asked = fault = data[0] != DATA_MORE
+            self.due(now, fault)
         now = get16(data, 1)
         return self._receiver.take_records(now, data, DATA_HEADER, end)
 
@@ -260,7 +256,7 @@ class Session:
                 return "the peer has seen more than was sent"
             attached.peer_seen = seen
             attached.progress = now
-        elif sender.sent == seen:
+        elif sender.sent == seen and (self.channels is None or not self.channels.in_flight()):
             attached.progress = now
         now = data[7] * ROOM_UNIT
         sender.grant(seen, now)
@@ -295,7 +291,8 @@ class Session:
             return grown > 0
         return grown * _ROOM_SHARE >= min(receiver.max_bytes // ROOM_UNIT, MAX_ROOM)
 
-    def _acknowledgement_due(self, now, soon):
+    def due(self, now, soon=True):
+        """A frame is to go with what we have taken and accepted."""
         attached = self._attached
         if attached.ack_since is None or soon and not attached.ack_soon:
             attached.ack_since = now
@@ -314,9 +311,9 @@ class Session:
         if attached.greeting:
             return self._greet(buf, at)
         if self.state != OPEN:
-            return at
+            return at if self.channels is None else self._list(buf, at)
         probe = False
-        if self._sender.can_fill():
+        if self._sender.can_fill() or self.channels is not None and self.channels.can_fill():
             attached.blocked = None
             attached.probed = False
         elif self._probe_is_due(now):
@@ -332,16 +329,33 @@ class Session:
     def _fill(self, buf, at, now):
         """Write a DATA frame without prefix and MAC. Returns its end."""
         sender = self._sender
-        if sender.sent == self._attached.peer_seen:  # nothing is in flight
+        if not self._in_flight():
             self._attached.progress = now
         self._note_told()
         self._header(buf, at + PREFIX)
         at += PREFIX + DATA_HEADER
+        if self.channels is not None:
+            return self.channels.fill(sender, buf, at, now, self._attached.max_frame - _AROUND)
         now = at + self._attached.max_frame - _AROUND
         now = sender.fill(buf, at, now)
         if now > at and not sender.asks():
             buf[at - DATA_HEADER] = DATA_MORE
         return now
+
+    def _in_flight(self):
+        """True if something is on its way that the peer has not seen."""
+        if self._sender.sent != self._attached.peer_seen:
+            return True
+        return self.channels is not None and self.channels.in_flight()
+
+    def moved(self, now):
+        """The peer has seen something."""
+        self._attached.progress = now
+
+    def _list(self, buf, at):
+        """Write the next frame of the list of channels behind our RESUME."""
+        end = self.channels.list_into(buf, at, at + self._attached.max_frame)
+        return end if end == at else self._seal(buf, at, end)
 
     def _header(self, buf, start):
         receiver = self._receiver
@@ -353,6 +367,8 @@ class Session:
         attached.greeting = None
         self._note_told()
         base, receiver = self._sender.base, self._receiver
+        if self.channels is not None and self.state == RESUMING:
+            flags |= frame.LISTED
         end = frame.encode_resume(
             buf, at + PREFIX, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs
         )
@@ -377,8 +393,7 @@ class Session:
     def _probe_is_due(self, now):
         """Ask if nothing can be sent."""
         attached = self._attached
-        sender = self._sender
-        if not sender.lines or sender.in_flight(attached.peer_seen):
+        if self._in_flight() or not (self._sender.lines or self.channels is not None and self.channels.waiting()):
             attached.blocked = None
             attached.probed = False
         elif attached.blocked is None:
@@ -399,7 +414,7 @@ class Session:
             return "no RESUME in %d ms" % HANDSHAKE_MS if diff(now, attached.since) >= HANDSHAKE_MS else None
         if attached.channel.exhausted():
             return "frame counter used up"
-        if self._sender.in_flight(attached.peer_seen) and diff(now, attached.progress) >= STALL_MS:
+        if self._in_flight() and diff(now, attached.progress) >= STALL_MS:
             return "the peer does not see what is sent"
         if attached.probed and diff(now, attached.blocked) >= STALL_MS:
             return "the peer does not answer a probe"
@@ -414,7 +429,7 @@ class Session:
         timeout = None
         if self.state != OPEN:
             timeout = HANDSHAKE_MS - diff(now, attached.since)
-        elif self._sender.in_flight(attached.peer_seen):
+        elif self._in_flight():
             timeout = STALL_MS - diff(now, attached.progress)
         elif attached.blocked is not None:
             timeout = (STALL_MS if attached.probed else PROBE_MS) - diff(now, attached.blocked)

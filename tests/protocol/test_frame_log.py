@@ -2,7 +2,17 @@
 
 import unittest
 
-from protocol.frame import DATA_MORE, PARTED, PROBE, QOS0, REFUSED_BUSY, REMEMBERED, encode_data_header, encode_resume
+from protocol.frame import (
+    CHANNEL,
+    DATA_MORE,
+    PARTED,
+    PROBE,
+    QOS0,
+    REFUSED_BUSY,
+    REMEMBERED,
+    encode_data_header,
+    encode_resume,
+)
 from protocol.frame_log import describe
 from protocol.handshake import Initiator
 from protocol.limits import MAC_BYTES
@@ -35,6 +45,15 @@ class TestFrameLog(unittest.TestCase):
         self.assertEqual(shown, "DATA seq=7 ack=3 seen=420 room=160 records=3 bytes=10")
         self.assertEqual(describe(data((0, b"x"), kind=DATA_MORE))[:16], "DATA_MORE seq=7 ")
 
+    def test_records_of_channels_are_shown_by_their_channel(self):
+        records = [(CHANNEL, b"\x14secret"), (CHANNEL, b"\x94\x80sssss"), (CHANNEL, b"\x95\x81" + bytes(18))]
+        shown = describe(data((0, b"x"), *records))
+        self.assertEqual(
+            shown, "DATA seq=7 ack=3 seen=420 room=160 records=4 bytes=35 channels=20,20:CREDIT,21:OPEN"
+        )
+        shown = describe(b"\x15\x01" + b"\x14" + bytes(18) + b"\x15" + bytes(18) + MAC)
+        self.assertEqual(shown, "LIST channels=20,21 last=1")
+
     def test_data_without_records_is_an_acknowledgement(self):
         self.assertEqual(describe(data()), "ACK 3 seen=420 room=160")
         self.assertEqual(describe(data(kind=PROBE)), "PROBE seq=7 ack=3 seen=420 room=160 records=0 bytes=0")
@@ -53,12 +72,12 @@ class TestFrameLog(unittest.TestCase):
         welcome = responder.challenge(KEY, b"\x02" * 8, b"\xbb" * 16)
         proof, _ = initiator.welcome(welcome)
         self.assertEqual(
-            [describe(one) for one in (hello, welcome, proof, encode_refused(REFUSED_BUSY, 3))],
+            [describe(one) for one in (hello, welcome, proof, encode_refused(REFUSED_BUSY, 4))],
             [
-                "HELLO version=3 epoch=0101010101010101 max_frame=1068 max_line=2048 id=b'meter'",
-                "WELCOME version=3 epoch=0202020202020202 max_frame=1068 max_line=8192",
+                "HELLO version=4 epoch=0101010101010101 max_frame=1068 max_line=2048 id=b'meter'",
+                "WELCOME version=4 epoch=0202020202020202 max_frame=1068 max_line=8192",
                 "PROOF",
-                "REFUSED reason=3 version=3",
+                "REFUSED reason=3 version=4",
             ],
         )
 

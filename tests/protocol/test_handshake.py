@@ -275,7 +275,7 @@ class TestRefusal(unittest.TestCase):
         client = initiator()
         client.hello()
         _, fault = client.welcome(encode_refused(frame.REFUSED_VERSION, 2))
-        self.assertEqual(fault, "refused: the server speaks protocol version 2, this is 3")
+        self.assertEqual(fault, "refused: the server speaks protocol version 2, this is 4")
 
     def test_reason_is_told_in_words(self):
         for reason in list(frame.REASONS) + [200]:
@@ -289,7 +289,7 @@ class TestRefusal(unittest.TestCase):
         client = initiator()
         _, welcome = begun(client.hello())
         reply, fault = client.welcome(b"\x02\x09" + welcome[2:])
-        self.assertEqual(fault, "the server speaks protocol version 9, this is 3")
+        self.assertEqual(fault, "the server speaks protocol version 9, this is 4")
 
     def test_nothing_is_taken_before_hello(self):
         client = initiator()

@@ -10,11 +10,13 @@ from binascii import hexlify, unhexlify
 
 from protocol import control, framing
 from protocol import mailbox as box
+from protocol.channel import EXPIRES, REQUEST
+from protocol.channels import Channels
 from protocol.config_record import encode_config
 from protocol.control_client import decode_report
-from protocol.frame import REFUSED_IDENTITY
+from protocol.frame import REFUSED_IDENTITY, Channel
 from protocol.handshake import Initiator
-from protocol.limits import PROBE_MS
+from protocol.limits import MAX_LINE, PROBE_MS, RECEIVE_BYTES
 from protocol.line_bytes import bytes_in
 from protocol.responder import Responder, encode_refused
 from protocol.server_session import ServerSession
@@ -114,6 +116,35 @@ def frames():
     return list(zip(names, [hello, welcome, proof, refused] + resumes + data + [probe]))
 
 
+def frames_of_channels():
+    """Another connection, on which the client uses channel 20, and channel 21 later."""
+    ends = [Session(ticks_diff), ServerSession(ticks_diff)]
+    ends[0].use_channels(Channels(ends[0], ticks_diff, RECEIVE_BYTES, MAX_LINE))
+    channel = ends[0].channels.open(20)
+    keys = (b"c" * 32, b"s" * 32)
+    ends[0].attach(Channel(*keys), SERVER_EPOCH, 128, 0)
+    ends[1].attach(Channel(keys[1], keys[0]), CLIENT_EPOCH, 128, 0)
+    found = []
+    for name in ("RESUME that announces LIST", "LIST with channel 20"):
+        found.append((name, next_frame(ends[0])))
+        ends[1].receive(memoryview(found[-1][1]), 0)
+    ends[1].answer(0, RUN)
+    ends[0].receive(memoryview(next_frame(ends[1])), 0)
+    found.append(("NOTICE with OPEN of channel 20", next_frame(ends[1])))
+    ends[0].receive(memoryview(found[-1][1]), 0)
+    ends[0].append(b"line", True)
+    channel.sender.append(b"bytes\n", True)
+    channel.sender.append(b"\x00\x00\x00\x07question", True, REQUEST)
+    channel.sender.append(bytes(4) + b"soon", True, EXPIRES, 5000)
+    ends[0].channels.open(21)
+    name = "DATA with OPEN of channel 21, a line, a message, a request and one that expires"
+    found.append((name, next_frame(ends[0])))
+    ends[1].receive(memoryview(found[-1][1]), 0)
+    ends[1].channels.accept(ends[1].channels.get(20), 0)
+    found.append(("NOTICE with CREDIT of channel 20 and OPEN of channel 21", next_frame(ends[1])))
+    return found
+
+
 def recorded():
     """(name, bytes) of every example, in the order of the document."""
     found = frames()
@@ -127,6 +158,7 @@ def recorded():
     examples.append(("preamble", framing.PREAMBLE))
     examples.append(("keepalive", framing.KEEPALIVE))
     examples.extend(found)
+    examples.extend(frames_of_channels())
     examples.extend(records())
     return [(name, bytes(data)) for name, data in examples]
 

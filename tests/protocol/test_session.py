@@ -4,6 +4,7 @@ from protocol.frame import (
     DATA,
     DATA_MORE,
     MORE,
+    NOTICE,
     PROBE,
     RESUME,
     Channel,
@@ -19,7 +20,7 @@ from tests.protocol.wire import START, WRAP
 
 DOCUMENT = __file__[: -len("tests/protocol/test_session.py")] + "docs/protocol.md"
 STATES = {"DETACHED": DETACHED, "RESUMING": RESUMING, "ASKED": ASKED, "OPEN": OPEN}
-KINDS = {"RESUME": RESUME, "DATA": DATA, "DATA_MORE": DATA_MORE, "PROBE": PROBE}
+KINDS = {"RESUME": RESUME, "DATA": DATA, "DATA_MORE": DATA_MORE, "NOTICE": NOTICE, "PROBE": PROBE}
 NEXT = {  # of the client, of the server
     "the client: OPEN; the server: ASKED": (OPEN, ASKED),
     "taken": (OPEN, OPEN),
@@ -35,7 +36,7 @@ def documented():
     at = [row[0].strip() for row in rows].index("state")
     states = [name.strip() for name in rows[at][1:]]
     found = {}
-    for row in rows[at + 2 : at + 8]:
+    for row in rows[at + 2 : at + 10]:
         event = row[0].strip()
         event = event[: -len(" received")] if event.endswith(" received") else event
         for state, text in zip(states, row[1:]):
@@ -132,7 +133,7 @@ class TestStates(unittest.TestCase):
         self.assertIn("unexpected", Pair().open().resume())
 
     def test_other_kinds_are_a_fault(self):
-        for kind in (0x00, 0x01, 0x03, 0x12, 0xFF):
+        for kind in (0x00, 0x01, 0x03, 0x15, 0xFF):
             self.assertIn("unexpected frame kind %02x" % kind, Pair().open().say(bytes((kind,)) * 9))
 
     def test_detached_session_says_and_takes_nothing(self):

@@ -1,0 +1,272 @@
+"""The channels of a session beside its lines: what they put into its frames, and what they take out of them.
+
+Each channel has messages, numbers and room of its own (`channel.py`). What they have in common with the lines is the
+connection: frames, the delay of acknowledgements, and the watch over a peer that is silent. On each connection both
+ends say first where a channel is: the client lists its channels behind its RESUME, or sends OPEN when its application
+opens one later; the server answers each with OPEN. Until then nothing goes on that channel. docs/protocol.md section 6.
+
+An adapter uses a channel as it uses the session: `append` and `room_for` of its sender, `front`, and `accept` here.
+"""
+
+from struct import unpack_from
+
+from protocol.channel import CONTROL, CREDIT, ENTRY, ENTRY_BYTES, LAST, OPEN, TYPED, Channel
+from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, LIST, NOTICE
+from protocol.framing import PREFIX
+from protocol.limits import MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT
+
+LIST_HEADER = 2
+LIST_ENTRY = 1 + ENTRY_BYTES
+LIST_END = 0x01  # flag: nothing follows
+
+# The longest control record: OPEN.
+_CONTROL_BYTES = 2 + 2 + ENTRY_BYTES
+# With less room than this, in units, the peer cannot send a fragment.
+_LITTLE = (RECORD_CHARGE + MIN_FRAGMENT + ROOM_UNIT - 1) // ROOM_UNIT
+# Room that has grown by this share of the whole is worth a frame of its own.
+_SHARE = 4
+
+
+class Channels:
+    """Args: session: the Session; ticks_diff, max_bytes, max_line: see Session, for each channel.
+    answers: this is the server's end: it opens no channel, but answers."""
+
+    def __init__(self, session, ticks_diff, max_bytes, max_line, answers=False):
+        self.used = []  # of Channel, in the order in which they were opened
+        self.now = 0  # of the last frame
+        self._session = session
+        self._new = (ticks_diff, max_bytes, max_line)
+        self._answers = answers
+        self._turn = 0  # whose turn it is: 0 for the lines
+        self._known = False
+        self._listed = None  # how many of them the list behind RESUME has, or None
+
+    def get(self, number):
+        """Returns the Channel with this number, or None."""
+        for channel in self.used:
+            if channel.number == number:
+                return channel
+        return None
+
+    def open(self, number):
+        """Returns the Channel. It is new if there was none. Raises: ValueError."""
+        channel = self.get(number)
+        if channel is None:
+            if not (isinstance(number, int) and 0 < number <= LAST):
+                raise ValueError("a channel must be a number from 1 to %d" % LAST)
+            channel = Channel(number, *self._new, not self._answers)
+            channel.sender.max_line = self._session.peer_max_line
+            self.used.append(channel)
+        return channel
+
+    # Connections
+
+    def attach(self, known):
+        """known: it is the peer whose messages we know."""
+        self._known = known
+        for channel in self.used:
+            channel.sender.max_line = self._session.peer_max_line
+        self._listed = None if self._answers else 0
+
+    def detach(self):
+        """Allocates nothing."""
+        self._turn = 0
+        for channel in self.used:
+            channel.detach()
+
+    def become(self, back):
+        """The peer is another one, with other numbers. back: it is the one before this one."""
+        for channel in self.used:
+            former, channel.former = channel.former, channel.receiver.next
+            channel.receiver.start_at(former if back else 0)
+            channel.fresh = not back and not self._answers
+            channel.expired = 0
+
+    def part(self):
+        """The peer's next messages have the numbers of its bases, whatever we know."""
+        for channel in self.used:
+            channel.fresh = True
+
+    def list_into(self, buf, at, end):
+        """Write the next frame of the list behind RESUME, without prefix and MAC. Returns its end, or at."""
+        if self._listed is None:
+            return at
+        used, start = self.used, at + PREFIX
+        at = start + LIST_HEADER
+        end -= MAC_BYTES
+        while self._listed < len(used) and at + LIST_ENTRY <= end:
+            at = used[self._listed].entry_into(buf, at, self._known)
+            self._listed += 1
+        last = self._listed == len(used)
+        buf[start] = LIST
+        buf[start + 1] = LIST_END if last else 0
+        if last:
+            self._listed = None
+        return at
+
+    # Receiving
+
+    def take(self, header, data, at):
+        """Take one record, behind the two bytes of its header. Returns None or a fault."""
+        size = (header & LENGTH) - 1
+        if size < 0:
+            return "record cut off"
+        number = data[at]
+        at += 1
+        kind = 0
+        if number & TYPED:
+            size -= 1
+            if size < 0:
+                return "record cut off"
+            kind = data[at]
+            at += 1
+        channel = self.get(number & LAST)
+        if kind & CONTROL:
+            return self._control(channel, number & LAST, kind, data, at, size)
+        if channel is None or not channel.ready:
+            return "a message on channel %d, which is not open" % (number & LAST)
+        return channel.receiver.take(header & ~LENGTH & 0xC000 | size, kind, data, at, self.now)
+
+    def _control(self, channel, number, kind, data, at, size):
+        if kind == CREDIT and channel is not None:
+            before = channel.peer_seen
+            fault = channel.take_credit(data, at, size)
+            if channel.peer_seen != before:
+                self._session.moved(self.now)
+            return fault
+        if kind == OPEN and size == ENTRY_BYTES and number:
+            return self.take_entry(number, unpack_from(ENTRY, data, at), False)
+        return "control record %02x on channel %d" % (kind, number)
+
+    def take_entry(self, number, entry, new):
+        """The peer has said where a channel is. Returns None or a fault."""
+        channel = self.get(number)
+        if channel is None:
+            if not self._answers:
+                return "OPEN of channel %d, which nobody has opened" % number
+            channel = self.open(number)
+        if channel.ready:
+            return "a second OPEN of channel %d" % number
+        fault = channel.take_entry(entry, new)
+        if self._answers and not fault:
+            self._session.due(self.now)
+        return fault
+
+    # Handing over
+
+    def accept(self, channel, now):
+        """The oldest message of the channel is stored or handed over: acknowledge it. Allocates nothing."""
+        channel.accept()
+        self.tell(channel, now)
+
+    def tell(self, channel, now):
+        """Something of the channel may have been accepted."""
+        if not channel.ready or channel.told is None:
+            return
+        ack, _, room = channel.told
+        grown = channel.receiver.room() - room
+        if room < _LITTLE:
+            worth = grown > 0
+        else:
+            worth = grown * _SHARE * ROOM_UNIT >= channel.receiver.max_bytes
+        if worth or channel.receiver.ack & 0xFFFF != ack:
+            self._session.due(now, room < _LITTLE)
+
+    # Sending
+
+    def can_fill(self):
+        """True if there is a message or an OPEN that can go now."""
+        for channel in self.used:
+            if channel.ready and channel.sender.can_fill() or channel.due and self._may_open(channel):
+                return True
+        return False
+
+    def _may_open(self, channel):
+        return channel.ready or not self._answers
+
+    def in_flight(self):
+        """True if there is something on its way that the peer has not seen."""
+        for channel in self.used:
+            if channel.sender.in_flight(channel.peer_seen):
+                return True
+        return False
+
+    def waiting(self):
+        """True if something waits for the peer: messages, or an OPEN for its answer."""
+        for channel in self.used:
+            if channel.sender.lines if channel.ready else not channel.due:
+                return True
+        return False
+
+    def fill(self, lines, buf, at, now, space):
+        """Write records into a DATA frame, those of the lines as well, and its kind. Returns the new at.
+
+        lines: their Sender; at: where the records begin; space: bytes for them.
+        """
+        end = at + space
+        first = self._fill_control(buf, at, end)
+        last = self._fill_messages(lines, buf, first, end, now)
+        if last == first:
+            if last > at:
+                buf[at - DATA_HEADER] = NOTICE
+        elif not self._asks(lines):
+            buf[at - DATA_HEADER] = DATA_MORE
+        return last
+
+    def _fill_messages(self, lines, buf, at, end, now):
+        """One record of each that has one, in turn, as long as there is space."""
+        used = self.used
+        idle = 0  # so many in a row had nothing that fits
+        while idle <= len(used):
+            sender = lines if self._turn == 0 else self._sender_of(used[self._turn - 1], now)
+            before = at
+            if sender is not None and sender.can_fill():
+                at = sender.put(buf, at, end)
+            idle = 0 if at > before else idle + 1
+            self._turn = (self._turn + 1) % (len(used) + 1)
+        return at
+
+    def _sender_of(self, channel, now):
+        sender = channel.sender
+        sender.now = now
+        if sender.timed:
+            sender.expire()
+        return sender if channel.ready else None
+
+    def _asks(self, lines):
+        """Should the frame that was filled have its acknowledgement soon? As Sender.asks."""
+        asks = True
+        for channel in self.used:
+            if channel.ready and channel.sender.can_fill():
+                asks = False
+        if lines.can_fill():
+            asks = False
+        if lines.unasked() and lines.asks():
+            asks = True
+        for channel in self.used:
+            if channel.sender.unasked() and channel.sender.asks():
+                asks = True
+        return asks
+
+    def _fill_control(self, buf, at, end):
+        for channel in self.used:
+            if at + _CONTROL_BYTES > end:
+                break
+            if channel.due and self._may_open(channel):
+                at = channel.open_into(buf, at)
+            elif channel.ready and channel.told != channel.state():
+                at = channel.credit_into(buf, at)
+        return at
+
+    def tick(self, now):
+        """Drop what has expired. To be called several times a second while `timed`."""
+        for channel in self.used:
+            sender = channel.sender
+            if sender.timed:
+                sender.now = now
+                sender.expire()
+            if channel.receiver.lines:
+                before = channel.receiver.ack
+                channel.front(now)
+                if channel.receiver.ack != before:
+                    self.tell(channel, now)

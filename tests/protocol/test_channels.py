@@ -1,0 +1,271 @@
+"""Channels over a wire that breaks: on each, every message once and in order, whatever fault comes at whatever step."""
+
+import unittest
+
+from protocol.channel import DROPPED
+from tests.protocol.channel_wire import ChannelEnd, channel_wire
+from tests.protocol.wire import FAULTS, Wire, numbered
+
+UP = {20: numbered("u", 5, 300), 21: numbered("v", 7, 30)}
+DOWN = {20: numbered("d", 6, 700), 21: numbered("e", 3)}
+LINES_UP = numbered("c", 4, 100)
+LINES_DOWN = numbered("s", 4, 100)
+
+
+def loaded(faults=None, durable=True):
+    wire = channel_wire(faults, durable)
+    for line in LINES_UP:
+        wire.client.write(line)
+    for line in LINES_DOWN:
+        wire.server.write(line)
+    for end, all_messages in ((wire.client, UP), (wire.server, DOWN)):
+        for number, messages in all_messages.items():
+            for data in messages:
+                end.send(number, data)
+    return wire
+
+
+def steps():
+    wire = loaded()
+    wire.run()
+    return wire.step
+
+
+class TestFaults(unittest.TestCase):
+    def check(self, wire):
+        self.assertEqual(wire.server.delivered, LINES_UP)
+        self.assertEqual(wire.client.delivered, LINES_DOWN)
+        self.assertEqual(wire.server.got, UP)
+        self.assertEqual(wire.client.got, DOWN)
+
+    def test_all_messages_arrive_once_and_in_order(self):
+        wire = loaded()
+        wire.run()
+        self.check(wire)
+        self.assertEqual(wire.connections, 1)
+
+    def test_one_fault_at_any_step_loses_and_repeats_nothing(self):
+        for fault in FAULTS:
+            for step in range(steps()):
+                with self.subTest(fault=fault, step=step):
+                    wire = loaded({step: fault})
+                    wire.run()
+                    self.check(wire)
+
+    def test_two_faults_at_any_steps_lose_and_repeat_nothing(self):
+        last = steps()
+        for fault in FAULTS:
+            for first in range(last):
+                wire = loaded({first: fault, first + 1 + first % 4: "cut", first + 6: "lose"})
+                wire.run()
+                self.check(wire)
+
+    def test_restart_of_a_server_with_a_store_is_not_seen_at_all(self):
+        for step in range(steps()):
+            with self.subTest(step=step):
+                wire = loaded({step: lambda wire: wire.reboot(wire.server)})
+                wire.run()
+                self.check(wire)
+
+    def test_restart_of_the_client_repeats_nothing_at_the_server(self):
+        for step in range(steps()):
+            with self.subTest(step=step):
+                wire = loaded({step: lambda wire: wire.reboot(wire.client)})
+                while len(wire.client.lives) == 1:
+                    wire.turn()
+                wire.client.send(20, b"after")
+                wire.run()
+                for number in (20, 21):
+                    got = wire.server.got.get(number, [])
+                    before = [data for data in got if data != b"after"]
+                    self.assertEqual(before, UP[number][: len(before)])
+                self.assertEqual(wire.server.got[20][-1], b"after")
+                for number in (20, 21):  # those accepted just before may come again
+                    got = wire.client.got[number]
+                    self.assertEqual(got[len(got) - len(DOWN[number]) :][-1], DOWN[number][-1])
+                    self.assertEqual([data for data in DOWN[number] if data not in got], [])
+
+    def test_restart_of_a_server_without_a_store_repeats_nothing_at_the_client(self):
+        for step in range(steps()):
+            with self.subTest(step=step):
+                wire = loaded({step: lambda wire: wire.reboot(wire.server)}, durable=False)
+                while len(wire.server.lives) == 1:
+                    wire.turn()
+                wire.server.send(20, b"after")
+                wire.run()
+                got = wire.client.got[20]
+                self.assertEqual(got[-1], b"after")
+                self.assertEqual(got[:-1], DOWN[20][: len(got) - 1])
+                self.check_numbers(wire)
+                self.assertEqual([data for data in UP[20] if data not in wire.server.got[20]], [])
+
+
+    def check_numbers(self, wire):
+        """Both ends count alike, so the next connection repeats nothing."""
+        for number in (20, 21):
+            client, server = wire.client.session.channels.get(number), wire.server.session.channels.get(number)
+            self.assertEqual(client.receiver.next, server.end)
+            self.assertEqual(server.receiver.next, client.end)
+
+    def test_another_store_numbers_its_messages_otherwise(self):
+        wire = loaded()
+        wire.run()
+        old = wire.server
+        other = ChannelEnd("other", False, (20, 21), durable=True)
+        other.epoch = b"\x00other  "
+        other.kept[20].base = 700
+        other.begin_life()
+        other.epoch = b"\x00other  "
+        wire.cut()
+        wire.server = other
+        other.send(20, b"from the other")
+        wire.client.send(20, b"to the other")
+        wire.run()
+        self.assertEqual(wire.client.session.channels.get(20).receiver.next, 701)
+        self.assertEqual(other.got, {20: [b"to the other"]})
+        wire.cut()
+        wire.server = old
+        old.send(20, b"back")
+        wire.run()
+        self.assertEqual(wire.client.got[20], DOWN[20] + [b"from the other", b"back"])
+        self.check_numbers(wire)
+
+
+class TestOpening(unittest.TestCase):
+    def test_message_waits_until_the_client_has_opened_the_channel(self):
+        wire = Wire(ChannelEnd("client", True, ()), ChannelEnd("server", False, (30,), durable=True))
+        wire.server.send(30, b"early")
+        for _ in range(10):
+            wire.turn()
+        self.assertEqual(wire.client.got, {})
+        wire.client.session.channels.open(30)
+        wire.run()
+        self.assertEqual(wire.client.got, {30: [b"early"]})
+        self.assertEqual(wire.connections, 1)
+
+    def test_channel_opened_late_survives_faults_at_any_step(self):
+        for fault in FAULTS:
+            for step in range(24):
+                with self.subTest(fault=fault, step=step):
+                    wire = Wire(
+                        ChannelEnd("client", True, ()), ChannelEnd("server", False, (30,), durable=True), {step: fault}
+                    )
+                    wire.server.send(30, b"early")
+                    for _ in range(3):
+                        wire.turn()
+                    wire.client.session.channels.open(30)
+                    wire.client.hand_over(wire.now)
+                    wire.client.send(30, b"up")
+                    wire.run()
+                    self.assertEqual((wire.client.got, wire.server.got), ({30: [b"early"]}, {30: [b"up"]}))
+
+    def test_many_channels_need_several_frames_of_the_list(self):
+        numbers = list(range(1, 128))
+        wire = Wire(ChannelEnd("client", True, numbers), ChannelEnd("server", False, numbers, durable=True))
+        for number in numbers:
+            wire.client.send(number, b"%d" % number)
+        wire.run()
+        self.assertEqual(wire.server.got, dict([(number, [b"%d" % number]) for number in numbers]))
+
+    def test_only_1_to_127_are_channels(self):
+        channels = ChannelEnd("client", True, ()).session.channels
+        for number in (0, 128, -1, "20", None, 1.5):
+            with self.assertRaises(ValueError):
+                channels.open(number)
+
+
+class TestRoom(unittest.TestCase):
+    def test_channel_that_is_not_read_stops_its_writer_and_nobody_else(self):
+        wire = channel_wire()
+        wire.client.mute = [20]
+        wire.server.quiet = (20,)
+        for i in range(40):
+            wire.server.send(20, b"%d" % i + bytes(1000))
+        wire.run()
+        held = len(wire.client.session.channels.get(20).receiver.lines)
+        self.assertTrue(5 < held < 12, held)
+        wire.server.send(21, b"other")
+        wire.server.write(b"line")
+        wire.run()
+        self.assertEqual(wire.client.got, {21: [b"other"]})
+        self.assertEqual(wire.client.delivered, [b"line"])
+        wire.client.mute = []
+        wire.server.quiet = ()
+        wire.client.hand_over(wire.now)
+        wire.run()
+        self.assertEqual(len(wire.client.got[20]), 40)
+        self.assertEqual(wire.connections, 1)
+
+    def test_long_transfer_on_one_channel_lets_the_others_pass(self):
+        wire = channel_wire()
+        for i in range(30):
+            wire.client.send(20, b"%d" % i + bytes(1000))
+        wire.turn()
+        wire.client.send(21, b"short")
+        while 21 not in wire.server.got:
+            wire.turn()
+        self.assertLess(len(wire.server.got[20]), 29)
+        wire.run()
+        self.assertEqual(len(wire.server.got[20]), 30)
+
+    def test_message_without_qos_is_lost_with_the_connection_or_arrives_in_order(self):
+        wire = channel_wire()
+        wire.run()
+        for i in range(10):
+            wire.client.send(20, b"%d" % i, i % 2 == 0)
+        wire.run()
+        self.assertEqual(wire.server.got, {20: [b"%d" % i for i in range(10)]})
+
+
+class TestExpiry(unittest.TestCase):
+    def test_message_in_time_arrives_and_one_that_is_late_does_not(self):
+        wire = channel_wire()
+        wire.run()
+        sender = wire.client.session.channels.get(20).sender
+        good = wire.client.send_timed(20, b"good", wire.now, 5000)
+        late = wire.client.send_timed(20, b"late", wire.now, 0)
+        wire.client.send(20, b"next")
+        wire.run()
+        got = [message if isinstance(message, bytes) else message[0][4:] for message in wire.server.got[20]]
+        self.assertEqual(got, [b"good", b"next"])
+        self.assertEqual(sender.waiting, {good: False, late: True})
+        self.assertEqual(sender.acknowledged, 3)
+
+    def test_message_that_expires_where_it_is_not_read_is_told_to_its_sender(self):
+        for faults in ({}, {12: "cut"}, {14: "cut"}, {16: "lose"}, {18: "cut"}):
+            wire = channel_wire()
+            wire.run()
+            first = wire.step
+            wire.faults = dict([(first + step - 12, fault) for step, fault in faults.items()])
+            wire.client.mute = [20]
+            wire.server.quiet = (20,)
+            late = wire.server.send_timed(20, b"late", wire.now, 200)
+            wire.server.send(20, b"next")
+            sender = wire.server.session.channels.get(20).sender
+            for _ in range(300):
+                wire.turn()
+                wire.now += 1
+            wire.client.mute = []
+            wire.server.quiet = ()
+            wire.client.hand_over(wire.now)
+            wire.run()
+            self.assertEqual(wire.client.got, {20: [b"next"]})
+            self.assertEqual(sender.waiting, {late: True})
+
+    def test_late_message_keeps_its_number(self):
+        wire = channel_wire()
+        wire.client.send_timed(20, b"late", wire.now, 0)
+        wire.client.send(20, b"next")
+        wire.run()
+        self.assertEqual(wire.server.session.channels.get(20).receiver.next, 2)
+        self.assertEqual(wire.server.got, {20: [b"next"]})
+
+    def test_at_most_so_many_wait_while_one_can_expire(self):
+        sender = ChannelEnd("client", True, (20,)).session.channels.get(20).sender
+        for _ in range(29):
+            sender.append(b"x", True)
+        self.assertTrue(sender.room_for(1, True))
+        sender.append(b"12345", True, 1, 10)
+        self.assertFalse(sender.room_for(1, True))
+        self.assertFalse(sender.room_for(1))
+        self.assertEqual(DROPPED & 1, 0)
