@@ -21,6 +21,7 @@ from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.line_reader import LineReader, Lines, readable
+from server.core.message import line as a_line
 from server.core.notes import Notes
 from server.core.resuming import Resuming
 from server.core.turns import Changes, Counted, Turns
@@ -107,7 +108,7 @@ class Connection:
         finally:
             reading.readers -= 1
             self._storing.set()  # there is room for one more line, or a line to give back
-        line = self.text_of(reading.taken[0])  # if there is no memory for it, it stays and returns to the store
+        line = self.text_of(reading.taken[0][1].data)  # if there is no memory for it, it stays and returns to the store
         reading.taken.pop(0)
         return line
 
@@ -136,7 +137,7 @@ class Connection:
             store = self._store
             found = await store.look(self.client_id, self._state.owner, max(reading.finished, start))
             if found:
-                return store, found[0], found[1]
+                return store, found[0], found[1].data
             await self._changed.wait()
             await self._loaded()
 
@@ -276,16 +277,14 @@ class Connection:
 
     def _begin(self, store, state):
         session = ServerSession(ticks_diff)
-        session.restore(state.peer_epoch, state.next_number, state.base, state.outbox)
+        session.restore(state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
         self._carrier.begin(session)
-        self._old = len(state.outbox)
-        self._written = 0
+        self._old, self._written = len(state.lines), 0
         self._unstored = None
-        self._base = state.base
+        self._base = state.bases[0]
         self._reading.begin(store, state)
         self._resuming.begin(store)
-        self._store = store
-        self._state = state
+        self._store, self._state = store, state
         self.notes = Notes(store, self.client_id, state)
         self._session = session
         self.fault = None
@@ -356,9 +355,10 @@ class Connection:
         return True
 
     async def _store_received(self):
-        session = self._session
-        lines, ack = session.lines[:], session.expected
-        await self._store.receive(self.client_id, self._state.owner, session.peer_epoch, ack, lines)
+        session, state = self._session, self._state
+        lines, epoch, cursors = session.lines[:], session.peer_epoch, {0: session.expected}
+        await self._store.receive(self.client_id, state.owner, epoch, cursors, [a_line(data) for data in lines])
+        state.was_received(epoch, cursors)
         session.accept(len(lines), ticks_ms())
         self._carrier.wake()
         self._registry.events.tell("received", self.client_id, lines=lines)
@@ -366,9 +366,10 @@ class Connection:
         return True
 
     async def _store_acknowledged(self):
-        base = self._session.base
-        await self._store.acknowledge(self.client_id, self._state.owner, base)
-        self._acknowledged_until(base)
+        bases = {0: self._session.base}
+        await self._store.acknowledge(self.client_id, self._state.owner, bases)
+        self._state.was_acknowledged(bases)
+        self._acknowledged_until(bases[0])
         self._resuming.moved()
         return True
 
@@ -377,7 +378,8 @@ class Connection:
         self._base = base
 
     async def _store_written(self):
-        await self._store.put(self.client_id, self._state.owner, self._unstored)
+        await self._store.put(self.client_id, self._state.owner, a_line(self._unstored))
+        self._state.was_put(0)
         self._carrier.add(self._unstored, True)
         self._carrier.wake()
         self._written += 1

@@ -2,7 +2,9 @@
 or a spare machine does not continue what the client has seen. docs/protocol.md section 6 has the argument.
 
 Each claim of a client (store.py) begins a *run*. A run has a random name, and
-it begins at the number that the next line of the outbox will get. A store keeps
+it begins at the serial that the next message of the outbox will get, modulo
+NUMBERS + 1. Serials count over all channels, so that one start serves for all of
+them: two branches of the history share the messages before it. A store keeps
 the runs of the present epoch for each client, the oldest first: a list of
 (name, start). The client keeps the last few of them, as the server that it
 last connected to has sent them. So if the two have seen different branches of
@@ -77,12 +79,12 @@ def _index(runs, name):
     return None
 
 
-def _common_past(runs, named, sent, end):
-    """Returns (index in `runs` of the last run that the client knows too, number of the first line that may be a
-    different one at the client), or None if it knows none of these runs. See docs/protocol.md section 6.
+def _common_past(runs, named, end):
+    """Returns (index in `runs` of the last run that the client knows too, serial of the first message that may be a
+    different one at the client), or None if it knows none of these runs. See docs/protocol.md section 6. The serial is
+    None if that is the first message that the present run has not sent.
 
-    named: [(name, start)] that the client remembers, the last one first; sent: the present run may have sent lines
-    before this number; end: number after the last line of the outbox.
+    named: [(name, start)] that the client remembers, the last one first; end: serial after the outbox.
     """
     for back in range(len(named)):
         at = _index(runs, named[back][0])
@@ -91,7 +93,7 @@ def _common_past(runs, named, sent, end):
         if at + 1 < len(runs):
             ours = runs[at + 1][1]
         else:
-            ours = end if back else sent
+            ours = end if back else None
         # The branches diverged during that run. It can have continued in one of them only. In the other one, the
         # next run began there.
         return at, (_earlier(named[back - 1][1], ours) if back else ours)
@@ -105,45 +107,84 @@ def _earlier(a, b):
 class Comparison:
     """The result of comparing the client's RESUME with the store.
 
-    lost: number of the client's lines that were acknowledged and that the store does not know. Another store may have
-    had them, or a server whose store was in memory;
+    lost: number of the client's messages that were acknowledged and that the store does not know. Another store may
+    have had them, or a server whose store was in memory;
+    cursors: {channel: number of the next message}, as the store is to have them if the histories have diverged;
     parted: the client has seen another branch of the outbox's history;
-    unknown: number of lines that it has received there, and that are not in this branch;
-    base: if the histories have diverged, the lines of the outbox before this number are not to be sent again;
+    unknown: number of messages that it has received there, and that are not in this branch. If it uses several
+    channels, there may be more;
+    common: {channel: number before which its messages are in both branches}, of the channels that the client knows;
+    bases: {channel: number}: if the histories have diverged, the messages before it are not to be sent again;
     run: name of the last run that both know, or None; told: the runs that the client is to remember, for RESUME.
     """
 
     def __init__(self, session, state, same_epoch, met):
         """Args: state: ClientState; same_epoch: the client was told its epoch; met: this process served its epoch."""
         heard = session.heard
+        # {channel: (base, ack, next)} of the client: its own messages before base and ours before ack were accepted
+        self._heard = {channel: entry[:3] for channel, entry in getattr(heard, "channels", {}).items()}
+        self._heard[0] = heard.base, heard.ack, heard.next
         self.lost = 0
-        if session.knows_peer:
-            self.lost = max(0, diff30(heard.base, session.expected))
-        elif not met:
-            self.lost = heard.base  # the numbers of an epoch begin with 0
+        self.cursors = {}
+        for channel in self._heard:
+            self._compare_received(channel, session, state, met)
         self.parted = False
         self.unknown = 0
         self.run = None
-        self.base = session.base
+        self.common = {}
+        self.bases = {0: session.base}
         self.told = _told(state.runs, len(state.runs) - 1)
         if heard.remembered and same_epoch:
-            self._compare(heard, session, state)
+            self._compare_sent(heard, session, state)
         elif heard.remembered:
             self.parted = True
 
-    def _compare(self, heard, session, state):
-        found = _common_past(state.runs, _named(heard.runs), session.reached, session.end)
-        common = found[1] if found else session.base
-        session.known_until(common)
-        beyond = diff30(heard.next, common)
-        if found and beyond <= 0 and diff30(heard.ack, session.base) >= 0:
+    def _compare_received(self, channel, session, state, met):
+        base = self._heard[channel][0]
+        stored = state.peer_epoch == session.peer_epoch  # else this process has met the client, and has nothing of it
+        expected = state.cursors.get(channel, 0) if stored else base
+        if not channel:
+            expected = session.expected
+        lost = 0
+        if session.knows_peer:
+            lost = max(0, diff30(base, expected))
+        elif not met:
+            lost = base  # the numbers of an epoch begin with 0
+        self.lost += lost
+        if lost or not session.knows_peer:
+            self.cursors[channel] = base
+        else:
+            self.cursors[channel] = expected if channel else session.ack
+
+    def _compare_sent(self, heard, session, state):
+        found = _common_past(state.runs, _named(heard.runs), state.serial & NUMBERS)
+        behind = False
+        bases = {}
+        for channel, (_, ack, next_number) in self._heard.items():
+            base = state.bases.get(channel, 0) if channel else session.base
+            common = self._common(channel, session, state, found)
+            beyond = max(0, diff30(next_number, common))
+            self.unknown += beyond
+            behind = behind or diff30(ack, base) < 0
+            ahead = min(diff30(next_number, base), diff30(common, base))
+            bases[channel] = (base + max(0, ahead)) & NUMBERS
+        session.known_until(self.common[0])
+        if found and not self.unknown and not behind:
             self.run = state.runs[found[0]][0]
             self.told = _told(state.runs, found[0])
             return
         self.parted = True
-        self.unknown = max(0, beyond)
-        common = min(diff30(heard.next, session.base), diff30(common, session.base))
-        self.base = (session.base + max(0, common)) & NUMBERS
+        self.bases = bases
+
+    def _common(self, channel, session, state, found):
+        if not found:
+            common = state.bases.get(channel, 0) if channel else session.base
+        elif found[1] is not None:
+            common = state.number_at(channel, found[1])
+        else:
+            common = state.number_at(channel, state.serial & NUMBERS) if channel else session.reached
+        self.common[channel] = common
+        return common
 
     @property
     def same_past(self):

@@ -14,7 +14,7 @@ class LineReader:
 
     def __init__(self, client_id):
         self.readers = 0  # calls of readline that wait
-        self.taken = []  # lines that have left the store for them
+        self.taken = []  # (number, Message) of lines that have left the store for them
         self.finished = 0  # the application has processed the lines before this number
         self._client_id = client_id
         self._store = None
@@ -35,7 +35,8 @@ class LineReader:
 
     @property
     def unsafe(self):
-        """Returns the number of processed lines that a next process would see again."""
+        """Returns the number of processed lines that a next process would see again, or more: messages of other
+        channels that came between them are counted too."""
         return self.finished - self._dropped
 
     @property
@@ -66,18 +67,18 @@ class LineReader:
             await self._give_back()
             return True
         if len(self.taken) < self.readers:
-            line = await self._store.take(self._client_id, self._owner)
-            if line is not None:
-                self.taken.append(line)
+            taken = await self._store.take(self._client_id, self._owner)
+            if taken is not None:
+                self.taken.append(taken)
                 return True
         return False
 
     async def _give_back(self):
-        line = self.taken.pop()
+        taken = self.taken.pop()
         try:
-            await self._store.give_back(self._client_id, self._owner, line)
+            await self._store.give_back(self._client_id, self._owner, taken[0], taken[1])
         except Exception:
-            self.taken.append(line)  # there is no other copy
+            self.taken.append(taken)  # there is no other copy
             raise
 
 

@@ -132,12 +132,13 @@ class Resuming:
     async def _put_right(self, state, session, found):
         """Correct the store first, in one transaction. A difference that was reported is not found again."""
         heard, epoch = session.heard, self._epoch
-        knows = session.knows_peer and not found.lost
-        cursor = (session.peer_epoch, session.ack) if knows else (epoch, heard.base)
-        await self._store.realign(self._client_id, state.owner, *cursor, found.base)
+        knows = session.knows_peer and session.ack == found.cursors[0]
+        await self._store.realign(self._client_id, state.owner, epoch, found.cursors, found.bases)
+        state.was_received(epoch, found.cursors)
+        state.was_acknowledged(found.bases)
         if not knows:
-            session.become_peer(*cursor)
-        session.acknowledge_until(found.base)
+            session.become_peer(epoch, found.cursors[0])
+        session.acknowledge_until(found.bases[0])
         memory = (heard.runs, heard.next) if found.parted else None
         if found.lost or found.unknown and memory != self._said:
             self._tell(found)

@@ -3,15 +3,20 @@
 A store holds for each client:
 
 - the *epoch* of the server's session with it, and the *runs* of servers on it (history.py);
-- the *receive cursor*: epoch of the client, and number of the next line that is expected from it;
-- the *inbox*: lines that were received and that the application has not taken. They have numbers of their own, which
-  count from 0 in the order of arrival. No two lines ever get the same number, and a line keeps its number;
-- the *outbox*: lines that were written and that the client has not acknowledged. Their numbers are those of the
-  protocol (docs/protocol.md section 6); the first one's is *base*;
+- the *receive cursors*: epoch of the client, and for each channel the number of the next message that is expected from
+  it. A channel that has none is at 0;
+- the *inbox*: messages that were received and that the application has not taken. They have numbers of their own, which
+  count from 0 in the order of arrival, over all channels. No two messages ever get the same number, and a message keeps
+  its number;
+- the *outbox*: messages that were written and that the client has not acknowledged. Each has a *serial*, which counts
+  from 0 in the order of writing, over all channels, as the inbox's numbers do. Its number in the protocol
+  (docs/protocol.md section 6) is one of its channel: the first one's of a channel is the channel's *base*, 0 at first;
 - a *note* of the adapters (notes.py), and for how long the server has waited for the client (*away*).
 
-A line is bytes without newline; an epoch and the name of a run are 8 bytes; a client id is a str (docs/protocol.md
-section 5).
+A message is a Message (message.py), and a line is one of channel 0. An epoch and the name of a run are 8 bytes; a
+client id is a str (docs/protocol.md section 5).
+
+**Channels.** Each channel has an order and a room of its own. What is done to one channel does nothing to another.
 
 **Owners.** `claim` makes the caller the owner of the client. An owner is a number, and it only grows. When there is a
 later claim, the earlier owner is *fenced*: every method that takes an owner raises StoreError for it, and does nothing.
@@ -20,7 +25,7 @@ has authenticated, never for a HELLO alone. It also claims it when the applicati
 It claims nothing when it starts, so that a server may be on standby.
 
 **Safe.** Once a method has returned, what it has written survives whatever the store survives. The acknowledgements
-depend on that. A method does everything that it says, or nothing.
+depend on that. A method does everything that it says, for all channels, or nothing.
 
 **Order.** Calls may overlap. Those for one client through one store object take effect in the order in which they were
 begun, with one exception: `peek`, `look`, `take` and `drop` need not see the effect of a call that has not returned. A
@@ -41,11 +46,13 @@ tests/server/store_contract.py tests this contract. Every store passes it.
 """
 
 from protocol.errors import StoreError
+from protocol.lines import NUMBERS, diff30
 from server.core.history import runs_around
 
-INBOX_BYTES = 65536  # limit of each client's inbox, as `cost` counts
-OUTBOX_BYTES = 65536  # limit of each client's outbox, as `cost` counts
-LINE_COST = 32  # what a line counts beyond its bytes, for the size of its object
+INBOX_BYTES = 65536  # limit of each client's lines in the inbox, as `cost` counts
+OUTBOX_BYTES = 65536  # limit of each client's lines in the outbox, as `cost` counts
+CHANNEL_BYTES = 16384  # limit of each other channel in each direction, as `cost` counts
+LINE_COST = 32  # what a message counts beyond its bytes, for the size of its object
 
 
 class StoreGone(StoreError):
@@ -55,11 +62,11 @@ class StoreGone(StoreError):
 class Store:
     """The interface of a store. A subclass overrides every method."""
 
-    # True if no method ever suspends: a call completes in the caller's step, or does not begin. A line leaves such a
-    # store in the same step in which its reader gets it.
+    # True if no method ever suspends: a call completes in the caller's step, or does not begin. A message leaves such
+    # a store in the same step in which its reader gets it.
     immediate = False
 
-    # None, or a function () of the server. The store calls it when it takes lines again after it was full for all
+    # None, or a function () of the server. The store calls it when it takes messages again after it was full for all
     # clients together. It is called in the loop, during other calls, so it may neither raise nor use the store.
     on_room = None
 
@@ -84,82 +91,111 @@ class Store:
 
     # The inbox
 
-    def inbox_room(self, client_id):
-        """True if `receive` may be called now: the lines of the inbox cost less than the limit, and all lines of all
-        clients less than theirs, if the store has one. The caller asks first. Lines given without room are kept.
-        Raises: StoreError if the client was not claimed through this object."""
+    def inbox_room(self, client_id, channel=0):
+        """True if `receive` may be called now for this channel: its messages in the inbox cost less than the limit,
+        and all messages of all clients less than theirs, if the store has one. The caller asks first. What is given
+        without room is kept.
+
+        If all clients together are at their limit, an empty channel other than 0 still has room for one message: so
+        an answer is never stopped by what waits elsewhere. Raises: StoreError if the client was not claimed through
+        this object."""
         raise NotImplementedError("inbox_room")
 
-    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
-        """Append any number of lines to the inbox and move the receive cursor. It does both or neither.
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
+        """Append any number of messages to the inbox and move the receive cursors. It does both or neither.
 
-        peer_epoch: epoch of the client; next_number: number of the line that is expected next from it, 0..NUMBERS.
+        peer_epoch: epoch of the client; cursors: {channel: number of the message that is expected next, 0..NUMBERS}.
+        Channels that are not named keep theirs. In a new epoch they are at 0: name all that are not.
         """
         raise NotImplementedError("receive")
 
-    def unread(self, client_id):
-        """Returns: (how many lines the inbox has, number of the oldest of them or of the next one). Changes nothing.
+    def unread(self, client_id, channel=0):
+        """Returns: (how many messages of this channel the inbox has, number of the oldest of them or of the next one).
+        Changes nothing.
 
-        It may count lines that are being stored, and those that a `take` in progress would remove. Raises: as
+        It may count messages that are being stored, and those that a `take` in progress would remove. Raises: as
         `inbox_room`."""
         raise NotImplementedError("unread")
 
-    async def look(self, client_id, owner, number):
-        """Returns: (number, line) of the oldest safe line in the inbox from this number on, or None. Changes nothing.
+    async def look(self, client_id, owner, number, channel=0):
+        """Returns: (number, Message) of the oldest safe message of this channel in the inbox from this number on, or
+        None. Changes nothing.
 
-        A line that is being given back may be returned before that is safe.
+        A message that is being given back may be returned before that is safe.
         """
         raise NotImplementedError("look")
 
-    async def take(self, client_id, owner):
-        """Remove the oldest safe line of the inbox. Returns: the line, or None if there is none.
+    async def take(self, client_id, owner, channel=0):
+        """Remove the oldest safe message of this channel in the inbox. Returns: (number, Message), or None.
 
-        When it returns, the line has left for good. If the caller is cancelled, the store undoes it and the line is not
-        lost. The line has its place and number again when the cancelled call has ended. Until then no `take`, `drop`
-        or `give_back` of this client may be begun. If the process or the store fails in between, the line has left.
+        When it returns, the message has left for good. If the caller is cancelled, the store undoes it and the message
+        is not lost. The message has its place again when the cancelled call has ended. Until then no `take`, `drop`,
+        `remove` or `give_back` of this client may be begun. If the process or the store fails in between, the message
+        has left.
         """
         raise NotImplementedError("take")
 
-    async def give_back(self, client_id, owner, line):
-        """Undo the last `take` that has not been undone. line: its line, which was not delivered. Several are undone in
-        reverse order. The owner may have claimed the client in between."""
+    async def give_back(self, client_id, owner, number, message):
+        """Undo a `take`: the message, which was not delivered, has its place and its number again. The owner may have
+        claimed the client in between. Raises: StoreError if no such message has been taken; the owner stays."""
         raise NotImplementedError("give_back")
 
-    async def drop(self, client_id, owner, number):
-        """Remove the lines of the inbox before this number, if there are any. The application has processed them."""
+    async def drop(self, client_id, owner, number, channel=0):
+        """Remove this channel's messages before this number from the inbox, if there are any. The application has
+        processed them."""
         raise NotImplementedError("drop")
+
+    async def remove(self, client_id, owner, numbers):
+        """Remove exactly the messages with these numbers from the inbox, of whatever channel, if they are there."""
+        raise NotImplementedError("remove")
+
+    async def mark(self, client_id, owner, number, kind):
+        """Give a message of the inbox another kind. The application has begun to process it.
+
+        Raises: StoreError if the inbox does not have it; the owner stays."""
+        raise NotImplementedError("mark")
 
     # The outbox
 
-    def outbox_room(self, client_id, size):
-        """True if a line of `size` bytes may be put now: the outbox is empty, or costs at most its limit with this
-        line while all lines of all clients cost less than their limit. Raises: as `inbox_room`."""
+    def outbox_room(self, client_id, size, channel=0):
+        """True if a message of `size` bytes may be put now: the channel's outbox is empty, or costs at most its limit
+        with this message while all messages of all clients cost less than their limit. Raises: as `inbox_room`."""
         raise NotImplementedError("outbox_room")
 
-    async def put(self, client_id, owner, line):
-        """Append a line to the outbox. As with `receive`, the caller asks for room first."""
+    async def put(self, client_id, owner, message):
+        """Append a message to the outbox. As with `receive`, the caller asks for room first."""
         raise NotImplementedError("put")
 
-    async def acknowledge(self, client_id, owner, base):
-        """Remove the lines before number base, which the client has accepted. Repeating it does nothing.
+    async def acknowledge(self, client_id, owner, bases):
+        """Remove what the client has accepted. bases: {channel: number}; the channel's messages before that number go.
+        Repeating it does nothing.
 
-        Raises: StoreError if base is not between the first line's number and the next line's; the owner stays.
+        Raises: StoreError if a base is not between the numbers of the channel's first message and of its next one; then
+        nothing is removed, and the owner stays.
         """
         raise NotImplementedError("acknowledge")
 
-    async def discard(self, client_id, owner):
-        """Delete the outbox, whose lines the client will never get, and claim the client.
+    async def expire(self, client_id, owner, channel, number):
+        """Empty the message with this number of the protocol, as `dropped` (message.py) does. It keeps its place, its
+        serial and its number, and costs less. Returns: False if the outbox no longer has it: nothing is changed."""
+        raise NotImplementedError("expire")
 
-        The session gets another epoch, since the client may know some of these lines' numbers, and has one run. The
-        time of `away` is 0 again; everything else stays. Returns: (ClientState, how many lines were forgotten).
+    async def discard(self, client_id, owner):
+        """Delete the outbox, whose messages on all channels the client will never get, and claim the client.
+
+        The session gets another epoch, since the client may know some of these numbers, and has one run. In it the
+        bases of all channels but 0 are 0. The time of `away` is 0 again; everything else stays.
+
+        Returns: (ClientState, how many messages were forgotten).
         """
         raise NotImplementedError("discard")
 
     # The past
 
-    async def realign(self, client_id, owner, peer_epoch, next_number, base):
-        """Correct a store whose history differs from the client's (history.py). Move the receive cursor without lines,
-        and remove the lines of the outbox before number base: both or neither. Raises: as `acknowledge`."""
+    async def realign(self, client_id, owner, peer_epoch, cursors, bases):
+        """Correct a store whose history differs from the client's (history.py). Move the receive cursors without
+        messages, as `receive` does, and remove from the outbox as `acknowledge` does: both or neither. Raises: as
+        `acknowledge`."""
         raise NotImplementedError("realign")
 
     async def named(self, client_id, owner, run):
@@ -177,17 +213,18 @@ class Store:
     # For retention and the operator
 
     async def away(self, client_id, owner, seconds):
-        """Store for how long (int) the server has waited for this client with lines for it."""
+        """Store for how long (int) the server has waited for this client with messages for it."""
         raise NotImplementedError("away")
 
     async def backlogs(self):
-        """Returns: list of a dict for each client with lines in its outbox, sorted by id: id, lines, bytes (without
-        LINE_COST), away_s. The effect of a call that has not returned may be included or not."""
+        """Returns: list of a dict for each client with messages in its outbox, sorted by id: id, lines (how many they
+        are, on all channels), bytes (without LINE_COST), away_s. The effect of a call that has not returned may be
+        included or not."""
         raise NotImplementedError("backlogs")
 
     @property
     def total(self):
-        """Returns the cost of all lines in all inboxes and outboxes, including those of calls that have not returned.
+        """Returns the cost of all messages in all inboxes and outboxes, also of calls that have not returned.
         It never raises."""
         raise NotImplementedError("total")
 
@@ -216,20 +253,35 @@ class Store:
 
 
 class ClientState:
-    """The result of `claim`: owner (an int from 1 on), epoch, peer_epoch (None before the first line), next_number (0
-    then), base (number of the first line of the outbox, or of the next one if that is empty; 0 at first), outbox (list
-    of lines), note (a str, empty at first), runs (list of (name, start): history.py; the last one begins with this
-    claim, at the number of the next line of the outbox)."""
+    """The result of `claim`, which the owner keeps up to date with `was_received`, `was_put` and `was_acknowledged`.
 
-    def __init__(self, owner, epoch, peer_epoch, next_number, base, outbox, note, runs):
+    owner: an int from 1 on; epoch; peer_epoch: None before the first message; cursors: {channel: number of the next
+    message}, with channel 0 at least; bases: {channel: number of the first message of the outbox, or of the next one},
+    of each channel that was ever written to, and channel 0; outbox: list of (serial, Message) when it was claimed, the
+    oldest first; serial: of the next message that is put; note: a str, empty at first; runs: list of (name, start), see
+    history.py: the last one begins with this claim, at the serial; pasts: {channel: serial after the last message that
+    was acknowledged}.
+    """
+
+    def __init__(self, owner, epoch, peer_epoch, cursors, bases, outbox, serial, note, runs, pasts):
         self.owner = owner
         self.epoch = epoch
         self.peer_epoch = peer_epoch
-        self.next_number = next_number
-        self.base = base
+        self.cursors = cursors
+        self.bases = bases
         self.outbox = outbox
+        self.serial = serial
         self.note = note
         self.runs = runs
+        self.pasts = pasts
+        self._serials = {}  # channel -> those of its messages in the outbox now
+        for at, message in outbox:
+            self._serials.setdefault(message.channel, []).append(at)
+
+    @property
+    def lines(self):
+        """Returns the lines that were in the outbox, as a list of bytes."""
+        return [message.data for _, message in self.outbox if not message.channel]
 
     @property
     def run(self):
@@ -238,7 +290,48 @@ class ClientState:
     def named(self, run):
         self.runs = runs_around(self.runs, run)
 
+    def was_received(self, peer_epoch, cursors):
+        """Note what `receive` or `realign` has done."""
+        self.cursors = moved(self.cursors if peer_epoch == self.peer_epoch else {0: 0}, cursors)
+        self.peer_epoch = peer_epoch
 
-def cost(lines):
-    """Returns what these lines count for the limits of a store."""
-    return sum(len(line) + LINE_COST for line in lines)
+    def was_put(self, channel):
+        """Note what `put` has done."""
+        self._serials.setdefault(channel, []).append(self.serial)
+        self.serial += 1
+        self.bases.setdefault(channel, 0)
+
+    def was_acknowledged(self, bases):
+        """Note what `acknowledge` or `realign` has done."""
+        for channel, base in bases.items():
+            count = (base - self.bases.get(channel, 0)) & NUMBERS
+            if count:
+                serials = self._serials[channel]
+                self.pasts[channel] = serials[count - 1] + 1
+                del serials[:count]
+                self.bases[channel] = base
+
+    def number_at(self, channel, start):
+        """Returns the number that this channel's first message from the serial `start` (modulo NUMBERS + 1) on has, or
+        would have.
+
+        If some of the messages from there on have been acknowledged, the result is a number below the base. It is the
+        true one as long as only one channel has ever been used, and else the number before the base.
+        """
+        serial = self.serial + diff30(start, self.serial & NUMBERS)
+        base, past = self.bases.get(channel, 0), self.pasts.get(channel, 0)
+        if serial < past:
+            return (base - (past - serial if len(self.bases) == 1 else 1)) & NUMBERS
+        return (base + sum([one < serial for one in self._serials.get(channel, ())])) & NUMBERS
+
+
+def moved(cursors, ahead):
+    """Returns these cursors with those of `ahead` in their place."""
+    cursors = dict(cursors)
+    cursors.update(ahead)
+    return cursors
+
+
+def cost(messages):
+    """Returns what these messages count for the limits of a store."""
+    return sum([len(message.data) + LINE_COST for message in messages])

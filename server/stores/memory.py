@@ -7,7 +7,8 @@ from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES, RUN_BYTES
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
-from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost
+from server.core.message import Message, dropped
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost
 
 
 class MemoryStore(Store):
@@ -15,9 +16,10 @@ class MemoryStore(Store):
 
     immediate = True
 
-    def __init__(self, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES):
+    def __init__(self, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, channel_bytes=CHANNEL_BYTES):
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
+        self._channel_bytes = channel_bytes
         self._clients = {}  # id -> Record; None once it is closed
         self._watching = []  # Events of calls of `watch`
 
@@ -28,43 +30,53 @@ class MemoryStore(Store):
     async def claim(self, client_id):
         return self._record(client_id).claim()
 
-    def inbox_room(self, client_id):
-        return self._known(client_id).inbox_cost < self._inbox_bytes
+    def inbox_room(self, client_id, channel=0):
+        limit = self._channel_bytes if channel else self._inbox_bytes
+        return self._known(client_id).inbox_cost(channel) < limit
 
-    def unread(self, client_id):
-        record = self._known(client_id)
-        return len(record.inbox), record.inbox_first
+    def unread(self, client_id, channel=0):
+        return self._known(client_id).unread(channel)
 
-    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
-        self._owned(client_id, owner).receive(peer_epoch, next_number, lines)
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
+        self._owned(client_id, owner).receive(peer_epoch, cursors, messages)
 
-    async def look(self, client_id, owner, number):
-        return self._owned(client_id, owner).look(number)
+    async def look(self, client_id, owner, number, channel=0):
+        return self._owned(client_id, owner).look(number, channel)
 
-    async def take(self, client_id, owner):
-        return self._owned(client_id, owner).take()
+    async def take(self, client_id, owner, channel=0):
+        return self._owned(client_id, owner).take(channel)
 
-    async def give_back(self, client_id, owner, line):
-        self._owned(client_id, owner).give_back(line)
+    async def give_back(self, client_id, owner, number, message):
+        self._owned(client_id, owner).give_back(number, message)
 
-    async def drop(self, client_id, owner, number):
-        self._owned(client_id, owner).drop(number)
+    async def drop(self, client_id, owner, number, channel=0):
+        self._owned(client_id, owner).drop(number, channel)
 
-    def outbox_room(self, client_id, size):
-        record = self._known(client_id)
-        return not record.outbox or record.outbox_cost + size + LINE_COST <= self._outbox_bytes
+    async def remove(self, client_id, owner, numbers):
+        self._owned(client_id, owner).remove(numbers)
 
-    async def put(self, client_id, owner, line):
-        self._owned(client_id, owner).put(line)
+    async def mark(self, client_id, owner, number, kind):
+        self._owned(client_id, owner).mark(number, kind)
 
-    async def acknowledge(self, client_id, owner, base):
-        self._owned(client_id, owner).acknowledge(base)
+    def outbox_room(self, client_id, size, channel=0):
+        used = self._known(client_id).outbox_cost(channel)
+        return not used or used + size + LINE_COST <= (self._channel_bytes if channel else self._outbox_bytes)
+
+    async def put(self, client_id, owner, message):
+        self._owned(client_id, owner).put(message)
+
+    async def acknowledge(self, client_id, owner, bases):
+        self._owned(client_id, owner).acknowledge(bases)
+
+    async def expire(self, client_id, owner, channel, number):
+        return self._owned(client_id, owner).expire(channel, number) is not None
 
     async def discard(self, client_id, owner):
-        return self._owned(client_id, owner).discard()
+        state, serials = self._owned(client_id, owner).discard()
+        return state, len(serials)
 
-    async def realign(self, client_id, owner, peer_epoch, next_number, base):
-        self._owned(client_id, owner).realign(peer_epoch, next_number, base)
+    async def realign(self, client_id, owner, peer_epoch, cursors, bases):
+        self._owned(client_id, owner).realign(peer_epoch, cursors, bases)
 
     async def named(self, client_id, owner, run):
         self._owned(client_id, owner).named(run)
@@ -77,12 +89,12 @@ class MemoryStore(Store):
 
     async def backlogs(self):
         self._check_open()
-        return [self._clients[client_id].backlog() for client_id in sorted(self._clients)
-                if self._clients[client_id].outbox]  # fmt: skip
+        found = [self._clients[client_id].backlog() for client_id in sorted(self._clients)]
+        return [backlog for backlog in found if backlog["lines"]]
 
     @property
     def total(self):
-        return sum(record.inbox_cost + record.outbox_cost for record in (self._clients or {}).values())
+        return sum([record.cost for record in (self._clients or {}).values()])
 
     async def together(self, steps):
         results = []
@@ -130,20 +142,24 @@ class MemoryStore(Store):
 
 
 class Record:
-    """The data that a store holds for one client, and the store's operations on it."""
+    """The data that a store holds for one client, and the store's operations on it.
+
+    An operation that removes messages returns their numbers or serials, for a store that has them elsewhere as well.
+    """
 
     def __init__(self, client_id):
         self.client_id = client_id
         self.owner = 0
         self.epoch = os.urandom(EPOCH_BYTES)
         self.peer_epoch = None
-        self.next_number = 0
-        self.base = 0
-        self.inbox = []
-        self.inbox_first = 0  # number of its oldest line, or of the next line if it is empty
-        self.inbox_cost = 0
-        self.outbox = []
-        self.outbox_cost = 0
+        self.cursors = {0: 0}
+        self.bases = {0: 0}
+        self.pasts = {}  # as in ClientState
+        self.inbox = {}  # channel -> Box
+        self.inbox_next = 0  # number of the next message
+        self.outbox = {}  # channel -> Box
+        self.serial = 0
+        self.cost = 0  # of all messages
         self.note = ""
         self.runs = []
         self.away_s = 0
@@ -160,76 +176,226 @@ class Record:
 
     def claim(self):
         self.owner += 1
-        begin_run(self.runs, os.urandom(RUN_BYTES), (self.base + len(self.outbox)) & NUMBERS)
+        begin_run(self.runs, os.urandom(RUN_BYTES), self.serial & NUMBERS)
         return ClientState(
-            self.owner, self.epoch, self.peer_epoch, self.next_number, self.base, list(self.outbox), self.note,
-            list(self.runs),
+            self.owner, self.epoch, self.peer_epoch, dict(self.cursors), dict(self.bases), self._waiting(), self.serial,
+            self.note, list(self.runs), dict(self.pasts),
         )  # fmt: skip
 
+    def _waiting(self):
+        """Returns [(serial, Message)] of the outbox, the oldest first."""
+        rows = []
+        for box in self.outbox.values():
+            rows.extend(box.rows)
+        if len(self.outbox) > 1:
+            rows.sort(key=_number_of)
+        return rows
+
     def discard(self):
-        count = len(self.outbox)
-        self.outbox = []
-        self.outbox_cost = 0
+        """Returns (ClientState, serials of the messages that were forgotten)."""
+        serials = [serial for serial, _ in self._waiting()]
+        self.cost -= sum([box.cost for box in self.outbox.values()])
+        self.outbox = {}
+        self.bases = {0: self.bases[0]}
+        self.pasts = {0: self.pasts.get(0, 0)}
         self.epoch = os.urandom(EPOCH_BYTES)
         self.runs = []
         self.away_s = 0
-        return self.claim(), count
+        return self.claim(), serials
 
     def named(self, run):
         self.runs = runs_around(self.runs, run)
 
-    def realign(self, peer_epoch, next_number, base):
-        self.acknowledge(base)
-        self.peer_epoch = peer_epoch
-        self.next_number = next_number
+    def realign(self, peer_epoch, cursors, bases):
+        """Returns the serials of the messages that were removed."""
+        serials = self.acknowledge(bases)
+        self._move(peer_epoch, cursors)
+        return serials
 
-    def receive(self, peer_epoch, next_number, lines):
-        self.peer_epoch = peer_epoch
-        self.next_number = next_number
-        self.inbox.extend(lines)
-        self.inbox_cost += cost(lines)
+    def _move(self, peer_epoch, cursors):
+        if peer_epoch != self.peer_epoch:  # its numbers begin with 0
+            self.peer_epoch = peer_epoch
+            self.cursors = {0: 0}
+        self.cursors.update(cursors)
 
-    def look(self, number):
-        number = max(number, self.inbox_first)
-        at = number - self.inbox_first
-        return (number, self.inbox[at]) if at < len(self.inbox) else None
+    # The inbox
 
-    def take(self):
-        if not self.inbox:
+    def inbox_cost(self, channel):
+        box = self.inbox.get(channel)
+        return box.cost if box else 0
+
+    def unread(self, channel):
+        box = self.inbox.get(channel)
+        return (len(box.rows), box.rows[0][0]) if box and box.rows else (0, self.inbox_next)
+
+    def receive(self, peer_epoch, cursors, messages):
+        self._move(peer_epoch, cursors)
+        for message in messages:
+            self.cost += _box(self.inbox, message.channel).append(self.inbox_next, message)
+            self.inbox_next += 1
+
+    def look(self, number, channel):
+        box = self.inbox.get(channel)
+        at = box.at(number) if box else 0
+        return box.rows[at] if box and at < len(box.rows) else None
+
+    def take(self, channel):
+        box = self.inbox.get(channel)
+        if not box or not box.rows:
             return None
-        line = self.inbox.pop(0)
-        self.inbox_first += 1
-        self.inbox_cost -= cost((line,))
-        return line
+        return self._gone(box, 0, 1)[0]
 
-    def give_back(self, line):
-        self.inbox.insert(0, line)
-        self.inbox_first -= 1
-        self.inbox_cost += cost((line,))
+    def give_back(self, number, message):
+        box = _box(self.inbox, message.channel)
+        at = box.at(number)
+        if not 0 <= number < self.inbox_next or at < len(box.rows) and box.rows[at][0] == number:
+            raise StoreError("message %d of %s was not taken" % (number, self.client_id))
+        self.cost += box.insert(at, number, message)
 
-    def drop(self, number):
-        count = min(number - self.inbox_first, len(self.inbox))
-        if count > 0:
-            self.inbox_cost -= cost(self.inbox[:count])
-            self.inbox = self.inbox[count:]
-            self.inbox_first += count
+    def drop(self, number, channel):
+        """Returns the numbers of the messages that were removed."""
+        box = self.inbox.get(channel)
+        return _numbers(self._gone(box, 0, box.at(number))) if box else []
 
-    def put(self, line):
-        self.outbox.append(line)
-        self.outbox_cost += cost((line,))
+    def remove(self, numbers):
+        """Returns those of the numbers that were there."""
+        found = []
+        for number in numbers:
+            box, at = self._find(number)
+            if box:
+                self._gone(box, at, 1)
+                found.append(number)
+        return found
 
-    def acknowledge(self, base):
-        count = (base - self.base) & NUMBERS
-        if count > len(self.outbox):
+    def mark(self, number, kind):
+        """Returns the new message."""
+        box, at = self._find(number)
+        if not box:
+            raise StoreError("the inbox of %s has no message %d" % (self.client_id, number))
+        old = box.rows[at][1]
+        message = Message(old.channel, kind, old.expires, old.data)
+        box.rows[at] = (number, message)
+        return message
+
+    def _find(self, number):
+        """Returns (Box, index) of the message in the inbox, or (None, 0)."""
+        for box in self.inbox.values():
+            at = box.at(number)
+            if at < len(box.rows) and box.rows[at][0] == number:
+                return box, at
+        return None, 0
+
+    def _gone(self, box, first, count):
+        """Remove rows. Returns them."""
+        rows, spared = box.remove(first, count)
+        self.cost -= spared
+        return rows
+
+    # The outbox
+
+    def outbox_cost(self, channel):
+        box = self.outbox.get(channel)
+        return box.cost if box else 0
+
+    def put(self, message):
+        self.cost += _box(self.outbox, message.channel).append(self.serial, message)
+        self.bases.setdefault(message.channel, 0)
+        self.serial += 1
+
+    def acknowledge(self, bases):
+        """Returns the serials of the messages that were removed."""
+        counts = {channel: self._count(channel, base) for channel, base in bases.items()}
+        serials = []
+        for channel, count in counts.items():
+            if count:
+                serials.extend(_numbers(self._gone(self.outbox[channel], 0, count)))
+                self.pasts[channel] = serials[-1] + 1
+                self.bases[channel] = bases[channel]
+        return serials
+
+    def _count(self, channel, base):
+        """Returns the number of messages before this base."""
+        box = self.outbox.get(channel)
+        count = (base - self.bases.get(channel, 0)) & NUMBERS
+        if count > (len(box.rows) if box else 0):
             raise StoreError("acknowledgement beyond the outbox of " + self.client_id)
-        self.outbox_cost -= cost(self.outbox[:count])
-        self.outbox = self.outbox[count:]
-        self.base = base
+        return count
+
+    def expire(self, channel, number):
+        """Returns (serial, what remains of the message), or None."""
+        box = self.outbox.get(channel)
+        at = (number - self.bases.get(channel, 0)) & NUMBERS
+        if not box or at >= len(box.rows):
+            return None
+        serial, message = box.rows[at]
+        self._gone(box, at, 1)
+        self.cost += box.insert(at, serial, dropped(message))
+        return box.rows[at]
 
     def backlog(self):
-        return {
-            "id": self.client_id, "lines": len(self.outbox), "bytes": sum(map(len, self.outbox)), "away_s": self.away_s
-        }  # fmt: skip
+        rows = self._waiting()
+        size = sum([len(message.data) for _, message in rows])
+        return {"id": self.client_id, "lines": len(rows), "bytes": size, "away_s": self.away_s}
+
+
+class Box:
+    """The messages of one channel in one direction: rows of (number or serial, Message), the oldest first."""
+
+    def __init__(self):
+        self.rows = []
+        self.cost = 0
+
+    def append(self, number, message):
+        """Returns what it costs."""
+        self.rows.append((number, message))
+        added = len(message.data) + LINE_COST
+        self.cost += added
+        return added
+
+    def insert(self, at, number, message):
+        """Returns what it costs."""
+        self.rows.insert(at, (number, message))
+        added = len(message.data) + LINE_COST
+        self.cost += added
+        return added
+
+    def remove(self, first, count):
+        """Returns (the rows, what they have cost)."""
+        rows = self.rows[first : first + count]
+        del self.rows[first : first + count]
+        spared = cost([message for _, message in rows])
+        self.cost -= spared
+        return rows, spared
+
+    def at(self, number):
+        """Returns the index of the first row with this number or a later one."""
+        rows = self.rows
+        if not rows or number <= rows[0][0]:
+            return 0
+        low, high = 1, len(rows)
+        while low < high:
+            middle = (low + high) // 2
+            if rows[middle][0] < number:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def _box(boxes, channel):
+    """Returns the channel's Box. It is created if there is none."""
+    box = boxes.get(channel)
+    if box is None:
+        box = boxes[channel] = Box()
+    return box
+
+
+def _number_of(row):
+    return row[0]
+
+
+def _numbers(rows):
+    return [row[0] for row in rows]
 
 
 def unclaimed(client_id):

@@ -6,9 +6,9 @@ client, are collected for the next one (group commit). A method returns when
 its transaction has ended. The event loop never waits for the disk: a thread
 does (disk_thread.py).
 
-All lines of the clients in use are in RAM as well, in the Records of
+All messages of the clients in use are in RAM as well, in the Records of
 `memory.py`. These are ahead of the file by what has not been committed. No
-line can be read before it is safe. When a commit fails, everything that waits
+message can be read before it is safe. When a commit fails, everything that waits
 for it or was to follow it fails. `claim` then begins again with the contents
 of the file.
 
@@ -23,11 +23,12 @@ import json
 import time
 
 from protocol.errors import StoreError
-from server.core.store import INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Store, StoreGone, cost
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Store, StoreGone
 from server.stores.disk_thread import DiskThread
 from server.stores.histogram import Histogram
-from server.stores.memory import Record, unclaimed
+from server.stores.memory import unclaimed
 from server.stores.sqlite_file import Rows, SQLiteFile
+from server.stores.sqlite_record import SQLiteRecord
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
 LOOK_S = 1.0  # between two checks of the files
@@ -37,9 +38,10 @@ LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5
 class SQLiteStore(Store):
     """The durable store. Args:
     path: of the file; if there is none, it is created, readable by its owner
-    alone. inbox_bytes, outbox_bytes: limits of one client, as in MemoryStore;
-    total_bytes: limit of all together. A full box takes no more lines. The
-    writers, also at the other end, wait until lines are read or acknowledged.
+    alone. inbox_bytes, outbox_bytes: limits of one client's lines, as in
+    MemoryStore; channel_bytes: of each other channel; total_bytes: limit of all
+    together. A full box takes no more messages. The writers, also at the other
+    end, wait until messages are read or acknowledged.
     disk_thread: runs the operations that wait for the disk: see disk_thread.py.
 
     Raises: StoreError if the file is damaged, cannot be written, is of a newer
@@ -47,13 +49,15 @@ class SQLiteStore(Store):
     """
 
     def __init__(
-        self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, total_bytes=TOTAL_BYTES, disk_thread=None
-    ):
+        self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
+        total_bytes=TOTAL_BYTES, disk_thread=None,
+    ):  # fmt: skip
         self.path = str(path)
         self.commits = 0
         self.latency = Histogram(LATENCIES_S)  # of the commits
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
+        self._channel_bytes = channel_bytes
         self._total_bytes = total_bytes
         self._file = SQLiteFile(self.path)
         self._total = self._file.total_cost()
@@ -75,90 +79,114 @@ class SQLiteStore(Store):
         record = await self._loaded(client_id)
         return await self._commit(record, record.claim())
 
-    def inbox_room(self, client_id):
-        return self._known(client_id).inbox_cost < self._inbox_bytes and not self._full()
+    def inbox_room(self, client_id, channel=0):
+        used = self._known(client_id).inbox_cost(channel)
+        if channel:
+            return used < self._channel_bytes and (not used or not self._full())
+        return used < self._inbox_bytes and not self._full()
 
-    def unread(self, client_id):
-        record = self._known(client_id)
-        return len(record.inbox), record.inbox_first
+    def unread(self, client_id, channel=0):
+        return self._known(client_id).unread(channel)
 
-    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
         record = self._owned(client_id, owner)
-        self._next.rows.insert("inbox", record.key, record.inbox_first + len(record.inbox), lines)
-        record.receive(peer_epoch, next_number, lines)
-        self._count(cost(lines))
+        self._next.rows.append("inbox", record.key, record.inbox_next, messages)
+        before = record.cost
+        record.receive(peer_epoch, cursors, messages)
+        self._count(record.cost - before)
         await self._commit(record)
 
-    async def look(self, client_id, owner, number):
+    async def look(self, client_id, owner, number, channel=0):
         record = self._owned(client_id, owner)
-        found = record.look(number)
+        found = record.look(number, channel)
         return found if found and found[0] < record.safe else None
 
-    async def take(self, client_id, owner):
+    async def take(self, client_id, owner, channel=0):
         record = self._owned(client_id, owner)
-        if record.inbox_first >= record.safe:
+        if record.unread(channel)[1] >= record.safe:
             return None
-        line = record.take()
-        self._next.rows.delete("inbox", record.key, record.inbox_first - 1, 1)
-        self._count(-cost((line,)))
-        return await self._commit(record, line, lambda: self._undo_take(record, line))
+        before = record.cost
+        row = record.take(channel)
+        self._count(record.cost - before)
+        self._next.rows.delete("inbox", record.key, (row[0],))
+        return await self._commit(record, row, lambda: self._undo_take(record, row))
 
-    async def give_back(self, client_id, owner, line):
+    async def give_back(self, client_id, owner, number, message):
         record = self._owned(client_id, owner)
-        self._insert_again(record, line)
+        self._insert_again(record, number, message)
         await self._commit(record)
 
-    async def drop(self, client_id, owner, number):
+    async def drop(self, client_id, owner, number, channel=0):
         record = self._owned(client_id, owner)
-        before, first = record.inbox_cost, record.inbox_first
-        record.drop(min(number, record.safe))
-        self._next.rows.delete("inbox", record.key, first, record.inbox_first - first)
-        self._count(record.inbox_cost - before)
+        before = record.cost
+        gone = record.drop(min(number, record.safe), channel)
+        self._count(record.cost - before)
+        self._next.rows.delete("inbox", record.key, gone)
         await self._commit(record)
 
-    def outbox_room(self, client_id, size):
-        record = self._known(client_id)
-        room = record.outbox_cost + size + LINE_COST <= self._outbox_bytes
-        return not record.outbox or room and not self._full()
-
-    async def put(self, client_id, owner, line):
+    async def remove(self, client_id, owner, numbers):
         record = self._owned(client_id, owner)
-        self._next.rows.insert("outbox", record.key, record.outbox_first + len(record.outbox), (line,))
-        record.put(line)
-        self._count(cost((line,)))
+        before = record.cost
+        gone = record.remove([number for number in numbers if number < record.safe])
+        self._count(record.cost - before)
+        self._next.rows.delete("inbox", record.key, gone)
         await self._commit(record)
 
-    async def acknowledge(self, client_id, owner, base):
+    async def mark(self, client_id, owner, number, kind):
         record = self._owned(client_id, owner)
-        self._acknowledge(record, lambda: record.acknowledge(base))
+        self._next.rows.insert("inbox", record.key, number, record.mark(number, kind))
         await self._commit(record)
 
-    def _acknowledge(self, record, act):
-        """Acknowledge lines. act() removes them from the outbox."""
-        before, first, lines = record.outbox_cost, record.outbox_first, len(record.outbox)
-        act()
-        count = lines - len(record.outbox)
-        record.outbox_first += count
-        self._next.rows.delete("outbox", record.key, first, count)
-        self._count(record.outbox_cost - before)
+    def outbox_room(self, client_id, size, channel=0):
+        used = self._known(client_id).outbox_cost(channel)
+        limit = self._channel_bytes if channel else self._outbox_bytes
+        return not used or used + size + LINE_COST <= limit and not self._full()
+
+    async def put(self, client_id, owner, message):
+        record = self._owned(client_id, owner)
+        self._next.rows.append("outbox", record.key, record.serial, (message,))
+        before = record.cost
+        record.put(message)
+        self._count(record.cost - before)
+        await self._commit(record)
+
+    async def acknowledge(self, client_id, owner, bases):
+        record = self._owned(client_id, owner)
+        before = record.cost
+        gone = record.acknowledge(bases)
+        self._count(record.cost - before)
+        self._next.rows.delete("outbox", record.key, gone)
+        await self._commit(record)
+
+    async def expire(self, client_id, owner, channel, number):
+        record = self._owned(client_id, owner)
+        before = record.cost
+        row = record.expire(channel, number)
+        self._count(record.cost - before)
+        if row is None:
+            return False
+        self._next.rows.insert("outbox", record.key, *row)
+        return await self._commit(record, True)
 
     async def discard(self, client_id, owner):
         record = self._owned(client_id, owner)
-        before, first = record.outbox_cost, record.outbox_first
-        state, count = record.discard()
-        record.outbox_first += count
-        self._next.rows.delete("outbox", record.key, first, count)
-        self._count(-before)
-        return await self._commit(record, (state, count))
+        before = record.cost
+        state, gone = record.discard()
+        self._count(record.cost - before)
+        self._next.rows.delete("outbox", record.key, gone)
+        return await self._commit(record, (state, len(gone)))
 
     async def named(self, client_id, owner, run):
         record = self._owned(client_id, owner)
         record.named(run)
         await self._commit(record)
 
-    async def realign(self, client_id, owner, peer_epoch, next_number, base):
+    async def realign(self, client_id, owner, peer_epoch, cursors, bases):
         record = self._owned(client_id, owner)
-        self._acknowledge(record, lambda: record.realign(peer_epoch, next_number, base))
+        before = record.cost
+        gone = record.realign(peer_epoch, cursors, bases)
+        self._count(record.cost - before)
+        self._next.rows.delete("outbox", record.key, gone)
         await self._commit(record)
 
     def note(self, client_id, owner, text, at_once=False):
@@ -226,7 +254,7 @@ class SQLiteStore(Store):
                 return record
             loaded = await self._call(lambda: self._file.load(client_id))
             if self._clients.get(client_id) is record:  # no other call was faster
-                self._clients[client_id] = _begin(client_id, loaded)
+                self._clients[client_id] = SQLiteRecord(client_id, loaded)
 
     def _known(self, client_id):
         """Returns the record of a claimed client. Raises: StoreError if the client was not claimed."""
@@ -242,16 +270,17 @@ class SQLiteStore(Store):
             raise StoreError("an earlier write of %s failed: claim it again" % client_id)
         return record.owned(owner)
 
-    def _undo_take(self, record, line):
-        """Undo a take whose line was not delivered. If the store cannot undo it, the line has left."""
+    def _undo_take(self, record, row):
+        """Undo a take whose message was not delivered. If the store cannot undo it, the message has left."""
         if not record.broken and self._file is not None and self._gone is None:
-            self._insert_again(record, line)
+            self._insert_again(record, *row)
             self._write(record)
 
-    def _insert_again(self, record, line):
-        record.give_back(line)
-        self._next.rows.insert("inbox", record.key, record.inbox_first, (line,))
-        self._count(cost((line,)))
+    def _insert_again(self, record, number, message):
+        before = record.cost
+        record.give_back(number, message)
+        self._next.rows.insert("inbox", record.key, number, message)
+        self._count(record.cost - before)
 
     # The limit of all clients together
 
@@ -261,7 +290,7 @@ class SQLiteStore(Store):
         return full
 
     def _count(self, change):
-        """Add to the cost of all lines, once the next transaction is safe."""
+        """Add to the cost of all messages, once the next transaction is safe."""
         self._total += change
         self._next.change += change
         self._tell_room()
@@ -323,7 +352,7 @@ class SQLiteStore(Store):
         """Commit a batch. It runs in the disk thread."""
         begin = time.perf_counter()
         try:
-            self._file.commit(batch.rows, batch.clients)
+            self._file.commit(batch.rows, batch.clients, batch.channels)
             self.latency.add(time.perf_counter() - begin)
         except Exception as error:  # after any error nothing of the batch is safe
             batch.error = error
@@ -361,27 +390,6 @@ class SQLiteStore(Store):
         self._tell_room()
 
 
-class _Record(Record):
-    """The record of a client in RAM: equal to that in the file, or ahead of it by what is not committed."""
-
-    def __init__(self, client_id):
-        super().__init__(client_id)
-        self.key = None  # of its row
-        self.outbox_first = 0  # counts the lines of the outbox, as inbox_first those of the inbox
-        self.safe = 0  # the lines of the inbox before this number are in the file
-        self.broken = False  # it differs from the file
-
-
-def _begin(client_id, loaded):
-    record = _Record(client_id)
-    for name, value in loaded.items():
-        setattr(record, name, value)
-    record.inbox_cost = cost(record.inbox)
-    record.outbox_cost = cost(record.outbox)
-    record.safe = record.inbox_first + len(record.inbox)
-    return record
-
-
 class _Batch:
     """The changes of one transaction, and the calls that wait for it."""
 
@@ -389,16 +397,18 @@ class _Batch:
         self.rows = Rows()
         self.records = set()
         self.clients = None  # their rows
+        self.channels = None  # those of their channels
         self.safe = None
         self.waiting = []  # (future, its result, undo)
-        self.change = 0  # of the cost of all lines
+        self.change = 0  # of the cost of all messages
         self.error = None
 
     def seal(self):
         """Take the rows to write from the records as they are now."""
         if self.clients is None:
-            self.clients = json.dumps([_row(record) for record in self.records])
-            self.safe = [(record, record.inbox_first + len(record.inbox)) for record in self.records]
+            self.clients = json.dumps([record.row() for record in self.records])
+            self.channels = [row for record in self.records for row in record.changed_channels()]
+            self.safe = [(record, record.inbox_next) for record in self.records]
 
     def tell(self, error):
         for future, result, undo in self.waiting:
@@ -411,23 +421,6 @@ class _Batch:
                 future.set_result(result)
             else:
                 future.set_exception(type(error)(str(error)))
-
-
-def _row(record):
-    return (
-        record.key,
-        record.client_id,
-        record.owner,
-        record.epoch.hex(),
-        record.peer_epoch and record.peer_epoch.hex(),
-        record.next_number,
-        record.inbox_first,
-        record.base,
-        record.outbox_first,
-        record.note,
-        record.away_s,
-        ",".join("%s:%d" % (name.hex(), start) for name, start in record.runs),
-    )
 
 
 def _explained(path, error):

@@ -1,17 +1,20 @@
 """The tables of the durable store, and the statements that read and write
 them. This module does not use loops, batches or owners.
 
-    client  key, id, owner, epoch, peer_epoch, next_number, inbox_first,
-            base, outbox_first: what ClientState has, and the numbers of the
-            first lines below; note, away_s: see sqlite.py;
-            runs: NAME:START,.. (see history.py)
-    inbox   client (its key), number, line
-    outbox  client (its key), number, line; these numbers only count, `base`
-            is that of the protocol
+    client   key, id, owner, epoch, peer_epoch, next_number, base, past: what
+             ClientState has, the last three for channel 0; inbox_next,
+             outbox_next: numbers of the next messages below; messages: how many
+             they are; note, away_s: see sqlite.py;
+             runs: NAME:START,.. (see history.py)
+    channel  client (its key), channel, next_number, base, past: as above, for
+             each other channel that was ever used
+    inbox    client (its key), number, channel, kind, expires, line: the data
+    outbox   likewise; the number is the serial, `base` is one of the protocol
 
-A transaction is five statements, whatever it holds. The rows are passed as
-JSON, the lines as one blob that the rows point into. With a statement for each
-row, each one would switch between the disk thread and the loop's thread.
+A transaction of lines is five statements, whatever it holds, and messages of
+other channels take three more. The rows are passed as JSON, the data as one
+blob that the rows point into. With a statement for each row, each one would
+switch between the disk thread and the loop's thread.
 """
 
 import json
@@ -19,28 +22,40 @@ import os
 import sqlite3
 
 from protocol.errors import StoreError
+from server.core.message import Message
 from server.core.store import LINE_COST
+from server.stores.memory import Box
 from server.stores.restore import finish, sync_folder
 from server.stores.sqlite_paths import StoreFiles
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 CHECKPOINT_PAGES = 1000  # a checkpoint follows when about so many pages have been written into the -wal
 # The -wal gets larger while another program reads, such as a back-up. It is cut to this when it begins anew after that.
 WAL_BYTES = 16 << 20
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
+_BOX = """
+CREATE TABLE {} (client INTEGER, number INTEGER, channel INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0,
+    expires INTEGER NOT NULL DEFAULT 0, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+"""
+_CLIENT = """
 CREATE TABLE client (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL, epoch TEXT NOT NULL, peer_epoch TEXT,
-    next_number INTEGER NOT NULL, inbox_first INTEGER NOT NULL, base INTEGER NOT NULL, outbox_first INTEGER NOT NULL,
-    note TEXT NOT NULL DEFAULT '', away_s INTEGER NOT NULL DEFAULT 0, runs TEXT NOT NULL DEFAULT '');
-CREATE TABLE inbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
-CREATE TABLE outbox (client INTEGER, number INTEGER, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+    next_number INTEGER NOT NULL, inbox_next INTEGER NOT NULL, base INTEGER NOT NULL, outbox_next INTEGER NOT NULL,
+    past INTEGER NOT NULL, messages INTEGER NOT NULL, note TEXT NOT NULL, away_s INTEGER NOT NULL, runs TEXT NOT NULL);
+CREATE TABLE channel (client INTEGER, channel INTEGER, next_number INTEGER NOT NULL, base INTEGER NOT NULL,
+    past INTEGER NOT NULL, PRIMARY KEY (client, channel)) WITHOUT ROWID;
+"""
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+{_CLIENT}{_BOX.format("inbox")}{_BOX.format("outbox")}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-# Migrations from version 1 (before the first release) to 2, and from 2 to 3, each in a transaction of its own.
+# Migrations from version 1 (before the first release) to 2, from 2 to 3, and so on, each in a transaction of its own.
+# In version 3 the numbers of both boxes had no gap, from inbox_first and outbox_first on, and a run began at a number
+# of the protocol. So the first serial in version 4 is the base. The counts are those that version 3 should have: a
+# missing line is still found.
 _UPGRADES = {
     1: """
 BEGIN IMMEDIATE;
@@ -55,19 +70,51 @@ ALTER TABLE client ADD COLUMN runs TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = 3;
 COMMIT;
 """,
+    3: f"""
+BEGIN IMMEDIATE;
+ALTER TABLE client RENAME TO client_3;
+ALTER TABLE inbox RENAME TO inbox_3;
+ALTER TABLE outbox RENAME TO outbox_3;
+{_CLIENT}{_BOX.format("inbox")}{_BOX.format("outbox")}
+INSERT INTO inbox (client, number, line) SELECT client, number, line FROM inbox_3;
+INSERT INTO outbox (client, number, line)
+    SELECT client, number - outbox_first + base, line FROM outbox_3 JOIN client_3 ON key = client;
+INSERT INTO client
+    SELECT key, id, owner, epoch, peer_epoch, next_number, inbox_end, base, base + outbox_end - outbox_first, base,
+        inbox_end - inbox_first + outbox_end - outbox_first, note, away_s, runs
+    FROM (SELECT *,
+        coalesce((SELECT max(number) + 1 FROM inbox_3 WHERE client = key), inbox_first) AS inbox_end,
+        coalesce((SELECT max(number) + 1 FROM outbox_3 WHERE client = key), outbox_first) AS outbox_end
+        FROM client_3);
+DROP TABLE client_3;
+DROP TABLE inbox_3;
+DROP TABLE outbox_3;
+PRAGMA user_version = 4;
+COMMIT;
+""",
 }
-_COLUMNS = "key, id, owner, epoch, peer_epoch, next_number, inbox_first, base, outbox_first, note, away_s, runs"
+CLIENT_COLUMNS = (
+    "key", "id", "owner", "epoch", "peer_epoch", "next_number", "inbox_next", "base", "outbox_next", "past", "messages",
+    "note", "away_s", "runs",
+)  # fmt: skip
+CHANNEL_COLUMNS = ("client", "channel", "next_number", "base", "past")
+_FIELDS = [f"json_extract(value, '$[{at}]')" for at in range(len(CLIENT_COLUMNS))]
 _WRITE_CLIENTS = f"""
-INSERT INTO client ({_COLUMNS})
-SELECT {", ".join(f"json_extract(value, '$[{at}]')" for at in range(12))} FROM json_each(?) WHERE true
-ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch, peer_epoch = excluded.peer_epoch,
-    next_number = excluded.next_number, inbox_first = excluded.inbox_first, base = excluded.base,
-    outbox_first = excluded.outbox_first, note = excluded.note, away_s = excluded.away_s, runs = excluded.runs
+INSERT INTO client ({", ".join(CLIENT_COLUMNS)})
+SELECT {", ".join(_FIELDS)} FROM json_each(?) WHERE true
+ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CLIENT_COLUMNS[2:])}
 """
-_INSERT = """
-INSERT OR REPLACE INTO {} (client, number, line)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-       substr(?2, json_extract(value, '$[2]'), json_extract(value, '$[3]'))
+_WRITE_CHANNELS = f"""
+INSERT OR REPLACE INTO channel ({", ".join(CHANNEL_COLUMNS)})
+SELECT {", ".join(_FIELDS[: len(CHANNEL_COLUMNS)])} FROM json_each(?)
+"""
+_INSERT_LINES = f"""
+INSERT OR REPLACE INTO {{}} (client, number, line)
+SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}) FROM json_each(?1)
+"""
+_INSERT = f"""
+INSERT OR REPLACE INTO {{}} (client, number, line, channel, kind, expires)
+SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}), {_FIELDS[4]}, {_FIELDS[5]}, {_FIELDS[6]}
 FROM json_each(?1)
 """
 _DELETE = """
@@ -77,33 +124,47 @@ DELETE FROM {} WHERE (client, number) IN
 
 
 class Rows:
-    """The changes of one transaction to the lines."""
+    """The changes of one transaction to the messages."""
 
     def __init__(self):
-        self.inserts = {"inbox": [], "outbox": []}  # (client, number, where its line is, how long)
+        self.lines = {"inbox": [], "outbox": []}  # (client, number, where its data is, how long) of new lines
+        self.others = {"inbox": [], "outbox": []}  # the same with channel, kind and expires: these rows replace those
         self.deletes = {"inbox": {}, "outbox": {}}  # (client, number) of rows: not of those inserted after
-        self._lines = [b"-"]  # substr of an empty blob returns NULL
+        self._data = [b"-"]  # substr of an empty blob returns NULL
         self._at = 2  # SQL counts from 1
 
-    def insert(self, table, key, number, lines):
-        for line in lines:
-            self.inserts[table].append((key, number, self._at, len(line)))
-            self.deletes[table].pop((key, number), None)
-            self._lines.append(line)
-            self._at += len(line)
+    def append(self, table, key, number, messages):
+        """Insert messages that are new, with numbers from this one on."""
+        lines = self.lines[table]
+        for message in messages:
+            channel, kind, expires, data = message
+            if channel or kind or expires:
+                self.others[table].append((key, number, self._at, len(data), channel, kind, expires))
+            else:
+                lines.append((key, number, self._at, len(data)))
+            self._data.append(data)
+            self._at += len(data)
             number += 1
 
-    def delete(self, table, key, number, count):
-        self.deletes[table].update(((key, number + i), None) for i in range(count))
+    def insert(self, table, key, number, message):
+        """Insert a message that was there before, or replace what is there."""
+        channel, kind, expires, data = message
+        self.others[table].append((key, number, self._at, len(data), channel, kind, expires))
+        self.deletes[table].pop((key, number), None)
+        self._data.append(data)
+        self._at += len(data)
+
+    def delete(self, table, key, numbers):
+        self.deletes[table].update([((key, number), None) for number in numbers])
 
     @property
     def blob(self):
-        return b"".join(self._lines)
+        return b"".join(self._data)
 
     @property
     def pages(self):
         """Returns about how many pages are written. The measured number is a third to three times as many."""
-        rows = sum(map(len, self.inserts.values())) + sum(map(len, self.deletes.values()))
+        rows = sum(len(found) for kind in (self.lines, self.others, self.deletes) for found in kind.values())
         return 2 + self._at // 1000 + rows // 8
 
 
@@ -203,36 +264,49 @@ class SQLiteFile:
 
     def load(self, client_id):
         """Returns the data of a client, as the attributes of a Record. For an unknown client it has a new key."""
-        row = self._database.execute(
-            f"SELECT {_COLUMNS} FROM client WHERE id = ?", (client_id,)
+        database = self._database
+        row = database.execute(
+            f"SELECT {', '.join(CLIENT_COLUMNS)} FROM client WHERE id = ?", (client_id,)
         ).fetchone()
         if row is None:
             self._next_key += 1
             return {"key": self._next_key - 1}
-        found = dict(zip(_COLUMNS.split(", "), row))
-        del found["id"]
-        found["epoch"] = bytes.fromhex(found["epoch"])
-        found["peer_epoch"] = found["peer_epoch"] and bytes.fromhex(found["peer_epoch"])
-        found["runs"] = [_run(text) for text in found["runs"].split(",") if text]
-        for table in ("inbox", "outbox"):
-            found[table] = self._lines(table, found["key"], found[table + "_first"])
-        return found
+        key, _, owner, epoch, peer_epoch, next_number, inbox_next, base, outbox_next, past, messages = row[:11]
+        note, away_s, runs = row[11:]
+        inbox, outbox = self._boxes("inbox", key), self._boxes("outbox", key)
+        found = sum(len(box.rows) for boxes in (inbox, outbox) for box in boxes.values())
+        if found != messages:
+            raise sqlite3.DatabaseError(f"client {key} has {found} messages, and {messages} is what was written")
+        select = f"SELECT {', '.join(CHANNEL_COLUMNS)} FROM channel WHERE client = ?"
+        channels = database.execute(select, (key,)).fetchall()
+        rows = [(key, 0, next_number, base, past), *channels]
+        return {
+            "key": key, "owner": owner, "epoch": bytes.fromhex(epoch), "inbox_next": inbox_next, "serial": outbox_next,
+            "peer_epoch": peer_epoch and bytes.fromhex(peer_epoch), "inbox": inbox, "outbox": outbox,
+            "cursors": {row[1]: row[2] for row in rows}, "bases": {row[1]: row[3] for row in rows},
+            "pasts": {row[1]: row[4] for row in rows}, "channels": {row[1]: row for row in channels}, "note": note,
+            "away_s": away_s, "runs": [_run(text) for text in runs.split(",") if text],
+        }  # fmt: skip
 
-    def _lines(self, table, key, first):
-        rows = self._database.execute(f"SELECT number, line FROM {table} WHERE client = ? ORDER BY number", (key,))
-        lines = []
-        for number, line in rows:
-            if number != first + len(lines):
-                raise sqlite3.DatabaseError(f"line {first + len(lines)} of client {key} is missing in {table}")
-            lines.append(bytes(line))
-        return lines
+    def _boxes(self, table, key):
+        """Returns {channel: Box}."""
+        boxes = {}
+        rows = self._database.execute(
+            f"SELECT number, channel, kind, expires, line FROM {table} WHERE client = ? ORDER BY number", (key,)
+        )
+        for number, channel, kind, expires, line in rows:
+            box = boxes.get(channel)
+            if box is None:
+                box = boxes[channel] = Box()
+            box.append(number, Message(channel, kind, expires, bytes(line)))
+        return boxes
 
-    def commit(self, rows, clients):
-        """Commit one transaction. clients: JSON list of the rows of table client. Raises: sqlite3.Error: nothing was
-        done; StoreGone: what was done is not safe."""
+    def commit(self, rows, clients, channels):
+        """Commit one transaction. clients: JSON list of the rows of table client; channels: rows of table channel.
+        Raises: sqlite3.Error: nothing was done; StoreGone: what was done is not safe."""
         self._files.check()
         try:
-            self._transact(rows, clients)
+            self._transact(rows, clients, channels)
         finally:
             self._files.check()
         self._pages += rows.pages
@@ -254,15 +328,18 @@ class SQLiteFile:
         """Check that the files are still the same: see sqlite_paths.py. Raises: StoreGone if not."""
         self._files.check()
 
-    def _transact(self, rows, clients):
+    def _transact(self, rows, clients, channels):
         database = self._database
         blob = rows.blob
         database.execute("BEGIN IMMEDIATE")
         try:
             database.execute(_WRITE_CLIENTS, (clients,))
-            for table, found in rows.inserts.items():
-                if found:
-                    database.execute(_INSERT.format(table), (json.dumps(found), blob))
+            if channels:
+                database.execute(_WRITE_CHANNELS, (json.dumps(channels),))
+            for insert, tables in ((_INSERT_LINES, rows.lines), (_INSERT, rows.others)):
+                for table, found in tables.items():
+                    if found:
+                        database.execute(insert.format(table), (json.dumps(found), blob))
             for table, found in rows.deletes.items():
                 if found:
                     database.execute(_DELETE.format(table), (json.dumps(list(found)),))
@@ -273,7 +350,7 @@ class SQLiteFile:
             raise
 
     def backlogs(self):
-        """Returns a list of a dict for each client with lines in its outbox."""
+        """Returns a list of a dict for each client with messages in its outbox."""
         found = self._database.execute(
             "SELECT id, count(*), sum(length(line)), away_s FROM outbox JOIN client ON client.key = outbox.client "
             "GROUP BY client.key ORDER BY id"
@@ -288,7 +365,7 @@ class SQLiteFile:
             return 0  # it is gone: the next check says so
 
     def total_cost(self):
-        """Returns the cost of all lines, as `cost` counts them."""
+        """Returns the cost of all messages, as `cost` counts them."""
         lines = "SELECT line FROM inbox UNION ALL SELECT line FROM outbox"
         total = f"SELECT coalesce(sum(length(line) + {LINE_COST}), 0) FROM ({lines})"
         return self._database.execute(total).fetchone()[0]

@@ -16,15 +16,15 @@ class TemporaryStore(SQLiteStore):
 
 
 class RecordingStore(MemoryStore):
-    """Notes every line that it is given to keep, in order."""
+    """Notes the data of every message that it is given to keep, in order."""
 
     def __init__(self, *args):
         super().__init__(*args)
         self.received = []
 
-    async def receive(self, client_id, owner, peer_epoch, next_number, lines):
-        await super().receive(client_id, owner, peer_epoch, next_number, lines)
-        self.received += lines
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
+        await super().receive(client_id, owner, peer_epoch, cursors, messages)
+        self.received += [message.data for message in messages]
 
 
 class FailingStore(RecordingStore):
@@ -81,18 +81,18 @@ class SlowStore(FailingStore):
         await asyncio.sleep(0)
         return await super().peek(client_id)
 
-    async def take(self, client_id, owner):
+    async def take(self, client_id, owner, channel=0):
         taken = []
 
         async def take():
-            taken.append(await super(SlowStore, self).take(client_id, owner))
+            taken.append(await super(SlowStore, self).take(client_id, owner, channel))
             return taken[0]
 
         try:
             return await self._slowly("take", take())
         except asyncio.CancelledError:
             if taken and taken[0] is not None:
-                self._clients[client_id].give_back(taken[0])
+                self._clients[client_id].give_back(*taken[0])
             raise
 
     async def _slowly(self, name, step):
@@ -118,7 +118,10 @@ def _slow(name):
     return method
 
 
-for name in ("claim", "receive", "give_back", "drop", "put", "acknowledge", "discard", "realign", "named", "away"):
+for name in (
+    "claim", "receive", "give_back", "drop", "remove", "mark", "put", "acknowledge", "expire", "discard", "realign",
+    "named", "away",
+):  # fmt: skip
     setattr(SlowStore, name, _slow(name))
 
 

@@ -12,6 +12,7 @@ from protocol.framing import MAX_FRAME, PREFIX
 from protocol.line_bytes import bytes_in
 from protocol.server_session import ServerSession
 from protocol.session import OPEN, Session
+from server.core.message import line as a_line
 from server.core.resuming import Resuming
 from server.stores.memory import MemoryStore
 from tests.sessions import idle
@@ -53,8 +54,9 @@ class Server:
         self.events = []  # (lines, unknown) of store_rolled_back
         self.state = now(disk.store.claim(CLIENT))
         self.session = ServerSession(diff)
-        self.session.restore(self.state.peer_epoch, self.state.next_number, self.state.base, self.state.outbox)
-        self.base = self.state.base
+        state = self.state
+        self.session.restore(state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
+        self.base = state.bases[0]
         self.resuming = Resuming(CLIENT, self, None)
         self.resuming.begin(disk.store)
 
@@ -66,7 +68,8 @@ class Server:
         self.events.append((details["lines"], details["unknown"]))
 
     def write(self, line):
-        now(self.disk.store.put(CLIENT, self.state.owner, line))
+        now(self.disk.store.put(CLIENT, self.state.owner, a_line(line)))
+        self.state.was_put(0)
         self.disk.put.append(line)
         self.session.append(line, True)
 
@@ -89,11 +92,14 @@ class Server:
             now(self.resuming.note_run(self.state))
         lines = session.lines[:]
         if lines:
-            now(store.receive(CLIENT, owner, session.peer_epoch, session.expected, lines))
+            cursors = {0: session.expected}
+            now(store.receive(CLIENT, owner, session.peer_epoch, cursors, [a_line(data) for data in lines]))
+            self.state.was_received(session.peer_epoch, cursors)
             self.disk.received += lines
             session.accept(len(lines), 0)
         if session.base != self.base:
-            now(store.acknowledge(CLIENT, owner, session.base))
+            now(store.acknowledge(CLIENT, owner, {0: session.base}))
+            self.state.was_acknowledged({0: session.base})
             self.base = session.base
 
 

@@ -30,6 +30,7 @@ from server.core.registry import Registry
 from server.core.resuming import Resuming
 from server.gateways.micropython_iot.adapter import Client
 from server.stores.memory import MemoryStore
+from tests.server.store_calls import a_line
 
 KEY = bytes(range(32))
 GROWTH_KIB = 40000  # from a tenth of the run on
@@ -123,7 +124,8 @@ class Fuzz:
         state = await store.claim("client")
         for line in (b"x", b"y" * 100):
             session.append(line, True)
-            await store.put("client", state.owner, line)
+            await store.put("client", state.owner, a_line(line))
+            state.was_put(0)
         session.known_until(session.end)
         resuming = Resuming("client", Registry().events, None)
         resuming.begin(store)

@@ -10,7 +10,7 @@ import types
 from server.stores.sqlite import SQLiteStore
 from sim.virtual.disk import Disk
 from tests.server.all_stores import SlowStore
-from tests.server.store_calls import INBOX, OUTBOX, MemoryBed
+from tests.server.store_calls import CHANNEL, INBOX, OUTBOX, MemoryBed
 
 # What is written need not outlive the machine, and a file in memory is synced in no time.
 _MEMORY = "/dev/shm"
@@ -20,7 +20,7 @@ class SlowBed(MemoryBed):
     """A store that suspends, around the one in memory."""
 
     def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX):
-        return SlowStore(inbox_bytes, outbox_bytes)
+        return SlowStore(inbox_bytes, outbox_bytes, CHANNEL)
 
 
 class SQLiteBed(MemoryBed):
@@ -35,10 +35,10 @@ class SQLiteBed(MemoryBed):
         self._folder = tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 
     def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
-        return SQLiteStore(self._folder.name + "/store.db", inbox_bytes, outbox_bytes, **more)
+        return SQLiteStore(self._folder.name + "/store.db", inbox_bytes, outbox_bytes, channel_bytes=CHANNEL, **more)
 
     def break_disk(self, store):
-        def commit(rows, clients):
+        def commit(rows, clients, channels):
             raise sqlite3.OperationalError("the disk is broken")
 
         true, store._file.commit = store._file.commit, commit
@@ -63,7 +63,7 @@ class VirtualDiskBed(SQLiteBed):
         self._disk = Disk(types.SimpleNamespace(loop=self._loop, at_death=lambda action: None), 1)
 
     def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
-        return self._disk.open_store(inbox_bytes, outbox_bytes, **more)
+        return self._disk.open_store(inbox_bytes, outbox_bytes, channel_bytes=CHANNEL, **more)
 
     def run(self, coroutine):
         return self._loop.run_until_complete(_and_cancel_the_others(coroutine))

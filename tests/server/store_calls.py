@@ -4,10 +4,13 @@ interpreters."""
 import asyncio
 
 from protocol.errors import StoreError
+from server.core.message import line as a_line
+from server.core.store import LINE_COST
 from server.stores.memory import MemoryStore
 
 INBOX = 300  # limits of the stores under test
 OUTBOX = 300
+CHANNEL = 200
 EPOCH = b"client's"
 
 
@@ -21,7 +24,7 @@ class MemoryBed:
 
     def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
         """The store of a server, on what the bed's stores have written if they outlive their object."""
-        return MemoryStore(inbox_bytes, outbox_bytes, **more)
+        return MemoryStore(inbox_bytes, outbox_bytes, CHANNEL, **more)
 
     def other(self, store):
         """The store as another server has it: of one that many servers can open, another object."""
@@ -33,7 +36,8 @@ class MemoryBed:
 
     def set_base(self, store, client_id, base):
         """Lines are numbered from there on: nobody writes a billion lines to see the numbers wrap."""
-        store._clients[client_id].base = base
+        record = store._clients[client_id]
+        record.bases[0] = record.serial = base
 
     def break_disk(self, store):
         """Let every write fail from now on. Returns a function that mends the disk."""
@@ -66,10 +70,15 @@ async def all_ended(tasks):
 
 
 async def inbox_of(store, owner, client_id="a"):
-    """[(number, line)] of the inbox."""
+    """[(number, bytes)] of the lines in the inbox."""
+    return [(number, message.data) for number, message in await messages_of(store, owner, 0, client_id)]
+
+
+async def messages_of(store, owner, channel, client_id="a"):
+    """[(number, Message)] of the channel in the inbox."""
     found, number = [], 0
     while True:
-        one = await store.look(client_id, owner, number)
+        one = await store.look(client_id, owner, number, channel)
         if one is None:
             return found
         found.append(one)
@@ -78,3 +87,23 @@ async def inbox_of(store, owner, client_id="a"):
 
 def numbered(first, lines):
     return [(first + i, lines[i]) for i in range(len(lines))]
+
+
+def a_lines(data):
+    """These bytes as a list of Messages."""
+    return [a_line(one) for one in data]
+
+
+def data_of(taken):
+    """The bytes of what `take` has returned, or None."""
+    return taken and taken[1].data
+
+
+def cost(lines):
+    """What lines (bytes) cost in a store."""
+    return sum([len(line) + LINE_COST for line in lines])
+
+
+def held(boxes):
+    """The data of the lines in a Record's inbox or outbox."""
+    return [message.data for _, message in boxes[0].rows] if 0 in boxes else []

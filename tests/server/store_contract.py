@@ -1,5 +1,5 @@
 """The contract of a store (server/core/store.py) as tests: every store passes all of them. What is tested of calls that
-overlap, are cancelled or fail is in store_contract_calls.py.
+overlap, are cancelled or fail is in store_contract_calls.py, and of channels in store_contract_channels.py.
 
 `StoreContract` is mixed into a TestCase that names a bed: see store_beds.py for the beds, and test_contract.py for the
 list of them. What overlaps is made with tasks that are begun in a known order. This file runs under both interpreters.
@@ -9,14 +9,28 @@ list of them. What overlaps is made with tasks that are begun in a known order. 
 from protocol.errors import StoreError
 from protocol.lines import NUMBERS
 from server.core.history import RUNS, begin_run, runs_around
-from server.core.store import LINE_COST, Store, cost
-from tests.server.store_calls import EPOCH, INBOX, OUTBOX, MemoryBed, all_ended, begin, inbox_of, numbered
+from server.core.store import LINE_COST, Store
+from tests.server.store_calls import (
+    EPOCH,
+    INBOX,
+    OUTBOX,
+    MemoryBed,
+    a_line,
+    a_lines,
+    all_ended,
+    begin,
+    cost,
+    data_of,
+    inbox_of,
+    numbered,
+)  # fmt: skip
 from tests.server.store_contract_calls import StoreCalls
+from tests.server.store_contract_channels import StoreChannels
 
 ALL_LINES = [b"", b"x", b"\0", b"\xff\xfe\0", b'"', b"\\u0000\r\t", "\u20ac\U0001f600".encode(), b"y" * 8192]
 
 
-class StoreContract(StoreCalls):
+class StoreContract(StoreCalls, StoreChannels):
     bed_class = MemoryBed
 
     def setUp(self):
@@ -52,10 +66,10 @@ class StoreContract(StoreCalls):
     async def filled(self, client_id="a"):
         """The owner of a client with something of everything."""
         owner = await self.claim(client_id)
-        await self.store.receive(client_id, owner, EPOCH, 7, [b"in 0", b"in 1"])
+        await self.store.receive(client_id, owner, EPOCH, {0: 7}, a_lines([b"in 0", b"in 1"]))
         for line in (b"out 0", b"out 1", b"out 2"):
-            await self.store.put(client_id, owner, line)
-        await self.store.acknowledge(client_id, owner, 1)
+            await self.store.put(client_id, owner, a_line(line))
+        await self.store.acknowledge(client_id, owner, {0: 1})
         await self.store.take(client_id, owner)
         self.store.note(client_id, owner, "a note")
         await self.store.away(client_id, owner, 60)
@@ -69,15 +83,18 @@ class StoreContract(StoreCalls):
             store.note(client_id, owner, "another note", **how)
 
         return [
-            store.receive(client_id, owner, b"another.", 9, [b"x"]),
+            store.receive(client_id, owner, b"another.", {0: 9}, a_lines([b"x"])),
             store.look(client_id, owner, 0),
             store.take(client_id, owner),
-            store.give_back(client_id, owner, b"x"),
+            store.give_back(client_id, owner, 0, a_line(b"in 0")),
+            store.remove(client_id, owner, [0, 1]),
+            store.mark(client_id, owner, 1, 2),
+            store.expire(client_id, owner, 0, 2),
             store.drop(client_id, owner, 9),
-            store.put(client_id, owner, b"x"),
-            store.acknowledge(client_id, owner, 2),
+            store.put(client_id, owner, a_line(b"x")),
+            store.acknowledge(client_id, owner, {0: 2}),
             store.discard(client_id, owner),
-            store.realign(client_id, owner, b"another.", 9, 3),
+            store.realign(client_id, owner, b"another.", {0: 9}, {0: 3}),
             store.named(client_id, owner, b"some run"),
             store.away(client_id, owner, 99),
             note(),
@@ -87,7 +104,7 @@ class StoreContract(StoreCalls):
     async def assert_filled(self):
         """The client is as `filled` left it. Returns the ClientState."""
         state = await self.store.claim("a")
-        found = (state.peer_epoch, state.next_number, state.base, state.outbox, state.note)
+        found = (state.peer_epoch, state.cursors[0], state.bases[0], state.lines, state.note)
         self.assertEqual(found, (EPOCH, 7, 1, [b"out 1", b"out 2"], "a note"))
         self.assertEqual(await inbox_of(self.store, state.owner), [(1, b"in 1")])
         self.assertEqual(await self.store.backlogs(), [{"id": "a", "lines": 2, "bytes": 10, "away_s": 60}])
@@ -124,11 +141,11 @@ class StoreContract(StoreCalls):
             state = await self.store.claim("a")
             self.assertEqual((owner, epoch, len(epoch)), (0, state.epoch, 8))
             self.assertGreater(state.owner, 0)
-            found = (state.peer_epoch, state.next_number, state.base, state.outbox, state.note)
+            found = (state.peer_epoch, state.cursors[0], state.bases[0], state.lines, state.note)
             self.assertEqual(found, (None, 0, 0, [], ""))
             self.assertEqual(state.runs, [(state.run, 0)])
             self.assertEqual(len(state.run), 8)
-            self.assertEqual(await self.store.take("a", state.owner), None)
+            self.assertEqual(data_of(await self.store.take("a", state.owner)), None)
             self.assertEqual(await self.store.look("a", state.owner, 0), None)
             self.assertEqual((await self.store.backlogs(), self.store.total), ([], 0))
 
@@ -151,7 +168,7 @@ class StoreContract(StoreCalls):
             known = await self.store.peek("a")
             self.assertEqual(known[0], owner)
             self.assertEqual(await self.store.peek("a"), known)
-            await self.store.put("a", owner, b"still mine")
+            await self.store.put("a", owner, a_line(b"still mine"))
             self.assertEqual((await self.store.claim("a")).epoch, known[1])
 
         self.run_it(test)
@@ -169,7 +186,9 @@ class StoreContract(StoreCalls):
         async def test():
             await self.filled()
             state = await self.store.claim("a")
-            state.outbox.append(b"the session's")
+            del state.outbox[:]
+            state.was_put(0)
+            state.was_acknowledged({0: 2})
             state.named(state.run)
             del state.runs[:]
             self.assertEqual(len((await self.assert_filled()).runs), 3)
@@ -227,14 +246,14 @@ class StoreContract(StoreCalls):
             owner = await self.claim()
             other = self.bed.other(self.store)
             lines = [b"%d" % i for i in range(9)]
-            puts = [self.store.put("a", owner, line) for line in lines]
+            puts = [self.store.put("a", owner, a_line(line)) for line in lines]
             tasks = begin(*puts[:3], other.claim("a"), *puts[3:6])
             state = (await all_ended(tasks))[3][0]
             await self.refused(puts[6], "another owner")
             writes = await all_ended(tasks[:3] + tasks[4:])
             done = [lines[i] for i in range(6) if writes[i][1] is None]
-            self.assertEqual(state.outbox, done)
-            self.assertEqual((await other.claim("a")).outbox, done)
+            self.assertEqual(state.lines, done)
+            self.assertEqual((await other.claim("a")).lines, done)
             for call in puts[7:]:
                 await self.refused(call, "another owner")
             if other is self.store:
@@ -250,8 +269,8 @@ class StoreContract(StoreCalls):
             self.assertEqual(len({state.run for state in states}), 4)
             self.assertEqual(len({state.epoch for state in states}), 1)
             for owner in owners[:3]:
-                await self.refused(self.store.put("a", owner, b"x"))
-            await self.store.put("a", owners[3], b"x")
+                await self.refused(self.store.put("a", owner, a_line(b"x")))
+            await self.store.put("a", owners[3], a_line(b"x"))
 
         self.run_it(test)
 
@@ -259,11 +278,11 @@ class StoreContract(StoreCalls):
         async def test():
             await self.filled()
             state = await self.store.claim("b")
-            self.assertEqual((state.outbox, state.note, await inbox_of(self.store, state.owner, "b")), ([], "", []))
-            await self.store.receive("b", state.owner, b"another.", 1, [b"x"])
+            self.assertEqual((state.lines, state.note, await inbox_of(self.store, state.owner, "b")), ([], "", []))
+            await self.store.receive("b", state.owner, b"another.", {0: 1}, a_lines([b"x"]))
             await self.store.discard("b", state.owner)
             self.assertNotEqual((await self.store.peek("a"))[1], (await self.store.peek("b"))[1])
-            self.assertEqual(await self.store.take("b", (await self.store.claim("b")).owner), b"x")
+            self.assertEqual(data_of(await self.store.take("b", (await self.store.claim("b")).owner)), b"x")
             await self.assert_filled()
 
         self.run_it(test)
@@ -274,12 +293,12 @@ class StoreContract(StoreCalls):
         async def test():
             owner = await self.claim()
             given = list(ALL_LINES)
-            await self.store.receive("a", owner, EPOCH, 1, given)
+            await self.store.receive("a", owner, EPOCH, {0: 1}, a_lines(given))
             del given[:]
             for line in ALL_LINES:
-                await self.store.put("a", owner, line)
+                await self.store.put("a", owner, a_line(line))
             state = await self.store.claim("a")
-            self.assertEqual(state.outbox, ALL_LINES)
+            self.assertEqual(state.lines, ALL_LINES)
             self.assertEqual(await inbox_of(self.store, state.owner), numbered(0, ALL_LINES))
 
         self.run_it(test)
@@ -288,10 +307,10 @@ class StoreContract(StoreCalls):
         async def test():
             owner = await self.claim()
             for number, lines in ((1, [b"x"]), (NUMBERS, []), (0, [b"y", b"z"])):
-                await self.store.receive("a", owner, EPOCH, number, lines)
+                await self.store.receive("a", owner, EPOCH, {0: number}, a_lines(lines))
                 state = await self.store.claim("a")
                 owner = state.owner
-                self.assertEqual((state.peer_epoch, state.next_number), (EPOCH, number))
+                self.assertEqual((state.peer_epoch, state.cursors[0]), (EPOCH, number))
             self.assertEqual(await inbox_of(self.store, owner), numbered(0, [b"x", b"y", b"z"]))
 
         self.run_it(test)
@@ -299,15 +318,15 @@ class StoreContract(StoreCalls):
     def test_line_keeps_its_number_and_no_two_have_the_same(self):
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2"])
-            self.assertEqual(await store.take("a", owner), b"0")
+            await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"0", b"1", b"2"]))
+            self.assertEqual(data_of(await store.take("a", owner)), b"0")
             await store.drop("a", owner, 2)
             owner = (await store.discard("a", owner))[0].owner
             self.assertEqual(await inbox_of(store, owner), [(2, b"2")])
-            self.assertEqual(await store.take("a", owner), b"2")
-            await store.realign("a", owner, b"another.", 0, 0)
+            self.assertEqual(data_of(await store.take("a", owner)), b"2")
+            await store.realign("a", owner, b"another.", {0: 0}, {0: 0})
             owner = await self.claim()
-            await store.receive("a", owner, EPOCH, 4, [b"3"])
+            await store.receive("a", owner, EPOCH, {0: 4}, a_lines([b"3"]))
             self.assertEqual(await inbox_of(store, owner), [(3, b"3")])
 
         self.run_it(test)
@@ -315,24 +334,25 @@ class StoreContract(StoreCalls):
     def test_look_finds_the_oldest_line_from_a_number_on(self):
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2", b"3"])
+            await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"0", b"1", b"2", b"3"]))
             await store.take("a", owner)
             found = []
             for number in (-5, 0, 1, 2, 3, 4, 99):
                 found.append(await store.look("a", owner, number))
+            found = [one and (one[0], one[1].data) for one in found]
             self.assertEqual(found, [(1, b"1")] * 3 + [(2, b"2"), (3, b"3"), None, None])
 
         self.run_it(test)
 
-    def test_takes_are_undone_in_the_reverse_order(self):
+    def test_takes_are_undone_in_any_order(self):
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 3, [b"0", b"1"])
+            await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"0", b"1"]))
             taken = [await store.take("a", owner), await store.take("a", owner)]
-            await store.receive("a", owner, EPOCH, 4, [b"2"])
+            await store.receive("a", owner, EPOCH, {0: 4}, a_lines([b"2"]))
             owner = await self.claim()
-            await store.give_back("a", owner, taken.pop())
-            await store.give_back("a", owner, taken.pop())
+            for number, message in taken:
+                await store.give_back("a", owner, number, message)
             owner = await self.claim()
             self.assertEqual(await inbox_of(store, owner), numbered(0, [b"0", b"1", b"2"]))
             self.assertEqual(store.total, cost([b"0", b"1", b"2"]))
@@ -342,13 +362,13 @@ class StoreContract(StoreCalls):
     def test_drop_removes_what_is_before_a_number_however_often(self):
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 3, [b"0", b"1", b"2", b"3"])
+            await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"0", b"1", b"2", b"3"]))
             for number in (-3, 0, 2, 2, 1):
                 await store.drop("a", owner, number)
             self.assertEqual(await inbox_of(store, owner), [(2, b"2"), (3, b"3")])
             await store.drop("a", owner, 99)
             self.assertEqual((await inbox_of(store, owner), store.total), ([], 0))
-            await store.receive("a", owner, EPOCH, 3, [b"4"])
+            await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"4"]))
             self.assertEqual(await inbox_of(store, owner), [(4, b"4")])
 
         self.run_it(test)
@@ -359,7 +379,7 @@ class StoreContract(StoreCalls):
             size = INBOX // 3 - LINE_COST
             for room in (True, True, True, False):
                 self.assertEqual(store.inbox_room("a"), room)
-                await store.receive("a", owner, EPOCH, 1, [b"x" * size])  # what is given without room is kept
+                await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x" * size]))  # kept also without room
             for room in (False, True):
                 await store.take("a", owner)
                 self.assertEqual(store.inbox_room("a"), room)
@@ -373,14 +393,14 @@ class StoreContract(StoreCalls):
         async def test():
             store, owner = self.store, await self.claim()
             self.assertTrue(store.outbox_room("a", 10 * OUTBOX))
-            await store.put("a", owner, b"x" * (OUTBOX - 2 * LINE_COST))
+            await store.put("a", owner, a_line(b"x" * (OUTBOX - 2 * LINE_COST)))
             self.assertTrue(store.outbox_room("a", 0))
             self.assertFalse(store.outbox_room("a", 1))
-            await store.put("a", owner, b"kept all the same")
-            await store.acknowledge("a", owner, 1)
+            await store.put("a", owner, a_line(b"kept all the same"))
+            await store.acknowledge("a", owner, {0: 1})
             self.assertTrue(store.outbox_room("a", OUTBOX - 2 * LINE_COST - 17))
             self.assertFalse(store.outbox_room("a", OUTBOX - 2 * LINE_COST - 16))
-            self.assertEqual((await store.claim("a")).outbox, [b"kept all the same"])
+            self.assertEqual((await store.claim("a")).lines, [b"kept all the same"])
 
         self.run_it(test)
 
@@ -388,14 +408,14 @@ class StoreContract(StoreCalls):
         async def test():
             store, owner = self.store, await self.claim()
             for line in (b"0", b"1", b"2"):
-                await store.put("a", owner, line)
+                await store.put("a", owner, a_line(line))
             for base in (0, 2, 2):
-                await store.acknowledge("a", owner, base)
+                await store.acknowledge("a", owner, {0: base})
             state = await store.claim("a")
-            self.assertEqual((state.base, state.outbox), (2, [b"2"]))
-            await store.acknowledge("a", state.owner, 3)
+            self.assertEqual((state.bases[0], state.lines), (2, [b"2"]))
+            await store.acknowledge("a", state.owner, {0: 3})
             state = await store.claim("a")
-            self.assertEqual((state.base, state.outbox, store.total), (3, [], 0))
+            self.assertEqual((state.bases[0], state.lines, store.total), (3, [], 0))
 
         self.run_it(test)
 
@@ -403,8 +423,8 @@ class StoreContract(StoreCalls):
         async def test():
             owner = await self.filled()
             for base in (0, 4, 5, NUMBERS, 1 << 20):
-                await self.refused(self.store.acknowledge("a", owner, base), "beyond the outbox")
-                await self.refused(self.store.realign("a", owner, b"another.", 0, base), "beyond the outbox")
+                await self.refused(self.store.acknowledge("a", owner, {0: base}), "beyond the outbox")
+                await self.refused(self.store.realign("a", owner, b"another.", {0: 0}, {0: base}), "beyond the outbox")
             self.store.note("a", owner, "a note", at_once=True)  # the owner has stayed
             await self.assert_filled()
 
@@ -416,15 +436,15 @@ class StoreContract(StoreCalls):
             for wrap in (0x10000, NUMBERS + 1):
                 self.bed.set_base(store, "a", wrap - 3)
                 for line in (b"0", b"1", b"2", b"3", b"4"):
-                    await store.put("a", owner, line)
-                await store.acknowledge("a", owner, wrap - 1)
-                await store.acknowledge("a", owner, wrap + 1 & NUMBERS)
+                    await store.put("a", owner, a_line(line))
+                await store.acknowledge("a", owner, {0: wrap - 1})
+                await store.acknowledge("a", owner, {0: wrap + 1 & NUMBERS})
                 state = await store.claim("a")
                 owner = state.owner
-                self.assertEqual((state.base, state.outbox), (wrap + 1 & NUMBERS, [b"4"]))
+                self.assertEqual((state.bases[0], state.lines), (wrap + 1 & NUMBERS, [b"4"]))
                 self.assertEqual(state.runs[-1][1], wrap + 2 & NUMBERS)
-                await self.refused(store.acknowledge("a", owner, wrap), "beyond the outbox")
-                await store.acknowledge("a", owner, wrap + 2 & NUMBERS)
+                await self.refused(store.acknowledge("a", owner, {0: wrap}), "beyond the outbox")
+                await store.acknowledge("a", owner, {0: wrap + 2 & NUMBERS})
 
         self.run_it(test)
 
@@ -433,17 +453,17 @@ class StoreContract(StoreCalls):
             owner = await self.filled()
             before = await self.store.claim("a")
             state, count = await self.store.discard("a", before.owner)
-            self.assertEqual((count, state.outbox, len(state.epoch)), (2, [], 8))
+            self.assertEqual((count, state.lines, len(state.epoch)), (2, [], 8))
             self.assertNotEqual(state.epoch, before.epoch)
             self.assertGreater(state.owner, before.owner)
-            self.assertEqual(state.runs, [(state.run, state.base)])
-            self.assertEqual((state.peer_epoch, state.next_number, state.note), (EPOCH, 7, "a note"))
+            self.assertEqual(state.runs, [(state.run, state.serial)])
+            self.assertEqual((state.peer_epoch, state.cursors[0], state.note), (EPOCH, 7, "a note"))
             self.assertEqual(await self.store.peek("a"), (state.owner, state.epoch))
             self.assertEqual((await self.store.backlogs(), self.store.total), ([], cost([b"in 1"])))
-            await self.store.put("a", state.owner, b"new")
+            await self.store.put("a", state.owner, a_line(b"new"))
             self.assertEqual((await self.store.backlogs())[0]["away_s"], 0)
             again = await self.store.claim("a")
-            self.assertEqual((again.base, again.epoch, again.outbox), (state.base, state.epoch, [b"new"]))
+            self.assertEqual((again.bases[0], again.epoch, again.lines), (state.bases[0], state.epoch, [b"new"]))
             self.assertEqual(await inbox_of(self.store, again.owner), [(1, b"in 1")])
             self.assertGreater(state.owner, owner)
 
@@ -455,9 +475,9 @@ class StoreContract(StoreCalls):
         async def test():
             owner = await self.filled()
             for _ in range(2):  # repeated, it does nothing
-                await self.store.realign("a", owner, b"another.", 3, 2)
+                await self.store.realign("a", owner, b"another.", {0: 3}, {0: 2})
             state = await self.store.claim("a")
-            found = (state.peer_epoch, state.next_number, state.base, state.outbox)
+            found = (state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
             self.assertEqual(found, (b"another.", 3, 2, [b"out 2"]))
             self.assertEqual(await inbox_of(self.store, state.owner), [(1, b"in 1")])
             self.assertEqual(self.store.total, cost([b"in 1", b"out 2"]))
@@ -471,9 +491,9 @@ class StoreContract(StoreCalls):
                 state = await self.store.claim("a")
                 begin_run(runs, state.run, i)
                 self.assertEqual(state.runs, runs)
-                await self.store.put("a", state.owner, b"x")
+                await self.store.put("a", state.owner, a_line(b"x"))
                 if i % 3 == 0:
-                    await self.store.acknowledge("a", state.owner, state.base + 1)
+                    await self.store.acknowledge("a", state.owner, {0: state.bases[0] + 1})
                 if i in (7, 20):
                     runs = runs_around(runs, runs[6][0])
                     await self.store.named("a", state.owner, runs[6][0])
@@ -488,7 +508,7 @@ class StoreContract(StoreCalls):
             owner = await self.claim()
             for text in ("one", "", "\u20ac \U0001f600 \" \\ \n", "n" * 5000):
                 self.store.note("a", owner, text)
-                await self.store.put("a", owner, b"x")
+                await self.store.put("a", owner, a_line(b"x"))
                 state = await self.store.claim("a")
                 self.assertEqual(state.note, text)
                 owner = state.owner
@@ -506,10 +526,10 @@ class StoreContract(StoreCalls):
             for client_id in ("c", "a", "b", "d"):
                 owners[client_id] = await self.claim(client_id)
             await store.away("c", owners["c"], 5)
-            await store.receive("d", owners["d"], EPOCH, 1, [b"x"])
+            await store.receive("d", owners["d"], EPOCH, {0: 1}, a_lines([b"x"]))
             for client_id, line in (("c", b"123"), ("a", b"\0"), ("c", b""), ("b", b"x")):
-                await store.put(client_id, owners[client_id], line)
-            await store.acknowledge("b", owners["b"], 1)
+                await store.put(client_id, owners[client_id], a_line(line))
+            await store.acknowledge("b", owners["b"], {0: 1})
             expected = [
                 {"id": "a", "lines": 1, "bytes": 1, "away_s": 0}, {"id": "c", "lines": 2, "bytes": 3, "away_s": 5}
             ]  # fmt: skip
@@ -526,8 +546,8 @@ class StoreContract(StoreCalls):
             lines = [b"x" * i for i in range(10)]
             for client_id in ("a", "b"):
                 owner = await self.claim(client_id)
-                await self.store.receive(client_id, owner, EPOCH, 1, lines)
-                await self.store.put(client_id, owner, b"y" * 100)
+                await self.store.receive(client_id, owner, EPOCH, {0: 1}, a_lines(lines))
+                await self.store.put(client_id, owner, a_line(b"y" * 100))
             self.assertEqual(self.store.total, 2 * cost(lines + [b"y" * 100]))
             await self.store.drop("b", owner, 4)
             self.assertEqual(self.store.total, cost(lines + lines[4:] + [b"y" * 200]) + LINE_COST)
@@ -552,17 +572,17 @@ class StoreContract(StoreCalls):
             for client_id in ("a", "b"):
                 owners[client_id] = await self.claim(client_id)
             self.assertTrue(store.inbox_room("b") and store.outbox_room("b", 10))
-            await store.receive("a", owners["a"], EPOCH, 1, [b"x" * 1000])
+            await store.receive("a", owners["a"], EPOCH, {0: 1}, a_lines([b"x" * 1000]))
             await store.drop("a", owners["a"], 0)
             self.assertFalse(store.inbox_room("b"))
             self.assertTrue(store.outbox_room("b", 10))  # one line always
-            await store.put("b", owners["b"], b"y")
+            await store.put("b", owners["b"], a_line(b"y"))
             self.assertFalse(store.outbox_room("b", 1))
             self.assertEqual(told, [])
             await store.take("a", owners["a"])
             self.assertEqual(told, [cost([b"y"])])
             self.assertTrue(store.inbox_room("b") and store.outbox_room("b", 10))
-            await store.acknowledge("b", owners["b"], 1)
+            await store.acknowledge("b", owners["b"], {0: 1})
             self.assertEqual(len(told), 1)
 
         if not self.bed.has_total:

@@ -8,8 +8,7 @@ import os
 
 from protocol.errors import StoreError
 from server.core.history import runs_around
-from server.core.store import cost
-from tests.server.store_calls import EPOCH, all_ended, begin, ended, inbox_of, numbered
+from tests.server.store_calls import EPOCH, a_line, a_lines, all_ended, begin, cost, data_of, ended, inbox_of, numbered
 from tests.server.store_model import RandomCalls
 
 
@@ -22,16 +21,16 @@ class StoreCalls:
             lines = [b"%d" % i for i in range(20)]
             calls = []
             for i in range(20):
-                calls.append(store.put("a", owner, lines[i]))
-                calls.append(store.receive("a", owner, EPOCH, i, [lines[i]]))
-                calls.append(store.acknowledge("a", owner, i // 2))
+                calls.append(store.put("a", owner, a_line(lines[i])))
+                calls.append(store.receive("a", owner, EPOCH, {0: i}, a_lines([lines[i]])))
+                calls.append(store.acknowledge("a", owner, {0: i // 2}))
                 calls.append(store.away("a", owner, i))
-            calls.append(store.realign("a", owner, b"another.", 77, 12))
+            calls.append(store.realign("a", owner, b"another.", {0: 77}, {0: 12}))
             calls.append(store.claim("a"))
             found = await all_ended(begin(*calls))
             self.assertEqual([error for _, error in found if error], [])
             state = found[-1][0]
-            got = (state.peer_epoch, state.next_number, state.base, state.outbox)
+            got = (state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
             self.assertEqual(got, (b"another.", 77, 12, lines[12:]))
             self.assertEqual(await inbox_of(store, state.owner), numbered(0, lines))
             self.assertEqual((await store.backlogs())[0]["away_s"], 19)
@@ -41,38 +40,39 @@ class StoreCalls:
     def test_write_that_is_begun_behind_a_discard_is_fenced(self):
         async def test():
             store, owner = self.store, await self.claim()
-            tasks = begin(store.put("a", owner, b"0"), store.discard("a", owner), store.put("a", owner, b"1"))
+            puts = [store.put("a", owner, a_line(data)) for data in (b"0", b"1")]
+            tasks = begin(puts[0], store.discard("a", owner), puts[1])
             first, (discarded, _), last = await all_ended(tasks)
             self.assertEqual((first[1], discarded[1]), (None, 1))
             self.assertIn("another owner", str(last[1]))
-            self.assertEqual((await store.claim("a")).outbox, [])
+            self.assertEqual((await store.claim("a")).lines, [])
 
         self.run_it(test)
 
     def test_line_is_not_seen_before_receive_has_returned_unless_it_is_safe(self):
         async def test():
             store, owner = self.store, await self.claim()
-            (task,) = begin(store.receive("a", owner, EPOCH, 1, [b"x"]))
+            (task,) = begin(store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x"])))
             await asyncio.sleep(0)
             seen = await store.look("a", owner, 0)
-            self.assertIn(seen, (None, (0, b"x")))
+            self.assertIn(seen, (None, (0, a_line(b"x"))))
             await task
-            self.assertEqual(await store.look("a", owner, 0), (0, b"x"))
+            self.assertEqual(await store.look("a", owner, 0), (0, a_line(b"x")))
 
         self.run_it(test)
 
     def test_together_runs_its_steps_in_order(self):
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 1, [b"x", b"y"])
-            steps = [lambda line=line: store.put("a", owner, line) for line in (b"0", b"1", b"2")]
-            steps.append(lambda: store.acknowledge("a", owner, 2))
+            await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x", b"y"]))
+            steps = [lambda line=line: store.put("a", owner, a_line(line)) for line in (b"0", b"1", b"2")]
+            steps.append(lambda: store.acknowledge("a", owner, {0: 2}))
             steps.append(lambda: store.take("a", owner))
-            self.assertEqual(await store.together(steps), [None, None, None, None, b"x"])
-            self.assertEqual(await store.together(steps[4:]), [b"y"])
+            self.assertEqual(await store.together(steps), [None, None, None, None, (0, a_line(b"x"))])
+            self.assertEqual(await store.together(steps[4:]), [(1, a_line(b"y"))])
             self.assertEqual(await store.together([]), [])
             state = await store.claim("a")
-            self.assertEqual((state.base, state.outbox), (2, [b"2"]))
+            self.assertEqual((state.bases[0], state.lines), (2, [b"2"]))
 
         self.run_it(test)
 
@@ -88,16 +88,16 @@ class StoreCalls:
                 running.remove(call)
 
             async def bad():
-                await store.put("a", owner, b"before")
+                await store.put("a", owner, a_line(b"before"))
                 raise StoreError("the first")
 
             steps = [
-                bad, lambda: counted(store.put("a", owner, b"x")), lambda: counted(store.take("a", owner)),
+                bad, lambda: counted(store.put("a", owner, a_line(b"x"))), lambda: counted(store.take("a", owner)),
             ]  # fmt: skip
             await self.refused(store.together(steps), "the first")
             self.assertEqual(running, [])
             state = await store.claim("a")
-            self.assertIn(state.outbox, ([b"before"], [b"before", b"x"]))
+            self.assertIn(state.lines, ([b"before"], [b"before", b"x"]))
 
         self.run_it(test)
 
@@ -107,16 +107,16 @@ class StoreCalls:
         async def test():
             store, owner = self.store, await self.claim()
             lines = [b"%d" % i for i in range(30)]
-            await store.receive("a", owner, EPOCH, 1, lines)
+            await store.receive("a", owner, EPOCH, {0: 1}, a_lines(lines))
             taken = []
             for pauses in range(24):
                 (task,) = begin(store.take("a", owner))
                 for _ in range(pauses):
                     await asyncio.sleep(0 if pauses < 8 else 0.0004)
                 task.cancel()
-                line, _ = await ended(task)
-                if line is not None:
-                    taken.append(line)
+                row, _ = await ended(task)
+                if row is not None:
+                    taken.append(row[1].data)
                 expected = numbered(0, lines)[len(taken) :]
                 self.assertEqual(await inbox_of(store, owner), expected, pauses)
             self.assertEqual(taken, lines[: len(taken)])
@@ -132,17 +132,17 @@ class StoreCalls:
 
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 1, [b"0", b"1"])
+            await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"0", b"1"]))
 
             async def cancel():
-                await store.put("a", owner, b"x")
+                await store.put("a", owner, a_line(b"x"))
                 tasks[2].cancel()
 
             tasks = []
-            tasks.extend(begin(store.put("a", owner, b"x"), cancel(), store.take("a", owner)))
-            line = (await all_ended(tasks))[2][0]
+            tasks.extend(begin(store.put("a", owner, a_line(b"x")), cancel(), store.take("a", owner)))
+            line = data_of((await all_ended(tasks))[2][0])
             self.assertIn(line, (None, b"0"))
-            self.assertEqual(await store.take("a", owner), b"0" if line is None else b"1")
+            self.assertEqual(data_of(await store.take("a", owner)), b"0" if line is None else b"1")
 
         self.run_it(test)
         self.assert_same_inbox_after_the_end()
@@ -152,15 +152,15 @@ class StoreCalls:
 
         async def test():
             store, owner = self.store, await self.claim()
-            await store.receive("a", owner, EPOCH, 1, [b"0", b"1"])
-            put, take = begin(store.put("a", owner, b"x"), store.take("a", owner))
+            await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"0", b"1"]))
+            put, take = begin(store.put("a", owner, a_line(b"x")), store.take("a", owner))
             await asyncio.sleep(0)
             take.cancel()
-            line, _ = await ended(take)
+            line = data_of((await ended(take))[0])
             await put
-            self.assertEqual(await store.take("a", owner), b"0" if line is None else b"1")
+            self.assertEqual(data_of(await store.take("a", owner)), b"0" if line is None else b"1")
             if line is None:
-                await store.give_back("a", owner, b"0")
+                await store.give_back("a", owner, 0, a_line(b"0"))
 
         self.run_it(test)
         self.assert_same_inbox_after_the_end()
@@ -168,7 +168,7 @@ class StoreCalls:
     def test_take_that_ends_with_its_loop_is_undone(self):
         async def test():
             self.owner = await self.claim()
-            await self.store.receive("a", self.owner, EPOCH, 1, [b"0", b"1"])
+            await self.store.receive("a", self.owner, EPOCH, {0: 1}, a_lines([b"0", b"1"]))
             tasks.extend(begin(self.store.take("a", self.owner)))
             await asyncio.sleep(0)
 
@@ -200,7 +200,7 @@ class StoreCalls:
             outbox = []
             for pauses in range(8):
                 line = b"%d" % pauses
-                (task,) = begin(store.put("a", owner, line))
+                (task,) = begin(store.put("a", owner, a_line(line)))
                 for _ in range(pauses):
                     await asyncio.sleep(0)
                 task.cancel()
@@ -208,8 +208,8 @@ class StoreCalls:
                 state = await store.claim("a")
                 owner = state.owner
                 allowed = [outbox + [line]] if error is None else [outbox, outbox + [line]]
-                self.assertIn(state.outbox, allowed)
-                outbox = state.outbox
+                self.assertIn(state.lines, allowed)
+                outbox = state.lines
 
         self.run_it(test)
 
@@ -226,20 +226,20 @@ class StoreCalls:
             quiet = await self.claim("b")
             mend = self.bed.break_disk(store)
             lines = [b"%d" % i for i in range(5)]
-            tasks = begin(*[store.put("a", owner, line) for line in lines])
+            tasks = begin(*[store.put("a", owner, a_line(line)) for line in lines])
             for _, error in await all_ended(tasks):
                 self.assertIsInstance(error, StoreError)
             mend()
             for call in self.calls(owner):
                 await self.refused(call, "claim it again")
-            await store.put("b", quiet, b"another client's")
+            await store.put("b", quiet, a_line(b"another client's"))
             state = await store.claim("a")
-            self.assertEqual(state.outbox[:2], [b"out 1", b"out 2"])
-            rest = state.outbox[2:]
+            self.assertEqual(state.lines[:2], [b"out 1", b"out 2"])
+            rest = state.lines[2:]
             self.assertEqual(rest, [line for line in lines if line in rest])
             self.assertEqual(await inbox_of(store, state.owner), [(1, b"in 1")])
-            await self.refused(store.put("a", owner, b"x"), "another owner")
-            await store.put("a", state.owner, b"x")
+            await self.refused(store.put("a", owner, a_line(b"x")), "another owner")
+            await store.put("a", state.owner, a_line(b"x"))
 
         self.broken(test)
 
@@ -249,13 +249,13 @@ class StoreCalls:
             for client_id in ("a", "b", "c"):
                 owners[client_id] = await self.claim(client_id)
             mend = self.bed.break_disk(store)
-            for _, error in await all_ended(begin(*[store.put(one, owners[one], b"x") for one in owners])):
+            for _, error in await all_ended(begin(*[store.put(one, owners[one], a_line(b"x")) for one in owners])):
                 self.assertIsInstance(error, StoreError)
             mend()
             held = []
             for client_id, owner in owners.items():
-                await self.refused(store.put(client_id, owner, b"y"), "claim it again")
-                held.extend((await store.claim(client_id)).outbox)
+                await self.refused(store.put(client_id, owner, a_line(b"y")), "claim it again")
+                held.extend((await store.claim(client_id)).lines)
             self.assertEqual(store.total, cost(held))
             self.assertEqual(sum(one["lines"] for one in await store.backlogs()), len(held))
 
@@ -265,14 +265,14 @@ class StoreCalls:
         async def test():
             store, owner = self.store, await self.claim()
             mend = self.bed.break_disk(store)
-            (task,) = begin(store.receive("a", owner, EPOCH, 1, [b"x"]))
+            (task,) = begin(store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x"])))
             await asyncio.sleep(0)
             seen = await store.look("a", owner, 0)
             taken, _ = await ended(begin(store.take("a", owner))[0])
             self.assertIsInstance((await ended(task))[1], StoreError)
             mend()
             found = await inbox_of(store, await self.claim())
-            self.assertEqual([one for one in (seen, taken) if one is not None], found)
+            self.assertEqual([(one[0], one[1].data) for one in (seen, taken) if one is not None], found)
 
         self.broken(test)
 
@@ -281,12 +281,12 @@ class StoreCalls:
             store, owners = self.store, {}
             for client_id in ("a", "b", "c"):
                 owners[client_id] = await self.claim(client_id)
-            await store.put("b", owners["b"], b"y")
+            await store.put("b", owners["b"], a_line(b"y"))
             mend = self.bed.break_disk(store)
-            (task,) = begin(store.receive("a", owners["a"], EPOCH, 1, [b"x" * 2000]))
+            (task,) = begin(store.receive("a", owners["a"], EPOCH, {0: 1}, a_lines([b"x" * 2000])))
             self.assertIsInstance((await ended(task))[1], StoreError)
             mend()
-            await store.put("c", owners["c"], b"at once, while the store finds out what it has")
+            await store.put("c", owners["c"], a_line(b"at once, while the store finds out what it has"))
             found = [b"y", b"at once, while the store finds out what it has"]
             found += [line for _, line in await inbox_of(store, await self.claim())]
             self.assertEqual(store.total, cost(found))
@@ -301,7 +301,7 @@ class StoreCalls:
             for client_id in ("a", "b"):
                 owners[client_id] = await self.claim(client_id)
             mend = self.bed.break_disk(store)
-            (task,) = begin(store.receive("a", owners["a"], EPOCH, 1, [b"x" * 2000]))
+            (task,) = begin(store.receive("a", owners["a"], EPOCH, {0: 1}, a_lines([b"x" * 2000])))
             await asyncio.sleep(0)
             self.assertFalse(store.inbox_room("b"))
             self.assertIsInstance((await ended(task))[1], StoreError)
@@ -353,7 +353,7 @@ class StoreCalls:
     def test_close_finishes_what_was_begun(self):
         async def test():
             owner = await self.claim()
-            tasks = begin(*[self.store.put("a", owner, b"%d" % i) for i in range(4)])
+            tasks = begin(*[self.store.put("a", owner, a_line(b"%d" % i)) for i in range(4)])
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             self.store.close()
@@ -362,7 +362,7 @@ class StoreCalls:
                     done.append(error)
 
         async def found():
-            return (await self.store.claim("a")).outbox
+            return (await self.store.claim("a")).lines
 
         done = []
         self.run_it(test)
@@ -389,7 +389,7 @@ class StoreCalls:
         async def first():
             await self.filled()
             begin(self.store.watch())
-            self.left = begin(self.store.put("b", await self.claim("b"), b"left"))
+            self.left = begin(self.store.put("b", await self.claim("b"), a_line(b"left")))
             await asyncio.sleep(0)
 
         async def second():
@@ -419,7 +419,7 @@ class StoreCalls:
             state = await self.assert_filled()
             self.assertGreater(state.owner, before.owner)
             self.assertEqual(state.runs[:-1], runs_around(before.runs, before.run))
-            await self.refused(self.store.put("a", before.owner, b"x"), "another owner")
+            await self.refused(self.store.put("a", before.owner, a_line(b"x")), "another owner")
 
         if not self.bed.outlives:
             self.skipTest("nothing outlives it")

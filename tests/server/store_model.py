@@ -5,10 +5,12 @@ import asyncio
 from protocol.errors import StoreError
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
+from server.core.message import DROPPED, Message
 from server.core.store import LINE_COST, cost
-from tests.server.store_calls import EPOCH, INBOX, OUTBOX, all_ended, begin, ended, inbox_of, numbered
+from tests.server.store_calls import CHANNEL, EPOCH, INBOX, OUTBOX, all_ended, begin, ended, messages_of
 
 CALLS = 150  # for each seed
+CHANNELS = (0, 0, 5, 127)
 
 
 class Chance:
@@ -32,24 +34,39 @@ class Model:
         self.owner = None
         self.former = []
         self.epoch = None
-        self.cursor = (None, 0)
-        self.base = 0
+        self.peer_epoch = None
+        self.cursors = {0: 0}
+        self.bases = {}  # of the channels with a base other than 0
         self.runs = []
-        self.inbox = []
-        self.first = 0  # number of its first line
-        self.outbox = []
+        self.inbox = []  # (number, Message)
+        self.number = 0  # of the next one
+        self.outbox = []  # (serial, Message)
+        self.serial = 0  # of the next one
         self.note = ""
         self.away_s = 0
 
-    def forget(self, count):
-        self.base = self.base + count & NUMBERS
-        del self.outbox[:count]
+    def inbox_of(self, channel):
+        return [row for row in self.inbox if row[1].channel == channel]
 
-    def take(self):
-        if not self.inbox:
+    def outbox_of(self, channel):
+        return [row for row in self.outbox if row[1].channel == channel]
+
+    def base(self, channel):
+        return self.bases.get(channel, 0)
+
+    def forget(self, channel, count):
+        """Returns the bases for the call."""
+        self.bases[channel] = self.base(channel) + count & NUMBERS
+        for row in self.outbox_of(channel)[:count]:
+            self.outbox.remove(row)
+        return {channel: self.bases[channel]}
+
+    def take(self, channel):
+        rows = self.inbox_of(channel)
+        if not rows:
             return None
-        self.first += 1
-        return self.inbox.pop(0)
+        self.inbox.remove(rows[0])
+        return rows[0]
 
 
 class RandomCalls:
@@ -66,6 +83,7 @@ class RandomCalls:
         self.models = {name: Model() for name in "abc"}
         self.count = 0
         self.store = None
+        self.readable = None  # client -> rows that its inbox had before the present group
 
     def run(self):
         left = CALLS
@@ -96,29 +114,40 @@ class RandomCalls:
 
     async def check_inbox(self, client_id):
         model = self.models[client_id]
-        found = await inbox_of(self.store, model.owner, client_id)
-        self.case.assertEqual(found, numbered(model.first, model.inbox))
+        for channel in CHANNELS[1:]:
+            found = await messages_of(self.store, model.owner, channel, client_id)
+            self.case.assertEqual(found, model.inbox_of(channel))
 
     def check_room(self):
         for client_id, model in self.models.items():
-            self.case.assertEqual(self.store.inbox_room(client_id), cost(model.inbox) < INBOX)
-            self.case.assertEqual(self.store.unread(client_id), (len(model.inbox), model.first))
-            size = self.chance.below(100)
-            room = not model.outbox or cost(model.outbox) + size + LINE_COST <= OUTBOX
-            self.case.assertEqual(self.store.outbox_room(client_id, size), room)
-        held = [line for model in self.models.values() for line in model.inbox + model.outbox]
-        self.case.assertEqual(self.store.total, cost(held))
+            for channel in CHANNELS[1:]:
+                rows, waiting = model.inbox_of(channel), model.outbox_of(channel)
+                room = _cost(rows) < (CHANNEL if channel else INBOX)
+                self.case.assertEqual(self.store.inbox_room(client_id, channel), room)
+                first = rows[0][0] if rows else model.number
+                self.case.assertEqual(self.store.unread(client_id, channel), (len(rows), first))
+                size = self.chance.below(100)
+                limit = CHANNEL if channel else OUTBOX
+                room = not waiting or _cost(waiting) + size + LINE_COST <= limit
+                self.case.assertEqual(self.store.outbox_room(client_id, size, channel), room)
+        held = [row for model in self.models.values() for row in model.inbox + model.outbox]
+        self.case.assertEqual(self.store.total, _cost(held))
 
-    def line(self):
+    def message(self):
         self.count += 1
-        return b"%d" % self.count + b"-" * self.chance.below(60)
+        data = b"%d" % self.count + b"-" * self.chance.below(60)
+        channel = self.chance.of(CHANNELS)
+        if not channel:
+            return Message(0, 0, 0, data)
+        return Message(channel, self.chance.of((0, 0, 2)), self.chance.of((0, 1 << 40)), data)
 
     # Groups: each client has one, and all of them overlap
 
     async def groups(self):
         calls, expected = [], []
         left = {client_id: self.chance.below(6) for client_id in self.models}
-        readable = [client_id for client_id in self.models if self.models[client_id].inbox]
+        self.readable = {client_id: model.inbox[:] for client_id, model in self.models.items()}
+        readable = [client_id for client_id in self.models if self.readable[client_id]]
         while sum(left.values()):
             client_id = self.chance.of([one for one in left if left[one]])
             left[client_id] -= 1
@@ -141,7 +170,7 @@ class RandomCalls:
         found = []
         for client_id in sorted(self.models):
             model = self.models[client_id]
-            size = sum(map(len, model.outbox))
+            size = sum([len(message.data) for _, message in model.outbox])
             if model.outbox:
                 found.append({"id": client_id, "lines": len(model.outbox), "bytes": size, "away_s": model.away_s})
         return found
@@ -150,34 +179,59 @@ class RandomCalls:
         """Returns (coroutine, function that is given its outcome, whether it is a call that need not see the others,
         whether it is the last one of its group). The model is as it shall be after the call."""
         kinds = ["put", "receive", "acknowledge", "realign", "named", "away", "note", "fenced", "wrong", "claim",
-                 "discard", "put", "receive"]  # fmt: skip
+                 "discard", "put", "receive", "expire"]  # fmt: skip
         if readable:
-            kinds.extend(["take", "drop", "give back"] * 2)
+            kinds.extend(["take", "drop", "remove", "mark", "give back"] * 2)
         kind = self.chance.of(kinds)
         model = self.models[client_id]
         call, expect = getattr(self, "_" + kind.replace(" ", "_"))(client_id, model, model.owner)
-        reads = kind in ("take", "drop", "give back")
+        reads = kind in ("take", "drop", "remove", "mark", "give back")
         return call, expect, reads, kind in ("claim", "discard", "give back")
 
     def _put(self, client_id, model, owner):
-        model.outbox.append(self.line())
-        return self.store.put(client_id, owner, model.outbox[-1]), self.returns(None)
+        message = self.message()
+        model.outbox.append((model.serial, message))
+        model.serial += 1
+        return self.store.put(client_id, owner, message), self.returns(None)
 
     def _receive(self, client_id, model, owner):
-        lines = [self.line() for _ in range(self.chance.below(4))]
-        model.inbox.extend(lines)
-        model.cursor = (EPOCH, self.chance.below(NUMBERS))
-        return self.store.receive(client_id, owner, model.cursor[0], model.cursor[1], lines), self.returns(None)
+        messages = [self.message() for _ in range(self.chance.below(4))]
+        for message in messages:
+            model.inbox.append((model.number, message))
+            model.number += 1
+        cursors = self._moved(model, EPOCH)
+        return self.store.receive(client_id, owner, EPOCH, cursors, messages), self.returns(None)
+
+    def _moved(self, model, epoch):
+        """Returns cursors for a call, for some channels."""
+        if model.peer_epoch != epoch:
+            model.peer_epoch, model.cursors = epoch, {0: 0}
+        cursors = {self.chance.of(CHANNELS): self.chance.below(NUMBERS) for _ in range(self.chance.below(3))}
+        model.cursors.update(cursors)
+        return cursors
 
     def _acknowledge(self, client_id, model, owner):
-        model.forget(self.chance.below(len(model.outbox) + 1))
-        return self.store.acknowledge(client_id, owner, model.base), self.returns(None)
+        return self.store.acknowledge(client_id, owner, self._forgotten(model)), self.returns(None)
+
+    def _forgotten(self, model):
+        bases = {}
+        for channel in CHANNELS[1:]:
+            if self.chance.below(2):
+                bases.update(model.forget(channel, self.chance.below(len(model.outbox_of(channel)) + 1)))
+        return bases
 
     def _realign(self, client_id, model, owner):
-        model.forget(self.chance.below(len(model.outbox) + 1))
-        model.cursor = (b"another.", self.chance.below(NUMBERS))
-        call = self.store.realign(client_id, owner, model.cursor[0], model.cursor[1], model.base)
-        return call, self.returns(None)
+        bases = self._forgotten(model)
+        cursors = self._moved(model, b"another.")
+        return self.store.realign(client_id, owner, b"another.", cursors, bases), self.returns(None)
+
+    def _expire(self, client_id, model, owner):
+        channel = self.chance.of(CHANNELS)
+        at, rows = self.chance.below(4), model.outbox_of(channel)
+        call = self.store.expire(client_id, owner, channel, model.base(channel) + at & NUMBERS)
+        if at < len(rows):
+            model.outbox[model.outbox.index(rows[at])] = (rows[at][0], Message(channel, DROPPED, 0, b""))
+        return call, self.returns(at < len(rows))
 
     def _named(self, client_id, model, owner):
         run = self.chance.of(model.runs)[0]
@@ -199,20 +253,23 @@ class RandomCalls:
         owner = self.chance.of(model.former) if model.former else 0
         kind = self.chance.below(5)
         if kind == 0:
-            call = self.store.put(client_id, owner, b"no")
+            call = self.store.put(client_id, owner, Message(0, 0, 0, b"no"))
         elif kind == 1:
             call = self.store.take(client_id, owner)
         elif kind == 2:
-            call = self.store.drop(client_id, owner, model.first + 1)
+            call = self.store.drop(client_id, owner, model.number)
         elif kind == 3:
-            call = self.store.receive(client_id, owner, EPOCH, 0, [b"no"])
+            call = self.store.receive(client_id, owner, EPOCH, {0: 0}, [Message(5, 0, 0, b"no")])
         else:
             call = self.store.discard(client_id, owner)
         return call, self.raises
 
     def _wrong(self, client_id, model, owner):
-        base = model.base + len(model.outbox) + 1 + self.chance.below(1000) & NUMBERS
-        return self.store.acknowledge(client_id, owner, base), self.raises
+        channel = self.chance.of(CHANNELS)
+        base = model.base(channel) + len(model.outbox_of(channel)) + 1 + self.chance.below(1000) & NUMBERS
+        bases = {one: model.base(one) + len(model.outbox_of(one)) & NUMBERS for one in CHANNELS}
+        bases[channel] = base  # the others are right, and must not be done
+        return self.store.acknowledge(client_id, owner, bases), self.raises
 
     def _claim(self, client_id, model, owner):
         return self.store.claim(client_id), self.claimed(model)
@@ -220,6 +277,7 @@ class RandomCalls:
     def _discard(self, client_id, model, owner):
         count = len(model.outbox)
         model.outbox = []
+        model.bases = {0: model.base(0)}
         model.epoch, model.runs, model.away_s = None, [], 0
         expect = self.claimed(model)
 
@@ -231,19 +289,34 @@ class RandomCalls:
         return self.store.discard(client_id, owner), check
 
     def _take(self, client_id, model, owner):
-        return self.store.take(client_id, owner), self.returns(model.take())
+        channel = self.chance.of(self.readable[client_id])[1].channel
+        return self.store.take(client_id, owner, channel), self.returns(model.take(channel))
 
     def _drop(self, client_id, model, owner):
-        model.take()
-        return self.store.drop(client_id, owner, model.first), self.returns(None)
+        channel = self.chance.of(CHANNELS)
+        number = self.chance.of(self.readable[client_id])[0] + self.chance.below(2)
+        model.inbox = [row for row in model.inbox if row[1].channel != channel or row[0] >= number]
+        return self.store.drop(client_id, owner, number, channel), self.returns(None)
+
+    def _remove(self, client_id, model, owner):
+        numbers = [row[0] for row in self.readable[client_id] if self.chance.below(2)]
+        model.inbox = [row for row in model.inbox if row[0] not in numbers]
+        return self.store.remove(client_id, owner, numbers + [1 << 20]), self.returns(None)
+
+    def _mark(self, client_id, model, owner):
+        number, old = self.chance.of(self.readable[client_id])
+        at = model.inbox.index((number, old))
+        model.inbox[at] = (number, Message(old.channel, old.kind ^ 16, old.expires, old.data))
+        return self.store.mark(client_id, owner, number, old.kind ^ 16), self.returns(None)
 
     def _give_back(self, client_id, model, owner):
         async def take_and_give_back():
-            line = await self.store.take(client_id, owner)
-            await self.store.give_back(client_id, owner, line)
-            return line
+            row = await self.store.take(client_id, owner, channel)
+            await self.store.give_back(client_id, owner, row[0], row[1])
+            return row
 
-        return take_and_give_back(), self.returns(model.inbox[0])
+        channel = self.chance.of(self.readable[client_id])[1].channel
+        return take_and_give_back(), self.returns(model.inbox_of(channel)[0])
 
     # What is expected of an outcome, (result, exception)
 
@@ -267,12 +340,14 @@ class RandomCalls:
         def check(found):
             self.raise_if(found)
             state = found[0]
-            got = (state.peer_epoch, state.next_number, state.base, state.outbox, state.note)
-            expected = (model.cursor[0], model.cursor[1], model.base, model.outbox, model.note)
-            self.case.assertEqual(got, expected)
+            got = (state.peer_epoch, state.outbox, state.serial, state.note)
+            self.case.assertEqual(got, (model.peer_epoch, model.outbox, model.serial, model.note))
+            for channel in CHANNELS:
+                got = (state.cursors.get(channel, 0), state.bases.get(channel, 0))
+                self.case.assertEqual(got, (model.cursors.get(channel, 0), model.base(channel)))
             self.case.assertGreater(state.owner, model.owner or 0)
             self.case.assertEqual(state.epoch, model.epoch or state.epoch)
-            begin_run(model.runs, state.run, model.base + len(model.outbox) & NUMBERS)
+            begin_run(model.runs, state.run, model.serial & NUMBERS)
             self.case.assertEqual(state.runs, model.runs)
             if model.owner:
                 model.former.append(model.owner)
@@ -283,16 +358,16 @@ class RandomCalls:
     # What is done or not
 
     async def cancelled_take(self):
-        client_id = self.chance.of(list(self.models))
+        client_id, channel = self.chance.of(list(self.models)), self.chance.of(CHANNELS)
         model = self.models[client_id]
         tasks = begin(*[self._put(client_id, model, model.owner)[0] for _ in range(self.chance.below(3))],
-                      self.store.take(client_id, model.owner))  # fmt: skip
+                      self.store.take(client_id, model.owner, channel))  # fmt: skip
         for _ in range(self.chance.below(8)):
             await asyncio.sleep(self.chance.of((0, 0, 0.001)))
         tasks[-1].cancel()
-        line, error = await ended(tasks[-1])
+        row, error = await ended(tasks[-1])
         if error is None:
-            self.case.assertEqual(line, model.take())
+            self.case.assertEqual(row, model.take(channel))
         else:
             self.case.assertIsInstance(error, asyncio.CancelledError)
         await self.check_inbox(client_id)
@@ -307,15 +382,22 @@ class RandomCalls:
         for client_id, model in self.models.items():  # so that a note, or the undoing of a take, does not fail as well
             await self.store.away(client_id, model.owner, model.away_s)
         mend = self.bed.break_disk(self.store)
-        lines = {client_id: [self.line() for _ in range(1 + self.chance.below(2))] for client_id in self.models}
-        order = [(client_id, line) for client_id in lines for line in lines[client_id]]
-        puts = [self.store.put(client_id, self.models[client_id].owner, line) for client_id, line in order]
+        written = {client_id: [self.message() for _ in range(1 + self.chance.below(2))] for client_id in self.models}
+        order = [(client_id, message) for client_id in written for message in written[client_id]]
+        puts = [self.store.put(client_id, self.models[client_id].owner, message) for client_id, message in order]
         for found in await all_ended(begin(*puts)):
             self.raises(found)
         mend()
         for client_id, model in self.models.items():
             self.raises(await ended(begin(self.store.take(client_id, model.owner))[0]))
             state = await self.store.claim(client_id)
-            model.outbox.extend([line for line in lines[client_id] if line in state.outbox])
+            for message in written[client_id]:
+                if (model.serial, message) in state.outbox:
+                    model.outbox.append((model.serial, message))
+                    model.serial += 1
             self.claimed(model)((state, None))
         return 2 * len(order)
+
+
+def _cost(rows):
+    return cost([message for _, message in rows])

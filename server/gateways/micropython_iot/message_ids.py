@@ -57,10 +57,10 @@ class Memory:
         noted = json.loads(note)
         if state.peer_epoch is None or bytes.fromhex(noted["epoch"]) != state.peer_epoch:
             return False  # none of its lines is in the store
-        missing = diff16(noted["number"], state.next_number)
+        missing = diff16(noted["number"], state.cursors[0])
         ids = noted["ids"][: max(0, len(noted["ids"]) - missing)]
         self.epoch = state.peer_epoch
-        self.number = state.next_number
+        self.number = state.cursors[0]
         self.first = bytes.fromhex(noted["first"]) if noted["first"] and 0 in ids else None
         self._ids.extend(ids)
         return True

@@ -11,6 +11,7 @@ from server import MemoryStore, client_conn
 from server.core.store import INBOX_BYTES
 from tests.server.all_stores import STORES, FailingStore, RecordingStore, SlowStore
 from tests.server.peer import Client, Service, until, within
+from tests.server.store_calls import held
 from tests.sessions import idle
 
 
@@ -164,7 +165,7 @@ def test_line_stays_in_the_store_until_its_reader_has_it(monkeypatch):
 
     def run_and_check(handle):
         run(handle)
-        inboxes = [record.inbox for record in store._clients.values()]
+        inboxes = [held(record.inbox) for record in store._clients.values()]
         if len(store.received) != len(got) + sum(map(len, inboxes)):
             faults.append((store.received[:], got[:], inboxes))
 
@@ -210,7 +211,7 @@ def test_cancelled_write_is_sent_wholly_and_once_or_not_at_all(store):
                 if not writing.cancelled():
                     certain.add(line)
             await within(conn.write("last"))
-            await until(lambda: not service.store._clients["a"].outbox, "the acknowledgement of all")
+            await until(lambda: not held(service.store._clients["a"].outbox), "the acknowledgement of all")
             assert client.lines[-1] == "last\n"
             got = client.lines[:-1]
             assert got == sorted(set(got)) and certain <= set(got)
@@ -376,7 +377,7 @@ def test_what_one_life_of_the_client_did_not_acknowledge_reaches_the_next():
             await until(lambda: len(first.session.lines) == 10, "arrival at the first life")
             first.session.accept(4, 0)  # the first life's application takes 4
             first._flush()
-            await until(lambda: len(service.store._clients["a"].outbox) == 6, "their acknowledgement")
+            await until(lambda: len(held(service.store._clients["a"].outbox)) == 6, "their acknowledgement")
             await first.write("from the first life")
             assert await within(conn.readline()) == "from the first life\n"
             first.cut()
@@ -430,7 +431,7 @@ def test_writer_learns_that_the_store_with_its_line_was_replaced():
             client.cut()
             await until(lambda: not conn.status(), "the end of the connection")
             writing = asyncio.create_task(conn.write("in the old store"))
-            await until(lambda: service.store._clients["a"].outbox, "the line in the store")
+            await until(lambda: held(service.store._clients["a"].outbox), "the line in the store")
             await service.stop()
             service.store = MemoryStore()
             service.start()

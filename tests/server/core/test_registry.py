@@ -8,6 +8,7 @@ from server.core.registry import Registry
 from server.stores.memory import MemoryStore
 from tests.server.all_stores import TemporaryStore
 from tests.server.peer import within
+from tests.server.store_calls import a_lines
 
 
 def test_client_has_one_connection_for_ever():
@@ -36,7 +37,7 @@ def test_settling_waits_until_the_store_has_dropped_what_the_application_is_done
         registry.use(store := TemporaryStore())
         connection = registry.get("a")
         await connection.load(store)
-        await store.receive("a", connection.state.owner, bytes(8), 1, [b"line"])
+        await store.receive("a", connection.state.owner, bytes(8), {0: 1}, a_lines([b"line"]))
         connection._reading.finish(0)
         assert not connection.settled()
         connection.look_again()

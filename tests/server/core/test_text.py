@@ -19,6 +19,7 @@ from server.service.service import Service as Program
 from tests.server.all_stores import STORES
 from tests.server.peer import OTHER_KEY, Client, Service, until, within
 from tests.server.service.test_cli import ROOT
+from tests.server.store_calls import a_lines
 
 POISON = {
     "not UTF-8": b"bad \xff\xfe",
@@ -94,7 +95,7 @@ def test_line_that_an_older_server_stored_unchecked_is_delivered_mended(store, r
             conn = service.connection()
             await within(conn.load(service.store))
             stored = [b"one", b"caf\xc3\xa9 \xff", b"a\nb", b"\xed\xa0\xbd", b"two"]
-            await service.store.receive("a", conn.state.owner, b"e" * 8, 5, stored)
+            await service.store.receive("a", conn.state.owner, b"e" * 8, {0: 5}, a_lines(stored))
             lines = reader(conn)
             got = [await within(anext(lines)) for _ in stored]
             assert got == ["one\n", "caf\u00e9 \ufffd\n", "a\ufffdb\n", "\ufffd\ufffd\ufffd\n", "two\n"]

@@ -14,6 +14,7 @@ from server.stores.memory import MemoryStore
 from tests.patience import PATIENCE_S
 from tests.server.core.test_events import Told
 from tests.server.peer import OTHER_KEY, Client, Service, until, within
+from tests.server.store_calls import a_lines
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ class Watched:
         self.watch = UnreadLines(self.registry, self.store)
 
     def receive(self, *lines):
-        asyncio.run(self.store.receive("a", self.owner, b"client's", 1, list(lines)))
+        asyncio.run(self.store.receive("a", self.owner, b"client's", {0: 1}, a_lines(list(lines))))
 
     def take(self):
         asyncio.run(self.store.take("a", self.owner))

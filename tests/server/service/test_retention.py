@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,10 @@ from server import MemoryStore, client_conn
 from server.core.store import LINE_COST
 from server.service.retention import Retention
 from server.stores.sqlite import SQLiteStore
-from server.stores.sqlite_file import SCHEMA_VERSION
 from tests.server.all_stores import STORES, TemporaryStore
 from tests.server.peer import Client, Service, until, within
 from tests.server.service.test_cli import Server
+from tests.server.store_calls import a_line, a_lines, data_of
 
 DAY_S = 86400
 
@@ -25,18 +24,18 @@ def test_store_forgets_the_outbox_and_nothing_else(kind):
     async def main():
         store = kind()
         before = await store.claim("a")
-        await store.receive("a", before.owner, b"12345678", 7, [b"up"])
+        await store.receive("a", before.owner, b"12345678", {0: 7}, a_lines([b"up"]))
         store.note("a", before.owner, "noted")
         for line in (b"one", b"two"):
-            await store.put("a", before.owner, line)
+            await store.put("a", before.owner, a_line(line))
         state, count = await store.discard("a", before.owner)
-        assert count == 2 and state.outbox == [] and state.epoch != before.epoch and state.owner > before.owner
-        assert (state.peer_epoch, state.next_number, state.note) == (b"12345678", 7, "noted")
+        assert count == 2 and state.lines == [] and state.epoch != before.epoch and state.owner > before.owner
+        assert (state.peer_epoch, state.cursors[0], state.note) == (b"12345678", 7, "noted")
         with pytest.raises(StoreError, match="another owner"):
-            await store.put("a", before.owner, b"late")
-        await store.put("a", state.owner, b"three")
-        await store.acknowledge("a", state.owner, (state.base + 1) & 0xFFFF)
-        assert await store.take("a", state.owner) == b"up"
+            await store.put("a", before.owner, a_line(b"late"))
+        await store.put("a", state.owner, a_line(b"three"))
+        await store.acknowledge("a", state.owner, {0: (state.bases[0] + 1) & 0xFFFF})
+        assert data_of(await store.take("a", state.owner)) == b"up"
 
     asyncio.run(main())
 
@@ -45,38 +44,19 @@ def test_file_has_forgotten_it_too():
     async def main():
         store = SQLiteStore("store.db")
         owner = (await store.claim("a")).owner
-        await store.put("a", owner, b"first")
+        await store.put("a", owner, a_line(b"first"))
         owner = (await store.discard("a", owner))[0].owner
-        await store.put("a", owner, b"second")
+        await store.put("a", owner, a_line(b"second"))
         await store.away("a", owner, 1200)
-        await asyncio.gather(store.put("b", (await store.claim("b")).owner, b"x"))
+        await asyncio.gather(store.put("b", (await store.claim("b")).owner, a_line(b"x")))
         assert store.total == 7 + 2 * LINE_COST
         store.close()
         store = SQLiteStore("store.db")
         assert await store.backlogs() == [
             {"id": "a", "lines": 1, "bytes": 6, "away_s": 1200}, {"id": "b", "lines": 1, "bytes": 1, "away_s": 0}
         ]  # fmt: skip
-        assert (await store.claim("a")).outbox == [b"second"] and store.total == 7 + 2 * LINE_COST
+        assert (await store.claim("a")).lines == [b"second"] and store.total == 7 + 2 * LINE_COST
         store.close()
-
-    asyncio.run(main())
-
-
-def test_file_of_version_1_is_taken_over_with_its_lines():
-    async def main():
-        store = SQLiteStore("store.db")
-        await store.put("a", (await store.claim("a")).owner, b"kept")
-        store.close()
-        database = sqlite3.connect("store.db")
-        for column in ("note", "away_s", "runs"):
-            database.execute(f"ALTER TABLE client DROP COLUMN {column}")
-        database.execute("PRAGMA user_version = 1")
-        database.close()
-        store = SQLiteStore("store.db")
-        state = await store.claim("a")
-        assert state.outbox == [b"kept"] and state.note == ""
-        store.close()
-        assert sqlite3.connect("store.db").execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
 
     asyncio.run(main())
 

@@ -9,10 +9,11 @@ from server.stores.default import FILE, default_store
 ROOT = Path(__file__).resolve().parents[3]
 WRITE = """
 import asyncio
+from server.core.message import line
 from server.stores.default import default_store
 
 async def main():
-    await store.put("a", (await store.claim("a")).owner, b"x")
+    await store.put("a", (await store.claim("a")).owner, line(b"x"))
 
 store = default_store()
 asyncio.run(main())
@@ -23,7 +24,7 @@ def test_default_store_is_a_file_in_the_current_folder_which_the_end_of_the_proc
     subprocess.run([sys.executable, "-c", WRITE], env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
     assert os.path.exists(FILE) and not os.path.exists(FILE + "-wal")
     store = default_store()
-    assert asyncio.run(store.claim("a")).outbox == [b"x"]
+    assert asyncio.run(store.claim("a")).lines == [b"x"]
     store.close()
 
 

@@ -14,6 +14,8 @@ from server.stores import restore as module
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 from server.stores.sqlite_file import SCHEMA_VERSION
+from tests.server.store_calls import a_line
+from tests.server.stores.old_formats import write_store
 
 
 @pytest.fixture(autouse=True)
@@ -28,19 +30,19 @@ def store_with(path, *lines):
         store = SQLiteStore(path)
         owner = (await store.claim("a")).owner
         for line in lines:
-            await store.put("a", owner, line)
+            await store.put("a", owner, a_line(line))
         store.close()
 
     asyncio.run(main())
     return path
 
 
-def lines_in(path):
+def lines_in(path, client_id="a"):
     async def main():
         store = SQLiteStore(path)
-        state = await store.claim("a")
+        state = await store.claim(client_id)
         store.close()
-        return state.outbox
+        return state.lines
 
     return asyncio.run(main())
 
@@ -53,7 +55,7 @@ def with_stale_wal(path, *lines):
     async def write():
         owner = (await store.claim("a")).owner
         for line in lines:
-            await store.put("a", owner, line)
+            await store.put("a", owner, a_line(line))
 
     asyncio.run(write())
     for end in ("", "-wal", "-shm"):
@@ -161,14 +163,11 @@ def test_store_is_no_back_up_of_itself():
     assert lines_in("pb_link.db") == [b"old"]
 
 
-def test_older_back_up_is_brought_to_the_present_format():
-    store_with("copy.db", b"kept")
-    database = sqlite3.connect("copy.db")
-    database.execute("ALTER TABLE client DROP COLUMN runs")
-    database.execute("PRAGMA user_version = 2")
-    database.close()
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_older_back_up_is_brought_to_the_present_format(version):
+    write_store("copy.db", version)
     restore("copy.db", "pb_link.db")
-    assert lines_in("pb_link.db") == [b"kept"]
+    assert lines_in("pb_link.db", "pump") == [b"down 1", b"down 2", b"down 3", "\u20ac".encode()]
 
 
 class Died(BaseException):

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import StoreError
+from server.core.message import Message
+from server.stores import sqlite_file
 from server.stores.sqlite import SQLiteStore
-from server.stores.sqlite_file import WAL_BYTES, Rows
+from server.stores.sqlite_file import SCHEMA_VERSION, WAL_BYTES, Rows
+from tests.server.store_calls import a_line, a_lines, inbox_of
+from tests.server.stores.old_formats import write_store
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = b"e" * 8
@@ -37,7 +41,7 @@ def test_one_server_at_a_time():
 def test_file_can_be_copied_while_it_is_used():
     async def main():
         owner = (await store.claim("a")).owner
-        await store.put("a", owner, b"x")
+        await store.put("a", owner, a_line(b"x"))
 
     store = opened()
     asyncio.run(main())
@@ -46,7 +50,7 @@ def test_file_can_be_copied_while_it_is_used():
     copy.close()
     store.close()
     copy = opened("copy.db")
-    assert asyncio.run(copy.claim("a")).outbox == [b"x"]
+    assert asyncio.run(copy.claim("a")).lines == [b"x"]
     copy.close()
 
 
@@ -84,10 +88,10 @@ def test_bad_file_is_a_clear_error_and_stays_as_it_is(how, error):
         assert Path("store.db").read_bytes() == before
 
 
-def test_missing_line_is_found_by_the_claim():
+def test_missing_message_is_found_by_the_claim():
     async def fill(store):
         owner = (await store.claim("a")).owner
-        await store.receive("a", owner, EPOCH, 3, [b"x", b"y", b"z"])
+        await store.receive("a", owner, EPOCH, {0: 3}, a_lines([b"x", b"y", b"z"]))
 
     store = opened()
     asyncio.run(fill(store))
@@ -97,9 +101,78 @@ def test_missing_line_is_found_by_the_claim():
     database.commit()
     database.close()
     store = opened()
-    with pytest.raises(StoreError, match="line 1 .* is missing"):
+    with pytest.raises(StoreError, match="client 1 has 2 messages, and 3 is what was written"):
         asyncio.run(store.claim("a"))
     store.close()
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_file_of_an_older_format_is_taken_over_with_its_lines(version):
+    async def main():
+        assert [(one["id"], one["lines"], one["bytes"]) for one in await store.backlogs()] == [("pump", 4, 21)]
+        state = await store.claim("pump")
+        found = (state.owner, state.epoch, state.peer_epoch, state.cursors, state.bases)
+        assert found == (4, b"random03", b"client's", {0: 7}, {0: 2})
+        assert state.outbox == [
+            (2 + at, a_line(line)) for at, line in enumerate((b"down 1", b"down 2", b"down 3", "\u20ac".encode()))
+        ]
+        assert state.note == ("" if version == 1 else "a note")
+        runs = [(b"random04", 1), (b"random05", 5)] if version == 3 else []
+        assert state.runs == [*runs, (state.run, 6)] and state.pasts == {0: 2}
+        assert await inbox_of(store, state.owner, "pump") == [(1, b"up 1"), (2, b"\xff\0"), (3, b"")]
+        await store.receive("pump", state.owner, b"client's", {0: 8}, a_lines([b"up 4"]))
+        await store.put("pump", state.owner, Message(7, 0, 0, b"new"))
+        await store.acknowledge("pump", state.owner, {0: 5})
+        state = await store.claim("pump")
+        assert [serial for serial, _ in state.outbox] == [5, 6] and state.serial == 7
+        assert (await inbox_of(store, state.owner, "pump"))[-1] == (4, b"up 4")
+        valve = await store.claim("valve")
+        assert (valve.cursors, valve.bases, valve.outbox, valve.serial) == ({0: 2}, {0: 1}, [], 1)
+        assert store.unread("valve") == (0, 2)
+
+    write_store("store.db", version)
+    store = opened()
+    asyncio.run(main())
+    store.close()
+    with sqlite3.connect("store.db") as database:
+        assert database.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    database.close()
+    assert tables == {"client", "channel", "inbox", "outbox"}
+
+
+def test_line_that_an_older_format_has_lost_is_found_after_the_migration():
+    write_store("store.db")
+    with sqlite3.connect("store.db") as database:
+        database.execute("DELETE FROM inbox WHERE number = 2")
+    database.close()
+    store = opened()
+    with pytest.raises(StoreError, match="has 6 messages, and 7 is what was written"):
+        asyncio.run(store.claim("pump"))
+    store.close()
+
+
+def test_migration_is_done_or_not(monkeypatch):
+    """Whichever of its statements fails, the file is as it was, and the next process brings it to the new format."""
+    script = sqlite_file._UPGRADES[3]
+    statements = script.split(";")
+    for at in range(2, len(statements) - 1):
+        broken = ";".join([*statements[:at], "INSERT INTO no_table VALUES (1)", *statements[at:]])
+        write_store(f"store{at}.db")
+        with sqlite3.connect(f"store{at}.db") as database:
+            before = list(database.iterdump())
+        database.close()
+        monkeypatch.setitem(sqlite_file._UPGRADES, 3, broken)
+        with pytest.raises(StoreError, match="no_table"):
+            opened(f"store{at}.db")
+        with sqlite3.connect(f"store{at}.db") as database:
+            assert list(database.iterdump()) == before
+            assert database.execute("PRAGMA user_version").fetchone()[0] == 3
+        database.close()
+        monkeypatch.setitem(sqlite_file._UPGRADES, 3, script)
+        store = opened(f"store{at}.db")
+        assert asyncio.run(store.claim("pump")).serial == 6
+        store.close()
 
 
 READ_ONLY = """
@@ -131,19 +204,21 @@ def test_what_cannot_be_written_is_a_clear_error(what, tmp_path):
 
 def test_rows_of_one_transaction_are_what_was_done_last():
     rows = Rows()
-    rows.delete("inbox", 1, 5, 2)
-    rows.insert("inbox", 1, 5, (b"again",))
-    rows.insert("outbox", 1, 5, (b"x",))
-    rows.delete("outbox", 1, 5, 1)
+    rows.delete("inbox", 1, [5, 6])
+    rows.insert("inbox", 1, 5, a_line(b"again"))
+    rows.append("outbox", 1, 5, [a_line(b"x"), Message(9, 2, 77, b"yz")])
+    rows.delete("outbox", 1, [5])
     assert list(rows.deletes["inbox"]) == [(1, 6)] and list(rows.deletes["outbox"]) == [(1, 5)]
-    assert [row[:2] for row in rows.inserts["inbox"]] == [(1, 5)]
+    assert rows.others["inbox"] == [(1, 5, 2, 5, 0, 0, 0)]
+    assert rows.lines["outbox"] == [(1, 5, 7, 1)] and rows.others["outbox"] == [(1, 6, 8, 2, 9, 2, 77)]
+    assert rows.blob == b"-againxyz"
 
 
 def test_wal_that_grew_while_another_program_read_is_cut_again():
     async def rounds(store, owner, count, base):
         for number in range(base, base + count):
-            await store.put("a", owner, bytes(60000))
-            await store.acknowledge("a", owner, number + 1)
+            await store.put("a", owner, a_line(bytes(60000)))
+            await store.acknowledge("a", owner, {0: number + 1})
 
     async def main():
         owner = (await store.claim("a")).owner

@@ -23,6 +23,7 @@ from server.stores.sqlite_file import CHECKPOINT_PAGES
 from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, until, within
 from tests.server.service.test_cli import Server
+from tests.server.store_calls import a_line, a_lines
 from tests.sessions import idle
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -221,8 +222,8 @@ async def filled(store):
     """Returns the owner. Enough has been written that SQLite has moved some of it into the database."""
     owner = (await store.claim("a")).owner
     for number in range(10):
-        await store.put("a", owner, b"x" * 8000)
-        await store.receive("a", owner, EPOCH, number + 1, [b"y" * 1000])
+        await store.put("a", owner, a_line(b"x" * 8000))
+        await store.receive("a", owner, EPOCH, {0: number + 1}, a_lines([b"y" * 1000]))
     return owner
 
 
@@ -233,7 +234,7 @@ def test_nothing_is_safe_in_a_store_whose_files_have_changed(store, how, monkeyp
         CHANGES[how]()
         text = f"{WORDS[how]} while the server used it.*-wal and -shm.*start the server again"
         with pytest.raises(StoreGone, match=text):
-            await store.receive("a", owner, EPOCH, 11, [b"z"])
+            await store.receive("a", owner, EPOCH, {0: 11}, a_lines([b"z"]))
         for client in ("a", "b"):
             with pytest.raises(StoreGone, match=WORDS[how]):
                 await store.claim(client)
@@ -262,7 +263,7 @@ def test_nothing_is_written_into_a_store_that_is_seen_to_have_changed(store):
         owner = await filled(store)
         CHANGES["second name"]()
         with pytest.raises(StoreGone):
-            await store.receive("a", owner, EPOCH, 11, [b"z"])
+            await store.receive("a", owner, EPOCH, {0: 11}, a_lines([b"z"]))
 
     asyncio.run(main())
     with sqlite3.connect("file:store.db?mode=ro", uri=True) as reader:
@@ -277,7 +278,7 @@ def test_change_that_a_transaction_meets_ends_the_watch_at_once(store, monkeypat
         await asyncio.sleep(0)
         CHANGES["database deleted"]()
         with pytest.raises(StoreGone):
-            await store.receive("a", owner, EPOCH, 11, [b"z"])
+            await store.receive("a", owner, EPOCH, {0: 11}, a_lines([b"z"]))
         with pytest.raises(StoreGone):
             await within(watching)
 
@@ -336,7 +337,7 @@ def test_transaction_in_which_the_files_change_is_not_safe(store, how):
         owner = (await store.claim("a")).owner
         store._file._transact = transact
         with pytest.raises(StoreGone, match=WORDS[how]):
-            await store.receive("a", owner, EPOCH, 1, [b"x"])
+            await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x"]))
 
     def transact(*rows):
         original(*rows)
@@ -351,7 +352,7 @@ def test_file_that_is_put_back_makes_a_store_that_was_gone_no_store_again(store)
         owner = (await store.claim("a")).owner
         os.rename("store.db", "away.db")
         with pytest.raises(StoreGone):
-            await store.put("a", owner, b"x")
+            await store.put("a", owner, a_line(b"x"))
         os.rename("away.db", "store.db")
         with pytest.raises(StoreGone):
             await store.claim("a")
@@ -375,11 +376,11 @@ def test_those_who_read_the_store_and_its_own_checkpoints_do_not_end_it(store):
             state, _ = await store.discard("a", owner)
             owner = state.owner
             for _ in range(8):
-                await store.put("a", owner, b"x" * 8000)
+                await store.put("a", owner, a_line(b"x" * 8000))
         assert os.stat("store.db").st_mtime_ns != before
         assert os.path.getsize("store.db-wal") < 3 * CHECKPOINT_PAGES * 4200
         assert "(8,)" in program(BACK_UP)
-        await store.put("a", owner, b"y")
+        await store.put("a", owner, a_line(b"y"))
         watching = asyncio.create_task(store.watch())
         await asyncio.sleep(2.2)
         assert not watching.done()
@@ -392,7 +393,7 @@ def test_end_of_a_store_that_is_gone_leaves_the_next_one_alone(store):
     """SQLite deletes the `-wal` of the last who leaves, by its name."""
 
     async def write(store, line):
-        await store.put("a", (await store.claim("a")).owner, line)
+        await store.put("a", (await store.claim("a")).owner, a_line(line))
 
     asyncio.run(write(store, b"first"))
     for suffix in ("", "-wal", "-shm", "-lock"):

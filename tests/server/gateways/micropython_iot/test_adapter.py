@@ -408,7 +408,7 @@ def test_restart_of_the_client_after_one_of_the_server_is_seen(how):
 class State:
     def __init__(self, memory, next_number, epoch=None):
         self.peer_epoch = epoch or memory.epoch
-        self.next_number = next_number
+        self.cursors = {0: next_number}
 
 
 @pytest.mark.parametrize("start", [0, 65530])

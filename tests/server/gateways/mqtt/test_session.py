@@ -9,6 +9,7 @@ from server import MemoryStore
 from tests.server.gateways.mqtt.bed import DOWN, STATUS, UP, connected, gateway
 from tests.server.peer import Service, until, within
 from tests.server.scripted_broker import ScriptedBroker
+from tests.server.store_calls import a_lines, held
 
 
 def test_line_leaves_the_store_when_the_broker_has_acknowledged_it(mqtt):
@@ -22,9 +23,9 @@ def test_line_leaves_the_store_when_the_broker_has_acknowledged_it(mqtt):
                     await client.write(str(number))
                 for number in range(3):
                     await broker.has(UP, [str(earlier) for earlier in range(number + 1)])
-                    assert len(store._record("a").inbox) == 3 - number and found.counts["in_flight"] == 1
+                    assert len(held(store._record("a").inbox)) == 3 - number and found.counts["in_flight"] == 1
                     broker.acknowledge()
-                await until(lambda: not store._record("a").inbox, "the empty store")
+                await until(lambda: not held(store._record("a").inbox), "the empty store")
                 assert found.counts["published_total"] == 3 and found.counts["in_flight"] == 0
                 client.cut()
 
@@ -190,7 +191,7 @@ def test_message_is_acknowledged_when_it_is_in_the_store(mqtt, arrived):
             assert broker.acknowledged == []
             store.open.set()
             await until(lambda: broker.acknowledged == [7, 8, 9], "the acknowledgements")
-            assert store._record("a").outbox == [b"one", b"two"]
+            assert held(store._record("a").outbox) == [b"one", b"two"]
             assert found.log.of("mqtt_refused")[0]["reason"] == "a line must not contain an inner newline"
             broker.cut()
             await until(lambda: found.counts["repeated_total"] == 1, "the count")
@@ -206,7 +207,7 @@ def test_message_of_another_topic_is_no_line(mqtt, arrived):
             broker.publish(7, STATUS, b"online")
             broker.publish(8, DOWN, b"line")
             await until(lambda: broker.acknowledged == [7, 8], "the acknowledgements")
-            assert store._record("a").outbox == [b"line"]
+            assert held(store._record("a").outbox) == [b"line"]
 
     asyncio.run(main())
 
@@ -220,7 +221,7 @@ def test_messages_wait_at_the_broker_when_the_client_takes_none(mqtt, arrived):
                 broker.publish(packet_id, DOWN, b"x" * 20)
             await until(lambda: len(arrived) == 10 and broker.acknowledged, "the first acknowledgement")
             await asyncio.sleep(0.1)
-            assert broker.acknowledged == [1] and len(store._record("a").outbox) == 1
+            assert broker.acknowledged == [1] and len(held(store._record("a").outbox)) == 1
             client = await connected(service)
             await until(lambda: len(broker.acknowledged) == 10, "the acknowledgements")
             await until(lambda: len(client.lines) == 10, "the lines")
@@ -291,7 +292,7 @@ def test_line_that_is_no_text_is_not_published_and_one_of_an_older_store_as_it_i
             conn = service.connection("a")
             await conn.load(service.store)
             old = [b'{"announce": "sensor", "id": "\xff"}', b"a\nb \xff"]
-            await service.store.receive("a", conn.state.owner, b"e" * 8, 2, old)
+            await service.store.receive("a", conn.state.owner, b"e" * 8, {0: 2}, a_lines(old))
             async with gateway(mqtt, broker, service) as found:
                 client = await connected(service)
                 await client.write("good")
