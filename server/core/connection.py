@@ -21,7 +21,7 @@ from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.line_reader import LineReader, Lines, readable
-from server.core.message import line as a_line
+from server.core.message import Message
 from server.core.notes import Notes
 from server.core.resuming import Resuming
 from server.core.turns import Changes, Counted, Turns
@@ -291,9 +291,8 @@ class Connection:
         if self._task is not None:
             self._task.cancel()
         self._task = asyncio.create_task(self._keep_storing())
-        self._storing.set()
+        self.look_again()
         self._unacknowledged.wake_all()
-        self._changed.pulse()
 
     async def _loaded(self):
         """Return when the state is loaded. An application may use a client that has not connected yet."""
@@ -357,7 +356,8 @@ class Connection:
     async def _store_received(self):
         session, state = self._session, self._state
         lines, epoch, cursors = session.lines[:], session.peer_epoch, {0: session.expected}
-        await self._store.receive(self.client_id, state.owner, epoch, cursors, [a_line(data) for data in lines])
+        messages = [Message(0, 0, 0, data) for data in lines]
+        await self._store.receive(self.client_id, state.owner, epoch, cursors, messages)
         state.was_received(epoch, cursors)
         session.accept(len(lines), ticks_ms())
         self._carrier.wake()
@@ -378,7 +378,7 @@ class Connection:
         self._base = base
 
     async def _store_written(self):
-        await self._store.put(self.client_id, self._state.owner, a_line(self._unstored))
+        await self._store.put(self.client_id, self._state.owner, Message(0, 0, 0, self._unstored))
         self._state.was_put(0)
         self._carrier.add(self._unstored, True)
         self._carrier.wake()

@@ -292,14 +292,16 @@ class ClientState:
 
     def was_received(self, peer_epoch, cursors):
         """Note what `receive` or `realign` has done."""
-        self.cursors = moved(self.cursors if peer_epoch == self.peer_epoch else {0: 0}, cursors)
-        self.peer_epoch = peer_epoch
+        if peer_epoch != self.peer_epoch:
+            self.peer_epoch = peer_epoch
+            self.cursors = {0: 0}
+        self.cursors.update(cursors)
 
     def was_put(self, channel):
         """Note what `put` has done."""
         self._serials.setdefault(channel, []).append(self.serial)
-        self.serial += 1
         self.bases.setdefault(channel, 0)
+        self.serial += 1
 
     def was_acknowledged(self, bases):
         """Note what `acknowledge` or `realign` has done."""
@@ -323,13 +325,6 @@ class ClientState:
         if serial < past:
             return (base - (past - serial if len(self.bases) == 1 else 1)) & NUMBERS
         return (base + sum([one < serial for one in self._serials.get(channel, ())])) & NUMBERS
-
-
-def moved(cursors, ahead):
-    """Returns these cursors with those of `ahead` in their place."""
-    cursors = dict(cursors)
-    cursors.update(ahead)
-    return cursors
 
 
 def cost(messages):

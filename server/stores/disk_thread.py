@@ -9,9 +9,9 @@ A disk thread has these methods:
 - `close()`: as `join`, and then end the thread.
 """
 
-import asyncio
 import queue
 import threading
+from asyncio import _get_running_loop  # None if there is none: most calls come from `look`, once for a line
 
 
 class DiskThread:
@@ -24,11 +24,11 @@ class DiskThread:
         self._thread.start()
 
     def start(self, function, done):
-        self._loop = _running_loop()
+        self._loop = _get_running_loop()
         self._jobs.put((function, self._loop, done))
 
     def orphaned(self):
-        return self._loop is not _running_loop()
+        return self._loop is not _get_running_loop()
 
     def join(self):
         reached = threading.Event()
@@ -56,10 +56,3 @@ def _tell(loop, done, result, error):
         loop.call_soon_threadsafe(done, result, error)
     except RuntimeError:
         pass  # the loop has been closed: a caller that still needs the result joins
-
-
-def _running_loop():
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

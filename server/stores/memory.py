@@ -72,8 +72,8 @@ class MemoryStore(Store):
         return self._owned(client_id, owner).expire(channel, number) is not None
 
     async def discard(self, client_id, owner):
-        state, serials = self._owned(client_id, owner).discard()
-        return state, len(serials)
+        state, gone = self._owned(client_id, owner).discard()
+        return state, len(gone)
 
     async def realign(self, client_id, owner, peer_epoch, cursors, bases):
         self._owned(client_id, owner).realign(peer_epoch, cursors, bases)
@@ -144,7 +144,7 @@ class MemoryStore(Store):
 class Record:
     """The data that a store holds for one client, and the store's operations on it.
 
-    An operation that removes messages returns their numbers or serials, for a store that has them elsewhere as well.
+    An operation that removes messages returns their rows, for a store that has them elsewhere as well.
     """
 
     def __init__(self, client_id):
@@ -192,8 +192,8 @@ class Record:
         return rows
 
     def discard(self):
-        """Returns (ClientState, serials of the messages that were forgotten)."""
-        serials = [serial for serial, _ in self._waiting()]
+        """Returns (ClientState, rows that were forgotten)."""
+        gone = self._waiting()
         self.cost -= sum([box.cost for box in self.outbox.values()])
         self.outbox = {}
         self.bases = {0: self.bases[0]}
@@ -201,16 +201,16 @@ class Record:
         self.epoch = os.urandom(EPOCH_BYTES)
         self.runs = []
         self.away_s = 0
-        return self.claim(), serials
+        return self.claim(), gone
 
     def named(self, run):
         self.runs = runs_around(self.runs, run)
 
     def realign(self, peer_epoch, cursors, bases):
-        """Returns the serials of the messages that were removed."""
-        serials = self.acknowledge(bases)
+        """Returns the rows that were removed."""
+        gone = self.acknowledge(bases)
         self._move(peer_epoch, cursors)
-        return serials
+        return gone
 
     def _move(self, peer_epoch, cursors):
         if peer_epoch != self.peer_epoch:  # its numbers begin with 0
@@ -230,9 +230,18 @@ class Record:
 
     def receive(self, peer_epoch, cursors, messages):
         self._move(peer_epoch, cursors)
+        number = self.inbox_next
+        box = channel = None
         for message in messages:
-            self.cost += _box(self.inbox, message.channel).append(self.inbox_next, message)
-            self.inbox_next += 1
+            if message.channel != channel:
+                channel = message.channel
+                box = _box(self.inbox, channel)
+            box.rows.append((number, message))
+            added = len(message.data) + LINE_COST
+            box.cost += added
+            self.cost += added
+            number += 1
+        self.inbox_next = number
 
     def look(self, number, channel):
         box = self.inbox.get(channel)
@@ -253,19 +262,18 @@ class Record:
         self.cost += box.insert(at, number, message)
 
     def drop(self, number, channel):
-        """Returns the numbers of the messages that were removed."""
+        """Returns the rows that were removed."""
         box = self.inbox.get(channel)
-        return _numbers(self._gone(box, 0, box.at(number))) if box else []
+        return self._gone(box, 0, box.at(number)) if box else []
 
     def remove(self, numbers):
-        """Returns those of the numbers that were there."""
-        found = []
+        """Returns the rows that were removed."""
+        gone = []
         for number in numbers:
             box, at = self._find(number)
             if box:
-                self._gone(box, at, 1)
-                found.append(number)
-        return found
+                gone.extend(self._gone(box, at, 1))
+        return gone
 
     def mark(self, number, kind):
         """Returns the new message."""
@@ -287,7 +295,14 @@ class Record:
 
     def _gone(self, box, first, count):
         """Remove rows. Returns them."""
-        rows, spared = box.remove(first, count)
+        if count == 1:
+            rows = [box.rows.pop(first)]
+            spared = len(rows[0][1].data) + LINE_COST
+        else:
+            rows = box.rows[first : first + count]
+            del box.rows[first : first + count]
+            spared = cost([message for _, message in rows])
+        box.cost -= spared
         self.cost -= spared
         return rows
 
@@ -298,20 +313,22 @@ class Record:
         return box.cost if box else 0
 
     def put(self, message):
-        self.cost += _box(self.outbox, message.channel).append(self.serial, message)
-        self.bases.setdefault(message.channel, 0)
+        channel = message.channel
+        self.cost += _box(self.outbox, channel).append(self.serial, message)
+        if channel not in self.bases:
+            self.bases[channel] = 0
         self.serial += 1
 
     def acknowledge(self, bases):
-        """Returns the serials of the messages that were removed."""
-        counts = {channel: self._count(channel, base) for channel, base in bases.items()}
-        serials = []
-        for channel, count in counts.items():
+        """Returns the rows that were removed."""
+        counts = [(channel, base, self._count(channel, base)) for channel, base in bases.items()]
+        gone = []
+        for channel, base, count in counts:
             if count:
-                serials.extend(_numbers(self._gone(self.outbox[channel], 0, count)))
-                self.pasts[channel] = serials[-1] + 1
-                self.bases[channel] = bases[channel]
-        return serials
+                gone.extend(self._gone(self.outbox[channel], 0, count))
+                self.pasts[channel] = gone[-1][0] + 1
+                self.bases[channel] = base
+        return gone
 
     def _count(self, channel, base):
         """Returns the number of messages before this base."""
@@ -359,20 +376,18 @@ class Box:
         self.cost += added
         return added
 
-    def remove(self, first, count):
-        """Returns (the rows, what they have cost)."""
-        rows = self.rows[first : first + count]
-        del self.rows[first : first + count]
-        spared = cost([message for _, message in rows])
-        self.cost -= spared
-        return rows, spared
-
     def at(self, number):
         """Returns the index of the first row with this number or a later one."""
         rows = self.rows
         if not rows or number <= rows[0][0]:
             return 0
-        low, high = 1, len(rows)
+        high = number - rows[0][0]  # the index if no number is left out, and else more
+        if high < len(rows):
+            if rows[high][0] == number:
+                return high
+        else:
+            high = len(rows)
+        low = 1
         while low < high:
             middle = (low + high) // 2
             if rows[middle][0] < number:
@@ -392,10 +407,6 @@ def _box(boxes, channel):
 
 def _number_of(row):
     return row[0]
-
-
-def _numbers(rows):
-    return [row[0] for row in rows]
 
 
 def unclaimed(client_id):

@@ -108,7 +108,7 @@ class SQLiteStore(Store):
         before = record.cost
         row = record.take(channel)
         self._count(record.cost - before)
-        self._next.rows.delete("inbox", record.key, (row[0],))
+        self._next.rows.delete("inbox", record.key, (row,))
         return await self._commit(record, row, lambda: self._undo_take(record, row))
 
     async def give_back(self, client_id, owner, number, message):
@@ -265,8 +265,11 @@ class SQLiteStore(Store):
         return record.claimed()
 
     def _owned(self, client_id, owner):
-        record = self._known(client_id)
-        if record.broken:
+        self._check_usable()
+        record = self._clients.get(client_id)
+        if record is not None and record.owner == owner and owner and not record.broken:
+            return record
+        if self._known(client_id).broken:
             raise StoreError("an earlier write of %s failed: claim it again" % client_id)
         return record.owned(owner)
 

@@ -1,13 +1,14 @@
 """The tables of the durable store, and the statements that read and write
 them. This module does not use loops, batches or owners.
 
-    client   key, id, owner, epoch, peer_epoch, next_number, base, past: what
-             ClientState has, the last three for channel 0; inbox_next,
+    client   key, id, owner, epoch, peer_epoch, next_number, base: what
+             ClientState has, the last two for channel 0; inbox_next,
              outbox_next: numbers of the next messages below; messages: how many
              they are; note, away_s: see sqlite.py;
              runs: NAME:START,.. (see history.py)
     channel  client (its key), channel, next_number, base, past: as above, for
-             each other channel that was ever used
+             each other channel that was ever used. With the first of them
+             channel 0 gets a row too, for its past alone
     inbox    client (its key), number, channel, kind, expires, line: the data
     outbox   likewise; the number is the serial, `base` is one of the protocol
 
@@ -41,7 +42,7 @@ _CLIENT = """
 CREATE TABLE client (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL, epoch TEXT NOT NULL, peer_epoch TEXT,
     next_number INTEGER NOT NULL, inbox_next INTEGER NOT NULL, base INTEGER NOT NULL, outbox_next INTEGER NOT NULL,
-    past INTEGER NOT NULL, messages INTEGER NOT NULL, note TEXT NOT NULL, away_s INTEGER NOT NULL, runs TEXT NOT NULL);
+    messages INTEGER NOT NULL, note TEXT NOT NULL, away_s INTEGER NOT NULL, runs TEXT NOT NULL);
 CREATE TABLE channel (client INTEGER, channel INTEGER, next_number INTEGER NOT NULL, base INTEGER NOT NULL,
     past INTEGER NOT NULL, PRIMARY KEY (client, channel)) WITHOUT ROWID;
 """
@@ -80,7 +81,7 @@ INSERT INTO inbox (client, number, line) SELECT client, number, line FROM inbox_
 INSERT INTO outbox (client, number, line)
     SELECT client, number - outbox_first + base, line FROM outbox_3 JOIN client_3 ON key = client;
 INSERT INTO client
-    SELECT key, id, owner, epoch, peer_epoch, next_number, inbox_end, base, base + outbox_end - outbox_first, base,
+    SELECT key, id, owner, epoch, peer_epoch, next_number, inbox_end, base, base + outbox_end - outbox_first,
         inbox_end - inbox_first + outbox_end - outbox_first, note, away_s, runs
     FROM (SELECT *,
         coalesce((SELECT max(number) + 1 FROM inbox_3 WHERE client = key), inbox_first) AS inbox_end,
@@ -94,7 +95,7 @@ COMMIT;
 """,
 }
 CLIENT_COLUMNS = (
-    "key", "id", "owner", "epoch", "peer_epoch", "next_number", "inbox_next", "base", "outbox_next", "past", "messages",
+    "key", "id", "owner", "epoch", "peer_epoch", "next_number", "inbox_next", "base", "outbox_next", "messages",
     "note", "away_s", "runs",
 )  # fmt: skip
 CHANNEL_COLUMNS = ("client", "channel", "next_number", "base", "past")
@@ -154,8 +155,11 @@ class Rows:
         self._data.append(data)
         self._at += len(data)
 
-    def delete(self, table, key, numbers):
-        self.deletes[table].update([((key, number), None) for number in numbers])
+    def delete(self, table, key, rows):
+        """Delete these rows of a Box."""
+        deletes = self.deletes[table]
+        for row in rows:
+            deletes[key, row[0]] = None
 
     @property
     def blob(self):
@@ -271,21 +275,23 @@ class SQLiteFile:
         if row is None:
             self._next_key += 1
             return {"key": self._next_key - 1}
-        key, _, owner, epoch, peer_epoch, next_number, inbox_next, base, outbox_next, past, messages = row[:11]
-        note, away_s, runs = row[11:]
+        key, _, owner, epoch, peer_epoch, next_number, inbox_next, base, outbox_next, messages, note, away_s, runs = row
         inbox, outbox = self._boxes("inbox", key), self._boxes("outbox", key)
         found = sum(len(box.rows) for boxes in (inbox, outbox) for box in boxes.values())
         if found != messages:
             raise sqlite3.DatabaseError(f"client {key} has {found} messages, and {messages} is what was written")
         select = f"SELECT {', '.join(CHANNEL_COLUMNS)} FROM channel WHERE client = ?"
         channels = database.execute(select, (key,)).fetchall()
-        rows = [(key, 0, next_number, base, past), *channels]
+        pasts = {row[1]: row[4] for row in channels}
+        # As long as there is no other channel, the serials before those in the outbox are all of channel 0.
+        pasts.setdefault(0, outbox_next - sum(len(box.rows) for box in outbox.values()))
         return {
             "key": key, "owner": owner, "epoch": bytes.fromhex(epoch), "inbox_next": inbox_next, "serial": outbox_next,
             "peer_epoch": peer_epoch and bytes.fromhex(peer_epoch), "inbox": inbox, "outbox": outbox,
-            "cursors": {row[1]: row[2] for row in rows}, "bases": {row[1]: row[3] for row in rows},
-            "pasts": {row[1]: row[4] for row in rows}, "channels": {row[1]: row for row in channels}, "note": note,
-            "away_s": away_s, "runs": [_run(text) for text in runs.split(",") if text],
+            "cursors": {**{row[1]: row[2] for row in channels}, 0: next_number},
+            "bases": {**{row[1]: row[3] for row in channels}, 0: base}, "pasts": pasts,
+            "channels": {row[1]: row for row in channels}, "note": note, "away_s": away_s,
+            "runs": [_run(text) for text in runs.split(",") if text],
         }  # fmt: skip
 
     def _boxes(self, table, key):

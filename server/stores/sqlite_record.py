@@ -15,14 +15,15 @@ class SQLiteRecord(Record):
         self.broken = False  # it differs from the file
         for name, value in loaded.items():
             setattr(self, name, value)
-        self.cost = sum(box.cost for box in self._boxes())
+        self.cost = sum(box.cost for boxes in (self.inbox, self.outbox) for box in boxes.values())
         self.safe = self.inbox_next  # the messages of the inbox before this number are in the file
-
-    def _boxes(self):
-        return [*self.inbox.values(), *self.outbox.values()]
 
     def row(self):
         """Returns the client's row, in the order of CLIENT_COLUMNS."""
+        messages = 0
+        for boxes in (self.inbox, self.outbox):
+            for box in boxes.values():
+                messages += len(box.rows)
         return (
             self.key,
             self.client_id,
@@ -33,8 +34,7 @@ class SQLiteRecord(Record):
             self.inbox_next,
             self.bases[0],
             self.serial,
-            self.pasts.get(0, 0),
-            sum([len(box.rows) for box in self._boxes()]),
+            messages,
             self.note,
             self.away_s,
             ",".join("%s:%d" % (name.hex(), start) for name, start in self.runs),
@@ -45,8 +45,9 @@ class SQLiteRecord(Record):
         if not self.channels and len(self.cursors) == 1 and len(self.bases) == 1:
             return ()
         rows = []
-        for channel in {*self.channels, *self.cursors, *self.bases} - {0}:
-            row = (self.key, channel, *(found.get(channel, 0) for found in (self.cursors, self.bases, self.pasts)))
+        for channel in {*self.channels, *self.cursors, *self.bases}:
+            numbers = (self.cursors.get(channel, 0), self.bases.get(channel, 0)) if channel else (0, 0)
+            row = (self.key, channel, *numbers, self.pasts.get(channel, 0))
             if self.channels.get(channel) != row:
                 self.channels[channel] = row
                 rows.append(row)

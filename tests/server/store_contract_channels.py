@@ -276,11 +276,13 @@ class StoreChannels:
             for epoch, cursors in ((EPOCH, {5: 3}), (EPOCH, {0: 9}), (b"another.", {7: 1})):
                 await store.receive("a", state.owner, epoch, cursors, [])
                 state.was_received(epoch, cursors)
-            again = await store.claim("a")
+            again = await (self.open_anew() if self.bed.outlives else store).claim("a")
             for start in range(8):
                 for channel in (0, 5, 9, 11):
                     self.assertEqual(again.number_at(channel, start), state.number_at(channel, start))
-            self.assertEqual((again.cursors, again.bases), (state.cursors, state.bases))
+            for channel in (0, 5, 7, 9):
+                got = again.cursors.get(channel, 0), again.bases.get(channel, 0)
+                self.assertEqual(got, (state.cursors.get(channel, 0), state.bases.get(channel, 0)))
             numbers = [again.number_at(5, start) for start in range(1, 8)]  # two were acknowledged: serials 1 and 2
             self.assertEqual(numbers, [1, 1, 2, 2, 2, 3, 3])
 

@@ -18,7 +18,7 @@ def test_row_has_a_value_for_each_column():
     del row["epoch"], row["runs"]
     assert row == {
         "key": 9, "id": "a", "owner": 1, "peer_epoch": EPOCH.hex(), "next_number": 3, "inbox_next": 2, "base": 1,
-        "outbox_next": 1, "past": 1, "messages": 2, "note": "", "away_s": 0,
+        "outbox_next": 1, "messages": 2, "note": "", "away_s": 0,
     }  # fmt: skip
 
 
@@ -30,11 +30,15 @@ def test_only_channels_that_have_changed_are_written():
     record.put(Message(6, 0, 0, b"z"))
     rows = [dict(zip(CHANNEL_COLUMNS, row, strict=True)) for row in record.changed_channels()]
     assert sorted(rows, key=str) == [
+        {"client": 9, "channel": 0, "next_number": 0, "base": 0, "past": 0},
         {"client": 9, "channel": 5, "next_number": 1, "base": 0, "past": 0},
         {"client": 9, "channel": 6, "next_number": 0, "base": 0, "past": 0},
     ]
     record.acknowledge({6: 1})
     assert record.changed_channels() == [(9, 6, 0, 1, 1)] and not record.changed_channels()
+    record.put(line(b"x"))
+    record.acknowledge({0: 1})
+    assert record.changed_channels() == [(9, 0, 0, 0, 2)], "of channel 0 only what the client's row does not have"
 
 
 def test_channels_of_another_epoch_are_written_as_new():
@@ -48,6 +52,6 @@ def test_channels_of_another_epoch_are_written_as_new():
 def test_what_was_loaded_is_not_written_again():
     box = Box()
     box.append(3, Message(5, 0, 0, b"y"))
-    loaded = {"key": 9, "channels": {5: (9, 5, 1, 0, 0)}, "cursors": {0: 0, 5: 1}, "bases": {0: 0, 5: 0}}
-    record = SQLiteRecord("a", {**loaded, "inbox": {5: box}, "inbox_next": 4})
+    loaded = {"key": 9, "cursors": {0: 0, 5: 1}, "bases": {0: 0, 5: 0}, "inbox": {5: box}, "inbox_next": 4}
+    record = SQLiteRecord("a", {**loaded, "channels": {0: (9, 0, 0, 0, 0), 5: (9, 5, 1, 0, 0)}})
     assert not record.changed_channels() and record.cost == box.cost and record.safe == 4
