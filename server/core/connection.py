@@ -355,7 +355,7 @@ class Connection:
 
     async def _store_received(self):
         session, state = self._session, self._state
-        lines, epoch, cursors = session.lines[:], session.peer_epoch, {0: session.expected}
+        lines, epoch, cursors = session.lines[:], session.peer_epoch, state.cursors_with(0, session.expected)
         messages = [Message(0, 0, 0, data) for data in lines]
         await self._store.receive(self.client_id, state.owner, epoch, cursors, messages)
         state.was_received(epoch, cursors)
@@ -366,10 +366,10 @@ class Connection:
         return True
 
     async def _store_acknowledged(self):
-        bases = {0: self._session.base}
-        await self._store.acknowledge(self.client_id, self._state.owner, bases)
-        self._state.was_acknowledged(bases)
-        self._acknowledged_until(bases[0])
+        base = self._session.base
+        await self._store.acknowledge(self.client_id, self._state.owner, {0: base})
+        self._state.was_acknowledged({0: base})
+        self._acknowledged_until(base)
         self._resuming.moved()
         return True
 

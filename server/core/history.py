@@ -109,7 +109,7 @@ class Comparison:
 
     lost: number of the client's messages that were acknowledged and that the store does not know. Another store may
     have had them, or a server whose store was in memory;
-    cursors: {channel: number of the next message}, as the store is to have them if the histories have diverged;
+    cursors: {channel: number of the next message from the client}, of the channels that it knows;
     parted: the client has seen another branch of the outbox's history;
     unknown: number of messages that it has received there, and that are not in this branch. If it uses several
     channels, there may be more;
@@ -119,7 +119,8 @@ class Comparison:
     """
 
     def __init__(self, session, state, same_epoch, met):
-        """Args: state: ClientState; same_epoch: the client was told its epoch; met: this process served its epoch."""
+        """Args: state: ClientState, of the epoch that the session knows; same_epoch: the client was told its epoch;
+        met: this process served its epoch."""
         heard = session.heard
         # {channel: (base, ack, next)} of the client: its own messages before base and ours before ack were accepted
         self._heard = {channel: entry[:3] for channel, entry in getattr(heard, "channels", {}).items()}
@@ -141,16 +142,13 @@ class Comparison:
 
     def _compare_received(self, channel, session, state, met):
         base = self._heard[channel][0]
-        stored = state.peer_epoch == session.peer_epoch  # else this process has met the client, and has nothing of it
-        expected = state.cursors.get(channel, 0) if stored else base
-        if not channel:
-            expected = session.expected
+        expected = state.cursors.get(channel, 0) if channel else session.expected
         lost = 0
         if session.knows_peer:
             lost = max(0, diff30(base, expected))
         elif not met:
             lost = base  # the numbers of an epoch begin with 0
-        self.lost += lost
+        self.lost = min(NUMBERS, self.lost + lost)
         if lost or not session.knows_peer:
             self.cursors[channel] = base
         else:

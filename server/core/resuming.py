@@ -124,6 +124,7 @@ class Resuming:
     def _answer(self, state, session, found):
         fault = session.answer(ticks_ms(), found.told, found.parted, found.lost)
         if not fault:
+            state.was_received(self._epoch, found.cursors)  # the store has them with the first message
             if self._epoch not in self._met:
                 self._met = self._met[1 - _MET :] + [self._epoch]
             self._run = found.run or state.run

@@ -291,11 +291,17 @@ class ClientState:
         self.runs = runs_around(self.runs, run)
 
     def was_received(self, peer_epoch, cursors):
-        """Note what `receive` or `realign` has done."""
+        """Note what `receive` or `realign` has done, or will when the first message of this epoch comes."""
         if peer_epoch != self.peer_epoch:
             self.peer_epoch = peer_epoch
             self.cursors = {0: 0}
         self.cursors.update(cursors)
+
+    def cursors_with(self, channel, number):
+        """Returns the cursors for `receive`: those of all channels, since the store may not have this epoch yet."""
+        cursors = dict(self.cursors)
+        cursors[channel] = number
+        return cursors
 
     def was_put(self, channel):
         """Note what `put` has done."""

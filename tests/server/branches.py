@@ -80,6 +80,10 @@ class Server:
     def acknowledged_until(self, base):
         self.base = base
 
+    def cursors(self):
+        """As the store is to have them."""
+        return self.state.cursors_with(0, self.session.expected)
+
     def work(self):
         """What the storing task does."""
         session, store, owner = self.session, self.disk.store, self.state.owner
@@ -92,7 +96,7 @@ class Server:
             now(self.resuming.note_run(self.state))
         lines = session.lines[:]
         if lines:
-            cursors = {0: session.expected}
+            cursors = self.cursors()
             now(store.receive(CLIENT, owner, session.peer_epoch, cursors, [a_line(data) for data in lines]))
             self.state.was_received(session.peer_epoch, cursors)
             self.disk.received += lines
@@ -120,6 +124,10 @@ class Client:
     def write(self, line):
         self.written.append(line)
         self.session.append(line, True)
+
+    def acknowledged(self):
+        """What it knows to be in the server's store."""
+        return self.written[: self.session.acknowledged]
 
     def hand_over(self, count):
         for _ in range(min(count, len(self.session.lines))):

@@ -97,7 +97,7 @@ class Story:
     def _counted(self):
         """What the server says to be lost is what is: acknowledged, not in its store, and not told before."""
         disk, events = self.server.disk, len(self.server.events)
-        acknowledged = self.client.written[: self.client.session.acknowledged]
+        acknowledged = self.client.acknowledged()
         gone = len(set(acknowledged) - set(disk.received)) - disk.told_lost
         yield
         told = sum(lines for lines, _ in self.server.events[events:])
@@ -138,6 +138,9 @@ class Story:
             self.servers.append(Server(Disk()))
         self.servers.append(self.servers.pop(0))
 
+    def in_order(self, received):
+        assert received == sorted(received, key=self.client.written.index)
+
     def check(self):
         self.cut()
         connection = Connection(self.client, self.server)
@@ -150,7 +153,7 @@ class Story:
             assert len(set(read)) == len(read), "none comes twice"
         received = disk.received
         assert len(set(received)) == len(received), "no line of the client comes twice"
-        assert received == sorted(received, key=self.client.written.index)
+        self.in_order(received)
         assert len(self.client.written) - len(received) == disk.told_lost, "what is gone has been told"
         events = len(self.server.events)
         drained(self.client, self.server)
