@@ -263,6 +263,10 @@ class ClientState:
     was acknowledged}.
     """
 
+    __slots__ = (
+        "owner", "epoch", "peer_epoch", "cursors", "bases", "outbox", "serial", "note", "runs", "pasts", "_serials",
+    )  # fmt: skip
+
     def __init__(self, owner, epoch, peer_epoch, cursors, bases, outbox, serial, note, runs, pasts):
         self.owner = owner
         self.epoch = epoch
@@ -299,9 +303,7 @@ class ClientState:
 
     def cursors_with(self, channel, number):
         """Returns the cursors for `receive`: those of all channels, since the store may not have this epoch yet."""
-        cursors = dict(self.cursors)
-        cursors[channel] = number
-        return cursors
+        return moved(self.cursors, {channel: number})
 
     def was_put(self, channel):
         """Note what `put` has done."""
@@ -331,6 +333,13 @@ class ClientState:
         if serial < past:
             return (base - (past - serial if len(self.bases) == 1 else 1)) & NUMBERS
         return (base + sum([one < serial for one in self._serials.get(channel, ())])) & NUMBERS
+
+
+def moved(numbers, ahead):
+    """Returns these numbers by channel, with those of `ahead` in their place."""
+    numbers = dict(numbers)
+    numbers.update(ahead)
+    return numbers
 
 
 def cost(messages):

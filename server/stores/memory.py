@@ -8,7 +8,10 @@ from protocol.limits import EPOCH_BYTES, RUN_BYTES
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
 from server.core.message import Message, dropped
-from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost, moved
+
+_AT_0 = {0: 0}
+_NONE = {}
 
 
 class MemoryStore(Store):
@@ -152,9 +155,9 @@ class Record:
         self.owner = 0
         self.epoch = os.urandom(EPOCH_BYTES)
         self.peer_epoch = None
-        self.cursors = {0: 0}
-        self.bases = {0: 0}
-        self.pasts = {}  # as in ClientState
+        # As in ClientState. These are replaced and not changed: the many clients that only wait share the first ones.
+        self.cursors = self.bases = _AT_0
+        self.pasts = _NONE
         self.inbox = {}  # channel -> Box
         self.inbox_next = 0  # number of the next message
         self.outbox = {}  # channel -> Box
@@ -213,10 +216,9 @@ class Record:
         return gone
 
     def _move(self, peer_epoch, cursors):
-        if peer_epoch != self.peer_epoch:  # its numbers begin with 0
-            self.peer_epoch = peer_epoch
-            self.cursors = {0: 0}
-        self.cursors.update(cursors)
+        before = self.cursors if peer_epoch == self.peer_epoch else _AT_0  # the numbers of an epoch begin with 0
+        self.peer_epoch = peer_epoch
+        self.cursors = moved(before, cursors)
 
     # The inbox
 
@@ -316,7 +318,7 @@ class Record:
         channel = message.channel
         self.cost += _box(self.outbox, channel).append(self.serial, message)
         if channel not in self.bases:
-            self.bases[channel] = 0
+            self.bases = moved(self.bases, {channel: 0})
         self.serial += 1
 
     def acknowledge(self, bases):
@@ -326,8 +328,8 @@ class Record:
         for channel, base, count in counts:
             if count:
                 gone.extend(self._gone(self.outbox[channel], 0, count))
-                self.pasts[channel] = gone[-1][0] + 1
-                self.bases[channel] = base
+                self.pasts = moved(self.pasts, {channel: gone[-1][0] + 1})
+                self.bases = moved(self.bases, {channel: base})
         return gone
 
     def _count(self, channel, base):
@@ -357,6 +359,8 @@ class Record:
 
 class Box:
     """The messages of one channel in one direction: rows of (number or serial, Message), the oldest first."""
+
+    __slots__ = ("rows", "cost")
 
     def __init__(self):
         self.rows = []

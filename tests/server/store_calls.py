@@ -37,7 +37,7 @@ class MemoryBed:
     def set_base(self, store, client_id, base):
         """Lines are numbered from there on: nobody writes a billion lines to see the numbers wrap."""
         record = store._clients[client_id]
-        record.bases[0] = record.serial = base
+        record.bases, record.serial = {0: base}, base
 
     def break_disk(self, store):
         """Let every write fail from now on. Returns a function that mends the disk."""
