@@ -303,7 +303,7 @@ class ClientState:
 
     def cursors_with(self, channel, number):
         """Returns the cursors for `receive`: those of all channels, since the store may not have this epoch yet."""
-        return moved(self.cursors, {channel: number})
+        return {channel: number} if len(self.cursors) == 1 and not channel else moved(self.cursors, {channel: number})
 
     def was_put(self, channel):
         """Note what `put` has done."""

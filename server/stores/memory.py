@@ -155,7 +155,7 @@ class Record:
         self.owner = 0
         self.epoch = os.urandom(EPOCH_BYTES)
         self.peer_epoch = None
-        # As in ClientState. These are replaced and not changed: the many clients that only wait share the first ones.
+        # As in ClientState. The many clients that only wait share these, which are replaced and not changed.
         self.cursors = self.bases = _AT_0
         self.pasts = _NONE
         self.inbox = {}  # channel -> Box
@@ -216,9 +216,13 @@ class Record:
         return gone
 
     def _move(self, peer_epoch, cursors):
-        before = self.cursors if peer_epoch == self.peer_epoch else _AT_0  # the numbers of an epoch begin with 0
-        self.peer_epoch = peer_epoch
-        self.cursors = moved(before, cursors)
+        if peer_epoch != self.peer_epoch:  # its numbers begin with 0
+            self.peer_epoch = peer_epoch
+            self.cursors = moved(_AT_0, cursors)
+        elif self.cursors is _AT_0:
+            self.cursors = moved(_AT_0, cursors)
+        else:
+            self.cursors.update(cursors)
 
     # The inbox
 
