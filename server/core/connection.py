@@ -357,8 +357,8 @@ class Connection:
         session, state = self._session, self._state
         lines, epoch, cursors = session.lines[:], session.peer_epoch, state.cursors_with(0, session.expected)
         messages = [Message(0, 0, 0, data) for data in lines]
+        state.was_received(epoch, cursors)  # before another life of the client, which may come during the next step
         await self._store.receive(self.client_id, state.owner, epoch, cursors, messages)
-        state.was_received(epoch, cursors)
         session.accept(len(lines), ticks_ms())
         self._carrier.wake()
         self._registry.events.tell("received", self.client_id, lines=lines)

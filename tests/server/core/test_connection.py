@@ -561,16 +561,17 @@ def test_new_life_of_the_client_while_the_store_is_at_work():
         store = SlowStore()
         async with Service(store=store) as service:
             first, conn = await joined(service)
+            conn.state.was_received(conn.state.peer_epoch, {5: 7})  # of another channel
             store.gate.clear()
             await send(first, numbered(5, prefix="old"))
             await until(lambda: store.inside == "receive", "the store at work")
             first.cut()
-            second = Client(service.port)
-            await within(second.connect())
+            second, _ = await joined(service)
             await send(second, numbered(5, prefix="new"))
             store.gate.set()
             assert await read(conn, 10) == numbered(5, prefix="old") + numbered(5, prefix="new")
             await within(second.acknowledged())
+            assert (await store.claim("a")).cursors == {0: 5}, "the new life has sent nothing on that channel"
 
     asyncio.run(main())
 
