@@ -247,7 +247,52 @@ class Channel:
         self.expirations = 0  # messages of the peer that were not accepted in time
         self.peer_seen = 0
         self.told = None  # (ack, seen, room) as the peer has been told last
+        self.received = self.receiver.lines  # messages that have been received and not accepted, oldest first
         self._diff = ticks_diff
+
+    # For adapters
+
+    def room_for(self, size, timed=False):
+        """See ChannelSender."""
+        return self.sender.room_for(size, timed)
+
+    def append(self, data, numbered, kind=0, deadline=None):
+        """See ChannelSender."""
+        return self.sender.append(data, numbered, kind, deadline)
+
+    def acknowledged(self):
+        """How many messages the peer has accepted, or let expire: compare with what `append` returned."""
+        return self.sender.acknowledged
+
+    def await_expiry(self, count):
+        """Note that somebody waits for the message with this count of `append`: see `has_expired`."""
+        self.sender.waiting[count] = False
+
+    def has_expired(self, count):
+        """True if that message was not accepted in time."""
+        return self.sender.waiting.get(count)
+
+    def forget_expiry(self, count):
+        """Nobody waits for it any longer."""
+        self.sender.waiting.pop(count, None)
+
+    def base(self):
+        """Number of our oldest message that is not acknowledged."""
+        return self.sender.base
+
+    def unacknowledged(self):
+        """How many messages are held until they are acknowledged, or sent without qos."""
+        return len(self.sender.lines)
+
+    def ack(self):
+        """Number of the peer's oldest message that is not accepted."""
+        return self.receiver.ack
+
+    def expected(self):
+        """Number of the peer's next message that is not completely received."""
+        return self.receiver.next
+
+    # For Channels
 
     def detach(self):
         """The connection has ended. Allocates nothing."""

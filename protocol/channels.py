@@ -2,8 +2,9 @@
 
 Each channel has messages, numbers and room of its own (`channel.py`). What they have in common with the lines is the
 connection: frames, the delay of acknowledgements, and the watch over a peer that is silent. On each connection both
-ends say first where a channel is: the client lists its channels behind its RESUME, or sends OPEN when its application
-opens one later; the server answers each with OPEN. Until then nothing goes on that channel. docs/protocol.md section 6.
+ends say first where a channel is: the client lists its channels behind its RESUME, and the server lists the same ones
+behind its own; the client sends OPEN for one that its application opens later, and the server answers it. Until then
+nothing goes on that channel. docs/protocol.md section 6.
 
 An adapter uses a channel as it uses the session: `append` and `room_for` of its sender, `front`, and `accept` here.
 """
@@ -38,8 +39,8 @@ class Channels:
         self._new = (ticks_diff, max_bytes, max_line)
         self._answers = answers
         self._turn = 0  # whose turn it is: 0 for the lines
+        self.listing = None  # those that the list behind our RESUME is still to have; None if there is no more of it
         self._known = False
-        self._listed = None  # how many of them the list behind RESUME has, or None
 
     def get(self, number):
         """Returns the Channel with this number, or None."""
@@ -66,11 +67,12 @@ class Channels:
         self._known = known
         for channel in self.used:
             channel.sender.max_line = self._session.peer_max_line
-        self._listed = None if self._answers else 0
+        self.listing = None if self._answers or not self.used else self.used[:]
 
     def detach(self):
         """Allocates nothing."""
         self._turn = 0
+        self.listing = None
         for channel in self.used:
             channel.detach()
 
@@ -82,29 +84,43 @@ class Channels:
             channel.fresh = not back and not self._answers
             channel.expired = 0
 
-    def part(self):
-        """The peer's next messages have the numbers of its bases, whatever we know."""
-        for channel in self.used:
-            channel.fresh = True
-
     def list_into(self, buf, at, end):
-        """Write the next frame of the list behind RESUME, without prefix and MAC. Returns its end, or at."""
-        if self._listed is None:
-            return at
-        used, start = self.used, at + PREFIX
+        """Write the next frame of the list behind RESUME, without prefix and MAC. Returns its end."""
+        start = at + PREFIX
         at = start + LIST_HEADER
         end -= MAC_BYTES
-        while self._listed < len(used) and at + LIST_ENTRY <= end:
-            at = used[self._listed].entry_into(buf, at, self._known)
-            self._listed += 1
-        last = self._listed == len(used)
+        listing = self.listing
+        while listing and at + LIST_ENTRY <= end:
+            at = listing.pop(0).entry_into(buf, at, self._known)
         buf[start] = LIST
-        buf[start + 1] = LIST_END if last else 0
-        if last:
-            self._listed = None
+        buf[start + 1] = 0 if listing else LIST_END
+        if not listing:
+            self.listing = None
         return at
 
     # Receiving
+
+    def take_list(self, heard, data, end):
+        """Take a frame of the list behind the peer's RESUME, heard. Returns False if it is none."""
+        if heard is None or heard.channels is None or end < LIST_HEADER or (end - LIST_HEADER) % LIST_ENTRY:
+            return False
+        for at in range(LIST_HEADER, end, LIST_ENTRY):
+            number = data[at]
+            if not 0 < number <= LAST or number in heard.channels:
+                return False
+            heard.channels[number] = unpack_from(ENTRY, data, at + 1)
+        return data[1] <= LIST_END
+
+    def take_entries(self, entries, new):
+        """The peer has listed these channels. Returns None or a fault."""
+        self._known = True
+        for number in entries:
+            fault = self.take_entry(number, entries[number], new)
+            if fault:
+                return fault
+        if self._answers:
+            self.listing = [self.get(number) for number in entries]
+        return None
 
     def take(self, header, data, at):
         """Take one record, behind the two bytes of its header. Returns None or a fault."""

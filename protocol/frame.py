@@ -133,7 +133,7 @@ class Resume:
         self.runs = bytes(data[RESUME_HEADER:])
         self.remembered = bool(flags & REMEMBERED)
         self.parted = bool(flags & PARTED)
-        self.listed = bool(flags & LISTED)
+        self.channels = {} if flags & LISTED else None  # entries that LIST has, by channel
         self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
         self.lost = lost & NUMBERS
 

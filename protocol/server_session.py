@@ -4,15 +4,15 @@ The client's RESUME comes first and the server's is the answer. By then the adap
 remembers with what its store has (`server/core/history.py`), and put the store right if they have not the same past.
 """
 
-from struct import pack, unpack_from
+from struct import pack
 
-from protocol.channel import ENTRY, FRESH, LAST
-from protocol.channels import LIST_END, LIST_ENTRY, LIST_HEADER, Channels
-from protocol.frame import LIST, PARTED, REMEMBERED
-from protocol.limits import HANDSHAKE_MS, MAC_BYTES, MAX_LINE, RECEIVE_BYTES
+from protocol.channel import FRESH
+from protocol.channels import Channels
+from protocol.frame import PARTED, REMEMBERED
+from protocol.limits import HANDSHAKE_MS, MAX_LINE, RECEIVE_BYTES
 from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
-from protocol.session import ASKED, RESUMING, Session
+from protocol.session import ASKED, Session
 
 
 class ServerSession(Session):
@@ -33,6 +33,19 @@ class ServerSession(Session):
         for line in outbox:  # all at once: RESUME may acknowledge any number of them
             self.append(line, True)
         self.known_until(self.end)
+
+    def restore_channel(self, number, expected, base, messages):
+        """The same for a channel. messages: [(bytes, numbered, ..)], as ChannelSender.append takes them."""
+        self.channels.open(number).restore(expected, base, messages)
+
+    def become_peer(self, epoch, number, cursors=None):
+        """See Session. cursors: {channel: number of the next message}, those of others are 0 in a new epoch."""
+        if epoch != self.peer_epoch:
+            self.channels.become(False)
+        super().become_peer(epoch, number)
+        for channel, following in (cursors or {}).items():
+            if channel:
+                self.channels.open(channel).receiver.start_at(following)
 
     def attach(self, *args, **limits):
         """Begin on a connection as Session does, but send RESUME only once `answer` has been called."""
@@ -60,30 +73,8 @@ class ServerSession(Session):
         fault = super().fault(now)
         return "no answer to RESUME in %d ms" % HANDSHAKE_MS if fault and self.asked else fault
 
-    # The client's RESUME, and the list of its channels behind it
-
-    def _take(self, data, now):
-        heard = self.heard
-        if self.state == RESUMING and heard is not None:
-            return self._take_list(heard, data, len(data) - MAC_BYTES)
-        return super()._take(data, now)
-
-    def _take_list(self, heard, data, end):
-        if data[0] != LIST or end < LIST_HEADER or (end - LIST_HEADER) % LIST_ENTRY:
-            return "unexpected frame kind %02x of %d bytes" % (data[0], len(data))
-        for at in range(LIST_HEADER, end, LIST_ENTRY):
-            number = data[at]
-            if not 0 < number <= LAST or number in heard.channels:
-                return "a list with channel %d" % number
-            heard.channels[number] = unpack_from(ENTRY, data, at + 1)
-        if data[1] & LIST_END:
-            self.state = ASKED
-        return None
-
     def _resume(self, now):
-        self.heard.channels = {}
-        if not self.heard.listed:
-            self.state = ASKED
+        self.state = ASKED
         return None
 
     def answer(self, now, runs, parted=False, lost=0):
@@ -97,20 +88,12 @@ class ServerSession(Session):
         if parted:
             heard.remembered = False
         new = not self.knows_peer
-        if new:
-            self.channels.become(False)
         if new or diff30(heard.base, self.expected) > 0:
             self.become_peer(attached.peer_epoch, heard.base)
-        return self._open(now) or self._open_listed(heard, new, parted)
-
-    def _open_listed(self, heard, new, parted):
-        for number, entry in heard.channels.items():
-            if parted:
-                entry = (FRESH,) + entry[1:]
-            fault = self.channels.take_entry(number, entry, new)
-            if fault:
-                return fault
-        return None
+        if parted and heard.channels:
+            for channel, entry in heard.channels.items():
+                heard.channels[channel] = (FRESH,) + entry[1:]
+        return self._open(now) or self._open_listed(new)
 
     # Lines of the client
 
@@ -136,20 +119,29 @@ class ServerSession(Session):
         """Number of the first line that no earlier connection can have carried whole."""
         return self._sender.reached
 
+    def reached_on(self, channel):
+        """The same of a channel."""
+        return self._sender_of(channel).reached
+
     @property
     def end(self):
         """Number of the next line with one to be admitted."""
         return (self._sender.base + sum(numbered for _, numbered in self._sender.lines)) & NUMBERS
 
-    def known_until(self, number):
-        """The client may have got the lines before this number from another process, though they were not sent here."""
-        if diff30(number, self._sender.reached) > 0:
-            self._sender.reached = number
+    def known_until(self, number, channel=0):
+        """The client may have got the messages before this number from another process, though not from this one."""
+        sender = self._sender_of(channel)
+        if diff30(number, sender.reached) > 0:
+            sender.reached = number
 
-    def acknowledge_until(self, number):
-        """The lines before this number are not to be sent again: the store has been put right (section 6)."""
-        if number != self._sender.base:
-            self._sender.resume(number, number)
+    def acknowledge_until(self, number, channel=0):
+        """The messages before this number are not to be sent again: the store has been put right (section 6)."""
+        sender = self._sender_of(channel)
+        if number != sender.base:
+            sender.resume(number, number)
+
+    def _sender_of(self, channel):
+        return self.channels.open(channel).sender if channel else self._sender
 
 
 def run_entry(name, number):

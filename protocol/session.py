@@ -24,7 +24,7 @@ a frame that is missing, altered or repeated fails its MAC, and the adapter clos
 
 from protocol import frame
 from protocol.attachment import Attachment
-from protocol.frame import DATA, DATA_HEADER, DATA_MORE, NOTICE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
+from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
 from protocol.framing import PREFIX
 from protocol.limits import (
     ACK_DELAY_MS,
@@ -51,7 +51,7 @@ ASKED = 2
 OPEN = 3
 
 # The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
-TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, NOTICE: OPEN, PROBE: OPEN}
+TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, frame.NOTICE: OPEN, PROBE: OPEN, frame.LIST: RESUMING}
 
 # What is around the records of a frame.
 _AROUND = PREFIX + DATA_HEADER + MAC_BYTES
@@ -168,9 +168,12 @@ class Session:
         end = len(data) - MAC_BYTES
         if TAKEN_IN.get(kind) == self.state:
             if kind == RESUME:
-                if frame.is_resume(data, end):
-                    self._attached.heard = Resume(data[:end])
-                    return self._resume(now)
+                if frame.is_resume(data, end) and self._attached.heard is None:
+                    self._attached.heard = heard = Resume(data[:end])
+                    return None if heard.channels is not None else self._resume(now)
+            elif kind == frame.LIST:
+                if self.channels is not None and self.channels.take_list(self._attached.heard, data, end):
+                    return self._resume(now) if data[1] else None
             elif end >= DATA_HEADER:
                 if kind == PROBE:
                     self.due(now)
@@ -206,15 +209,18 @@ class Session:
         """The peer's RESUME has come: follow it (section 6, Resuming). Returns None or a fault."""
         attached = self._attached
         heard = attached.heard
-        if attached.peer_epoch != self.peer_epoch:
+        new = attached.peer_epoch != self.peer_epoch
+        if new:
             self._become((attached.peer_epoch, b"", heard.base))
         elif heard.parted or diff30(heard.base, self._receiver.next) > 0:
             self.become_peer(self.peer_epoch, heard.base)
-            if heard.parted and self.channels is not None:
-                self.channels.part()
         self._runs = heard.runs
         self.news = heard.news()
-        return self._open(now)
+        return self._open(now) or self._open_listed(new or heard.parted)
+
+    def _open_listed(self, new):
+        """The channels that the peer has listed may be used. new: as in Channel.take_entry. Returns None or a fault."""
+        return self._attached.heard.channels and self.channels.take_entries(self._attached.heard.channels, new)
 
     def _open(self, now):
         attached = self._attached
@@ -238,7 +244,7 @@ class Session:
             return fault
         if self.channels is not None:
             self.channels.now = now
-        if data[0] != NOTICE:
+        if data[0] != frame.NOTICE:
             self._attached.asked = fault = data[0] != DATA_MORE
             self.due(now, fault)
         now = get16(data, 1)
@@ -310,8 +316,10 @@ class Session:
             return at
         if attached.greeting:
             return self._greet(buf, at)
+        if self.channels is not None and self.channels.listing is not None:
+            return self._list(buf, at)
         if self.state != OPEN:
-            return at if self.channels is None else self._list(buf, at)
+            return at
         probe = False
         if self._sender.can_fill() or self.channels is not None and self.channels.can_fill():
             attached.blocked = None
@@ -354,8 +362,7 @@ class Session:
 
     def _list(self, buf, at):
         """Write the next frame of the list of channels behind our RESUME."""
-        end = self.channels.list_into(buf, at, at + self._attached.max_frame)
-        return end if end == at else self._seal(buf, at, end)
+        return self._seal(buf, at, self.channels.list_into(buf, at, at + self._attached.max_frame))
 
     def _header(self, buf, start):
         receiver = self._receiver
@@ -367,7 +374,7 @@ class Session:
         attached.greeting = None
         self._note_told()
         base, receiver = self._sender.base, self._receiver
-        if self.channels is not None and self.state == RESUMING:
+        if self.channels is not None and self.channels.listing is not None:
             flags |= frame.LISTED
         end = frame.encode_resume(
             buf, at + PREFIX, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs

@@ -20,6 +20,7 @@ This module does not use connections or stores.
 
 from struct import unpack_from
 
+from protocol.channel import FRESH
 from protocol.frame import MAX_RUNS, RUN_ENTRY
 from protocol.lines import NUMBERS, diff30
 from protocol.server_session import run_entry
@@ -123,7 +124,7 @@ class Comparison:
         met: this process served its epoch."""
         heard = session.heard
         # {channel: (base, ack, next)} of the client: its own messages before base and ours before ack were accepted
-        self._heard = {channel: entry[:3] for channel, entry in getattr(heard, "channels", {}).items()}
+        self._heard = {channel: _numbers(entry, state, channel) for channel, entry in (heard.channels or {}).items()}
         self._heard[0] = heard.base, heard.ack, heard.next
         self.lost = 0
         self.cursors = {}
@@ -166,7 +167,8 @@ class Comparison:
             behind = behind or diff30(ack, base) < 0
             ahead = min(diff30(next_number, base), diff30(common, base))
             bases[channel] = (base + max(0, ahead)) & NUMBERS
-        session.known_until(self.common[0])
+        for channel, number in self.common.items():
+            session.known_until(number, channel)
         if found and not self.unknown and not behind:
             self.run = state.runs[found[0]][0]
             self.told = _told(state.runs, found[0])
@@ -180,13 +182,21 @@ class Comparison:
         elif found[1] is not None:
             common = state.number_at(channel, found[1])
         else:
-            common = state.number_at(channel, state.serial & NUMBERS) if channel else session.reached
+            common = session.reached_on(channel)
         self.common[channel] = common
         return common
 
     @property
     def same_past(self):
         return not (self.lost or self.parted)
+
+
+def _numbers(entry, state, channel):
+    """Returns (base, ack, next) of an entry. A client that is fresh knows no message before our base."""
+    flags, base, ack, following = entry[:4]
+    if flags & FRESH:
+        ack = following = state.bases.get(channel, 0)
+    return base & NUMBERS, ack & NUMBERS, following & NUMBERS
 
 
 def _named(entries):

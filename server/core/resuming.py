@@ -138,8 +138,9 @@ class Resuming:
         state.was_received(epoch, found.cursors)
         state.was_acknowledged(found.bases)
         if not knows:
-            session.become_peer(epoch, found.cursors[0])
-        session.acknowledge_until(found.bases[0])
+            session.become_peer(epoch, found.cursors[0], found.cursors)
+        for channel, base in found.bases.items():
+            session.acknowledge_until(base, channel)
         memory = (heard.runs, heard.next) if found.parted else None
         if found.lost or found.unknown and memory != self._said:
             self._tell(found)

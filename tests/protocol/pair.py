@@ -1,6 +1,6 @@
 """A session whose peer is the test: what it says is sealed as a true peer's frames are."""
 
-from protocol.frame import DATA, PARTED, REMEMBERED, Channel, encode_data_header, encode_resume
+from protocol.frame import DATA, LIST, LISTED, PARTED, REMEMBERED, Channel, encode_data_header, encode_resume
 from protocol.limits import MAC_BYTES, MAX_FRAME
 from protocol.line_bytes import bytes_in
 from protocol.sequence import get16
@@ -31,9 +31,10 @@ class Pair:
         end = self.peer.seal(buf, 0, len(body))
         return self.session.receive(memoryview(buf)[:end], self.now)
 
-    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160, runs=RUN, parted=False, lost=0):
+    def resume(self, remembered=False, base=0, ack=0, next_number=0, room=160, runs=RUN, parted=False, lost=0,
+               listed=False):  # fmt: skip
         buf = bytearray(120)
-        flags = (REMEMBERED if remembered else 0) | (PARTED if parted else 0)
+        flags = (REMEMBERED if remembered else 0) | (PARTED if parted else 0) | (LISTED if listed else 0)
         return self.say(buf[: encode_resume(buf, 0, flags, base, ack, next_number, lost, room, runs)])
 
     def data(self, *lines, **fields):
@@ -45,6 +46,10 @@ class Pair:
         for line in lines:
             buf += bytes((len(line) >> 8, len(line) & 0xFF)) + line
         return self.say(buf)
+
+    def list(self, *numbers, last=True, entry=bytes(18)):
+        """Say a LIST with entries of a peer that has nothing."""
+        return self.say(bytes((LIST, last)) + b"".join([bytes((number,)) + entry for number in numbers]))
 
     def heard(self):
         """The next frame of the session without its MAC, or None."""

@@ -3,8 +3,13 @@
 import unittest
 
 from protocol.channel import DROPPED
+from protocol.channel import OPEN as OPEN_RECORD
+from protocol.channels import Channels
+from protocol.frame import CHANNEL, DATA, LISTED
+from protocol.session import OPEN, RESUMING
 from tests.protocol.channel_wire import ChannelEnd, channel_wire
-from tests.protocol.wire import FAULTS, Wire, numbered
+from tests.protocol.pair import RUN, Pair
+from tests.protocol.wire import FAULTS, Wire, numbered, ticks_diff
 
 UP = {20: numbered("u", 5, 300), 21: numbered("v", 7, 30)}
 DOWN = {20: numbered("d", 6, 700), 21: numbered("e", 3)}
@@ -172,6 +177,103 @@ class TestOpening(unittest.TestCase):
         for number in (0, 128, -1, "20", None, 1.5):
             with self.assertRaises(ValueError):
                 channels.open(number)
+
+
+class TestList(unittest.TestCase):
+    def test_list_is_taken_behind_a_resume_that_announces_it_and_nowhere_else(self):
+        for answers in (False, True):
+            pair = Pair(answers)
+            self.assertIn("unexpected frame kind 15", pair.list(20))
+            pair = Pair(answers).open()
+            self.assertIn("unexpected frame kind 15", pair.list(20))
+        pair = Pair(True)
+        self.assertIsNone(pair.resume())
+        self.assertIn("unexpected frame kind 15", pair.list(20))
+
+    def test_server_answers_when_the_list_is_whole(self):
+        pair = Pair(True)
+        self.assertIsNone(pair.resume(listed=True))
+        self.assertIsNone(pair.list(20, last=False))
+        self.assertFalse(pair.session.asked)
+        self.assertIsNone(pair.list(21))
+        self.assertTrue(pair.session.asked)
+        self.assertEqual(sorted(pair.session.heard.channels), [20, 21])
+
+    def test_client_follows_a_resume_when_the_list_is_whole(self):
+        pair = Pair()
+        pair.session.use_channels(Channels(pair.session, ticks_diff, 1000, 128))
+        pair.session.channels.open(20)
+        pair.session.detach()
+        pair.attach()
+        self.assertEqual((pair.heard()[1], pair.heard()[:3]), (LISTED, b"\x15\x01\x14"))
+        self.assertIsNone(pair.resume(listed=True))
+        self.assertEqual(pair.session.state, RESUMING)
+        self.assertIsNone(pair.list(20))
+        self.assertEqual(pair.session.state, OPEN)
+
+    def test_second_resume_and_anything_else_before_the_end_of_the_list_are_a_fault(self):
+        for say in (lambda pair: pair.resume(listed=True), lambda pair: pair.data(b"line")):
+            pair = Pair(True)
+            pair.resume(listed=True)
+            self.assertIn("unexpected frame kind", say(pair))
+
+    def test_bad_lists_are_a_fault(self):
+        for bad in (
+            b"", b"\x15", b"\x15\x01\x14", b"\x15\x02", b"\x15\x01\x00" + bytes(18), b"\x15\x01\x80" + bytes(18),
+            b"\x15\x01" + 2 * (b"\x14" + bytes(18)),
+        ):  # fmt: skip
+            pair = Pair(True)
+            pair.resume(listed=True)
+            self.assertIsNotNone(pair.say(bad) if bad else pair.list(20, 20))
+
+    def test_client_is_told_of_a_channel_that_nobody_has_opened(self):
+        pair = Pair()
+        pair.session.use_channels(Channels(pair.session, ticks_diff, 1000, 128))
+        self.assertIsNone(pair.resume(listed=True))
+        self.assertIn("nobody has opened", pair.list(20))
+
+
+class TestRecords(unittest.TestCase):
+    def said(self, *payloads):
+        """What a server says to records of channel 20, which is open, or of others."""
+        pair = Pair(True)
+        pair.resume(listed=True)
+        pair.list(20)
+        pair.session.answer(pair.now, RUN)
+        while pair.heard():
+            pass
+        body = bytes((DATA, 0, 0, 0, 0, 0, 0, 160))
+        for payload in payloads:
+            header = CHANNEL | len(payload)
+            body += bytes((header >> 8, header & 0xFF)) + payload
+        return pair.say(body), pair.session.channels
+
+    def test_message_is_taken(self):
+        fault, channels = self.said(b"\x14data", b"\x14")
+        self.assertIsNone(fault)
+        self.assertEqual(channels.get(20).received, [b"data", b""])
+
+    def test_bad_records_are_a_fault_and_open_nothing(self):
+        for payload, words in (
+            (b"", "cut off"), (b"\x94", "cut off"), (b"\x15data", "channel 21, which is not open"),
+            (b"\x00data", "channel 0, which is not open"), (b"\x94\x82", "control record 82"),
+            (b"\x95\x80" + bytes(5), "control record 80 on channel 21"), (b"\x94\x81" + bytes(17), "control record 81"),
+            (b"\x80\x81" + bytes(18), "control record 81 on channel 0"), (b"\x94\x81" + bytes(18), "a second OPEN"),
+            (b"\x94\x10", "type 10"),
+        ):  # fmt: skip
+            fault, channels = self.said(payload)
+            self.assertIn(words, fault)
+            self.assertEqual([one.number for one in channels.used], [20])
+
+    def test_flood_of_opens_is_bounded_by_the_number_of_channels(self):
+        pair = Pair(True)
+        pair.resume()
+        pair.session.answer(pair.now, RUN)
+        body = bytes((DATA, 0, 0, 0, 0, 0, 0, 160))
+        for number in range(1, 40):
+            body += bytes((0x20, 20, 0x80 | number, OPEN_RECORD)) + bytes(18)
+        self.assertIsNone(pair.say(body))
+        self.assertEqual(len(pair.session.channels.used), 39)
 
 
 class TestRoom(unittest.TestCase):

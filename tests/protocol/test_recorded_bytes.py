@@ -129,9 +129,9 @@ def frames_of_channels():
         found.append((name, next_frame(ends[0])))
         ends[1].receive(memoryview(found[-1][1]), 0)
     ends[1].answer(0, RUN)
-    ends[0].receive(memoryview(next_frame(ends[1])), 0)
-    found.append(("NOTICE with OPEN of channel 20", next_frame(ends[1])))
-    ends[0].receive(memoryview(found[-1][1]), 0)
+    for name in ("RESUME of the server that announces LIST", "LIST of the server"):
+        found.append((name, next_frame(ends[1])))
+        ends[0].receive(memoryview(found[-1][1]), 0)
     ends[0].append(b"line", True)
     channel.sender.append(b"bytes\n", True)
     channel.sender.append(b"\x00\x00\x00\x07question", True, REQUEST)
