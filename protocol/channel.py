@@ -100,7 +100,11 @@ class ChannelSender(Sender):
         return count
 
     def expire(self):
-        """Drop what has not been accepted in time, and has not been sent on this connection."""
+        """Drop what has not been accepted in time, and has not been sent on this connection.
+
+        Returns: list of the numbers of those that had one.
+        """
+        found = []
         at = self._retained + (1 if self._offset else 0)
         while self.timed and at < len(self.lines):
             entry = self.lines[at]
@@ -110,13 +114,16 @@ class ChannelSender(Sender):
                 self._held -= len(entry[0])
                 self.lines[at] = (b"", True, DROPPED, None)
                 self.timed -= 1
-                self._told_expired(self._numbered - self._numbered_from(at) + 1)
+                count = self._numbered - self._numbered_from(at) + 1
+                self._told_expired(count)
+                found.append((self.base + count - self.acknowledged - 1) & NUMBERS)
                 at += 1
             else:
                 self._held -= len(entry[0])
                 self.lines.pop(at)
                 self.timed -= 1
                 self.dropped += 1
+        return found
 
     def _numbered_from(self, at):
         count = 0
@@ -199,6 +206,14 @@ class ChannelSender(Sender):
 class ChannelReceiver(Receiver):
     """`lines` has messages: bytes, or (bytes, type, deadline)."""
 
+    def number_after(self, count):
+        """Number of the message that follows the oldest count ones."""
+        numbered = 0
+        for i in range(count):
+            if self._charges[i] > 0:
+                numbered += 1
+        return (self.ack + numbered) & NUMBERS
+
     def __init__(self, max_bytes, max_line):
         Receiver.__init__(self, max_bytes, max_line, _bytes_in)
         self._kind = 0  # type of the message that has begun
@@ -276,6 +291,16 @@ class Channel:
         """Nobody waits for it any longer."""
         self.sender.waiting.pop(count, None)
 
+    def timed(self):
+        """How many messages to be sent can expire."""
+        return self.sender.timed
+
+    def expire(self, now):
+        """Drop the messages to be sent that are late. Returns the numbers of those that had one."""
+        sender = self.sender
+        sender.now = now
+        return sender.expire() if sender.timed else ()
+
     def base(self):
         """Number of our oldest message that is not acknowledged."""
         return self.sender.base
@@ -283,6 +308,26 @@ class Channel:
     def unacknowledged(self):
         """How many messages are held until they are acknowledged, or sent without qos."""
         return len(self.sender.lines)
+
+    def in_time(self, now):
+        """Returns [(bytes, type)] of the messages that may be stored or handed over, the oldest ones: up to the first
+        that is late. Those at the front that are late are accepted as such. The bytes have no time left in front."""
+        found = []
+        self.front(now)
+        for message in self.received:
+            if isinstance(message, tuple):
+                data, kind, deadline = message
+                if kind & DROPPED or _is_over(message, now, self._diff):
+                    break
+                message = (data, kind) if deadline is None else (data[_FIELD:], kind & CALL)
+            else:
+                message = (message, 0)
+            found.append(message)
+        return found
+
+    def number_after(self, count):
+        """Number of the peer's message that follows the oldest count ones that were received."""
+        return self.receiver.number_after(count)
 
     def ack(self):
         """Number of the peer's oldest message that is not accepted."""

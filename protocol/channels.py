@@ -170,6 +170,13 @@ class Channels:
 
     # Handing over
 
+    def has_received(self):
+        """True if there are messages that are not accepted."""
+        for channel in self.used:
+            if channel.received:
+                return True
+        return False
+
     def accept(self, channel, now):
         """The oldest message of the channel is stored or handed over: acknowledge it. Allocates nothing."""
         channel.accept()
@@ -243,11 +250,8 @@ class Channels:
         return at
 
     def _sender_of(self, channel, now):
-        sender = channel.sender
-        sender.now = now
-        if sender.timed:
-            sender.expire()
-        return sender if channel.ready else None
+        channel.sender.now = now
+        return channel.sender if channel.ready else None
 
     def _asks(self, lines):
         """Should the frame that was filled have its acknowledgement soon? As Sender.asks."""
@@ -277,10 +281,7 @@ class Channels:
     def tick(self, now):
         """Drop what has expired. To be called several times a second while `timed`."""
         for channel in self.used:
-            sender = channel.sender
-            if sender.timed:
-                sender.now = now
-                sender.expire()
+            channel.expire(now)
             if channel.receiver.lines:
                 before = channel.receiver.ack
                 channel.front(now)

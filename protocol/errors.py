@@ -5,6 +5,7 @@
      +-- RemoteProtocolError   the other side's bytes broke the protocol
      |    +-- AuthenticationError   unknown id, wrong key, forged or replayed proof
      +-- LinkDown              the connection is gone: wait, then resume
+     +-- Expired               a message was not accepted within its time limit
      +-- StoreError            the server's store refused a write
 
 Bytes from outside never raise out of the core: its `receive` methods return
@@ -12,10 +13,10 @@ the fault as text, and the adapter that owns the connection raises
 `RemoteProtocolError` at one place, logs it and closes. Bad arguments of the
 application are the usual ValueError and TypeError.
 
-A board needs two of them, which are in `link_errors.py`.
+A board needs three of them, which are in `link_errors.py`.
 """
 
-from protocol.link_errors import LinkDown, LinkError  # noqa: F401
+from protocol.link_errors import Expired, LinkDown, LinkError  # noqa: F401
 
 
 class LocalProtocolError(LinkError):

@@ -97,6 +97,10 @@ class ServerSession(Session):
 
     # Lines of the client
 
+    def has_received(self):
+        """True if there are lines or messages that are not accepted."""
+        return bool(self.lines) or self.channels.has_received()
+
     @property
     def ack(self):
         """Number of the oldest line that is not accepted: `expected`, once `lines` is empty."""

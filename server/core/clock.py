@@ -1,4 +1,4 @@
-"""A clock for durations of any length. Nobody sets it, and under CPython it does not wrap, as `ticks_ms` does."""
+"""Clocks that nobody sets while the process runs: one for durations of any length, and one for UTC."""
 
 import asyncio
 import time
@@ -18,3 +18,12 @@ def monotonic_ms():
     except RuntimeError:  # no loop runs
         seconds = time.monotonic()
     return int(seconds * 1000)
+
+
+# UTC in ms when `monotonic_ms` was 0. So a clock that is set meanwhile makes no message expire.
+_BEGAN_MS = int(time.time() * 1000) - monotonic_ms()
+
+
+def utc_ms():
+    """Returns the time in ms since the epoch of `time.time`, as the process knew it when it began."""
+    return _BEGAN_MS + monotonic_ms()

@@ -20,7 +20,10 @@ from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
-from server.core.line_reader import LineReader, Lines, readable
+from server.core.channels import ClientChannels
+from server.core.clock import utc_ms
+from server.core.inbox import Inbox, Use
+from server.core.line_reader import Lines, readable
 from server.core.message import Message
 from server.core.notes import Notes
 from server.core.resuming import Resuming
@@ -49,9 +52,11 @@ class Connection:
         self._unstored = None  # line (bytes) of a writer, to be put into the store
         self._writers = Turns()  # calls of `write` that wait for a place
         self._unacknowledged = Counted()  # calls of `write` that wait for the client's acknowledgement
-        self._reading = LineReader(client_id)
         self._changed = Changes(self._wake_writers)
         self._storing = TaskFlag()
+        self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly)
+        self._inbox = Inbox(self._use)
+        self._channels = ClientChannels(self._use, self)
         self._resuming = Resuming(client_id, registry.events, self._storing)
         self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer)
@@ -94,23 +99,13 @@ class Connection:
         Raises: StoreError; asyncio.TimeoutError; ValueError; LocalProtocolError if the lines are reserved for another.
         """
         limit = wait_limit(timeout_ms)
-        reading = self._reading
-        self._registry.admit_reader(self.client_id)
+        self.admit_reader()
+        return await self._inbox.take(limit, lambda _, message: self.text_of(message.data))
+
+    def admit_reader(self, reader=None):
+        """Note that an application, or this reader, reads. Raises: LocalProtocolError if it must not."""
+        self._registry.admit_reader(self.client_id, reader)
         self.was_read = True
-        await self._loaded()
-        reading.readers += 1
-        try:
-            await self._read_directly()
-            while not reading.taken:
-                await self._changed.wait(limit)
-                await self._loaded()
-                await self._read_directly()
-        finally:
-            reading.readers -= 1
-            self._storing.set()  # there is room for one more line, or a line to give back
-        line = self.text_of(reading.taken[0][1].data)  # if there is no memory for it, it stays and returns to the store
-        reading.taken.pop(0)
-        return line
 
     def text_of(self, data):
         """Returns the line, a str with its newline, for bytes from the store. Raises: only MemoryError."""
@@ -127,35 +122,17 @@ class Connection:
         """Returns (store, number, bytes) of the first line not yet processed, from number `start` on.
 
         Lines and similar readers use it. done: (store, number) of the last line that was processed, or None."""
-        self._registry.admit_reader(self.client_id, reader)
-        self.was_read = True
-        reading = self._reading
-        await self._loaded()
-        if done is not None:
-            await self.done_with(done, ahead)
-        while True:
-            store = self._store
-            found = await store.look(self.client_id, self._state.owner, max(reading.finished, start))
-            if found:
-                return store, found[0], found[1].data
-            await self._changed.wait()
-            await self._loaded()
+        self.admit_reader(reader)
+        store, number, message = await self._inbox.next_after(done, ahead, start)
+        return store, number, message.data
 
     async def done_with(self, done, ahead):
-        """Note that the reader has processed the line (store, number) and those before it. Returns when all but
-        `ahead` of them have left the store."""
-        if done[0] is self._store:
-            self._reading.finish(done[1])
-            await self._read_directly()
-            while self._reading.unsafe > ahead:
-                await self._changed.wait()
-                await self._loaded()
+        """See Inbox."""
+        await self._inbox.done_with(done, ahead)
 
-    async def _read_directly(self):
-        """Do the reader's operations on an immediate store in its own step. For another store, request them."""
-        if self._store.immediate:
-            await self._directly(self._reading.step())
-        self._storing.set()
+    def channel(self, number):
+        """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
+        return self._channels.get(number)
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.
@@ -186,6 +163,7 @@ class Connection:
             self._unacknowledged.reached(self._session.acknowledged)
         if not self.status():
             self._writers.wake_short()
+            self._channels.wake_writers()
 
     async def _write_numbered(self, ticket, data):
         """Put a line into the store. Returns the session, and its count of acknowledged lines once this one is."""
@@ -220,6 +198,10 @@ class Connection:
             raise self.fault
         if self._session is not session:
             raise StoreError("the server has begun anew, after another one or with another store")
+
+    def wake(self):
+        """There is something to send."""
+        self._carrier.wake()
 
     @property
     def traffic(self):
@@ -282,9 +264,10 @@ class Connection:
         self._old, self._written = len(state.lines), 0
         self._unstored = None
         self._base = state.bases[0]
-        self._reading.begin(store, state)
         self._resuming.begin(store)
-        self._store, self._state = store, state
+        self._store, self._state = self._use.store, self._use.state = store, state
+        self._inbox.begin()
+        self._channels.begin(session)
         self.notes = Notes(store, self.client_id, state)
         self._session = session
         self.fault = None
@@ -339,14 +322,15 @@ class Connection:
         if self._resuming.wants:
             return await self._resuming.note_run(self._state)
         steps = []
-        if self._session.lines and self._store.inbox_room(self.client_id):
+        if self._session.has_received():
             steps.append(self._store_received)
         if self._session.base != self._base:
             steps.append(self._store_acknowledged)
         if self._unstored is not None:
             steps.append(self._store_written)
-        if not self._store.immediate and self._reading.wants:
-            steps.append(self._reading.step)
+        if not self._store.immediate and self._inbox.reader.wants:
+            steps.append(self._inbox.reader.step)
+        steps += self._channels.steps()
         return bool(steps) and True in await self._store.together(steps)
 
     async def _realign(self):
@@ -355,13 +339,24 @@ class Connection:
 
     async def _store_received(self):
         session, state = self._session, self._state
-        lines, epoch, cursors = session.lines[:], session.peer_epoch, state.cursors_with(0, session.expected)
+        lines = session.lines[:] if self._store.inbox_room(self.client_id) else []
+        received = self._channels.received()
+        epoch, cursors = session.peer_epoch, state.cursors_with(0, session.expected if lines else session.ack)
         messages = [Message(0, 0, 0, data) for data in lines]
+        if received:
+            cursors, time = dict(cursors), utc_ms()
+            for channel, found in received:
+                cursors[channel.number] = channel.number_after(len(found))
+                messages += [Message(channel.number, kind, time, data) for data, kind in found]
+        if not messages:
+            return False
         state.was_received(epoch, cursors)  # before another life of the client, which may come during the next step
         await self._store.receive(self.client_id, state.owner, epoch, cursors, messages)
         session.accept(len(lines), ticks_ms())
+        self._channels.accept(received)
         self._carrier.wake()
-        self._registry.events.tell("received", self.client_id, lines=lines)
+        if lines:
+            self._registry.events.tell("received", self.client_id, lines=lines)
         self._resuming.moved()
         return True
 
@@ -388,7 +383,7 @@ class Connection:
 
     def settled(self):
         """True if no line is in transit between the store and the application."""
-        return self._session is None or self.fault or self._reading.settled
+        return self._session is None or self.fault or self._inbox.reader.settled and self._channels.settled
 
     def look_again(self):
         """Check again whether the store has room."""

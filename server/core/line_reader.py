@@ -10,13 +10,14 @@ from protocol.line_bytes import decode_line, line_fault
 
 
 class LineReader:
-    """The requests of one client's readers to its store. `step` performs them."""
+    """The requests of the readers of one channel of a client to its store. `step` performs them."""
 
-    def __init__(self, client_id):
+    def __init__(self, client_id, channel=0):
         self.readers = 0  # calls of readline that wait
         self.taken = []  # (number, Message) of lines that have left the store for them
         self.finished = 0  # the application has processed the lines before this number
         self._client_id = client_id
+        self._channel = channel
         self._store = None
         self._owner = 0
         self._dropped = 0  # the lines before this number have left the store
@@ -60,14 +61,14 @@ class LineReader:
     async def _step(self):
         if self._dropped != self.finished:
             finished = self.finished
-            await self._store.drop(self._client_id, self._owner, finished)
+            await self._store.drop(self._client_id, self._owner, finished, self._channel)
             self._dropped = finished
             return True
         if len(self.taken) > self.readers:
             await self._give_back()
             return True
         if len(self.taken) < self.readers:
-            taken = await self._store.take(self._client_id, self._owner)
+            taken = await self._store.take(self._client_id, self._owner, self._channel)
             if taken is not None:
                 self.taken.append(taken)
                 return True

@@ -3,8 +3,9 @@
 from collections import namedtuple
 
 # channel: 0..127. kind: 0 of a plain message; of another one the bits that the protocol gives its type, and its data
-# then begins with its id. expires: UTC in ms, or 0 if it never does. data: bytes.
-Message = namedtuple("Message", ("channel", "kind", "expires", "data"))
+# then begins with its id. time: UTC in ms: in the inbox, when it was
+# received; in the outbox, when it expires; 0 if it has none, as lines. data: bytes.
+Message = namedtuple("Message", ("channel", "kind", "time", "data"))
 
 CHANNELS = 128  # 0..127; channel 0 has the lines
 DROPPED = 8  # kind of a message that has expired: it is empty, and only keeps its number

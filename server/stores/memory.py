@@ -287,7 +287,7 @@ class Record:
         if not box:
             raise StoreError("the inbox of %s has no message %d" % (self.client_id, number))
         old = box.rows[at][1]
-        message = Message(old.channel, kind, old.expires, old.data)
+        message = Message(old.channel, kind, old.time, old.data)
         box.rows[at] = (number, message)
         return message
 

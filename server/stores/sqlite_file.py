@@ -9,7 +9,7 @@ them. This module does not use loops, batches or owners.
     channel  client (its key), channel, next_number, base, past: as above, for
              each other channel that was ever used. With the first of them
              channel 0 gets a row too, for its past alone
-    inbox    client (its key), number, channel, kind, expires, line: the data
+    inbox    client (its key), number, channel, kind, time, line: the data
     outbox   likewise; the number is the serial, `base` is one of the protocol
 
 A transaction of lines is five statements, whatever it holds, and messages of
@@ -36,7 +36,7 @@ CHECKPOINT_PAGES = 1000  # a checkpoint follows when about so many pages have be
 WAL_BYTES = 16 << 20
 _BOX = """
 CREATE TABLE {} (client INTEGER, number INTEGER, channel INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0,
-    expires INTEGER NOT NULL DEFAULT 0, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+    time INTEGER NOT NULL DEFAULT 0, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
 """
 _CLIENT = """
 CREATE TABLE client (
@@ -114,7 +114,7 @@ INSERT OR REPLACE INTO {{}} (client, number, line)
 SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}) FROM json_each(?1)
 """
 _INSERT = f"""
-INSERT OR REPLACE INTO {{}} (client, number, line, channel, kind, expires)
+INSERT OR REPLACE INTO {{}} (client, number, line, channel, kind, time)
 SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}), {_FIELDS[4]}, {_FIELDS[5]}, {_FIELDS[6]}
 FROM json_each(?1)
 """
@@ -129,7 +129,7 @@ class Rows:
 
     def __init__(self):
         self.lines = {"inbox": [], "outbox": []}  # (client, number, where its data is, how long) of new lines
-        self.others = {"inbox": [], "outbox": []}  # the same with channel, kind and expires: these rows replace those
+        self.others = {"inbox": [], "outbox": []}  # the same with channel, kind and time: these rows replace those
         self.deletes = {"inbox": {}, "outbox": {}}  # (client, number) of rows: not of those inserted after
         self._data = [b"-"]  # substr of an empty blob returns NULL
         self._at = 2  # SQL counts from 1
@@ -138,9 +138,9 @@ class Rows:
         """Insert messages that are new, with numbers from this one on."""
         lines = self.lines[table]
         for message in messages:
-            channel, kind, expires, data = message
-            if channel or kind or expires:
-                self.others[table].append((key, number, self._at, len(data), channel, kind, expires))
+            channel, kind, time, data = message
+            if channel or kind or time:
+                self.others[table].append((key, number, self._at, len(data), channel, kind, time))
             else:
                 lines.append((key, number, self._at, len(data)))
             self._data.append(data)
@@ -149,8 +149,8 @@ class Rows:
 
     def insert(self, table, key, number, message):
         """Insert a message that was there before, or replace what is there."""
-        channel, kind, expires, data = message
-        self.others[table].append((key, number, self._at, len(data), channel, kind, expires))
+        channel, kind, time, data = message
+        self.others[table].append((key, number, self._at, len(data), channel, kind, time))
         self.deletes[table].pop((key, number), None)
         self._data.append(data)
         self._at += len(data)
@@ -298,13 +298,13 @@ class SQLiteFile:
         """Returns {channel: Box}."""
         boxes = {}
         rows = self._database.execute(
-            f"SELECT number, channel, kind, expires, line FROM {table} WHERE client = ? ORDER BY number", (key,)
+            f"SELECT number, channel, kind, time, line FROM {table} WHERE client = ? ORDER BY number", (key,)
         )
-        for number, channel, kind, expires, line in rows:
+        for number, channel, kind, time, line in rows:
             box = boxes.get(channel)
             if box is None:
                 box = boxes[channel] = Box()
-            box.append(number, Message(channel, kind, expires, bytes(line)))
+            box.append(number, Message(channel, kind, time, bytes(line)))
         return boxes
 
     def commit(self, rows, clients, channels):

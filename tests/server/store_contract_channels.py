@@ -11,8 +11,8 @@ from server.core.store import LINE_COST
 from tests.server.store_calls import CHANNEL, EPOCH, INBOX, OUTBOX, a_line, all_ended, begin, cost, ended, messages_of
 
 
-def on(channel, data, kind=0, expires=0):
-    return Message(channel, kind, expires, data)
+def on(channel, data, kind=0, time=0):
+    return Message(channel, kind, time, data)
 
 
 KINDS = [on(0, b"line"), on(1, b""), on(127, b"\0\n\xff"), on(5, b"id..request", 2), on(5, b"y" * 8192, 6, 1 << 41)]

@@ -306,7 +306,7 @@ class RandomCalls:
     def _mark(self, client_id, model, owner):
         number, old = self.chance.of(self.readable[client_id])
         at = model.inbox.index((number, old))
-        model.inbox[at] = (number, Message(old.channel, old.kind ^ 16, old.expires, old.data))
+        model.inbox[at] = (number, Message(old.channel, old.kind ^ 16, old.time, old.data))
         return self.store.mark(client_id, owner, number, old.kind ^ 16), self.returns(None)
 
     def _give_back(self, client_id, model, owner):

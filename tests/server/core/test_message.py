@@ -4,7 +4,7 @@ from server.core.message import DROPPED, Message, dropped, line
 
 
 def test_line_is_a_message_of_channel_0_that_never_expires():
-    assert line(b"x") == Message(channel=0, kind=0, expires=0, data=b"x") == (0, 0, 0, b"x")
+    assert line(b"x") == Message(channel=0, kind=0, time=0, data=b"x") == (0, 0, 0, b"x")
 
 
 def test_what_has_expired_keeps_its_channel_and_is_empty():

@@ -1,0 +1,352 @@
+"""The channels of a client beside its lines, as the application sees them, and what they need done in the store.
+
+A message that is sent with qos is stored before it goes to the session, and one that is received before it is accepted,
+as lines are. The Connection's storing task does what `steps` returns; so neither the end of a connection nor the
+cancellation of a call interrupts it.
+"""
+
+from collections import namedtuple
+
+from primitives.platform import ticks_ms
+from primitives.timeout import Timeout, wait_limit
+from primitives.waiting import ticks_add
+from protocol.channel import DROPPED, EXPIRES, LAST, MAX_TIMED, MAX_TTL_MS
+from protocol.errors import Expired, StoreError
+from protocol.text import encode_text
+from server.core.clock import utc_ms
+from server.core.inbox import Inbox
+from server.core.message import Message
+from server.core.turns import Turns
+
+_FIELD = bytes(4)  # in front of a message that expires: set when it is sent
+LOOK_MS = 250  # a call that waits for a message that can expire looks at least this often
+
+# A message as the application gets it. data: bytes; channel: 1..127; number: counts for ever over all that the client
+# sends, and identifies a message that is returned again; received_at: UTC in ms.
+Received = namedtuple("Received", ("data", "channel", "number", "received_at"))
+
+
+def bytes_of(data):
+    """Returns a message's bytes. Raises: TypeError."""
+    if isinstance(data, str):
+        return encode_text(data)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError("a message must be bytes or a str, not " + type(data).__name__)
+
+
+def ttl_of(ttl_ms):
+    """Returns ttl_ms. Raises: TypeError, ValueError."""
+    if ttl_ms is not None:
+        if not isinstance(ttl_ms, int):
+            raise TypeError("ttl_ms must be an int or None")
+        if not 0 < ttl_ms <= MAX_TTL_MS:
+            raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
+    return ttl_ms
+
+
+class Channel:
+    """One channel of a client. `Connection.channel(number)` returns it, always the same.
+
+    `async for message in channel` is that of `messages()`.
+    """
+
+    def __init__(self, client, number):
+        self.number = number
+        self._client = client
+        self.inbox = Inbox(client.use, number)
+        self.writers = Turns()
+        self.unstored = None  # Message of a writer, to be put into the store
+        self.put = 0  # messages that were put into the store since the state was claimed
+
+    async def send(self, data, qos=True, wait=True, ttl_ms=None):
+        """Send a message to the client: bytes or str, at most as long as the client takes.
+
+        Args: qos: True: exactly once and in order among those of the channel, whatever fails; it waits in the store
+            for an absent client. False: at most once; it is lost unless the client uses the channel now.
+            wait: with qos, return when the client has accepted it; otherwise when it is stored. ttl_ms: drop it if the
+            client has not accepted it in this time; None: never.
+
+        Only writers of this channel wait if the client does not read it. Raises: Expired, with wait; TypeError,
+        ValueError: it is not sent; StoreError: the store has failed, and may or may not have it.
+        """
+        data = bytes_of(data)
+        ttl_of(ttl_ms)
+        self._client.check_size(len(data))
+        deadline = None if ttl_ms is None else utc_ms() + ttl_ms
+        ticket = self._writers.enter()
+        try:
+            if not qos:
+                await self._send_unnumbered(ticket, data)
+                return
+            put = _Put(Message(self.number, 0, deadline or 0, data), wait and deadline is not None)
+            await self._store(ticket, put)
+        finally:
+            self._writers.leave(ticket)
+        if wait:
+            await self._accepted(put)
+
+    async def _store(self, ticket, put):
+        """Put a message into the store. Returns when it is safe."""
+        client, use, message = self._client, self._client.use, put.message
+        await use.loaded()
+        await self._writers.first(ticket)
+        await use.loaded()
+        while not self._has_room(message):
+            await use.changed.wait(self._look(message.time))
+            await use.loaded()
+        put.channel = client.of_session(self.number)
+        self.unstored = put
+        if use.store.immediate:
+            await use.directly(self.store_written())
+        use.storing.set()
+        while put.count is None:
+            await use.changed.wait()
+            client.raise_fault(put.channel)
+
+    def _has_room(self, message):
+        use, channel = self._client.use, self._client.of_session(self.number)
+        self._client.expire(channel)
+        timed = message.time or channel.timed()
+        if self.unstored is not None or timed and channel.unacknowledged() >= MAX_TIMED:
+            return False
+        return use.store.outbox_room(use.client_id, len(message.data), self.number)
+
+    def _look(self, timed):
+        """A limit of a wait: what is late is dropped although nothing else happens."""
+        return Timeout(LOOK_MS) if timed or self._client.of_session(self.number).timed() else None
+
+    async def _accepted(self, put):
+        client, channel = self._client, put.channel
+        try:
+            while not (channel.acknowledged() >= put.count or channel.has_expired(put.count)):
+                await client.use.changed.wait(self._look(put.message.time))
+                client.raise_fault(channel)
+                client.expire(channel)
+            if channel.has_expired(put.count):
+                raise Expired("the message on channel %d was not accepted in time" % self.number)
+        finally:
+            channel.forget_expiry(put.count)
+
+    async def _send_unnumbered(self, ticket, data):
+        client = self._client
+        await self._writers.first(ticket, client.status)
+        while client.status():
+            channel = client.of_session(self.number)
+            if not channel.ready:
+                return
+            if self.unstored is None and channel.room_for(len(data)):
+                channel.append(data, False)
+                client.wake()
+                return
+            await client.use.changed.wait()
+
+    def wake_writers(self):
+        """The client may have disconnected: calls without qos look again."""
+        self._writers.wake_short()
+
+    async def receive(self, timeout_ms=None):
+        """Returns the client's next message on this channel, a Received. It has then left the store for good.
+
+        Use `messages` if a message that is not yet processed must survive a crash. timeout_ms and what it raises: as
+        Connection.readline.
+        """
+        limit = wait_limit(timeout_ms)
+        self._client.admit_reader()
+        return await self.inbox.take(limit, _received)
+
+    def messages(self, commit="after", ahead=0):
+        """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`."""
+        return Messages(self, commit, ahead)
+
+    def __aiter__(self):
+        return self.messages()
+
+    async def next_after(self, done, ahead):
+        """Returns (store, Received) of the first message not yet processed: see Inbox."""
+        self._client.admit_reader()
+        store, number, message = await self.inbox.next_after(done, ahead)
+        return store, _received(number, message)
+
+    # For ClientChannels
+
+    def begin(self):
+        """The client's state is a newly claimed one."""
+        self.unstored = None
+        self.inbox.begin()
+
+    async def store_written(self):
+        """Put the message of a writer into the store, and then into the session."""
+        put, use = self.unstored, self._client.use
+        await use.store.put(use.client_id, use.state.owner, put.message)
+        use.state.was_put(self.number)
+        put.count = put.channel.append(*of_protocol(put.message))
+        if put.watched:
+            put.channel.await_expiry(put.count)
+        self.unstored = None
+        self._client.wake()
+        return True
+
+
+class _Put:
+    """A message that is to be stored and sent. watched: somebody waits for it, and it can expire."""
+
+    def __init__(self, message, watched):
+        self.message = message
+        self.watched = watched
+        self.channel = None  # the protocol's Channel that it goes to
+        self.count = None  # of that one's `append`, once it is stored
+
+
+def of_protocol(message):
+    """Returns (bytes, numbered, type, deadline) of a message in the outbox, as the protocol's Channel takes it."""
+    if message.kind & DROPPED or not message.time:
+        return message.data, True, message.kind, None
+    left = max(0, min(MAX_TTL_MS, message.time - utc_ms()))
+    return _FIELD + message.data, True, message.kind | EXPIRES, ticks_add(ticks_ms(), left)
+
+
+def _received(number, message):
+    return Received(message.data, message.channel, number, message.time)
+
+
+class Messages:
+    """The messages of one channel: see `Channel.messages`. commit and ahead: as those of Lines."""
+
+    def __init__(self, channel, commit, ahead):
+        if commit not in ("after", "before"):
+            raise ValueError('commit must be "after" or "before"')
+        self._channel = channel
+        self._after = commit == "after"
+        self._ahead = ahead
+        self._done = None  # (store, number)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self._after:
+            return await self._channel.receive()
+        store, message = await self._channel.next_after(self._done, self._ahead)
+        self._done = (store, message.number)
+        return message
+
+
+class ClientChannels:
+    """All channels of one client. Args: use: Use; connection: what the Connection offers (see `Connection`)."""
+
+    def __init__(self, use, connection):
+        self.use = use
+        self.status = connection.status
+        self.admit_reader = connection.admit_reader
+        self.wake = connection.wake
+        self._connection = connection
+        self._session = None
+        self._by_number = {}
+        self._expired = []  # (channel, number) of messages that are to be emptied in the store
+
+    def get(self, number):
+        """Returns the Channel. Raises: ValueError."""
+        if number not in self._by_number:
+            if not (isinstance(number, int) and 0 < number <= LAST):
+                raise ValueError("a channel must be a number from 1 to %d" % LAST)
+            channel = self._by_number[number] = Channel(self, number)
+            if self._session is not None:
+                channel.begin()
+        return self._by_number[number]
+
+    def begin(self, session):
+        """Go on with a newly claimed state."""
+        self._session = session
+        self._expired = []
+        state = self.use.state
+        waiting = {}
+        for _, message in state.outbox:
+            if message.channel:
+                waiting.setdefault(message.channel, []).append(of_protocol(message))
+        for number in sorted({*state.cursors, *state.bases, *waiting} - {0}):
+            expected, base = state.cursors.get(number, 0), state.bases.get(number, 0)
+            session.restore_channel(number, expected, base, waiting.get(number, ()))
+        for channel in self._by_number.values():
+            channel.begin()
+
+    def of_session(self, number):
+        """Returns the protocol's Channel."""
+        return self._session.channels.open(number)
+
+    def check_size(self, size):
+        """Raises: ValueError for a message that is longer than the client is known to take."""
+        if size > self._connection.max_line:
+            raise ValueError("the message has %d bytes, the longest is %d" % (size, self._connection.max_line))
+
+    def raise_fault(self, channel):
+        """Raises: StoreError if the store has failed, or this channel is not of the present session."""
+        if self._connection.fault:
+            raise self._connection.fault
+        if channel is not self.of_session(channel.number):
+            raise StoreError("the server has begun anew, after another one or with another store")
+
+    def expire(self, channel):
+        """Drop what is late of a channel, here and in the store."""
+        for number in channel.expire(ticks_ms()):
+            self._expired.append((channel.number, number))
+            self.use.storing.set()
+
+    @property
+    def settled(self):
+        """True if no message is in transit between the store and the application."""
+        return all([channel.inbox.reader.settled for channel in self._by_number.values()])
+
+    def wake_writers(self):
+        for channel in self._by_number.values():
+            channel.wake_writers()
+
+    # For the storing task
+
+    def steps(self):
+        """Returns coroutine functions, each of which does something in the store and returns True if it has."""
+        found = []
+        if self._expired:
+            found.append(self._store_expired)
+        for channel in self._by_number.values():
+            if channel.unstored is not None:
+                found.append(channel.store_written)
+            if not self.use.store.immediate and channel.inbox.reader.wants:
+                found.append(channel.inbox.reader.step)
+        if self.acknowledged():
+            found.append(self._store_acknowledged)
+        return found
+
+    async def _store_expired(self):
+        expired, self._expired = self._expired, []
+        for channel, number in expired:
+            await self.use.store.expire(self.use.client_id, self.use.state.owner, channel, number)
+        return True
+
+    def acknowledged(self):
+        """Returns {channel: base} of those that the store does not know yet."""
+        bases = self.use.state.bases
+        return {one.number: one.base() for one in self._session.channels.used if one.base() != bases.get(one.number, 0)}
+
+    async def _store_acknowledged(self):
+        bases = self.acknowledged()
+        await self.use.store.acknowledge(self.use.client_id, self.use.state.owner, bases)
+        self.use.state.was_acknowledged(bases)
+        return True
+
+    def received(self):
+        """Returns [(the protocol's Channel, [(bytes, type)])] of what has come and has room in the store."""
+        found = []
+        for channel in self._session.channels.used:
+            if channel.received and self.use.store.inbox_room(self.use.client_id, channel.number):
+                messages = channel.in_time(ticks_ms())
+                self._session.channels.tell(channel, ticks_ms())  # of those that were late
+                if messages:
+                    found.append((channel, messages))
+        return found
+
+    def accept(self, received):
+        """What `received` has returned is stored."""
+        for channel, messages in received:
+            for _ in messages:
+                self._session.channels.accept(channel, ticks_ms())

@@ -1,0 +1,93 @@
+"""What the application reads of one channel of a client: calls that take a message, and readers that commit after it.
+
+This module does not use connections: `Use` is what it needs of a client.
+"""
+
+from server.core.line_reader import LineReader
+
+
+class Use:
+    """The use of a client's store by calls of the application. The Connection makes it.
+
+    changed: Changes, pulsed when something has changed; storing: TaskFlag of the storing task; loaded: coroutine
+    function that returns when the client's state is loaded, and raises its fault; directly: coroutine function that
+    performs an operation on an immediate store and raises its fault; store, state: those that are loaded.
+    """
+
+    def __init__(self, client_id, changed, storing, loaded, directly):
+        self.client_id = client_id
+        self.changed = changed
+        self.storing = storing
+        self.loaded = loaded
+        self.directly = directly
+        self.store = None
+        self.state = None
+
+    async def perform(self, operation):
+        """Do an operation, a coroutine function, on an immediate store in the caller's step. Have the storing task look
+        in any case."""
+        if self.store.immediate:
+            await self.directly(operation())
+        self.storing.set()
+
+
+class Inbox:
+    """Args: use: Use; channel: 0 for the lines."""
+
+    def __init__(self, use, channel=0):
+        self.reader = LineReader(use.client_id, channel)
+        self._use = use
+        self._channel = channel
+
+    def begin(self):
+        """The state of `use` is a newly claimed one."""
+        self.reader.begin(self._use.store, self._use.state)
+
+    async def take(self, limit, convert):
+        """Returns convert(number, Message) of the next message. It has then left the store for good.
+
+        limit: Timeout or None. Raises: asyncio.TimeoutError, StoreError; what convert raises: the message stays.
+        """
+        use, reader = self._use, self.reader
+        await use.loaded()
+        reader.readers += 1
+        try:
+            await use.perform(reader.step)
+            while not reader.taken:
+                await use.changed.wait(limit)
+                await use.loaded()
+                await use.perform(reader.step)
+        finally:
+            reader.readers -= 1
+            use.storing.set()  # there is room for one more message, or one to give back
+        found = convert(*reader.taken[0])
+        reader.taken.pop(0)
+        return found
+
+    async def next_after(self, done, ahead, start=0):
+        """Returns (store, number, Message) of the first message not yet processed, from number `start` on.
+
+        done: (store, number) of the last one that was processed, or None; ahead: see `done_with`."""
+        use = self._use
+        await use.loaded()
+        if done is not None:
+            await self.done_with(done, ahead)
+        while True:
+            store = use.store
+            at = max(self.reader.finished, start)
+            found = await store.look(use.client_id, use.state.owner, at, self._channel)
+            if found:
+                return store, found[0], found[1]
+            await use.changed.wait()
+            await use.loaded()
+
+    async def done_with(self, done, ahead):
+        """Note that the reader has processed the message (store, number) and those before it. Returns when all but
+        `ahead` of them have left the store."""
+        use, reader = self._use, self.reader
+        if done[0] is use.store:
+            reader.finish(done[1])
+            await use.perform(reader.step)
+            while reader.unsafe > ahead:
+                await use.changed.wait()
+                await use.loaded()
