@@ -11,7 +11,16 @@ An adapter uses a channel as it uses the session: `append` and `room_for` of its
 
 from struct import unpack_from
 
-from protocol.channel import CONTROL, CREDIT, ENTRY, ENTRY_BYTES, LAST, OPEN, TYPED, Channel
+from protocol.channel import Channel
+from protocol.channel_records import (
+    CONTROL,
+    CREDIT,
+    ENTRY,
+    ENTRY_BYTES,
+    LAST,
+    OPEN,
+    TYPED,
+)
 from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, LIST, NOTICE
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT

@@ -8,7 +8,13 @@ only count and bytes are shown, of a channel's records the channel as well; of k
 """
 
 from protocol import frame
-from protocol.channel import CONTROL, CREDIT, LAST, OPEN, TYPED
+from protocol.channel_records import (
+    CONTROL,
+    CREDIT,
+    LAST,
+    OPEN,
+    TYPED,
+)
 from protocol.channels import LIST_END, LIST_ENTRY, LIST_HEADER
 from protocol.frame import (
     CHANNEL,

@@ -6,7 +6,7 @@ remembers with what its store has (`server/core/history.py`), and put the store 
 
 from struct import pack
 
-from protocol.channel import FRESH
+from protocol.channel_records import FRESH
 from protocol.channels import Channels
 from protocol.frame import PARTED, REMEMBERED
 from protocol.limits import HANDSHAKE_MS, MAX_LINE, RECEIVE_BYTES

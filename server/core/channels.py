@@ -10,7 +10,13 @@ from collections import namedtuple
 from primitives.platform import ticks_ms
 from primitives.timeout import Timeout, wait_limit
 from primitives.waiting import ticks_add
-from protocol.channel import DROPPED, EXPIRES, LAST, MAX_TIMED, MAX_TTL_MS
+from protocol.channel_records import (
+    DROPPED,
+    EXPIRES,
+    LAST,
+    MAX_TIMED,
+    MAX_TTL_MS,
+)
 from protocol.errors import Expired, StoreError
 from protocol.text import encode_text
 from server.core.clock import utc_ms
@@ -55,9 +61,8 @@ class Channel:
         self.number = number
         self._client = client
         self.inbox = Inbox(client.use, number)
-        self.writers = Turns()
-        self.unstored = None  # Message of a writer, to be put into the store
-        self.put = 0  # messages that were put into the store since the state was claimed
+        self.unstored = None  # _Put of a writer, for the store
+        self._writers = Turns()
 
     async def send(self, data, qos=True, wait=True, ttl_ms=None):
         """Send a message to the client: bytes or str, at most as long as the client takes.
@@ -264,7 +269,7 @@ class ClientChannels:
         for _, message in state.outbox:
             if message.channel:
                 waiting.setdefault(message.channel, []).append(of_protocol(message))
-        for number in sorted({*state.cursors, *state.bases, *waiting} - {0}):
+        for number in sorted((set(state.cursors) | set(state.bases)) - {0}):
             expected, base = state.cursors.get(number, 0), state.bases.get(number, 0)
             session.restore_channel(number, expected, base, waiting.get(number, ()))
         for channel in self._by_number.values():

@@ -20,7 +20,7 @@ This module does not use connections or stores.
 
 from struct import unpack_from
 
-from protocol.channel import FRESH
+from protocol.channel_records import FRESH
 from protocol.frame import MAX_RUNS, RUN_ENTRY
 from protocol.lines import NUMBERS, diff30
 from protocol.server_session import run_entry

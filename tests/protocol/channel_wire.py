@@ -1,6 +1,6 @@
 """`wire.py` with messages on channels. Each end keeps what it has sent and got, for each channel."""
 
-from protocol.channel import EXPIRES
+from protocol.channel_records import EXPIRES
 from protocol.channels import Channels
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from protocol.lines import NUMBERS

@@ -2,8 +2,8 @@
 
 import unittest
 
-from protocol.channel import DROPPED
-from protocol.channel import OPEN as OPEN_RECORD
+from protocol.channel_records import DROPPED
+from protocol.channel_records import OPEN as OPEN_RECORD
 from protocol.channels import Channels
 from protocol.frame import CHANNEL, DATA, LISTED
 from protocol.session import OPEN, RESUMING

@@ -10,7 +10,7 @@ from binascii import hexlify, unhexlify
 
 from protocol import control, framing
 from protocol import mailbox as box
-from protocol.channel import EXPIRES, REQUEST
+from protocol.channel_records import EXPIRES, REQUEST
 from protocol.channels import Channels
 from protocol.config_record import encode_config
 from protocol.control_client import decode_report

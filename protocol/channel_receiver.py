@@ -1,0 +1,46 @@
+"""The receiving half of a channel: a Receiver of messages, which are bytes and may have a type."""
+
+from struct import unpack_from
+
+from protocol.channel_records import EXPIRES, KNOWN_TYPES, MAX_TTL_MS, size_of_fields
+from protocol.lines import NUMBERS
+from protocol.receiver import Receiver
+
+
+def _bytes_in(data, at, end):
+    return bytes(data[at:end])
+
+
+class ChannelReceiver(Receiver):
+    """`lines` has messages: bytes, or (bytes, type, deadline)."""
+
+    def number_after(self, count):
+        """Number of the message that follows the oldest count ones."""
+        numbered = 0
+        for i in range(count):
+            if self._charges[i] > 0:
+                numbered += 1
+        return (self.ack + numbered) & NUMBERS
+
+    def __init__(self, max_bytes, max_line):
+        Receiver.__init__(self, max_bytes, max_line, _bytes_in)
+        self._kind = 0  # type of the message that has begun
+        self._now = 0
+
+    def take(self, header, kind, data, at, now):
+        """Take one record. header: as that of a line, with the bytes of the payload. Returns None or a fault."""
+        if self._partial is None:
+            if kind & ~KNOWN_TYPES or (header & 0x7FF) < size_of_fields(kind):
+                return "a message of type %02x" % kind
+            self._kind = kind
+            self._now = now
+        elif kind:
+            return "a fragment with a type"
+        return self._record(header, data, at)
+
+    def _keep(self, line, header, charge):
+        kind = self._kind
+        if kind:
+            left = unpack_from(">I", line, 0)[0] if kind & EXPIRES else None
+            line = (line, kind, None if left is None else (self._now + min(left, MAX_TTL_MS)) & NUMBERS)
+        Receiver._keep(self, line, header, charge)

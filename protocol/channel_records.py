@@ -1,0 +1,61 @@
+"""What a record of a channel has: docs/protocol.md section 4.
+
+    A record of a channel, behind the two bytes of its header (`frame.py`):
+    0   1   bit 7: TYPED; bits 6..0: the channel, 1..127
+    1   1   with TYPED: the type; else the type is 0, a plain message
+    ..      the payload
+
+    Types of messages, and what is in front of the message in the payload:
+    01      EXPIRES: 4 bytes, ms for which it may still wait
+    02      REQUEST: 4 bytes, its id
+    04      ANSWER: 4 bytes, the id of the request
+    06      FAILURE: the same; the text says why there is no answer
+    08      DROPPED: the message has expired. It is empty, and keeps its number.
+
+    Types that are no messages:
+    80      CREDIT    0  2  ack: every message before this one is accepted
+                      2  2  seen: bytes charged for the records received on this connection
+                      4  1  room: bytes that I can take beyond `seen`, in units of 64
+                      5  4  expired: bit i: message ack - 1 - i was not accepted in time. Absent if 0
+    81      OPEN      an entry, see ENTRY
+
+A message is bytes. One that is of a type is (bytes, type, deadline), with what is in front of the message in the bytes.
+"""
+
+TYPED = 0x80  # of the channel's byte
+LAST = 127  # the highest channel
+
+EXPIRES = 0x01
+REQUEST = 0x02
+ANSWER = 0x04
+FAILURE = 0x06
+CALL = 0x06  # bits of the three
+DROPPED = 0x08
+CONTROL = 0x80  # this bit: it is no message
+CREDIT = 0x80
+OPEN = 0x81
+
+KNOWN_TYPES = EXPIRES | CALL | DROPPED
+FIELD = 4  # bytes of each thing in front of a message
+
+# flags, base, ack, next, room, expired: as in RESUME and CREDIT.
+ENTRY = ">BIIIBI"
+ENTRY_BYTES = 18
+# Flag of an entry: I know of no message of yours, and ack and next are not valid: begin with your base.
+FRESH = 0x01
+
+# Messages of a channel while one of them can expire: `expired` has a bit for each that may have been accepted.
+MAX_TIMED = 30
+EXPIRED_BITS = 0x3FFFFFFF
+# The longest wait that ticks can measure, less a day.
+MAX_TTL_MS = 450000000
+
+
+def size_of_fields(kind):
+    """Bytes in front of a message of this type."""
+    return (FIELD if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
+
+
+def is_over(entry, now, ticks_diff):
+    """True if this entry of a sender or receiver could expire, and has."""
+    return len(entry) > 2 and entry[-1] is not None and ticks_diff(now, entry[-1]) >= 0

@@ -1,0 +1,145 @@
+"""The sending half of a channel: a Sender whose records have channel and type, and whose messages may expire."""
+
+from struct import pack_into
+
+from protocol.channel_records import DROPPED, MAX_TIMED, TYPED, is_over
+from protocol.frame import CHANNEL, MORE, QOS0, RECORD_HEADER
+from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
+from protocol.lines import NUMBERS
+from protocol.sender import Sender
+from protocol.sequence import put16
+
+
+class ChannelSender(Sender):
+    """Args: channel: its number; ticks_diff: see Session.
+
+    An entry of `lines` is (bytes, numbered) or (bytes, numbered, type, deadline).
+    """
+
+    def __init__(self, channel, ticks_diff):
+        Sender.__init__(self)
+        self._channel = channel
+        self._diff = ticks_diff
+        self.now = 0  # for what expires: to be set before `fill`
+        self.timed = 0  # entries that can expire
+        self.dropped = 0  # messages that have expired, at either end
+        self.waiting = {}  # count of `append` -> True once that message has expired: only of those somebody waits for
+
+    def room_for(self, size, timed=False):
+        """True if a message of so many bytes can be admitted now. timed: one that can expire."""
+        return Sender.room_for(self, size) and (not (timed or self.timed) or len(self.lines) < MAX_TIMED)
+
+    def append(self, data, numbered, kind=0, deadline=None):
+        """Admit a message. deadline: ticks, of one that EXPIRES: the field is set when it is sent.
+
+        Returns: as Sender.append.
+        """
+        count = Sender.append(self, data, numbered)
+        if kind:
+            self.lines[-1] = (data, numbered, kind, deadline)
+            if deadline is not None:
+                self.timed += 1
+        return count
+
+    def expire(self):
+        """Drop what has not been accepted in time, and has not been sent on this connection.
+
+        Returns: list of the numbers of those that had one.
+        """
+        found = []
+        at = self._retained + (1 if self._offset else 0)
+        while self.timed and at < len(self.lines):
+            entry = self.lines[at]
+            if not is_over(entry, self.now, self._diff):
+                at += 1
+            elif entry[1]:
+                self._held -= len(entry[0])
+                self.lines[at] = (b"", True, DROPPED, None)
+                self.timed -= 1
+                count = self._numbered - self._numbered_from(at) + 1
+                self._told_expired(count)
+                found.append((self.base + count - self.acknowledged - 1) & NUMBERS)
+                at += 1
+            else:
+                self._held -= len(entry[0])
+                self.lines.pop(at)
+                self.timed -= 1
+                self.dropped += 1
+        return found
+
+    def _numbered_from(self, at):
+        count = 0
+        for i in range(at, len(self.lines)):
+            if self.lines[i][1]:
+                count += 1
+        return count
+
+    def _told_expired(self, count):
+        self.dropped += 1
+        if count in self.waiting:
+            self.waiting[count] = True
+
+    def acknowledge(self, ack, expired=0):
+        """As Sender.acknowledge. expired: as CREDIT has it."""
+        before = self.acknowledged
+        fault = Sender.acknowledge(self, ack)
+        self._note_expired(before, expired)
+        return fault
+
+    def resume(self, ack, peer_next, expired=0):
+        before = self.acknowledged
+        fault = Sender.resume(self, ack, peer_next)
+        self._note_expired(before, expired)
+        return fault
+
+    def _note_expired(self, before, expired):
+        count = self.acknowledged
+        while expired and count > before:
+            if expired & 1:
+                self._told_expired(count)
+            expired >>= 1
+            count -= 1
+
+    def _forget(self, count):
+        for i in range(count):
+            if len(self.lines[i]) > 2 and self.lines[i][3] is not None:
+                self.timed -= 1
+        Sender._forget(self, count)
+
+    def disconnect(self):
+        lines = self.lines
+        for i in range(len(lines)):
+            if not lines[i][1] and len(lines[i]) > 2 and lines[i][3] is not None:
+                self.timed -= 1
+        Sender.disconnect(self)
+
+    def put(self, buf, at, end):
+        """Write one record. Returns the new at, or at if it cannot be."""
+        if not self.can_fill():
+            return at
+        entry = self.lines[self._retained]
+        typed = len(entry) > 2 and not self._offset
+        first = at + RECORD_HEADER + (2 if typed else 1)
+        left = len(entry[0]) - self._offset
+        n = min(left, end - first, self._credit - RECORD_CHARGE)
+        if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
+            return at
+        header = n + first - at - RECORD_HEADER | CHANNEL
+        if not entry[1]:
+            header |= QOS0
+        put16(buf, at, header | MORE if n < left else header)
+        buf[at + RECORD_HEADER] = self._channel | TYPED if typed else self._channel
+        end = self._offset + n
+        buf[first : first + n] = memoryview(entry[0])[self._offset : end]
+        if typed:
+            buf[first - 1] = entry[2]
+            if entry[3] is not None:
+                pack_into(">I", buf, first, max(0, self._diff(entry[3], self.now)))
+        self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
+        self._credit -= n + RECORD_CHARGE
+        self._offset = end
+        if n == left:
+            if not entry[1] and len(entry) > 2 and entry[3] is not None:
+                self.timed -= 1
+            self._finish_line(end, entry[1])
+        return first + n

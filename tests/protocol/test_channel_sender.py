@@ -1,0 +1,66 @@
+import unittest
+
+from protocol.channel_records import DROPPED, EXPIRES, MAX_TIMED, REQUEST
+from protocol.channel_sender import ChannelSender
+from protocol.frame import CHANNEL, MORE, QOS0
+from tests.protocol.channel_halves import records
+from tests.protocol.wire import ticks_diff
+
+
+class TestSending(unittest.TestCase):
+    def test_record_has_the_channel_and_costs_one_byte_more_than_a_line(self):
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(b"data", True)
+        sender.append(b"", False)
+        self.assertEqual(records(sender), [(CHANNEL, b"\x14data"), (CHANNEL | QOS0, b"\x14")])
+
+    def test_type_is_in_the_first_record_of_a_message_only(self):
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(b"\0\0\0\x01" + bytes(600), True, REQUEST)
+        first, = records(sender, 400)
+        self.assertEqual((first[0], first[1][:6]), (CHANNEL | MORE, b"\x94\x02\0\0\0\x01"))
+        second, = records(sender, 400)
+        self.assertEqual((second[0], second[1][:2]), (CHANNEL, b"\x14\0"))
+        self.assertEqual(len(first[1]) - 2 + len(second[1]) - 1, 604)
+
+    def test_time_left_is_that_of_the_moment_of_sending(self):
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(bytes(4) + b"x", True, EXPIRES, 5000)
+        sender.now = 2000
+        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0\x0b\xb8x")])
+
+    def test_what_is_late_is_dropped_and_told_and_keeps_its_number(self):
+        sender = ChannelSender(20, ticks_diff)
+        counts = [sender.append(bytes(4) + b"x", True, EXPIRES, at) for at in (10, 30, 20)]
+        for count in counts:
+            sender.waiting[count] = False
+        sender.append(bytes(4), False, EXPIRES, 10)
+        sender.now = 20
+        sender.expire()
+        self.assertEqual(sender.waiting, dict(zip(counts, (True, False, True))))
+        self.assertEqual([entry[2] for entry in sender.lines], [DROPPED, EXPIRES, DROPPED])
+        self.assertEqual((sender.timed, sender.dropped), (1, 3))
+
+    def test_sent_message_is_not_dropped_by_its_sender(self):
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(bytes(4) + b"x", True, EXPIRES, 10)
+        records(sender)
+        sender.now = 20
+        sender.expire()
+        self.assertEqual((sender.dropped, len(sender.lines)), (0, 1))
+
+    def test_peer_tells_which_of_those_that_it_accepted_had_expired(self):
+        sender = ChannelSender(20, ticks_diff)
+        for _ in range(3):
+            sender.waiting[sender.append(bytes(4), True, EXPIRES, 10)] = False
+        records(sender)
+        self.assertIsNone(sender.acknowledge(3, 0b1010))
+        self.assertEqual((sender.waiting, sender.timed), ({1: False, 2: True, 3: False}, 0))
+
+    def test_so_many_can_wait_while_one_can_expire(self):
+        sender = ChannelSender(20, ticks_diff)
+        for _ in range(MAX_TIMED - 1):
+            sender.append(b"", True)
+        self.assertTrue(sender.room_for(4, True))
+        sender.append(bytes(4), True, EXPIRES, 10)
+        self.assertFalse(sender.room_for(4))

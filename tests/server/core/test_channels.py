@@ -1,0 +1,249 @@
+"""Channels of a Connection: what is sent and received, in what order, and what waits for what, on every store."""
+
+import asyncio
+
+import pytest
+
+from protocol.errors import Expired, StoreError
+from server import MemoryStore, client_conn
+from server.core.channels import Channel
+from tests.server.all_stores import STORES, FailingStore
+from tests.server.channel_peer import ChannelClient
+from tests.server.peer import Service, until, within
+
+BIG = bytes(4000)
+
+
+async def joined(service, channels=(20, 21)):
+    client = ChannelClient(service.port, channels)
+    await within(client.connect())
+    return client, await within(client_conn("a"))
+
+
+def run(main, kind=MemoryStore):
+    async def whole():
+        async with Service(store=kind()) as service:
+            await main(service)
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_messages_go_both_ways_in_order_and_are_bytes(kind):
+    async def main(service):
+        client, conn = await joined(service)
+        sent = [b"%d\n\xff" % i for i in range(30)]
+        for data in sent:
+            await within(conn.channel(20).send(data, wait=False))
+            client.send(20, data)
+        await within(conn.channel(21).send("text \u00e4"))
+        assert await client.messages(20, 30) == sent
+        assert client.got[21] == ["text \u00e4".encode()]
+        got = [await within(conn.channel(20).receive()) for _ in sent]
+        assert [message.data for message in got] == sent
+        assert [(message.channel, message.number) for message in got] == [(20, number) for number in range(30)]
+        assert all(message.received_at > 1_600_000_000_000 for message in got)
+        await client.accepted()
+
+    run(main, kind)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_message_for_an_absent_client_waits_and_one_for_a_channel_that_it_does_not_use_as_well(kind):
+    async def main(service):
+        conn = service.connection()
+        await within(conn.channel(20).send(b"early", wait=False))
+        await within(conn.channel(30).send(b"later", wait=False))
+        client, _ = await joined(service)
+        assert await client.messages(20, 1) == [b"early"]
+        assert 30 not in client.got
+        client.open(30)
+        client._flush()
+        assert await client.messages(30, 1) == [b"later"]
+        assert client.session.resumes == 1
+
+    run(main, kind)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_send_returns_when_the_client_has_accepted_and_a_muted_channel_stops_its_own_writers_only(kind):
+    async def main(service):
+        client, conn = await joined(service)
+        client.mute = {20}
+        waiting = asyncio.create_task(conn.channel(20).send(b"muted"))
+        filling = [asyncio.create_task(conn.channel(20).send(BIG, wait=False)) for _ in range(9)]
+        await until(lambda: filling[2].done(), "messages in the store")
+        await within(conn.channel(21).send(b"other"))
+        await within(conn.write("line"))
+        assert not waiting.done() and not filling[-1].done()
+        assert client.got == {21: [b"other"]} and client.lines == ["line\n"]
+        client.read_again()
+        await within(asyncio.gather(waiting, *filling))
+        assert len(await client.messages(20, 10)) == 10
+
+    run(main, kind)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_channel_that_the_application_does_not_read_stops_its_writers_at_the_client_only(kind):
+    async def main(service):
+        client, conn = await joined(service)
+        for _ in range(12):
+            client.send(20, BIG)
+        client.send(21, b"other")
+        await client.write("line")
+        assert (await within(conn.channel(21).receive())).data == b"other"
+        assert await within(conn.readline()) == "line\n"
+        await asyncio.sleep(0.05)
+        assert client.open(20).unacknowledged() > 2
+        for _ in range(12):
+            assert (await within(conn.channel(20).receive())).data == BIG
+        await client.accepted()
+
+    run(main, kind)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_message_is_committed_when_the_next_one_is_asked_for(kind):
+    async def main(service):
+        client, conn = await joined(service)
+        for i in range(5):
+            client.send(20, b"%d" % i)
+        await client.accepted()
+        found = []
+        async for message in conn.channel(20):
+            found.append((message.number, message.data))
+            if len(found) == 3:
+                break
+        again = conn.channel(20).messages(ahead=2)
+        assert (await within(again.__anext__())).number == 2, "it was not committed"
+        assert (await within(again.__anext__())).number == 3
+        assert found == [(0, b"0"), (1, b"1"), (2, b"2")]
+
+    run(main, kind)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_restarted_server_goes_on_with_its_channels(kind):
+    async def main():
+        service = Service(store=kind())
+        async with service:
+            client, conn = await joined(service)
+            client.mute = {20}
+            for i in range(4):
+                await within(conn.channel(20).send(b"down %d" % i, wait=False))
+                client.send(20, b"up %d" % i)
+            await client.accepted()
+            assert (await within(conn.channel(20).receive())).data == b"up 0"
+            client.cut()
+            client.read_again()
+            await service.connection()._loaded()
+            service.connection()._begin(service.store, await service.store.claim("a"))  # as a new process does
+            await within(client.connect())
+            assert await client.messages(20, 4) == [b"down %d" % i for i in range(4)]
+            got = [await within(conn.channel(20).receive()) for _ in range(3)]
+            assert [message.data for message in got] == [b"up 1", b"up 2", b"up 3"]
+
+    asyncio.run(main())
+
+
+def test_without_qos_a_message_is_lost_unless_the_client_uses_the_channel():
+    async def main(service):
+        conn = service.connection()
+        await within(conn.channel(20).send(b"absent", qos=False))
+        client, _ = await joined(service)
+        await within(conn.channel(30).send(b"not used", qos=False))
+        await within(conn.channel(20).send(b"here", qos=False))
+        await within(conn.channel(20).send(b"last"))
+        assert client.got == {20: [b"here", b"last"]}
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_late_message_is_not_delivered_and_its_sender_is_told(kind):
+    async def main(service):
+        conn = service.connection()
+        late = asyncio.create_task(conn.channel(20).send(b"late", ttl_ms=20))
+        await within(conn.channel(20).send(b"unseen", wait=False, ttl_ms=20))
+        await within(conn.channel(20).send(b"in time", wait=False, ttl_ms=100000))
+        with pytest.raises(Expired, match="channel 20"):
+            await within(late)
+        client, _ = await joined(service)
+        assert [message[0][4:] for message in await client.messages(20, 1)] == [b"in time"]
+        client.mute = {20}
+        late = asyncio.create_task(conn.channel(20).send(b"late again", ttl_ms=300))
+        await until(lambda: client.open(20).received, "the message")
+        with pytest.raises(Expired):
+            await within(late)
+        client.read_again()
+        await within(conn.channel(20).send(b"end"))
+        assert client.got[20][-1] == b"end" and len(client.got[20]) == 2
+
+    run(main, kind)
+
+
+def test_message_of_a_client_that_is_late_is_not_stored():
+    async def main(service):
+        client, conn = await joined(service)
+        client.send(20, b"late", ttl_ms=0)
+        client.send(20, b"good", ttl_ms=10000)
+        assert (await within(conn.channel(20).receive())).data == b"good"
+        await client.accepted()
+        assert client.open(20).acknowledged() == 2
+
+    run(main)
+
+
+def test_bad_arguments_are_refused_with_words():
+    async def main(service):
+        conn = service.connection()
+        for number in (0, 128, -1, "20", None):
+            with pytest.raises(ValueError, match="1 to 127"):
+                conn.channel(number)
+        channel = conn.channel(20)
+        assert channel is conn.channel(20) and isinstance(channel, Channel)
+        for bad, kind, words in ((5, TypeError, "bytes or a str"), (bytes(8193), ValueError, "longest is 8192")):
+            with pytest.raises(kind, match=words):
+                await channel.send(bad)
+        for ttl, kind in ((0, ValueError), (-1, ValueError), (1 << 30, ValueError), (1.5, TypeError)):
+            with pytest.raises(kind):
+                await channel.send(b"", ttl_ms=ttl)
+        with pytest.raises(ValueError, match="commit"):
+            channel.messages("never")
+
+    run(main)
+
+
+def test_cancelled_receive_takes_nothing_and_receive_times_out():
+    async def main(service):
+        client, conn = await joined(service)
+        with pytest.raises(asyncio.TimeoutError):
+            await conn.channel(20).receive(10)
+        reading = asyncio.create_task(conn.channel(20).receive())
+        await asyncio.sleep(0)
+        reading.cancel()
+        client.send(20, b"kept")
+        await client.accepted()
+        assert (await within(conn.channel(20).receive())).data == b"kept"
+
+    run(main)
+
+
+def test_store_that_fails_is_told_to_those_who_send_and_receive():
+    async def main():
+        store = FailingStore()
+        async with Service(store=store) as service:
+            client, conn = await joined(service)
+            client.mute = {20}
+            waiting = asyncio.create_task(conn.channel(20).send(b"x"))
+            reading = asyncio.create_task(conn.channel(20).receive())
+            await until(lambda: client.open(20).received, "the message")
+            store.failing = "put"
+            with pytest.raises(StoreError):
+                await within(conn.channel(20).send(b"y"))
+            for task in (waiting, reading):
+                with pytest.raises(StoreError):
+                    await within(task)
+
+    asyncio.run(main())
