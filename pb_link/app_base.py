@@ -218,6 +218,19 @@ class AppBase:
             if writers:
                 link.changed.pulse()
 
+    def channel(self, number):
+        """Returns the channel with this number, 1..127, always the same object: pb_link/channels.py.
+
+        Raises: ValueError; MemoryError: the next call may succeed.
+        """
+        try:
+            from pb_link.channels import channel_of  # here, because few use it
+        except MemoryError:
+            half_loaded("pb_link.channels")
+            raise
+
+        return channel_of(self._link, number)
+
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.
 

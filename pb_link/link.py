@@ -4,9 +4,8 @@
 takes what has come, gives what is to go, and sees whether the ESP8266 is alive. Before each step, and after each frame,
 other tasks have their turn. `app_base.py` has the application's calls.
 
-Any allocation in a step may fail. Then `_recover`, which allocates nothing, gives up the connection, and with it
-whatever the step has left half done; what must outlive that, a transfer or a new bridge, is ticked off only when it has
-been dealt with.
+Any allocation in a step may fail. Then `_recover`, which allocates nothing, gives up the connection, and with it what
+the step has left half done; what must outlive that, a transfer or a new bridge, is ticked off when it was dealt with.
 """
 
 from i2c_devices.mailbox_target import CONNECTION_AT, KIND_AT, MailboxTarget
@@ -60,14 +59,14 @@ class Link:
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
-        self._connection, self._number = None, 0  # Connection that we use; its number among the bridge's
+        self._reset_task = self._connection = None
+        self._number = 0  # of the connection, among the bridge's
         self._connection_class = Connection
         if verbose == 2:
             from pb_link.frame_log import LoggedConnection
 
             self._connection_class = LoggedConnection
         self.up = self.closed = self.resetting = self._started = False
-        self._reset_task = None
         self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
@@ -212,6 +211,8 @@ class Link:
             self._syn(1)
         if self._watch.reset_due():
             self._revive()
+        if self.session.channels is not None and self.session.channels.tick(ticks_ms()):
+            self.changed.pulse()
 
     def _new_bridge(self):
         self._log("= synchronised with the ESP8266")

@@ -19,6 +19,7 @@ from protocol.channel_records import (
     OPEN,
     TYPED,
     is_over,
+    size_of_fields,
 )
 from protocol.channel_sender import ChannelSender
 from protocol.frame import CHANNEL
@@ -43,6 +44,7 @@ class Channel:
         self.peer_seen = 0
         self.told = None  # (ack, seen, room) as the peer has been told last
         self.received = self.receiver.lines  # messages that have been received and not accepted, oldest first
+        self.user = None  # the application's object for it
         self._diff = ticks_diff
 
     # For adapters
@@ -51,17 +53,13 @@ class Channel:
         """See ChannelSender."""
         return self.sender.room_for(size, timed)
 
-    def append(self, data, numbered, kind=0, deadline=None):
-        """See ChannelSender."""
-        return self.sender.append(data, numbered, kind, deadline)
+    def append(self, data, numbered, kind=0, deadline=None, watched=False):
+        """See ChannelSender. watched: `has_expired` is asked for it."""
+        return self.sender.append(data, numbered, kind, deadline, watched)
 
     def acknowledged(self):
         """How many messages the peer has accepted, or let expire: compare with what `append` returned."""
         return self.sender.acknowledged
-
-    def await_expiry(self, count):
-        """Note that somebody waits for the message with this count of `append`: see `has_expired`."""
-        self.sender.waiting[count] = False
 
     def has_expired(self, count):
         """True if that message was not accepted in time."""
@@ -140,6 +138,11 @@ class Channel:
             else:
                 return message
         return None
+
+    def front_data(self):
+        """The bytes of the message that `front` has returned, without what is in front of it."""
+        message = self.received[0]
+        return message if isinstance(message, bytes) else message[0][size_of_fields(message[1]) :]
 
     def accept(self, expired=False):
         """The oldest message is stored or handed over, or has expired. Allocates nothing."""

@@ -29,16 +29,21 @@ class ChannelSender(Sender):
         """True if a message of so many bytes can be admitted now. timed: one that can expire."""
         return Sender.room_for(self, size) and (not (timed or self.timed) or len(self.lines) < MAX_TIMED)
 
-    def append(self, data, numbered, kind=0, deadline=None):
-        """Admit a message. deadline: ticks, of one that EXPIRES: the field is set when it is sent.
+    def append(self, data, numbered, kind=0, deadline=None, watched=False):
+        """Admit a message. deadline: ticks, of one that EXPIRES: the field is set when it is sent. watched: note in
+        `waiting` whether it has expired.
 
         Returns: as Sender.append.
         """
+        if watched:
+            self.waiting[self._numbered + 1] = False
+        if not kind:
+            return Sender.append(self, data, numbered)
+        entry = data, numbered, kind, deadline
         count = Sender.append(self, data, numbered)
-        if kind:
-            self.lines[-1] = (data, numbered, kind, deadline)
-            if deadline is not None:
-                self.timed += 1
+        self.lines[-1] = entry
+        if deadline is not None:
+            self.timed += 1
         return count
 
     def expire(self):

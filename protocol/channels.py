@@ -288,11 +288,14 @@ class Channels:
         return at
 
     def tick(self, now):
-        """Drop what has expired. To be called several times a second while `timed`."""
+        """Drop what is late. To be called several times a second. Returns True if there was something."""
+        found = False
         for channel in self.used:
-            channel.expire(now)
-            if channel.receiver.lines:
-                before = channel.receiver.ack
+            if channel.timed() and channel.expire(now):
+                found = True
+            if channel.received:
+                before = channel.ack()
                 channel.front(now)
-                if channel.receiver.ack != before:
+                if channel.ack() != before:
                     self.tell(channel, now)
+        return found

@@ -131,6 +131,10 @@ class Session:
         if self.channels is not None:
             self.channels.detach()
 
+    def limits(self):
+        """Returns the arguments max_bytes and max_line."""
+        return self._receiver.max_bytes, self._receiver.max_line
+
     def use_channels(self, channels):
         """From now on there are channels. They are not for the present connection until they are opened."""
         self.channels = self._receiver.channels = channels

@@ -185,9 +185,7 @@ class Channel:
         put, use = self.unstored, self._client.use
         await use.store.put(use.client_id, use.state.owner, put.message)
         use.state.was_put(self.number)
-        put.count = put.channel.append(*of_protocol(put.message))
-        if put.watched:
-            put.channel.await_expiry(put.count)
+        put.count = put.channel.append(*of_protocol(put.message), put.watched)
         self.unstored = None
         self._client.wake()
         return True

@@ -337,10 +337,11 @@ class System:
         timeout: ms of silence on the server hop.
         report_s: seconds between reports.
         rst: False: there is no reset wire.
+        store: of the server; None: in memory.
     """
 
-    def __init__(self, *, port=None, timeout=3000, report_s=0, rst=True, app=App, key=KEY):
-        self.service = Service(timeout=timeout)
+    def __init__(self, *, port=None, timeout=3000, report_s=0, rst=True, app=App, key=KEY, store=None):
+        self.service = Service(timeout=timeout, store=store)
         self.bus = Bus()
         syn, bridge_syn = wire()
         ack, bridge_ack = wire()

@@ -3,7 +3,6 @@ from struct import calcsize
 
 from protocol.channel_records import (
     ANSWER,
-    DROPPED,
     ENTRY,
     ENTRY_BYTES,
     EXPIRES,

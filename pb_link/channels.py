@@ -1,0 +1,153 @@
+"""Channels of a client beside its lines, as the application sees them: loaded when the first one is asked for.
+
+    ch = self.channel(20)
+    await ch.send(b"..")
+    message = await ch.receive()
+    async for message in ch: ..
+
+docs/client.md has the contract.
+"""
+
+from pb_link import limits
+from primitives.platform import sleep_ms, ticks_diff, ticks_ms
+from primitives.timeout import wait_limit
+from primitives.waiting import ticks_add
+from protocol.channel_records import EXPIRES, MAX_TTL_MS
+from protocol.channels import Channels
+from protocol.link_errors import Expired
+from protocol.text import encode_text
+
+_FIELD = bytes(4)  # in front of a message that expires: set when it is sent
+
+
+def channel_of(link, number):
+    """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError."""
+    session = link.session
+    if session.channels is None:
+        session.use_channels(Channels(session, ticks_diff, *session.limits()))
+    channel = session.channels.open(number)
+    if channel.user is None:
+        channel.user = ClientChannel(link, channel)
+        link.flag.set()
+    return channel.user
+
+
+def bytes_of(data):
+    """Returns a message's bytes. Raises: TypeError."""
+    if isinstance(data, str):
+        return encode_text(data)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError("a message must be bytes or a str, not " + type(data).__name__)
+
+
+class Message:
+    """A message that was received. data: bytes; channel: 1..127."""
+
+    def __init__(self, data, channel):
+        self.data = data
+        self.channel = channel
+
+
+class ClientChannel:
+    """One channel. `AppBase.channel(number)` returns it."""
+
+    def __init__(self, link, channel):
+        self.number = channel.number
+        self._link = link
+        self._channel = channel
+        self._writers = None  # a ticket for each call of `send` that waits; a list when one has had to wait
+
+    async def send(self, data, qos=True, wait=True, ttl_ms=None):
+        """Send a message to the server: bytes or str, at most as long as the server takes.
+
+        Args: qos, wait: as AppBase.write, among the messages of this channel; ttl_ms: drop it if the server has not
+            accepted it in this time; None: never.
+
+        Messages of a channel keep the order of the calls. Only this channel's writers wait if the server takes none of
+        it. Raises: Expired, with wait; TypeError, ValueError, MemoryError: it is not sent; LinkDown after `close`.
+        """
+        data, kind, deadline = self._encoded(data, ttl_ms)
+        link, channel = self._link, self._channel
+        link.raise_if_closed()
+        if not await self._place(len(data), qos, bool(kind)):
+            return
+        watched = bool(wait and kind and qos)
+        count = channel.append(data, bool(qos), kind, deadline, watched)
+        link.flag.set()
+        try:
+            while wait and channel.acknowledged() < count and not channel.has_expired(count):
+                try:
+                    await link.changed.wait()
+                except MemoryError:  # the message has its place: that is not to be told by an error
+                    await sleep_ms(limits.MAX_WAIT_MS)
+                link.raise_if_closed()
+            if watched and channel.has_expired(count):
+                raise Expired("the message on channel %d was not accepted in time" % self.number)
+        finally:
+            if watched:
+                channel.forget_expiry(count)
+
+    def _encoded(self, data, ttl_ms):
+        """Returns (bytes, type, deadline). Raises: TypeError, ValueError."""
+        data = bytes_of(data)
+        longest = self._link.session.peer_max_line - len(_FIELD)
+        if len(data) > longest:
+            raise ValueError("the message has %d bytes, the longest is %d" % (len(data), longest))
+        if ttl_ms is None:
+            return data, 0, None
+        if not isinstance(ttl_ms, int):
+            raise TypeError("ttl_ms must be an int or None")
+        if not 0 < ttl_ms <= MAX_TTL_MS:
+            raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
+        return _FIELD + data, EXPIRES, ticks_add(ticks_ms(), ttl_ms)
+
+    async def _place(self, size, qos, timed):
+        """Wait until all earlier calls have their place and there is one for this one. Returns False if it is of qos 0,
+        and the channel cannot be used now."""
+        if not self._writers and (qos or self._usable()) and self._channel.room_for(size, timed):
+            return True
+        link = self._link
+        if self._writers is None:
+            self._writers = []
+        writers = self._writers
+        ticket = object()
+        writers.append(ticket)
+        try:
+            while True:
+                link.raise_if_closed()
+                if not (qos or self._usable()):
+                    return False
+                if writers[0] is ticket and self._channel.room_for(size, timed):
+                    return True
+                await link.changed.wait()
+        finally:
+            writers.remove(ticket)
+            if writers:
+                link.changed.pulse()
+
+    def _usable(self):
+        return self._link.up and self._channel.ready
+
+    async def receive(self, timeout_ms=None):
+        """Returns the next Message from the server. Waits through outages.
+
+        timeout_ms, and why not asyncio.wait_for: as AppBase.readline. Raises: asyncio.TimeoutError; ValueError;
+        LinkDown after `close`; MemoryError: the message waits for the next call.
+        """
+        limit = wait_limit(timeout_ms)
+        link, channel = self._link, self._channel
+        while channel.front(ticks_ms()) is None:
+            link.raise_if_closed()
+            await link.changed.wait(limit)
+        # All that may fail comes before it is accepted; nothing is awaited between that and returning it.
+        message = Message(channel.front_data(), self.number)
+        link.session.channels.accept(channel, ticks_ms())
+        link.flag.set()
+        return message
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        return self.receive()
