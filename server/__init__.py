@@ -14,6 +14,7 @@ same names.
 Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 """
 
+from protocol import channels  # noqa: F401 - by itself, since MicroPython's stack is short for what a Connection imports
 from protocol.errors import StoreError
 from server.core.connection import Connection
 from server.core.server import Server

@@ -1,0 +1,200 @@
+"""The client's calls on channels. The link's loop does not run: a session of the server is at the other end, and frames
+go from one to the other when the test says so."""
+
+import asyncio
+import unittest
+
+from i2c_devices.ports import TargetPort
+from pb_link.app_base import AppBase
+from pb_link.channels import Message, bytes_of
+from primitives.platform import sleep_ms, ticks_diff, ticks_ms
+from protocol.errors import Expired, LinkDown
+from protocol.frame import Channel
+from protocol.framing import MAX_FRAME, PREFIX
+from protocol.server_session import ServerSession
+from tests.pb_link.idle_pin import Pin
+
+EPOCHS = b"client's", b"server's"
+RUN = b"only one\x00\x00\x00\x00"
+
+
+class App(AppBase):
+    def __init__(self):
+        config = [8123, "server", 1500, 0, "", "", bytes(range(32))]
+        super().__init__("a", config, [TargetPort(None), Pin(), Pin(), None])
+        self.server = ServerSession(ticks_diff)
+        self.read = {}
+
+    def connect(self):
+        ours, theirs = Channel(b"c" * 32, b"s" * 32), Channel(b"s" * 32, b"c" * 32)
+        self._link.session.attach(ours, EPOCHS[1], MAX_FRAME, ticks_ms())
+        self.server.attach(theirs, EPOCHS[0], MAX_FRAME, ticks_ms())
+        self.exchange()
+        self._link.up = True
+
+    def cut(self):
+        self._link.session.detach()
+        self.server.detach()
+        self._link.up = False
+        self._link.changed.pulse()
+
+    def exchange(self):
+        """All frames that are due go; the server accepts all but what is on channel 99."""
+        client, server = self._link.session, self.server
+        for _ in range(6):
+            self._move(client, server)
+            self._move(server, client)
+            for channel in self.server.channels.used:
+                while channel.number != 99 and channel.front(ticks_ms()) is not None:
+                    self.read.setdefault(channel.number, []).append(channel.front_data())
+                    self.server.channels.accept(channel, ticks_ms())
+        self._link.changed.pulse()
+
+    def _move(self, one, other):
+        buf = bytearray(MAX_FRAME)
+        while True:
+            end = one.encode_into(buf, 0, ticks_ms() + 1000)
+            if not end:
+                return
+            fault = other.receive(memoryview(bytes(buf[PREFIX:end])), ticks_ms())
+            assert not fault, fault
+            if other is self.server and other.asked:
+                other.answer(ticks_ms(), RUN)
+
+
+async def turns():
+    for _ in range(5):
+        await sleep_ms(0)
+
+
+class TestChannels(unittest.TestCase):
+    def test_messages_go_both_ways_and_are_accepted_when_they_are_returned(self):
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            self.assertIs(app.channel(20), channel)
+            app.connect()
+            sending = asyncio.create_task(channel.send("text \u00e4"))
+            await turns()
+            self.assertFalse(sending.done())
+            app.exchange()
+            await sending
+            self.assertEqual(app.read, {20: ["text \u00e4".encode()]})
+            theirs = app.server.channels.get(20)
+            theirs.append(b"\n\xff", True)
+            app.exchange()
+            self.assertEqual(theirs.acknowledged(), 0)
+            message = await channel.receive()
+            self.assertTrue(isinstance(message, Message))
+            self.assertEqual((message.data, message.channel), (b"\n\xff", 20))
+            app.exchange()
+            self.assertEqual(theirs.acknowledged(), 1)
+
+        asyncio.run(main())
+
+    def test_message_survives_a_cut_and_one_without_qos_does_not_wait_for_a_link(self):
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            await channel.send(b"lost", qos=False)
+            await channel.send(b"kept", wait=False)
+            app.connect()
+            app.cut()
+            await channel.send(b"lost too", qos=False)
+            app.connect()
+            await channel.send(b"here", qos=False)
+            app.exchange()
+            self.assertEqual(app.read, {20: [b"kept", b"here"]})
+
+        asyncio.run(main())
+
+    def test_calls_keep_their_order_and_wait_for_room_on_their_channel_only(self):
+        async def main():
+            app = App()
+            channels = app.channel(99), app.channel(20)
+            app.connect()
+            tasks = [asyncio.create_task(channels[0].send(bytes(3000) + b"%d" % i, wait=False)) for i in range(9)]
+            await turns()
+            app.exchange()
+            await turns()
+            self.assertFalse(tasks[-1].done())
+            await channels[1].send(b"other", wait=False)
+            app.exchange()
+            self.assertEqual(app.read, {20: [b"other"]})
+            theirs = app.server.channels.get(99)
+            got = []
+            while len(got) < 9:
+                while theirs.front(ticks_ms()) is not None:
+                    got.append(theirs.front_data()[3000:])
+                    app.server.channels.accept(theirs, ticks_ms())
+                app.exchange()
+                await turns()
+            self.assertEqual(got, [b"%d" % i for i in range(9)])
+
+        asyncio.run(main())
+
+    def test_late_message_is_told_and_takes_no_place(self):
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            sending = asyncio.create_task(channel.send(b"late", ttl_ms=20))
+            await sleep_ms(40)
+            self.assertTrue(app._link.session.channels.tick(ticks_ms()))
+            app._link.changed.pulse()
+            try:
+                await sending
+                self.fail("it was in time")
+            except Expired as error:
+                self.assertIn("channel 20", str(error))
+            await channel.send(b"next", wait=False)
+            app.connect()
+            app.exchange()
+            self.assertEqual(app.read, {20: [b"next"]})
+
+        asyncio.run(main())
+
+    def test_receive_times_out_and_ends_with_the_link(self):
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            try:
+                await channel.receive(10)
+                self.fail("nothing was sent")
+            except asyncio.TimeoutError:
+                pass
+            app._link.closed = True
+            for call in (channel.receive(), channel.send(b"")):
+                try:
+                    await call
+                    self.fail("the link is closed")
+                except LinkDown:
+                    pass
+
+        asyncio.run(main())
+
+    def test_bad_arguments_send_nothing(self):
+        async def main():
+            app = App()
+            for number in (0, 128, None, "20"):
+                self.assertRaises(ValueError, app.channel, number)
+            channel = app.channel(20)
+            for data, ttl_ms, kind in ((5, None, TypeError), (bytes(8189), None, ValueError), (b"", 0, ValueError),
+                                       (b"", 1 << 30, ValueError), (b"", 1.5, TypeError)):  # fmt: skip
+                try:
+                    await channel.send(data, ttl_ms=ttl_ms)
+                    self.fail("it was taken")
+                except kind:
+                    pass
+            app.connect()
+            app.exchange()
+            self.assertEqual(app.read, {})
+
+        asyncio.run(main())
+
+    def test_bytes_of_what_can_be_sent(self):
+        for data in (b"ab", bytearray(b"ab"), memoryview(b"ab"), "ab"):
+            self.assertEqual(bytes_of(data), b"ab")
+
+
+if __name__ == "__main__":
+    unittest.main()
