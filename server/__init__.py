@@ -14,7 +14,10 @@ same names.
 Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 """
 
-from protocol import channels  # noqa: F401 - by itself, since MicroPython's stack is short for what a Connection imports
+# By themselves, since MicroPython's stack is short for all that a Connection imports:
+import primitives.broadcast  # noqa: F401
+import protocol.session  # noqa: F401
+from protocol import channels  # noqa: F401
 from protocol.errors import StoreError
 from server.core.connection import Connection
 from server.core.server import Server
