@@ -13,8 +13,8 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py", "connection.py",
-        "failures.py", "fallbacks.py", "frame_log.py", "limits.py", "link.py", "notifier.py", "pb_client.py", "reasons.py",
-        "release_check.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py",
+        "failures.py", "fallbacks.py", "frame_log.py", "limits.py", "link.py", "notifier.py", "pb_client.py",
+        "reasons.py", "release_check.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py",
     ),
     base_path="..",
 )  # fmt: skip
@@ -29,8 +29,8 @@ package(
     "protocol",
     (
         "__init__.py", "attachment.py", "channel.py", "channel_receiver.py", "channel_records.py", "channel_sender.py",
-        "channels.py", "config_record.py", "control.py", "control_client.py", "credentials.py", "digest.py", "errors.py",
-        "frame.py", "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py",
+        "channels.py", "config_record.py", "control.py", "control_client.py", "credentials.py", "digest.py",
+        "errors.py", "frame.py", "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py",
         "lines.py", "link_errors.py", "mailbox.py", "receive_space.py", "receiver.py", "selftest.py", "sender.py",
         "sequence.py", "session.py", "surrogates.py", "target_cells.py", "text.py", "version.py",
     ),

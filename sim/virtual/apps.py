@@ -26,11 +26,12 @@ class Client(AppBase):
     def __init__(self, job, config):
         self._job = job
         self._life = job.ledger.new_life()
+        self._others = [task for work in job.works for task in work.tasks(self)]
         super().__init__(config["conn_id"], config["config"], config["hardware"], job.verbose)
         job.client_begins(self)
 
     def start(self):
-        for task in (self._write_lines, self._read_lines):
+        for task in [self._write_lines, self._read_lines, *self._others]:
             while True:
                 try:
                     self.create_task(task())
@@ -90,6 +91,7 @@ class Job:
         self.verbose = verbose
         self.pace = pace
         self.reports = 0
+        self.works = []  # ChannelWork of each channel beside the lines
         self._client = None  # in the newest life
         self._fallbacks = 0  # in the other lives
         self.writing = None  # the server's line whose write has not returned
@@ -142,6 +144,8 @@ class Job:
         if self.writing is not None:  # in the life before
             self.ledger.unfinished.append(self.writing)
             self.writing = None  # it is not written again
+        for work in self.works:
+            work.server_begins()
         self.ledger.finished = False
         self._store = self.open_store()
         application = asyncio.create_task(self._application())
@@ -164,7 +168,10 @@ class Job:
 
     async def _application(self):
         self.conn = conn = await server.client_conn(CLIENT_ID)
-        await asyncio.gather(self._write_lines(conn), self._read_lines(conn))
+        jobs = [self._write_lines(conn), self._read_lines(conn)]
+        for work in self.works:
+            jobs += [work.server_writes(conn), work.server_reads(conn)]
+        await asyncio.gather(*jobs)
 
     async def _write_lines(self, conn):
         ledger = self.ledger

@@ -12,6 +12,7 @@ from sim.apps.counted_lines import shortest
 from sim.table import print_table
 from sim.virtual import trace, vcd
 from sim.virtual.apps import PACE, Job
+from sim.virtual.channel_work import ChannelWork
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.disk import Disk
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
@@ -35,7 +36,7 @@ class VirtualRun:
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
         pace=PACE, tracer=None, clock_hz=None,
-        ticks_bits=TICKS_BITS, durable=True,
+        ticks_bits=TICKS_BITS, durable=True, channels=(),
     ):  # fmt: skip
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
@@ -53,11 +54,14 @@ class VirtualRun:
         self.world = self.link.world
         self.world.tracer = tracer
         self.ledger = Ledger(self.world, lines)
-        self.ledger.on_change = self._ledger_changed
         self.job = Job(
             self.ledger, lines=lines, size=size, seed=seed, key=key, verbose=verbose or bool(tracer),
             pace=pace,
         )  # fmt: skip
+        self.job.works = [ChannelWork(self.job, number, Ledger(self.world, lines)) for number in channels]
+        self._ledgers = [self.ledger, *(work.ledger for work in self.job.works)]
+        for ledger in self._ledgers:
+            ledger.on_change = self._ledger_changed
         self.link.settings = self.job.settings
         self._disk = Disk(self.link.server, seed) if durable else None
         in_memory = MemoryStore()  # for all lives, as if it were stored elsewhere
@@ -114,13 +118,19 @@ class VirtualRun:
             self.failure = self.failure or "the bridge wrote more than lwIP has a queue for, and the chip stood still"
 
     def _ledger_changed(self):
-        if self._first is None and self.ledger.delivered:
+        if self._first is None and self._delivered():
             self._first = self.world.now
         self._inject_due()
         # Faults may be left when lines were lost with a client's power: then no more lines come.
-        if not self._settling and self.ledger.complete():
+        if not self._settling and self._complete():
             self._settling = True
             self.world.after(SETTLE_S, self.world.stop)
+
+    def _delivered(self):
+        return sum(ledger.delivered for ledger in self._ledgers)
+
+    def _complete(self):
+        return all(ledger.complete() for ledger in self._ledgers)
 
     def _tick(self):
         if not self._settling:
@@ -128,7 +138,7 @@ class VirtualRun:
             self.world.after(TICK_S, self._tick)
 
     def _inject_due(self):
-        progress = min(1.0, self.ledger.delivered / (2 * self.ledger.lines))
+        progress = min(1.0, self._delivered() / (2 * self.ledger.lines * len(self._ledgers)))
         seconds = None if self._first is None else self.world.now - self._first
         for name in self.plan.due(progress, seconds):
             # At any moment of the traffic, not from within the program that has just read a line.
@@ -142,7 +152,7 @@ class VirtualRun:
             self.world.at(due, self._watch)
         elif not self._settling:
             # Possibly nothing was left to deliver when a client lost power: then nothing has been read since.
-            if not self.ledger.complete():
+            if not self._complete():
                 self.failure = f"not everything was delivered {self.bound_s:.0f} s after the last fault"
             self.world.stop()
 
@@ -157,7 +167,10 @@ class VirtualRun:
             print(self.tail[-1], file=sys.stderr)
 
     def _conclude(self):
-        there, back = self.ledger.verdict()
+        verdicts = [ledger.verdict() for ledger in self._ledgers]  # order and exactly once hold per channel
+        there, back = (
+            {name: sum(verdict[way][name] for verdict in verdicts) for name in checker.FIELDS} for way in (0, 1)
+        )
         esp8266, bus = self.link.esp8266, self.link.bus
         conn = self.job.conn
         self.result = {
@@ -169,10 +182,10 @@ class VirtualRun:
             "resets": esp8266.resets,
             "outages": max(0, (conn.nconns if conn else 0) - 1),
             "fallbacks": {"client": self.job.fallbacks, "bridge": esp8266.fallbacks},
-            "seen_by_two_lives": self.ledger.seen_twice,
+            "seen_by_two_lives": sum(ledger.seen_twice for ledger in self._ledgers),
             "faults": {name: count for name, count in self.faults.injected.items() if count},
         }
-        whole = there["sent"] == back["sent"] == self.ledger.lines
+        whole = there["sent"] == back["sent"] == self.ledger.lines * len(self._ledgers)
         self.good = self.failure is None and whole and checker.kept(there) and checker.kept(back)
 
     def explain(self, file=sys.stderr):
