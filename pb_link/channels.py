@@ -12,7 +12,7 @@ from pb_link import limits
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
-from protocol.channel_records import EXPIRES, MAX_TTL_MS
+from protocol.channel_records import EXPIRES, FIELDS, MAX_TTL_MS
 from protocol.channels import Channels
 from protocol.link_errors import Expired
 from protocol.text import encode_text
@@ -91,7 +91,7 @@ class ClientChannel:
     def _encoded(self, data, ttl_ms):
         """Returns (bytes, type, deadline). Raises: TypeError, ValueError."""
         data = bytes_of(data)
-        longest = self._link.session.peer_max_line - len(_FIELD)
+        longest = self._link.session.peer_max_line - FIELDS
         if len(data) > longest:
             raise ValueError("the message has %d bytes, the longest is %d" % (len(data), longest))
         if ttl_ms is None:

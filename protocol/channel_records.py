@@ -37,6 +37,7 @@ OPEN = 0x81
 
 KNOWN_TYPES = EXPIRES | CALL | DROPPED
 FIELD = 4  # bytes of each thing in front of a message
+FIELDS = 8  # of all: a message is so much shorter than the longest line
 
 # flags, base, ack, next, room, expired: as in RESUME and CREDIT.
 ENTRY = ">BIIIBI"

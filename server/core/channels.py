@@ -13,6 +13,7 @@ from primitives.waiting import ticks_add
 from protocol.channel_records import (
     DROPPED,
     EXPIRES,
+    FIELDS,
     LAST,
     MAX_TIMED,
     MAX_TTL_MS,
@@ -279,8 +280,9 @@ class ClientChannels:
 
     def check_size(self, size):
         """Raises: ValueError for a message that is longer than the client is known to take."""
-        if size > self._connection.max_line:
-            raise ValueError("the message has %d bytes, the longest is %d" % (size, self._connection.max_line))
+        longest = self._connection.max_line - FIELDS
+        if size > longest:
+            raise ValueError("the message has %d bytes, the longest is %d" % (size, longest))
 
     def raise_fault(self, channel):
         """Raises: StoreError if the store has failed, or this channel is not of the present session."""

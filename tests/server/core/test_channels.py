@@ -203,7 +203,7 @@ def test_bad_arguments_are_refused_with_words():
                 conn.channel(number)
         channel = conn.channel(20)
         assert channel is conn.channel(20) and isinstance(channel, Channel)
-        for bad, kind, words in ((5, TypeError, "bytes or a str"), (bytes(8193), ValueError, "longest is 8192")):
+        for bad, kind, words in ((5, TypeError, "bytes or a str"), (bytes(8185), ValueError, "longest is 8184")):
             with pytest.raises(kind, match=words):
                 await channel.send(bad)
         for ttl, kind in ((0, ValueError), (-1, ValueError), (1 << 30, ValueError), (1.5, TypeError)):
@@ -211,6 +211,15 @@ def test_bad_arguments_are_refused_with_words():
                 await channel.send(b"", ttl_ms=ttl)
         with pytest.raises(ValueError, match="commit"):
             channel.messages("never")
+
+    run(main)
+
+
+def test_longest_message_arrives_with_a_limit_too():
+    async def main(service):
+        client, conn = await joined(service)
+        await within(conn.channel(20).send(bytes(8184), ttl_ms=100000))
+        assert len(client.got[20][0][0]) == 8188
 
     run(main)
 
