@@ -14,6 +14,7 @@ from protocol.channel_records import (
     ENTRY,
     ENTRY_BYTES,
     EXPIRED_BITS,
+    EXPIRES,
     FIELD,
     FRESH,
     OPEN,
@@ -27,6 +28,9 @@ from protocol.limits import ROOM_UNIT
 from protocol.lines import NUMBERS, diff30
 from protocol.sequence import put16
 
+NONE = -1  # instead of a number: none is known
+_LATE = (b"", EXPIRES, None)  # message of a receiver that will not be handed over
+
 
 class Channel:
     """One channel. Args: number: 1..127; ticks_diff, max_bytes, max_line: see Session; fresh: see the attribute."""
@@ -38,7 +42,8 @@ class Channel:
         self.ready = False  # both have said on this connection where they are: messages may go
         self.due = True  # we have not said so yet
         self.fresh = fresh  # the peer's next message has the number of its base, which it has not told yet
-        self.former = 0  # number expected from the peer before this one
+        self.former = NONE  # number expected from the peer before this one
+        self.former_expired = 0  # and `expired` of its messages
         self.expired = 0  # of the last messages accepted: see CREDIT
         self.expirations = 0  # messages of the peer that were not accepted in time
         self.peer_seen = 0
@@ -117,6 +122,16 @@ class Channel:
 
     # For Channels
 
+    def become(self, back):
+        """The peer is another one, with other numbers. back: it is the one before this one. Allocates nothing."""
+        number = NONE if self.fresh else self.receiver.next
+        expired = self.expired
+        self.fresh = not back or self.former == NONE
+        self.receiver.start_at(0 if self.fresh else self.former)
+        self.expired = 0 if self.fresh else self.former_expired
+        self.former = number
+        self.former_expired = expired
+
     def detach(self):
         """The connection has ended. Allocates nothing."""
         self.sender.disconnect()
@@ -139,6 +154,15 @@ class Channel:
                 return message
         return None
 
+    def expire_received(self, now):
+        """Drop what is late at the front of what was received, and empty what is late behind it."""
+        self.front(now)
+        received = self.received
+        for i in range(1, len(received)):
+            message = received[i]
+            if isinstance(message, tuple) and message[2] is not None and is_over(message, now, self._diff):
+                received[i] = _LATE
+
     def front_data(self):
         """The bytes of the message that `front` has returned, without what is in front of it."""
         message = self.received[0]
@@ -149,7 +173,7 @@ class Channel:
         before = self.receiver.ack
         self.receiver.accept(1)
         if self.receiver.ack != before:
-            self.expired = (self.expired << 1 | (1 if expired else 0)) & EXPIRED_BITS
+            self.expired = (self.expired & EXPIRED_BITS >> 1) << 1 | (1 if expired else 0)
 
     def restore(self, expected, base, messages):
         """Go on with what a store has: the number expected from the peer, and the messages [(bytes, numbered, ..)] that
@@ -164,7 +188,7 @@ class Channel:
     @property
     def end(self):
         """Number of the next message to be admitted."""
-        return (self.sender.base + len(self.sender.lines)) & NUMBERS
+        return (self.sender.base + sum([entry[1] for entry in self.sender.lines])) & NUMBERS
 
     def state(self):
         """(ack, seen, room) to be told."""
@@ -235,5 +259,6 @@ class Channel:
             if fault:
                 return fault
         self.sender.grant(0, room * ROOM_UNIT)
+        self.sender.resumed = True
         self.ready = True
         return None

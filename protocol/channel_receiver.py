@@ -3,6 +3,7 @@
 from struct import unpack_from
 
 from protocol.channel_records import EXPIRES, KNOWN_TYPES, MAX_TTL_MS, size_of_fields
+from protocol.frame import LENGTH
 from protocol.lines import NUMBERS
 from protocol.receiver import Receiver
 
@@ -30,7 +31,7 @@ class ChannelReceiver(Receiver):
     def take(self, header, kind, data, at, now):
         """Take one record. header: as that of a line, with the bytes of the payload. Returns None or a fault."""
         if self._partial is None:
-            if kind & ~KNOWN_TYPES or (header & 0x7FF) < size_of_fields(kind):
+            if kind & ~KNOWN_TYPES or (header & LENGTH) < size_of_fields(kind):
                 return "a message of type %02x" % kind
             self._kind = kind
             self._now = now

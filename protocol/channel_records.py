@@ -57,6 +57,11 @@ def size_of_fields(kind):
     return (FIELD if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
 
 
+def can_expire(entry):
+    """True if this entry of a sender or receiver is one that EXPIRES."""
+    return len(entry) > 2 and entry[-2] & EXPIRES != 0
+
+
 def is_over(entry, now, ticks_diff):
-    """True if this entry of a sender or receiver could expire, and has."""
-    return len(entry) > 2 and entry[-1] is not None and ticks_diff(now, entry[-1]) >= 0
+    """True if it has expired."""
+    return can_expire(entry) and (entry[-1] is None or ticks_diff(now, entry[-1]) >= 0)

@@ -2,18 +2,21 @@
 
 from struct import pack_into
 
-from protocol.channel_records import DROPPED, MAX_TIMED, TYPED, is_over
+from protocol.channel_records import DROPPED, EXPIRES, MAX_TIMED, TYPED, can_expire, is_over
 from protocol.frame import CHANNEL, MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
-from protocol.lines import NUMBERS
+from protocol.lines import NUMBERS, diff30
 from protocol.sender import Sender
 from protocol.sequence import put16
+
+_EMPTY = (b"", True, DROPPED, None)  # what is left of a message that has expired
 
 
 class ChannelSender(Sender):
     """Args: channel: its number; ticks_diff: see Session.
 
-    An entry of `lines` is (bytes, numbered) or (bytes, numbered, type, deadline).
+    An entry of `lines` is (bytes, numbered) or (bytes, numbered, type, deadline). The deadline of one that EXPIRES is
+    ticks, or None once it has passed: ticks wrap, and must not be compared for ever.
     """
 
     def __init__(self, channel, ticks_diff):
@@ -21,6 +24,7 @@ class ChannelSender(Sender):
         self._channel = channel
         self._diff = ticks_diff
         self.now = 0  # for what expires: to be set before `fill`
+        self.resumed = False  # the peer has said on this connection what it has of those that were sent on earlier ones
         self.timed = 0  # entries that can expire
         self.dropped = 0  # messages that have expired, at either end
         self.waiting = {}  # count of `append` -> True once that message has expired: only of those somebody waits for
@@ -42,24 +46,32 @@ class ChannelSender(Sender):
         entry = data, numbered, kind, deadline
         count = Sender.append(self, data, numbered)
         self.lines[-1] = entry
-        if deadline is not None:
+        if kind & EXPIRES:
             self.timed += 1
         return count
 
     def expire(self):
-        """Drop what has not been accepted in time, and has not been sent on this connection.
+        """Drop what has not been accepted in time.
 
-        Returns: list of the numbers of those that had one.
+        What the peer may have is kept, and marked as late: only the peer knows whether it has accepted it.
+        Returns: list of the numbers of those that were dropped and had one.
         """
         found = []
-        at = self._retained + (1 if self._offset else 0)
+        sent = self._retained + (1 if self._offset else 0)
+        if not self.resumed:
+            sent = max(sent, diff30(self.reached, self.base))
+        at = 0
         while self.timed and at < len(self.lines):
             entry = self.lines[at]
             if not is_over(entry, self.now, self._diff):
                 at += 1
+            elif at < sent:
+                if entry[3] is not None:
+                    self.lines[at] = (entry[0], entry[1], entry[2], None)
+                at += 1
             elif entry[1]:
+                self.lines[at] = _EMPTY
                 self._held -= len(entry[0])
-                self.lines[at] = (b"", True, DROPPED, None)
                 self.timed -= 1
                 count = self._numbered - self._numbered_from(at) + 1
                 self._told_expired(count)
@@ -107,15 +119,16 @@ class ChannelSender(Sender):
 
     def _forget(self, count):
         for i in range(count):
-            if len(self.lines[i]) > 2 and self.lines[i][3] is not None:
+            if can_expire(self.lines[i]):
                 self.timed -= 1
         Sender._forget(self, count)
 
     def disconnect(self):
         lines = self.lines
         for i in range(len(lines)):
-            if not lines[i][1] and len(lines[i]) > 2 and lines[i][3] is not None:
+            if not lines[i][1] and can_expire(lines[i]):
                 self.timed -= 1
+        self.resumed = False
         Sender.disconnect(self)
 
     def put(self, buf, at, end):
@@ -138,13 +151,14 @@ class ChannelSender(Sender):
         buf[first : first + n] = memoryview(entry[0])[self._offset : end]
         if typed:
             buf[first - 1] = entry[2]
-            if entry[3] is not None:
-                pack_into(">I", buf, first, max(0, self._diff(entry[3], self.now)))
+            if entry[2] & EXPIRES:
+                wait = 0 if entry[3] is None else self._diff(entry[3], self.now)
+                pack_into(">I", buf, first, max(0, wait))
         self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
         self._credit -= n + RECORD_CHARGE
         self._offset = end
         if n == left:
-            if not entry[1] and len(entry) > 2 and entry[3] is not None:
+            if not entry[1] and can_expire(entry):
                 self.timed -= 1
             self._finish_line(end, entry[1])
         return first + n

@@ -21,7 +21,7 @@ from protocol.channel_records import (
     OPEN,
     TYPED,
 )
-from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, LIST, NOTICE
+from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, LIST, MORE, NOTICE, QOS0
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT
 
@@ -50,6 +50,7 @@ class Channels:
         self._turn = 0  # whose turn it is: 0 for the lines
         self.listing = None  # those that the list behind our RESUME is still to have; None if there is no more of it
         self._known = False
+        self._told_until = 0  # place in `used` of the next one that is to be told: the last frame had no space for it
 
     def get(self, number):
         """Returns the Channel with this number, or None."""
@@ -88,10 +89,9 @@ class Channels:
     def become(self, back):
         """The peer is another one, with other numbers. back: it is the one before this one."""
         for channel in self.used:
-            former, channel.former = channel.former, channel.receiver.next
-            channel.receiver.start_at(former if back else 0)
-            channel.fresh = not back and not self._answers
-            channel.expired = 0
+            channel.become(back)
+            if self._answers:
+                channel.fresh = False
 
     def list_into(self, buf, at, end):
         """Write the next frame of the list behind RESUME, without prefix and MAC. Returns its end."""
@@ -120,8 +120,10 @@ class Channels:
             heard.channels[number] = unpack_from(ENTRY, data, at + 1)
         return data[1] <= LIST_END
 
-    def take_entries(self, entries, new):
-        """The peer has listed these channels. Returns None or a fault."""
+    def take_entries(self, attached, new):
+        """The peer has listed channels. attached: the Attachment, just opened. Returns None or a fault."""
+        entries = attached.heard.channels
+        self.now = attached.progress
         self._known = True
         for number in entries:
             fault = self.take_entry(number, entries[number], new)
@@ -150,7 +152,7 @@ class Channels:
             return self._control(channel, number & LAST, kind, data, at, size)
         if channel is None or not channel.ready:
             return "a message on channel %d, which is not open" % (number & LAST)
-        return channel.receiver.take(header & ~LENGTH & 0xC000 | size, kind, data, at, self.now)
+        return channel.receiver.take(header & (MORE | QOS0) | size, kind, data, at, self.now)
 
     def _control(self, channel, number, kind, data, at, size):
         if kind == CREDIT and channel is not None:
@@ -173,8 +175,12 @@ class Channels:
         if channel.ready:
             return "a second OPEN of channel %d" % number
         fault = channel.take_entry(entry, new)
-        if self._answers and not fault:
+        if fault:
+            self._session.impostor = True
+        elif self._answers:
             self._session.due(self.now)
+        else:
+            self.tell(channel, self.now)  # what was accepted since our entry went out
         return fault
 
     # Handing over
@@ -216,6 +222,10 @@ class Channels:
     def _may_open(self, channel):
         return channel.ready or not self._answers
 
+    def _has_news(self, channel):
+        """True if there is something to tell of the channel: OPEN or CREDIT."""
+        return self._may_open(channel) if channel.due else channel.ready and channel.told != channel.state()
+
     def in_flight(self):
         """True if there is something on its way that the peer has not seen."""
         for channel in self.used:
@@ -236,7 +246,7 @@ class Channels:
         lines: their Sender; at: where the records begin; space: bytes for them.
         """
         end = at + space
-        first = self._fill_control(buf, at, end)
+        first = self._fill_control(buf, at, end, now)
         last = self._fill_messages(lines, buf, first, end, now)
         if last == first:
             if last > at:
@@ -260,7 +270,7 @@ class Channels:
 
     def _sender_of(self, channel, now):
         channel.sender.now = now
-        return channel.sender if channel.ready else None
+        return channel.sender if channel.ready and not channel.due else None
 
     def _asks(self, lines):
         """Should the frame that was filled have its acknowledgement soon? As Sender.asks."""
@@ -277,25 +287,26 @@ class Channels:
                 asks = True
         return asks
 
-    def _fill_control(self, buf, at, end):
-        for channel in self.used:
+    def _fill_control(self, buf, at, end, now):
+        """What there is no space for makes another frame due, which begins with it: the peer may wait for it."""
+        used, first = self.used, self._told_until
+        for i in range(len(used)):
+            channel = used[(first + i) % len(used)]
+            if not self._has_news(channel):
+                continue
             if at + _CONTROL_BYTES > end:
+                self._told_until = (first + i) % len(used)
+                self._session.due(now)
                 break
-            if channel.due and self._may_open(channel):
-                at = channel.open_into(buf, at)
-            elif channel.ready and channel.told != channel.state():
-                at = channel.credit_into(buf, at)
+            at = channel.open_into(buf, at) if channel.due else channel.credit_into(buf, at)
         return at
 
     def tick(self, now):
-        """Drop what is late. To be called several times a second. Returns True if there was something."""
+        """Drop what is late, and tell so. To be called several times a second. Returns True if there was something."""
         found = False
         for channel in self.used:
             if channel.timed() and channel.expire(now):
                 found = True
-            if channel.received:
-                before = channel.ack()
-                channel.front(now)
-                if channel.ack() != before:
-                    self.tell(channel, now)
+            channel.expire_received(now)
+            self.tell(channel, now)
         return found

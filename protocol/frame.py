@@ -37,6 +37,7 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     1   1   flags: bit 0: I remember your epoch, so `ack` and `next` count
             bit 1 (server): we have not the same past: my next line is that
             of number `base`, whatever you remember
+            bit 2: LIST follows
     2   4   number of my oldest line that you have not acknowledged
     6   4   ack: every line of yours before this one is accepted
     10  4   next: every line of yours before this one has been received
@@ -66,8 +67,18 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     DATA_MORE both ways: as DATA; more follows at once, so acknowledging has time
     0   1   kind 13
 
-    A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bits 10..0
-    length of the payload), then the payload.
+    NOTICE   both ways: as DATA, with records that are no messages: makes no
+             acknowledgement due
+    0   1   kind 14
+
+    LIST     both ways, behind a RESUME that announces it
+    0   1   kind 15
+    1   1   bit 0: this is the last frame of the list
+    2   19  each: number of a channel (1), and its entry (`channel_records.py`)
+    -8  8   MAC
+
+    A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bit 13 of a
+    channel, bits 10..0 length of the payload), then the payload.
 """
 
 from struct import pack_into, unpack_from

@@ -85,8 +85,9 @@ def _data(name, data, end):
     at, records, channels = DATA_HEADER, 0, []
     while at + RECORD_HEADER <= end:
         header = get16(data, at)
-        if header & CHANNEL and at + RECORD_HEADER + 1 < end:
-            channels.append(_of_channel(data[at + RECORD_HEADER], data[at + RECORD_HEADER + 1]))
+        first = at + RECORD_HEADER
+        if header & CHANNEL and first < end:
+            channels.append(_of_channel(data[first], data[first + 1] if first + 1 < end else 0))
         at += RECORD_HEADER + (header & LENGTH)
         records += 1
     size = end - DATA_HEADER - records * RECORD_HEADER

@@ -96,7 +96,7 @@ class Session:
         self.peer_max_line = MAX_LINE  # bytes of the longest line that the peer takes, as it said last
         self.news = None  # what the server has said of its store in its last RESUME, in words, or None
         self.resumes = 0  # connections that became open
-        self._impostor = False  # the peer knows lines of our epoch that we never sent: another one had it before us
+        self.impostor = False  # the peer knows lines or messages of our epoch that we never sent: another one had it
         self._runs = b""  # of the peer's store, as it told them: it gets them back in RESUME
         self._former = (None, b"", 0)  # (epoch, runs, next) of the peer before this one: it may come back
         self._diff = ticks_diff
@@ -186,9 +186,9 @@ class Session:
 
     def renumbered(self):
         """Returns True if we need a new epoch, of which nobody knows any number: random numbers have repeated."""
-        if not self._impostor:
+        if not self.impostor:
             return False
-        self._impostor = False
+        self.impostor = False
         self._sender.start_at(0)
         return True
 
@@ -224,7 +224,7 @@ class Session:
 
     def _open_listed(self, new):
         """The channels that the peer has listed may be used. new: as in Channel.take_entry. Returns None or a fault."""
-        return self._attached.heard.channels and self.channels.take_entries(self._attached.heard.channels, new)
+        return self._attached.heard.channels and self.channels.take_entries(self._attached, new)
 
     def _open(self, now):
         attached = self._attached
@@ -232,7 +232,7 @@ class Session:
         if heard.remembered:
             fault = self._sender.resume(heard.ack, heard.next)
             if fault:
-                self._impostor = True
+                self.impostor = True
                 return fault
         self._sender.grant(0, heard.room * ROOM_UNIT)
         attached.progress = now

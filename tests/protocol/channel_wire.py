@@ -30,6 +30,8 @@ class ChannelEnd(End):
         End.__init__(self, name, initiator, durable, **limits)
 
     def begin_life(self):
+        for kept in self.kept.values():
+            kept.pending = []  # what is durable of it is in the outbox
         End.begin_life(self)
         session = self.session
         if self.initiator:
@@ -42,7 +44,6 @@ class ChannelEnd(End):
             channel = session.channels.open(number)
             if self.durable:
                 channel.restore(kept.next, kept.base, [(data, True) for data in kept.outbox])
-                kept.pending = []
         self.fill_channels()
 
     def send(self, number, data, numbered=True):

@@ -5,14 +5,8 @@ from protocol.channel_records import CREDIT, DROPPED, ENTRY_BYTES, EXPIRES, FRES
 from protocol.frame import CHANNEL
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from protocol.sequence import get16
-from tests.protocol.channel_halves import records
-from tests.protocol.wire import ticks_diff
-
-
-def a_channel(fresh=False):
-    channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, fresh)
-    channel.take_entry((0, 0, 0, 0, 100, 0), False)
-    return channel
+from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
+from tests.protocol.wire import WRAP, ticks_diff
 
 
 class TestChannel(unittest.TestCase):
@@ -26,6 +20,55 @@ class TestChannel(unittest.TestCase):
         channel.accept()
         self.assertIsNone(channel.front(105))
         self.assertEqual((receiver.ack, channel.expired, channel.expirations), (4, 5, 2))
+
+    def test_late_message_behind_others_stays_late_however_long_nobody_reads(self):
+        channel = a_channel()
+        channel.receiver.take(1, 0, memoryview(b"x"), 0, 100)
+        channel.receiver.take(5, EXPIRES, memoryview(b"\0\0\0\x05y"), 0, 100)
+        for now in range(110, WRAP, WRAP // 8):
+            channel.expire_received(now)
+        self.assertEqual(channel.front(0), b"x")
+        channel.accept()
+        self.assertIsNone(channel.front(0))
+        self.assertEqual((channel.receiver.ack, channel.expired), (2, 1))
+
+    def test_former_peer_that_comes_back_finds_what_was_known_of_it(self):
+        channel = a_channel()
+        for expired in (True, False):
+            channel.receiver.take(1, 0, memoryview(b"x"), 0, 100)
+            channel.accept(expired)
+        channel.become(False)
+        self.assertEqual((channel.fresh, channel.expired), (True, 0))
+        self.assertIsNone(channel.take_entry((0, 70, 0, 0, 100, 0), False))
+        self.assertEqual(channel.receiver.next, 70)
+        channel.become(True)
+        self.assertEqual((channel.fresh, channel.receiver.next, channel.expired), (False, 2, 2))
+
+    def test_former_peer_whose_messages_were_never_known_is_still_unknown(self):
+        channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, True)
+        channel.become(False)
+        channel.become(True)
+        self.assertTrue(channel.fresh)
+
+    def test_accepting_allocates_nothing_however_many_have_expired(self):
+        channel = a_channel()
+        for _ in range(33):  # one by one: under heap_lock MicroPython cannot even make a list shorter
+            channel.receiver.take(0, 0, memoryview(b""), 0, 0)
+            heap_lock()
+            try:
+                channel.accept(True)
+            finally:
+                heap_unlock()
+        self.assertEqual(channel.expired, 0x3FFFFFFF)
+        channel.receiver.take(0, 0, memoryview(b""), 0, 0)
+        channel.accept()
+        self.assertEqual(channel.expired, 0x3FFFFFFE)
+
+    def test_messages_without_a_number_have_no_place_among_the_numbers(self):
+        channel = a_channel()
+        for numbered in (True, False, True):
+            channel.sender.append(b"", numbered)
+        self.assertEqual(channel.end, 2)
 
     def test_credit_of_one_end_is_taken_by_the_other(self):
         channel, peer, buf = a_channel(), a_channel(), bytearray(20)

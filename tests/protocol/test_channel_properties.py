@@ -5,6 +5,7 @@ import unittest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.protocol.channel_traffic import Run
 from tests.protocol.channel_wire import ChannelEnd
 from tests.protocol.wire import FAULTS, Wire
 
@@ -69,3 +70,14 @@ class TestExactlyOnce(unittest.TestCase):
                 self.assertEqual([data for data, _ in messages if data in found], found)
                 self.assertEqual([data for data, numbered in messages if numbered and data not in found], [])
             self.assertEqual(got, {})
+
+
+class TestRandomTraffic(unittest.TestCase):
+    def test_whatever_fails_each_message_arrives_once_and_in_order_and_expiry_is_told_truly(self):
+        ran_out = 0
+        for seed in range(80):
+            with self.subTest(seed=seed):
+                run = Run(seed)
+                run.run()
+                ran_out += run.short.count
+        self.assertGreater(ran_out, 40)

@@ -1,10 +1,12 @@
 import unittest
 
+from protocol.channel import Channel
 from protocol.channel_records import DROPPED, EXPIRES, MAX_TIMED, REQUEST
 from protocol.channel_sender import ChannelSender
 from protocol.frame import CHANNEL, MORE, QOS0
-from tests.protocol.channel_halves import records
-from tests.protocol.wire import ticks_diff
+from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
+from tests.protocol.wire import WRAP, ticks_diff
 
 
 class TestSending(unittest.TestCase):
@@ -48,6 +50,60 @@ class TestSending(unittest.TestCase):
         sender.now = 20
         sender.expire()
         self.assertEqual((sender.dropped, len(sender.lines)), (0, 1))
+
+    def test_message_that_the_peer_may_have_accepted_is_not_called_late_before_the_peer_has_told(self):
+        for ack, received, late in ((1, 1, False), (0, 1, False), (0, 0, True)):
+            channel = a_channel()
+            sender = channel.sender
+            count = sender.append(bytes(4) + b"x", True, EXPIRES, 10)
+            sender.waiting[count] = False
+            new = sender.append(bytes(4) + b"y", True, EXPIRES, 10)
+            sender.waiting[new] = False
+            records(sender, 10)
+            channel.detach()
+            sender.now = 20
+            sender.expire()
+            self.assertEqual(sender.waiting, {count: False, new: True})
+            self.assertIsNone(channel.take_entry((0, 0, ack, received, 100, 0), False))
+            sender.expire()
+            self.assertEqual(sender.waiting, {count: late, new: True})
+            self.assertEqual(sender.timed, 1 if received > ack else 0)
+
+    def test_message_from_a_store_may_have_been_accepted(self):
+        channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
+        channel.restore(0, 0, [(bytes(4) + b"x", True, EXPIRES, 10)])
+        channel.sender.now = 20
+        channel.sender.expire()
+        self.assertEqual(channel.sender.dropped, 0)
+        self.assertIsNone(channel.take_entry((0, 0, 0, 0, 100, 0), False))
+        channel.sender.expire()
+        self.assertEqual(channel.sender.dropped, 1)
+
+    def test_late_message_stays_late_however_long_the_outage_is(self):
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(bytes(4) + b"x", True, EXPIRES, 10)
+        records(sender)
+        sender.disconnect()
+        for now in range(0, WRAP, WRAP // 8):
+            sender.now = now + 10
+            sender.expire()
+        sender.now = WRAP - 20
+        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0\0\0x")])
+
+    def test_message_is_admitted_whole_or_not_at_all(self):
+        """Nothing is allocated once it is in `lines`: here its length is asked for."""
+
+        class Data:
+            def __len__(self):
+                heap_lock()
+                return 4
+
+        sender = ChannelSender(20, ticks_diff)
+        try:
+            sender.append(Data(), True, REQUEST)
+        finally:
+            heap_unlock()
+        self.assertEqual(len(sender.lines[0]), 4)
 
     def test_peer_tells_which_of_those_that_it_accepted_had_expired(self):
         sender = ChannelSender(20, ticks_diff)

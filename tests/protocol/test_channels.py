@@ -6,10 +6,11 @@ from protocol.channel_records import DROPPED
 from protocol.channel_records import OPEN as OPEN_RECORD
 from protocol.channels import Channels
 from protocol.frame import CHANNEL, DATA, LISTED
+from protocol.limits import MAX_LINE, MIN_FRAME, PROBE_MS, RECEIVE_BYTES, STALL_MS
 from protocol.session import OPEN, RESUMING
 from tests.protocol.channel_wire import ChannelEnd, channel_wire
 from tests.protocol.pair import RUN, Pair
-from tests.protocol.wire import FAULTS, Wire, numbered, ticks_diff
+from tests.protocol.wire import FAULTS, End, Wire, numbered, ticks_diff
 
 UP = {20: numbered("u", 5, 300), 21: numbered("v", 7, 30)}
 DOWN = {20: numbered("d", 6, 700), 21: numbered("e", 3)}
@@ -136,6 +137,27 @@ class TestFaults(unittest.TestCase):
         self.check_numbers(wire)
 
 
+class LateUser(End):
+    """A client whose application opens its first channel just before RESUME goes out, or just after it."""
+
+    def __init__(self, before):
+        End.__init__(self, "client", True)
+        self._before = before
+
+    def frames(self, now):
+        late = self.session.state == RESUMING and self.session.channels is None
+        if late and self._before:
+            self._open()
+        found = End.frames(self, now)
+        if late and not self._before:
+            self._open()
+        return found
+
+    def _open(self):
+        self.session.use_channels(Channels(self.session, ticks_diff, RECEIVE_BYTES, MAX_LINE))
+        self.session.channels.open(30)
+
+
 class TestOpening(unittest.TestCase):
     def test_message_waits_until_the_client_has_opened_the_channel(self):
         wire = Wire(ChannelEnd("client", True, ()), ChannelEnd("server", False, (30,), durable=True))
@@ -163,6 +185,28 @@ class TestOpening(unittest.TestCase):
                     wire.client.send(30, b"up")
                     wire.run()
                     self.assertEqual((wire.client.got, wire.server.got), ({30: [b"early"]}, {30: [b"up"]}))
+
+    def test_channel_opened_while_the_session_resumes_is_announced_with_open(self):
+        for before in (True, False):  # RESUME
+            wire = Wire(LateUser(before), ChannelEnd("server", False, (30,), durable=True))
+            for _ in range(20):
+                wire.turn()
+            self.assertTrue(wire.server.session.channels.get(30).ready)
+            self.assertEqual(wire.connections, 1)
+
+    def test_server_that_knows_messages_that_were_never_sent_had_the_epoch_from_another(self):
+        wire = channel_wire()
+        wire.server.kept[20].next = 5
+        wire.server.store.peer_epoch = wire.client.epoch
+        wire.reboot(wire.server)
+        wire.client.send(20, b"first")
+        while not wire.why[1:]:
+            wire.turn()
+        self.assertIn("resume at lines 5", wire.why[1])
+        self.assertTrue(wire.client.session.renumbered())
+        wire.client.epoch = b"\x01another"
+        wire.run()
+        self.assertEqual(wire.server.got, {20: [b"first"]})
 
     def test_many_channels_need_several_frames_of_the_list(self):
         numbers = list(range(1, 128))
@@ -276,6 +320,35 @@ class TestRecords(unittest.TestCase):
         self.assertEqual(len(pair.session.channels.used), 39)
 
 
+class TestManyChannels(unittest.TestCase):
+    """What there is to tell of all of them does not fit into one frame."""
+
+    def wire(self, count, max_frame, down):
+        numbers = list(range(1, count + 1))
+        wire = Wire(ChannelEnd("client", True, numbers), ChannelEnd("server", False, numbers, durable=True))
+        wire.client.max_frame = wire.server.max_frame = max_frame
+        for number in numbers:
+            (wire.server if down else wire.client).send(number, b"%d" % number)
+        return wire, dict([(number, [b"%d" % number]) for number in numbers])
+
+    def test_no_message_goes_before_the_open_of_its_channel(self):
+        for count in (8, 30, 127):
+            for max_frame in list(range(MIN_FRAME, MIN_FRAME + 24)) + [1068]:
+                wire, sent = self.wire(count, max_frame, True)
+                wire.run(100)
+                self.assertEqual((wire.client.got, wire.connections), (sent, 1))
+
+    def test_each_channel_is_told_what_was_accepted_before_its_sender_gives_up(self):
+        for down in (False, True):
+            for max_frame in (MIN_FRAME, 1068):
+                wire, sent = self.wire(127, max_frame, down)
+                begun = wire.now
+                wire.run(200)
+                self.assertEqual((wire.client if down else wire.server).got, sent)
+                self.assertEqual(wire.connections, 1)
+                self.assertLess(ticks_diff(wire.now, begun), STALL_MS // 4)
+
+
 class TestRoom(unittest.TestCase):
     def test_channel_that_is_not_read_stops_its_writer_and_nobody_else(self):
         wire = channel_wire()
@@ -297,6 +370,26 @@ class TestRoom(unittest.TestCase):
         wire.run()
         self.assertEqual(len(wire.client.got[20]), 40)
         self.assertEqual(wire.connections, 1)
+
+    def test_room_that_was_made_while_the_session_resumed_is_told_at_once(self):
+        for step in range(7):
+            wire = channel_wire()
+            wire.client.mute = [20]
+            for i in range(40):
+                wire.server.send(20, b"%d" % i + bytes(1000))
+            for _ in range(100):
+                wire.turn()
+            wire.cut()
+            begun = wire.now
+
+            def read(wire):
+                wire.client.mute = []
+                wire.client.hand_over(wire.now)
+
+            wire.faults = {wire.step + step: read}
+            wire.run()
+            self.assertEqual(len(wire.client.got[20]), 40)
+            self.assertLess(ticks_diff(wire.now, begun), PROBE_MS // 2)
 
     def test_long_transfer_on_one_channel_lets_the_others_pass(self):
         wire = channel_wire()
@@ -353,6 +446,25 @@ class TestExpiry(unittest.TestCase):
             wire.run()
             self.assertEqual(wire.client.got, {20: [b"next"]})
             self.assertEqual(sender.waiting, {late: True})
+
+    def test_late_message_that_a_reader_passes_over_is_told_soon(self):
+        wire = channel_wire()
+        wire.run()
+        wire.client.mute = [20]
+        late = wire.server.send_timed(20, b"late", wire.now, 200)
+        channel = wire.client.session.channels.get(20)
+        while not channel.receiver.lines:
+            wire.turn()
+        for _ in range(10):  # until its frame has been answered
+            wire.turn()
+            if ticks_diff(wire.now, channel.receiver.lines[0][2]) > -100:
+                break
+        begun = wire.now = channel.receiver.lines[0][2]
+        self.assertIsNone(channel.front(wire.now))  # the application looks before the next tick
+        sender = wire.server.session.channels.get(20).sender
+        while not sender.waiting[late]:
+            wire.turn()
+        self.assertLess(ticks_diff(wire.now, begun), PROBE_MS // 2)
 
     def test_late_message_keeps_its_number(self):
         wire = channel_wire()

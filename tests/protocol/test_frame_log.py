@@ -51,6 +51,7 @@ class TestFrameLog(unittest.TestCase):
         self.assertEqual(
             shown, "DATA seq=7 ack=3 seen=420 room=160 records=4 bytes=35 channels=20,20:CREDIT,21:OPEN"
         )
+        self.assertEqual(describe(data((CHANNEL, b"\x16")))[-11:], "channels=22")
         shown = describe(b"\x15\x01" + b"\x14" + bytes(18) + b"\x15" + bytes(18) + MAC)
         self.assertEqual(shown, "LIST channels=20,21 last=1")
 

@@ -248,14 +248,14 @@ class TestResume(unittest.TestCase):
         pair = Pair()
         pair.session.append(b"mine", True)
         self.assertIn("resume at lines", pair.resume(remembered=True, ack=1, next_number=1))
-        self.assertTrue(pair.session._impostor)
+        self.assertTrue(pair.session.impostor)
         pair.session.detach()
         self.assertTrue(pair.session.renumbered())
         self.assertFalse(pair.session.renumbered())
         pair.attach()
         pair.heard()
         self.assertIsNone(pair.resume())
-        self.assertEqual((pair.session._impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
+        self.assertEqual((pair.session.impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
 
     def test_numbers_65536_lines_apart_are_told_apart(self):
         pair = Pair().open()

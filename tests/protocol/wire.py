@@ -42,6 +42,8 @@ class Store:
 class End:
     """One end. `lives` holds a list of delivered lines for each life."""
 
+    max_frame = MAX_FRAME  # that both take
+
     def __init__(self, name, initiator, durable=False, **limits):
         self.name = name
         self.initiator = initiator
@@ -122,7 +124,7 @@ class End:
         else:
             fault = handshake.proof(frame)
         if handshake.state == DONE:
-            self.session.attach(handshake.channel, handshake.peer_epoch, MAX_FRAME, now)
+            self.session.attach(handshake.channel, handshake.peer_epoch, self.max_frame, now)
         return fault
 
     def frames(self, now):
