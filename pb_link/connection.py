@@ -29,7 +29,7 @@ class Connection:
             # No local more: MicroPython would take memory for each frame, see protocol/receiver.py.
             data = min(initiator.peer_max_frame, self._max_frame)
             data = self._session.attach(
-                initiator.channel, initiator.peer_epoch, data, self._since, initiator.peer_max_line
+                initiator.seal, initiator.peer_epoch, data, self._since, initiator.peer_max_line
             )
             if data:
                 print("pb_link: a line of %d bytes is held: the server takes %d" % (data, initiator.peer_max_line))

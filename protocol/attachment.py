@@ -4,8 +4,8 @@
 class Attachment:
     """The state of a session on one connection: `attach` makes it, `detach` drops it."""
 
-    def __init__(self, channel, peer_epoch, max_frame, now, ack, greeting):
-        self.channel = channel
+    def __init__(self, seal, peer_epoch, max_frame, now, ack, greeting):
+        self.seal = seal
         self.peer_epoch = peer_epoch
         self.max_frame = max_frame
         self.since = now  # time from which on RESUME is waited for

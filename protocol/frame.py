@@ -171,7 +171,7 @@ def encode_data_header(buf, at, number, ack, seen, room):
     return at + DATA_HEADER
 
 
-class Channel:
+class FrameSeal:
     """The authenticated frames of one connection: a MAC and a frame counter
     for each direction.
 

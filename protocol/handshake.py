@@ -23,7 +23,7 @@ from struct import pack
 
 from protocol import frame
 from protocol.digest import Hmac, equal
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.limits import (
     EPOCH_BYTES,
     HINT_BYTES,
@@ -77,7 +77,7 @@ def other_version(who, version):
 
 
 class Initiator:
-    """The client's half. After DONE: `channel`, `peer_epoch`, `peer_max_frame`, `peer_max_line`."""
+    """The client's half. After DONE: `seal`, `peer_epoch`, `peer_max_frame`, `peer_max_line`."""
 
     def __init__(self, client_id, key, epoch, nonce, max_frame=MAX_FRAME, max_line=MAX_LINE):
         """epoch: 8 bytes; nonce: 16 fresh random bytes; max_line: bytes of the longest line that the client takes."""
@@ -109,7 +109,7 @@ class Initiator:
         self.peer_max_frame = get16(data, FRAME_AT)
         self.peer_max_line = get16(data, LINE_AT)
         seed = sha256(transcript).digest()
-        self.channel = Channel(
+        self.seal = FrameSeal(
             self._hmac.digest(TO_SERVER, seed), self._hmac.digest(TO_CLIENT, seed)
         )
         self.state = DONE

@@ -6,7 +6,7 @@ from struct import pack
 
 from protocol import frame
 from protocol.digest import Hmac, equal
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.handshake import (
     CLIENT_PROOF,
     DONE,
@@ -44,7 +44,7 @@ class Responder:
 
     Call `hello(frame)`; look the id up; `challenge(...)`; `proof(frame)`.
     After `hello`: `client_id`, `peer_epoch`, `peer_max_frame`, `peer_max_line`,
-    none of them proven before DONE. After DONE: `channel`. The attribute
+    none of them proven before DONE. After DONE: `seal`. The attribute
     `refuse` holds the reason code to send when `hello` found a fault.
     """
 
@@ -107,7 +107,7 @@ class Responder:
             self.refuse = frame.REFUSED_IDENTITY
             return "wrong key"
         seed = sha256(self._transcript).digest()
-        self.channel = Channel(
+        self.seal = FrameSeal(
             self._hmac.digest(TO_CLIENT, seed), self._hmac.digest(TO_SERVER, seed)
         )
         self.state = DONE

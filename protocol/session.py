@@ -103,7 +103,7 @@ class Session:
         self._ack_delay_ms = ack_delay_ms
         self._attached = None  # Attachment
 
-    def attach(self, channel, peer_epoch, max_frame, now, max_line=MAX_LINE):
+    def attach(self, seal, peer_epoch, max_frame, now, max_line=MAX_LINE):
         """Begin on an authenticated connection. `encode_into` gives RESUME first.
 
         max_frame: the longest frame that both sides take, with its prefix.
@@ -115,7 +115,7 @@ class Session:
         if self._former[0] == peer_epoch and peer_epoch != self.peer_epoch:
             self._become(self._former)
         greeting = (REMEMBERED, 0, self._runs) if peer_epoch == self.peer_epoch else (0, 0, b"")
-        self._attached = Attachment(channel, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
+        self._attached = Attachment(seal, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
         self.state = RESUMING
         self.peer_max_line = self._sender.max_line = max_line
         if self.channels is not None:
@@ -159,7 +159,7 @@ class Session:
         attached = self._attached
         if attached is None:
             return "a frame without a connection"
-        if not attached.channel.open(data):
+        if not attached.seal.open(data):
             return "bad MAC: frame altered, lost, repeated or out of order"
         attached.blocked = None
         attached.probed = False
@@ -316,7 +316,7 @@ class Session:
         buf: bytearray with room for MAX_FRAME bytes from at on.
         """
         attached = self._attached
-        if attached is None or attached.channel.exhausted():
+        if attached is None or attached.seal.exhausted():
             return at
         if attached.greeting:
             return self._greet(buf, at)
@@ -392,7 +392,7 @@ class Session:
         attached.room_sent = self._receiver.room()
 
     def _seal(self, buf, at, end):
-        end = self._attached.channel.seal(buf, at + PREFIX, end)
+        end = self._attached.seal.seal(buf, at + PREFIX, end)
         put16(buf, at, end - at - PREFIX)
         return end
 
@@ -423,7 +423,7 @@ class Session:
         diff = self._diff
         if self.state != OPEN:
             return "no RESUME in %d ms" % HANDSHAKE_MS if diff(now, attached.since) >= HANDSHAKE_MS else None
-        if attached.channel.exhausted():
+        if attached.seal.exhausted():
             return "frame counter used up"
         if self._in_flight() and diff(now, attached.progress) >= STALL_MS:
             return "the peer does not see what is sent"

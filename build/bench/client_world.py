@@ -73,7 +73,7 @@ class World:
         elif self._responder.state != DONE:
             assert self._responder.proof(frame) is None
             peer = self._responder
-            self._session.attach(peer.channel, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
+            self._session.attach(peer.seal, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
         else:
             fault = self._session.receive(memoryview(frame), ticks_ms())
             assert fault is None, fault

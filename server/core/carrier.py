@@ -72,7 +72,7 @@ class Carrier:
         self.disconnect()
         self.transport = transport
         frame, longest = responder.peer_max_frame, responder.peer_max_line
-        held = self._session.attach(responder.channel, responder.peer_epoch, frame, ticks_ms(), longest)
+        held = self._session.attach(responder.seal, responder.peer_epoch, frame, ticks_ms(), longest)
         for data, _ in self._queue:
             if len(data) > longest:
                 held = max(held, len(data))

@@ -10,7 +10,7 @@ import pb_link.connection
 import protocol.session
 import server.core.listener
 from protocol import mailbox
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from tests.link import harness
 from tests.link.attacker import HARMS, Attacker
 from tests.link.harness import exchange, numbered
@@ -71,20 +71,20 @@ def test_every_handshake_is_harmed_and_no_session_begins():
 
 def test_bridge_that_writes_into_the_mailbox_before_a_frame_is_signed_alters_nothing(monkeypatch):
     ours, its = "open the window", "fire the rocket"
-    real = Channel.seal
+    real = FrameSeal.seal
 
     async def main():
         async with System() as system:
             conn = await system.connected()
             memory = system.bus.target.mem
 
-            def seal(channel, buf, start, end):
+            def seal(of, buf, start, end):
                 at = memory.find(ours.encode())
                 if at >= 0:  # bytes of the target move in an interrupt handler: no Python of the client runs
                     system.bus.writeto_mem(mailbox.ADDRESS, at, its.encode(), mailbox.ADDRESS_BITS)
-                return real(channel, buf, start, end)
+                return real(of, buf, start, end)
 
-            monkeypatch.setattr(Channel, "seal", seal)
+            monkeypatch.setattr(FrameSeal, "seal", seal)
             await within(system.app.write(ours, wait=False))
             assert await within(conn.readline()) == ours + "\n"
 

@@ -210,7 +210,7 @@ class World:
         if responder.state != DONE:
             fault = responder.proof(frame)
             if not fault:
-                self.session.attach(responder.channel, responder.peer_epoch, responder.peer_max_frame, ticks_ms())
+                self.session.attach(responder.seal, responder.peer_epoch, responder.peer_max_frame, ticks_ms())
             return fault
         fault = self.session.receive(memoryview(frame), ticks_ms())
         lines = self.session.lines

@@ -9,7 +9,7 @@ from pb_link.app_base import AppBase
 from pb_link.channels import Message, bytes_of
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from protocol.errors import Expired, LinkDown
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.server_session import ServerSession
 from tests.pb_link.idle_pin import Pin
@@ -26,7 +26,7 @@ class App(AppBase):
         self.read = {}
 
     def connect(self):
-        ours, theirs = Channel(b"c" * 32, b"s" * 32), Channel(b"s" * 32, b"c" * 32)
+        ours, theirs = FrameSeal(b"c" * 32, b"s" * 32), FrameSeal(b"s" * 32, b"c" * 32)
         self._link.session.attach(ours, EPOCHS[1], MAX_FRAME, ticks_ms())
         self.server.attach(theirs, EPOCHS[0], MAX_FRAME, ticks_ms())
         self.exchange()

@@ -52,7 +52,7 @@ class TestFrameLog(unittest.TestCase):
         responder.hello(self.sent(client, START))
         client.receive(responder.challenge(KEY, b"s" * 8, b"m" * 16))
         responder.proof(self.sent(client, START))
-        server.attach(responder.channel, b"e" * 8, MAX_FRAME, START)
+        server.attach(responder.seal, b"e" * 8, MAX_FRAME, START)
         server.receive(self.sent(client, START), START)
         server.answer(START, RUN)
         client.receive(self.sent(server, START))

@@ -1,6 +1,6 @@
 """A session whose peer is the test: what it says is sealed as a true peer's frames are."""
 
-from protocol.frame import DATA, LIST, LISTED, PARTED, REMEMBERED, Channel, encode_data_header, encode_resume
+from protocol.frame import DATA, LIST, LISTED, PARTED, REMEMBERED, FrameSeal, encode_data_header, encode_resume
 from protocol.limits import MAC_BYTES, MAX_FRAME
 from protocol.line_bytes import bytes_in
 from protocol.sequence import get16
@@ -22,8 +22,8 @@ class Pair:
         self.attach()
 
     def attach(self, epoch=EPOCH, max_frame=MAX_FRAME):
-        self.peer = Channel(b"p" * 32, b"s" * 32)
-        self.session.attach(Channel(b"s" * 32, b"p" * 32), epoch, max_frame, self.now)
+        self.peer = FrameSeal(b"p" * 32, b"s" * 32)
+        self.session.attach(FrameSeal(b"s" * 32, b"p" * 32), epoch, max_frame, self.now)
 
     def say(self, body):
         """Have the session receive this body, sealed."""

@@ -1,7 +1,7 @@
 import unittest
 
 from protocol import frame
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES, MIN_FRAME
 from protocol.responder import encode_refused
@@ -11,71 +11,71 @@ from tests.protocol.noise import Noise, every_flip
 BODY = b"a frame to be sealed"
 
 
-def channels():
+def both_ends():
     """Both ends of one connection."""
-    return Channel(b"a" * 32, b"b" * 32), Channel(b"b" * 32, b"a" * 32)
+    return FrameSeal(b"a" * 32, b"b" * 32), FrameSeal(b"b" * 32, b"a" * 32)
 
 
-def sealed(channel, body=BODY):
+def sealed(seal, body=BODY):
     buf = bytearray(len(body) + MAC_BYTES + 4)
     buf[2 : 2 + len(body)] = body
-    return bytes(buf[2 : channel.seal(buf, 2, 2 + len(body))])
+    return bytes(buf[2 : seal.seal(buf, 2, 2 + len(body))])
 
 
-class TestChannel(unittest.TestCase):
+class TestFrameSeal(unittest.TestCase):
     def test_sealed_frame_opens_at_the_other_end(self):
-        one, other = channels()
+        one, other = both_ends()
         for _ in range(3):
             self.assertTrue(other.open(memoryview(sealed(one))))
             self.assertTrue(one.open(memoryview(sealed(other))))
 
     def test_same_body_never_has_the_same_mac_twice(self):
-        one, other = channels()
-        macs = set(sealed(channel)[-MAC_BYTES:] for channel in (one, other) for _ in range(20))
+        one, other = both_ends()
+        macs = set(sealed(seal)[-MAC_BYTES:] for seal in (one, other) for _ in range(20))
         self.assertEqual(len(macs), 40)
 
     def test_flipped_bit_anywhere_is_refused(self):
-        one, other = channels()
+        one, other = both_ends()
         for bad in every_flip(sealed(one)):
             self.assertFalse(other.open(memoryview(bad)))
 
     def test_refused_frame_does_not_move_the_counter(self):
-        one, other = channels()
+        one, other = both_ends()
         good = sealed(one)
         self.assertFalse(other.open(memoryview(good + b"x")))
         self.assertTrue(other.open(memoryview(good)))
 
     def test_replayed_frame_is_refused(self):
-        one, other = channels()
+        one, other = both_ends()
         first = sealed(one)
         self.assertTrue(other.open(memoryview(first)))
         self.assertFalse(other.open(memoryview(first)))
 
     def test_frame_out_of_order_is_refused(self):
-        one, other = channels()
+        one, other = both_ends()
         sealed(one)
         self.assertFalse(other.open(memoryview(sealed(one))))
 
     def test_reflected_frame_is_refused(self):
-        one, _ = channels()
+        one, _ = both_ends()
         self.assertFalse(one.open(memoryview(sealed(one))))
 
     def test_frame_cut_off_anywhere_is_refused(self):
-        one, other = channels()
+        one, other = both_ends()
         good = sealed(one)
         for end in range(len(good)):
             self.assertFalse(other.open(memoryview(good[:end])))
 
     def test_noise_is_refused(self):
-        _, other = channels()
+        _, other = both_ends()
         noise = Noise(5)
         for size in range(100):
             self.assertFalse(other.open(memoryview(noise.data(size))))
 
     def test_counter_ends_and_does_not_wrap(self):
-        one, other = channels()
-        for channel in (one, other):
-            channel._sent = channel._received = Channel.LAST - 1
+        one, other = both_ends()
+        for seal in (one, other):
+            seal._sent = seal._received = FrameSeal.LAST - 1
         self.assertFalse(other.exhausted())
         self.assertTrue(other.open(memoryview(sealed(one))))
         self.assertTrue(one.exhausted())

@@ -56,16 +56,16 @@ class TestAgreement(unittest.TestCase):
         client = initiator()
         responder, _, _, proof = exchange(client)
         responder.proof(proof)
-        self.assertTrue(responder.channel.open(memoryview(sealed(client.channel))))
-        self.assertTrue(client.channel.open(memoryview(sealed(responder.channel))))
-        self.assertFalse(client.channel.open(memoryview(sealed(client.channel))))
+        self.assertTrue(responder.seal.open(memoryview(sealed(client.seal))))
+        self.assertTrue(client.seal.open(memoryview(sealed(responder.seal))))
+        self.assertFalse(client.seal.open(memoryview(sealed(client.seal))))
 
     def test_every_connection_has_keys_of_its_own(self):
         first, second = initiator(), initiator(nonce=b"o" * 16)
         exchange(first)
         responder, _, _, proof = exchange(second)
         responder.proof(proof)
-        self.assertFalse(responder.channel.open(memoryview(sealed(first.channel))))
+        self.assertFalse(responder.seal.open(memoryview(sealed(first.seal))))
 
     def test_views_are_taken_as_bytes_are(self):
         client = initiator()

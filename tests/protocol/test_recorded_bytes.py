@@ -14,7 +14,7 @@ from protocol.channel_records import EXPIRES, REQUEST
 from protocol.channels import Channels
 from protocol.config_record import encode_config
 from protocol.control_client import decode_report
-from protocol.frame import REFUSED_IDENTITY, Channel
+from protocol.frame import REFUSED_IDENTITY, FrameSeal
 from protocol.handshake import Initiator
 from protocol.limits import MAX_LINE, PROBE_MS, RECEIVE_BYTES
 from protocol.line_bytes import bytes_in
@@ -81,7 +81,7 @@ def frames():
     server.proof(proof)
     ends = [Session(ticks_diff, line_in=bytes_in), ServerSession(ticks_diff)]
     for session, role in zip(ends, (client, server)):
-        session.attach(role.channel, role.peer_epoch, 128, 0)
+        session.attach(role.seal, role.peer_epoch, 128, 0)
     resumes = [next_frame(ends[0])]
     ends[1].receive(memoryview(resumes[0]), 0)
     ends[1].answer(0, RUN)
@@ -122,8 +122,8 @@ def frames_of_channels():
     ends[0].use_channels(Channels(ends[0], ticks_diff, RECEIVE_BYTES, MAX_LINE))
     channel = ends[0].channels.open(20)
     keys = (b"c" * 32, b"s" * 32)
-    ends[0].attach(Channel(*keys), SERVER_EPOCH, 128, 0)
-    ends[1].attach(Channel(keys[1], keys[0]), CLIENT_EPOCH, 128, 0)
+    ends[0].attach(FrameSeal(*keys), SERVER_EPOCH, 128, 0)
+    ends[1].attach(FrameSeal(keys[1], keys[0]), CLIENT_EPOCH, 128, 0)
     found = []
     for name in ("RESUME that announces LIST", "LIST with channel 20"):
         found.append((name, next_frame(ends[0])))

@@ -8,7 +8,7 @@ from protocol.frame import (
     NOTICE,
     PROBE,
     RESUME,
-    Channel,
+    FrameSeal,
     Resume,
     encode_data_header,
 )
@@ -149,7 +149,7 @@ class TestStates(unittest.TestCase):
     def test_frame_of_an_older_connection_is_refused(self):
         pair = Pair().open()
         old = pair.peer
-        pair.session.attach(Channel(b"t" * 32, b"q" * 32), EPOCH, MAX_FRAME, pair.now)
+        pair.session.attach(FrameSeal(b"t" * 32, b"q" * 32), EPOCH, MAX_FRAME, pair.now)
         pair.peer = old
         self.assertIn("MAC", pair.data(b"late"))
 
@@ -545,12 +545,12 @@ class TestFrames(unittest.TestCase):
     def test_counter_that_is_used_up_ends_the_connection(self):
         for name in ("_sent", "_received"):
             pair = Pair().open()
-            channel = pair.session._attached.channel
-            setattr(channel, name, Channel.LAST - 1)
+            seal = pair.session._attached.seal
+            setattr(seal, name, FrameSeal.LAST - 1)
             if name == "_sent":
-                channel.seal(bytearray(16), 0, 8)
+                seal.seal(bytearray(16), 0, 8)
             else:
-                pair.peer._sent = Channel.LAST - 1
+                pair.peer._sent = FrameSeal.LAST - 1
                 self.assertIsNone(pair.data(b"line"))
             pair.session.append(b"line", True)
             self.assertIn("counter", pair.session.fault(pair.now))
@@ -558,7 +558,7 @@ class TestFrames(unittest.TestCase):
 
     def test_frame_beyond_the_last_counter_is_refused(self):
         pair = Pair().open()
-        pair.session._attached.channel._received = pair.peer._sent = Channel.LAST
+        pair.session._attached.seal._received = pair.peer._sent = FrameSeal.LAST
         self.assertIn("MAC", pair.data(b"line"))
 
 

@@ -124,7 +124,7 @@ class End:
         else:
             fault = handshake.proof(frame)
         if handshake.state == DONE:
-            self.session.attach(handshake.channel, handshake.peer_epoch, self.max_frame, now)
+            self.session.attach(handshake.seal, handshake.peer_epoch, self.max_frame, now)
         return fault
 
     def frames(self, now):

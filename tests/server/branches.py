@@ -7,7 +7,7 @@ remembers. Unrealistic: a connection carries whole frames in no time, and a stor
 import copy
 import os
 
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.line_bytes import bytes_in
 from protocol.server_session import ServerSession
@@ -143,8 +143,8 @@ class Connection:
         self.time = 0
         keys = os.urandom(32), os.urandom(32)
         self.welcomed = now(server.disk.store.peek(CLIENT))[1]
-        server.attach(Channel(*keys), self.welcomed, client.epoch)
-        client.session.attach(Channel(*keys[::-1]), self.welcomed, MAX_FRAME, 0)
+        server.attach(FrameSeal(*keys), self.welcomed, client.epoch)
+        client.session.attach(FrameSeal(*keys[::-1]), self.welcomed, MAX_FRAME, 0)
 
     def exchange(self, to_server=1000, to_client=1000, reading=1000):
         """At most so many frames each way; then the server stores, and the client's application reads, what came."""

@@ -18,7 +18,7 @@ import time
 
 from primitives.platform import ticks_diff
 from protocol.errors import LinkError
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
 from protocol.handshake import Initiator
@@ -118,7 +118,7 @@ class Fuzz:
 
     async def session(self):
         """Frames with a good MAC and any content, as only a client with the key could send them."""
-        near, far = Channel(b"1" * 32, b"2" * 32), Channel(b"2" * 32, b"1" * 32)
+        near, far = FrameSeal(b"1" * 32, b"2" * 32), FrameSeal(b"2" * 32, b"1" * 32)
         session = ServerSession(ticks_diff)
         store = MemoryStore()
         state = await store.claim("client")

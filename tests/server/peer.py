@@ -222,7 +222,7 @@ class Client:
                             return self._lose(fault)
                         self._send_frame(reply)
                         peer = initiator
-                        self.session.attach(peer.channel, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
+                        self.session.attach(peer.seal, peer.peer_epoch, peer.peer_max_frame, ticks_ms())
                         attached = True
                         continue
                     fault = self.session.receive(frame, ticks_ms())

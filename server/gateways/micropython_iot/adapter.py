@@ -27,7 +27,7 @@ import os
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
 from protocol.errors import LinkError, RemoteProtocolError
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.framing import MAX_FRAME, PREFIX
 from protocol.limits import EPOCH_BYTES, MAX_LINE
 from protocol.line_bytes import bytes_in
@@ -82,8 +82,8 @@ class Client:
         connection.notes.put(NAME, self._memory.note())  # a failed store may have lost what was not stored
         keys = os.urandom(32), os.urandom(32)
         inside = self._inside = _Inside(transport, self._take)
-        connection.attach(inside, _Introduction(Channel(*keys[::-1]), self._memory.epoch), welcome)
-        self._session.attach(Channel(*keys), welcome.epoch, MAX_FRAME, ticks_ms())
+        connection.attach(inside, _Introduction(FrameSeal(*keys[::-1]), self._memory.epoch), welcome)
+        self._session.attach(FrameSeal(*keys), welcome.epoch, MAX_FRAME, ticks_ms())
         self._zero_seen = False
         self._heard = asyncio.Event()
         self._transport = transport
@@ -249,8 +249,8 @@ async def read_line(reader):
 class _Introduction:
     """A substitute for a Responder after a handshake."""
 
-    def __init__(self, channel, epoch):
-        self.channel = channel
+    def __init__(self, seal, epoch):
+        self.seal = seal
         self.peer_epoch = epoch
         self.peer_max_frame = MAX_FRAME
         self.peer_max_line = MAX_LINE

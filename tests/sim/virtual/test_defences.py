@@ -12,7 +12,7 @@ from pb_link import link as link_module
 from pb_link.app_base import AppBase
 from pb_link.link import Link
 from protocol import mailbox
-from protocol.frame import Channel
+from protocol.frame import FrameSeal
 from protocol.line_bytes import bytes_in, decode_line
 from protocol.receiver import Receiver
 from protocol.sender import Sender
@@ -69,24 +69,24 @@ class Defences:
         self._patch.setattr(MailboxTarget, "_whole", lambda target, head: True)
 
     def mac(self):
-        self._patch.setattr(Channel, "open", lambda channel, frame: len(frame) > 8)
+        self._patch.setattr(FrameSeal, "open", lambda seal, frame: len(frame) > 8)
 
     def count_mac_failures(self):
-        original = Channel.open
+        original = FrameSeal.open
 
-        def opened(channel, frame):
-            genuine = original(channel, frame)
+        def opened(seal, frame):
+            genuine = original(seal, frame)
             self.mac_failures += not genuine
             return genuine
 
-        self._patch.setattr(Channel, "open", opened)
+        self._patch.setattr(FrameSeal, "open", opened)
 
     def epochs(self):
         """Whoever comes is taken for whom it was before."""
         original = Session.attach
 
-        def attach(session, channel, peer_epoch, *sizes):
-            original(session, channel, session.peer_epoch or peer_epoch, *sizes)
+        def attach(session, seal, peer_epoch, *sizes):
+            original(session, seal, session.peer_epoch or peer_epoch, *sizes)
 
         self._patch.setattr(Session, "attach", attach)
 
