@@ -4,7 +4,8 @@ A store holds for each client:
 
 - the *epoch* of the server's session with it, and the *runs* of servers on it (history.py);
 - the *receive cursors*: epoch of the client, and for each channel the number of the next message that is expected from
-  it. A channel that has none is at 0;
+  it. A channel that has none is at 0. With them, which of the last messages before a cursor had *expired*: those were
+  accepted, and are not in the inbox;
 - the *inbox*: messages that were received and that the application has not taken. They have numbers of their own, which
   count from 0 in the order of arrival, over all channels. No two messages ever get the same number, and a message keeps
   its number;
@@ -101,11 +102,14 @@ class Store:
         this object."""
         raise NotImplementedError("inbox_room")
 
-    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages, expired=None):
         """Append any number of messages to the inbox and move the receive cursors. It does both or neither.
 
         peer_epoch: epoch of the client; cursors: {channel: number of the message that is expected next, 0..NUMBERS}.
         Channels that are not named keep theirs. In a new epoch they are at 0: name all that are not.
+        expired: {channel: EXPIRED_BITS or some of them}, not of channel 0: bit i is set if message cursor - 1 - i had
+        expired. A channel that is not named has none, or if its cursor stays where it was, in this epoch, those that it
+        had.
         """
         raise NotImplementedError("receive")
 
@@ -194,8 +198,8 @@ class Store:
 
     async def realign(self, client_id, owner, peer_epoch, cursors, bases):
         """Correct a store whose history differs from the client's (history.py). Move the receive cursors without
-        messages, as `receive` does, and remove from the outbox as `acknowledge` does: both or neither. Raises: as
-        `acknowledge`."""
+        messages, as `receive` does if none has expired, and remove from the outbox as `acknowledge` does: both or
+        neither. Raises: as `acknowledge`."""
         raise NotImplementedError("realign")
 
     async def named(self, client_id, owner, run):
@@ -256,22 +260,24 @@ class ClientState:
     """The result of `claim`, which the owner keeps up to date with `was_received`, `was_put` and `was_acknowledged`.
 
     owner: an int from 1 on; epoch; peer_epoch: None before the first message; cursors: {channel: number of the next
-    message}, with channel 0 at least; bases: {channel: number of the first message of the outbox, or of the next one},
-    of each channel that was ever written to, and channel 0; outbox: list of (serial, Message) when it was claimed, the
-    oldest first; serial: of the next message that is put; note: a str, empty at first; runs: list of (name, start), see
-    history.py: the last one begins with this claim, at the serial; pasts: {channel: serial after the last message that
-    was acknowledged}.
+    message}, with channel 0 at least; expired: {channel: bits} as in `receive`, of those that have any;
+    bases: {channel: number of the first message of the outbox, or of the next one}, of each channel that was ever
+    written to, and channel 0; outbox: list of (serial, Message) when it was claimed, the oldest first; serial: of the
+    next message that is put; note: a str, empty at first; runs: list of (name, start), see history.py: the last one
+    begins with this claim, at the serial; pasts: {channel: serial after the last message that was acknowledged}.
     """
 
     __slots__ = (
-        "owner", "epoch", "peer_epoch", "cursors", "bases", "outbox", "serial", "note", "runs", "pasts", "_serials",
+        "owner", "epoch", "peer_epoch", "cursors", "expired", "bases", "outbox", "serial", "note", "runs", "pasts",
+        "_serials",
     )  # fmt: skip
 
-    def __init__(self, owner, epoch, peer_epoch, cursors, bases, outbox, serial, note, runs, pasts):
+    def __init__(self, owner, epoch, peer_epoch, cursors, expired, bases, outbox, serial, note, runs, pasts):
         self.owner = owner
         self.epoch = epoch
         self.peer_epoch = peer_epoch
         self.cursors = cursors
+        self.expired = expired
         self.bases = bases
         self.outbox = outbox
         self.serial = serial
@@ -294,8 +300,10 @@ class ClientState:
     def named(self, run):
         self.runs = runs_around(self.runs, run)
 
-    def was_received(self, peer_epoch, cursors):
+    def was_received(self, peer_epoch, cursors, expired=None):
         """Note what `receive` or `realign` has done, or will when the first message of this epoch comes."""
+        if self.expired or expired:
+            self.expired = expired_then(self, peer_epoch, cursors, expired)
         if peer_epoch != self.peer_epoch:
             self.peer_epoch = peer_epoch
             self.cursors = {0: 0}
@@ -340,6 +348,16 @@ def moved(numbers, ahead):
     numbers = dict(numbers)
     numbers.update(ahead)
     return numbers
+
+
+def expired_then(before, peer_epoch, cursors, expired):
+    """Returns {channel: bits} as `receive` leaves it. before: Record or ClientState."""
+    bits = dict(before.expired) if peer_epoch == before.peer_epoch else {}
+    for channel, number in cursors.items():
+        if number != before.cursors.get(channel, 0):
+            bits.pop(channel, None)
+    bits.update(expired or {})
+    return {channel: some for channel, some in bits.items() if some}
 
 
 def cost(messages):

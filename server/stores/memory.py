@@ -8,7 +8,17 @@ from protocol.limits import EPOCH_BYTES, RUN_BYTES
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
 from server.core.message import Message, dropped
-from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, ClientState, Store, cost, moved
+from server.core.store import (
+    CHANNEL_BYTES,
+    INBOX_BYTES,
+    LINE_COST,
+    OUTBOX_BYTES,
+    ClientState,
+    Store,
+    cost,
+    expired_then,
+    moved,
+)
 
 _AT_0 = {0: 0}
 _NONE = {}
@@ -40,8 +50,8 @@ class MemoryStore(Store):
     def unread(self, client_id, channel=0):
         return self._known(client_id).unread(channel)
 
-    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
-        self._owned(client_id, owner).receive(peer_epoch, cursors, messages)
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages, expired=None):
+        self._owned(client_id, owner).receive(peer_epoch, cursors, messages, expired)
 
     async def look(self, client_id, owner, number, channel=0):
         return self._owned(client_id, owner).look(number, channel)
@@ -157,7 +167,7 @@ class Record:
         self.peer_epoch = None
         # As in ClientState. The many clients that only wait share these, which are replaced and not changed.
         self.cursors = self.bases = _AT_0
-        self.pasts = _NONE
+        self.expired = self.pasts = _NONE
         self.inbox = {}  # channel -> Box
         self.inbox_next = 0  # number of the next message
         self.outbox = {}  # channel -> Box
@@ -181,8 +191,8 @@ class Record:
         self.owner += 1
         begin_run(self.runs, os.urandom(RUN_BYTES), self.serial & NUMBERS)
         return ClientState(
-            self.owner, self.epoch, self.peer_epoch, dict(self.cursors), dict(self.bases), self._waiting(), self.serial,
-            self.note, list(self.runs), dict(self.pasts),
+            self.owner, self.epoch, self.peer_epoch, dict(self.cursors), dict(self.expired), dict(self.bases),
+            self._waiting(), self.serial, self.note, list(self.runs), dict(self.pasts),
         )  # fmt: skip
 
     def _waiting(self):
@@ -215,7 +225,9 @@ class Record:
         self._move(peer_epoch, cursors)
         return gone
 
-    def _move(self, peer_epoch, cursors):
+    def _move(self, peer_epoch, cursors, expired=None):
+        if self.expired or expired:
+            self.expired = expired_then(self, peer_epoch, cursors, expired)
         if peer_epoch != self.peer_epoch:  # its numbers begin with 0
             self.peer_epoch = peer_epoch
             self.cursors = moved(_AT_0, cursors)
@@ -234,8 +246,8 @@ class Record:
         box = self.inbox.get(channel)
         return (len(box.rows), box.rows[0][0]) if box and box.rows else (0, self.inbox_next)
 
-    def receive(self, peer_epoch, cursors, messages):
-        self._move(peer_epoch, cursors)
+    def receive(self, peer_epoch, cursors, messages, expired=None):
+        self._move(peer_epoch, cursors, expired)
         number = self.inbox_next
         box = channel = None
         for message in messages:

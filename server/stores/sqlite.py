@@ -88,11 +88,11 @@ class SQLiteStore(Store):
     def unread(self, client_id, channel=0):
         return self._known(client_id).unread(channel)
 
-    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages, expired=None):
         record = self._owned(client_id, owner)
         self._next.rows.append("inbox", record.key, record.inbox_next, messages)
         before = record.cost
-        record.receive(peer_epoch, cursors, messages)
+        record.receive(peer_epoch, cursors, messages, expired)
         self._count(record.cost - before)
         await self._commit(record)
 

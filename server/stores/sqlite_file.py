@@ -6,9 +6,9 @@ them. This module does not use loops, batches or owners.
              outbox_next: numbers of the next messages below; messages: how many
              they are; note, away_s: see sqlite.py;
              runs: NAME:START,.. (see history.py)
-    channel  client (its key), channel, next_number, base, past: as above, for
-             each other channel that was ever used. With the first of them
-             channel 0 gets a row too, for its past alone
+    channel  client (its key), channel, next_number, base, past, expired: as
+             above, for each other channel that was ever used. With the first
+             of them channel 0 gets a row too, for its past alone
     inbox    client (its key), number, channel, kind, time, line: the data
     outbox   likewise; the number is the serial, `base` is one of the protocol
 
@@ -44,7 +44,7 @@ CREATE TABLE client (
     next_number INTEGER NOT NULL, inbox_next INTEGER NOT NULL, base INTEGER NOT NULL, outbox_next INTEGER NOT NULL,
     messages INTEGER NOT NULL, note TEXT NOT NULL, away_s INTEGER NOT NULL, runs TEXT NOT NULL);
 CREATE TABLE channel (client INTEGER, channel INTEGER, next_number INTEGER NOT NULL, base INTEGER NOT NULL,
-    past INTEGER NOT NULL, PRIMARY KEY (client, channel)) WITHOUT ROWID;
+    past INTEGER NOT NULL, expired INTEGER NOT NULL, PRIMARY KEY (client, channel)) WITHOUT ROWID;
 """
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -98,7 +98,7 @@ CLIENT_COLUMNS = (
     "key", "id", "owner", "epoch", "peer_epoch", "next_number", "inbox_next", "base", "outbox_next", "messages",
     "note", "away_s", "runs",
 )  # fmt: skip
-CHANNEL_COLUMNS = ("client", "channel", "next_number", "base", "past")
+CHANNEL_COLUMNS = ("client", "channel", "next_number", "base", "past", "expired")
 _FIELDS = [f"json_extract(value, '$[{at}]')" for at in range(len(CLIENT_COLUMNS))]
 _WRITE_CLIENTS = f"""
 INSERT INTO client ({", ".join(CLIENT_COLUMNS)})
@@ -290,6 +290,7 @@ class SQLiteFile:
             "peer_epoch": peer_epoch and bytes.fromhex(peer_epoch), "inbox": inbox, "outbox": outbox,
             "cursors": {**{row[1]: row[2] for row in channels}, 0: next_number},
             "bases": {**{row[1]: row[3] for row in channels}, 0: base}, "pasts": pasts,
+            "expired": {row[1]: row[5] for row in channels if row[5]},
             "channels": {row[1]: row for row in channels}, "note": note, "away_s": away_s,
             "runs": [_run(text) for text in runs.split(",") if text],
         }  # fmt: skip

@@ -47,7 +47,7 @@ class SQLiteRecord(Record):
         rows = []
         for channel in {*self.channels, *self.cursors, *self.bases}:
             numbers = (self.cursors.get(channel, 0), self.bases.get(channel, 0)) if channel else (0, 0)
-            row = (self.key, channel, *numbers, self.pasts.get(channel, 0))
+            row = (self.key, channel, *numbers, self.pasts.get(channel, 0), self.expired.get(channel, 0))
             if self.channels.get(channel) != row:
                 self.channels[channel] = row
                 rows.append(row)

@@ -22,8 +22,8 @@ class RecordingStore(MemoryStore):
         super().__init__(*args)
         self.received = []
 
-    async def receive(self, client_id, owner, peer_epoch, cursors, messages):
-        await super().receive(client_id, owner, peer_epoch, cursors, messages)
+    async def receive(self, client_id, owner, peer_epoch, cursors, messages, *expired):
+        await super().receive(client_id, owner, peer_epoch, cursors, messages, *expired)
         self.received += [message.data for message in messages]
 
 

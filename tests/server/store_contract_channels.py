@@ -5,6 +5,7 @@ A base of StoreContract, which has the helpers. This file runs under both interp
 
 import asyncio
 
+from protocol.channel_records import EXPIRED_BITS
 from protocol.lines import NUMBERS
 from server.core.message import DROPPED, Message
 from server.core.store import LINE_COST
@@ -224,6 +225,36 @@ class StoreChannels:
                 store = self.open_anew()
             state = await store.claim("a")
             self.assertEqual([state.cursors.get(channel, 0) for channel in (0, 5, 6)], [0, 0, 2])
+
+        self.run_it(test)
+
+    def test_what_had_expired_is_kept_with_the_cursor(self):
+        async def test():
+            store, state = self.store, await self.store.claim("a")
+            steps = (
+                ((EPOCH, {5: 3, 9: 1}, {5: 6, 9: 1}), {5: 6, 9: 1}),
+                ((EPOCH, {0: 4, 5: 3}), {5: 6, 9: 1}),  # the cursor stays
+                ((EPOCH, {5: 3, 9: 2}, {5: EXPIRED_BITS}), {5: EXPIRED_BITS}),
+                ((EPOCH, {5: 4, 9: 2}, {9: 2}), {9: 2}),
+                ((EPOCH, {0: 5}, {}), {9: 2}),
+                ((EPOCH, {9: 2}, {9: 0}), {}),
+                ((EPOCH, {5: 5}, {5: 1}), {5: 1}),
+                ((b"another.", {5: 5, 9: 1}, {9: 1}), {9: 1}),  # the same numbers of others
+                ((b"another.", {9: 1, 5: 5}), {9: 1}),
+            )
+            for call, left in steps:
+                await store.receive("a", state.owner, call[0], call[1], [], *call[2:])
+                state.was_received(*call)
+                self.assertEqual(state.expired, left)
+                if self.bed.outlives:
+                    store = self.open_anew()
+                state = await store.claim("a")
+                self.assertEqual(state.expired, left)
+            await store.realign("a", state.owner, b"another.", {0: 1, 9: 1}, {})
+            state = (await store.discard("a", state.owner))[0]
+            self.assertEqual(state.expired, {9: 1})
+            await store.realign("a", state.owner, b"another.", {9: 2}, {})
+            self.assertEqual((await store.claim("a")).expired, {})
 
         self.run_it(test)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from protocol.channel_records import EXPIRED_BITS
 from protocol.errors import StoreError
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
@@ -36,6 +37,7 @@ class Model:
         self.epoch = None
         self.peer_epoch = None
         self.cursors = {0: 0}
+        self.expired = {}
         self.bases = {}  # of the channels with a base other than 0
         self.runs = []
         self.inbox = []  # (number, Message)
@@ -200,13 +202,22 @@ class RandomCalls:
             model.inbox.append((model.number, message))
             model.number += 1
         cursors = self._moved(model, EPOCH)
-        return self.store.receive(client_id, owner, EPOCH, cursors, messages), self.returns(None)
+        named = [channel for channel in cursors if channel and self.chance.below(2)]
+        expired = {channel: self.chance.of((0, 1, EXPIRED_BITS)) for channel in named}
+        model.expired.update(expired)
+        return self.store.receive(client_id, owner, EPOCH, cursors, messages, expired), self.returns(None)
 
     def _moved(self, model, epoch):
-        """Returns cursors for a call, for some channels."""
+        """Returns cursors for a call, for some channels: some stay where they are."""
         if model.peer_epoch != epoch:
-            model.peer_epoch, model.cursors = epoch, {0: 0}
-        cursors = {self.chance.of(CHANNELS): self.chance.below(NUMBERS) for _ in range(self.chance.below(3))}
+            model.peer_epoch, model.cursors, model.expired = epoch, {0: 0}, {}
+        cursors = {}
+        for _ in range(self.chance.below(3)):
+            channel = self.chance.of(CHANNELS)
+            cursors[channel] = model.cursors.get(channel, 0) if self.chance.below(3) else self.chance.below(NUMBERS)
+        for channel, number in cursors.items():
+            if number != model.cursors.get(channel, 0):
+                model.expired[channel] = 0
         model.cursors.update(cursors)
         return cursors
 
@@ -345,6 +356,8 @@ class RandomCalls:
             for channel in CHANNELS:
                 got = (state.cursors.get(channel, 0), state.bases.get(channel, 0))
                 self.case.assertEqual(got, (model.cursors.get(channel, 0), model.base(channel)))
+            expired = {channel: bits for channel, bits in model.expired.items() if bits}
+            self.case.assertEqual(state.expired, expired)
             self.case.assertGreater(state.owner, model.owner or 0)
             self.case.assertEqual(state.epoch, model.epoch or state.epoch)
             begin_run(model.runs, state.run, model.serial & NUMBERS)

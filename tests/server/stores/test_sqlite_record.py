@@ -30,28 +30,29 @@ def test_only_channels_that_have_changed_are_written():
     record.put(Message(6, 0, 0, b"z"))
     rows = [dict(zip(CHANNEL_COLUMNS, row, strict=True)) for row in record.changed_channels()]
     assert sorted(rows, key=str) == [
-        {"client": 9, "channel": 0, "next_number": 0, "base": 0, "past": 0},
-        {"client": 9, "channel": 5, "next_number": 1, "base": 0, "past": 0},
-        {"client": 9, "channel": 6, "next_number": 0, "base": 0, "past": 0},
+        {"client": 9, "channel": 0, "next_number": 0, "base": 0, "past": 0, "expired": 0},
+        {"client": 9, "channel": 5, "next_number": 1, "base": 0, "past": 0, "expired": 0},
+        {"client": 9, "channel": 6, "next_number": 0, "base": 0, "past": 0, "expired": 0},
     ]
     record.acknowledge({6: 1})
-    assert record.changed_channels() == [(9, 6, 0, 1, 1)] and not record.changed_channels()
+    assert record.changed_channels() == [(9, 6, 0, 1, 1, 0)] and not record.changed_channels()
     record.put(line(b"x"))
     record.acknowledge({0: 1})
-    assert record.changed_channels() == [(9, 0, 0, 0, 2)], "of channel 0 only what the client's row does not have"
+    assert record.changed_channels() == [(9, 0, 0, 0, 2, 0)], "of channel 0 only what the client's row does not have"
 
 
 def test_channels_of_another_epoch_are_written_as_new():
     record = SQLiteRecord("a", {"key": 9})
-    record.receive(EPOCH, {5: 30}, [])
-    record.changed_channels()
+    record.receive(EPOCH, {5: 30}, [], {5: 6})
+    assert record.changed_channels() == [(9, 0, 0, 0, 0, 0), (9, 5, 30, 0, 0, 6)]
     record.receive(b"another.", {0: 1}, [line(b"x")])
-    assert record.changed_channels() == [(9, 5, 0, 0, 0)]
+    assert record.changed_channels() == [(9, 5, 0, 0, 0, 0)]
 
 
 def test_what_was_loaded_is_not_written_again():
     box = Box()
     box.append(3, Message(5, 0, 0, b"y"))
-    loaded = {"key": 9, "cursors": {0: 0, 5: 1}, "bases": {0: 0, 5: 0}, "inbox": {5: box}, "inbox_next": 4}
-    record = SQLiteRecord("a", {**loaded, "channels": {0: (9, 0, 0, 0, 0), 5: (9, 5, 1, 0, 0)}})
+    channels = {0: (9, 0, 0, 0, 0, 0), 5: (9, 5, 1, 0, 0, 3)}
+    loaded = {"cursors": {0: 0, 5: 1}, "bases": {0: 0, 5: 0}, "expired": {5: 3}, "inbox": {5: box}, "inbox_next": 4}
+    record = SQLiteRecord("a", {"key": 9, "channels": channels, **loaded})
     assert not record.changed_channels() and record.cost == box.cost and record.safe == 4
