@@ -8,7 +8,6 @@ from struct import pack_into, unpack_from
 
 from protocol.channel_receiver import ChannelReceiver
 from protocol.channel_records import (
-    CALL,
     CREDIT,
     DROPPED,
     ENTRY,
@@ -92,25 +91,17 @@ class Channel:
         """How many messages are held until they are acknowledged, or sent without qos."""
         return len(self.sender.lines)
 
-    def in_time(self, now):
-        """Returns [(bytes, type)] of the messages that may be stored or handed over, the oldest ones: up to the first
-        that is late. Those at the front that are late are accepted as such. The bytes have no time left in front."""
-        found = []
-        self.front(now)
-        for message in self.received:
-            if isinstance(message, tuple):
-                data, kind, deadline = message
-                if kind & DROPPED or is_over(message, now, self._diff):
-                    break
-                message = (data, kind) if deadline is None else (data[FIELD:], kind & CALL)
-            else:
-                message = (message, 0)
-            found.append(message)
-        return found
+    def after(self, late):
+        """Returns (number expected, `expired`) as they are once the oldest messages received are accepted.
 
-    def number_after(self, count):
-        """Number of the peer's message that follows the oldest count ones that were received."""
-        return self.receiver.number_after(count)
+        late: of each of them whether it has expired."""
+        numbered = self.receiver.numbered()
+        number, expired = self.receiver.ack, self.expired
+        for i in range(len(late)):
+            if numbered[i]:
+                number = (number + 1) & NUMBERS
+                expired = (expired & EXPIRED_BITS >> 1) << 1 | (1 if late[i] else 0)
+        return number, expired
 
     def ack(self):
         """Number of the peer's oldest message that is not accepted."""
@@ -175,10 +166,11 @@ class Channel:
         if self.receiver.ack != before:
             self.expired = (self.expired & EXPIRED_BITS >> 1) << 1 | (1 if expired else 0)
 
-    def restore(self, expected, base, messages):
+    def restore(self, expected, base, messages, expired=0):
         """Go on with what a store has: the number expected from the peer, and the messages [(bytes, numbered, ..)] that
-        it has not acknowledged, of which the oldest has the number base. For a fresh channel."""
+        it has not acknowledged, of which the oldest has the number base; `expired`. For a fresh channel."""
         self.receiver.start_at(expected)
+        self.expired = expired
         sender = self.sender
         sender.start_at(base)
         for message in messages:

@@ -15,13 +15,9 @@ def _bytes_in(data, at, end):
 class ChannelReceiver(Receiver):
     """`lines` has messages: bytes, or (bytes, type, deadline)."""
 
-    def number_after(self, count):
-        """Number of the message that follows the oldest count ones."""
-        numbered = 0
-        for i in range(count):
-            if self._charges[i] > 0:
-                numbered += 1
-        return (self.ack + numbered) & NUMBERS
+    def numbered(self):
+        """Returns of each message that is not accepted whether it has a number."""
+        return [charge > 0 for charge in self._charges]
 
     def __init__(self, max_bytes, max_line):
         Receiver.__init__(self, max_bytes, max_line, _bytes_in)

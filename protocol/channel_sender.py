@@ -53,19 +53,19 @@ class ChannelSender(Sender):
     def expire(self):
         """Drop what has not been accepted in time.
 
-        What the peer may have is kept, and marked as late: only the peer knows whether it has accepted it.
+        What the peer has is kept, and marked as late: only the peer knows whether it has accepted it. So is what it may
+        have from an earlier connection, if somebody waits to know.
         Returns: list of the numbers of those that were dropped and had one.
         """
         found = []
         sent = self._retained + (1 if self._offset else 0)
-        if not self.resumed:
-            sent = max(sent, diff30(self.reached, self.base))
+        unsure = sent if self.resumed else diff30(self.reached, self.base)
         at = 0
         while self.timed and at < len(self.lines):
             entry = self.lines[at]
             if not is_over(entry, self.now, self._diff):
                 at += 1
-            elif at < sent:
+            elif at < sent or at < unsure and self._count_of(at) in self.waiting:
                 if entry[3] is not None:
                     self.lines[at] = (entry[0], entry[1], entry[2], None)
                 at += 1
@@ -73,7 +73,7 @@ class ChannelSender(Sender):
                 self.lines[at] = _EMPTY
                 self._held -= len(entry[0])
                 self.timed -= 1
-                count = self._numbered - self._numbered_from(at) + 1
+                count = self._count_of(at)
                 self._told_expired(count)
                 found.append((self.base + count - self.acknowledged - 1) & NUMBERS)
                 at += 1
@@ -84,11 +84,12 @@ class ChannelSender(Sender):
                 self.dropped += 1
         return found
 
-    def _numbered_from(self, at):
-        count = 0
+    def _count_of(self, at):
+        """What `append` has returned for this entry, which has a number."""
+        count = self._numbered + 1
         for i in range(at, len(self.lines)):
             if self.lines[i][1]:
-                count += 1
+                count -= 1
         return count
 
     def _told_expired(self, count):

@@ -34,9 +34,10 @@ class ServerSession(Session):
             self.append(line, True)
         self.known_until(self.end)
 
-    def restore_channel(self, number, expected, base, messages):
-        """The same for a channel. messages: [(bytes, numbered, ..)], as ChannelSender.append takes them."""
-        self.channels.open(number).restore(expected, base, messages)
+    def restore_channel(self, number, expected, base, messages, expired=0):
+        """The same for a channel. messages: [(bytes, numbered, ..)], as ChannelSender.append takes them; expired: see
+        CREDIT, of the client's last messages."""
+        self.channels.open(number).restore(expected, base, messages, expired)
 
     def become_peer(self, epoch, number, cursors=None):
         """See Session. cursors: {channel: number of the next message}, those of others are 0 in a new epoch."""
@@ -131,6 +132,11 @@ class ServerSession(Session):
     def end(self):
         """Number of the next line with one to be admitted."""
         return (self._sender.base + sum(numbered for _, numbered in self._sender.lines)) & NUMBERS
+
+    def deadlines_on(self, channel):
+        """Returns the times, in ticks, at which messages of a channel that are to be sent expire."""
+        sender = self._sender_of(channel)
+        return [entry[3] for entry in sender.lines if len(entry) > 2 and entry[3] is not None] if sender.timed else ()
 
     def known_until(self, number, channel=0):
         """The client may have got the messages before this number from another process, though not from this one."""

@@ -8,25 +8,18 @@ cancellation of a call interrupts it.
 from collections import namedtuple
 
 from primitives.platform import ticks_ms
-from primitives.timeout import Timeout, wait_limit
+from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
-from protocol.channel_records import (
-    DROPPED,
-    EXPIRES,
-    FIELDS,
-    LAST,
-    MAX_TIMED,
-    MAX_TTL_MS,
-)
+from protocol.channel_records import DROPPED, EXPIRES, FIELDS, LAST, MAX_TIMED, MAX_TTL_MS
 from protocol.errors import Expired, StoreError
 from protocol.text import encode_text
 from server.core.clock import utc_ms
+from server.core.expiry import Alarm, earlier, judged
 from server.core.inbox import Inbox
 from server.core.message import Message
 from server.core.turns import Turns
 
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
-LOOK_MS = 250  # a call that waits for a message that can expire looks at least this often
 
 # A message as the application gets it. data: bytes; channel: 1..127; number: counts for ever over all that the client
 # sends, and identifies a message that is returned again; received_at: UTC in ms.
@@ -99,7 +92,7 @@ class Channel:
         await self._writers.first(ticket)
         await use.loaded()
         while not self._has_room(message):
-            await use.changed.wait(self._look(message.time))
+            await use.changed.wait()
             await use.loaded()
         put.channel = client.of_session(self.number)
         self.unstored = put
@@ -118,17 +111,12 @@ class Channel:
             return False
         return use.store.outbox_room(use.client_id, len(message.data), self.number)
 
-    def _look(self, timed):
-        """A limit of a wait: what is late is dropped although nothing else happens."""
-        return Timeout(LOOK_MS) if timed or self._client.of_session(self.number).timed() else None
-
     async def _accepted(self, put):
         client, channel = self._client, put.channel
         try:
             while not (channel.acknowledged() >= put.count or channel.has_expired(put.count)):
-                await client.use.changed.wait(self._look(put.message.time))
+                await client.use.changed.wait()
                 client.raise_fault(channel)
-                client.expire(channel)
             if channel.has_expired(put.count):
                 raise Expired("the message on channel %d was not accepted in time" % self.number)
         finally:
@@ -186,7 +174,9 @@ class Channel:
         put, use = self.unstored, self._client.use
         await use.store.put(use.client_id, use.state.owner, put.message)
         use.state.was_put(self.number)
-        put.count = put.channel.append(*of_protocol(put.message), put.watched)
+        entry = of_protocol(put.message)
+        put.count = put.channel.append(*entry, put.watched)
+        self._client.alarm.set(entry[3])
         self.unstored = None
         self._client.wake()
         return True
@@ -248,6 +238,7 @@ class ClientChannels:
         self._session = None
         self._by_number = {}
         self._expired = []  # (channel, number) of messages that are to be emptied in the store
+        self.alarm = Alarm(self._look)
 
     def get(self, number):
         """Returns the Channel. Raises: ValueError."""
@@ -263,6 +254,7 @@ class ClientChannels:
         """Go on with a newly claimed state."""
         self._session = session
         self._expired = []
+        self.alarm.clear()
         state = self.use.state
         waiting = {}
         for _, message in state.outbox:
@@ -270,7 +262,8 @@ class ClientChannels:
                 waiting.setdefault(message.channel, []).append(of_protocol(message))
         for number in sorted((set(state.cursors) | set(state.bases)) - {0}):
             expected, base = state.cursors.get(number, 0), state.bases.get(number, 0)
-            session.restore_channel(number, expected, base, waiting.get(number, ()))
+            session.restore_channel(number, expected, base, waiting.get(number, ()), state.expired.get(number, 0))
+            self._set_alarm(number)
         for channel in self._by_number.values():
             channel.begin()
 
@@ -296,6 +289,20 @@ class ClientChannels:
         for number in channel.expire(ticks_ms()):
             self._expired.append((channel.number, number))
             self.use.storing.set()
+
+    def _look(self):
+        """The time of a message may be over. What has come is looked at by the storing task."""
+        for channel in self._session.channels.used:
+            self.expire(channel)
+            self._set_alarm(channel.number)
+        self.use.storing.set()
+        self.use.changed.pulse()
+
+    def _set_alarm(self, number):
+        first = None
+        for at in self._session.deadlines_on(number):
+            first = earlier(first, at)
+        self.alarm.set(first)
 
     @property
     def settled(self):
@@ -340,18 +347,31 @@ class ClientChannels:
         return True
 
     def received(self):
-        """Returns [(the protocol's Channel, [(bytes, type)])] of what has come and has room in the store."""
-        found = []
+        """Returns [(the protocol's Channel, [Come])] of what has come and may be accepted once it is stored."""
+        found, now = [], ticks_ms()
         for channel in self._session.channels.used:
-            if channel.received and self.use.store.inbox_room(self.use.client_id, channel.number):
-                messages = channel.in_time(ticks_ms())
-                self._session.channels.tell(channel, ticks_ms())  # of those that were late
+            if channel.received:
+                room = self.use.store.inbox_room(self.use.client_id, channel.number)
+                messages, deadline = judged(channel.received, now, room)
+                self.alarm.set(deadline)
                 if messages:
                     found.append((channel, messages))
+        return found
+
+    def to_store(self, received, cursors, expired):
+        """Returns [Message] of what `received` has returned. Adds the channels to cursors and expired of `receive`."""
+        found, time = [], utc_ms()
+        for channel, messages in received:
+            after = channel.after([come.late for come in messages])
+            cursors[channel.number], expired[channel.number] = after
+            found += [Message(channel.number, kind, time, data) for data, kind, _ in messages if data is not None]
         return found
 
     def accept(self, received):
         """What `received` has returned is stored."""
         for channel, messages in received:
-            for _ in messages:
-                self._session.channels.accept(channel, ticks_ms())
+            for come in messages:
+                channel.accept(come.late)
+                channel.expirations += come.late
+            self._session.channels.tell(channel, ticks_ms())
+

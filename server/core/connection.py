@@ -21,7 +21,6 @@ from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.channels import ClientChannels
-from server.core.clock import utc_ms
 from server.core.inbox import Inbox, Use
 from server.core.line_reader import Lines, readable
 from server.core.message import Message
@@ -341,17 +340,16 @@ class Connection:
         session, state = self._session, self._state
         lines = session.lines[:] if self._store.inbox_room(self.client_id) else []
         received = self._channels.received()
-        epoch, cursors = session.peer_epoch, state.cursors_with(0, session.expected if lines else session.ack)
-        messages = [Message(0, 0, 0, data) for data in lines]
-        if received:
-            cursors, time = dict(cursors), utc_ms()
-            for channel, found in received:
-                cursors[channel.number] = channel.number_after(len(found))
-                messages += [Message(channel.number, kind, time, data) for data, kind in found]
-        if not messages:
+        if not (lines or received):
             return False
-        state.was_received(epoch, cursors)  # before another life of the client, which may come during the next step
-        await self._store.receive(self.client_id, state.owner, epoch, cursors, messages)
+        epoch, cursors = session.peer_epoch, state.cursors_with(0, session.expected if lines else session.ack)
+        messages, expired = [Message(0, 0, 0, data) for data in lines], None
+        if received:
+            cursors, expired = dict(cursors), {}
+            messages += self._channels.to_store(received, cursors, expired)
+        # Before another life of the client, which may come during the next step.
+        state.was_received(epoch, cursors, expired)
+        await self._store.receive(self.client_id, state.owner, epoch, cursors, messages, expired)
         session.accept(len(lines), ticks_ms())
         self._channels.accept(received)
         self._carrier.wake()

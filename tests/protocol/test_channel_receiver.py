@@ -32,8 +32,8 @@ class TestReceiving(unittest.TestCase):
         self.assertIsNone(self.take(receiver, MORE, REQUEST, b"\0\0\0\x01x"))
         self.assertEqual(self.take(receiver, 0, REQUEST, b"12345"), "a fragment with a type")
 
-    def test_number_after_counts_only_messages_that_have_one(self):
+    def test_messages_without_qos_have_no_number(self):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
         for header in (0, QOS0, 0):
             self.take(receiver, header, 0, b"x")
-        self.assertEqual([receiver.number_after(count) for count in range(4)], [0, 1, 1, 2])
+        self.assertEqual(receiver.numbered(), [True, False, True])

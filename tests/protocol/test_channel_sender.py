@@ -69,19 +69,22 @@ class TestSending(unittest.TestCase):
             self.assertEqual(sender.waiting, {count: late, new: True})
             self.assertEqual(sender.timed, 1 if received > ack else 0)
 
-    def test_message_from_a_store_may_have_been_accepted(self):
-        channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
-        channel.restore(0, 0, [(bytes(4) + b"x", True, EXPIRES, 10)])
-        channel.sender.now = 20
-        channel.sender.expire()
-        self.assertEqual(channel.sender.dropped, 0)
-        self.assertIsNone(channel.take_entry((0, 0, 0, 0, 100, 0), False))
-        channel.sender.expire()
-        self.assertEqual(channel.sender.dropped, 1)
+    def test_message_that_the_peer_may_have_accepted_is_dropped_if_nobody_waits_to_know(self):
+        for accepted, received in ((1, 2), (0, 2), (0, 1), (0, 0)):
+            channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
+            channel.restore(7, 0, [(bytes(4) + b"x", True, EXPIRES, 10), (b"y", True)], 5)
+            self.assertEqual(channel.expire(20), [0])
+            self.assertEqual(channel.sender.lines, [(b"", True, DROPPED, None), (b"y", True)])
+            self.assertEqual((channel.timed(), channel.expire(20), channel.expired), (0, (), 5))
+            self.assertIsNone(channel.take_entry((0, 7, accepted, received, 100, 0), False))
+            self.assertEqual((channel.unacknowledged(), channel.expired), (2 - accepted, 5))
+            channel.sender.now = 20
+            self.assertEqual(len(records(channel.sender)), 2 - received)
+            self.assertIsNone(channel.sender.acknowledge(2))
 
     def test_late_message_stays_late_however_long_the_outage_is(self):
         sender = ChannelSender(20, ticks_diff)
-        sender.append(bytes(4) + b"x", True, EXPIRES, 10)
+        sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
         records(sender)
         sender.disconnect()
         for now in range(0, WRAP, WRAP // 8):
