@@ -28,11 +28,12 @@ package(
 package(
     "protocol",
     (
-        "__init__.py", "attachment.py", "channel.py", "channel_receiver.py", "channel_records.py", "channel_sender.py",
-        "channels.py", "config_record.py", "control.py", "control_client.py", "credentials.py", "digest.py",
-        "errors.py", "frame.py", "frame_log.py", "frame_reader.py", "framing.py", "handshake.py", "limits.py",
-        "lines.py", "link_errors.py", "mailbox.py", "receive_space.py", "receiver.py", "selftest.py", "sender.py",
-        "sequence.py", "session.py", "surrogates.py", "target_cells.py", "text.py", "version.py",
+        "__init__.py", "channel.py", "channel_errors.py", "channel_receiver.py", "channel_records.py",
+        "channel_sender.py", "channel_session.py", "channels.py", "config_record.py", "control.py",
+        "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
+        "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "link_errors.py", "mailbox.py",
+        "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py", "surrogates.py",
+        "target_cells.py", "text.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -9,12 +9,12 @@ docs/client.md has the contract.
 """
 
 from pb_link import limits
-from primitives.platform import sleep_ms, ticks_diff, ticks_ms
+from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
+from protocol.channel_errors import Expired
 from protocol.channel_records import EXPIRES, FIELDS, MAX_TTL_MS
-from protocol.channels import Channels
-from protocol.link_errors import Expired
+from protocol.channel_session import ChannelSession
 from protocol.text import encode_text
 
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
@@ -22,14 +22,22 @@ _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 
 def channel_of(link, number):
     """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError."""
-    session = link.session
-    if session.channels is None:
-        session.use_channels(Channels(session, ticks_diff, *session.limits()))
-    channel = session.channels.open(number)
+    if link.channels is None:
+        _begin(link)
+    channel = link.channels.open(number)
     if channel.user is None:
         channel.user = ClientChannel(link, channel)
         link.flag.set()
     return channel.user
+
+
+def _begin(link):
+    """Have the link go on with a session that has channels. Raises: MemoryError: it goes on as before."""
+    session = ChannelSession(link.session)
+    link.session = session
+    if link.connection is not None:
+        link.connection.session = session
+    link.channels = session.channels
 
 
 def bytes_of(data):
@@ -142,7 +150,7 @@ class ClientChannel:
             await link.changed.wait(limit)
         # All that may fail comes before it is accepted; nothing is awaited between that and returning it.
         message = Message(channel.front_data(), self.number)
-        link.session.channels.accept(channel, ticks_ms())
+        link.channels.accept(channel, ticks_ms())
         link.flag.set()
         return message
 

@@ -13,7 +13,7 @@ class Connection:
 
     def __init__(self, initiator, session, max_frame):
         self._initiator = initiator  # None once the handshake is done
-        self._session = session
+        self.session = session
         self._max_frame = max_frame
         self._since = ticks_ms()
         self._reply = initiator.hello()  # handshake frame to be sent, or None
@@ -22,13 +22,13 @@ class Connection:
         """Process one frame (memoryview without its prefix) of the server. Returns None or a fault."""
         initiator = self._initiator
         if initiator is None:
-            return self._session.receive(data, ticks_ms())
+            return self.session.receive(data, ticks_ms())
         self._reply, fault = initiator.welcome(data)
         if not fault:
             self._initiator = None
             # No local more: MicroPython would take memory for each frame, see protocol/receiver.py.
             data = min(initiator.peer_max_frame, self._max_frame)
-            data = self._session.attach(
+            data = self.session.attach(
                 initiator.seal, initiator.peer_epoch, data, self._since, initiator.peer_max_line
             )
             if data:
@@ -39,7 +39,7 @@ class Connection:
         """Write the next frame, as Session.encode_into does, those of the handshake included."""
         reply = self._reply
         if reply is None:
-            return self._session.encode_into(buf, at, now)
+            return self.session.encode_into(buf, at, now)
         put16(buf, at, len(reply))
         at += PREFIX
         now = at + len(reply)
@@ -50,5 +50,5 @@ class Connection:
     def fault(self, now):
         """None, or why the connection must be closed although nothing came in."""
         if self._initiator is None:
-            return self._session.fault(now)
+            return self.session.fault(now)
         return "the server does not answer" if ticks_diff(now, self._since) >= HANDSHAKE_MS else None

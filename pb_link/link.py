@@ -38,8 +38,8 @@ _W_SILENT = const(6)  # code of DOWN: docs/protocol.md section 7
 class Link:
     """Args: client_id: str, valid; settings: pb_link.settings.Settings; hardware: (TargetPort, syn Pin, ack Pin, rst
     tuple or None); app: object with a method start() and the coroutines of `notifier.py`; verbose: print one line an
-    event; 2: also one a frame.
-    """
+    event; 2: also one a frame."""
+    channels = None  # Channels of the session, once the application uses one: channels.py
 
     def __init__(self, client_id, settings, hardware, app, verbose):
         port, self._syn, self._ack, self._rst = hardware
@@ -59,7 +59,7 @@ class Link:
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
         self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
-        self._reset_task = self._connection = None
+        self._reset_task = self.connection = None
         self._number = 0  # of the connection, among the bridge's
         self._connection_class = Connection
         if verbose == 2:
@@ -211,7 +211,7 @@ class Link:
             self._syn(1)
         if self._watch.reset_due():
             self._revive()
-        if self.session.channels is not None and self.session.channels.tick(ticks_ms()):
+        if self.channels and self.channels.tick(ticks_ms()):
             self.changed.pulse()
 
     def _new_bridge(self):
@@ -277,7 +277,7 @@ class Link:
 
     def _take_stream(self, data):
         for frame in self._reader.feed(data):
-            fault = self._connection.receive(frame)
+            fault = self.connection.receive(frame)
             if fault:
                 self._refuse(fault)
                 return
@@ -304,11 +304,11 @@ class Link:
             self._epoch = self._nonces.draw(EPOCH_BYTES, seen)
         nonce = self._nonces.draw(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self._connection = self._connection_class(initiator, self.session, self._box.max_payload)
+        self.connection = self._connection_class(initiator, self.session, self._box.max_payload)
         self._number = number
 
     def _drop_if_faulty(self):
-        fault = self._connection.fault(ticks_ms())
+        fault = self.connection.fault(ticks_ms())
         if fault:
             self._failed(control.BAD_SERVER, _W_SILENT, False)
         elif self.shortage.over():
@@ -323,7 +323,7 @@ class Link:
         self._lose_connection()
 
     def _lose_connection(self):
-        self._connection = None
+        self.connection = None
         self._number = 0
         self.session.detach()
         if self.session.renumbered():
@@ -365,7 +365,7 @@ class Link:
 
     def _send(self):
         """Put one frame that is to go into the mailbox. Returns False if there is none, or no place for it."""
-        if self._connection and not self.closed:
+        if self.connection and not self.closed:
             self._drop_if_faulty()
         box = self._box
         slot = box.slot()
@@ -377,7 +377,7 @@ class Link:
             box.offer(CONTROL, 0, len(self._config))
             self._send_config = False
             return True
-        at = self._connection.encode_into(buf, at, ticks_ms()) - at if self._connection else 0
+        at = self.connection.encode_into(buf, at, ticks_ms()) - at if self.connection else 0
         if at:
             box.offer(DATA | FRAME_END, self._number, at)
         return at > 0
@@ -399,7 +399,7 @@ class Link:
         if self._rst is not None:
             self._begin_reset()
             return
-        if self._connection:
+        if self.connection:
             self._drop("connection %d is given up" % self._number)
         self._watch.was_reset()
 

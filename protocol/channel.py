@@ -8,6 +8,7 @@ from struct import pack_into, unpack_from
 
 from protocol.channel_receiver import ChannelReceiver
 from protocol.channel_records import (
+    CHANNEL,
     CREDIT,
     DROPPED,
     ENTRY,
@@ -22,7 +23,6 @@ from protocol.channel_records import (
     size_of_fields,
 )
 from protocol.channel_sender import ChannelSender
-from protocol.frame import CHANNEL
 from protocol.limits import ROOM_UNIT
 from protocol.lines import NUMBERS, diff30
 from protocol.sequence import put16
@@ -45,7 +45,7 @@ class Channel:
         self.former_expired = 0  # and `expired` of its messages
         self.expired = 0  # of the last messages accepted: see CREDIT
         self.expirations = 0  # messages of the peer that were not accepted in time
-        self.peer_seen = 0
+        self._peer_seen = 0
         self.told = None  # (ack, seen, room) as the peer has been told last
         self.received = self.receiver.lines  # messages that have been received and not accepted, oldest first
         self.user = None  # the application's object for it
@@ -123,14 +123,18 @@ class Channel:
         self.former = number
         self.former_expired = expired
 
-    def detach(self):
+    def disconnect(self):
         """The connection has ended. Allocates nothing."""
         self.sender.disconnect()
         self.receiver.disconnect()
         self.ready = False
         self.due = True
-        self.peer_seen = 0
+        self._peer_seen = 0
         self.told = None
+
+    def unseen(self):
+        """Charged bytes sent that the peer has not seen."""
+        return self.sender.in_flight(self._peer_seen)
 
     def front(self, now):
         """The oldest message that was received and not accepted, or None. Those that have expired are passed over."""
@@ -227,9 +231,9 @@ class Channel:
         ack, seen, room = unpack_from(">HHB", data, at)
         expired = unpack_from(">I", data, at + 5)[0] if size == 9 else 0
         sender = self.sender
-        if sender.in_flight(seen) > sender.in_flight(self.peer_seen):
+        if sender.in_flight(seen) > self.unseen():
             return "the peer has seen more than was sent"
-        self.peer_seen = seen
+        self._peer_seen = seen
         fault = sender.acknowledge(ack, expired)
         if not fault:
             sender.grant(seen, room * ROOM_UNIT)

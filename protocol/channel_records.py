@@ -22,6 +22,16 @@
 A message is bytes. One that is of a type is (bytes, type, deadline), with what is in front of the message in the bytes.
 """
 
+# Of frames: frame.py has their tables.
+NOTICE = 0x14
+LIST = 0x15
+LISTED = 0x04  # flag of RESUME
+CHANNEL = 0x2000  # bit of a record's header
+
+# LIST: header, entries, flag of the last frame.
+LIST_HEADER = 2
+LIST_END = 0x01
+
 TYPED = 0x80  # of the channel's byte
 LAST = 127  # the highest channel
 
@@ -42,6 +52,7 @@ FIELDS = 8  # of all: a message is so much shorter than the longest line
 # flags, base, ack, next, room, expired: as in RESUME and CREDIT.
 ENTRY = ">BIIIBI"
 ENTRY_BYTES = 18
+LIST_ENTRY = 1 + ENTRY_BYTES
 # Flag of an entry: I know of no message of yours, and ack and next are not valid: begin with your base.
 FRESH = 0x01
 

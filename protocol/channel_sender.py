@@ -2,8 +2,8 @@
 
 from struct import pack_into
 
-from protocol.channel_records import DROPPED, EXPIRES, MAX_TIMED, TYPED, can_expire, is_over
-from protocol.frame import CHANNEL, MORE, QOS0, RECORD_HEADER
+from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED, can_expire, is_over
+from protocol.frame import MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
 from protocol.lines import NUMBERS, diff30
 from protocol.sender import Sender

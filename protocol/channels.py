@@ -18,16 +18,17 @@ from protocol.channel_records import (
     ENTRY,
     ENTRY_BYTES,
     LAST,
+    LIST,
+    LIST_END,
+    LIST_ENTRY,
+    LIST_HEADER,
+    NOTICE,
     OPEN,
     TYPED,
 )
-from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, LIST, MORE, NOTICE, QOS0
+from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, MORE, QOS0
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT
-
-LIST_HEADER = 2
-LIST_ENTRY = 1 + ENTRY_BYTES
-LIST_END = 0x01  # flag: nothing follows
 
 # The longest control record: OPEN.
 _CONTROL_BYTES = 2 + 2 + ENTRY_BYTES
@@ -66,25 +67,24 @@ class Channels:
             if not (isinstance(number, int) and 0 < number <= LAST):
                 raise ValueError("a channel must be a number from 1 to %d" % LAST)
             channel = Channel(number, *self._new, not self._answers)
-            channel.sender.max_line = self._session.peer_max_line
             self.used.append(channel)
         return channel
 
     # Connections
 
-    def attach(self, known):
-        """known: it is the peer whose messages we know."""
-        self._known = known
-        for channel in self.used:
-            channel.sender.max_line = self._session.peer_max_line
-        self.listing = None if self._answers or not self.used else self.used[:]
+    def begin_list(self, known):
+        """RESUME is to be written. Returns True if a list follows. known: it is the peer whose messages we know."""
+        if not self._answers:
+            self._known = known
+            self.listing = self.used[:] or None
+        return self.listing is not None
 
-    def detach(self):
-        """Allocates nothing."""
+    def disconnect(self):
+        """The connection has ended. Allocates nothing."""
         self._turn = 0
         self.listing = None
         for channel in self.used:
-            channel.detach()
+            channel.disconnect()
 
     def become(self, back):
         """The peer is another one, with other numbers. back: it is the one before this one."""
@@ -156,9 +156,9 @@ class Channels:
 
     def _control(self, channel, number, kind, data, at, size):
         if kind == CREDIT and channel is not None:
-            before = channel.peer_seen
+            before = channel.unseen()
             fault = channel.take_credit(data, at, size)
-            if channel.peer_seen != before:
+            if channel.unseen() != before:
                 self._session.moved(self.now)
             return fault
         if kind == OPEN and size == ENTRY_BYTES and number:
@@ -174,9 +174,10 @@ class Channels:
             channel = self.open(number)
         if channel.ready:
             return "a second OPEN of channel %d" % number
+        channel.sender.max_line = self._session.peer_max_line
         fault = channel.take_entry(entry, new)
         if fault:
-            self._session.impostor = True
+            self._session.met_impostor()
         elif self._answers:
             self._session.due(self.now)
         else:
@@ -212,7 +213,7 @@ class Channels:
 
     # Sending
 
-    def can_fill(self):
+    def can_send(self):
         """True if there is a message or an OPEN that can go now."""
         for channel in self.used:
             if channel.ready and channel.sender.can_fill() or channel.due and self._may_open(channel):
@@ -226,10 +227,10 @@ class Channels:
         """True if there is something to tell of the channel: OPEN or CREDIT."""
         return self._may_open(channel) if channel.due else channel.ready and channel.told != channel.state()
 
-    def in_flight(self):
+    def unseen(self):
         """True if there is something on its way that the peer has not seen."""
         for channel in self.used:
-            if channel.sender.in_flight(channel.peer_seen):
+            if channel.unseen():
                 return True
         return False
 
@@ -280,10 +281,11 @@ class Channels:
                 asks = False
         if lines.can_fill():
             asks = False
-        if lines.unasked() and lines.asks():
+        if lines.sent != lines.asked and lines.asks():
             asks = True
         for channel in self.used:
-            if channel.sender.unasked() and channel.sender.asks():
+            sender = channel.sender
+            if sender.sent != sender.asked and sender.asks():
                 asks = True
         return asks
 

@@ -13,10 +13,11 @@ the fault as text, and the adapter that owns the connection raises
 `RemoteProtocolError` at one place, logs it and closes. Bad arguments of the
 application are the usual ValueError and TypeError.
 
-A board needs three of them, which are in `link_errors.py`.
+A board needs two of them, which are in `link_errors.py`, and one more if it uses channels: `channel_errors.py`.
 """
 
-from protocol.link_errors import Expired, LinkDown, LinkError  # noqa: F401
+from protocol.channel_errors import Expired  # noqa: F401
+from protocol.link_errors import LinkDown, LinkError  # noqa: F401
 
 
 class LocalProtocolError(LinkError):

@@ -95,12 +95,9 @@ RESUME = 0x10
 DATA = 0x11
 PROBE = 0x12
 DATA_MORE = 0x13
-NOTICE = 0x14
-LIST = 0x15
 
 REMEMBERED = 0x01  # RESUME flags
 PARTED = 0x02
-LISTED = 0x04
 RESUME_HEADER = 20
 RUN_ENTRY = 12
 MAX_RUNS = 8  # that a client remembers of one epoch: what fits the smallest frame
@@ -110,8 +107,7 @@ DATA_HEADER = 8
 MORE = 0x8000
 QOS0 = 0x4000
 LENGTH = 0x07FF
-CHANNEL = 0x2000
-RESERVED = 0x3800  # bits of the header of a line's record that are 0
+RESERVED = 0x3800  # bits of the header of a line's record that are 0; what is of channels: channel_records.py
 RECORD_HEADER = 2
 
 REFUSED_VERSION = 1
@@ -139,12 +135,13 @@ def is_resume(data, end):
 class Resume:
     """What a RESUME (memoryview or bytes, without MAC) says."""
 
+    channels = None  # {channel: entry}, if a LIST follows
+
     def __init__(self, data):
         _, flags, base, ack, next_number, lost, self.room, _ = unpack_from(_RESUME, data, 0)
         self.runs = bytes(data[RESUME_HEADER:])
         self.remembered = bool(flags & REMEMBERED)
         self.parted = bool(flags & PARTED)
-        self.channels = {} if flags & LISTED else None  # entries that LIST has, by channel
         self.base, self.ack, self.next = base & NUMBERS, ack & NUMBERS, next_number & NUMBERS
         self.lost = lost & NUMBERS
 

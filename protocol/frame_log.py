@@ -9,22 +9,24 @@ only count and bytes are shown, of a channel's records the channel as well; of k
 
 from protocol import frame
 from protocol.channel_records import (
+    CHANNEL,
     CONTROL,
     CREDIT,
     LAST,
+    LIST,
+    LIST_END,
+    LIST_ENTRY,
+    LIST_HEADER,
+    NOTICE,
     OPEN,
     TYPED,
 )
-from protocol.channels import LIST_END, LIST_ENTRY, LIST_HEADER
 from protocol.frame import (
-    CHANNEL,
     DATA,
     DATA_HEADER,
     DATA_MORE,
     HELLO,
     LENGTH,
-    LIST,
-    NOTICE,
     PROBE,
     PROOF,
     RECORD_HEADER,

@@ -7,7 +7,3 @@ class LinkError(Exception):
 
 class LinkDown(LinkError):
     pass
-
-
-class Expired(LinkError):
-    """A message was not accepted within its time limit."""

@@ -10,7 +10,7 @@ allocate nothing.
 """
 
 from protocol import const
-from protocol.frame import CHANNEL, LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
+from protocol.frame import LENGTH, MORE, QOS0, RECORD_HEADER, RESERVED
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, RECORD_CHARGE, ROOM_UNIT
 from protocol.lines import NUMBERS, text_in
 from protocol.sequence import diff16
@@ -40,7 +40,6 @@ class Receiver:
         self._partial = None  # bytearray of a line whose end has not come
         self._partial_charge = 0
         self._partial_unnumbered = 0  # QOS0 if its line has no number
-        self.channels = None  # Channels of the session, if it has any: it gets their records
         self._known = 0  # lines that are still to come in the frame and had been received
 
     def room(self):
@@ -95,7 +94,7 @@ class Receiver:
             header = data[at - 2] << 8 | data[at - 1]
             if at + (header & LENGTH) > end:
                 return "record cut off"
-            number = self._other(header, data, at) if header & RESERVED else self._record(header, data, at)
+            number = self._record(header, data, at)
             if number:
                 return number
             at += header & LENGTH
@@ -107,6 +106,8 @@ class Receiver:
 
     def _record(self, header, data, at):
         """Returns None or a fault."""
+        if header & RESERVED:
+            return "record header %04x" % header
         end = at + (header & LENGTH)
         self.seen = (self.seen + end - at + RECORD_CHARGE) & 0xFFFF
         if self._known:
@@ -126,11 +127,6 @@ class Receiver:
         self._keep(data, header, end - at + RECORD_CHARGE)
         self._held += end - at + RECORD_CHARGE
         return None
-
-    def _other(self, header, data, at):
-        if header & RESERVED == CHANNEL and self.channels is not None:
-            return self.channels.take(header, data, at)
-        return "record header %04x" % header
 
     def _keep(self, line, header, charge):
         header &= QOS0

@@ -33,7 +33,7 @@ class Sender:
         self.sent = 0  # bytes charged on this connection, modulo 2**16
         self._credit = 0  # bytes that may still be sent on it
         self._room = 0  # bytes that the peer had room for when it told last
-        self._asked = 0  # `sent` when an acknowledgement was asked for last
+        self.asked = 0  # `sent` when an acknowledgement was asked for last
         self._unasked_lines = 0  # numbered lines sent since
 
     def start_at(self, number):
@@ -106,7 +106,7 @@ class Sender:
             self.reached = self.number()
         self._credit = 0
         self._offset = 0
-        self.sent = self._asked = self._unasked_lines = 0
+        self.sent = self.asked = self._unasked_lines = 0
         self._retained = 0
         lines = self.lines
         i = 0
@@ -204,10 +204,6 @@ class Sender:
             self.lines.pop(self._retained)
             self._held -= size
 
-    def unasked(self):
-        """True if something was sent since an acknowledgement was asked for last."""
-        return self.sent != self._asked
-
     def asks(self):
         """Should the frame that was just filled have its acknowledgement soon? Once for each `fill`.
 
@@ -215,10 +211,10 @@ class Sender:
         """
         if (
             2 * self._unasked_lines < self.max_lines
-            and 2 * ((self.sent - self._asked) & 0xFFFF) < min(self.max_bytes, self._room)
+            and 2 * ((self.sent - self.asked) & 0xFFFF) < min(self.max_bytes, self._room)
             and self.can_fill()
         ):
             return False
-        self._asked = self.sent
+        self.asked = self.sent
         self._unasked_lines = 0
         return True

@@ -7,23 +7,22 @@ remembers with what its store has (`server/core/history.py`), and put the store 
 from struct import pack
 
 from protocol.channel_records import FRESH
-from protocol.channels import Channels
+from protocol.channel_session import ChannelSession
 from protocol.frame import PARTED, REMEMBERED
-from protocol.limits import HANDSHAKE_MS, MAX_LINE, RECEIVE_BYTES
+from protocol.limits import HANDSHAKE_MS
 from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
 from protocol.session import ASKED, Session
 
 
-class ServerSession(Session):
+class ServerSession(ChannelSession):
     """A Session that is ASKED from the client's RESUME on until the adapter calls `answer`, and OPEN then.
 
     Its lines are bytes without newline. It has `channels` from the start.
     """
 
-    def __init__(self, ticks_diff, max_bytes=RECEIVE_BYTES, max_line=MAX_LINE, **more):
-        super().__init__(ticks_diff, max_bytes, max_line, line_in=bytes_in, **more)
-        self.use_channels(Channels(self, ticks_diff, max_bytes, max_line, True))
+    def __init__(self, ticks_diff, **options):
+        super().__init__(Session(ticks_diff, line_in=bytes_in, **options), True)
 
     def restore(self, peer_epoch, expected, base, outbox):
         """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that

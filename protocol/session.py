@@ -1,6 +1,7 @@
 """The session: what is sent, received, acknowledged and resumed between a client and its server, across any number of
 connections. `docs/protocol.md` section 6 has its rules. This is the client's end; `server_session.py` adds what only
-the server's end does. Nothing here knows of the handshake, of the mailbox, of TCP or of stores.
+the server's end does, and `channel_session.py` messages on channels. Nothing here knows of the handshake, of the
+mailbox, of TCP or of stores.
 
     DETACHED --attach--> RESUMING --RESUME received--> OPEN      at the client
                          RESUMING --RESUME received--> ASKED --answer--> OPEN      at the server
@@ -23,7 +24,6 @@ a frame that is missing, altered or repeated fails its MAC, and the adapter clos
 """
 
 from protocol import frame
-from protocol.attachment import Attachment
 from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, REMEMBERED, RESUME, Resume, encode_data_header
 from protocol.framing import PREFIX
 from protocol.limits import (
@@ -51,14 +51,35 @@ ASKED = 2
 OPEN = 3
 
 # The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
-TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, frame.NOTICE: OPEN, PROBE: OPEN, frame.LIST: RESUMING}
+TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, PROBE: OPEN}
 
 # What is around the records of a frame.
-_AROUND = PREFIX + DATA_HEADER + MAC_BYTES
+AROUND = PREFIX + DATA_HEADER + MAC_BYTES
 # Room that has grown by this share of the whole is worth a frame of its own.
 _ROOM_SHARE = 4
 # With less room than this, in units, the peer cannot send a fragment.
 _ROOM_BLOCKED = (RECORD_CHARGE + MIN_FRAGMENT + ROOM_UNIT - 1) // ROOM_UNIT
+
+
+class Attachment:
+    """The state of a session on one connection: `attach` makes it, `detach` drops it."""
+
+    def __init__(self, seal, peer_epoch, max_frame, now, ack, greeting):
+        self.seal = seal
+        self.peer_epoch = peer_epoch
+        self.max_frame = max_frame
+        self.since = now  # time from which on RESUME is waited for
+        self.heard = None  # Resume of the peer
+        self.greeting = greeting  # (flags, lost, runs) of our RESUME while that is to be sent, or None
+        self.peer_seen = 0
+        self.ack_since = None  # time since which an acknowledgement is due
+        self.ack_soon = True  # the peer waits for it; or else more comes from there, and asks in its time
+        self.asked = True  # the last frame with records did not say that more follows at once
+        self.ack_sent = ack
+        self.room_sent = 0
+        self.progress = now  # time of the last sign that our frames arrive
+        self.blocked = None  # time since which only the peer can let us go on
+        self.probed = False  # and it has been asked
 
 
 class Session:
@@ -87,7 +108,6 @@ class Session:
         self._sender = sender = Sender()
         sender.start_at(first)
         self._receiver = receiver = Receiver(max_bytes, max_line, line_in)
-        self.channels = None  # Channels, once one is used
         self.room_for = sender.room_for
         self.append = sender.append
         self.lines = receiver.lines
@@ -96,7 +116,7 @@ class Session:
         self.peer_max_line = MAX_LINE  # bytes of the longest line that the peer takes, as it said last
         self.news = None  # what the server has said of its store in its last RESUME, in words, or None
         self.resumes = 0  # connections that became open
-        self.impostor = False  # the peer knows lines or messages of our epoch that we never sent: another one had it
+        self._impostor = False  # the peer knows lines of our epoch that we never sent: another one had it before us
         self._runs = b""  # of the peer's store, as it told them: it gets them back in RESUME
         self._former = (None, b"", 0)  # (epoch, runs, next) of the peer before this one: it may come back
         self._diff = ticks_diff
@@ -118,8 +138,6 @@ class Session:
         self._attached = Attachment(seal, peer_epoch, min(max_frame, MAX_FRAME), now, self._receiver.ack, greeting)
         self.state = RESUMING
         self.peer_max_line = self._sender.max_line = max_line
-        if self.channels is not None:
-            self.channels.attach(peer_epoch == self.peer_epoch)
         return self._sender.longest_held()
 
     def detach(self):
@@ -128,16 +146,6 @@ class Session:
         self.state = DETACHED
         self._sender.disconnect()
         self._receiver.disconnect()
-        if self.channels is not None:
-            self.channels.detach()
-
-    def limits(self):
-        """Returns the arguments max_bytes and max_line."""
-        return self._receiver.max_bytes, self._receiver.max_line
-
-    def use_channels(self, channels):
-        """From now on there are channels. They are not for the present connection until they are opened."""
-        self.channels = self._receiver.channels = channels
 
     @property
     def acknowledged(self):
@@ -172,23 +180,20 @@ class Session:
         end = len(data) - MAC_BYTES
         if TAKEN_IN.get(kind) == self.state:
             if kind == RESUME:
-                if frame.is_resume(data, end) and self._attached.heard is None:
-                    self._attached.heard = heard = Resume(data[:end])
-                    return None if heard.channels is not None else self._resume(now)
-            elif kind == frame.LIST:
-                if self.channels is not None and self.channels.take_list(self._attached.heard, data, end):
-                    return self._resume(now) if data[1] else None
-            elif end >= DATA_HEADER:
+                if frame.is_resume(data, end):
+                    self._attached.heard = Resume(data[:end])
+                    return self._resume(now)
+            elif end == DATA_HEADER or end > DATA_HEADER and kind != PROBE:
                 if kind == PROBE:
-                    self.due(now)
+                    self._acknowledgement_due(now, True)
                 return self._data(data, end, now)
         return "unexpected frame kind %02x of %d bytes" % (kind, len(data))
 
     def renumbered(self):
         """Returns True if we need a new epoch, of which nobody knows any number: random numbers have repeated."""
-        if not self.impostor:
+        if not self._impostor:
             return False
-        self.impostor = False
+        self._impostor = False
         self._sender.start_at(0)
         return True
 
@@ -203,8 +208,6 @@ class Session:
         It is rare, and lines of the former one that are not handed over then count as handed over: they are here.
         """
         former = (self.peer_epoch, self._runs, self._receiver.next)
-        if self.channels is not None:
-            self.channels.become(peer is self._former)
         epoch, self._runs, number = peer
         self.become_peer(epoch, number)
         self._former = former
@@ -213,18 +216,13 @@ class Session:
         """The peer's RESUME has come: follow it (section 6, Resuming). Returns None or a fault."""
         attached = self._attached
         heard = attached.heard
-        new = attached.peer_epoch != self.peer_epoch
-        if new:
+        if attached.peer_epoch != self.peer_epoch:
             self._become((attached.peer_epoch, b"", heard.base))
         elif heard.parted or diff30(heard.base, self._receiver.next) > 0:
             self.become_peer(self.peer_epoch, heard.base)
         self._runs = heard.runs
         self.news = heard.news()
-        return self._open(now) or self._open_listed(new or heard.parted)
-
-    def _open_listed(self, new):
-        """The channels that the peer has listed may be used. new: as in Channel.take_entry. Returns None or a fault."""
-        return self._attached.heard.channels and self.channels.take_entries(self._attached, new)
+        return self._open(now)
 
     def _open(self, now):
         attached = self._attached
@@ -232,25 +230,22 @@ class Session:
         if heard.remembered:
             fault = self._sender.resume(heard.ack, heard.next)
             if fault:
-                self.impostor = True
+                self._impostor = True
                 return fault
         self._sender.grant(0, heard.room * ROOM_UNIT)
         attached.progress = now
         self.state = OPEN
         self.resumes += 1
         if not attached.greeting and self._worth_telling():  # accepted since our RESUME went out
-            self.due(now)
+            self._acknowledgement_due(now, True)
         return None
 
     def _data(self, data, end, now):
         fault = self._told(data, now)
         if fault or end == DATA_HEADER:
             return fault
-        if self.channels is not None:
-            self.channels.now = now
-        if data[0] != frame.NOTICE:
-            self._attached.asked = fault = data[0] != DATA_MORE
-            self.due(now, fault)
+        self._attached.asked = fault = data[0] == DATA
+        self._acknowledgement_due(now, fault)
         now = get16(data, 1)
         return self._receiver.take_records(now, data, DATA_HEADER, end)
 
@@ -266,7 +261,7 @@ class Session:
                 return "the peer has seen more than was sent"
             attached.peer_seen = seen
             attached.progress = now
-        elif sender.sent == seen and (self.channels is None or not self.channels.in_flight()):
+        elif not self._in_flight():
             attached.progress = now
         now = data[7] * ROOM_UNIT
         sender.grant(seen, now)
@@ -301,8 +296,7 @@ class Session:
             return grown > 0
         return grown * _ROOM_SHARE >= min(receiver.max_bytes // ROOM_UNIT, MAX_ROOM)
 
-    def due(self, now, soon=True):
-        """A frame is to go with what we have taken and accepted."""
+    def _acknowledgement_due(self, now, soon):
         attached = self._attached
         if attached.ack_since is None or soon and not attached.ack_soon:
             attached.ack_since = now
@@ -320,15 +314,13 @@ class Session:
             return at
         if attached.greeting:
             return self._greet(buf, at)
-        if self.channels is not None and self.channels.listing is not None:
-            return self._list(buf, at)
         if self.state != OPEN:
             return at
         probe = False
-        if self._sender.can_fill() or self.channels is not None and self.channels.can_fill():
+        if self._sender.can_fill():
             attached.blocked = None
             attached.probed = False
-        elif self._probe_is_due(now):
+        elif self._probe_is_due(now, self._sender.lines):
             probe = attached.probed = True
             attached.blocked = now
         elif attached.ack_since is None or self._ack_left(now) > 0:
@@ -341,32 +333,16 @@ class Session:
     def _fill(self, buf, at, now):
         """Write a DATA frame without prefix and MAC. Returns its end."""
         sender = self._sender
-        if not self._in_flight():
+        if sender.sent == self._attached.peer_seen:  # nothing is in flight
             self._attached.progress = now
         self._note_told()
         self._header(buf, at + PREFIX)
         at += PREFIX + DATA_HEADER
-        if self.channels is not None:
-            return self.channels.fill(sender, buf, at, now, self._attached.max_frame - _AROUND)
-        now = at + self._attached.max_frame - _AROUND
+        now = at + self._attached.max_frame - AROUND
         now = sender.fill(buf, at, now)
         if now > at and not sender.asks():
             buf[at - DATA_HEADER] = DATA_MORE
         return now
-
-    def _in_flight(self):
-        """True if something is on its way that the peer has not seen."""
-        if self._sender.sent != self._attached.peer_seen:
-            return True
-        return self.channels is not None and self.channels.in_flight()
-
-    def moved(self, now):
-        """The peer has seen something."""
-        self._attached.progress = now
-
-    def _list(self, buf, at):
-        """Write the next frame of the list of channels behind our RESUME."""
-        return self._seal(buf, at, self.channels.list_into(buf, at, at + self._attached.max_frame))
 
     def _header(self, buf, start):
         receiver = self._receiver
@@ -378,8 +354,6 @@ class Session:
         attached.greeting = None
         self._note_told()
         base, receiver = self._sender.base, self._receiver
-        if self.channels is not None and self.channels.listing is not None:
-            flags |= frame.LISTED
         end = frame.encode_resume(
             buf, at + PREFIX, flags, base, receiver.ack, receiver.next, lost, attached.room_sent, runs
         )
@@ -401,10 +375,10 @@ class Session:
         delay = self._ack_delay_ms if self._attached.ack_soon else ACK_LATE_MS
         return delay - self._diff(now, self._attached.ack_since)
 
-    def _probe_is_due(self, now):
-        """Ask if nothing can be sent."""
+    def _probe_is_due(self, now, waiting):
+        """Ask if nothing can be sent. waiting: there is something to be sent."""
         attached = self._attached
-        if self._in_flight() or not (self._sender.lines or self.channels is not None and self.channels.waiting()):
+        if not waiting or self._in_flight():
             attached.blocked = None
             attached.probed = False
         elif attached.blocked is None:
@@ -412,6 +386,10 @@ class Session:
         elif not attached.probed:
             return self._diff(now, attached.blocked) >= PROBE_MS
         return False
+
+    def _in_flight(self):
+        """True if something is on its way that the peer has not seen."""
+        return self._sender.sent != self._attached.peer_seen
 
     # Time
 

@@ -12,8 +12,6 @@ NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*
 
 # source: the file that tests it, since it does nothing by itself, or nothing without others.
 TESTED_IN = {
-    # Data of a session.
-    "protocol/attachment.py": "tests/protocol/test_session.py",
     # Commands, as a user types them.
     "sim/__main__.py": "tests/sim/mpy/test_counted_run.py",
     "sim/cli.py": "tests/sim/mpy/test_counted_run.py",
@@ -90,6 +88,7 @@ TESTED_IN = {
     # One end of what is encoded is tested with the other.
     "protocol/config_record.py": "tests/protocol/test_control.py",
     "protocol/control_client.py": "tests/protocol/test_control.py",
+    "protocol/channel_errors.py": "tests/protocol/test_errors.py",
     "protocol/link_errors.py": "tests/protocol/test_errors.py",
     "protocol/surrogates.py": "tests/protocol/test_text.py",
     "protocol/responder.py": "tests/protocol/test_handshake.py",

@@ -6,7 +6,8 @@ import random
 import pytest
 
 import esp_link.bridge
-from protocol.link_errors import Expired, LinkDown
+from protocol.channel_errors import Expired
+from protocol.link_errors import LinkDown
 from tests.link.harness import System
 from tests.link.test_link import QUICK
 from tests.server.all_stores import TemporaryStore

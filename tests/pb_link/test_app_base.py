@@ -102,7 +102,7 @@ def test_nothing_secret_is_shown(capsys):
             await board.fetch()
             await board.tell(bytes((control.UP, 1)))
             link = board.app._link
-            connection = link._connection
+            connection = link.connection
             await board.pause(2000)
             things = (board.app, link, link.session, connection, connection._initiator, vars(board.app))
             return "".join(repr(thing) for thing in things)

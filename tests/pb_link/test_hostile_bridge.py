@@ -82,7 +82,7 @@ class HostileBridge:
 
     def welcome(self):
         """What the server answers, so that the client goes on to the session's frames."""
-        connection = self.board.app._link._connection
+        connection = self.board.app._link.connection
         responder = Responder()
         if connection and connection._initiator and not responder.hello(connection._initiator._hello):
             body = responder.challenge(KEY, self.rng.randbytes(8), self.rng.randbytes(16))

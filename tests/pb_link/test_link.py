@@ -295,9 +295,9 @@ def test_other_tasks_have_their_turn_after_each_frame(way):
             await board.synchronise()
             await board.fetch()
             link, box = board.app._link, board.app._link._box
-            link._connection, link._number = FullConnection(seen), 1
+            link.connection, link._number = FullConnection(seen), 1
             if way == "down":
-                link._connection.encode_into = lambda buf, at, now: at
+                link.connection.encode_into = lambda buf, at, now: at
                 box.received[KIND_AT], box.received[CONNECTION_AT] = DATA, 1
                 box.fetch = lambda: bool(frames) and frames.pop()
                 box.accept = lambda: None

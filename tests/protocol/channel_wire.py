@@ -1,10 +1,9 @@
 """`wire.py` with messages on channels. Each end keeps what it has sent and got, for each channel."""
 
 from protocol.channel_records import EXPIRES
-from protocol.channels import Channels
-from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from protocol.channel_session import ChannelSession
 from protocol.lines import NUMBERS
-from tests.protocol.wire import End, Wire, ticks_diff
+from tests.protocol.wire import End, Wire
 from tests.sessions import idle
 
 
@@ -33,9 +32,9 @@ class ChannelEnd(End):
         for kept in self.kept.values():
             kept.pending = []  # what is durable of it is in the outbox
         End.begin_life(self)
-        session = self.session
         if self.initiator:
-            session.use_channels(Channels(session, ticks_diff, RECEIVE_BYTES, MAX_LINE))
+            self.session = ChannelSession(self.session)
+        session = self.session
         self.counts = {}
         for number in self.numbers:
             kept = self.kept.get(number)
@@ -69,7 +68,7 @@ class ChannelEnd(End):
 
     def fill(self):
         End.fill(self)
-        if self.session.channels is not None and self.kept:
+        if isinstance(self.session, ChannelSession) and self.kept:
             self.fill_channels()
 
     def hand_over(self, now):

@@ -1,6 +1,8 @@
 """A session whose peer is the test: what it says is sealed as a true peer's frames are."""
 
-from protocol.frame import DATA, LIST, LISTED, PARTED, REMEMBERED, FrameSeal, encode_data_header, encode_resume
+from protocol.channel_records import LIST, LISTED
+from protocol.channel_session import ChannelSession
+from protocol.frame import DATA, PARTED, REMEMBERED, FrameSeal, encode_data_header, encode_resume
 from protocol.limits import MAC_BYTES, MAX_FRAME
 from protocol.line_bytes import bytes_in
 from protocol.sequence import get16
@@ -16,8 +18,10 @@ RUN = b"run one.\x00\x00\x00\x00"
 class Pair:
     """A session, and the bare channel of its peer, through which a test says what it likes."""
 
-    def __init__(self, answers=False):
+    def __init__(self, answers=False, channels=False):
         self.session = ServerSession(ticks_diff) if answers else Session(ticks_diff, line_in=bytes_in)
+        if channels and not answers:
+            self.session = ChannelSession(self.session)
         self.now = START
         self.attach()
 

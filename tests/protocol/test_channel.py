@@ -1,8 +1,7 @@
 import unittest
 
 from protocol.channel import Channel
-from protocol.channel_records import CREDIT, DROPPED, ENTRY_BYTES, EXPIRES, FRESH
-from protocol.frame import CHANNEL
+from protocol.channel_records import CHANNEL, CREDIT, DROPPED, ENTRY_BYTES, EXPIRES, FRESH
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from protocol.sequence import get16
 from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
@@ -81,14 +80,14 @@ class TestChannel(unittest.TestCase):
             self.assertEqual(channel.credit_into(buf, 0), size)
             self.assertEqual((get16(buf, 0), buf[2], buf[3]), (CHANNEL | size - 2, 0x94, CREDIT))
             self.assertIsNone(peer.take_credit(buf, 4, size - 4))
-            self.assertEqual((peer.sender.base, peer.peer_seen), (1, 20))
+            self.assertEqual((peer.sender.base, peer.sender.in_flight(20), peer.unseen()), (1, 0, 0))
 
     def test_bad_credit_is_a_fault(self):
         channel = a_channel()
         self.assertIn("CREDIT of 6", channel.take_credit(bytes(6), 0, 6))
         self.assertIn("seen more", channel.take_credit(b"\0\0\0\x14\0", 0, 5))
         self.assertIn("not sent", channel.take_credit(b"\0\x05\0\0\0", 0, 5))
-        channel.detach()
+        channel.disconnect()
         self.assertIn("channel 20", channel.take_credit(bytes(5), 0, 5))
 
     def entry(self, channel, known=True):

@@ -1,9 +1,9 @@
 import unittest
 
 from protocol.channel import Channel
-from protocol.channel_records import DROPPED, EXPIRES, MAX_TIMED, REQUEST
+from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, REQUEST
 from protocol.channel_sender import ChannelSender
-from protocol.frame import CHANNEL, MORE, QOS0
+from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
 from tests.protocol.wire import WRAP, ticks_diff
@@ -60,7 +60,7 @@ class TestSending(unittest.TestCase):
             new = sender.append(bytes(4) + b"y", True, EXPIRES, 10)
             sender.waiting[new] = False
             records(sender, 10)
-            channel.detach()
+            channel.disconnect()
             sender.now = 20
             sender.expire()
             self.assertEqual(sender.waiting, {count: False, new: True})

@@ -2,11 +2,11 @@
 
 import unittest
 
-from protocol.channel_records import DROPPED
+from protocol.channel_records import CHANNEL, DROPPED, LISTED
 from protocol.channel_records import OPEN as OPEN_RECORD
-from protocol.channels import Channels
-from protocol.frame import CHANNEL, DATA, LISTED
-from protocol.limits import MAX_LINE, MIN_FRAME, PROBE_MS, RECEIVE_BYTES, STALL_MS
+from protocol.channel_session import ChannelSession
+from protocol.frame import DATA
+from protocol.limits import MIN_FRAME, PROBE_MS, STALL_MS
 from protocol.session import OPEN, RESUMING
 from tests.protocol.channel_wire import ChannelEnd, channel_wire
 from tests.protocol.pair import RUN, Pair
@@ -145,7 +145,7 @@ class LateUser(End):
         self._before = before
 
     def frames(self, now):
-        late = self.session.state == RESUMING and self.session.channels is None
+        late = self.session.state == RESUMING and not isinstance(self.session, ChannelSession)
         if late and self._before:
             self._open()
         found = End.frames(self, now)
@@ -154,7 +154,7 @@ class LateUser(End):
         return found
 
     def _open(self):
-        self.session.use_channels(Channels(self.session, ticks_diff, RECEIVE_BYTES, MAX_LINE))
+        self.session = ChannelSession(self.session)
         self.session.channels.open(30)
 
 
@@ -244,8 +244,7 @@ class TestList(unittest.TestCase):
         self.assertEqual(sorted(pair.session.heard.channels), [20, 21])
 
     def test_client_follows_a_resume_when_the_list_is_whole(self):
-        pair = Pair()
-        pair.session.use_channels(Channels(pair.session, ticks_diff, 1000, 128))
+        pair = Pair(channels=True)
         pair.session.channels.open(20)
         pair.session.detach()
         pair.attach()
@@ -271,8 +270,7 @@ class TestList(unittest.TestCase):
             self.assertIsNotNone(pair.say(bad) if bad else pair.list(20, 20))
 
     def test_client_is_told_of_a_channel_that_nobody_has_opened(self):
-        pair = Pair()
-        pair.session.use_channels(Channels(pair.session, ticks_diff, 1000, 128))
+        pair = Pair(channels=True)
         self.assertIsNone(pair.resume(listed=True))
         self.assertIn("nobody has opened", pair.list(20))
 

@@ -2,17 +2,8 @@
 
 import unittest
 
-from protocol.frame import (
-    CHANNEL,
-    DATA_MORE,
-    PARTED,
-    PROBE,
-    QOS0,
-    REFUSED_BUSY,
-    REMEMBERED,
-    encode_data_header,
-    encode_resume,
-)
+from protocol.channel_records import CHANNEL
+from protocol.frame import DATA_MORE, PARTED, PROBE, QOS0, REFUSED_BUSY, REMEMBERED, encode_data_header, encode_resume
 from protocol.frame_log import describe
 from protocol.handshake import Initiator
 from protocol.limits import MAC_BYTES

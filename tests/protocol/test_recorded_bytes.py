@@ -11,12 +11,12 @@ from binascii import hexlify, unhexlify
 from protocol import control, framing
 from protocol import mailbox as box
 from protocol.channel_records import EXPIRES, REQUEST
-from protocol.channels import Channels
+from protocol.channel_session import ChannelSession
 from protocol.config_record import encode_config
 from protocol.control_client import decode_report
 from protocol.frame import REFUSED_IDENTITY, FrameSeal
 from protocol.handshake import Initiator
-from protocol.limits import MAX_LINE, PROBE_MS, RECEIVE_BYTES
+from protocol.limits import PROBE_MS
 from protocol.line_bytes import bytes_in
 from protocol.responder import Responder, encode_refused
 from protocol.server_session import ServerSession
@@ -119,7 +119,7 @@ def frames():
 def frames_of_channels():
     """Another connection, on which the client uses channel 20, and channel 21 later."""
     ends = [Session(ticks_diff), ServerSession(ticks_diff)]
-    ends[0].use_channels(Channels(ends[0], ticks_diff, RECEIVE_BYTES, MAX_LINE))
+    ends[0] = ChannelSession(ends[0])
     channel = ends[0].channels.open(20)
     keys = (b"c" * 32, b"s" * 32)
     ends[0].attach(FrameSeal(*keys), SERVER_EPOCH, 128, 0)

@@ -1,11 +1,11 @@
 import unittest
 
+from protocol.channel_records import LIST, NOTICE
+from protocol.channel_session import TAKEN_IN
 from protocol.frame import (
     DATA,
     DATA_MORE,
-    LIST,
     MORE,
-    NOTICE,
     PROBE,
     RESUME,
     FrameSeal,
@@ -14,7 +14,8 @@ from protocol.frame import (
 )
 from protocol.limits import ACK_DELAY_MS, ACK_LATE_MS, HANDSHAKE_MS, MAC_BYTES, MAX_FRAME, STALL_MS
 from protocol.sequence import get16
-from protocol.session import ASKED, DETACHED, OPEN, RESUMING, TAKEN_IN
+from protocol.session import ASKED, DETACHED, OPEN, RESUMING
+from protocol.session import TAKEN_IN as TAKEN_WITHOUT_CHANNELS
 from tests.protocol.noise import Noise, every_flip, flipped
 from tests.protocol.pair import EPOCH, OTHER, RUN, Pair
 from tests.protocol.wire import START, WRAP
@@ -47,7 +48,7 @@ def documented():
 
 def in_state(name, answers):
     """A Pair whose session is in this state, or None if there is none at this end."""
-    pair = Pair(answers=answers)
+    pair = Pair(answers, channels=True)
     if name == "DETACHED":
         pair.session.detach()
     elif name != "RESUMING":
@@ -69,6 +70,13 @@ class TestStateTable(unittest.TestCase):
         for state in STATES:
             for kind in KINDS:
                 self.assertEqual(table[state, kind] != "fault", TAKEN_IN[KINDS[kind]] == STATES[state], (state, kind))
+
+    def test_client_without_channels_takes_all_but_what_is_of_channels(self):
+        self.assertEqual(TAKEN_WITHOUT_CHANNELS, {key: TAKEN_IN[key] for key in TAKEN_IN if key not in (LIST, NOTICE)})
+        self.assertIn("unexpected frame kind 14", Pair().open().data(kind=NOTICE))
+        pair = Pair()
+        self.assertIsNone(pair.resume(listed=True))
+        self.assertIn("unexpected frame kind 15", pair.list(20))
 
     def test_session_takes_what_the_table_says_and_goes_on_as_it_says(self):
         for answers in (False, True):
@@ -248,14 +256,14 @@ class TestResume(unittest.TestCase):
         pair = Pair()
         pair.session.append(b"mine", True)
         self.assertIn("resume at lines", pair.resume(remembered=True, ack=1, next_number=1))
-        self.assertTrue(pair.session.impostor)
+        self.assertTrue(pair.session._impostor)
         pair.session.detach()
         self.assertTrue(pair.session.renumbered())
         self.assertFalse(pair.session.renumbered())
         pair.attach()
         pair.heard()
         self.assertIsNone(pair.resume())
-        self.assertEqual((pair.session.impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
+        self.assertEqual((pair.session._impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
 
     def test_numbers_65536_lines_apart_are_told_apart(self):
         pair = Pair().open()

@@ -1,10 +1,9 @@
 """A client, and servers whose stores are copied, restored and swapped, as in branches.py, with messages on channels."""
 
-from protocol.channels import Channels
-from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from protocol.channel_session import ChannelSession
 from server.core.message import Message
 from tests.server import branches
-from tests.server.branches import CLIENT, diff, now
+from tests.server.branches import CLIENT, now
 
 CHANNELS = (5, 9)
 
@@ -57,7 +56,7 @@ class Server(branches.Server):
 class Client(branches.Client):
     def __init__(self):
         super().__init__()
-        self.session.use_channels(Channels(self.session, diff, RECEIVE_BYTES, MAX_LINE))
+        self.session = ChannelSession(self.session)
         self.sent = {}
         for number in CHANNELS:
             self.session.channels.open(number)

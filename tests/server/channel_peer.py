@@ -1,10 +1,9 @@
 """`peer.py` with a client that uses channels."""
 
-from primitives.platform import ticks_diff, ticks_ms
+from primitives.platform import ticks_ms
 from primitives.waiting import ticks_add
 from protocol.channel_records import EXPIRES
-from protocol.channels import Channels
-from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from protocol.channel_session import ChannelSession
 from tests.server.peer import Client, until, within
 
 
@@ -13,7 +12,7 @@ class ChannelClient(Client):
 
     def __init__(self, port, channels=(20,), **more):
         super().__init__(port, **more)
-        self.session.use_channels(Channels(self.session, ticks_diff, RECEIVE_BYTES, MAX_LINE))
+        self.session = ChannelSession(self.session)
         for number in channels:
             self.open(number)
         self.mute = set()
