@@ -224,12 +224,12 @@ class AppBase:
         Raises: ValueError; MemoryError: the next call may succeed.
         """
         try:
-            from pb_link.channels import channel_of  # here, because few use it
+            from pb_link.channels import channel  # here, because few use it
         except MemoryError:
             half_loaded("pb_link.channels")
             raise
 
-        return channel_of(self._link, number)
+        return channel(self._link, number)
 
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.

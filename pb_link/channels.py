@@ -20,7 +20,7 @@ from protocol.text import encode_text
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 
 
-def channel_of(link, number):
+def channel(link, number):
     """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError."""
     if link.channels is None:
         _begin(link)

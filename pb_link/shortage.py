@@ -20,10 +20,14 @@ _RESTORE_MS = const(30000)
 
 
 def half_loaded(name):
-    """To be called when memory has run out in an import: MicroPython 1.25 leaves the module's name without a module,
-    and crashes when it is imported again (py/objmodule.c, mp_obj_new_module)."""
+    """To be called when memory has run out in an import: MicroPython 1.25 leaves the name of the module, or of one that
+    it imports, without a module, and crashes when it is imported again (py/objmodule.c, mp_obj_new_module)."""
     if sys.implementation.name == "micropython":
         sys.modules.pop(name, None)
+        for name in sys.modules:
+            if sys.modules.get(name) is None:
+                sys.modules.pop(name, None)
+                break
 
 
 class Shortage:

@@ -14,7 +14,7 @@ from protocol.limits import MAC_BYTES
 from protocol.receiver import Receiver
 from protocol.sequence import get16
 
-# As in session.py, with what is of channels.
+# The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
 TAKEN_IN = {RESUME: RESUMING, LIST: RESUMING, DATA: OPEN, DATA_MORE: OPEN, NOTICE: OPEN, PROBE: OPEN}
 
 
@@ -77,10 +77,8 @@ class ChannelSession(Session):
             if kind == RESUME:
                 if is_resume(data, end) and self._attached.heard is None:
                     self._attached.heard = heard = Resume(data[:end])
-                    if not data[1] & LISTED:
-                        return self._resume(now)
-                    heard.channels = {}
-                    return None
+                    heard.channels = {} if data[1] & LISTED else None  # {channel: entry}
+                    return None if data[1] & LISTED else self._resume(now)
             elif kind == LIST:
                 if self.channels.take_list(self._attached.heard, data, end):
                     return self._resume(now) if data[1] else None
@@ -117,7 +115,7 @@ class ChannelSession(Session):
 
     def encode_into(self, buf, at, now):
         attached, channels = self._attached, self.channels
-        if attached is None or attached.greeting or attached.channel.exhausted():
+        if attached is None or attached.greeting or attached.seal.exhausted():
             return Session.encode_into(self, buf, at, now)
         if channels.listing is not None:  # it follows our RESUME
             return self._seal(buf, at, channels.list_into(buf, at, at + attached.max_frame))

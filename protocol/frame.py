@@ -135,8 +135,6 @@ def is_resume(data, end):
 class Resume:
     """What a RESUME (memoryview or bytes, without MAC) says."""
 
-    channels = None  # {channel: entry}, if a LIST follows
-
     def __init__(self, data):
         _, flags, base, ack, next_number, lost, self.room, _ = unpack_from(_RESUME, data, 0)
         self.runs = bytes(data[RESUME_HEADER:])

@@ -50,9 +50,6 @@ RESUMING = 1
 ASKED = 2
 OPEN = 3
 
-# The one state in which a session takes a frame of this kind; in any other it is a fault: the table of section 6.
-TAKEN_IN = {RESUME: RESUMING, DATA: OPEN, DATA_MORE: OPEN, PROBE: OPEN}
-
 # What is around the records of a frame.
 AROUND = PREFIX + DATA_HEADER + MAC_BYTES
 # Room that has grown by this share of the whole is worth a frame of its own.
@@ -178,12 +175,12 @@ class Session:
     def _take(self, data, now):
         kind = data[0]
         end = len(data) - MAC_BYTES
-        if TAKEN_IN.get(kind) == self.state:
-            if kind == RESUME:
-                if frame.is_resume(data, end):
-                    self._attached.heard = Resume(data[:end])
-                    return self._resume(now)
-            elif end == DATA_HEADER or end > DATA_HEADER and kind != PROBE:
+        if self.state == RESUMING and kind == RESUME:
+            if frame.is_resume(data, end):
+                self._attached.heard = Resume(data[:end])
+                return self._resume(now)
+        elif self.state == OPEN and DATA <= kind <= DATA_MORE:
+            if end == DATA_HEADER or end > DATA_HEADER and kind != PROBE:
                 if kind == PROBE:
                     self._acknowledgement_due(now, True)
                 return self._data(data, end, now)
