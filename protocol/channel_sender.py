@@ -39,13 +39,16 @@ class ChannelSender(Sender):
 
         Returns: as Sender.append.
         """
+        entry = (data, numbered, kind, deadline) if kind else None
         if watched:
             self.waiting[self._numbered + 1] = False
-        if not kind:
-            return Sender.append(self, data, numbered)
-        entry = data, numbered, kind, deadline
-        count = Sender.append(self, data, numbered)
-        self.lines[-1] = entry
+        try:
+            count = Sender.append(self, data, numbered)
+        except MemoryError:
+            self.waiting.pop(self._numbered + 1, None)
+            raise
+        if kind:
+            self.lines[-1] = entry
         if kind & EXPIRES:
             self.timed += 1
         return count
@@ -70,12 +73,12 @@ class ChannelSender(Sender):
                     self.lines[at] = (entry[0], entry[1], entry[2], None)
                 at += 1
             elif entry[1]:
-                self.lines[at] = _EMPTY
+                count = self._count_of(at)
+                found.append((self.base + count - self.acknowledged - 1) & NUMBERS)
+                self.lines[at] = _EMPTY  # nothing from here on allocates
                 self._held -= len(entry[0])
                 self.timed -= 1
-                count = self._count_of(at)
                 self._told_expired(count)
-                found.append((self.base + count - self.acknowledged - 1) & NUMBERS)
                 at += 1
             else:
                 self._held -= len(entry[0])

@@ -108,6 +108,38 @@ class TestSending(unittest.TestCase):
             heap_unlock()
         self.assertEqual(len(sender.lines[0]), 4)
 
+    def test_message_that_finds_no_memory_leaves_nothing_behind(self):
+        class Full(list):
+            def append(self, entry):
+                raise MemoryError
+
+        sender = ChannelSender(20, ticks_diff)
+        sender.lines = Full()
+        with self.assertRaises(MemoryError):
+            sender.append(bytes(4), True, EXPIRES, 10, True)
+        self.assertEqual((sender.waiting, sender.timed, len(sender.lines)), ({}, 0, 0))
+
+    def test_expiry_that_finds_no_memory_is_repeated_whole(self):
+        """Of a message that was half dropped the server's store was never told."""
+
+        class Short(ChannelSender):
+            short = True
+
+            def _numbered_from(self, at):
+                if self.short:
+                    raise MemoryError
+                return ChannelSender._numbered_from(self, at)
+
+        sender = Short(20, ticks_diff)
+        count = sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
+        sender.now = 20
+        with self.assertRaises(MemoryError):
+            sender.expire()
+        self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: False}, 1, 5))
+        sender.short = False
+        self.assertEqual(sender.expire(), [0])
+        self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: True}, 0, 0))
+
     def test_peer_tells_which_of_those_that_it_accepted_had_expired(self):
         sender = ChannelSender(20, ticks_diff)
         for _ in range(3):
