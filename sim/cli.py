@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from protocol.channel_records import LAST
 from sim.mpy import counted_run, demo, interpreters, one_board, up
 from sim.root import COMMAND, ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
@@ -98,6 +99,13 @@ def _pace(text):
     return pace
 
 
+def _channels(text):
+    numbers = [int(part) if part.isdigit() else 0 for part in text.split(",")]
+    if not all(0 < number <= LAST for number in numbers) or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r}: write numbers of channels, 1 to {LAST}, with commas")
+    return tuple(numbers)
+
+
 def _address(text):
     try:
         return up.parse_address(text)
@@ -172,6 +180,10 @@ def _add_run(commands):
         metavar="W,C,S",
         help="bed virtual: one write of W waits; C and S seconds between the client's and the server's lines",
     )
+    parser.add_argument(
+        "--channels", type=_channels, default=(), metavar="N,N",
+        help="bed virtual: as many messages each way on each of these, some with a time limit",
+    )  # fmt: skip
     parser.add_argument("--trace", action="store_true", help="bed virtual: one line an event on stderr")
     parser.add_argument("--vcd", metavar="FILE", help="bed virtual: the wires bit by bit, for logic analysers")
     parser.set_defaults(start=_start_run)

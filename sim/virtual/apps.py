@@ -42,7 +42,7 @@ class Client(AppBase):
     async def _write_lines(self):
         job, life = self._job, self._life
         for number in range(job.ledger.client_next, job.lines):
-            await job.pause("client")
+            await job.pause("client", number == job.lines - 1)
             line = make_line("c", number, job.size, job.seed)
             job.ledger.wrote(life.written, "client", line)
             wait = job.waits(number)
@@ -91,7 +91,7 @@ class Job:
         self.verbose = verbose
         self.pace = pace
         self.reports = 0
-        self.works = []  # ChannelWork of each channel beside the lines
+        self.works = []  # what there is beside the lines, such as a ChannelWork: each has its methods and a `ledger`
         self._client = None  # in the newest life
         self._fallbacks = 0  # in the other lives
         self.writing = None  # the server's line whose write has not returned
@@ -121,8 +121,8 @@ class Job:
         self._fallbacks = self.fallbacks
         self._client = client
 
-    async def pause(self, end):
-        """Waits before each line, according to the pace."""
+    async def pause(self, end, last):
+        """Waits before each line and message, according to the pace. last: it is the last one of its kind."""
         silence = self.silent_until - asyncio.get_running_loop().time()
         interval_s = self.pace.client_s if end == "client" else self.pace.server_s
         if interval_s or silence > 0:
@@ -170,13 +170,13 @@ class Job:
         self.conn = conn = await server.client_conn(CLIENT_ID)
         jobs = [self._write_lines(conn), self._read_lines(conn)]
         for work in self.works:
-            jobs += [work.server_writes(conn), work.server_reads(conn)]
+            jobs += work.server_tasks(conn)
         await asyncio.gather(*jobs)
 
     async def _write_lines(self, conn):
         ledger = self.ledger
         for number in range(len(ledger.server_written), self.lines):
-            await self.pause("server")
+            await self.pause("server", number == self.lines - 1)
             line = make_line("s", number, self.size, self.seed)
             ledger.wrote(ledger.server_written, "server", line)
             self.writing = line

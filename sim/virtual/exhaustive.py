@@ -15,6 +15,7 @@ import multiprocessing
 import random
 import sys
 from collections import Counter, namedtuple
+from functools import partial
 
 from sim.root import COMMAND
 from sim.virtual import trace
@@ -24,9 +25,14 @@ from sim.wires.wire import BYTE_CLOCKS, CUT
 
 BYTE, STEP, SEGMENT = "byte", "await", "segment"  # kinds of events, as World.number names them
 
-# Three lines each way at once, and the last one.
-LINES = 4
-LINE_BYTES = 24
+# Lines each way, and messages each way on one channel. Of either the last one is written much later.
+LINES = 2
+LINE_BYTES = 12
+CHANNEL = 20
+MESSAGES = 3
+# The second message has a limit: most crashes let it arrive in time, the longer ones do not.
+LIMITED = 1
+LIMIT_MS = 2000
 # A fast start, because every point is a whole run.
 COSTS = PLACEHOLDERS._replace(boot_s=0.1, client_boot_s=0.05, assoc_s=0.2)
 # Time from the last delivery to the last acknowledgement.
@@ -48,29 +54,32 @@ class Exchange(VirtualRun):
     """One run of the exchange. Args: on_event(Exchange, Event): called before each numbered event."""
 
     def __init__(self, seed, on_event, tracer=None):
-        super().__init__(lines=LINES, size=LINE_BYTES, seed=seed, costs=COSTS, tracer=tracer)
+        super().__init__(
+            lines=LINES, size=LINE_BYTES, seed=seed, costs=COSTS, tracer=tracer, channels=(CHANNEL,), messages=MESSAGES
+        )
         self.cut = False  # the transfer ends at this byte
         self._on_event = on_event
         self.world.numbering = self._number
         self.link.esp8266.faults = self
         self.job.pause = self._pause
-        self.ledger.on_change = self._changed
+        work = self.job.works[0]
+        work.plan = partial(_plan, work.plan)
+        for ledger in self.ledgers:
+            ledger.on_change = self._changed
 
     def no_more(self):
         """Stops the numbering of events."""
         self.world.numbering = self.link.bus.tap = None
         self.faults.end_shortage()
 
-    async def _pause(self, end):
-        """Waits before the last line. Called before each line."""
-        ledger = self.ledger
-        written = ledger.client_next if end == "client" else len(ledger.server_written)
-        if written == LINES - 1:
+    async def _pause(self, end, last):
+        """Waits before the last line and the last message."""
+        if last:
             await asyncio.sleep(max(0, LAST_LINE_S - self.seconds))
 
     def _changed(self):
         self._ledger_changed()
-        if self.ledger.delivered == 2 * (LINES - 1):
+        if all(ledger.delivered == 2 * (ledger.lines - 1) for ledger in self.ledgers):
             self.world.after(AFTERMATH_S, self.no_more)
 
     def _number(self, number, kind, name):
@@ -106,6 +115,12 @@ class Exchange(VirtualRun):
             self.cut = False
             return CUT
         return value
+
+
+def _plan(plan, end, number):
+    """The Plan of a message of the exchange. plan: ChannelWork's."""
+    limited = number == LIMITED
+    return plan(end, number)._replace(ttl_ms=LIMIT_MS if limited else None, waits=limited)
 
 
 # The kinds of crash.

@@ -160,10 +160,10 @@ class VirtualLink:
         replaced = []
         for module, substitute in ((platform, ticks_ms), (waiting, ticks_add), (platform, ticks_diff)):
             name = substitute.__name__
-            replaced += _replace(name, getattr(module, name), substitute)
-        replaced += _replace("moment", nonces.moment, board_moment)
+            replaced.append(_replace(name, getattr(module, name), substitute))
+        replaced.append(_replace("moment", nonces.moment, board_moment))
         if self.costs.sha256_us:
-            replaced += _replace("sha256", sha256, costly_sha256)
+            replaced.append(_replace("sha256", sha256, costly_sha256))
         os.urandom = board_urandom
         sys.stdout = Console(world, stdout)
         try:
@@ -173,19 +173,20 @@ class VirtualLink:
                 self.close()
         finally:
             os.urandom, sys.stdout = urandom, stdout
-            for names, name, original in replaced:
-                names[name] = original
+            for name, original, substitute in replaced:
+                _replace(name, substitute, original)
             server._server = real_server
 
 
 def _replace(name, original, substitute):
-    """Puts a substitute where modules of the project have imported a function by name. Returns what to restore."""
-    undo = []
+    """Puts a substitute where modules of the project have imported a function by name. Returns the arguments.
+
+    A module that is loaded after that imports the substitute. So to restore it, replace it in all modules there are.
+    """
     for module_name, module in sorted(sys.modules.items()):
         if _is_of_a_board(module_name) and getattr(module, name, None) is original:
-            undo.append((module.__dict__, name, original))
             setattr(module, name, substitute)
-    return undo
+    return name, original, substitute
 
 
 def _is_of_a_board(module_name):

@@ -76,13 +76,13 @@ class Pair:
         def costly_sha256(data=b""):
             return CostlyHash(self.world.current, data)
 
-        replaced = _replace("ticks_ms", platform.ticks_ms, ticks_ms)
+        replaced = [_replace("ticks_ms", platform.ticks_ms, ticks_ms)]
         if self.costs.sha256_us:
-            replaced += _replace("sha256", sha256, costly_sha256)
+            replaced.append(_replace("sha256", sha256, costly_sha256))
         try:
             yield self
         finally:
             for board in (self.controller, self.target):
                 board.kill()
-            for names, name, original in replaced:
-                names[name] = original
+            for name, original, substitute in replaced:
+                _replace(name, substitute, original)

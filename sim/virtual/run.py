@@ -12,6 +12,7 @@ from sim.apps.counted_lines import shortest
 from sim.table import print_table
 from sim.virtual import trace, vcd
 from sim.virtual.apps import PACE, Job
+from sim.virtual.channel_ledger import ChannelLedger
 from sim.virtual.channel_work import ChannelWork
 from sim.virtual.costs import MODELS, PLACEHOLDERS
 from sim.virtual.disk import Disk
@@ -30,20 +31,22 @@ LINE_S, BYTE_S = 0.1, 0.001
 
 
 class VirtualRun:
-    """One run. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
+    """One run. channels: numbers of those that carry messages beside the lines, as many each way as `messages` or
+    `lines` says. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
     says whether the promise was kept, `failure` why the run did not come to its end."""
 
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
         pace=PACE, tracer=None, clock_hz=None,
-        ticks_bits=TICKS_BITS, durable=True, channels=(),
+        ticks_bits=TICKS_BITS, durable=True, channels=(), messages=None,
     ):  # fmt: skip
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
-        # Time limit: after each fault, and from the start, this is enough time for all lines.
-        self.bound_s = timeout_s or RECOVERY_S + (LINE_S + size * BYTE_S + max(pace.client_s, pace.server_s)) * lines
+        # Time limit: after each fault, and from the start, this is enough time for all lines and messages.
+        line_s = (LINE_S + size * BYTE_S) * (1 + len(channels)) + max(pace.client_s, pace.server_s)
+        self.bound_s = timeout_s or RECOVERY_S + line_s * lines
         if rates and not timeout_s:  # such faults never end
             self.bound_s *= 10
         self._rates = rates
@@ -58,9 +61,11 @@ class VirtualRun:
             self.ledger, lines=lines, size=size, seed=seed, key=key, verbose=verbose or bool(tracer),
             pace=pace,
         )  # fmt: skip
-        self.job.works = [ChannelWork(self.job, number, Ledger(self.world, lines)) for number in channels]
-        self._ledgers = [self.ledger, *(work.ledger for work in self.job.works)]
-        for ledger in self._ledgers:
+        messages = lines if messages is None else messages
+        self.job.works = [ChannelWork(self.job, one, ChannelLedger(self.world, messages)) for one in channels]
+        self.ledgers = [self.ledger, *(work.ledger for work in self.job.works)]
+        self._planned = sum(ledger.lines for ledger in self.ledgers)
+        for ledger in self.ledgers:
             ledger.on_change = self._ledger_changed
         self.link.settings = self.job.settings
         self._disk = Disk(self.link.server, seed) if durable else None
@@ -127,10 +132,10 @@ class VirtualRun:
             self.world.after(SETTLE_S, self.world.stop)
 
     def _delivered(self):
-        return sum(ledger.delivered for ledger in self._ledgers)
+        return sum(ledger.delivered for ledger in self.ledgers)
 
     def _complete(self):
-        return all(ledger.complete() for ledger in self._ledgers)
+        return all(ledger.complete() for ledger in self.ledgers)
 
     def _tick(self):
         if not self._settling:
@@ -138,7 +143,7 @@ class VirtualRun:
             self.world.after(TICK_S, self._tick)
 
     def _inject_due(self):
-        progress = min(1.0, self._delivered() / (2 * self.ledger.lines * len(self._ledgers)))
+        progress = min(1.0, self._delivered() / (2 * self._planned))
         seconds = None if self._first is None else self.world.now - self._first
         for name in self.plan.due(progress, seconds):
             # At any moment of the traffic, not from within the program that has just read a line.
@@ -167,10 +172,12 @@ class VirtualRun:
             print(self.tail[-1], file=sys.stderr)
 
     def _conclude(self):
-        verdicts = [ledger.verdict() for ledger in self._ledgers]  # order and exactly once hold per channel
+        verdicts = [ledger.verdict() for ledger in self.ledgers]  # order and exactly once hold per channel
         there, back = (
             {name: sum(verdict[way][name] for verdict in verdicts) for name in checker.FIELDS} for way in (0, 1)
         )
+        channels = [(work.ledger, verdict) for work, verdict in zip(self.job.works, verdicts[1:])]
+        untrue = sum(way["untrue"] for _, verdict in channels for way in verdict)
         esp8266, bus = self.link.esp8266, self.link.bus
         conn = self.job.conn
         self.result = {
@@ -182,11 +189,13 @@ class VirtualRun:
             "resets": esp8266.resets,
             "outages": max(0, (conn.nconns if conn else 0) - 1),
             "fallbacks": {"client": self.job.fallbacks, "bridge": esp8266.fallbacks},
-            "seen_by_two_lives": sum(ledger.seen_twice for ledger in self._ledgers),
+            "seen_by_two_lives": sum(ledger.seen_twice for ledger in self.ledgers),
+            "expired": sum(ledger.expired for ledger, _ in channels),
+            "untrue": untrue,
             "faults": {name: count for name, count in self.faults.injected.items() if count},
         }
-        whole = there["sent"] == back["sent"] == self.ledger.lines * len(self._ledgers)
-        self.good = self.failure is None and whole and checker.kept(there) and checker.kept(back)
+        whole = there["sent"] == back["sent"] == self._planned
+        self.good = self.failure is None and whole and not untrue and checker.kept(there) and checker.kept(back)
 
     def explain(self, file=sys.stderr):
         """Prints why the run failed, with the last output of the programs."""
@@ -213,6 +222,7 @@ def run(options):
         clock_hz=options.clock,
         timeout_s=options.timeout,
         pace=options.pace,
+        channels=options.channels,
         verbose=options.verbose,
         tracer=trace.printer(sys.stderr) if options.trace else None,
     )

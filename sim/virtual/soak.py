@@ -24,7 +24,10 @@ WAIT_EVERY = (1, 10, 10, 1000)
 INTERVALS_S = (0.0, 0.0, 0.0, 0.02, 0.5)
 DELAYS_MS = (2, 2, 20, 200)
 
-Case = namedtuple("Case", "seed lines size counts pace delay_ms")
+# In half of the seeds these carry messages both ways beside the lines.
+CHANNELS = (20, 21)
+
+Case = namedtuple("Case", "seed lines size counts pace delay_ms channels", defaults=((),))
 Outcome = namedtuple("Outcome", "case good why injected seconds")
 
 
@@ -39,15 +42,17 @@ def case_of(seed, lines, size, names):
             counts[name] = 0
     pace = Pace(chance.choice(WAIT_EVERY), chance.choice(INTERVALS_S), chance.choice(INTERVALS_S))
     counts = {name: count for name, count in counts.items() if count}
-    return Case(seed, lines, size, counts, pace, chance.choice(DELAYS_MS))
+    delay_ms = chance.choice(DELAYS_MS)
+    return Case(seed, lines, size, counts, pace, delay_ms, chance.choice(((), CHANNELS)))
 
 
 def replay(case):
     """Returns the command that plays a case again."""
     faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
+    channels = f" --channels {','.join(map(str, case.channels))}" if case.channels else ""
     return (
         f"{COMMAND} run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
-        f" --delay-ms {case.delay_ms} --pace {','.join(map(str, case.pace))} --faults {faults} --trace"
+        f" --delay-ms {case.delay_ms} --pace {','.join(map(str, case.pace))}{channels} --faults {faults} --trace"
     )
 
 
@@ -73,7 +78,10 @@ def play(case):
 def run_of(case):
     """Returns the run that the command of `replay` plays."""
     costs = PLACEHOLDERS._replace(delay_s=case.delay_ms / 1000)
-    return VirtualRun(lines=case.lines, size=case.size, seed=case.seed, counts=case.counts, pace=case.pace, costs=costs)
+    return VirtualRun(
+        lines=case.lines, size=case.size, seed=case.seed, counts=case.counts, pace=case.pace, costs=costs,
+        channels=case.channels,
+    )  # fmt: skip
 
 
 def _play(case):

@@ -21,7 +21,7 @@ def test_run_ends_whose_last_lines_went_with_the_client():
     run = VirtualRun(lines=20)
     link, ledger = run.link, run.ledger
 
-    async def pause(end):
+    async def pause(end, last):
         """Before each line: the client's last one comes when all others have arrived, and goes with the power."""
         if end == "client" and ledger.client_next == 19:
             await asyncio.sleep(5)
