@@ -156,6 +156,7 @@ class _Readings:
                 self._counts["duplicated"] += 1
             elif last is not None and at < last:
                 self._counts["reordered"] += 1
+                self.passed_over.discard(one)
             else:
                 self._in_order(at, last)
                 last = at
