@@ -8,10 +8,13 @@ from functools import partial
 import pytest
 
 from i2c_devices.mailbox_target import MailboxTarget
+from pb_link import channels as channels_module
 from pb_link import link as link_module
 from pb_link.app_base import AppBase
 from pb_link.link import Link
 from protocol import mailbox
+from protocol.channel import Channel as ProtocolChannel
+from protocol.channel_sender import ChannelSender
 from protocol.frame import FrameSeal
 from protocol.line_bytes import bytes_in, decode_line
 from protocol.receiver import Receiver
@@ -19,7 +22,7 @@ from protocol.sender import Sender
 from protocol.session import Session
 from sim import checker
 from sim.virtual.exhaustive import Point, allocations_of, play
-from sim.virtual.soak import case_of, run_of
+from sim.virtual.soak import CHANNELS, case_of, run_of
 
 LINES = 100
 I2C_NOISE = ("i2c-bitflip", "i2c-noise", "i2c-lost", "i2c-repeated")
@@ -29,14 +32,15 @@ INTERRUPTIONS = ("bridge-kill", "tcp-reset", "tcp-half-open", "wifi-outage", "sl
 
 
 class Seen:
-    """What the checker said of some seeds' runs. Args: enough(Seen): true once it has shown what is looked for."""
+    """What the checker said of some seeds' runs. Args: enough(Seen): true once it has shown what is looked for;
+    channels: numbers of those that have messages. With channels, `wrong` is what was wrong with their messages."""
 
-    def __init__(self, faults, seeds, enough=None):
+    def __init__(self, faults, seeds, enough=None, channels=()):
         self.good = 0
-        self.wrong = dict.fromkeys(("lost", "duplicated", "reordered", "corrupted"), 0)  # of runs that came to an end
+        self.wrong = dict.fromkeys(("lost", "duplicated", "reordered", "corrupted", "untrue"), 0)  # of runs that ended
         self.failures = []
         for seed in range(seeds):
-            run = run_of(case_of(seed, LINES, 40, faults))
+            run = run_of(case_of(seed, LINES, 40, faults)._replace(channels=channels))
             try:
                 self._count(run, run.run())
             except Exception as error:  # garbage that a program of the link stumbles on: seen as well
@@ -48,9 +52,12 @@ class Seen:
         self.good += run.good
         if run.failure:
             self.failures.append(run.failure)
+        ways = [result["client_to_server"], result["server_to_client"]]
+        if run.job.works:
+            ways = [way for work in run.job.works for way in work.ledger.verdict()]
         for name in self.wrong:
-            counts = (result["client_to_server"][name], result["server_to_client"][name])
-            self.wrong[name] += sum(counts) if name != "lost" or not run.failure else 0
+            count = sum(way.get(name, 0) for way in ways)
+            self.wrong[name] += count if name != "lost" or not run.failure else 0
 
     def __repr__(self):
         return f"{self.good} good, {self.wrong}, {self.failures}"
@@ -102,6 +109,20 @@ class Defences:
         self._patch.setattr(AppBase, "readline", readline)
         self._patch.setattr(link_module, "Session", partial(Session, line_in=bytes_in))
 
+    def order_of_handing_over_messages(self):
+        """A message is accepted, and its bytes are copied after."""
+
+        async def receive(channel, timeout_ms=None):
+            link, inner = channel._link, channel._channel
+            while inner.front(channels_module.ticks_ms()) is None:
+                await link.changed.wait()
+            data = inner.front_data()
+            link.session.channels.accept(inner, channels_module.ticks_ms())
+            link.flag.set()
+            return channels_module.Message(channels_module.bytes_of(data), channel.number)
+
+        self._patch.setattr(channels_module.ClientChannel, "receive", receive)
+
     def recovery(self):
         """A failed allocation is noted, and comes out of the link."""
 
@@ -109,6 +130,21 @@ class Defences:
             raise MemoryError
 
         self._patch.setattr(Link, "_recover", recover)
+
+    def patience(self):
+        """A message is called late although an earlier connection may have carried it."""
+
+        def expire(sender):
+            sender.resumed = True
+            return original(sender)
+
+        original = ChannelSender.expire
+        self._patch.setattr(ChannelSender, "expire", expire)
+
+    def telling_of_expiry(self):
+        """The receiver drops what is late, and acknowledges it as if it had accepted it."""
+        original = ProtocolChannel.accept
+        self._patch.setattr(ProtocolChannel, "accept", lambda channel, expired=False: original(channel))
 
     def skipping(self):
         """What the peer has received and not accepted is sent again: superfluous, not wrong."""
@@ -147,36 +183,43 @@ def without(monkeypatch):
     return Defences(monkeypatch)
 
 
+BOTH = pytest.mark.parametrize("channels", [(), CHANNELS], ids=["lines", "channels"])
+
+
+@BOTH
 @pytest.mark.parametrize(
     "faults", [I2C_NOISE, ATTACKER, INTERRUPTIONS, ("client-kill",), ("weak-random", "client-kill")]
 )
-def test_with_all_defences_nothing_is_reported(faults):
-    seen = Seen(faults, 4)
+def test_with_all_defences_nothing_is_reported(faults, channels):
+    seen = Seen(faults, 4, channels=channels)
     assert seen.good == 4, seen
 
 
-def test_without_check_and_mac_corrupted_lines_are_reported(without):
+@BOTH
+def test_without_check_and_mac_corrupted_lines_are_reported(without, channels):
     without.check()
     without.mac()
-    seen = Seen(I2C_NOISE, 20, lambda seen: seen.wrong["corrupted"])
+    seen = Seen(I2C_NOISE, 20, lambda seen: seen.wrong["corrupted"], channels)
     assert seen.wrong["corrupted"], seen
 
 
-def test_without_mac_an_attacker_is_reported(without):
+@BOTH
+def test_without_mac_an_attacker_is_reported(without, channels):
     without.mac()
 
     def shown(seen):
         wrong = seen.wrong
         return wrong["corrupted"] and wrong["duplicated"] + wrong["lost"] + wrong["reordered"]
 
-    seen = Seen(ATTACKER, 6, shown)
+    seen = Seen(ATTACKER, 6 if not channels else 12, shown, channels)
     assert shown(seen), seen
 
 
-def test_without_epochs_and_mac_a_new_life_is_reported(without):
+@BOTH
+def test_without_epochs_and_mac_a_new_life_is_reported(without, channels):
     without.epochs()
     without.mac()
-    seen = Seen(("client-kill",), 4, lambda seen: seen.failures or seen.wrong["lost"])
+    seen = Seen(("client-kill",), 4, lambda seen: seen.failures or seen.wrong["lost"], channels)
     assert seen.failures or seen.wrong["lost"], seen
 
 
@@ -192,13 +235,33 @@ def test_without_deduplication_duplicates_are_reported(without):
     assert seen.wrong["duplicated"], seen
 
 
-def test_without_retransmission_a_standstill_is_reported(without):
+def test_without_skipping_duplicates_are_reported_on_channels(without):
+    """Their frames carry no numbers: where a channel goes on is said once on each connection."""
+    without.skipping()
+    seen = Seen(INTERRUPTIONS, 8, lambda seen: seen.wrong["duplicated"], CHANNELS)
+    assert seen.wrong["duplicated"], seen
+
+
+@BOTH
+def test_without_retransmission_a_standstill_is_reported(without, channels):
     def shown(seen):
         return any("not everything was delivered" in failure for failure in seen.failures)
 
     without.retransmission()
-    seen = Seen(INTERRUPTIONS, 4, shown)
+    seen = Seen(INTERRUPTIONS, 4, shown, channels)
     assert shown(seen), seen
+
+
+def test_without_waiting_for_the_peer_messages_are_called_late_that_were_delivered(without):
+    without.patience()
+    seen = Seen(INTERRUPTIONS, 12, lambda seen: seen.wrong["untrue"], CHANNELS)
+    assert seen.wrong["untrue"], seen
+
+
+def test_without_telling_of_expiry_messages_are_called_accepted_that_were_dropped(without):
+    without.telling_of_expiry()
+    seen = Seen(("slow-client", "slow-server"), 8, lambda seen: seen.wrong["lost"] or seen.failures, CHANNELS)
+    assert seen.wrong["lost"] or seen.failures, seen
 
 
 def memory_fails_in(function):
@@ -213,6 +276,13 @@ def test_without_decoding_before_accepting_a_line_is_lost_for_want_of_memory(wit
     assert not any(memory_fails_in("text_in"))
     without.order_of_handing_over()
     assert any(memory_fails_in("decode_line"))
+
+
+def test_without_copying_before_accepting_a_message_is_lost_for_want_of_memory(without):
+    assert not any(memory_fails_in("bytes_of"))  # of what is sent
+    assert not any(memory_fails_in("ClientChannel.receive"))
+    without.order_of_handing_over_messages()
+    assert any(memory_fails_in("bytes_of"))
 
 
 def test_without_recovery_a_lack_of_memory_ends_the_client(without):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sim import cli
 from sim.virtual import soak
 from sim.virtual.run import VirtualRun
 
@@ -44,6 +45,32 @@ def test_run_that_spins_is_a_violation(monkeypatch):
     outcome = soak.play(soak.case_of(1, 20, 50, []))
     assert not outcome.good
     assert "Spins: no end after 0.5 s of processor time, in " in outcome.why
+
+
+def test_half_of_the_seeds_have_channels_and_the_printed_command_says_so():
+    cases = [soak.case_of(seed, 20, 50, ["tcp-reset"]) for seed in range(200)]
+    assert {case.channels for case in cases} == {(), soak.CHANNELS}
+    assert 70 < sum(bool(case.channels) for case in cases) < 130
+    for case in cases[:20]:
+        assert ("--channels 20,21 " in soak.replay(case)) == bool(case.channels)
+
+
+def test_printed_command_plays_the_same_run(capsys):
+    case = next(case for seed in range(20) if (case := soak.case_of(seed, 20, 50, ["tcp-reset"])).channels)
+    run = soak.run_of(case)
+    expected = run.run()
+    words = soak.replay(case).split()
+    assert cli.main([*words[words.index("run") : -1], "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["client_to_server"]["sent"] == 60
+    assert {name: said[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("wrong", ["0", "128", "20,20", "x", ""])
+def test_channels_that_are_none_are_a_line(capsys, wrong):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--bed", "virtual", "--lines", "5", "--channels", wrong])
+    assert "write numbers of channels, 1 to 127, with commas" in capsys.readouterr().err
 
 
 def test_unknown_fault_is_named():
