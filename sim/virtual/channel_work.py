@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import namedtuple
 
-from protocol.link_errors import Expired
+from protocol.errors import Expired
 from sim.apps.counted_lines import make_line, shortest
 from sim.virtual.channel_ledger import ACCEPTED, EXPIRED
 
@@ -85,7 +85,7 @@ class ChannelWork:
         ledger.has_finished(life)
 
     async def _send(self, channel, plan):
-        """Sends a message. Returns and notes what was said of it: ACCEPTED, EXPIRED, or None if it was not waited for."""
+        """Sends a message. Returns and notes what was said: ACCEPTED, EXPIRED, or None if it was not waited for."""
         message, ttl_ms, waits = plan
         if ttl_ms is not None:
             self.ledger.limited(message, ttl_ms)
