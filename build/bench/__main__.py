@@ -2,7 +2,7 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, times (both exact, on the virtual bed), boards, ram (of each module of client and bridge), allocations,
+Parts: wire, channels, times (exact, on the virtual bed), boards, ram (of each module of client and bridge), allocations,
 instructions (counts of a 32-bit MicroPython), server (depends on this machine). Without any all are measured. Prints a
 table, writes FILE (bench.json), and ends with status 1 if a bar of build/bench/bars.py is missed. A part that cannot be
 measured on this machine is skipped, and the reason is printed; with CI set that is an error. docs/measurements.md has
@@ -15,13 +15,14 @@ import sys
 import time
 from pathlib import Path
 
-from build.bench import boards, counts, ram, server, times, wire
+from build.bench import boards, channels, counts, ram, server, times, wire
 from build.bench.figures import as_json, missed, ordered, table
 from build.tools import debian
 from build.tools.shell import BuildError, say
 
 PARTS = {
     "wire": wire.measure,
+    "channels": channels.measure,
     "times": times.measure,
     "boards": boards.measure,
     "ram": ram.measure,

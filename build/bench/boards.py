@@ -48,6 +48,15 @@ async def main():
     print(loop - imported, before - gc.mem_free())
 asyncio.run(main())
 """
+# Instead of the last line of `main`: what two channels take that the application opens, and another one.
+_CHANNELS = """
+    free = [gc.mem_free()]
+    for number in (20, 21, 22):
+        app.channel(number)
+        gc.collect(); free.append(gc.mem_free())
+    print(free[0] - free[2], free[2] - free[3])
+asyncio.run(main())
+"""
 
 
 def run(command, *, cwd=ROOT, env=None):
@@ -95,6 +104,15 @@ def client_ram(interpreter, folder, kind, before=""):
     yield Figure("client", f"client RAM, import of pb_link, {kind}", imported, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs, {kind}", running, "bytes")
     yield Figure("client", f"client RAM, AppBase that runs by run, {kind}", by_run, "bytes")
+
+
+def channels_ram(interpreter, folder, kind, before=""):
+    """Returns the RAM that channels take of a client in the folder, what is loaded for them included. before: as of
+    client_ram."""
+    program = before + _CLIENT.partition("\n    print(")[0] + _CHANNELS
+    two, another = _client_ram(interpreter, folder, program)
+    yield Figure("client", f"client RAM, two channels, {kind}", two, "bytes")
+    yield Figure("client", f"client RAM, one channel more, {kind}", another, "bytes")
 
 
 def _client_ram(interpreter, folder, program):

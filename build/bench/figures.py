@@ -20,6 +20,9 @@ DEFINITIONS = {
     "transactions": "I2C transactions, from start to stop, for each line.",
     "echo": "From the call of `write` on the client to the return of `readline` with the same line of 50 bytes, which "
     "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
+    "channels": "Channels beside the lines: utilisation of the wire by the bytes of messages on one channel, one way; "
+    "and the echo, as above, of messages or of lines, alone and while both ends have filled another channel that nobody "
+    "reads.",
     "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
     "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",
@@ -32,7 +35,8 @@ DEFINITIONS = {
     "from the ROMFS image, of 38 KiB.",
     "client": "In a 32-bit MicroPython. Instructions and allocated bytes as the bridge's, application included "
     "(client_program.py). RAM: after a collection, what the import takes beyond asyncio, and what an AppBase takes "
-    "that runs; compiled to .mpy, from source, or with the bytecode outside of the heap, in ROMFS or frozen.",
+    "that runs; compiled to .mpy, from source, or with the bytecode outside of the heap, in ROMFS or frozen. Channels: "
+    "what is loaded for the first, and the state of two; until one is used they take nothing.",
     "modules": "In a 32-bit MicroPython, compiled: RAM that the import of each module takes after a collection, less "
     "what it imports itself, and with that. Asyncio and modules in C are loaded before. A table of names that is full "
     "is followed by one of twice the size, which counts to the module that came then.",

@@ -151,9 +151,11 @@ def measure():
     with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
         client_package.tree(Path(folder), True)
         figures += boards.client_ram(small, folder, "installed")
+        figures += boards.channels_ram(small, folder, "installed")
     with tempfile.TemporaryDirectory(prefix="pb_link-rom-") as folder:
         Path(folder, "image").write_bytes(client_package.image())
-        figures += boards.client_ram(small, folder, "ROMFS", _MOUNT)
-        figures += boards.client_ram(micropython.client(), folder, "frozen", _FROZEN)
+        for interpreter, kind, before in ((small, "ROMFS", _MOUNT), (micropython.client(), "frozen", _FROZEN)):
+            figures += boards.client_ram(interpreter, folder, kind, before)
+            figures += boards.channels_ram(interpreter, folder, kind, before)
     figures.append(Figure("client", "client RAM, free of 100 KB after import from source", from_source(small), "bytes"))
     return figures
