@@ -25,6 +25,16 @@ BARS = {
     },
     "echo zero median clocks": ("<=", 2200),
     "echo model median": ("<=", 14.0),
+    "channel up 1000 stream zero": (">=", 0.92),
+    "channel down 1000 stream zero": (">=", 0.92),
+    "channel up 1000 stream model": (">=", 0.80),
+    "channel down 1000 stream model": (">=", 0.80),
+    "channel echo zero median clocks": ("<=", 2250),
+    **{
+        f"{what} echo {cost}, a full channel beside it, of it alone": ("<=", 1.2)
+        for what in ("channel", "lines")
+        for cost in ("zero", "model")
+    },
     "fallbacks, all lines of the wire": ("<=", 0),
     "fallbacks, real MicroPython": ("<=", 0),
     "idle transactions, connected": ("<=", 1.0),

@@ -115,5 +115,6 @@ def measure():
             name = f"{'lines' if lines else 'channel'} echo {cost}"
             alone, beside = (Echo(costs, lines, full).measure()[_ECHOES // 2] for full in (False, True))
             figures.append(Figure("channels", f"{name} median clocks", round(alone * WIRE_HZ), "clocks"))
-            figures.append(Figure("channels", f"{name}, a full channel beside it, of it alone", beside / alone, "times"))
+            name += ", a full channel beside it, of it alone"
+            figures.append(Figure("channels", name, beside / alone, "times"))
     return figures

@@ -20,9 +20,8 @@ DEFINITIONS = {
     "transactions": "I2C transactions, from start to stop, for each line.",
     "echo": "From the call of `write` on the client to the return of `readline` with the same line of 50 bytes, which "
     "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
-    "channels": "Channels beside the lines: utilisation of the wire by the bytes of messages on one channel, one way; "
-    "and the echo, as above, of messages or of lines, alone and while both ends have filled another channel that nobody "
-    "reads.",
+    "channels": "Utilisation of the wire by the bytes of messages on one channel, one way. The echo, as above, of "
+    "messages or of lines, alone, and while both ends have filled another channel that nobody reads.",
     "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
     "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",

@@ -52,3 +52,8 @@ def test_frozen_client_takes_less_than_a_third(compiled, micropython32, tmp_path
     frozen = [figure.value for figure in boards.client_ram(micropython.client(), tmp_path, "frozen", ram._FROZEN)]
     files = [figure.value for figure in boards.client_ram(micropython32, compiled, "compiled")]
     assert frozen[0] < files[0] / 3 and frozen[1] < files[1] and frozen[2] < files[2]
+
+
+def test_channels_take_what_is_loaded_and_each_its_own(compiled, micropython32):
+    two, another = [figure.value for figure in boards.channels_ram(micropython32, compiled, "compiled")]
+    assert 100 < another < 1000 and two > 10 * another
