@@ -114,7 +114,8 @@ class _Store(Protocol):
     def inbox_room(self, client_id: str, channel: int = 0) -> bool: ...
     def unread(self, client_id: str, channel: int = 0) -> tuple[int, int]: ...
     async def receive(
-        self, client_id: str, owner: int, peer_epoch: bytes, cursors: dict[int, int], messages: list[_Message],
+        self, client_id: str, owner: int, peer_epoch: bytes, cursors: dict[int, int],
+        messages: list[_Message | bytes],
         expired: dict[int, int] | None = None,
     ) -> None: ...
     async def look(

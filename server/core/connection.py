@@ -54,7 +54,7 @@ class Connection:
         self._changed = Changes(self._wake_writers)
         self._storing = TaskFlag()
         self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly)
-        self._inbox = Inbox(self._use)
+        self.inbox = Inbox(self._use)  # of the lines, for Lines
         self._channels = ClientChannels(self._use, self)
         self._resuming = Resuming(client_id, registry.events, self._storing)
         self.pace = self._resuming.pace
@@ -99,7 +99,7 @@ class Connection:
         """
         limit = wait_limit(timeout_ms)
         self.admit_reader()
-        return await self._inbox.take(limit, lambda _, message: self.text_of(message.data))
+        return await self.inbox.take(limit, lambda _, message: self.text_of(message.data))
 
     def admit_reader(self, reader=None):
         """Note that an application, or this reader, reads. Raises: LocalProtocolError if it must not."""
@@ -120,14 +120,14 @@ class Connection:
     async def next_after(self, done, ahead, start=0, reader=None):
         """Returns (store, number, bytes) of the first line not yet processed, from number `start` on.
 
-        Lines and similar readers use it. done: (store, number) of the last line that was processed, or None."""
+        Readers like Lines use it. done: (store, number) of the last line that was processed, or None."""
         self.admit_reader(reader)
-        store, number, message = await self._inbox.next_after(done, ahead, start)
+        store, number, message = await self.inbox.next_after(done, ahead, start)
         return store, number, message.data
 
     async def done_with(self, done, ahead):
         """See Inbox."""
-        await self._inbox.done_with(done, ahead)
+        await self.inbox.done_with(done, ahead)
 
     def channel(self, number):
         """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
@@ -265,7 +265,7 @@ class Connection:
         self._base = state.bases[0]
         self._resuming.begin(store)
         self._store, self._state = self._use.store, self._use.state = store, state
-        self._inbox.begin()
+        self.inbox.begin()
         self._channels.begin(session)
         self.notes = Notes(store, self.client_id, state)
         self._session = session
@@ -327,8 +327,8 @@ class Connection:
             steps.append(self._store_acknowledged)
         if self._unstored is not None:
             steps.append(self._store_written)
-        if not self._store.immediate and self._inbox.reader.wants:
-            steps.append(self._inbox.reader.step)
+        if not self._store.immediate and self.inbox.reader.wants:
+            steps.append(self.inbox.reader.step)
         steps += self._channels.steps()
         return bool(steps) and True in await self._store.together(steps)
 
@@ -343,10 +343,10 @@ class Connection:
         if not (lines or received):
             return False
         epoch, cursors = session.peer_epoch, state.cursors_with(0, session.expected if lines else session.ack)
-        messages, expired = [Message(0, 0, 0, data) for data in lines], None
+        messages, expired = lines, None
         if received:
             cursors, expired = dict(cursors), {}
-            messages += self._channels.to_store(received, cursors, expired)
+            messages = lines + self._channels.to_store(received, cursors, expired)
         # Before another life of the client, which may come during the next step.
         state.was_received(epoch, cursors, expired)
         await self._store.receive(self.client_id, state.owner, epoch, cursors, messages, expired)
@@ -381,7 +381,7 @@ class Connection:
 
     def settled(self):
         """True if no line is in transit between the store and the application."""
-        return self._session is None or self.fault or self._inbox.reader.settled and self._channels.settled
+        return self._session is None or self.fault or self.inbox.reader.settled and self._channels.settled
 
     def look_again(self):
         """Check again whether the store has room."""

@@ -87,7 +87,9 @@ class Inbox:
         use, reader = self._use, self.reader
         if done[0] is use.store:
             reader.finish(done[1])
-            await use.perform(reader.step)
+            if use.store.immediate:  # as `perform`, without a coroutine for each message
+                await use.directly(reader.step())
+            use.storing.set()
             while reader.unsafe > ahead:
                 await use.changed.wait()
                 await use.loaded()

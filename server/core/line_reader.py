@@ -118,8 +118,10 @@ class Lines:
     async def __anext__(self):
         if not self._after:
             return await self._connection.readline()
-        store, number, data = await self._connection.next_after(self._done, self._ahead)
-        line = self._connection.text_of(data)  # if there is no memory for it, it is returned later
+        connection = self._connection
+        connection.admit_reader()
+        store, number, message = await connection.inbox.next_after(self._done, self._ahead)
+        line = connection.text_of(message.data)  # if there is no memory for it, it is returned later
         self._done = (store, number)
         self.number = number
         return line

@@ -11,9 +11,12 @@ CHANNELS = 128  # 0..127; channel 0 has the lines
 DROPPED = 8  # kind of a message that has expired: it is empty, and only keeps its number
 
 
+_new = getattr(tuple, "__new__", None)  # of CPython: what Message(..) calls in turn
+
+
 def line(data):
     """Returns the Message of a line: bytes without newline."""
-    return Message(0, 0, 0, data)
+    return _new(Message, (0, 0, 0, data)) if _new else Message(0, 0, 0, data)
 
 
 def dropped(message):

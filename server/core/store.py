@@ -107,6 +107,7 @@ class Store:
 
         peer_epoch: epoch of the client; cursors: {channel: number of the message that is expected next, 0..NUMBERS}.
         Channels that are not named keep theirs. In a new epoch they are at 0: name all that are not.
+        messages: each a Message, or the bytes of a line.
         expired: {channel: EXPIRED_BITS or some of them}, not of channel 0: bit i is set if message cursor - 1 - i had
         expired. A channel that is not named has none, or if its cursor stays where it was, in this epoch, those that it
         had.

@@ -7,7 +7,7 @@ from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES, RUN_BYTES
 from protocol.lines import NUMBERS
 from server.core.history import begin_run, runs_around
-from server.core.message import Message, dropped
+from server.core.message import Message, dropped, line
 from server.core.store import (
     CHANNEL_BYTES,
     INBOX_BYTES,
@@ -15,10 +15,10 @@ from server.core.store import (
     OUTBOX_BYTES,
     ClientState,
     Store,
-    cost,
     expired_then,
     moved,
 )
+from server.stores.box import box_of, only_lines
 
 _AT_0 = {0: 0}
 _NONE = {}
@@ -157,7 +157,7 @@ class MemoryStore(Store):
 class Record:
     """The data that a store holds for one client, and the store's operations on it.
 
-    An operation that removes messages returns their rows, for a store that has them elsewhere as well.
+    An operation that removes messages returns their numbers or serials, for a store that has them elsewhere as well.
     """
 
     def __init__(self, client_id):
@@ -199,14 +199,14 @@ class Record:
         """Returns [(serial, Message)] of the outbox, the oldest first."""
         rows = []
         for box in self.outbox.values():
-            rows.extend(box.rows)
+            rows.extend([box.row(at) for at in range(len(box.numbers))])
         if len(self.outbox) > 1:
             rows.sort(key=_number_of)
         return rows
 
     def discard(self):
-        """Returns (ClientState, rows that were forgotten)."""
-        gone = self._waiting()
+        """Returns (ClientState, serials that were forgotten)."""
+        gone = [serial for box in self.outbox.values() for serial in box.numbers]
         self.cost -= sum([box.cost for box in self.outbox.values()])
         self.outbox = {}
         self.bases = {0: self.bases[0]}
@@ -220,7 +220,7 @@ class Record:
         self.runs = runs_around(self.runs, run)
 
     def realign(self, peer_epoch, cursors, bases):
-        """Returns the rows that were removed."""
+        """Returns the serials that were removed."""
         gone = self.acknowledge(bases)
         self._move(peer_epoch, cursors)
         return gone
@@ -244,48 +244,53 @@ class Record:
 
     def unread(self, channel):
         box = self.inbox.get(channel)
-        return (len(box.rows), box.rows[0][0]) if box and box.rows else (0, self.inbox_next)
+        return (len(box.numbers), box.numbers[0]) if box and box.numbers else (0, self.inbox_next)
 
     def receive(self, peer_epoch, cursors, messages, expired=None):
         self._move(peer_epoch, cursors, expired)
         number = self.inbox_next
-        box = channel = None
+        self.inbox_next += len(messages)
+        if only_lines(messages):  # mostly, and many
+            self.cost += box_of(self.inbox, 0).append_lines(number, messages)
+            return
         for message in messages:
-            if message.channel != channel:
-                channel = message.channel
-                box = _box(self.inbox, channel)
-            box.rows.append((number, message))
-            added = len(message.data) + LINE_COST
-            box.cost += added
-            self.cost += added
+            if type(message) is bytes:
+                message = line(message)
+            self.cost += box_of(self.inbox, message.channel).append(number, message)
             number += 1
-        self.inbox_next = number
 
     def look(self, number, channel):
         box = self.inbox.get(channel)
-        at = box.at(number) if box else 0
-        return box.rows[at] if box and at < len(box.rows) else None
+        if not box or not box.numbers:
+            return None
+        numbers = box.numbers
+        at = number - numbers[0]  # if no number is left out
+        if not 0 <= at < len(numbers) or numbers[at] != number:
+            at = box.at(number)
+        return box.row(at) if at < len(numbers) else None
 
     def take(self, channel):
         box = self.inbox.get(channel)
-        if not box or not box.rows:
+        if not box or not box.numbers:
             return None
-        return self._gone(box, 0, 1)[0]
+        row = box.row(0)
+        self._gone(box, 0, 1)
+        return row
 
     def give_back(self, number, message):
-        box = _box(self.inbox, message.channel)
+        box = box_of(self.inbox, message.channel)
         at = box.at(number)
-        if not 0 <= number < self.inbox_next or at < len(box.rows) and box.rows[at][0] == number:
+        if not 0 <= number < self.inbox_next or box.has(at, number):
             raise StoreError("message %d of %s was not taken" % (number, self.client_id))
         self.cost += box.insert(at, number, message)
 
     def drop(self, number, channel):
-        """Returns the rows that were removed."""
+        """Returns the numbers that were removed."""
         box = self.inbox.get(channel)
         return self._gone(box, 0, box.at(number)) if box else []
 
     def remove(self, numbers):
-        """Returns the rows that were removed."""
+        """Returns the numbers that were removed."""
         gone = []
         for number in numbers:
             box, at = self._find(number)
@@ -298,31 +303,25 @@ class Record:
         box, at = self._find(number)
         if not box:
             raise StoreError("the inbox of %s has no message %d" % (self.client_id, number))
-        old = box.rows[at][1]
+        old = box.row(at)[1]
         message = Message(old.channel, kind, old.time, old.data)
-        box.rows[at] = (number, message)
+        box.replace(at, message)
         return message
 
     def _find(self, number):
         """Returns (Box, index) of the message in the inbox, or (None, 0)."""
         for box in self.inbox.values():
             at = box.at(number)
-            if at < len(box.rows) and box.rows[at][0] == number:
+            if box.has(at, number):
                 return box, at
         return None, 0
 
     def _gone(self, box, first, count):
-        """Remove rows. Returns them."""
-        if count == 1:
-            rows = [box.rows.pop(first)]
-            spared = len(rows[0][1].data) + LINE_COST
-        else:
-            rows = box.rows[first : first + count]
-            del box.rows[first : first + count]
-            spared = cost([message for _, message in rows])
-        box.cost -= spared
-        self.cost -= spared
-        return rows
+        """Remove messages. Returns their numbers."""
+        before = box.cost
+        numbers = box.remove(first, count)
+        self.cost += box.cost - before
+        return numbers
 
     # The outbox
 
@@ -332,19 +331,19 @@ class Record:
 
     def put(self, message):
         channel = message.channel
-        self.cost += _box(self.outbox, channel).append(self.serial, message)
+        self.cost += box_of(self.outbox, channel).append(self.serial, message)
         if channel not in self.bases:
             self.bases = moved(self.bases, {channel: 0})
         self.serial += 1
 
     def acknowledge(self, bases):
-        """Returns the rows that were removed."""
+        """Returns the serials that were removed."""
         counts = [(channel, base, self._count(channel, base)) for channel, base in bases.items()]
         gone = []
         for channel, base, count in counts:
             if count:
                 gone.extend(self._gone(self.outbox[channel], 0, count))
-                self.pasts = moved(self.pasts, {channel: gone[-1][0] + 1})
+                self.pasts = moved(self.pasts, {channel: gone[-1] + 1})
                 self.bases = moved(self.bases, {channel: base})
         return gone
 
@@ -352,7 +351,7 @@ class Record:
         """Returns the number of messages before this base."""
         box = self.outbox.get(channel)
         count = (base - self.bases.get(channel, 0)) & NUMBERS
-        if count > (len(box.rows) if box else 0):
+        if count > (len(box.numbers) if box else 0):
             raise StoreError("acknowledgement beyond the outbox of " + self.client_id)
         return count
 
@@ -360,69 +359,17 @@ class Record:
         """Returns (serial, what remains of the message), or None."""
         box = self.outbox.get(channel)
         at = (number - self.bases.get(channel, 0)) & NUMBERS
-        if not box or at >= len(box.rows):
+        if not box or at >= len(box.numbers):
             return None
-        serial, message = box.rows[at]
-        self._gone(box, at, 1)
-        self.cost += box.insert(at, serial, dropped(message))
-        return box.rows[at]
+        before = box.cost
+        box.replace(at, dropped(box.row(at)[1]))
+        self.cost += box.cost - before
+        return box.row(at)
 
     def backlog(self):
         rows = self._waiting()
         size = sum([len(message.data) for _, message in rows])
         return {"id": self.client_id, "lines": len(rows), "bytes": size, "away_s": self.away_s}
-
-
-class Box:
-    """The messages of one channel in one direction: rows of (number or serial, Message), the oldest first."""
-
-    __slots__ = ("rows", "cost")
-
-    def __init__(self):
-        self.rows = []
-        self.cost = 0
-
-    def append(self, number, message):
-        """Returns what it costs."""
-        self.rows.append((number, message))
-        added = len(message.data) + LINE_COST
-        self.cost += added
-        return added
-
-    def insert(self, at, number, message):
-        """Returns what it costs."""
-        self.rows.insert(at, (number, message))
-        added = len(message.data) + LINE_COST
-        self.cost += added
-        return added
-
-    def at(self, number):
-        """Returns the index of the first row with this number or a later one."""
-        rows = self.rows
-        if not rows or number <= rows[0][0]:
-            return 0
-        high = number - rows[0][0]  # the index if no number is left out, and else more
-        if high < len(rows):
-            if rows[high][0] == number:
-                return high
-        else:
-            high = len(rows)
-        low = 1
-        while low < high:
-            middle = (low + high) // 2
-            if rows[middle][0] < number:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-
-def _box(boxes, channel):
-    """Returns the channel's Box. It is created if there is none."""
-    box = boxes.get(channel)
-    if box is None:
-        box = boxes[channel] = Box()
-    return box
 
 
 def _number_of(row):

@@ -108,7 +108,7 @@ class SQLiteStore(Store):
         before = record.cost
         row = record.take(channel)
         self._count(record.cost - before)
-        self._next.rows.delete("inbox", record.key, (row,))
+        self._next.rows.delete("inbox", record.key, (row[0],))
         return await self._commit(record, row, lambda: self._undo_take(record, row))
 
     async def give_back(self, client_id, owner, number, message):

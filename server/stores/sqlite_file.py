@@ -25,7 +25,7 @@ import sqlite3
 from protocol.errors import StoreError
 from server.core.message import Message
 from server.core.store import LINE_COST
-from server.stores.memory import Box
+from server.stores.box import box_of, only_lines
 from server.stores.restore import finish, sync_folder
 from server.stores.sqlite_paths import StoreFiles
 
@@ -35,8 +35,8 @@ CHECKPOINT_PAGES = 1000  # a checkpoint follows when about so many pages have be
 # The -wal gets larger while another program reads, such as a back-up. It is cut to this when it begins anew after that.
 WAL_BYTES = 16 << 20
 _BOX = """
-CREATE TABLE {} (client INTEGER, number INTEGER, channel INTEGER NOT NULL DEFAULT 0, kind INTEGER NOT NULL DEFAULT 0,
-    time INTEGER NOT NULL DEFAULT 0, line BLOB NOT NULL, PRIMARY KEY (client, number)) WITHOUT ROWID;
+CREATE TABLE {} (client INTEGER, number INTEGER, line BLOB NOT NULL, channel INTEGER DEFAULT 0, kind INTEGER DEFAULT 0,
+    time INTEGER DEFAULT 0, PRIMARY KEY (client, number)) WITHOUT ROWID;
 """
 _CLIENT = """
 CREATE TABLE client (
@@ -137,8 +137,11 @@ class Rows:
     def append(self, table, key, number, messages):
         """Insert messages that are new, with numbers from this one on."""
         lines = self.lines[table]
+        if only_lines(messages):
+            self._append_lines(lines, key, number, messages)
+            return
         for message in messages:
-            channel, kind, time, data = message
+            channel, kind, time, data = (0, 0, 0, message) if type(message) is bytes else message
             if channel or kind or time:
                 self.others[table].append((key, number, self._at, len(data), channel, kind, time))
             else:
@@ -146,6 +149,15 @@ class Rows:
             self._data.append(data)
             self._at += len(data)
             number += 1
+
+    def _append_lines(self, lines, key, number, data):
+        at = self._at
+        for one in data:
+            lines.append((key, number, at, len(one)))
+            at += len(one)
+            number += 1
+        self._data.extend(data)
+        self._at = at
 
     def insert(self, table, key, number, message):
         """Insert a message that was there before, or replace what is there."""
@@ -155,11 +167,11 @@ class Rows:
         self._data.append(data)
         self._at += len(data)
 
-    def delete(self, table, key, rows):
-        """Delete these rows of a Box."""
+    def delete(self, table, key, numbers):
+        """Delete the messages with these numbers."""
         deletes = self.deletes[table]
-        for row in rows:
-            deletes[key, row[0]] = None
+        for number in numbers:
+            deletes[key, number] = None
 
     @property
     def blob(self):
@@ -277,14 +289,14 @@ class SQLiteFile:
             return {"key": self._next_key - 1}
         key, _, owner, epoch, peer_epoch, next_number, inbox_next, base, outbox_next, messages, note, away_s, runs = row
         inbox, outbox = self._boxes("inbox", key), self._boxes("outbox", key)
-        found = sum(len(box.rows) for boxes in (inbox, outbox) for box in boxes.values())
+        found = sum(len(box.numbers) for boxes in (inbox, outbox) for box in boxes.values())
         if found != messages:
             raise sqlite3.DatabaseError(f"client {key} has {found} messages, and {messages} is what was written")
         select = f"SELECT {', '.join(CHANNEL_COLUMNS)} FROM channel WHERE client = ?"
         channels = database.execute(select, (key,)).fetchall()
         pasts = {row[1]: row[4] for row in channels}
         # As long as there is no other channel, the serials before those in the outbox are all of channel 0.
-        pasts.setdefault(0, outbox_next - sum(len(box.rows) for box in outbox.values()))
+        pasts.setdefault(0, outbox_next - sum(len(box.numbers) for box in outbox.values()))
         return {
             "key": key, "owner": owner, "epoch": bytes.fromhex(epoch), "inbox_next": inbox_next, "serial": outbox_next,
             "peer_epoch": peer_epoch and bytes.fromhex(peer_epoch), "inbox": inbox, "outbox": outbox,
@@ -302,10 +314,7 @@ class SQLiteFile:
             f"SELECT number, channel, kind, time, line FROM {table} WHERE client = ? ORDER BY number", (key,)
         )
         for number, channel, kind, time, line in rows:
-            box = boxes.get(channel)
-            if box is None:
-                box = boxes[channel] = Box()
-            box.append(number, Message(channel, kind, time, bytes(line)))
+            box_of(boxes, channel).append(number, Message(channel, kind, time, bytes(line)))
         return boxes
 
     def commit(self, rows, clients, channels):

@@ -23,7 +23,7 @@ class SQLiteRecord(Record):
         messages = 0
         for boxes in (self.inbox, self.outbox):
             for box in boxes.values():
-                messages += len(box.rows)
+                messages += len(box.numbers)
         return (
             self.key,
             self.client_id,

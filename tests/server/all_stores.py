@@ -24,7 +24,7 @@ class RecordingStore(MemoryStore):
 
     async def receive(self, client_id, owner, peer_epoch, cursors, messages, *expired):
         await super().receive(client_id, owner, peer_epoch, cursors, messages, *expired)
-        self.received += [message.data for message in messages]
+        self.received += [message if isinstance(message, bytes) else message.data for message in messages]
 
 
 class FailingStore(RecordingStore):

@@ -106,4 +106,4 @@ def cost(lines):
 
 def held(boxes):
     """The data of the lines in a Record's inbox or outbox."""
-    return [message.data for _, message in boxes[0].rows] if 0 in boxes else []
+    return [boxes[0].row(at)[1].data for at in range(len(boxes[0].numbers))] if 0 in boxes else []

@@ -42,6 +42,18 @@ class StoreChannels:
 
         self.run_it(test)
 
+    def test_line_may_be_given_as_its_bytes(self):
+        async def test():
+            owner = await self.claim()
+            await self.store.receive("a", owner, EPOCH, {0: 2}, [b"0", b""])
+            await self.store.receive("a", owner, EPOCH, {0: 3, 5: 1}, [b"2", on(5, b"3"), on(0, b"4")])
+            if self.bed.outlives:
+                self.open_anew()
+            rows = [(0, on(0, b"0")), (1, on(0, b"")), (2, on(0, b"2")), (4, on(0, b"4"))]
+            await self.assert_boxes((await self.store.claim("a")).owner, {0: rows, 5: [(3, on(5, b"3"))]})
+
+        self.run_it(test)
+
     def test_each_channel_has_an_order_of_its_own_and_numbers_count_over_all(self):
         async def test():
             store, owner = self.store, await self.claim()

@@ -116,7 +116,7 @@ def test_line_taken_for_a_reader_that_was_cancelled_goes_back(store):
                 await asyncio.wait(readers)
                 got += [reader.result() for reader in readers if not reader.cancelled()]
                 if rng.random() < 0.3:
-                    await until(lambda: not conn._inbox.reader.taken, "all lines to go back")
+                    await until(lambda: not conn.inbox.reader.taken, "all lines to go back")
             assert got == lines
             await sending
 

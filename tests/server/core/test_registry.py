@@ -38,7 +38,7 @@ def test_settling_waits_until_the_store_has_dropped_what_the_application_is_done
         connection = registry.get("a")
         await connection.load(store)
         await store.receive("a", connection.state.owner, bytes(8), {0: 1}, a_lines([b"line"]))
-        connection._inbox.reader.finish(0)
+        connection.inbox.reader.finish(0)
         assert not connection.settled()
         connection.look_again()
         await within(registry.settle())

@@ -204,10 +204,10 @@ def test_what_cannot_be_written_is_a_clear_error(what, tmp_path):
 
 def test_rows_of_one_transaction_are_what_was_done_last():
     rows = Rows()
-    rows.delete("inbox", 1, [(5, None), (6, None)])
+    rows.delete("inbox", 1, [5, 6])
     rows.insert("inbox", 1, 5, a_line(b"again"))
     rows.append("outbox", 1, 5, [a_line(b"x"), Message(9, 2, 77, b"yz")])
-    rows.delete("outbox", 1, [(5, None)])
+    rows.delete("outbox", 1, [5])
     assert list(rows.deletes["inbox"]) == [(1, 6)] and list(rows.deletes["outbox"]) == [(1, 5)]
     assert rows.others["inbox"] == [(1, 5, 2, 5, 0, 0, 0)]
     assert rows.lines["outbox"] == [(1, 5, 7, 1)] and rows.others["outbox"] == [(1, 6, 8, 2, 9, 2, 77)]

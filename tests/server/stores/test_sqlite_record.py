@@ -1,7 +1,7 @@
 """What of a record is written: its row, and those of its channels that have changed."""
 
 from server.core.message import Message, line
-from server.stores.memory import Box
+from server.stores.box import Box
 from server.stores.sqlite_file import CHANNEL_COLUMNS, CLIENT_COLUMNS
 from server.stores.sqlite_record import SQLiteRecord
 
