@@ -42,11 +42,14 @@ class ShortNames:
         families = {}  # class name: the set of names of its family, shared by its base classes
         owners = {}  # private name: class names
         self._texts = set()
+        unread = set()  # docstrings, which no program reads; ast.walk has each after its statement
         for module, tree in trees.items():
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call):
                     self._keywords |= {one.arg for one in node.keywords}
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                    unread.add(node.value)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in unread:
                     self._texts.update(node.value.split())
                 elif isinstance(node, ast.ClassDef):
                     self._look_at(node, module, families, owners)

@@ -44,6 +44,12 @@ def test_names_of_others_and_names_in_texts_stay():
     assert not {"_io_queue", "_named", "write", "__init__", "__class__"} & set(short().attributes)
 
 
+def test_words_of_docstrings_are_no_names_in_texts():
+    source = SOURCE.replace("    _limit = 1\n", '    """The _limit, and the _first step."""\n    _limit = 1\n')
+    assert source != SOURCE
+    assert {"_limit", "_first"} <= set(ShortNames({"lib.one": ast.parse(source)}, (), ("lib.one",)).attributes)
+
+
 def test_public_names_of_modules_that_are_not_joined_stay():
     assert "public" in short().attributes and "public" not in short(joined=()).attributes
 
