@@ -21,9 +21,9 @@ other programs than ours rest on stay as they are beside the joined one, where t
 import ast
 import itertools
 
-from build.images.bundle_source import CONST, Module, Rewriter
+from build.images.bundle_source import CONST, Module, Rewriter, used_in_classes
 from build.images.name_order import never_executed
-from build.images.short_names import ShortNames, numbered
+from build.images.short_names import ShortNames
 from build.tools.shell import BuildError
 
 
@@ -34,12 +34,13 @@ class Bundle:
     "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
     functions users see: their names stay; ordered: the names that are used most come first (name_order.py), which
     makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
-    that other programs import as well, with all their names: they stay beside the joined one as they are.
+    that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
+    modules that are loaded when they are needed, and that users see no names of.
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
-    def __init__(self, sources, root, kept=(), ordered=False, apart=()):
+    def __init__(self, sources, root, kept=(), ordered=False, apart=(), inner=()):
         self.name = root
         self._known = sources
         self._modules = {}
@@ -50,9 +51,10 @@ class Bundle:
         self._order = []
         self._join(root, ())
         self.joined = frozenset(self._order)
-        self._new_names = self._named()
         trees = {name: self.module(name).tree for name in self._known}
-        self.short = ShortNames(trees, self._kept, self.joined)
+        self.short = ShortNames(trees, self._kept, self.joined.union(inner))
+        self._used_in_classes = set().union(*map(used_in_classes, trees.values()))
+        self._new_names = self._named()
         self._asked = set()  # names of attributes of objects
         self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
         self.unused = self._find_unused()
@@ -197,7 +199,8 @@ class Bundle:
         """Yields names for a definition, the best one first: a short one where no user sees it."""
         name = origin.name or origin.module
         if origin.module in self.joined - self._kept and self.module(origin.module).is_plain(name):
-            yield from numbered("_")
+            hidden = self.short.attributes.values() if name in self._used_in_classes else ()
+            yield from (short for short in self.short.definitions() if short not in hidden)
         yield name
         for number in itertools.count(2):
             yield f"{name}_{number}"

@@ -339,6 +339,21 @@ class Rewriter:
         return origin
 
 
+def used_in_classes(tree):
+    """Returns the names that bodies of classes use outside of functions, where the names of the class come first."""
+    found = set()
+    todo = [part for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for part in node.body]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, _FUNCTIONS):
+            todo += [*part.decorator_list, *part.args.defaults, *filter(None, part.args.kw_defaults)]
+            continue
+        if isinstance(part, ast.Name):
+            found.add(part.id)
+        todo += ast.iter_child_nodes(part)
+    return found
+
+
 def _same(names):
     return {name: name for name in names}
 

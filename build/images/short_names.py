@@ -2,19 +2,22 @@
 
 A board keeps each different name once, and room for as many again: several KB for all names of a program. A name that
 is seen by one class alone can be the same as one that is seen by another class alone. So attributes and methods are
-called `_a`, `_b`, .. in each class, and arguments `a`, `b`, .. in each function, where nothing else sees them: neither
-users, nor objects that are made by MicroPython and have the same name.
+given the same few names in each class, and arguments in each function, where nothing else sees them: neither users, nor
+objects that are made by MicroPython and have the same name. These few are names that every firmware has
+(rom_names.py), and `_a`, `_b`, .. or `a`, `b`, .. if there are not enough.
 """
 
 import ast
 import itertools
 import string
 
+from build.images import rom_names
+
 # Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
 TAKEN = frozenset((
-    "accept append buffer channel clear close count create_task device digest disconnect end feed fill ioctl memory "
-    "next open poll put read release reset restart run send set sleep slot start state status strip update wait wake "
-    "write"
+    "accept append buffer channel clear close count create_task device digest disconnect end feed fill get "
+    "ioctl memory next open poll put read release reset restart run send set sleep slot start state status "
+    "strip tell update user wait waiting wake write"
 ).split())  # fmt: skip
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -31,8 +34,8 @@ class ShortNames:
     """`attributes`: {name: short name}, for a whole program.
 
     Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
-    users, or whose functions they call: these keep their names; joined: names of the joined modules: public names of
-    others stay.
+    users, or whose functions they call: these keep their names; joined: names of modules of which users see
+    nothing: public names of others stay.
     """
 
     def __init__(self, trees, kept, joined):
@@ -53,7 +56,13 @@ class ShortNames:
                     self._texts.update(node.value.split())
                 elif isinstance(node, ast.ClassDef):
                     self._look_at(node, module, families, owners)
+        self._rom, self._rom_arguments = rom_names.unused(trees.values())
         self.attributes = self._coloured(families, owners)
+
+    def definitions(self):
+        """Yields names for functions and classes of the joined module. Nothing in it has another meaning for one."""
+        yield from self._rom
+        yield from numbered("_")
 
     def _look_at(self, node, module, families, owners):
         family = families.setdefault(node.name, {node.name})
@@ -75,7 +84,8 @@ class ShortNames:
                 continue
             classes = set().union(*(families[one] for one in owners[name]))
             used = set().union(*(taken.get(one, set()) for one in classes))
-            found[name] = next(short for short in numbered("_") if short not in used and short not in owners)
+            used |= owners.keys() | self._texts | rom_names.ASKED
+            found[name] = next(short for short in self.definitions() if short not in used)
             for one in classes:
                 taken.setdefault(one, set()).add(found[name])
         return found
@@ -88,7 +98,7 @@ class ShortNames:
         every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         used = taken | {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
         used |= {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)} | self._keywords
-        short = (name for name in numbered("") if name not in used)
+        short = (name for name in itertools.chain(self._rom_arguments, numbered("")) if name not in used)
         named = [one.arg for one in every if one.arg != "self" and one.arg not in self._keywords]
         return {name: next(short) for name in named if len(name) > 1}
 

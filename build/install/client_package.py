@@ -24,6 +24,12 @@ from protocol.version import RELEASE, release_text
 MANIFEST = ROOT / "build" / "manifest_client.py"
 ROOT_MODULE = "pb_link.app_base"
 _PUBLIC = ("i2c_devices.ports",)  # programs give arguments of these by name
+# Loaded when they are needed, by the client alone.
+_INNER = (
+    "pb_link.failures", "pb_link.frame_log", "pb_link.reasons", "pb_link.release_check", "pb_link.runner",
+    "protocol.channel", "protocol.channel_receiver", "protocol.channel_records", "protocol.channel_sender",
+    "protocol.channels", "protocol.frame_log",
+)  # fmt: skip
 DEVICES = ROOT / "i2c_devices.json"
 
 
@@ -90,7 +96,8 @@ def bundle(in_flash=False):
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. in_flash: its bytecode stays there.
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
-    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"})
+    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER}
+    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, **options)
 
 
 def image():
