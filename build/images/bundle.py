@@ -5,12 +5,13 @@ Joined, the modules share the tables and import nothing from each other, and con
 the compiler.
 
 The joined module has its root and all that is imported when the root is imported, each after those that it imports, and
-each as its source has it, line by line (bundle_source.py). What differs:
+each as its source has it (bundle_source.py). What differs:
 
 - Imports from one another are left out. A name that two modules define gets a number.
 - A constant, `NAME = const(..)`, is left out: its value stands where it is used.
 - What nothing in the program uses is left out, and names that no user sees are short (short_names.py).
 - The names that are used most come first (name_order.py).
+- It has fewer lines (compact.py).
 - Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
 
 A module that functions import when they need it is not joined. It imports from the joined module. In the place of each
@@ -22,6 +23,7 @@ import ast
 import itertools
 
 from build.images.bundle_source import CONST, Module, Rewriter, used_in_classes
+from build.images.compact import compacted
 from build.images.name_order import never_executed
 from build.images.short_names import ShortNames
 from build.tools.shell import BuildError
@@ -61,15 +63,16 @@ class Bundle:
         parts = {one: Rewriter(self, self.module(one), True).source().rstrip("\n") for one in self._order}
         for one in self._objects:
             parts[one] += "\n" + self._class_of(one)
-        self._parts = parts
+        self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part)]
         self._first_line = never_executed("\n".join(parts.values())) if ordered else ""
 
     def source(self):
         """Returns the source of the joined module."""
-        return "\n".join((self._first_line, *self._parts.values())) + "\n"
+        return "\n".join((self._first_line, *(line for _, line, _, _ in self._lines))) + "\n"
 
     def where(self, place):
-        """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it.
+        """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it, or
+        "pb_link/link.py:231-233 in Link.run" for a statement of several lines.
 
         Args: place: str, "pb_link/app_base.py:2310". Raises: BuildError.
         """
@@ -77,13 +80,13 @@ class Bundle:
         joined = _file(self.name)
         if file != joined or not line.isdecimal():
             raise BuildError(f"{place}: give it as {joined}:LINE. The lines of other modules are those of the source.")
-        left = int(line) - 1  # without the first line
-        for name, part in self._parts.items():
-            lines = part.count("\n") + 1
-            if 1 <= left <= lines:
-                return f"{_file(name)}:{left}{self.module(name).function_at(left)}"
-            left -= lines
-        raise BuildError(f"{place}: it has {int(line) - left + 1} lines. Is the board's release another than this?")
+        number = int(line) - 2  # from 0, without the first line
+        if not 0 <= number < len(self._lines):
+            have = len(self._lines) + 1
+            raise BuildError(f"{place}: it has {have} lines. Is the board's release another than this?")
+        name, _, first, last = self._lines[number]
+        lines = f"{first}" if first == last else f"{first}-{last}"
+        return f"{_file(name)}:{lines}{self.module(name).function_at(first)}"
 
     def beside(self, name):
         """Returns the source of the module of this name: one that is not joined, or what replaces a joined one."""

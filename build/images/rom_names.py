@@ -9,8 +9,8 @@ Python's, or has underscores in front.
 import ast
 import builtins
 
-# Asked of an object in place of a generator, of what a dict is made of, of an exception, of a stream, and of what a task
-# waits for.
+# Asked of an object in place of a generator, of what a dict is made of, of an exception, of a stream, and of what a
+# task waits for.
 ASKED = frozenset("args close errno keys read readinto readline remove send throw value write".split())
 
 STATIC = tuple((
