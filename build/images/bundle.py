@@ -14,7 +14,8 @@ each as its source has it (bundle_source.py). What differs:
 - It has fewer lines (compact.py).
 - Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
 
-A module that functions import when they need it is not joined. It imports from the joined module. In the place of each
+A module that functions import when they need it is not joined. It imports from the joined module. Several of them that
+are needed together can be joined into another one (`later`). In the place of each
 joined module is a short one that has its public names, so that imports in users' programs stay valid. Modules that
 other programs than ours rest on stay as they are beside the joined one, where their code is as well.
 """
@@ -37,12 +38,14 @@ class Bundle:
     functions users see: their names stay; ordered: the names that are used most come first (name_order.py), which
     makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
-    modules that are loaded when they are needed, and that users see no names of.
+    modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
+    ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
+    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses.
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
-    def __init__(self, sources, root, kept=(), ordered=False, apart=(), inner=()):
+    def __init__(self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, short=None, asked=()):
         self.name = root
         self._known = sources
         self._modules = {}
@@ -54,17 +57,20 @@ class Bundle:
         self._join(root, ())
         self.joined = frozenset(self._order)
         trees = {name: self.module(name).tree for name in self._known}
-        self.short = ShortNames(trees, self._kept, self.joined.union(inner))
+        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner))
         self._used_in_classes = set().union(*map(used_in_classes, trees.values()))
         self._new_names = self._named()
         self._asked = set()  # names of attributes of objects
         self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
-        self.unused = self._find_unused()
+        self.unused = self._find_unused(asked)
         parts = {one: Rewriter(self, self.module(one), True).source().rstrip("\n") for one in self._order}
         for one in self._objects:
             parts[one] += "\n" + self._class_of(one)
         self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part)]
         self._first_line = never_executed("\n".join(parts.values())) if ordered else ""
+        self._later = {}  # name of a module: the Bundle that it is in
+        for one, modules in (later or {}).items():
+            self._join_later(one, (one, *modules), ordered)
 
     def source(self):
         """Returns the source of the joined module."""
@@ -77,6 +83,9 @@ class Bundle:
         Args: place: str, "pb_link/app_base.py:2310". Raises: BuildError.
         """
         file, _, line = place.rpartition(":")
+        for name, bundle in self._later.items():
+            if file == _file(name) and name == bundle.name:
+                return bundle.where(place)
         joined = _file(self.name)
         if file != joined or not line.isdecimal():
             raise BuildError(f"{place}: give it as {joined}:LINE. The lines of other modules are those of the source.")
@@ -92,6 +101,8 @@ class Bundle:
         """Returns the source of the module of this name: one that is not joined, or what replaces a joined one."""
         if name == self.name:
             return self.source()
+        if name in self._later:
+            return self._later[name].beside(name)
         if name in self._apart:
             return self._known[name].decode()
         if name not in self.joined:
@@ -162,6 +173,23 @@ class Bundle:
                     self._join(other, (*path, name))
             self._order.append(name)
 
+    def _join_later(self, root, modules, ordered):
+        """Joins modules of which the sources are as they are beside this joined one."""
+        if unknown := set(modules) - self._known.keys() or self.joined.intersection(modules):
+            raise BuildError(f"{', '.join(sorted(unknown))}: cannot be joined later, or is no module of the program")
+        asked = {
+            (node.module, alias.name)
+            for name in self._known.keys() - self.joined - set(modules)
+            for node in ast.walk(ast.parse(self.beside(name)))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        sources = {name: self.beside(name).encode() for name in modules}
+        bundle = Bundle(sources, root, ordered=ordered, short=self.short, asked=asked)
+        if bundle.joined != set(modules):
+            raise BuildError(f"{', '.join(sorted(set(modules) - bundle.joined))}: not imported with {root}")
+        self._later.update(dict.fromkeys(modules, bundle))
+
     def _named(self):
         """Returns {Origin: name in the joined module} of all that joined modules define, and import of Python's."""
         names, used = {}, self.public_constants(self.module(self.name))
@@ -176,8 +204,8 @@ class Bundle:
                 used.add(free)
         return names
 
-    def _find_unused(self):
-        uses, used = {}, set()
+    def _find_unused(self, asked):
+        uses, used = {}, {self.origin(self.module(name), one) for name, one in asked if name in self.joined}
         for name in self._known:
             rewriter = Rewriter(self, self.module(name), name in self.joined)
             rewriter.source()
@@ -201,7 +229,8 @@ class Bundle:
     def _candidates(self, origin):
         """Yields names for a definition, the best one first: a short one where no user sees it."""
         name = origin.name or origin.module
-        if origin.module in self.joined - self._kept and self.module(origin.module).is_plain(name):
+        hidden = origin.module not in self._kept or name.startswith("_")
+        if hidden and origin.module in self.joined and self.module(origin.module).is_plain(name):
             hidden = self.short.attributes.values() if name in self._used_in_classes else ()
             yield from (short for short in self.short.definitions() if short not in hidden)
         yield name

@@ -30,6 +30,8 @@ _INNER = (
     "protocol.channel", "protocol.channel_receiver", "protocol.channel_records", "protocol.channel_sender",
     "protocol.channels", "protocol.frame_log",
 )  # fmt: skip
+# The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
+_START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
 DEVICES = ROOT / "i2c_devices.json"
 
 
@@ -97,6 +99,7 @@ def bundle(in_flash=False):
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
     options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER}
+    options["later"] = {"pb_link.start": _START}
     return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, **options)
 
 

@@ -164,6 +164,79 @@ def test_modules_in_the_place_of_joined_ones_have_their_names(run):
     assert run(sources, code) == "19.0 5 10 xxxxx\nFalse lib.main lib.main\n"
 
 
+STARTING = b"""from lib.checks import Checked, checked
+def begin(number):
+    return checked(number).number + Checked(1).twice()
+"""
+CHECKS = b"""from lib.shapes import Shape
+from protocol.limits import LONGEST
+
+class Checked:
+    def __init__(self, number):
+        self.number = number
+        self._shape = Shape(number)
+    def twice(self):
+        return 2 * self._shape.area()
+
+def checked(number):
+    if number > LONGEST:
+        raise ValueError("too long")
+    return Checked(number)
+
+def asked_elsewhere():
+    return _helped()
+def _helped():
+    return 7
+def asked_nowhere():
+    return 8
+"""
+ELSEWHERE = b"""def from_elsewhere():
+    from lib.checks import asked_elsewhere
+    return asked_elsewhere()
+"""
+
+
+def joined_later(**changes):
+    sources = {**SOURCES, "lib.starting": STARTING, "lib.checks": CHECKS, "lib.elsewhere": ELSEWHERE, **changes}
+    bundle = Bundle(sources, "lib.main", later={"lib.starting": ("lib.checks",)})
+    return bundle, {"protocol": CONST, **{name: bundle.beside(name) for name in sources if name != "protocol"}}
+
+
+def test_modules_that_are_needed_later_are_joined_into_another_one(run):
+    bundle, sources = joined_later()
+    code = (
+        "import sys, lib.main\n"
+        "assert 'lib.starting' not in sys.modules\n"
+        "from lib.starting import begin\n"
+        "assert 'lib.checks' not in sys.modules and 'lib.shapes' not in sys.modules\n"
+        "from lib.checks import Checked, asked_elsewhere\n"
+        "from lib.elsewhere import from_elsewhere\n"
+        "print(begin(2), Checked.__module__, asked_elsewhere(), from_elsewhere())\n"
+        "import lib.checks; print(hasattr(lib.checks, 'asked_nowhere'))"
+    )
+    assert run(sources, code) == "4 lib.starting 7 7\nFalse\n"
+    assert "asked_nowhere" not in sources["lib.starting"] and "_helped" not in sources["lib.starting"]
+    number = sources["lib.starting"].split("\n").index('        raise ValueError("too long")') + 1
+    source = CHECKS.decode().split("\n").index('        raise ValueError("too long")') + 1
+    assert bundle.where(f"lib/starting.py:{number}") == f"lib/checks.py:{source} in checked"
+
+
+@pytest.mark.parametrize(
+    "later, what",
+    [
+        ({"lib.starting": ("lib.checks", "lib.shapes")}, "lib.shapes: cannot be joined later"),
+        ({"lib.starting": ("lib.absent",)}, "lib.absent, lib.starting: cannot be joined later"),
+        ({"lib.later": ("lib.elsewhere",)}, "lib.elsewhere: not imported with lib.later"),
+    ],
+)
+def test_what_cannot_be_joined_later_is_refused(later, what):
+    sources = {**SOURCES, "lib.elsewhere": ELSEWHERE}
+    if "lib.shapes" in what:
+        sources |= {"lib.starting": STARTING, "lib.checks": CHECKS}
+    with pytest.raises(BuildError, match=what):
+        Bundle(sources, "lib.main", later=later)
+
+
 def test_line_of_the_joined_module_leads_to_its_source():
     bundle, sources = joined()
     line = re.search("        return (\\w+) \\* \\1$", sources["lib.main"], re.MULTILINE)  # Shape._squared
