@@ -11,7 +11,7 @@ each as its source has it (bundle_source.py). What differs:
 - A constant, `NAME = const(..)`, is left out: its value stands where it is used.
 - What nothing in the program uses is left out, and names that no user sees are short (short_names.py).
 - The names that are used most come first (name_order.py).
-- It has fewer lines (compact.py).
+- It has fewer lines (compact.py), and its texts can be one (texts.py).
 - Of `try` with `except ImportError:  # CPython` the first part is left, and so of `if` MicroPython.
 
 A module that functions import when they need it is not joined. It imports from the joined module. Several of them that
@@ -27,6 +27,7 @@ from build.images.bundle_source import CONST, Module, Rewriter, used_in_classes
 from build.images.compact import compacted
 from build.images.name_order import never_executed
 from build.images.short_names import ShortNames
+from build.images.texts import Texts
 from build.tools.shell import BuildError
 
 
@@ -40,12 +41,15 @@ class Bundle:
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
     modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
-    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses.
+    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses;
+    one_text: texts of errors are one object (texts.py).
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
-    def __init__(self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, short=None, asked=()):
+    def __init__(
+        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False, short=None, asked=()
+    ):  # fmt: skip
         self.name = root
         self._known = sources
         self._modules = {}
@@ -66,15 +70,21 @@ class Bundle:
         parts = {one: Rewriter(self, self.module(one), True).source().rstrip("\n") for one in self._order}
         for one in self._objects:
             parts[one] += "\n" + self._class_of(one)
+        text = []
+        if one_text:
+            taken = set(self._new_names.values())
+            texts = Texts(*itertools.islice((name for name in self.short.definitions() if name not in taken), 2))
+            parts = {one: texts.taken_from(part) for one, part in parts.items()}
+            text = texts.lines()
         self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part)]
-        self._first_line = never_executed("\n".join(parts.values())) if ordered else ""
+        self._first_lines = [never_executed("\n".join((*text, *parts.values()))) if ordered else "", *text]
         self._later = {}  # name of a module: the Bundle that it is in
         for one, modules in (later or {}).items():
             self._join_later(one, (one, *modules), ordered)
 
     def source(self):
         """Returns the source of the joined module."""
-        return "\n".join((self._first_line, *(line for _, line, _, _ in self._lines))) + "\n"
+        return "\n".join((*self._first_lines, *(line for _, line, _, _ in self._lines))) + "\n"
 
     def where(self, place):
         """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it, or
@@ -89,9 +99,9 @@ class Bundle:
         joined = _file(self.name)
         if file != joined or not line.isdecimal():
             raise BuildError(f"{place}: give it as {joined}:LINE. The lines of other modules are those of the source.")
-        number = int(line) - 2  # from 0, without the first line
+        number = int(line) - 1 - len(self._first_lines)
         if not 0 <= number < len(self._lines):
-            have = len(self._lines) + 1
+            have = len(self._first_lines) + len(self._lines)
             raise BuildError(f"{place}: it has {have} lines. Is the board's release another than this?")
         name, _, first, last = self._lines[number]
         lines = f"{first}" if first == last else f"{first}-{last}"

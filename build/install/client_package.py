@@ -98,7 +98,7 @@ def bundle(in_flash=False):
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. in_flash: its bytecode stays there.
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
-    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER}
+    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER, "one_text": True}
     options["later"] = {"pb_link.start": _START}
     return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, **options)
 
