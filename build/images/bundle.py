@@ -48,7 +48,8 @@ class Bundle:
     """
 
     def __init__(
-        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False, short=None, asked=()
+        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False,
+        short=None, asked=(),
     ):  # fmt: skip
         self.name = root
         self._known = sources
@@ -227,7 +228,7 @@ class Bundle:
                 used = used.union(*rewriter.uses.values())
         for one in self._objects:
             module = self.module(one)
-            used |= {self.origin(module, name) for name in module.names if name in self._asked}
+            used |= {self.origin(module, name) for name in module.names if name in self._asked and name[0] != "_"}
         todo = [origin for origin in uses if origin in used or origin.module in self._kept]
         reached = set(todo)
         while todo:

@@ -191,20 +191,22 @@ class Rewriter:
             stays = name in self._bundle.public_constants(self._module)
             value = self._bundle.value(Origin(self._module.name, name))
             self._replace_statement(node, [f"{name} = {value!r}"] if stays else [])
-        elif isinstance(node, _DEFINITIONS):
-            self._within = Origin(self._module.name, node.name)
+        elif isinstance(node, _DEFINITIONS) or self._joined and _is_value(node):
+            name = node.name if isinstance(node, _DEFINITIONS) else node.targets[0].id
+            self._within = Origin(self._module.name, name)
             self.uses[self._within] = set()
             if self._joined and self._within in self._bundle.unused:
                 self._leave_out(node)
             else:
                 self._visit(node, {})
-                self._definition(node)
+                if isinstance(node, _DEFINITIONS):
+                    self._definition(node)
             self._within = None
         else:
             self._visit(node, {})
 
     def _leave_out(self, node):
-        first = min([node, *node.decorator_list], key=lambda one: one.lineno).lineno - 1
+        first = min([node, *getattr(node, "decorator_list", ())], key=lambda one: one.lineno).lineno - 1
         lines = node.end_lineno - 1 - first
         self._edit(first, node.col_offset, node.end_lineno - 1, node.end_col_offset, "pass" + "\n" * lines)
 
@@ -235,7 +237,7 @@ class Rewriter:
             name = alias.asname or alias.name
             origin = bundle.origin(module, name)
             if origin == CONST:
-                here.append("const")
+                here += ["const"] if self._uses_const() else []
             elif origin.module not in bundle.joined and node.module not in bundle.joined:
                 here.append(_as(alias.name, self._name(name)))
             elif origin.name is not None and not self._joined and not bundle.is_constant(origin):
@@ -247,6 +249,11 @@ class Rewriter:
         if taken:
             texts.append(f"from {bundle.name} import {', '.join(taken)}")
         self._replace_statement(node, texts)
+
+    def _uses_const(self):
+        """Returns False if all that the module calls const for stands as a value where it is used."""
+        uses = [node for node in ast.walk(self._module.tree) if isinstance(node, ast.Call) and _called(node) == "const"]
+        return not self._joined or any(node.args[0] not in self._module.constants.values() for node in uses)
 
     def _attributes(self, module, name):
         """Returns what this module, which is not joined, uses of a joined one by its name."""
@@ -352,6 +359,15 @@ def used_in_classes(tree):
             found.add(part.id)
         todo += ast.iter_child_nodes(part)
     return found
+
+
+def _is_value(node):
+    """True for NAME = value."""
+    return isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+
+
+def _called(call):
+    return call.func.id if isinstance(call.func, ast.Name) else None
 
 
 def _same(names):

@@ -154,6 +154,16 @@ def test_constants_and_what_nobody_asks_for_are_left_out(run):
     assert {origin.name for origin in bundle.unused} == {"nobody_asks"}
 
 
+def test_value_that_nobody_asks_for_and_const_that_has_no_use_are_left_out():
+    values = b"\nASKED = bytes(2)\nIDLE = bytes(3)\n_HELD = bytes(ASKED)\ndef held():\n    return _HELD\n"
+    sources = {**SOURCES, "lib.shapes": SHAPES + values, "lib.main": PROGRAM + b"from lib.shapes import held\ndef use():\n    return held()\n"}
+    bundle = Bundle(sources, "lib.main")
+    assert {origin.name for origin in bundle.unused} == {"nobody_asks", "IDLE"}
+    assert "bytes(3)" not in bundle.source() and "import const" not in bundle.source()
+    kept = {**sources, "lib.shapes": SHAPES + values + b"class Kept:\n    WIDTH = const(3)\n"}
+    assert "from micropython import const" in Bundle(kept, "lib.main").source()
+
+
 def test_modules_in_the_place_of_joined_ones_have_their_names(run):
     _, sources = joined()
     code = (
