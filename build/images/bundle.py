@@ -41,14 +41,14 @@ class Bundle:
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
     modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
-    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses;
-    one_text: texts of errors are one object (texts.py).
+    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses; one_text:
+    texts of errors are one object (texts.py); run: lines of a source that may become one (compact.py).
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
     def __init__(
-        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False,
+        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False, run=1,
         short=None, asked=(),
     ):  # fmt: skip
         self.name = root
@@ -77,11 +77,11 @@ class Bundle:
             texts = Texts(*itertools.islice((name for name in self.short.definitions() if name not in taken), 2))
             parts = {one: texts.taken_from(part) for one, part in parts.items()}
             text = texts.lines()
-        self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part)]
+        self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part, run)]
         self._first_lines = [never_executed("\n".join((*text, *parts.values()))) if ordered else "", *text]
         self._later = {}  # name of a module: the Bundle that it is in
         for one, modules in (later or {}).items():
-            self._join_later(one, (one, *modules), ordered)
+            self._join_later(one, (one, *modules), ordered, run)
 
     def source(self):
         """Returns the source of the joined module."""
@@ -89,7 +89,7 @@ class Bundle:
 
     def where(self, place):
         """Returns "pb_link/link.py:231 in Link.run" of a line of the joined module, as a traceback has it, or
-        "pb_link/link.py:231-233 in Link.run" for a statement of several lines.
+        "pb_link/link.py:231-233 in Link.run" for several lines.
 
         Args: place: str, "pb_link/app_base.py:2310". Raises: BuildError.
         """
@@ -184,7 +184,7 @@ class Bundle:
                     self._join(other, (*path, name))
             self._order.append(name)
 
-    def _join_later(self, root, modules, ordered):
+    def _join_later(self, root, modules, ordered, run):
         """Joins modules of which the sources are as they are beside this joined one."""
         if unknown := set(modules) - self._known.keys() or self.joined.intersection(modules):
             raise BuildError(f"{', '.join(sorted(unknown))}: cannot be joined later, or is no module of the program")
@@ -196,7 +196,7 @@ class Bundle:
             for alias in node.names
         }
         sources = {name: self.beside(name).encode() for name in modules}
-        bundle = Bundle(sources, root, ordered=ordered, short=self.short, asked=asked)
+        bundle = Bundle(sources, root, ordered=ordered, run=run, short=self.short, asked=asked)
         if bundle.joined != set(modules):
             raise BuildError(f"{', '.join(sorted(set(modules) - bundle.joined))}: not imported with {root}")
         self._later.update(dict.fromkeys(modules, bundle))

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from build.images import firmware
+from build.images.compact import RUN
 from build.tools.cache import ROOT
 from build.tools.shell import BuildError, say
 from protocol.version import RELEASE, release_text
@@ -98,7 +99,7 @@ def bundle(in_flash=False):
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. in_flash: its bytecode stays there.
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
-    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER, "one_text": True}
+    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER, "one_text": True, "run": RUN}
     options["later"] = {"pb_link.start": _START}
     return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, **options)
 

@@ -156,7 +156,8 @@ def test_constants_and_what_nobody_asks_for_are_left_out(run):
 
 def test_value_that_nobody_asks_for_and_const_that_has_no_use_are_left_out():
     values = b"\nASKED = bytes(2)\nIDLE = bytes(3)\n_HELD = bytes(ASKED)\ndef held():\n    return _HELD\n"
-    sources = {**SOURCES, "lib.shapes": SHAPES + values, "lib.main": PROGRAM + b"from lib.shapes import held\ndef use():\n    return held()\n"}
+    program = PROGRAM + b"from lib.shapes import held\ndef use():\n    return held()\n"
+    sources = {**SOURCES, "lib.shapes": SHAPES + values, "lib.main": program}
     bundle = Bundle(sources, "lib.main")
     assert {origin.name for origin in bundle.unused} == {"nobody_asks", "IDLE"}
     assert "bytes(3)" not in bundle.source() and "import const" not in bundle.source()
