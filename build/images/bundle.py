@@ -41,14 +41,15 @@ class Bundle:
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
     modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
-    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses; one_text:
-    texts of errors are one object (texts.py); run: lines of a source that may become one (compact.py).
+    ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses; texts_of:
+    texts of errors are one object (texts.py), and so is what functions of these modules return; None: they stay; run:
+    lines of a source that may become one (compact.py).
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
     def __init__(
-        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, one_text=False, run=1,
+        self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, texts_of=None, run=1,
         short=None, asked=(),
     ):  # fmt: skip
         self.name = root
@@ -72,10 +73,10 @@ class Bundle:
         for one in self._objects:
             parts[one] += "\n" + self._class_of(one)
         text = []
-        if one_text:
+        if texts_of is not None:
             taken = set(self._new_names.values())
             texts = Texts(*itertools.islice((name for name in self.short.definitions() if name not in taken), 2))
-            parts = {one: texts.taken_from(part) for one, part in parts.items()}
+            parts = {one: texts.taken_from(part, one in texts_of) for one, part in parts.items()}
             text = texts.lines()
         self._lines = [(one, *line) for one, part in parts.items() for line in compacted(part, run)]
         self._first_lines = [never_executed("\n".join((*text, *parts.values()))) if ordered else "", *text]

@@ -1,7 +1,8 @@
 """The texts of a joined module as one: a board has an object and an entry in a table for each.
 
 Only texts of exceptions that are raised, and those that `%`, `+` or `format` make others of: where one is used, memory
-is allocated anyway. So nothing that works without memory needs any.
+is allocated anyway. So nothing that works without memory needs any. And texts that functions of some modules return:
+their callers treat a lack of memory as they treat such a fault.
 """
 
 import ast
@@ -19,10 +20,12 @@ class Texts:
         self._places = {}  # text: where it begins
         self._size = 0
 
-    def taken_from(self, source):
-        """Returns the source, in as many lines, with calls of the function in the place of its texts."""
+    def taken_from(self, source, returned=False):
+        """Returns the source, in as many lines, with calls of the function in the place of its texts. returned: those
+        that functions return as well."""
         lines = source.encode().split(b"\n")
-        for node in sorted(_texts(ast.parse(source)), key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        found = _texts(ast.parse(source), returned)
+        for node in sorted(found, key=lambda node: (node.lineno, node.col_offset), reverse=True):
             first, last = node.lineno - 1, node.end_lineno - 1
             call = f"{self._part}({self._place(node.value)}{_END * (last - first)})".encode()
             lines[first : last + 1] = (
@@ -47,7 +50,7 @@ class Texts:
         return self._places[text]
 
 
-def _texts(tree):
+def _texts(tree, returned):
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mod, ast.Add)):
@@ -56,6 +59,8 @@ def _texts(tree):
             found += node.exc.args
         elif isinstance(node, ast.Attribute) and node.attr == "format":
             found.append(node.value)
+        elif isinstance(node, ast.Return) and returned:
+            found += [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
     return {node for node in found if isinstance(node, ast.Constant) and _fits(node.value)}
 
 

@@ -33,6 +33,8 @@ _INNER = (
 )  # fmt: skip
 # The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
 _START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
+# What their functions return as a text is a fault, for which Link closes the connection, as when there is no memory.
+_FAULTS = ("pb_link.connection", "protocol.handshake", "protocol.receiver", "protocol.sender", "protocol.session")
 DEVICES = ROOT / "i2c_devices.json"
 
 
@@ -99,9 +101,10 @@ def bundle(in_flash=False):
     """Returns the Bundle of the client, whose joined module is pb_link.app_base. in_flash: its bytecode stays there.
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
-    options = {"ordered": not in_flash, "apart": devices - {"protocol"}, "inner": _INNER, "one_text": True, "run": RUN}
-    options["later"] = {"pb_link.start": _START}
-    return firmware.bundle_of(files(), ROOT_MODULE, kept=_PUBLIC, **options)
+    return firmware.bundle_of(
+        files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"}, inner=_INNER,
+        later={"pb_link.start": _START}, texts_of=_FAULTS, run=RUN,
+    )  # fmt: skip
 
 
 def image():

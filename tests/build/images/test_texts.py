@@ -44,6 +44,19 @@ def test_program_says_the_same():
     assert "this works without memory" in taken and '"short"' in taken and "ascii" in taken
 
 
+def test_texts_that_are_returned_are_taken_where_it_is_said():
+    source = """def fault(value):
+    if value > 1:
+        return "this is the first fault"
+    return "this is the second fault" if value else None
+"""
+    texts = Texts("whole", "part")
+    assert texts.taken_from(source) == source
+    taken = texts.taken_from(source, True)
+    assert taken.count("part(") == 2 and "fault\"" not in taken
+    assert texts.lines()[0].count("this is the") == 2
+
+
 def test_text_that_is_used_twice_is_there_once():
     texts = Texts("whole", "part")
     once = 'raise ValueError("what is wrong")'
@@ -59,7 +72,7 @@ def test_source_without_texts_stays_the_same():
 
 def test_lines_of_the_joined_client_lead_to_the_source_behind_its_text():
     sources = {"protocol": b"", "lib.main": SOURCE.encode()}
-    bundle = Bundle(sources, "lib.main", one_text=True)
+    bundle = Bundle(sources, "lib.main", texts_of=())
     number = bundle.source().split("\n").index('        raise ValueError("short")') + 1
     assert bundle.where(f"lib/main.py:{number}") == "lib/main.py:11 in first"
     assert outcomes(bundle.source()) == outcomes(SOURCE)
