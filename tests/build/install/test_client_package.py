@@ -52,6 +52,35 @@ import pb_link.pb_client
 """
 
 
+# Both ends of a channel: with and without a time limit, and one message longer than a frame.
+CHANNEL_CLIENT = """
+import asyncio
+from pb_link.app_base import AppBase
+from pb_link.config import config, conn_id, hardware
+class App(AppBase):
+    async def start(self):
+        channel = self.channel(20)
+        for number in range(12):
+            await channel.send(b"message %d" % number + bytes(3000 * (number == 5)), ttl_ms=(None, 60000)[number % 2])
+            message = await channel.receive()
+            print("program.py:", message.channel, message.data)
+asyncio.run(App(conn_id, config, hardware, verbose=True).run())
+"""
+CHANNEL_SERVER = """
+import asyncio
+from pb_link.server import run, serve
+from pb_link.settings import read
+async def answer(conn):
+    channel = conn.channel(20)
+    while True:
+        message = await channel.receive()
+        await channel.send(b"answer to " + message.data.rstrip(bytes(1)), ttl_ms=60000)
+async def main():
+    settings = read()
+    await asyncio.gather(run({"demo"}, port=settings["port"], keys={"demo": settings["key"]}), serve(answer))
+asyncio.run(main())
+"""
+
 # All names of the modules that devices rest on, and of their classes.
 SHOWN = """
 from i2c_devices import device_target, mailbox_controller, mailbox_target, memory_engine, packet_target, stream_target
@@ -207,6 +236,19 @@ def test_joined_client_and_bridge_exchange_lines(tmp_path, micropython64, microp
         with running(up(program, "--client-lib", tmp_path / "lib", "--bridge-image"), tmp_path, **boards) as link:
             assert link.wait_for("from ").endswith(f"{tmp_path}/lib/pb_link/app_base.mpy")
             link.wait_for("received [1, 1]")
+
+
+def test_channels_of_the_joined_client_carry_messages(tmp_path, micropython64, micropython_chip):
+    """The modules of channels are not joined with the others, and share short names with them."""
+    assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
+    write_settings(tmp_path)
+    (tmp_path / "program.py").write_text(CHANNEL_CLIENT)
+    (tmp_path / "answers.py").write_text(CHANNEL_SERVER)
+    boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
+    with running([sys.executable, "answers.py"], tmp_path):
+        options = ("--client-lib", tmp_path / "lib", "--bridge-image")
+        with running(up(tmp_path / "program.py", *options), tmp_path, **boards) as link:
+            link.wait_for("program.py: 20 b'answer to message 11'")
 
 
 def test_devices_from_their_folder_work_beside_the_compiled_client(tmp_path, micropython64):
