@@ -16,6 +16,7 @@ from protocol.text import encode_text
 from server.core.clock import utc_ms
 from server.core.expiry import Alarm, earlier, judged
 from server.core.inbox import Inbox
+from server.core.line_reader import Messages
 from server.core.message import Message
 from server.core.turns import Turns
 
@@ -150,17 +151,18 @@ class Channel:
         return await self.inbox.take(limit, _received)
 
     def messages(self, commit="after", ahead=0):
-        """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`."""
-        return Messages(self, commit, ahead)
+        """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`: see
+        `Messages` in line_reader.py."""
+        return Messages(self.receive, self.next_after, None, commit, ahead)
 
     def __aiter__(self):
         return self.messages()
 
     async def next_after(self, done, ahead):
-        """Returns (store, Received) of the first message not yet processed: see Inbox."""
+        """Returns (store, number, Received) of the first message not yet processed: see Inbox."""
         self._client.admit_reader()
         store, number, message = await self.inbox.next_after(done, ahead)
-        return store, _received(number, message)
+        return store, number, _received(number, message)
 
     # For ClientChannels
 
@@ -202,28 +204,6 @@ def of_protocol(message):
 
 def _received(number, message):
     return Received(message.data, message.channel, number, message.time)
-
-
-class Messages:
-    """The messages of one channel: see `Channel.messages`. commit and ahead: as those of Lines."""
-
-    def __init__(self, channel, commit, ahead):
-        if commit not in ("after", "before"):
-            raise ValueError('commit must be "after" or "before"')
-        self._channel = channel
-        self._after = commit == "after"
-        self._ahead = ahead
-        self._done = None  # (store, number)
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        if not self._after:
-            return await self._channel.receive()
-        store, message = await self._channel.next_after(self._done, self._ahead)
-        self._done = (store, message.number)
-        return message
 
 
 class ClientChannels:

@@ -22,7 +22,7 @@ from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.channels import ClientChannels
 from server.core.inbox import Inbox, Use
-from server.core.line_reader import Lines, readable
+from server.core.line_reader import Messages, readable
 from server.core.message import Message
 from server.core.notes import Notes
 from server.core.resuming import Resuming
@@ -114,13 +114,13 @@ class Connection:
         return text
 
     def lines(self, commit="after", ahead=0):
-        """Returns an async iterator over the client's lines: see `Lines` in line_reader.py."""
-        return Lines(self, commit, ahead)
+        """Returns an async iterator over the client's lines: see `Messages` in line_reader.py."""
+        return Messages(self.readline, self.next_after, self.text_of, commit, ahead)
 
     async def next_after(self, done, ahead, start=0, reader=None):
         """Returns (store, number, bytes) of the first line not yet processed, from number `start` on.
 
-        Readers like Lines use it. done: (store, number) of the last line that was processed, or None."""
+        Readers like Messages use it. done: (store, number) of the last line that was processed, or None."""
         self.admit_reader(reader)
         store, number, message = await self.inbox.next_after(done, ahead, start)
         return store, number, message.data

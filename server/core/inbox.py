@@ -77,6 +77,7 @@ class Inbox:
             at = max(self.reader.finished, start)
             found = await store.look(use.client_id, use.state.owner, at, self._channel)
             if found:
+                self.reader.give(found[0])
                 return store, found[0], found[1]
             await use.changed.wait()
             await use.loaded()

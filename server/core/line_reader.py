@@ -1,9 +1,9 @@
-"""Readers of lines from the store: for calls of `readline`, and for the
-iterator `Lines`. This module does not use connections.
+"""Readers of messages from the store, lines or those of a channel: for calls that take one, and for the iterator
+`Messages`. This module does not use connections.
 
-A call of readline gets a line that has left the store. If the process is killed
-then, the line is gone. If the call is cancelled before, the line is given back.
-With Lines, a line leaves the store when the application has processed it.
+A call of `readline` or `receive` gets a message that has left the store. If the process is killed
+then, the message is gone. If the call is cancelled before, the message is given back.
+With Messages, a message leaves the store when the application has processed it.
 """
 
 from protocol.line_bytes import decode_line, line_fault
@@ -21,24 +21,31 @@ class LineReader:
         self._store = None
         self._owner = 0
         self._dropped = 0  # the lines before this number have left the store
+        self._given = []  # numbers of those that a reader has got before they left the store
         self._at_work = False
 
     def begin(self, store, state):
         """Begin with a newly claimed state, perhaps in another store."""
         if store is not self._store:
             self.finished = self._dropped = 0
+            self._given = []
         self._store = store
         self._owner = state.owner
 
+    def give(self, number):
+        """Note that a reader gets the message of this number, which stays in the store until it is finished."""
+        if number >= self._dropped and (not self._given or number > self._given[-1]):
+            self._given.append(number)
+
     def finish(self, number):
         """Note that the application has processed the line of this number, and those before it."""
+        self.give(number)
         self.finished = max(self.finished, number + 1)
 
     @property
     def unsafe(self):
-        """Returns the number of processed lines that a next process would see again, or more: messages of other
-        channels that came between them are counted too."""
-        return self.finished - self._dropped
+        """Returns the number of processed messages of this channel that a next process would see again."""
+        return sum([number < self.finished for number in self._given])
 
     @property
     def wants(self):
@@ -48,7 +55,7 @@ class LineReader:
     @property
     def settled(self):
         """True if no line is on its way."""
-        return not (self.taken or self.unsafe or self._at_work)
+        return not (self.taken or self._dropped != self.finished or self._at_work)
 
     async def step(self):
         """Do the next operation. Returns False if there is none."""
@@ -62,6 +69,7 @@ class LineReader:
         if self._dropped != self.finished:
             finished = self.finished
             await self._store.drop(self._client_id, self._owner, finished, self._channel)
+            self._given = [number for number in self._given if number >= finished]
             self._dropped = finished
             return True
         if len(self.taken) > self.readers:
@@ -83,31 +91,38 @@ class LineReader:
             raise
 
 
-class Lines:
-    """The lines of one client, as str with their newlines: `async for line in conn.lines(): ..`
+class Messages:
+    """The messages of one channel of a client, or its lines: `async for message in channel: ..`,
+    `async for line in conn.lines(): ..`. The contract is the same for both.
 
-    A line is committed when the next one is requested. The next one is
+    A message is committed when the next one is requested. The next one is
     returned when that commit is safe. If the application raises, is cancelled,
-    or its process dies before the request, the line is returned again, by a
-    new iterator or by readline. `number` is the number of the line returned
-    last. It counts from 0 for each client and never changes, so it identifies
-    a repeated line. An application can store the number with its result, in
-    one transaction of its own. It then processes each line exactly once.
+    or its process dies before the request, the message is returned again, by a
+    new iterator or by `receive` or `readline`. `number` is the number of the message returned
+    last. It counts from 0 for each client, over its lines and all its channels, and never changes, so it identifies
+    a repeated message. An application can store the number with its result, in
+    one transaction of its own. It then processes each message exactly once.
 
-    With `ahead`, up to that many lines may be returned before the commit of
+    With `ahead`, up to that many messages may be returned before the commit of
     the first of them is safe. The next process may see them again. It is for
-    applications that need more lines of one client than commits per second.
+    applications that need more messages of one client than commits per second.
 
-    Use one reader at a time. With a second one, both may see a line.
+    Use one reader of a channel at a time. With a second one, both may see a message.
 
-    commit: "after", or "before", which commits as readline does.
+    Args: take: coroutine function () that returns a message which has left the store; look: coroutine function (done,
+    ahead) that returns (store, number, message), see Inbox.next_after; convert: function (message) that returns what
+    the reader gets of it, or None: the message; commit: "after", or "before", which commits as take does.
     """
 
-    def __init__(self, connection, commit, ahead):
+    def __init__(self, take, look, convert, commit, ahead):
         if commit not in ("after", "before"):
             raise ValueError('commit must be "after" or "before"')
+        if not isinstance(ahead, int) or ahead < 0:
+            raise ValueError("ahead must be a whole number from 0 on")
         self.number = None
-        self._connection = connection
+        self._take = take
+        self._look = look
+        self._convert = convert
         self._after = commit == "after"
         self._ahead = ahead
         self._done = None  # (store, number)
@@ -117,14 +132,13 @@ class Lines:
 
     async def __anext__(self):
         if not self._after:
-            return await self._connection.readline()
-        connection = self._connection
-        connection.admit_reader()
-        store, number, message = await connection.inbox.next_after(self._done, self._ahead)
-        line = connection.text_of(message.data)  # if there is no memory for it, it is returned later
+            return await self._take()
+        store, number, message = await self._look(self._done, self._ahead)
+        if self._convert is not None:
+            message = self._convert(message)  # if there is no memory for it, it is returned later
         self._done = (store, number)
         self.number = number
-        return line
+        return message
 
 
 def readable(data):

@@ -1,18 +1,21 @@
-"""Connection.lines: which line an application sees again, and which it does not. Cancelled calls of readline."""
+"""Connection.lines and Channel.messages: which message an application sees again, and which it does not. Cancelled
+calls of readline."""
 
 import asyncio
+import contextlib
 import random
 
 import pytest
 
 from server import client_conn
 from server.stores.sqlite import SQLiteStore
-from tests.server.all_stores import STORES, TemporaryStore
+from tests.server.all_stores import STORES, SlowStore, TemporaryStore
+from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Client, Service, until, within
 
 
-async def joined(service, lines=()):
-    client = Client(service.port)
+async def joined(service, lines=(), kind=Client):
+    client = kind(service.port)
     await within(client.connect())
     for line in lines:
         await within(client.write(line))
@@ -20,81 +23,152 @@ async def joined(service, lines=()):
     return client, await within(client_conn("a"))
 
 
-async def first(lines, count):
-    return [await within(lines.__anext__()) for _ in range(count)]
+class OfLines:
+    """How a test sends and reads the lines of a client. Messages are str here."""
+
+    sent = staticmethod(Client.write)
+
+    def __init__(self, conn):
+        self.messages = conn.lines
+        self.take = conn.readline
+
+    @staticmethod
+    def text(line):
+        return line[:-1]
 
 
+class OfChannel(OfLines):
+    """Those of its channel 20."""
+
+    async def sent(client, text):
+        client.send(20, text.encode())
+
+    def __init__(self, conn):
+        self.messages = conn.channel(20).messages
+        self.take = conn.channel(20).receive
+
+    @staticmethod
+    def text(message):
+        return message.data.decode()
+
+
+BOTH = pytest.mark.parametrize("of", [OfLines, OfChannel])
+
+
+@contextlib.asynccontextmanager
+async def reading(of, store, texts=()):
+    """A client that has sent these texts, and its reader."""
+    async with Service(store=store) as service:
+        client, conn = await joined(service, kind=ChannelClient)
+        for text in texts:
+            await within(of.sent(client, text))
+        await within(client.acknowledged())
+        await client.accepted()
+        yield client, of(conn)
+
+
+async def texts_of(of, messages, count):
+    return [of.text(await within(messages.__anext__())) for _ in range(count)]
+
+
+@BOTH
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("how", [{}, {"commit": "before"}, {"ahead": 10}])
-def test_lines_come_in_order_and_once(store, how):
+def test_messages_come_in_order_and_once(of, store, how):
     async def main():
-        async with Service(store=store()) as service:
-            _, conn = await joined(service, map(str, range(30)))
+        async with reading(of, store(), map(str, range(30))) as (_, reader):
             got = []
-            async for line in conn.lines(**how):
-                got.append(line)
+            async for message in reader.messages(**how):
+                got.append(of.text(message))
                 if len(got) == 30:
                     break
-            assert got == [f"{i}\n" for i in range(30)]
+            assert got == [str(i) for i in range(30)]
 
     asyncio.run(main())
 
 
+@BOTH
 @pytest.mark.parametrize("store", STORES)
-def test_line_that_an_application_died_with_comes_again(store):
+def test_message_that_an_application_died_with_comes_again(of, store):
     async def main():
-        async with Service(store=store()) as service:
-            _, conn = await joined(service, "abcd")
-            lines = conn.lines()
-            assert await first(lines, 2) == ["a\n", "b\n"] and lines.number == 1
-            again = conn.lines()
-            assert await first(again, 2) == ["b\n", "c\n"] and again.number == 2
-            assert await within(conn.readline()) == "c\n"
-            assert await within(conn.readline()) == "d\n"
+        async with reading(of, store(), "abcd") as (_, reader):
+            messages = reader.messages()
+            assert await texts_of(of, messages, 2) == ["a", "b"] and messages.number == 1
+            again = reader.messages()
+            assert await texts_of(of, again, 2) == ["b", "c"] and again.number == 2
+            assert of.text(await within(reader.take())) == "c"
+            assert of.text(await within(reader.take())) == "d"
 
     asyncio.run(main())
 
 
+@BOTH
 @pytest.mark.parametrize("store", STORES)
-def test_cancelled_iteration_commits_nothing_more(store):
+def test_cancelled_iteration_commits_nothing_more(of, store):
     async def main():
-        async with Service(store=store()) as service:
-            client, conn = await joined(service, "a")
-            lines = conn.lines()
-            assert await first(lines, 1) == ["a\n"]
-            waiting = asyncio.create_task(lines.__anext__())  # done with a
+        async with reading(of, store(), "a") as (client, reader):
+            messages = reader.messages()
+            assert await texts_of(of, messages, 1) == ["a"]
+            waiting = asyncio.create_task(messages.__anext__())  # done with a
             await asyncio.sleep(0.1)
             waiting.cancel()
-            await client.write("b")
-            assert await first(lines, 1) == ["b\n"]
-            assert await first(conn.lines(), 1) == ["b\n"]
+            await of.sent(client, "b")
+            assert await texts_of(of, messages, 1) == ["b"]
+            assert await texts_of(of, reader.messages(), 1) == ["b"]
 
     asyncio.run(main())
 
 
-def test_numbers_are_the_same_in_the_next_process():
+@BOTH
+def test_numbers_are_the_same_in_the_next_process(of):
+    async def main(store, sent, expected, number):
+        async with reading(of, store, sent) as (_, reader):
+            messages = reader.messages()
+            assert await texts_of(of, messages, len(expected)) == expected
+            assert messages.number == number
+
     store = TemporaryStore()
-    asyncio.run(run_of(store, ["a", "b"], ["a\n", "b\n"], 1))
+    asyncio.run(main(store, ["a", "b"], ["a", "b"], 1))
     store.close()
     again = SQLiteStore(store.path)
-    asyncio.run(run_of(again, [], ["b\n"], 1))
+    asyncio.run(main(again, [], ["b"], 1))
     again.close()
 
 
-async def run_of(store, sent, expected, number):
-    """A process in which the client sends lines and the application sees others."""
-    async with Service(store=store) as service:
-        _, conn = await joined(service, sent)
-        lines = conn.lines()
-        assert await first(lines, len(expected)) == expected
-        assert lines.number == number
+@BOTH
+def test_with_ahead_so_many_are_returned_before_the_commit_of_the_first_is_safe(of):
+    """What comes on another channel between them does not count."""
+
+    async def main():
+        store = SlowStore()
+        async with reading(of, store) as (client, reader):
+            for number in range(8):
+                await of.sent(client, str(number))
+                client.send(21, b"between")
+                await client.accepted()
+                await within(client.acknowledged())
+            messages = reader.messages(ahead=3)
+            store.gate.clear()
+            assert await texts_of(of, messages, 4) == ["0", "1", "2", "3"]
+            fifth = asyncio.create_task(messages.__anext__())
+            await asyncio.sleep(0.05)
+            assert not fifth.done() and store.inside == "drop"
+            store.gate.set()
+            assert of.text(await within(fifth)) == "4"
+
+    asyncio.run(main())
 
 
-def test_other_commit_is_an_error():
+@BOTH
+def test_bad_arguments_are_refused_with_words(of):
     async def main():
         async with Service() as service:
+            reader = of(service.connection())
             with pytest.raises(ValueError, match="commit must be"):
-                service.connection().lines(commit="never")
+                reader.messages(commit="never")
+            for bad in (-1, 1.5, None):
+                with pytest.raises(ValueError, match="ahead must be a whole number from 0 on"):
+                    reader.messages(ahead=bad)
 
     asyncio.run(main())
 
