@@ -69,6 +69,7 @@ TESTED_IN = {
     "server/gateways/micropython_iot/message_ids.py": "tests/server/gateways/micropython_iot/test_adapter.py",
     "server/gateways/micropython_iot/settings.py": "tests/server/gateways/micropython_iot/test_adapter.py",
     "server/gateways/mqtt/broker.py": "tests/server/gateways/mqtt/test_gateway.py",
+    "server/gateways/mqtt/session.py": "tests/server/gateways/mqtt/test_line_session.py",
     # A device is played with its controller, in both engines; the mailbox's two sides are played together.
     "i2c_devices/byte_engine.py": "tests/i2c_devices/test_engines.py",
     "i2c_devices/memory_engine.py": "tests/i2c_devices/test_engines.py",

@@ -147,7 +147,7 @@ class Channel:
         Connection.readline.
         """
         limit = wait_limit(timeout_ms)
-        self._client.admit_reader()
+        self._client.admit_reader(None, self.number)
         return await self.inbox.take(limit, _received)
 
     def messages(self, commit="after", ahead=0):
@@ -158,11 +158,16 @@ class Channel:
     def __aiter__(self):
         return self.messages()
 
-    async def next_after(self, done, ahead):
-        """Returns (store, number, Received) of the first message not yet processed: see Inbox."""
-        self._client.admit_reader()
+    async def next_after(self, done, ahead, reader=None):
+        """Returns (store, number, Received) of the first message not yet processed: see Inbox. reader: one that has
+        reserved the channel, or None for an application."""
+        self._client.admit_reader(reader, self.number)
         store, number, message = await self.inbox.next_after(done, ahead)
         return store, number, _received(number, message)
+
+    async def done_with(self, done, ahead):
+        """See Inbox."""
+        await self.inbox.done_with(done, ahead)
 
     # For ClientChannels
 
@@ -207,14 +212,17 @@ def _received(number, message):
 
 
 class ClientChannels:
-    """All channels of one client. Args: use: Use; connection: what the Connection offers (see `Connection`)."""
+    """All channels of one client. Args: use: Use; connection: what the Connection offers (see `Connection`); events:
+    Events. "channel_used" is told once for each channel that the client uses after a claim of its state."""
 
-    def __init__(self, use, connection):
+    def __init__(self, use, connection, events):
         self.use = use
         self.status = connection.status
         self.admit_reader = connection.admit_reader
         self.wake = connection.wake
         self._connection = connection
+        self._events = events
+        self._told = set()  # numbers of the channels that the client uses
         self._session = None
         self._by_number = {}
         self._expired = []  # (channel, number) of messages that are to be emptied in the store
@@ -235,6 +243,7 @@ class ClientChannels:
         self._session = session
         self._expired = []
         self.alarm.clear()
+        self._told = set()
         state = self.use.state
         waiting = {}
         for _, message in state.outbox:
@@ -297,6 +306,7 @@ class ClientChannels:
 
     def steps(self):
         """Returns coroutine functions, each of which does something in the store and returns True if it has."""
+        self._tell_used()
         found = []
         if self._expired:
             found.append(self._store_expired)
@@ -308,6 +318,12 @@ class ClientChannels:
         if self.acknowledged():
             found.append(self._store_acknowledged)
         return found
+
+    def _tell_used(self):
+        for channel in self._session.channels.used:
+            if channel.ready and channel.number not in self._told:
+                self._told.add(channel.number)
+                self._events.tell("channel_used", self.use.client_id, channel=channel.number)
 
     async def _store_expired(self):
         expired, self._expired = self._expired, []

@@ -55,7 +55,7 @@ class Connection:
         self._storing = TaskFlag()
         self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly)
         self.inbox = Inbox(self._use)  # of the lines, for Lines
-        self._channels = ClientChannels(self._use, self)
+        self._channels = ClientChannels(self._use, self, registry.events)
         self._resuming = Resuming(client_id, registry.events, self._storing)
         self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer)
@@ -101,10 +101,10 @@ class Connection:
         self.admit_reader()
         return await self.inbox.take(limit, lambda _, message: self.text_of(message.data))
 
-    def admit_reader(self, reader=None):
-        """Note that an application, or this reader, reads. Raises: LocalProtocolError if it must not."""
-        self._registry.admit_reader(self.client_id, reader)
-        self.was_read = True
+    def admit_reader(self, reader=None, channel=0):
+        """Note that an application, or this reader, reads a channel. Raises: LocalProtocolError if it must not."""
+        self._registry.admit_reader(self.client_id, reader, channel)
+        self.was_read = self.was_read or not channel
 
     def text_of(self, data):
         """Returns the line, a str with its newline, for bytes from the store. Raises: only MemoryError."""

@@ -1,37 +1,45 @@
-"""The reservation of clients' lines for readers. With two readers of one client, each would get a part of its lines."""
+"""The reservation of clients' lines and channels for readers. With two readers of one, each would get a part of it."""
 
 from protocol.errors import LocalProtocolError
 
 
 class Readers:
-    """A table of the readers that have reserved the lines of some clients. Any reader may read the other clients."""
+    """A table of the readers that have reserved channels of some clients. Channel 0 has the lines. Any reader may read
+    the others."""
 
     def __init__(self):
-        self._reserved = {}  # reader (str) -> set of ids, or None: all clients
+        self._reserved = {}  # reader (str) -> (set of ids, or None: all clients; set of channels)
 
-    def reserve(self, reader, ids=None):
-        """Reserve the lines of these clients, or of all, for this reader from now on.
+    def reserve(self, reader, ids=None, channels=(0,)):
+        """Reserve these channels of these clients, or of all, for this reader from now on.
 
-        If a reader reserves again, the new ids replace the old ones. Raises: LocalProtocolError if one of the
-        clients is reserved for another reader. Then nothing changes.
+        If a reader reserves again, the new ids and channels replace the old ones. Raises: LocalProtocolError if one of
+        them is reserved for another reader. Then nothing changes.
         """
         ids = None if ids is None else set(ids)
-        for other, theirs in self._reserved.items():
-            if other != reader and _overlap(ids, theirs):
+        channels = set(channels)
+        for other, (theirs, their_channels) in self._reserved.items():
+            both = channels & their_channels
+            if other != reader and both and _overlap(ids, theirs):
                 raise LocalProtocolError(
-                    "%s and %s would both read the lines of %s: give each its own clients"
-                    % (other, reader, _common(ids, theirs))
+                    "%s and %s would both read the %s of %s: give each its own clients"
+                    % (other, reader, _what(min(both)), _common(ids, theirs))
                 )
-        self._reserved[reader] = ids
+        self._reserved[reader] = ids, channels
 
-    def admit(self, client_id, reader=None):
-        """Check that a reader may read the lines of this client. reader: one that has reserved lines, or None for an
-        application. Raises: LocalProtocolError if they are reserved for another reader."""
-        for other, ids in self._reserved.items():
-            if other != reader and (ids is None or client_id in ids):
+    def admit(self, client_id, reader=None, channel=0):
+        """Check that a reader may read this channel of this client. reader: one that has reserved channels, or None for
+        an application. Raises: LocalProtocolError if it is reserved for another reader."""
+        for other, (ids, channels) in self._reserved.items():
+            if other != reader and channel in channels and (ids is None or client_id in ids):
                 raise LocalProtocolError(
-                    "the lines of %s are read by %s: an application may only write to it" % (client_id, other)
+                    "the %s of %s are read by %s: an application may only %s"
+                    % (_what(channel), client_id, other, "send on it" if channel else "write to it")
                 )
+
+
+def _what(channel):
+    return "messages on channel %d" % channel if channel else "lines"
 
 
 def _overlap(ids, others):

@@ -34,9 +34,9 @@ class Registry:
         self.store = store
         store.on_room = self._on_room
 
-    def admit_reader(self, client_id, reader=None):
-        """Check that a reader may read the lines of this client. Raises: LocalProtocolError: see Readers."""
-        self.readers.admit(client_id, reader)
+    def admit_reader(self, client_id, reader=None, channel=0):
+        """Check that a reader may read this channel of this client. Raises: LocalProtocolError: see Readers."""
+        self.readers.admit(client_id, reader, channel)
 
     def _on_room(self):
         for connection in self._connections.values():

@@ -29,6 +29,8 @@ class Description:
     extra: the name of the extra in pyproject.toml that has what gateway.py imports, or None;
     reads: the name of the setting with the ids of the clients whose lines the gateway reads, where [] is all of them.
         No other reader may then read them. None: it reads none;
+    reads_channels: function (settings) that returns the channels that it reads of these clients, 0 for the lines. None:
+        the lines alone;
     keyless: the name of the setting with the ids of clients that connect through the gateway without a key, or None.
         Such a setting at the top level is an option of `pb-link serve` too;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
@@ -37,7 +39,7 @@ class Description:
 
     def __init__(
         self, title, settings, *, at_top=False, secrets=None, extra=None, reads=None, keyless=None,
-        contradiction=lambda settings: None, files_per_client=0,
+        contradiction=lambda settings: None, files_per_client=0, reads_channels=None,
     ):  # fmt: skip
         self.title = title
         self.settings = settings
@@ -45,6 +47,7 @@ class Description:
         self.secrets = secrets or {}
         self.extra = extra
         self.reads = reads
+        self.reads_channels = reads_channels or (lambda settings: {0})
         self.keyless = keyless
         self.contradiction = contradiction
         self.files_per_client = files_per_client

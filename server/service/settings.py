@@ -74,7 +74,8 @@ def reserve_lines(readers, gateways):
     known = descriptions()
     for name, settings in gateways.items():
         if known[name].reads:
-            readers.reserve(known[name].title, getattr(settings, known[name].reads) or None)
+            ids, channels = getattr(settings, known[name].reads) or None, known[name].reads_channels(settings)
+            readers.reserve(known[name].title, ids, channels)
 
 
 def _gateways(where, values, sections):

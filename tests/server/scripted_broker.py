@@ -24,6 +24,8 @@ class ScriptedBroker:
         self.too_large = too_large
         self.properties = []  # user properties (dict) of each publication
         self.connections = 0
+        self.names = []  # MQTT client id of each of them
+        self.subscribers = {}  # topic -> writer of the present connection that has subscribed last
         self.published = []  # (topic, payload, retain, dup)
         self.unanswered = []  # (writer, packet id)
         self.most_unanswered = 0
@@ -44,6 +46,7 @@ class ScriptedBroker:
         for writer in self._writers:
             writer.transport.abort() if abort else writer.close()
         self._writers.clear()
+        self.subscribers.clear()
         self.unanswered.clear()
 
     def acknowledge(self):
@@ -56,10 +59,12 @@ class ScriptedBroker:
             writer, packet_id = self.unanswered.pop(0)
             self._send(PUBACK, packet_id.to_bytes(2, "big") + (bytes((code, 0)) if code else b""), writer)
 
-    def publish(self, packet_id, topic, payload, flags=2):
+    def publish(self, packet_id, topic, payload, flags=2, properties=b""):
+        """Send a message to who has subscribed to the topic, or else to the last connection."""
         encoded = topic.encode()
-        body = len(encoded).to_bytes(2, "big") + encoded + (packet_id.to_bytes(2, "big") if flags & 6 else b"") + b"\0"
-        self._send(PUBLISH | flags, body + payload)
+        body = len(encoded).to_bytes(2, "big") + encoded + (packet_id.to_bytes(2, "big") if flags & 6 else b"")
+        body += bytes((len(properties),)) + properties
+        self._send(PUBLISH | flags, body + payload, self.subscribers.get(topic))
 
     def texts(self, topic):
         return [payload.decode() for found, payload, _, _ in self.published if found == topic]
@@ -85,9 +90,13 @@ class ScriptedBroker:
                 head, body = await read_packet(reader)
                 if head == CONNECT:
                     self.connections += 1
+                    self.names.append(_name(body))
                     self._writers.append(writer)
                     self._send(0x20, bytes((0, self.code, len(self._connack))) + self._connack, writer)
                 elif head == SUBSCRIBE:
+                    at = 3 + body[2]  # behind the packet id and the properties
+                    size = int.from_bytes(body[at : at + 2], "big")
+                    self.subscribers[body[at + 2 : at + 2 + size].decode()] = writer
                     self._send(0x90, body[:2] + b"\0\1", writer)
                 elif head == UNSUBSCRIBE:
                     self._send(0xB0, body[:2] + b"\0\0", writer)
@@ -121,6 +130,13 @@ class ScriptedBroker:
         if code is not None:
             packet_id = self.unanswered.pop()[1].to_bytes(2, "big")
             self._send(PUBACK, packet_id + (bytes((code, 0)) if code else b""), writer)
+
+
+def _name(body):
+    """The client id of CONNECT. It is behind "MQTT", version, flags, keepalive and up to 127 bytes of properties."""
+    at = 11 + body[10]
+    size = int.from_bytes(body[at : at + 2], "big")
+    return body[at + 2 : at + 2 + size].decode()
 
 
 def _user_properties(encoded):

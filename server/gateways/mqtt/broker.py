@@ -54,17 +54,15 @@ class TooLarge(aiomqtt.MqttError):
 class Broker(aiomqtt.Client):
     """A connection to the broker: use `connection`.
 
-    Args: settings: those of [mqtt]; name: the MQTT client id; will: topic, payload, user properties; tls: see
-    tls_context, one for all connections; password: str or None.
+    Args: settings: those of [mqtt]; name: the MQTT client id; will: (topic, payload, user properties), or None;
+    tls: see tls_context, one for all connections; password: str or None.
     """
 
     def __init__(self, settings, name, will, *, tls, password):
-        topic, payload, properties = will
         super().__init__(
             settings.host, settings.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5, clean_start=False,
             username=settings.username or None, password=password, tls_context=tls,
-            will=aiomqtt.Will(topic, payload, 1, True, _properties(PacketTypes.WILLMESSAGE, UserProperty=properties)),
-            keepalive=settings.keepalive_s, timeout=ANSWER_S,
+            will=will and _will(*will), keepalive=settings.keepalive_s, timeout=ANSWER_S,
             properties=_properties(
                 PacketTypes.CONNECT, SessionExpiryInterval=settings.session_s, ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=MAX_PACKET,
@@ -285,6 +283,10 @@ async def connection(settings, name, will, *, tls, password, connecting=None):
         yield broker
     finally:
         broker.drop()
+
+
+def _will(topic, payload, properties):
+    return aiomqtt.Will(topic, payload, 1, True, _properties(PacketTypes.WILLMESSAGE, UserProperty=properties))
 
 
 def tls_context(settings):

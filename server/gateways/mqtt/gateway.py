@@ -2,8 +2,9 @@
 
 A line leaves the store when the broker has acknowledged its publication, and a message is acknowledged to the broker
 when its line is in the store. So lines arrive at least once in both directions, whatever fails meanwhile. Each client
-has a connection to the broker of its own (session.py), with its own will and its own session, in which its messages
-wait. A client that takes no lines delays no other. docs/mqtt.md says how to use it.
+has a connection to the broker of its own (line_session.py), with its own will and its own session, in which its
+messages wait, and each of its channels has one too (channel_session.py). A client that takes no lines delays no other,
+and a channel that is not read delays no other. docs/mqtt.md says how to use it.
 """
 
 import asyncio
@@ -12,13 +13,17 @@ import random
 
 from aiomqtt import MqttError
 
+from protocol.errors import StoreError
 from server.gateways import interface
 from server.gateways.mqtt.advice import advice
 from server.gateways.mqtt.broker import connection, tls_context
-from server.gateways.mqtt.session import BrokerSession
-from server.gateways.mqtt.settings import read_password
+from server.gateways.mqtt.channel_session import ChannelSession
+from server.gateways.mqtt.line_session import LineSession
+from server.gateways.mqtt.settings import mapped_channels, read_password
 
 CONNECTING = 4  # attempts to connect at the same time
+MAX_CHANNELS = 16  # of a client, each with a connection to the broker
+CHANNELS = "mqtt_channels"  # name of the note with the channels that a client has used
 
 
 class Gateway(interface.Gateway):
@@ -32,7 +37,9 @@ class Gateway(interface.Gateway):
         self.connecting = asyncio.Semaphore(CONNECTING)
         self.counts = collections.Counter()
         self.log = host.log
-        self._sessions = {}
+        self._mapped = mapped_channels(settings.channels)
+        self._sessions = {}  # client id -> LineSession
+        self._channels = {}  # client id -> {channel: ChannelSession}
         self._tasks = set()
         self._failed = None
         self._advised = set()
@@ -60,8 +67,10 @@ class Gateway(interface.Gateway):
             await self._failed
         finally:
             self._failed = None  # no new session begins
-            for session in self._sessions.values():
+            for client_id, session in self._sessions.items():
                 session.end()
+                for channel in self._channels[client_id].values():
+                    channel.end()
             while self._tasks:
                 await asyncio.wait(self._tasks)
 
@@ -72,11 +81,43 @@ class Gateway(interface.Gateway):
         ids = set(filter(self._takes, self.host.served()))
         for client_id in self._sessions.keys() - ids:
             self._sessions.pop(client_id).end(forget=True)
+            for channel in self._channels.pop(client_id).values():
+                channel.end(forget=True)
         for client_id in ids - self._sessions.keys():
-            session = self._sessions[client_id] = BrokerSession(client_id, self)
-            session.task = task = asyncio.create_task(session.run())
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._sessions[client_id], self._channels[client_id] = LineSession(client_id, self), {}
+            self._start(self._sessions[client_id])
+
+    def _start(self, session):
+        session.task = task = asyncio.create_task(session.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def restore_channels(self, client_id, notes):
+        """Begin with the channels that the client has used before. notes: its Notes, which are loaded."""
+        for number in _numbers(notes):
+            self._use_channel(client_id, number)
+
+    def _use_channel(self, client_id, number):
+        """The client has used this channel: it has a session from now on, also after a restart of the server."""
+        found = self._channels.get(client_id)
+        if self._failed is None or found is None or number in found or number not in self._mapped:
+            return
+        if len(found) >= MAX_CHANNELS:
+            self.counts["refused_total"] += 1
+            self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
+            return
+        found[number] = ChannelSession(number, self._sessions[client_id], self)
+        self._start(found[number])
+
+    def _remember_channel(self, client_id, number):
+        connection = self.host.registry.get(client_id)
+        numbers = _numbers(connection.notes)
+        if number in self._channels.get(client_id, ()) and number not in numbers:
+            note = " ".join(map(str, sorted({*numbers, number})))
+            try:
+                connection.notes.put(CHANNELS, note, at_once=True)
+            except StoreError:
+                pass  # it is told, and the client is claimed again: then this event comes again
 
     def _takes(self, client_id):
         return not self.settings.clients or client_id in self.settings.clients
@@ -88,6 +129,9 @@ class Gateway(interface.Gateway):
             self._failed.set_exception(failed)
 
     def _note(self, event, client_id, details):
+        if event == "channel_used":
+            self._use_channel(client_id, details["channel"])
+            self._remember_channel(client_id, details["channel"])
         if event in ("connected", "disconnected") and client_id in self._sessions:
             self._sessions[client_id].changed.set()
 
@@ -102,8 +146,16 @@ class Gateway(interface.Gateway):
         return [(f"mqtt_{name}", kind, text, self.counts[name]) for name, kind, text in _METRICS]
 
 
+_TOO_MANY = f"the client uses {MAX_CHANNELS} others, and each has a connection to the broker: name fewer in channels"
+
+
+def _numbers(notes):
+    """Returns the channels (list) of a client's Notes."""
+    return [int(word) for word in notes.get(CHANNELS).split() if word.isdecimal()]
+
+
 _METRICS = (
-    ("published_total", "counter", "Lines of clients that the broker has acknowledged"),
+    ("published_total", "counter", "Lines and messages of clients that the broker has acknowledged"),
     ("received_total", "counter", "Messages for clients that are in the store"),
     ("repeated_total", "counter", "Messages that the broker says to have sent before: perhaps duplicates"),
     ("refused_total", "counter", "Messages for clients, announcements and values that are none"),

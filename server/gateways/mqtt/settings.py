@@ -4,6 +4,7 @@ from server.gateways.interface import Description
 from server.gateways.setting import Secret, SettingsError, boolean, client_ids, path, port, seconds, text
 
 TITLE = "the MQTT gateway"
+FIRST_CHANNEL, LAST_CHANNEL = 16, 127  # those of applications: docs/channels.md
 MAX_PASSWORD = 65535  # bytes: MQTT 5, 3.1.3.6, "Binary Data"
 
 
@@ -14,6 +15,35 @@ def _is_topic(value):
 
 def _is_topic_or_empty(value):
     return value == "" or _is_topic(value)
+
+
+def mapped_channels(words):
+    """Returns the channels (set) that the setting names. Raises: ValueError."""
+    found = set()
+    for part in filter(None, words.replace(" ", "").split(",")):
+        first, _, last = part.partition("-")
+        low, high = _number(first), _number(last or first)
+        if not FIRST_CHANNEL <= low <= high <= LAST_CHANNEL:
+            raise ValueError
+        found.update(range(low, high + 1))
+    return found
+
+
+def _number(word):
+    if not (word.isascii() and word.isdecimal()):
+        raise ValueError
+    return int(word)
+
+
+def _are_channels(value):
+    try:
+        return mapped_channels(value) is not None
+    except ValueError:
+        return False
+
+
+def _reads_channels(settings):
+    return {0} | mapped_channels(settings.channels)
 
 
 def _contradiction(settings):
@@ -36,6 +66,9 @@ DESCRIPTION = Description(
         "key_file": path("", "the path of that certificate's key (PEM)"),
         "prefix": text("pb_link", "a topic of 1 to 64 characters without + and #, such as pb_link", _is_topic),
         "clients": client_ids("a list of client ids, or [] for all of them"),
+        "channels": text(
+            "16-127", 'channels from 16 to 127, such as "20, 30-39", or "" for none', lambda value: _are_channels(value)
+        ),
         "discovery": text("homeassistant", 'a topic, or "" for none', _is_topic_or_empty),
         "keepalive_s": seconds(30, 5, 3600),
         "session_s": seconds(604800, 60, 0xFFFFFFFE),
@@ -43,6 +76,7 @@ DESCRIPTION = Description(
     secrets={"password": Secret("PB_LINK_MQTT_PASSWORD", "password_file", MAX_PASSWORD)},
     extra="mqtt",
     reads="clients",
+    reads_channels=_reads_channels,
     contradiction=_contradiction,
     files_per_client=1,
 )

@@ -5,6 +5,7 @@
     PREFIX/ID/down         lines for the client
     PREFIX/ID/status       "online" or "offline"
     PREFIX/ID/state/NAME   the value of an entity of Home Assistant
+    PREFIX/ID/ch/N/up      messages of the client on its channel N; parts and down as for lines
 """
 
 MIN_PART = 64  # bytes of a part of a line; a broker that takes less is none for the gateway
@@ -14,6 +15,11 @@ MOST_DIGITS = (("number", "9" * 20), ("part", "9999/9999"))  # the longest user 
 def base_topic(prefix, client_id):
     """Returns the topic above the client's. Characters not allowed in a level become %XX, as in a URL."""
     return f"{prefix}/{''.join(map(_level_character, client_id))}"
+
+
+def channel_topic(base, number):
+    """Returns the topic above those of a client's channel. base: see base_topic."""
+    return f"{base}/ch/{number}"
 
 
 def _level_character(character):
@@ -43,7 +49,8 @@ def smallest_packet(base):
 
 
 def split(line, part_bytes):
-    """Returns the line (bytes) in parts of at most part_bytes >= 4. No character of a UTF-8 text is in two of them."""
+    """Returns the line (bytes) in parts of at most part_bytes >= 4. No character of a UTF-8 text is in two of them.
+    Bytes that are none are divided anywhere."""
     parts, begin = [], 0
     while begin < len(line):
         end = begin + part_bytes

@@ -59,3 +59,21 @@ def test_reader_that_reserves_again_has_the_new_clients():
     readers.admit("a")
     with pytest.raises(LocalProtocolError):
         readers.admit("c")
+
+
+def test_channels_that_are_not_reserved_are_for_anybody():
+    readers = Readers()
+    readers.reserve("the gateway", ["a"], {0, 20})
+    readers.admit("a", None, 21)
+    readers.admit("b", None, 20)
+    readers.admit("a", "the gateway", 20)
+    with pytest.raises(LocalProtocolError, match="^the messages on channel 20 of a are read by the gateway: an appli"):
+        readers.admit("a", None, 20)
+
+
+def test_two_readers_may_have_different_channels_of_a_client():
+    readers = Readers()
+    readers.reserve("one", ["a"], {20, 21})
+    readers.reserve("two", None, {0, 22})
+    with pytest.raises(LocalProtocolError, match="^one and three would both read the messages on channel 21 of a:"):
+        readers.reserve("three", None, {21, 23})

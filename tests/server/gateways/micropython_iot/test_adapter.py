@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import server
-from protocol.errors import StoreError
+from protocol.errors import Expired, StoreError
 from protocol.sender import Sender
 from server import client_conn
 from server.gateways.micropython_iot.gateway import Gateway
@@ -133,6 +133,29 @@ def played(play, *args, store=None):
 
 async def read(conn, count):
     return [await within(conn.readline()) for _ in range(count)]
+
+
+def test_client_has_lines_only_and_what_is_sent_on_a_channel_waits_in_the_store():
+    async def play(node):
+        client = OldClient(node.port)
+        await client.connect()
+        conn = await within(client_conn("old"))
+        channel = conn.channel(20)
+        await within(channel.send(b"waits", wait=False))
+        with pytest.raises(Expired):
+            await within(channel.send(b"late", ttl_ms=50))
+        await within(channel.send(b"lost", qos=False))
+        await within(conn.write("down"))
+        client.send("up")
+        assert await read(conn, 1) == ["up\n"]
+        with pytest.raises(asyncio.TimeoutError):
+            await channel.receive(50)
+        assert client.lines == ["down\n"]
+        assert [data for _, (_, _, _, data) in node.registry.store._record("old").outbox[20].rows] == [b"waits", b""]
+        assert conn.status() and conn.nconns == 1
+        await client.cut()
+
+    played(play)
 
 
 @pytest.mark.parametrize("kind", [server.MemoryStore, TemporaryStore])

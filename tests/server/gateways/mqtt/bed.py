@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from server.gateways.mqtt.settings import DESCRIPTION, TITLE
+from tests.server.channel_peer import ChannelClient
 from tests.server.gateways.host import make_host, settings_of
 from tests.server.peer import HOST, Client, within
 
@@ -26,7 +27,7 @@ async def gateway(mqtt, broker, service, **settings):
         log=Log(), subscribe=service.events.subscribe,
     )  # fmt: skip
     found = mqtt.Gateway(settings_of(DESCRIPTION, host=HOST, port=broker.port, **settings), host)
-    service.registry.readers.reserve(TITLE, settings.get("clients"))
+    service.registry.readers.reserve(TITLE, settings.get("clients"), DESCRIPTION.reads_channels(found.settings))
     task = asyncio.create_task(found.run())
     try:
         yield found
@@ -38,5 +39,11 @@ async def gateway(mqtt, broker, service, **settings):
 
 async def connected(service):
     client = Client(service.port)
+    await within(client.connect())
+    return client
+
+
+async def with_channels(service, *channels):
+    client = ChannelClient(service.port, channels)
     await within(client.connect())
     return client

@@ -271,7 +271,7 @@ def test_messages_without_acknowledgement_are_dropped_when_there_are_too_many(mq
 
 
 def test_whatever_is_published_is_a_line_or_refused_with_a_reason(mqtt):
-    from server.gateways.mqtt.session import message_line
+    from server.gateways.mqtt.line_session import message_line
 
     seed = random.randrange(1 << 32)
     print("seed", seed)
