@@ -21,7 +21,7 @@ STUBBED = (
 # The stubs of these name only what users call.
 PARTLY_STUBBED = ("server.Connection.", "pb_link.settings.", "pb_link.selftest.", "i2c_devices.")
 
-USER = '''
+USER = """
 import asyncio
 import pb_link
 from pb_link.app_base import AppBase
@@ -86,7 +86,7 @@ async def client() -> None:
 
 
 asyncio.run(client())
-'''
+"""
 WRONG = """
 from pb_link.server import Connection, run, serve
 
@@ -128,7 +128,7 @@ def check(installed, tmp_path_factory):
     return look
 
 
-@pytest.mark.parametrize("name", ["client.py", "server_app.py"])
+@pytest.mark.parametrize("name", ["client.py", "server_app.py", "exactly_once.py"])
 def test_example_passes_the_strict_type_checker(check, tmp_path, name):
     (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
     assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
