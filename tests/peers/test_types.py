@@ -128,7 +128,7 @@ def check(installed, tmp_path_factory):
     return look
 
 
-@pytest.mark.parametrize("name", ["client.py", "server_app.py", "exactly_once.py"])
+@pytest.mark.parametrize("name", ["client.py", "server_app.py", "exactly_once.py", "file_server.py"])
 def test_example_passes_the_strict_type_checker(check, tmp_path, name):
     (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
     assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
