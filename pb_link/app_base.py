@@ -51,7 +51,7 @@ class AppBase:
         pins' modes, whatever they were.
     verbose: True: print one line an event; 2: also one a frame, as docs/protocol.md section 4 names them.
 
-    The hooks bad_wifi, bad_server, report and server_ok are called in a task of
+    The hooks bad_wifi, bad_server, report, server_ok and resumed are called in a task of
     their own, one at a time, and may use the link. While one waits the others
     wait too, and only what is still news is told then: the newest report, and
     the state of the server if it is not what server_ok was told last. What a
@@ -277,3 +277,10 @@ class AppBase:
     async def server_ok(self, up):
         """The server has become reachable (True) or unreachable (False)."""
         print("Server is", "up" if up else "down")
+
+    # Not here, so that it costs nothing: if a subclass has it, it is called when a session has been set up.
+    #
+    #     async def resumed(self, kept)
+    #
+    # kept: True: the server remembers us, and nothing is missing. False: we have started, or it is another server or
+    # store, and docs/client.md says what may be missing.

@@ -252,8 +252,7 @@ class Link:
                 self._failed(control.BAD_SERVER, record[2], False)
             self._lose_connection()
         elif kind == control.REPORT:
-            data = decode_report(record)
-            if data:
+            if data := decode_report(record):
                 self.fallbacks.reported(data.pop())
                 self._notifier.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
@@ -336,11 +335,12 @@ class Link:
             return
         self.up = up
         self._log("= server up" if up else "= server down")
+        news = self.session.news
+        self._notifier.server_ok(up, news is None)
         if up:
-            self.failures = None
-            if self.session.news:
-                print("pb_link: " + self.session.news)
-        self._notifier.server_ok(up)
+            self.failures = self.session.news = None
+            if news:
+                print("pb_link: " + news)
 
     def _failed(self, kind, why, sure):
         """We have no session, or something has ended it. Args: see Failures.met."""

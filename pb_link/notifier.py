@@ -3,6 +3,8 @@
     each initial failure, once              bad_wifi(), bad_server()
     whether the server is up, if that is    server_ok(up)
     not what was told last
+    each session that was set up, or all        resumed(kept)
+    of them since the last call at once
     the newest report                       report(data)
 
 So a hook that waits, even for the link itself, delays the others and costs no memory.
@@ -22,7 +24,7 @@ class Notifier:
     """The one who calls the hooks.
 
     Args:
-    app: object with the four coroutines.
+    app: object with the four coroutines, and perhaps resumed.
     tasks: primitives.supervisor.Supervisor; what a hook raises becomes its fault.
     """
 
@@ -37,6 +39,7 @@ class Notifier:
         self._failures = ()  # those of them that are to be told
         self._up = False
         self._told_up = False
+        self._kept = None  # what is to be told of the sessions that were set up; None: nothing
         self._report = None
 
     def failed(self, kind):
@@ -47,10 +50,12 @@ class Notifier:
             self._noted = noted  # now that nothing can fail any more
             self.go_on()
 
-    def server_ok(self, up):
-        """The server has become reachable, or unreachable."""
+    def server_ok(self, up, kept):
+        """The server has become reachable, or unreachable. kept: see AppBase.resumed; False outlasts True."""
         self._up = up
         if up:
+            if self._kept is not False:
+                self._kept = kept
             self._was_up = True
             self._failures = ()
         self.go_on()
@@ -99,6 +104,10 @@ class Notifier:
         elif self._up != self._told_up:
             call = self.app.server_ok(self._up)
             self._told_up = self._up
+            await call
+        elif self._kept is not None and hasattr(self.app, "resumed"):
+            call = self.app.resumed(self._kept)
+            self._kept = None
             await call
         elif self._report:
             call = self.app.report(self._report)

@@ -111,7 +111,7 @@ class Session:
         self.state = DETACHED
         self.peer_epoch = None  # of the peer whose line numbers the receiver holds
         self.peer_max_line = MAX_LINE  # bytes of the longest line that the peer takes, as it said last
-        self.news = None  # what the server has said of its store in its last RESUME, in words, or None
+        self.news = None  # what the server has said of its store, in words; "" of a new one; until it is set to None
         self.resumes = 0  # connections that became open
         self._impostor = False  # the peer knows lines of our epoch that we never sent: another one had it before us
         self._runs = b""  # of the peer's store, as it told them: it gets them back in RESUME
@@ -213,12 +213,14 @@ class Session:
         """The peer's RESUME has come: follow it (section 6, Resuming). Returns None or a fault."""
         attached = self._attached
         heard = attached.heard
-        if attached.peer_epoch != self.peer_epoch:
+        new = attached.peer_epoch != self.peer_epoch
+        # Before anything is changed: should memory run out below, the next RESUME tells of nothing new.
+        self.news = heard.news() or ("" if new else self.news and "")
+        if new:
             self._become((attached.peer_epoch, b"", heard.base))
         elif heard.parted or diff30(heard.base, self._receiver.next) > 0:
             self.become_peer(self.peer_epoch, heard.base)
         self._runs = heard.runs
-        self.news = heard.news()
         return self._open(now)
 
     def _open(self, now):

@@ -251,6 +251,7 @@ class App(AppBase):
         super().__init__(*args)
         self.done = 0
         self.told = None
+        self.kept = []  # what `resumed` was told
         self.started = False
 
     def start(self):
@@ -262,6 +263,14 @@ class App(AppBase):
 
     async def server_ok(self, up):
         self.told = up
+
+    async def resumed(self, kept):
+        allocations.pause()
+        self.kept.append(kept)
+        allocations.resume()
+
+    def finished(self):
+        return self.done == 2 and idle(world.session) and self.told and self.kept
 
     async def _write(self):
         allocations.pause()
@@ -300,7 +309,7 @@ async def exchange(n):
         world.look()
     allocations.fail(n, COUNT)
     allocations.resume()
-    while not (app.done == 2 and idle(world.session) and app.told) and not link.done():
+    while not app.finished() and not link.done():
         await asyncio.sleep_ms(POLL_MS)
         if ticks_diff(ticks_ms(), begin) > LIMIT_MS:
             break
@@ -317,8 +326,10 @@ async def exchange(n):
         return "the link has ended"
     if world.up != LINES or world.down != [line + "\n" for line in LINES]:
         return "up %r, down %r" % ([line[:2] for line in world.up], [line[:2] for line in world.down])
-    if not (app.done == 2 and idle(world.session) and app.told):
-        return "it hangs: %d, %r, %r" % (app.done, idle(world.session), app.told)
+    if not app.finished():
+        return "it hangs: %d, %r, %r, %r" % (app.done, idle(world.session), app.told, app.kept)
+    if app.kept[0] or False in app.kept[1:]:  # of the first session, and of no other
+        return "resumed was told %r" % app.kept
     if asyncio.core._io_queue.map:
         return "a flag is left"
     return None

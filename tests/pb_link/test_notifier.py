@@ -41,18 +41,23 @@ class App:
         await self._call(up)
 
 
+class Resumed(App):
+    async def resumed(self, kept):
+        await self._call(("resumed", kept))
+
+
 async def settle():
     for _ in range(50):
         await asyncio.sleep(0)
 
 
 class TestHooks(unittest.TestCase):
-    def play(self, act, then=None):
+    def play(self, act, then=None, of=App):
         """The calls after act(notifier), while the first call waits, and then(notifier), when none does."""
 
         async def main():
             self.tasks = Supervisor()
-            app = self.app = App()
+            app = self.app = of()
             notifier = Notifier(app, self.tasks)
             act(notifier)
             await settle()
@@ -78,16 +83,45 @@ class TestHooks(unittest.TestCase):
         def flap(*states):
             def then(notifier):
                 for up in states:
-                    notifier.server_ok(up)
+                    notifier.server_ok(up, True)
 
             return then
 
         def up(notifier):
-            notifier.server_ok(True)
+            notifier.server_ok(True, True)
 
         self.assertEqual(self.play(up, flap(False, True, False)), [True, False])
         self.assertEqual(self.play(up, flap(False, True)), [True])
         self.assertEqual(self.play(flap(True, False)), [])
+
+    def test_session_that_was_set_up_is_told_after_the_servers_state_and_false_outlasts_true(self):
+        def sessions(*kept):
+            def then(notifier):
+                for one in kept:
+                    notifier.server_ok(True, one)
+                    notifier.server_ok(False, one)
+                notifier.server_ok(True, kept[-1])
+
+            return then
+
+        def begin(notifier):
+            notifier.server_ok(True, False)
+
+        told = [True, ("resumed", False)]
+        self.assertEqual(self.play(begin, of=Resumed), told)
+        self.assertEqual(self.play(begin, sessions(True), Resumed), told)
+        self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), sessions(True, False, True), Resumed),
+                         [[0, 0, 0]] + told)  # fmt: skip
+        self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), sessions(True), Resumed),
+                         [[0, 0, 0], True, ("resumed", True)])  # fmt: skip
+        self.assertEqual(self.play(begin, sessions(True)), [True], "it has no such hook")
+
+    def test_loss_of_the_link_is_not_told_as_a_session(self):
+        def lost(notifier):
+            notifier.server_ok(False, False)
+
+        self.assertEqual(self.play(lambda notifier: notifier.server_ok(True, True), lost, Resumed),
+                         [True, False, ("resumed", True)])  # fmt: skip
 
     def test_each_initial_failure_is_told_once(self):
         def fail(notifier):
@@ -98,15 +132,15 @@ class TestHooks(unittest.TestCase):
 
     def test_failure_after_the_first_connection_is_not_an_initial_one(self):
         def fail(notifier):
-            notifier.server_ok(False)
+            notifier.server_ok(False, True)
             notifier.failed(BAD_SERVER)
 
-        self.assertEqual(self.play(lambda notifier: notifier.server_ok(True), fail), [True, False])
+        self.assertEqual(self.play(lambda notifier: notifier.server_ok(True, True), fail), [True, False])
 
     def test_initial_failure_that_is_over_is_not_told(self):
         def connect(notifier):
             notifier.failed(BAD_SERVER)
-            notifier.server_ok(True)
+            notifier.server_ok(True, True)
 
         self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), connect), [[0, 0, 0], True])
 
@@ -122,7 +156,7 @@ class TestHooks(unittest.TestCase):
         def close(notifier):
             notifier.report([0, 1, 0])
             notifier.close()
-            notifier.server_ok(True)
+            notifier.server_ok(True, True)
 
         self.assertEqual(self.play(lambda notifier: notifier.report([0, 0, 0]), close), [[0, 0, 0]])
         self.assertEqual(self.play(close), [])

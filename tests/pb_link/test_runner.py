@@ -330,6 +330,21 @@ class TestHooks(Case):
 
         self.assertEqual(self.play(act, of=Plain), None)
 
+    def test_hook_that_the_application_does_not_have_is_not_there(self):
+        class Resumed(App):
+            async def resumed(self, kept):
+                raise ValueError(kept)
+
+        async def act(app, link):
+            await sleep_ms(2 * LOOK_MS)
+            self.assertEqual(hasattr(link.app, "resumed"), type(app) is Resumed)
+            if type(app) is Resumed:
+                await link.app.resumed(False)
+                self.assertEqual(self.shown[-1].args, (False,))
+
+        self.play(act)
+        self.assertEqual(self.play(act, of=Resumed), None)
+
     def test_hook_without_memory_is_the_notifiers_affair(self):
         async def act(app, link):
             await sleep_ms(LOOK_MS)

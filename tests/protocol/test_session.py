@@ -268,6 +268,24 @@ class TestResume(unittest.TestCase):
         self.assertIsNone(pair.resume())
         self.assertEqual((pair.session._impostor, pair.heard()[8:]), (False, b"\x00\x04mine"))
 
+    def test_news_of_the_server_stay_until_they_are_taken_although_the_connection_that_had_them_fails(self):
+        pair = Pair()
+        self.assertIsNone(pair.session.news)
+        pair.heard()
+        pair.resume(remembered=True, ack=1, next_number=1)  # a fault: it is a new server, whose session never opens
+        self.assertEqual(pair.session.news, "")
+        for news in ("", None):
+            pair.attach()
+            pair.open()
+            self.assertEqual((pair.session.state, pair.session.news), (OPEN, news))
+            pair.session.news = None
+        for changes in ({"lost": 3}, {"parted": True}):
+            pair.attach()
+            pair.heard()
+            self.assertIsNone(pair.resume(**changes))
+            self.assertIn("store", pair.session.news)
+            pair.session.news = None
+
     def test_numbers_65536_lines_apart_are_told_apart(self):
         pair = Pair().open()
         pair.session._sender.start_at(65536)
