@@ -103,7 +103,7 @@ class Carrier:
         self._changed.pulse()
 
     def finish(self):
-        """Send everything that is due, including delayed acknowledgements, and then the end of the stream."""
+        """End the present connection cleanly: send all that is due, delayed acknowledgements too, and then its end."""
         if self.transport is not None:
             later = ticks_add(ticks_ms(), ACK_DELAY_MS)
             while end := self._session.encode_into(self.transport.buffer, 0, later):

@@ -23,6 +23,7 @@ from server.core.carrier import Carrier
 from server.core.channels import ClientChannels
 from server.core.inbox import Inbox, Use
 from server.core.line_reader import Messages, readable
+from server.core.lives import Lives
 from server.core.message import Message
 from server.core.notes import Notes
 from server.core.resuming import Resuming
@@ -55,10 +56,13 @@ class Connection:
         self._storing = TaskFlag()
         self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly)
         self.inbox = Inbox(self._use)  # of the lines, for Lines
-        self._channels = ClientChannels(self._use, self, registry.events)
-        self._resuming = Resuming(client_id, registry.events, self._storing)
+        self.done_with = self.inbox.done_with
+        self._lives = Lives(client_id, registry.events, self._changed, self._loaded)
+        self._resuming = Resuming(client_id, registry.events, self._storing, self._lives.met)
         self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer)
+        self.wake, self.finish = self._carrier.wake, self._carrier.finish
+        self._channels = ClientChannels(self._use, self, registry.events)
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -83,6 +87,15 @@ class Connection:
 
     def __iter__(self):  # MicroPython awaits through __iter__
         return self.wait_connected()
+
+    @property
+    def lives(self):
+        """How many lives of the client the store has seen, each from one start of it to the next: see `Lives`."""
+        return self._lives.count
+
+    async def new_life(self, lives=None):
+        """Returns `lives` when there has been another one than this (None: than now), as told before or stored."""
+        return await self._lives.after(lives)
 
     def __getitem__(self, client_id):
         """Returns the Connection of another client. Raises KeyError if there is none."""
@@ -124,10 +137,6 @@ class Connection:
         self.admit_reader(reader)
         store, number, message = await self.inbox.next_after(done, ahead, start)
         return store, number, message.data
-
-    async def done_with(self, done, ahead):
-        """See Inbox."""
-        await self.inbox.done_with(done, ahead)
 
     def channel(self, number):
         """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
@@ -198,10 +207,6 @@ class Connection:
         if self._session is not session:
             raise StoreError("the server has begun anew, after another one or with another store")
 
-    def wake(self):
-        """There is something to send."""
-        self._carrier.wake()
-
     @property
     def traffic(self):
         """Returns a Traffic: what the connections have carried."""
@@ -268,6 +273,7 @@ class Connection:
         self.inbox.begin()
         self._channels.begin(session)
         self.notes = Notes(store, self.client_id, state)
+        self._lives.begin(self.notes, state.peer_epoch)
         self._session = session
         self.fault = None
         if self._task is not None:
@@ -430,10 +436,6 @@ class Connection:
     def disconnect(self):
         """End the present TCP connection, if there is one."""
         self._carrier.disconnect()
-
-    def finish(self):
-        """End the present TCP connection cleanly. The client gets all that is due, and learns of the end at once."""
-        self._carrier.finish()
 
     async def serve(self, transport):
         """Serve the attached transport until it ends. Raises the cause, unless this side closed it."""

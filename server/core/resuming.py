@@ -15,12 +15,17 @@ SAME_ID = "two boards have this id and replace each other's connection: give one
 
 
 class Resuming:
-    """Answers to one client's RESUMEs. storing: TaskFlag, set when `realign` is to answer a RESUME that had to wait."""
+    """Answers to one client's RESUMEs.
 
-    def __init__(self, client_id, events, storing):
+    storing: TaskFlag, set when `realign` is to answer a RESUME that had to wait; met: function (epoch) that is called
+    for each session that is set up, with the client's epoch.
+    """
+
+    def __init__(self, client_id, events, storing, met):
         self.pace = Pace()
         self._rivals = Rivals()
         self._storing = storing
+        self._on_session = met
         self._waking = None  # task that sets `storing` when the wait is over
         self._transport = None  # of the present connection
         self._client_id = client_id
@@ -128,6 +133,7 @@ class Resuming:
             if self._epoch not in self._met:
                 self._met = self._met[1 - _MET :] + [self._epoch]
             self._run = found.run or state.run
+            self._on_session(self._epoch)
         return fault
 
     async def _put_right(self, state, session, found):

@@ -57,7 +57,7 @@ class Server:
         state = self.state
         self.session.restore(state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
         self.base = state.bases[0]
-        self.resuming = Resuming(CLIENT, self, None)
+        self.resuming = Resuming(CLIENT, self, None, lambda epoch: None)
         self.resuming.begin(disk.store)
 
     def tell(self, event, client_id, **details):

@@ -127,7 +127,7 @@ class Fuzz:
             await store.put("client", state.owner, a_line(line))
             state.was_put(0)
         session.known_until(session.end)
-        resuming = Resuming("client", Registry().events, None)
+        resuming = Resuming("client", Registry().events, None, lambda epoch: None)
         resuming.begin(store)
         resuming.attach(Impatient(), state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME, 0)
