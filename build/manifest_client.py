@@ -32,8 +32,8 @@ package(
         "channel_sender.py", "channel_session.py", "channels.py", "config_record.py", "control.py",
         "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
         "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "link_errors.py", "mailbox.py",
-        "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py", "surrogates.py",
-        "target_cells.py", "text.py", "version.py",
+        "receive_space.py", "receiver.py", "selftest.py", "sender.py", "sequence.py", "session.py",
+        "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

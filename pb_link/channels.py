@@ -4,11 +4,14 @@
     await ch.send(b"..")
     message = await ch.receive()
     async for message in ch: ..
+    await ch.send_json({"on": True})
+    settings = await ch.receive_json()
 
-docs/client.md has the contract.
+docs/channels.md has the contract.
 """
 
 from pb_link import limits
+from pb_link.shortage import half_loaded
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
@@ -47,6 +50,17 @@ def bytes_of(data):
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise TypeError("a message must be bytes or a str, not " + type(data).__name__)
+
+
+def _json():
+    """Returns the module, which only JSON needs."""
+    try:
+        from protocol import strict_json
+    except MemoryError:
+        half_loaded("protocol.strict_json")
+        raise
+
+    return strict_json
 
 
 class Message:
@@ -143,16 +157,47 @@ class ClientChannel:
         timeout_ms, and why not asyncio.wait_for: as AppBase.readline. Raises: asyncio.TimeoutError; ValueError;
         LinkDown after `close`; MemoryError: the message waits for the next call.
         """
+        await self._message_comes(timeout_ms)
+        # All that may fail comes before it is accepted; nothing is awaited between that and returning it.
+        message = Message(self._channel.front_data(), self.number)
+        self._accept()
+        return message
+
+    async def _message_comes(self, timeout_ms):
         limit = wait_limit(timeout_ms)
-        link, channel = self._link, self._channel
-        while channel.front(ticks_ms()) is None:
+        link = self._link
+        while self._channel.front(ticks_ms()) is None:
             link.raise_if_closed()
             await link.changed.wait(limit)
-        # All that may fail comes before it is accepted; nothing is awaited between that and returning it.
-        message = Message(channel.front_data(), self.number)
-        link.channels.accept(channel, ticks_ms())
-        link.flag.set()
-        return message
+
+    def _accept(self):
+        self._link.channels.accept(self._channel, ticks_ms())
+        self._link.flag.set()
+
+    async def send_json(self, found, qos=True, wait=True, ttl_ms=None):
+        """Send None, a bool, int, float or str, or a list, tuple or dict of such, as JSON: protocol/strict_json.py.
+
+        Args and what it raises: as `send`.
+        """
+        await self.send(_json().encode_json(found), qos, wait, ttl_ms)
+
+    async def receive_json(self, timeout_ms=None):
+        """Returns what the next message stands for. It has to be JSON: protocol/strict_json.py.
+
+        A message that is not is taken all the same, and raises protocol.strict_json.BadJSON, a ValueError. Else as
+        `receive`; a message for which there is no memory waits for the next call.
+        """
+        json = _json()
+        await self._message_comes(timeout_ms)
+        fault = None
+        try:
+            found = json.decode_json(self._channel.front_data())
+        except json.BadJSON as error:
+            fault = error
+        self._accept()
+        if fault:
+            raise fault
+        return found
 
     def __aiter__(self):
         return self

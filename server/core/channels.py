@@ -12,6 +12,7 @@ from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
 from protocol.channel_records import DROPPED, EXPIRES, FIELDS, LAST, MAX_TIMED, MAX_TTL_MS
 from protocol.errors import Expired, StoreError
+from protocol.strict_json import BadJSON, decode_json, encode_json
 from protocol.text import encode_text
 from server.core.clock import utc_ms
 from server.core.expiry import Alarm, earlier, judged
@@ -150,6 +151,26 @@ class Channel:
         self._client.admit_reader(None, self.number)
         return await self.inbox.take(limit, _received)
 
+    async def send_json(self, found, qos=True, wait=True, ttl_ms=None):
+        """Send None, a bool, int, float or str, or a list, tuple or dict of such, as JSON: protocol/strict_json.py.
+
+        Args and what it raises: as `send`.
+        """
+        await self.send(encode_json(found), qos, wait, ttl_ms)
+
+    async def receive_json(self, timeout_ms=None):
+        """Returns what the client's next message stands for. It has to be JSON: protocol/strict_json.py.
+
+        A message that is not leaves the store all the same, and raises protocol.strict_json.BadJSON, a ValueError. Else
+        as `receive`.
+        """
+        limit = wait_limit(timeout_ms)
+        self._client.admit_reader()
+        found, fault = await self.inbox.take(limit, _decoded)
+        if fault:
+            raise fault
+        return found
+
     def messages(self, commit="after", ahead=0):
         """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`: see
         `Messages` in line_reader.py."""
@@ -209,6 +230,13 @@ def of_protocol(message):
 
 def _received(number, message):
     return Received(message.data, message.channel, number, message.time)
+
+
+def _decoded(number, message):
+    try:
+        return decode_json(message.data), None
+    except BadJSON as error:
+        return None, error
 
 
 class ClientChannels:

@@ -8,6 +8,7 @@ from i2c_devices.ports import TargetPort
 from pb_link.app_base import AppBase
 from pb_link.channels import Message, bytes_of
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
+from protocol import strict_json
 from protocol.errors import Expired, LinkDown
 from protocol.frame import FrameSeal
 from protocol.framing import MAX_FRAME, PREFIX
@@ -189,6 +190,58 @@ class TestChannels(unittest.TestCase):
             app.exchange()
             self.assertEqual(app.read, {})
 
+        asyncio.run(main())
+
+    def test_json_goes_both_ways_and_a_message_that_is_none_is_taken(self):
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            app.connect()
+            await channel.send_json({"on": [True, None, 1.5]}, wait=False)
+            for bad, kind in ((b"", TypeError), (float("nan"), ValueError)):
+                try:
+                    await channel.send_json(bad)
+                    self.fail("it was taken")
+                except kind:
+                    pass
+            app.exchange()
+            self.assertEqual(app.read, {20: [b'{"on":[true,null,1.5]}']})
+            theirs = app.server.channels.get(20)
+            for data in (b"[1 2]", b' {"a": 1}', b"more"):
+                theirs.append(data, True)
+            app.exchange()
+            try:
+                await channel.receive_json()
+                self.fail("it is no JSON")
+            except ValueError as error:
+                self.assertEqual(str(error), "bad JSON at byte 3: a comma or the closing bracket is missing")
+            self.assertEqual(await channel.receive_json(0), {"a": 1})
+            self.assertEqual((await channel.receive()).data, b"more")
+            app.exchange()
+            self.assertEqual(theirs.acknowledged(), 3)
+
+        asyncio.run(main())
+
+    def test_json_for_which_there_is_no_memory_waits_for_the_next_call(self):
+        def without_memory(data):
+            strict_json.decode_json = decode_json
+            raise MemoryError
+
+        async def main():
+            app = App()
+            channel = app.channel(20)
+            app.connect()
+            app.server.channels.get(20).append(b"[1]", True)
+            app.exchange()
+            strict_json.decode_json = without_memory
+            try:
+                await channel.receive_json()
+                self.fail("there was no memory")
+            except MemoryError:
+                pass
+            self.assertEqual(await channel.receive_json(), [1])
+
+        decode_json = strict_json.decode_json
         asyncio.run(main())
 
     def test_bytes_of_what_can_be_sent(self):

@@ -147,6 +147,29 @@ def test_restarted_server_goes_on_with_its_channels(kind):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("kind", STORES)
+def test_json_goes_both_ways_and_a_message_that_is_none_is_taken(kind):
+    async def main(service):
+        client, conn = await joined(service)
+        channel = conn.channel(20)
+        await within(channel.send_json({"text": "\u00e4", "list": [1, 2.5, None, (True,)]}))
+        assert client.got == {20: ['{"text":"\u00e4","list":[1,2.5,null,[true]]}'.encode()]}
+        for bad, kind in (({1: 2}, TypeError), (b"", TypeError), (float("inf"), ValueError), ("x" * 9000, ValueError)):
+            with pytest.raises(kind):
+                await channel.send_json(bad)
+        for data in (b"{'a': 1}", b'{"a": 1}', b"more"):
+            client.send(20, data)
+        with pytest.raises(ValueError, match="^bad JSON at byte 1: a key in double quotes is missing$"):
+            await within(channel.receive_json())
+        assert await within(channel.receive_json()) == {"a": 1}
+        assert (await within(channel.receive())).data == b"more"
+        with pytest.raises(asyncio.TimeoutError):
+            await channel.receive_json(20)
+        await client.accepted()
+
+    run(main, kind)
+
+
 def test_without_qos_a_message_is_lost_unless_the_client_uses_the_channel():
     async def main(service):
         conn = service.connection()
