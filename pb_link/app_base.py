@@ -231,6 +231,16 @@ class AppBase:
 
         return channel(self._link, number)
 
+    def utc(self, timeout_ms=None, set_rtc=True):
+        """Coroutine: ask the server for the time. Returns UTC in ms since 1970, and sets machine.RTC if there is one.
+
+        set_rtc: False: leave machine.RTC alone. timeout_ms: as readline has it, until the answer: docs/channels.md.
+
+        Raises: asyncio.TimeoutError, also if the server has not answered several times; ValueError; LinkDown after
+        `close`; RuntimeError: the RTC could not be set in time; MemoryError: the next call may succeed.
+        """
+        return self.channel(4).utc(timeout_ms, set_rtc)
+
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.
 

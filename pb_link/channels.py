@@ -74,6 +74,8 @@ class Message:
 class ClientChannel:
     """One channel. `AppBase.channel(number)` returns it."""
 
+    asking = False  # a call of utc.py waits for its answer
+
     def __init__(self, link, channel):
         self.number = channel.number
         self._link = link
@@ -127,7 +129,7 @@ class ClientChannel:
     async def _place(self, size, qos, timed):
         """Wait until all earlier calls have their place and there is one for this one. Returns False if it is of qos 0,
         and the channel cannot be used now."""
-        if not self._writers and (qos or self._usable()) and self._channel.room_for(size, timed):
+        if not self._writers and (qos or self.usable()) and self._channel.room_for(size, timed):
             return True
         link = self._link
         if self._writers is None:
@@ -138,7 +140,7 @@ class ClientChannel:
         try:
             while True:
                 link.raise_if_closed()
-                if not (qos or self._usable()):
+                if not (qos or self.usable()):
                     return False
                 if writers[0] is ticket and self._channel.room_for(size, timed):
                     return True
@@ -148,7 +150,8 @@ class ClientChannel:
             if writers:
                 link.changed.pulse()
 
-    def _usable(self):
+    def usable(self):
+        """True if a message of qos 0 can go now."""
         return self._link.up and self._channel.ready
 
     async def receive(self, timeout_ms=None):
@@ -173,6 +176,16 @@ class ClientChannel:
     def _accept(self):
         self._link.channels.accept(self._channel, ticks_ms())
         self._link.flag.set()
+
+    def utc(self, timeout_ms, set_rtc):
+        """Coroutine: what AppBase.utc does, on its channel."""
+        try:
+            from pb_link.utc import utc
+        except MemoryError:
+            half_loaded("pb_link.utc")
+            raise
+
+        return utc(self._link, self, timeout_ms, set_rtc)
 
     async def send_json(self, found, qos=True, wait=True, ttl_ms=None):
         """Send None, a bool, int, float or str, or a list, tuple or dict of such, as JSON: protocol/strict_json.py.

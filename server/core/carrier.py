@@ -21,9 +21,10 @@ class Carrier:
     """The transport of one client's frames, over its present TCP connection.
 
     Args: changed: Broadcast, pulsed when something has changed; storing: TaskFlag, set when frames have arrived;
-    answer: function () that is called when the client's RESUME has arrived, and that returns None or a fault."""
+    answer: function () that is called when the client's RESUME has arrived, and that returns None or a fault; arrived:
+    function () that is called when frames have arrived."""
 
-    def __init__(self, changed, storing, answer):
+    def __init__(self, changed, storing, answer, arrived):
         self.transport = None
         self.traffic = Traffic()
         self.queued = 0  # bytes of the qos 0 lines in the queue
@@ -32,6 +33,7 @@ class Carrier:
         self._changed = changed
         self._storing = storing
         self._answer = answer
+        self._arrived = arrived
 
     def begin(self, session):
         """Carry another session from now on."""
@@ -142,6 +144,7 @@ class Carrier:
                 transport.raise_fault()
             finally:
                 if heard:  # a keepalive wakes no task; lines that came in front of a fault are received
+                    self._arrived()
                     self._storing.set()
             if heard:
                 self.traffic.acknowledged(session, monotonic_ms())

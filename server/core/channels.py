@@ -14,11 +14,13 @@ from protocol.channel_records import DROPPED, EXPIRES, FIELDS, LAST, MAX_TIMED, 
 from protocol.errors import Expired, StoreError
 from protocol.strict_json import BadJSON, decode_json, encode_json
 from protocol.text import encode_text
+from protocol.time_messages import TIME_CHANNEL
 from server.core.clock import utc_ms
 from server.core.expiry import Alarm, earlier, judged
 from server.core.inbox import Inbox
 from server.core.line_reader import Messages
 from server.core.message import Message
+from server.core.time_service import TimeService
 from server.core.turns import Turns
 
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
@@ -255,6 +257,7 @@ class ClientChannels:
         self._by_number = {}
         self._expired = []  # (channel, number) of messages that are to be emptied in the store
         self.alarm = Alarm(self._look)
+        self._time = TimeService()
 
     def get(self, number):
         """Returns the Channel. Raises: ValueError."""
@@ -369,6 +372,14 @@ class ClientChannels:
         await self.use.store.acknowledge(self.use.client_id, self.use.state.owner, bases)
         self.use.state.was_acknowledged(bases)
         return True
+
+    def arrived(self):
+        """Frames have come: answer what needs no store."""
+        session = self._session
+        if session.channels.used and self._time.answer(session.channels):
+            # Of messages with qos, which nobody should send there. The store has it with the next message.
+            self.use.state.was_received(session.peer_epoch, {TIME_CHANNEL: self.of_session(TIME_CHANNEL).ack()})
+            self.wake()
 
     def received(self):
         """Returns [(the protocol's Channel, [Come])] of what has come and may be accepted once it is stored."""

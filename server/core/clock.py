@@ -24,6 +24,15 @@ def monotonic_ms():
 _BEGAN_MS = int(time.time() * 1000) - monotonic_ms()
 
 
+# MicroPython counts from 2000 on some systems.
+_EPOCH_MS = 946684800000 if time.gmtime(0)[0] == 2000 else 0
+
+
+def system_utc_ms():
+    """Returns the time in ms since 1970 as the system knows it now."""
+    return int(time.time() * 1000) + _EPOCH_MS
+
+
 def utc_ms():
     """Returns the time in ms since the epoch of `time.time`, as the process knew it when it began."""
     return _BEGAN_MS + monotonic_ms()

@@ -60,7 +60,7 @@ class Connection:
         self._lives = Lives(client_id, registry.events, self._changed, self._loaded)
         self._resuming = Resuming(client_id, registry.events, self._storing, self._lives.met)
         self.pace = self._resuming.pace
-        self._carrier = Carrier(self._changed, self._storing, self._answer)
+        self._carrier = Carrier(self._changed, self._storing, self._answer, lambda: self._channels.arrived())
         self.wake, self.finish = self._carrier.wake, self._carrier.finish
         self._channels = ClientChannels(self._use, self, registry.events)
         self._loading = asyncio.Lock()

@@ -17,6 +17,7 @@ MODULES = (
     "pb_link/failures.py",
     "pb_link/runner.py",
     "pb_link/shortage.py",
+    "pb_link/utc.py",
     "esp_link/bridge.py",
     "esp_link/names.py",
     "esp_link/uplink.py",
@@ -27,6 +28,7 @@ MODULES = (
     "server/core/rivals.py",
     "server/core/serving.py",
     "server/core/store.py",
+    "server/core/time_service.py",
     "server/core/transport.py",
     "server/core/unread.py",
 )
