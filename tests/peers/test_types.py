@@ -49,10 +49,15 @@ class App(AppBase):
     async def report(self, data: list[int]) -> None:
         print(data[2], self.status(), self.fallbacks())
 
+    async def resumed(self, kept: bool) -> None:
+        if not kept:
+            await self.channel(20).send_json({"time": await self.utc(set_rtc=False)}, wait=False)
+
 
 async def lines_of(connection: Connection) -> int:
     await connection
-    count = 0
+    count = await connection.new_life(connection.lives)
+    print(await connection.channel(20).receive_json(timeout_ms=10))
     async for line in connection.lines(ahead=4):
         count += len(line)
     try:
