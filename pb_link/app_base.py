@@ -50,6 +50,8 @@ class AppBase:
         Pins, and (Pin, active level, pulse in ms) or None. The link sets the
         pins' modes, whatever they were.
     verbose: True: print one line an event; 2: also one a frame, as docs/protocol.md section 4 names them.
+    console: True: what is printed goes to the server too, for `pb-link console`; repl: True: it also takes what is
+        typed there, for MicroPython's REPL: docs/console.md.
 
     The hooks bad_wifi, bad_server, report, server_ok and resumed are called in a task of
     their own, one at a time, and may use the link. While one waits the others
@@ -62,16 +64,20 @@ class AppBase:
     board without a generator of random bytes (docs/hardware.md).
     """
 
-    def __init__(self, conn_id, config, hardware, verbose=False):
+    def __init__(self, conn_id, config, hardware, verbose=False, console=False, repl=False):
         gc.collect()  # what is loaded now lies where garbage lay, and leaves no hole in the room for the link's buffers
         start = _load_start()
         try:
             validated = start.validated(conn_id, config, hardware)
+            if console or repl:
+                console = start.console_class(console, repl)
         finally:
             start.forget()
         del start  # its memory is free for what the link holds
         self.verbose = verbose
         self._link = Link(*validated, self, verbose)
+        if console:
+            console(self._link, verbose, repl)
         # A ticket for each write that waits for its place, in the order of the calls; a list when one has had to wait.
         self._line_writers = None
 

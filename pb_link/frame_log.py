@@ -19,6 +19,27 @@ class LoggedConnection(Connection):
         return end
 
 
+def muted(connection_class, console):
+    """Returns a class of connections whose printed frames do not go to the console: its own are among them."""
+
+    class MutedConnection(connection_class):
+        def receive(self, data):
+            console.muted = True
+            try:
+                return connection_class.receive(self, data)
+            finally:
+                console.muted = False
+
+        def encode_into(self, buf, at, now):
+            console.muted = True
+            try:
+                return connection_class.encode_into(self, buf, at, now)
+            finally:
+                console.muted = False
+
+    return MutedConnection
+
+
 def _print(direction, buf, start, end):
     try:
         print("pb_link:", direction, describe(memoryview(buf)[start:end]))

@@ -61,11 +61,11 @@ class Link:
         self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
         self._reset_task = self.connection = None
         self._number = 0  # of the connection, among the bridge's
-        self._connection_class = Connection
+        self.connection_class = Connection
         if verbose == 2:
             from pb_link.frame_log import LoggedConnection
 
-            self._connection_class = LoggedConnection
+            self.connection_class = LoggedConnection
         self.up = self.closed = self.resetting = self._started = False
         self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
@@ -303,7 +303,7 @@ class Link:
             self._epoch = self._nonces.draw(EPOCH_BYTES, seen)
         nonce = self._nonces.draw(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self.connection = self._connection_class(initiator, self.session, self._box.max_payload)
+        self.connection = self.connection_class(initiator, self.session, self._box.max_payload)
         self._number = number
 
     def _drop_if_faulty(self):

@@ -5,6 +5,7 @@ import sys
 
 from i2c_devices.pins import validate_pins
 from pb_link.settings import Settings
+from pb_link.shortage import half_loaded
 from protocol.credentials import parse_id
 
 # Used by nothing else while the link runs. Names that other modules have taken from them stay valid.
@@ -12,6 +13,11 @@ _MODULES = (
     "pb_link.start", "pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space",
     "i2c_devices.pins",
 )  # fmt: skip
+# What the console is loaded with.
+_CONSOLE = (
+    "pb_link.console pb_link.console_input pb_link.console_print pb_link.runner protocol.channels protocol.channel"
+    " protocol.channel_receiver protocol.channel_records protocol.channel_sender"
+)
 
 
 def validated(conn_id, config, hardware):
@@ -19,6 +25,23 @@ def validated(conn_id, config, hardware):
     if not hasattr(os, "urandom"):
         raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
     return parse_id(conn_id), Settings(config), _hardware(hardware)
+
+
+def console_class(console, repl):
+    """Return the class Console: few use it. Raises: ValueError; MemoryError: the next call may succeed."""
+    if not console:
+        raise ValueError("repl=True needs console=True")
+    if repl and not hasattr(os, "dupterm"):
+        raise ValueError("repl=True needs os.dupterm, which this build of MicroPython lacks: docs/console.md")
+    try:
+        from pb_link import console as module
+
+        module.load(repl)
+        return module.Console
+    except MemoryError:
+        for name in _CONSOLE.split():  # any of them may be half loaded
+            half_loaded(name)
+        raise
 
 
 def forget():

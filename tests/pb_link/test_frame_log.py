@@ -88,9 +88,9 @@ class TestFrameLog(unittest.TestCase):
         kept = [sys.modules.pop(name) for name in modules]
         try:
             for verbose in (False, True, 1):
-                self.assertIs(app(verbose)._link._connection_class, Connection)
+                self.assertIs(app(verbose)._link.connection_class, Connection)
             self.assertEqual([name for name in modules if name in sys.modules], [])
-            logged = app(2)._link._connection_class
+            logged = app(2)._link.connection_class
             self.assertIs(logged, sys.modules[modules[0]].LoggedConnection)
         finally:
             sys.modules.update(zip(modules, kept))
