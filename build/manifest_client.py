@@ -13,8 +13,9 @@ package(
     "pb_link",
     (
         "__init__.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py", "connection.py",
-        "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py", "frame_log.py", "limits.py", "link.py", "notifier.py", "pb_client.py",
-        "reasons.py", "release_check.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py",
+        "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py", "frame_log.py",
+        "limits.py", "link.py", "notifier.py", "pb_client.py", "reasons.py", "release_check.py", "runner.py",
+        "selftest.py", "settings.py", "shortage.py", "start.py",
         "utc.py",
     ),
     base_path="..",

@@ -1,4 +1,4 @@
-"""The client's console: what is printed here goes to the server, on system channel 3. Loaded with AppBase(.., console=True).
+"""The client's console: what is printed here goes to the server, on system channel 3. Loaded with console=True.
 
 What is written goes into a ring in RAM, in which the oldest bytes make way for new ones. A task of the link's sends it
 in messages without qos while channel 3 can be used; until then it stays in the ring. Printing never waits for it.

@@ -242,16 +242,17 @@ def _decoded(number, message):
 
 
 class ClientChannels:
-    """All channels of one client. Args: use: Use; connection: what the Connection offers (see `Connection`); events:
-    Events. "channel_used" is told once for each channel that the client uses after a claim of its state."""
+    """All channels of one client. Args: use: Use; connection: what the Connection offers (see `Connection`); registry:
+    Registry. Its event "channel_used" is told once for each channel that the client uses after a claim of its state."""
 
-    def __init__(self, use, connection, events):
+    def __init__(self, use, connection, registry):
         self.use = use
         self.status = connection.status
         self.admit_reader = connection.admit_reader
         self.wake = connection.wake
         self._connection = connection
-        self._events = events
+        self._events = registry.events
+        self._taken_at_once = registry.taken_at_once
         self._told = set()  # numbers of the channels that the client uses
         self._session = None
         self._by_number = {}
@@ -399,14 +400,17 @@ class ClientChannels:
         for channel, messages in received:
             after = channel.after([come.late for come in messages])
             cursors[channel.number], expired[channel.number] = after
-            found += [Message(channel.number, kind, time, data) for data, kind, _ in messages if data is not None]
+            if channel.number not in self._taken_at_once:
+                found += [Message(channel.number, kind, time, data) for data, kind, _ in messages if data is not None]
         return found
 
     def accept(self, received):
-        """What `received` has returned is stored."""
+        """What `received` has returned is stored, or for who takes it at once."""
         for channel, messages in received:
+            take = self._taken_at_once.get(channel.number)
             for come in messages:
                 channel.accept(come.late)
                 channel.expirations += come.late
+                if take is not None and come.data is not None:
+                    take(self.use.client_id, come.data)
             self._session.channels.tell(channel, ticks_ms())
-

@@ -62,7 +62,7 @@ class Connection:
         self.pace = self._resuming.pace
         self._carrier = Carrier(self._changed, self._storing, self._answer, lambda: self._channels.arrived())
         self.wake, self.finish = self._carrier.wake, self._carrier.finish
-        self._channels = ClientChannels(self._use, self, registry.events)
+        self._channels = ClientChannels(self._use, self, registry)
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -353,9 +353,10 @@ class Connection:
         if received:
             cursors, expired = dict(cursors), {}
             messages = lines + self._channels.to_store(received, cursors, expired)
-        # Before another life of the client, which may come during the next step.
-        state.was_received(epoch, cursors, expired)
-        await self._store.receive(self.client_id, state.owner, epoch, cursors, messages, expired)
+        if messages or state.would_move(epoch, cursors):
+            # Before another life of the client, which may come during the next step.
+            state.was_received(epoch, cursors, expired)
+            await self._store.receive(self.client_id, state.owner, epoch, cursors, messages, expired)
         session.accept(len(lines), ticks_ms())
         self._channels.accept(received)
         self._carrier.wake()

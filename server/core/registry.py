@@ -17,6 +17,9 @@ class Registry:
         self.events = Events()
         self.changed = Broadcast()
         self.readers = Readers()
+        # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process. The
+        # function is called within the server's own work: it must return at once and raise nothing.
+        self.taken_at_once = {}
         self._connections = {}
 
     def get(self, client_id):

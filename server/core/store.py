@@ -310,6 +310,11 @@ class ClientState:
             self.cursors = {0: 0}
         self.cursors.update(cursors)
 
+    def would_move(self, peer_epoch, cursors):
+        """True if `was_received` would change a cursor."""
+        known = self.cursors if peer_epoch == self.peer_epoch else {}
+        return any([known.get(channel, 0) != number for channel, number in cursors.items()])
+
     def cursors_with(self, channel, number):
         """Returns the cursors for `receive`: those of all channels, since the store may not have this epoch yet."""
         return {channel: number} if len(self.cursors) == 1 and not channel else moved(self.cursors, {channel: number})
