@@ -2,7 +2,8 @@
 {"id": "64 hexadecimal digits", ...}.
 
 While a key is being changed, an id has two, ["old", "new"], until the new one
-has been used. The key hint in a client's HELLO tells which of them it has. So
+has been used. A client whose key allows the REPL has {"key": ..., "repl": true}
+instead. The key hint in a client's HELLO tells which of them it has. So
 keys are not tried in turn, and messages that others send in the client's name
 have no effect. The hint proves nothing, since anybody may repeat it. So the
 state that depends on a key's use changes only after the proof.
@@ -84,18 +85,16 @@ def _listed(keys):
 def load_keys(keys):
     """Returns a dict from id to key (32 bytes), or to a list of the old and the new key.
 
-    Args: keys: dict from id to key (bytes or hexadecimal str) or list, or the
-        path of a JSON file with such an object.
+    Args: keys: dict from id to key (bytes or hexadecimal str), list, or dict of
+        key and repl; or the path of a JSON file with such an object.
     Raises: TypeError, ValueError, OSError; no message shows a key.
     """
-    if isinstance(keys, str):
-        keys = _read(keys)
-    if not isinstance(keys, dict):
-        raise TypeError("keys must map ids to keys, or be the path of a JSON file that does")
     found = {}
-    for client_id, key in keys.items():
+    for client_id, key in _items(keys):
         client_id = parse_id(client_id)
         try:
+            if isinstance(key, dict):
+                key = _permitted(key)[0]
             if not isinstance(key, list):
                 found[client_id] = parse_key(key)
             elif len(key) == _MOST:
@@ -105,6 +104,27 @@ def load_keys(keys):
         except ValueError as error:
             raise ValueError("key of %s: %s" % (_harmless(client_id), error))
     return found
+
+
+def load_repl(keys):
+    """Returns the set of the ids whose key allows the REPL. Args and what it raises: as `load_keys`."""
+    return {parse_id(client_id) for client_id, key in _items(keys) if isinstance(key, dict) and _permitted(key)[1]}
+
+
+def _items(keys):
+    if isinstance(keys, str):
+        keys = _read(keys)
+    if not isinstance(keys, dict):
+        raise TypeError("keys must map ids to keys, or be the path of a JSON file that does")
+    return keys.items()
+
+
+def _permitted(entry):
+    """Returns (key or list, whether it allows the REPL). Raises: ValueError."""
+    repl = entry.get("repl")
+    if set(entry) != {"key", "repl"} or not isinstance(repl, bool):
+        raise ValueError('one in braces must have "key" and "repl", which is true or false')
+    return entry["key"], repl
 
 
 def _harmless(client_id):

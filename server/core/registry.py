@@ -17,8 +17,8 @@ class Registry:
         self.events = Events()
         self.changed = Broadcast()
         self.readers = Readers()
-        # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process. The
-        # function is called within the server's own work: it must return at once and raise nothing.
+        # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process.
+        # The function is called within the server's own work: it must return at once and raise nothing.
         self.taken_at_once = {}
         self._connections = {}
 

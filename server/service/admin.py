@@ -2,7 +2,7 @@
 
 The socket is a file with permissions for its owner alone. A request is a line of JSON, such as {"do": "clients"}. Each
 answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for each line of the client,
-until the caller disconnects.
+until the caller disconnects. So is `console` with `follow`, and `repl`, whose caller sends lines of JSON as well.
 """
 
 import asyncio
@@ -23,13 +23,14 @@ ANSWER_S = 20.0  # for the answer to a question that waits for no client
 class AdminServer:
     """The server's end of the socket.
 
-    Args: path; status: ClientStatus; registry: Registry; store: Store."""
+    Args: path; status: ClientStatus; registry: Registry; store: Store; consoles: Consoles."""
 
-    def __init__(self, path, status, registry, store):
+    def __init__(self, path, status, registry, store, consoles=None):
         self.path = path
         self._status = status
         self._registry = registry
         self._store = store
+        self._consoles = consoles
         self._tails = {}  # id -> set of queues
         self._server = None
 
@@ -94,8 +95,22 @@ class AdminServer:
         elif what == "tail":
             async for line in self._tail(self._status.known(request["id"]), reader):
                 yield {"line": line}
+        elif what == "console":
+            async for at, line in self._console(request, reader):
+                yield {"at": round(at, 3), "line": line}
+        elif what == "repl":
+            async for answer in self._consoles.repl(self._status.known(request["id"]), reader):
+                yield answer
         else:
             raise ValueError(f"unknown request {what!r}")
+
+    async def _console(self, request, reader):
+        client_id = self._status.known(request["id"])
+        for entry in self._consoles.lines(client_id, request["lines"], request.get("since_s")):
+            yield entry
+        if request.get("follow"):
+            async for entry in self._consoles.follow(client_id, reader):
+                yield entry
 
     async def _send(self, request, reader):
         """Write a line to a client. Raises: ConnectionAbortedError if the caller disconnects before its delivery.
@@ -157,6 +172,17 @@ def look_at(path):
         except OSError:
             return  # no server uses it
     raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
+
+
+def connected(path):
+    """Returns a socket that is connected with the server. Raises: OSError if no server runs."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(path)
+        return sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 def ask(path, request, limit_s=None):

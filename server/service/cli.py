@@ -19,7 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, standard_files, starter
+from server.service import client_settings, metrics, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -39,10 +39,15 @@ _EXAMPLES = """examples:
   pb-link clients                              who is connected
   pb-link send pump "valve open" --wait        a line for pump; return when it has it
   pb-link tail pump                            show the lines of pump as they come, and leave them to the application
+  pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
+  pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
 """
+
+_LINES = 50  # of a console
+ALL_LINES = 1 << 20  # more than are kept
 
 _NEXT = """next, with CHECKOUT for the folder of pb_link's source:
   pb-link serve --config pb_link.toml                                   the server, with application.py
@@ -121,6 +126,12 @@ def _parser():
     one.add_argument("--yes", action="store_true", help="do it; without, only say what would be gone")
     one = command("tail", _tail, "Show the lines of a client as they come; the application gets them all the same.")
     one.add_argument("id")
+    one = command("console", _console, "Show what a client with AppBase(.., console=True) has printed.")
+    one.add_argument("id")
+    one.add_argument("--lines", type=int, default=_LINES, metavar="N", help=f"the last N lines (default: {_LINES})")
+    one.add_argument("--since", type=_seconds, metavar="TIME", help="of the last 30s, 10m, 2h or 1d, all that are kept")
+    one.add_argument("--follow", action="store_true", help="then show new lines as they come")
+    one.add_argument("--repl", action="store_true", help="MicroPython's REPL of a client with repl=True. Ctrl-] leaves")
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
@@ -133,6 +144,10 @@ def _parser():
     one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
     one.add_argument("id", nargs="?")
     one.add_argument("--keys", metavar="FILE")
+    one.add_argument(
+        "--repl", action=argparse.BooleanOptionalAction,
+        help="with add and rotate: whether the key allows `pb-link console ID --repl` (default: no, or as before)",
+    )  # fmt: skip
     one.add_argument("--settings", metavar="FILE", help="of that client: made or changed, to have the key as well")
     one = command("restore", _restore, "Put a back-up in the place of the store. No server may be running on it.")
     one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
@@ -205,6 +220,30 @@ def _tail(options, settings):
     return 1  # the server has ended
 
 
+def _console(options, settings):
+    if options.repl:
+        if options.json or options.follow or options.since is not None:
+            raise ValueError("--repl is for a person at a terminal: it goes with none of --json, --follow, --since")
+        return terminal.run(settings.admin_socket, options.id)
+    if options.lines < 0:
+        raise ValueError("--lines must not be negative")
+    lines = options.lines if options.since is None else ALL_LINES
+    request = {"do": "console", "id": options.id, "lines": lines, "since_s": options.since, "follow": options.follow}
+    for answer in _answers(settings, request, None if options.follow else ANSWER_S):
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(answer["at"]))
+        line = harmless(answer["line"], "\t") if sys.stdout.isatty() else answer["line"]
+        print(json.dumps(answer) if options.json else f"{when}  {line}", flush=options.follow)
+    return 1 if options.follow else 0  # the server has ended
+
+
+def _seconds(text):
+    """Returns the seconds of a time such as 10m. Raises: ArgumentTypeError."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if not (text[:-1].isdecimal() and text[-1:] in units):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number with s, m, h or d, such as 10m")
+    return int(text[:-1]) * units[text[-1:]]
+
+
 def _restore(options, settings):
     before = restore(options.file, settings.store)
     if options.json:
@@ -252,13 +291,16 @@ def _answers(settings, request, limit_s=None):
 
 def _keys(options, settings):
     file = key_source(settings, options.secrets)
+    if options.repl is not None and options.what not in ("add", "rotate"):
+        raise ValueError(f"keys {options.what} makes no key: --repl and --no-repl go with add and rotate")
     if options.what == "list":
         return _list_keys(options, file)
     if options.id is None:
         raise ValueError(f"keys {options.what} needs the id of a client")
     if options.settings is not None:
         return _keys_and_settings(options, settings, file)
-    key = getattr(file, options.what)(options.id)
+    changed = {"repl": options.repl} if options.what != "revoke" else {}
+    key = getattr(file, options.what)(options.id, **changed)
     if options.json:
         print(json.dumps({"id": options.id, "key": key}))
     elif key is None:
@@ -275,7 +317,7 @@ def _keys_and_settings(options, settings, file):
     changes = {"add": client_settings.add, "rotate": client_settings.rotate}
     if options.what not in changes:
         raise ValueError(f"keys {options.what} changes no settings: --settings goes with add and rotate")
-    made = changes[options.what](file, options.id, options.settings, settings)
+    made = changes[options.what](file, options.id, options.settings, settings, repl=options.repl)
     if options.json:
         print(json.dumps({"id": options.id, "settings": options.settings, "made": made}))
         return 0
@@ -306,15 +348,16 @@ def _init(options, settings):
 
 
 def _list_keys(options, file):
-    found = []
+    found, repl = [], file.repl()
     for client_id, key in sorted(file.read().items()):
         keys = key if isinstance(key, list) else [key]
-        found.append({"id": client_id, "fingerprints": [fingerprint(one) for one in keys]})
+        prints = [fingerprint(one) for one in keys]
+        found.append({"id": client_id, "fingerprints": prints, "repl": client_id in repl})
     if options.json:
         print(json.dumps(found))
         return 0
     for one in found:
-        print(f"{harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}")
+        print(f"{harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}{'  repl' if one['repl'] else ''}")
     return 0
 
 

@@ -19,14 +19,14 @@ SETTINGS = FILE  # the usual name, which boards have
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # of `host`
 
 
-def add(keys, client_id, path, server, changes=()):
+def add(keys, client_id, path, server, changes=(), repl=None):
     """Make a key for the client, in the key file and in its settings, which are made if there are none.
 
     If the settings have a key already, as those of the server's demo, the key file gets this one.
 
     Args: keys: KeyFile; server: the server's settings: the client gets their port, timeout_ms and the address of their
-    host; changes: dict of further items of the client's settings. Returns: True if the settings were made. Raises:
-    TypeError, ValueError, OSError; neither file is changed then.
+    host; changes: dict of further items of the client's settings; repl: see KeyFile. Returns: True if the settings
+    were made. Raises: TypeError, ValueError, OSError; neither file is changed then.
     """
     client_id = parse_id(client_id)
     if client_id in keys.read():
@@ -35,7 +35,7 @@ def add(keys, client_id, path, server, changes=()):
     items, made = _for(client_id, path, server)
     items.update(changes)
     validate({**items, "key": items.get("key", bytes(KEY_BYTES))})
-    key = keys.add(client_id, items.get("key"))
+    key = keys.add(client_id, items.get("key"), repl)
     if changes or "key" not in items:
         try:
             write(path, {**items, "key": key})
@@ -45,13 +45,13 @@ def add(keys, client_id, path, server, changes=()):
     return made
 
 
-def rotate(keys, client_id, path, server):
+def rotate(keys, client_id, path, server, repl=None):
     """Give the client a new key, in the key file and in its settings. As `add`. The old one is valid until the new one
     has been used."""
     client_id = parse_id(client_id)
     items, made = _for(client_id, path, server)
     validate({**items, "key": bytes(KEY_BYTES)})
-    write(path, {**items, "key": keys.rotate(client_id)})
+    write(path, {**items, "key": keys.rotate(client_id, repl)})
     return made
 
 

@@ -8,7 +8,7 @@ import tempfile
 from hashlib import sha256
 
 from protocol.credentials import parse_id, parse_key
-from server.core.keys import load_keys
+from server.core.keys import load_keys, load_repl
 from server.core.shown import harmless, quoted
 
 try:
@@ -28,13 +28,21 @@ class KeyFile:
 
     def read(self):
         """Returns a dict from id to key (bytes), or to [old, new]; empty if there is no file."""
+        return load_keys(self._source())
+
+    def repl(self):
+        """Returns the set of the ids whose key allows the REPL."""
+        return load_repl(self._source())
+
+    def _source(self):
+        """Returns what load_keys takes."""
         try:
             mode = os.stat(self.path).st_mode
         except FileNotFoundError:
             return {}
         if os.name == "posix" and mode & 0o077:
             raise ValueError(f"others can read the keys in {self.path}: chmod 600 {quoted(self.path)}")
-        return load_keys(self.path)
+        return self.path
 
     def stamp(self):
         """Returns something that changes when the file does."""
@@ -44,9 +52,10 @@ class KeyFile:
             return None
         return found.st_mtime_ns, found.st_ino
 
-    def add(self, client_id, key=None):
-        """Returns the key of a new client, 64 hexadecimal digits. key: that which it has already, in the same form."""
-        with self._changing() as keys:
+    def add(self, client_id, key=None, repl=None):
+        """Returns the key of a new client, 64 hexadecimal digits. key: that which it has already, in the same form;
+        repl: True: it allows the REPL."""
+        with self._changing(client_id, repl) as keys:
             client_id = parse_id(client_id)
             if client_id in keys:
                 name = quoted(client_id)
@@ -59,9 +68,10 @@ class KeyFile:
             if keys.pop(client_id, None) is None:
                 raise _unknown(client_id)
 
-    def rotate(self, client_id):
-        """Returns the new key. The old one is valid until the new one has been used."""
-        with self._changing() as keys:
+    def rotate(self, client_id, repl=None):
+        """Returns the new key. The old one is valid until the new one has been used. repl: True or False: whether the
+        client's keys allow the REPL from now on; None: as before."""
+        with self._changing(client_id, repl) as keys:
             if client_id not in keys:
                 raise _unknown(client_id)
             old = keys[client_id][0] if isinstance(keys[client_id], list) else keys[client_id]
@@ -77,20 +87,27 @@ class KeyFile:
                 keys[client_id] = key
 
     @contextlib.contextmanager
-    def _changing(self):
-        """Provide the keys to a `with` block, and write them back if it does not raise."""
+    def _changing(self, client_id=None, repl=None):
+        """Provide the keys to a `with` block, and write them back if it does not raise.
+
+        repl: what is to be known of this client from now on, or None: as before."""
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"keys {self.path} cannot be made: there is no folder {folder}")
         with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            keys = self.read()
+            keys, allowed = self.read(), self.repl()
             yield keys
-            self._write(keys)
+            if repl is not None:
+                allowed = allowed - {parse_id(client_id)} | ({parse_id(client_id)} if repl else set())
+            self._write(keys, allowed)
 
-    def _write(self, keys):
+    def _write(self, keys, allowed):
+        """allowed: ids whose key allows the REPL."""
         shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
+        for client_id in allowed & keys.keys():
+            shown[client_id] = {"key": shown[client_id], "repl": True}
         text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
         write_private(self.path, text + "\n")
 

@@ -13,7 +13,7 @@ import json
 import os
 import re
 
-from server.core.keys import load_keys
+from server.core.keys import load_keys, load_repl
 from server.core.shown import quoted
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
@@ -36,6 +36,11 @@ class Secrets:
     def keys(self):
         """Returns the keys as in the key file (dict), or None if they are in the file. Raises: SettingsError."""
         return _keys(self._found[KEYS])
+
+    @property
+    def repl(self):
+        """Returns the ids (set) whose key in `keys` allows the REPL. Raises: SettingsError."""
+        return _keys(self._found[KEYS], load_repl)
 
     @property
     def metrics_token(self):
@@ -78,7 +83,7 @@ def _read_alone(path, name, max_bytes):
     return value
 
 
-def _keys(text):
+def _keys(text, load=load_keys):
     if text is None:
         return None
     try:
@@ -88,7 +93,7 @@ def _keys(text):
     if not isinstance(keys, dict):
         raise SettingsError(f"{KEYS} must be JSON that maps ids to keys, as the key file is; or take it away")
     try:
-        return load_keys(keys)
+        return load(keys)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{KEYS}: {error}")
 
@@ -105,17 +110,21 @@ def _token(text):
 
 def key_source(settings, secrets):
     """Returns the source of the keys, an object with the methods of KeyFile."""
-    return KeyFile(settings.keys) if secrets.keys is None else KeysOfEnvironment(secrets.keys)
+    return KeyFile(settings.keys) if secrets.keys is None else KeysOfEnvironment(secrets.keys, secrets.repl)
 
 
 class KeysOfEnvironment:
-    """Keys in place of a KeyFile. They cannot be changed. Args: keys: dict."""
+    """Keys in place of a KeyFile. They cannot be changed. Args: keys: dict; repl: ids whose key allows the REPL."""
 
-    def __init__(self, keys):
+    def __init__(self, keys, repl=frozenset()):
         self._keys = keys
+        self._repl = repl
 
     def read(self):
         return dict(self._keys)
+
+    def repl(self):
+        return set(self._repl)
 
     def stamp(self):
         """Returns None: these keys never change."""
@@ -124,7 +133,7 @@ class KeysOfEnvironment:
     def used(self, client_id, key):
         """Do nothing. The operator removes the old key from the variable."""
 
-    def add(self, client_id, key=None):
+    def add(self, client_id, key=None, repl=None):
         raise ValueError(f"the keys are in {KEYS}: change it where it is set, and restart the server")
 
     revoke = rotate = add

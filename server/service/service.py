@@ -23,6 +23,7 @@ from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
 from server.service.application import Application, exit_status
 from server.service.client_status import ClientStatus
+from server.service.consoles import Consoles
 from server.service.log import Log
 from server.service.metrics import Metrics
 from server.service.retention import Retention
@@ -57,6 +58,7 @@ class Service:
         self._file = key_source(settings, secrets)
         self._stamp = self._file.stamp()
         self.keys = Keys(self._file.read())
+        self._repl = self._file.repl()  # ids whose key allows the REPL
         self.keys.on_used = self._key_used
         self.keys.on_unfit = self._look_at_keys  # a client that uses its new key at once is not refused
         refuse_both_ways(settings, self.keys)
@@ -64,7 +66,8 @@ class Service:
         limits = (settings.inbox_bytes, settings.outbox_bytes)
         self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
-        self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store)
+        self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
+        self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store, self._consoles)
         self._gateways = RunningGateways(settings, secrets)
         self._stop = asyncio.Event()
         self.exit_status = 0
@@ -74,7 +77,7 @@ class Service:
     async def run(self):
         """Serve until a signal, or until the application or a part of the server ends. Returns the exit status."""
         settings, registry = self.settings, self.registry
-        for subscriber in (self.status.note, self._admin.note, self._log_event):
+        for subscriber in (self.status.note, self._admin.note, self._consoles.note, self._log_event):
             self.events.subscribe(subscriber)
         backoff = AddressBackoff()
         expected = {*settings.clients, *settings.keyless, *self.keys}
@@ -226,10 +229,11 @@ class Service:
 
     def _read_keys(self):
         try:
-            keys = self._file.read()
+            keys, repl = self._file.read(), self._file.repl()
         except _KEY_FAULTS as error:
             self.log("keys_unreadable", error=str(error))  # the known keys stay valid
             return
+        self._repl = repl
         unproven = self.settings.keyless & keys.keys() - set(self.keys)
         gone = self.keys.replace(keys)
         self.log("keys_read", clients=len(keys))

@@ -279,3 +279,26 @@ def test_store_that_fails_is_told_to_those_who_send_and_receive():
                     await within(task)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_messages_that_are_taken_at_once_are_not_stored_and_their_numbers_are(kind):
+    async def main(service):
+        taken = []
+        service.registry.taken_at_once[3] = lambda client_id, data: taken.append((client_id, data))
+        client, conn = await joined(service, (3, 20))
+        for i in range(200):  # more than there is room for in the store
+            client.send(3, b"%d" % i + bytes(200), qos=i % 2 == 0)
+        client.send(20, b"stored")
+        await within(client.accepted())
+        await until(lambda: len(taken) == 200, "all messages")
+        assert taken == [("a", b"%d" % i + bytes(200)) for i in range(200)]
+        assert service.store.unread("a", 3)[0] == 0 and conn.state.cursors[3] == 100
+        assert (await within(conn.channel(20).receive())).data == b"stored"
+        client.cut()
+        await within(client.connect())
+        client.send(3, b"once more")
+        await within(client.accepted())
+        assert taken[200:] == [("a", b"once more")]
+
+    run(main, kind)

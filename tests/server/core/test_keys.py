@@ -10,7 +10,7 @@ from protocol.frame import PROOF, WELCOME
 from protocol.framing import PREAMBLE
 from protocol.handshake import Initiator
 from protocol.responder import Responder
-from server.core.keys import Keys, load_keys
+from server.core.keys import Keys, load_keys, load_repl
 from tests.server.peer import KEY, OTHER_KEY, Client, Service, open_stream, within
 
 SECRET = bytes(range(200, 232))
@@ -215,3 +215,29 @@ def test_keys_that_are_replaced_say_whose_connections_end():
 
 def test_client_that_has_not_connected_has_no_connection_to_end():
     assert Keys({"a": KEY}).replace({}) == []
+
+
+def test_key_may_allow_the_repl(tmp_path):
+    keys = {"a": {"key": HEX, "repl": True}, "b": {"key": [HEX, bytes(32).hex()], "repl": False}, "c": HEX}
+    assert load_keys(keys) == {"a": SECRET, "b": [SECRET, bytes(32)], "c": SECRET}
+    assert load_repl(keys) == {"a"}
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    assert load_repl(str(tmp_path / "keys.json")) == {"a"}
+
+
+NO_ENTRIES = [
+    {},
+    {"key": HEX},
+    {"repl": True},
+    {"key": HEX, "repl": 1},
+    {"key": HEX, "repl": "yes"},
+    {"key": HEX, "repl": True, "more": 1},
+    {"key": "short", "repl": True},
+]
+
+
+@pytest.mark.parametrize("entry", NO_ENTRIES)
+def test_permission_that_is_none_is_an_error_that_shows_no_key(entry):
+    with pytest.raises(ValueError, match="key of a: ") as caught:
+        load_keys({"a": entry})
+    assert secrets_in(caught.value) == []

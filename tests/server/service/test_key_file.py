@@ -1,5 +1,6 @@
 """The key file: what the commands do to it."""
 
+import json
 import os
 
 import pytest
@@ -69,3 +70,21 @@ def test_command_that_is_shown_can_be_copied_and_no_id_is_shown_raw():
 def test_key_file_in_an_absent_folder_is_an_error_that_names_the_folder(tmp_path):
     with pytest.raises(ValueError, match=f"there is no folder {tmp_path}/absent$"):
         KeyFile(tmp_path / "absent" / "keys.json").add("pump")
+
+
+def test_permission_for_the_repl_is_of_the_client_and_survives_other_changes(tmp_path):
+    file = KeyFile(tmp_path / "keys.json")
+    first = file.add("pump", repl=True)
+    file.add("valve")
+    assert file.repl() == {"pump"}
+    assert json.loads((tmp_path / "keys.json").read_text())["pump"] == {"key": first, "repl": True}
+    second = bytes.fromhex(file.rotate("pump"))
+    assert file.repl() == {"pump"} and file.read()["pump"] == [bytes.fromhex(first), second]
+    file.used("pump", second)
+    assert file.repl() == {"pump"} and file.read()["pump"] == second
+    file.rotate("valve", repl=True)
+    file.rotate("pump", repl=False)
+    assert file.repl() == {"valve"}
+    file.revoke("valve")
+    file.add("valve")
+    assert file.repl() == set()
