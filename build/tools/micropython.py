@@ -1,7 +1,7 @@
 """A real MicroPython for tests and simulations: finds one or builds it.
 
     python3 build/micropython.py [--bits 64|32] [--bridge] [--chip] [--client] [--measuring]
-                                  [--failing] [--mpy-cross] [--force]
+                                  [--failing] [--terminal] [--mpy-cross] [--force]
 
 The last line on stdout is the absolute path of the program; progress goes to stderr. Without options it is a 64-bit
 interpreter: MICROPYTHON, else `micropython` on PATH if it will do, else one is built. The 32-bit one, whose objects
@@ -9,7 +9,8 @@ are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--b
 bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
 images that are flashed (MICROPYTHON_CHIP names another); `--measuring` is a 32-bit one whose instructions are counted,
 with the module of border_c/; `--failing` a 64-bit one whose clock is that of border_c/, and whose allocations can be
-made to fail, by the module of failing_c/. `--client` is a 32-bit one with the client frozen in. What is built is kept,
+made to fail, by the module of failing_c/; `--terminal` a 64-bit one with os.dupterm as boards have it, by
+terminal_c/. `--client` is a 32-bit one with the client frozen in. What is built is kept,
 see cache.py, and built anew only when what goes into it changes.
 """
 
@@ -34,6 +35,7 @@ MANIFEST_CHIP = cache.ROOT / "build" / "tools" / "manifest_chip.py"
 CHIP = cache.ROOT / "sim" / "mpy" / "boards" / "esp8266_c"  # the ESP8266's own modules, in C
 BORDER = cache.ROOT / "build" / "tools" / "border_c"  # where a measured device ends, in C
 FAILING = cache.ROOT / "build" / "tools" / "failing_c"  # allocations that fail, in C
+TERMINAL = cache.ROOT / "build" / "tools" / "terminal_c"  # os.dupterm as boards have it, in C
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
 # Run in an interpreter to learn whether it will do; prints version and word size.
@@ -96,6 +98,11 @@ def failing(*, force=False):
     """Returns the absolute path of a 64-bit interpreter that has no threads, BORDER and FAILING. (In a 32-bit one the
     `id` of an object of the heap is a long integer, and allocates, in asyncio too; on boards it does not.)"""
     return _Builder(cache.cache_folder(), force).failing()
+
+
+def terminal(*, force=False):
+    """Returns the absolute path of a 64-bit interpreter that has os.dupterm and its prompt there, by TERMINAL."""
+    return _Builder(cache.cache_folder(), force).terminal()
 
 
 def mpy_cross(*, force=False):
@@ -191,6 +198,9 @@ class _Builder:
 
     def failing(self):
         return self._with_modules("failing", 64, [BORDER, FAILING])
+
+    def terminal(self):
+        return self._with_modules("terminal", 64, [TERMINAL], "CFLAGS_EXTRA=-DMICROPY_PY_OS_DUPTERM=1")
 
     def _with_modules(self, name, bits, sources, *words):
         """Builds an interpreter without threads that has these modules in C."""
@@ -359,6 +369,7 @@ def main(arguments=None):
     product.add_argument("--client", action="store_true", help="the 32-bit interpreter with the client frozen in")
     product.add_argument("--measuring", action="store_true", help="the 32-bit interpreter that valgrind can count")
     product.add_argument("--failing", action="store_true", help="the 64-bit interpreter whose allocations can fail")
+    product.add_argument("--terminal", action="store_true", help="the 64-bit interpreter with os.dupterm, as on boards")
     product.add_argument("--mpy-cross", action="store_true", help="the compiler to .mpy files")
     parser.add_argument("--force", action="store_true", help="build afresh, whatever there is")
     options = parser.parse_args(arguments)
@@ -373,6 +384,8 @@ def main(arguments=None):
             path = measuring(force=options.force)
         elif options.failing:
             path = failing(force=options.force)
+        elif options.terminal:
+            path = terminal(force=options.force)
         elif options.mpy_cross:
             path = mpy_cross(force=options.force)
         else:

@@ -27,8 +27,9 @@ def run(path, client_id, in_file=0, out_file=1):
         raise ValueError(f"no server runs here: there is nobody at {path}") from None
     with sock:
         _ask(sock, {"do": "repl", "id": client_id})
-        _show(out_file, f"[the console of {harmless(client_id)}: Ctrl-] leaves, Ctrl-C interrupts its program]\r\n")
         with _raw(in_file):
+            hint = f"[the console of {harmless(client_id)}: Ctrl-] leaves, Ctrl-C interrupts its program]"
+            _show(out_file, hint + "\r\n")
             return _Session(sock, in_file, out_file).run()
 
 

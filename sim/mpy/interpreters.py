@@ -65,7 +65,8 @@ def board_command(interpreter, kind, fd, path, arguments=(), heap=None, folders=
     setup = _setup(kind, fd, _stand_ins(kind), after)
     run = f"exec(simboot.program({', '.join(_literal(item) for item in (path, *arguments))}))"
     if kind != "esp8266":
-        run += "; simboot.end(globals())"
+        run = f"\ntry:\n    {run}\nexcept KeyboardInterrupt as error:\n    simboot.interrupted(error)"
+        run += "\nsimboot.end(globals())"
     return _command(interpreter, heap, f"{setup}; {run}")
 
 
