@@ -9,8 +9,8 @@ are as big as a microcontroller's, is built unless MICROPYTHON32 names one. `--b
 bridge frozen in (MICROPYTHON_BRIDGE names another), `--chip` the same without the bridge, to be started from the
 images that are flashed (MICROPYTHON_CHIP names another); `--measuring` is a 32-bit one whose instructions are counted,
 with the module of border_c/; `--failing` a 64-bit one whose clock is that of border_c/, and whose allocations can be
-made to fail, by the module of failing_c/; `--terminal` a 64-bit one with os.dupterm as boards have it, by
-terminal_c/. `--client` is a 32-bit one with the client frozen in. What is built is kept,
+made to fail, by the module of failing_c/; `--terminal` a 64-bit one with os.dupterm as boards have it, by terminal_c/,
+which the one before has as well. `--client` is a 32-bit one with the client frozen in. What is built is kept,
 see cache.py, and built anew only when what goes into it changes.
 """
 
@@ -36,6 +36,7 @@ CHIP = cache.ROOT / "sim" / "mpy" / "boards" / "esp8266_c"  # the ESP8266's own 
 BORDER = cache.ROOT / "build" / "tools" / "border_c"  # where a measured device ends, in C
 FAILING = cache.ROOT / "build" / "tools" / "failing_c"  # allocations that fail, in C
 TERMINAL = cache.ROOT / "build" / "tools" / "terminal_c"  # os.dupterm as boards have it, in C
+_DUPTERM = "CFLAGS_EXTRA=-DMICROPY_PY_OS_DUPTERM=1"
 _ASYNCIO_ONLY = 'include("$(MPY_DIR)/extmod/asyncio")\n'
 
 # Run in an interpreter to learn whether it will do; prints version and word size.
@@ -95,8 +96,8 @@ def measuring(*, force=False):
 
 
 def failing(*, force=False):
-    """Returns the absolute path of a 64-bit interpreter that has no threads, BORDER and FAILING. (In a 32-bit one the
-    `id` of an object of the heap is a long integer, and allocates, in asyncio too; on boards it does not.)"""
+    """Returns the absolute path of a 64-bit interpreter that has no threads, BORDER, FAILING and TERMINAL. (In a 32-bit
+    one the `id` of an object of the heap is a long integer, and allocates, in asyncio too; on boards it does not.)"""
     return _Builder(cache.cache_folder(), force).failing()
 
 
@@ -197,10 +198,10 @@ class _Builder:
         return self._with_modules("measuring", 32, [BORDER], "STRIP=")
 
     def failing(self):
-        return self._with_modules("failing", 64, [BORDER, FAILING])
+        return self._with_modules("failing", 64, [BORDER, FAILING, TERMINAL], _DUPTERM)
 
     def terminal(self):
-        return self._with_modules("terminal", 64, [TERMINAL], "CFLAGS_EXTRA=-DMICROPY_PY_OS_DUPTERM=1")
+        return self._with_modules("terminal", 64, [TERMINAL], _DUPTERM)
 
     def _with_modules(self, name, bits, sources, *words):
         """Builds an interpreter without threads that has these modules in C."""

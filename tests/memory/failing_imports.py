@@ -96,5 +96,27 @@ while True:
     count += 1 if failed else 0
     _load_start().forget()
     n += 1
+
+
+def console():
+    start = _load_start()
+    try:
+        start.console_class(True, True)
+    finally:
+        start.forget()
+
+
+n = 1
+names = _load_start()._CONSOLE.split()
+while failed(console, n):  # which sees to it itself as well
+    console()
+    for name in names:
+        if name in sys.modules:
+            sys.modules.pop(name)
+            package, leaf = name.split(".")
+            if hasattr(sys.modules[package], leaf):
+                delattr(sys.modules[package], leaf)
+    n += 1
+    count += 1
 _load_start().forget()
 print(count)

@@ -1,12 +1,12 @@
 """A program for MicroPython: a client exchanges lines with a bridge and a server while an allocation of it fails.
 
-    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT [run]
+    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT [run|console]
 
 For each n from FIRST up to, not including, END, every STEP-th: a fresh client, of which the n-th allocation fails and
 the COUNT - 1 behind it, from its first step to the last acknowledgement. Everything must arrive once, in order, in the
 time that LIMIT_MS gives, and nothing may come out of the link. END 0: until n is more than a client allocates. The last
 line says how many clients there were, and how many allocations failed. With "run" the client's program is AppBase.run,
-and its first failed allocation is one after start().
+and its first failed allocation is one after start(). With "console" what it prints goes to the server too, in the end.
 
 Counted is what the link allocates, and asyncio on its behalf. The bridge, the server and the application live in the
 same process, and are not counted; they act whenever the client pulses syn, and every POLL_MS. Time passes while all
@@ -30,11 +30,17 @@ from protocol.line_bytes import bytes_in
 from protocol.mailbox import CONTROL, DATA, HEADER
 from protocol.responder import Responder
 from protocol.sequence import put16
+from protocol.server_session import ServerSession
 from protocol.session import OPEN, Session
 from tests.sessions import idle
 
 FIRST, END, STEP, COUNT = [int(word) for word in sys.argv[1:5]]
 RUN = sys.argv[5:] == ["run"]
+CONSOLE = sys.argv[5:] == ["console"]
+RUN_NAME = b"only one\x00\x00\x00\x00"
+HEADER_BYTES = 5  # in front of the console's text
+END_PRINTED = "all has come"
+END_TEXT = END_PRINTED.encode()
 POLL_MS = 50
 LIMIT_MS = 60000
 KEY = bytes(range(32))
@@ -103,7 +109,8 @@ class World:
         self.up = []  # lines that the server's application has read
         self.down = []
         self.written = 0  # lines of the server's application
-        self.session = Session(ticks_diff, ack_delay_ms=0, line_in=bytes_in)
+        self.console = b""
+        self.session = ServerSession(ticks_diff) if CONSOLE else Session(ticks_diff, ack_delay_ms=0, line_in=bytes_in)
         self._exchanges = 0
         self._acting = False
         self._power()
@@ -217,7 +224,18 @@ class World:
         while lines:
             self.up.append(str(lines[0], "utf-8"))
             self.session.accept(1, ticks_ms())
+        if CONSOLE and not fault:
+            self._take_console()
         return fault
+
+    def _take_console(self):
+        session = self.session
+        if session.asked:
+            session.answer(ticks_ms(), RUN_NAME)
+        for channel in session.channels.used:
+            while channel.front(ticks_ms()) is not None:
+                self.console = (self.console + channel.front_data()[HEADER_BYTES:])[-1000:]
+                session.channels.accept(channel, ticks_ms())
 
     def _say(self):
         box, session = self._box, self.session
@@ -248,7 +266,7 @@ class App(AppBase):
     """An application that repeats a call that has met a MemoryError."""
 
     def __init__(self, *args):
-        super().__init__(*args)
+        super().__init__(*args, console=CONSOLE)
         self.done = 0
         self.told = None
         self.kept = []  # what `resumed` was told
@@ -291,10 +309,26 @@ class App(AppBase):
                 line = await self.readline()
             except MemoryError:
                 continue
+            if CONSOLE:
+                print("application: a line has come")
             allocations.pause()
             world.down.append(line)
             allocations.resume()
         self.done += 1
+
+
+def shown(app):
+    """True if the console has all, or there is none. What is in transit when a connection ends is lost: the end is
+    printed until it has come."""
+    if not CONSOLE or END_TEXT in world.console:
+        return True
+    allocations.pause()
+    channels = app._link.session.channels
+    waits = channels is not None and channels.waiting()
+    allocations.resume()
+    if not waits:
+        print(END_PRINTED)
+    return False
 
 
 async def exchange(n):
@@ -309,7 +343,7 @@ async def exchange(n):
         world.look()
     allocations.fail(n, COUNT)
     allocations.resume()
-    while not app.finished() and not link.done():
+    while not (app.finished() and shown(app)) and not link.done():
         await asyncio.sleep_ms(POLL_MS)
         if ticks_diff(ticks_ms(), begin) > LIMIT_MS:
             break
@@ -330,6 +364,8 @@ async def exchange(n):
         return "it hangs: %d, %r, %r, %r" % (app.done, idle(world.session), app.told, app.kept)
     if app.kept[0] or False in app.kept[1:]:  # of the first session, and of no other
         return "resumed was told %r" % app.kept
+    if CONSOLE and END_TEXT not in world.console:
+        return "the console has %r" % world.console
     if asyncio.core._io_queue.map:
         return "a flag is left"
     return None
