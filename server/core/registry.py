@@ -7,6 +7,12 @@ from server.core.connection import Connection
 from server.core.events import Events
 from server.core.readers import Readers
 
+CONSOLE = 3  # the channel on which clients send what they print: docs/protocol.md section 4
+
+
+def _drop(client_id, data):
+    """Nobody keeps what clients print."""
+
 
 class Registry:
     """The clients of one server, and its `events`."""
@@ -19,7 +25,7 @@ class Registry:
         self.readers = Readers()
         # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process.
         # The function is called within the server's own work: it must return at once and raise nothing.
-        self.taken_at_once = {}
+        self.taken_at_once = {CONSOLE: _drop}
         self._connections = {}
 
     def get(self, client_id):

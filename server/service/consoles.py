@@ -13,9 +13,10 @@ from collections import deque
 from struct import unpack_from
 
 from protocol.lines import NUMBERS, diff30
+from server.core.registry import CONSOLE
 from server.core.shown import harmless, quoted
 
-CHANNEL = 3
+CHANNEL = CONSOLE
 _TAKES_INPUT = 0x01
 _HEADER = 5
 KEPT = 1 << 16  # characters of the newest lines of one client; each line counts LINE_COST more
