@@ -6,7 +6,7 @@ A message is bytes. One that is of a type is (bytes, type, deadline), with what 
 
 from struct import pack_into, unpack_from
 
-from protocol.channel_receiver import ChannelReceiver
+from protocol.channel_receiver import ChannelReceiver, size_of_fields
 from protocol.channel_records import (
     CHANNEL,
     CREDIT,
@@ -19,10 +19,8 @@ from protocol.channel_records import (
     FRESH,
     OPEN,
     TYPED,
-    is_over,
-    size_of_fields,
 )
-from protocol.channel_sender import ChannelSender
+from protocol.channel_sender import ChannelSender, is_over
 from protocol.limits import ROOM_UNIT
 from protocol.lines import NUMBERS, diff30
 from protocol.sequence import put16

@@ -2,7 +2,7 @@
 
 from struct import unpack_from
 
-from protocol.channel_records import EXPIRES, KNOWN_TYPES, MAX_TTL_MS, size_of_fields
+from protocol.channel_records import CALL, EXPIRES, FIELD, KNOWN_TYPES, MAX_TTL_MS
 from protocol.frame import LENGTH
 from protocol.lines import NUMBERS
 from protocol.receiver import Receiver
@@ -10,6 +10,11 @@ from protocol.receiver import Receiver
 
 def _bytes_in(data, at, end):
     return bytes(data[at:end])
+
+
+def size_of_fields(kind):
+    """Bytes in front of a message of this type."""
+    return (FIELD if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
 
 
 class ChannelReceiver(Receiver):

@@ -61,18 +61,3 @@ MAX_TIMED = 30
 EXPIRED_BITS = 0x3FFFFFFF
 # The longest wait that ticks can measure, less a day.
 MAX_TTL_MS = 450000000
-
-
-def size_of_fields(kind):
-    """Bytes in front of a message of this type."""
-    return (FIELD if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
-
-
-def can_expire(entry):
-    """True if this entry of a sender or receiver is one that EXPIRES."""
-    return len(entry) > 2 and entry[-2] & EXPIRES != 0
-
-
-def is_over(entry, now, ticks_diff):
-    """True if it has expired."""
-    return can_expire(entry) and (entry[-1] is None or ticks_diff(now, entry[-1]) >= 0)

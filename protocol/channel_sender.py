@@ -2,7 +2,7 @@
 
 from struct import pack_into
 
-from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED, can_expire, is_over
+from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED
 from protocol.frame import MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
 from protocol.lines import NUMBERS, diff30
@@ -10,6 +10,16 @@ from protocol.sender import Sender
 from protocol.sequence import put16
 
 _EMPTY = (b"", True, DROPPED, None)  # what is left of a message that has expired
+
+
+def can_expire(entry):
+    """True if this entry of a sender or receiver is one that EXPIRES."""
+    return len(entry) > 2 and entry[-2] & EXPIRES != 0
+
+
+def is_over(entry, now, ticks_diff):
+    """True if it has expired."""
+    return can_expire(entry) and (entry[-1] is None or ticks_diff(now, entry[-1]) >= 0)
 
 
 class ChannelSender(Sender):

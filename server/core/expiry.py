@@ -8,7 +8,8 @@ import asyncio
 from collections import namedtuple
 
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
-from protocol.channel_records import CALL, DROPPED, EXPIRES, FIELD, is_over
+from protocol.channel_records import CALL, DROPPED, EXPIRES, FIELD
+from protocol.channel_sender import is_over
 
 LOOK_MS = 250  # what has expired is dropped at most this much later
 _LATE = (b"", EXPIRES, None)  # what is kept of a message that has expired behind one that the store has no room for

@@ -1,7 +1,7 @@
 import unittest
 
-from protocol.channel_receiver import ChannelReceiver
-from protocol.channel_records import EXPIRES, MAX_TTL_MS, REQUEST
+from protocol.channel_receiver import ChannelReceiver, size_of_fields
+from protocol.channel_records import ANSWER, EXPIRES, FAILURE, MAX_TTL_MS, REQUEST
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 
@@ -9,6 +9,10 @@ from protocol.limits import MAX_LINE, RECEIVE_BYTES
 class TestReceiving(unittest.TestCase):
     def take(self, receiver, header, kind, data):
         return receiver.take(header | len(data), kind, memoryview(data), 0, 100)
+
+    def test_fields_in_front_of_a_message(self):
+        for kind, size in ((0, 0), (EXPIRES, 4), (REQUEST, 4), (ANSWER, 4), (FAILURE, 4), (REQUEST | EXPIRES, 8)):
+            self.assertEqual(size_of_fields(kind), size)
 
     def test_plain_message_is_bytes_and_another_has_its_type_and_deadline(self):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)

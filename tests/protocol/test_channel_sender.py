@@ -2,7 +2,7 @@ import unittest
 
 from protocol.channel import Channel
 from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, REQUEST
-from protocol.channel_sender import ChannelSender
+from protocol.channel_sender import ChannelSender, is_over
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
@@ -15,6 +15,13 @@ class TestSending(unittest.TestCase):
         sender.append(b"data", True)
         sender.append(b"", False)
         self.assertEqual(records(sender), [(CHANNEL, b"\x14data"), (CHANNEL | QOS0, b"\x14")])
+
+    def test_entries_with_a_deadline_can_be_late(self):
+        for entry, late in (
+            ((b"", True), False), ((b"", True, REQUEST, None), False), ((b"", True, EXPIRES, 10), True),
+            ((b"", EXPIRES, 11), False), ((b"", EXPIRES, 10), True),
+        ):  # fmt: skip
+            self.assertEqual(is_over(entry, 10, ticks_diff), late)
 
     def test_type_is_in_the_first_record_of_a_message_only(self):
         sender = ChannelSender(20, ticks_diff)
