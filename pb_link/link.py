@@ -167,6 +167,8 @@ class Link:
         self.flag.set()
 
     def _wait_ms(self):
+        if self.channels and self.channels.tick(ticks_ms()):
+            self.changed.pulse()
         # Without a slot an acknowledgement that is due has to wait: the bridge wakes us.
         timeout = None if self._box.slot() is None else self.session.next_timeout(ticks_ms())
         return limits.MAX_WAIT_MS if timeout is None else min(timeout, limits.MAX_WAIT_MS)
@@ -211,8 +213,6 @@ class Link:
             self._syn(1)
         if self._watch.reset_due():
             self._revive()
-        if self.channels and self.channels.tick(ticks_ms()):
-            self.changed.pulse()
 
     def _new_bridge(self):
         self._log("= synchronised with the ESP8266")
