@@ -40,6 +40,7 @@ class Gateway(interface.Gateway):
         self._mapped = mapped_channels(settings.channels)
         self._sessions = {}  # client id -> LineSession
         self._channels = {}  # client id -> {channel: ChannelSession}
+        self._used = {}  # client id -> set of channels that it has used in this process, mapped or not
         self._tasks = set()
         self._failed = None
         self._advised = set()
@@ -94,30 +95,28 @@ class Gateway(interface.Gateway):
 
     def restore_channels(self, client_id, notes):
         """Begin with the channels that the client has used before. notes: its Notes, which are loaded."""
-        for number in _numbers(notes):
+        for number in sorted({*_numbers(notes), *self._used.get(client_id, ())}):
             self._use_channel(client_id, number)
 
     def _use_channel(self, client_id, number):
         """The client has used this channel: it has a session from now on, also after a restart of the server."""
         found = self._channels.get(client_id)
-        if self._failed is None or found is None or number in found or number not in self._mapped:
+        if self._failed is None or found is None or number not in self._mapped:
             return
-        if len(found) >= MAX_CHANNELS:
-            self.counts["refused_total"] += 1
-            self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
-            return
-        found[number] = ChannelSession(number, self._sessions[client_id], self)
-        self._start(found[number])
-
-    def _remember_channel(self, client_id, number):
-        connection = self.host.registry.get(client_id)
-        numbers = _numbers(connection.notes)
-        if number in self._channels.get(client_id, ()) and number not in numbers:
-            note = " ".join(map(str, sorted({*numbers, number})))
+        if number not in found:
+            if len(found) >= MAX_CHANNELS:
+                self.counts["refused_total"] += 1
+                self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
+                return
+            found[number] = ChannelSession(number, self._sessions[client_id], self)
+            self._start(found[number])
+        notes = self.host.registry.get(client_id).notes
+        numbers = _numbers(notes)
+        if number not in numbers:
             try:
-                connection.notes.put(CHANNELS, note, at_once=True)
+                notes.put(CHANNELS, " ".join(map(str, sorted({*numbers, number}))), at_once=True)
             except StoreError:
-                pass  # it is told, and the client is claimed again: then this event comes again
+                pass  # the failure is told; when the client is claimed again, "channel_used" comes again
 
     def _takes(self, client_id):
         return not self.settings.clients or client_id in self.settings.clients
@@ -130,8 +129,8 @@ class Gateway(interface.Gateway):
 
     def _note(self, event, client_id, details):
         if event == "channel_used":
+            self._used.setdefault(client_id, set()).add(details["channel"])
             self._use_channel(client_id, details["channel"])
-            self._remember_channel(client_id, details["channel"])
         if event in ("connected", "disconnected") and client_id in self._sessions:
             self._sessions[client_id].changed.set()
 

@@ -180,6 +180,26 @@ def test_channel_outlives_the_gateway_without_the_client(mqtt):
     asyncio.run(main())
 
 
+def test_channel_that_was_used_while_the_gateway_had_not_begun_with_the_client_is_mapped(mqtt):
+    async def main():
+        store = MemoryStore()
+        async with ScriptedBroker() as broker, Service(store=store) as service:
+            async with gateway(mqtt, broker, service) as found:
+                await until(lambda: found.counts["connected"] == 1, "the gateway")
+                found.host.served = set
+                found.served_changed()
+                client = await with_channels(service, 20)
+                client.send(20, b"early")
+                await client.accepted()
+                found.host.served = lambda: {"a"}
+                found.served_changed()
+                await until(lambda: payloads(broker, f"{CH}/up") == [b"early"], "the message")
+                assert service.connection().notes.get("mqtt_channels") == "20"
+                client.cut()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("announced", [True, False])
 def test_message_that_is_longer_than_the_broker_takes_is_published_in_parts(mqtt, announced):
     data = bytes(range(256)) * 12
