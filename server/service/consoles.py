@@ -49,11 +49,7 @@ class Consoles:
 
     def lines(self, client_id, count, since_s):
         """Returns [(UTC in s, line)] of the newest lines. count: at most; since_s: not older than this, or None."""
-        found = list(self._of(client_id).kept())
-        if since_s is not None:
-            begin = time.time() - since_s
-            found = [one for one in found if one[0] >= begin]
-        return found[-count:] if count else []
+        return self._of(client_id).newest(count, since_s)
 
     async def follow(self, client_id, reader):
         """An async generator of (UTC in s, line): those to come, until the caller of `reader` disconnects."""
@@ -125,16 +121,21 @@ class _Console:
         self.followers = set()  # of _Queue, for lines
         self.typists = set()  # of _Queue, for text as it comes
         self._lines = deque()  # (UTC in s, line)
+        self._came = deque()  # of each, by a clock that nobody sets
         self._size = 0
         self._begun = ""  # the line that is not complete
         self._expected = None  # offset of the next byte
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def kept(self):
-        """Yields (UTC in s, line), and at last the one that is not complete."""
-        yield from self._lines
+    def newest(self, count, since_s):
+        """See Consoles.lines. The last one may not be complete."""
+        found = list(self._lines)
+        if since_s is not None:
+            begin = time.monotonic() - since_s
+            found = found[sum(came < begin for came in self._came) :]
         if self._begun:
-            yield time.time(), self._begun
+            found.append((time.time(), self._begun))
+        return found[-count:] if count else []
 
     def take(self, data):
         flags, offset = unpack_from(">BI", data, 0)
@@ -170,9 +171,11 @@ class _Console:
     def _keep(self, line):
         entry = time.time(), line.rstrip("\r")
         self._lines.append(entry)
+        self._came.append(time.monotonic())
         self._size += len(line) + LINE_COST
         while self._size > KEPT:
             self._size -= len(self._lines.popleft()[1]) + LINE_COST
+            self._came.popleft()
         for queue in list(self.followers):
             queue.put(entry)
 

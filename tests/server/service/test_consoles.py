@@ -48,13 +48,14 @@ def test_lines_are_kept_however_they_are_cut_and_the_one_that_has_begun_is_shown
 
 def test_only_lines_since_a_time_are_shown(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(consoles.time, "time", lambda: now[0])
+    monkeypatch.setattr(consoles.time, "time", lambda: 7000.0 - now[0])  # somebody sets it
+    monkeypatch.setattr(consoles.time, "monotonic", lambda: now[0])
     found, client = made()
     client.prints("old\n")
     now[0] = 1100.0
     client.prints("new\n")
     assert texts(found, since_s=50) == ["new"] and texts(found, since_s=100) == ["old", "new"]
-    assert found.lines("a", 9, None) == [(1000.0, "old"), (1100.0, "new")]
+    assert found.lines("a", 9, None) == [(6000.0, "old"), (5900.0, "new")]
 
 
 def test_what_is_missing_is_told_with_its_bytes_and_a_new_start_as_well():
