@@ -376,10 +376,11 @@ class ClientChannels:
 
     def arrived(self):
         """Frames have come: answer what needs no store."""
-        session = self._session
+        session, state = self._session, self.use.state
         if session.channels.used and self._time.answer(session.channels):
-            # Of messages with qos, which nobody should send there. The store has it with the next message.
-            self.use.state.was_received(session.peer_epoch, {TIME_CHANNEL: self.of_session(TIME_CHANNEL).ack()})
+            number = self.of_session(TIME_CHANNEL).ack()
+            if number != state.cursors.get(TIME_CHANNEL, 0):  # qos, which nobody should use there
+                state.was_received(session.peer_epoch, {TIME_CHANNEL: number})  # stored with the next message
             self.wake()
 
     def received(self):

@@ -5,6 +5,8 @@ So the count is as durable as the store, and goes on after a restart of the serv
 up, whether or not the client sends anything. A store of an older version begins to count now.
 """
 
+from protocol.errors import StoreError
+
 NOTE = "life"  # name of the note
 
 
@@ -35,7 +37,10 @@ class Lives:
         epoch = epoch.hex()
         if epoch == self._epoch:
             return
-        self._notes.put(NOTE, "%d %s" % (self.count + 1, epoch), at_once=True)
+        try:
+            self._notes.put(NOTE, "%d %s" % (self.count + 1, epoch), at_once=True)
+        except Exception as error:  # a store may raise any exception
+            raise StoreError("the store failed: %s" % error)
         self.count += 1
         self._epoch = epoch
         if self.count > 1:  # a client that comes for the first time is no news

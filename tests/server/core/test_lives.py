@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from protocol.errors import StoreError
 from server import MemoryStore, SQLiteStore, client_conn
 from server.core.lives import Lives
 from server.core.notes import Notes
@@ -66,7 +67,10 @@ def test_life_that_cannot_be_stored_is_not_counted():
         lives = await claimed(store, told)
         lives.met(b"epoch  1")
         await store.claim("a")  # by another server
-        with pytest.raises(Exception, match="claimed"):
+        with pytest.raises(StoreError, match="the store failed: .*claimed"):
+            lives.met(b"epoch  2")
+        store.note = None  # any other exception
+        with pytest.raises(StoreError, match="the store failed: .*callable"):
             lives.met(b"epoch  2")
         assert (lives.count, told.events) == (1, [])
 
