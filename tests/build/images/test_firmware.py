@@ -106,8 +106,13 @@ def test_compiler_from_the_source_of_micropython_gives_the_same_bytes(built, mpy
     files = firmware.modules()
     for name, path in firmware.joined(tmp_path, files, firmware.bundle_of(files, firmware.ROOT_MODULE)).items():
         compiled = tmp_path / "compiled.mpy"
-        subprocess.run([mpy_cross, "-s", name, "-o", compiled, path], check=True)
+        subprocess.run([mpy_cross, "-s", firmware.source_name(name), "-o", compiled, path], check=True)
         assert compiled.read_bytes() in built["esp_link.romfs"], name
+
+
+def test_traceback_names_files_and_a_package_without_another_name():
+    names = [firmware.source_name(name) for name in ("esp_link/main.py", "esp_link/__init__.py")]
+    assert names == ["esp_link/main.py", "esp_link"]
 
 
 def test_bytecode_is_of_a_version_that_the_named_releases_read(built):

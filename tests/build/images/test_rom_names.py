@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from build.images import rom_names
-from build.images.rom_names import ASKED, STATIC, identifiers, unused
+from build.images.rom_names import ASKED, MORE, STATIC, identifiers, unused
 from build.install import client_package
 
 SOURCE = """
@@ -23,6 +23,13 @@ def test_names_are_in_each_firmware(micropython_source):
     assert {name for name in listed if name.isidentifier() and not name.startswith("_")} - set(STATIC) <= ASKED | {
         "NoneType", "builtins", "const", "micropython", "self"
     }  # fmt: skip
+
+
+def test_more_names_are_those_of_modules_that_each_firmware_has(micropython_source):
+    texts = [(Path(micropython_source) / "py" / f"mod{name}.c").read_text() for name in ("gc", "sys", "struct")]
+    texts.append((Path(micropython_source) / "py" / "modmicropython.c").read_text())
+    found = set(re.findall(r"MP_QSTR_(\w+)", "".join(texts)))
+    assert len(MORE) > 20 and set(MORE) <= found and not set(MORE) & (ASKED | set(STATIC))
 
 
 def test_names_that_micropython_asks_objects_for_are_left_out(micropython_source):
@@ -49,4 +56,5 @@ def test_free_names_are_those_that_no_source_has():
 def test_joined_client_has_no_short_name_of_its_own_while_the_firmware_has_one():
     bundle = client_package.bundle()
     assert len(set(bundle.short.attributes.values()) & set(STATIC)) > 30
+    assert not [name for name in bundle.short.attributes.values() if name.startswith("_")]
     assert not set(bundle.short.attributes.values()) & rom_names.ASKED
