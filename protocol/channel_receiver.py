@@ -2,7 +2,7 @@
 
 from struct import unpack_from
 
-from protocol.channel_records import CALL, EXPIRES, FIELD, KNOWN_TYPES, MAX_TTL_MS
+from protocol.channel_records import CALL, EXPIRES, FIELD, KNOWN_TYPES, MAX_TTL_MS, TYPED_CHARGE
 from protocol.frame import LENGTH
 from protocol.lines import NUMBERS
 from protocol.receiver import Receiver
@@ -25,7 +25,7 @@ class ChannelReceiver(Receiver):
         return [charge > 0 for charge in self._charges]
 
     def __init__(self, max_bytes, max_line):
-        Receiver.__init__(self, max_bytes, max_line, _bytes_in)
+        Receiver.__init__(self, max_bytes + TYPED_CHARGE, max_line, _bytes_in)
         self._kind = 0  # type of the message that has begun
         self._now = 0
 
@@ -38,11 +38,24 @@ class ChannelReceiver(Receiver):
             self._now = now
         elif kind:
             return "a fragment with a type"
-        return self._record(header, data, at)
+        if not kind:
+            return self._record(header, data, at)
+        self.seen = (self.seen + TYPED_CHARGE) & 0xFFFF
+        kind = self._known
+        header = self._record(header, data, at)
+        if not kind and not header:  # it is kept
+            self._held += TYPED_CHARGE
+        return header
 
     def _keep(self, line, header, charge):
         kind = self._kind
         if kind:
             left = unpack_from(">I", line, 0)[0] if kind & EXPIRES else None
             line = (line, kind, None if left is None else (self._now + min(left, MAX_TTL_MS)) & NUMBERS)
+            charge += TYPED_CHARGE
         Receiver._keep(self, line, header, charge)
+
+    def _drop_partial(self):
+        if self._partial is not None and self._kind:
+            self._held -= TYPED_CHARGE
+        Receiver._drop_partial(self)

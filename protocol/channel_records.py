@@ -56,6 +56,10 @@ LIST_ENTRY = 1 + ENTRY_BYTES
 # Flag of an entry: I know of no message of yours, and ack and next are not valid: begin with your base.
 FRESH = 0x01
 
+# What the first record of a message with a type is charged beyond RECORD_CHARGE: the tuple in which a board holds it. A
+# channel's receive space is so much larger, for the longest message.
+TYPED_CHARGE = 32
+
 # Messages of a channel while one of them can expire: `expired` has a bit for each that may have been accepted.
 MAX_TIMED = 30
 EXPIRED_BITS = 0x3FFFFFFF

@@ -2,7 +2,7 @@
 
 from struct import pack_into
 
-from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED
+from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED, TYPED_CHARGE
 from protocol.frame import MORE, QOS0, RECORD_HEADER
 from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
 from protocol.lines import NUMBERS, diff30
@@ -145,34 +145,52 @@ class ChannelSender(Sender):
         self.resumed = False
         Sender.disconnect(self)
 
+    def can_fill(self):
+        if self._retained == len(self.lines):
+            return False
+        entry = self.lines[self._retained]
+        left = len(entry[0]) - self._offset
+        return len(entry[0]) <= self.max_line and self._credit >= self._charge(entry) + min(left, MIN_FRAGMENT)
+
+    def _charge(self, entry):
+        """What its next record is charged beyond its payload."""
+        return RECORD_CHARGE + TYPED_CHARGE if len(entry) > 2 and not self._offset else RECORD_CHARGE
+
     def put(self, buf, at, end):
         """Write one record. Returns the new at, or at if it cannot be."""
         if not self.can_fill():
             return at
         entry = self.lines[self._retained]
-        typed = len(entry) > 2 and not self._offset
-        first = at + RECORD_HEADER + (2 if typed else 1)
-        left = len(entry[0]) - self._offset
-        n = min(left, end - first, self._credit - RECORD_CHARGE)
-        if n < left and n < (MIN_FRAGMENT if self._offset else MIN_FIRST):
+        charge = self._charge(entry)
+        end -= at + (RECORD_HEADER + 2 if charge > RECORD_CHARGE else RECORD_HEADER + 1)
+        n = len(entry[0]) - self._offset
+        end = min(n, end, self._credit - charge)
+        if end < n and end < (MIN_FRAGMENT if self._offset else MIN_FIRST):
             return at
-        header = n + first - at - RECORD_HEADER | CHANNEL
-        if not entry[1]:
-            header |= QOS0
-        put16(buf, at, header | MORE if n < left else header)
-        buf[at + RECORD_HEADER] = self._channel | TYPED if typed else self._channel
-        end = self._offset + n
-        buf[first : first + n] = memoryview(entry[0])[self._offset : end]
-        if typed:
-            buf[first - 1] = entry[2]
-            if entry[2] & EXPIRES:
-                wait = 0 if entry[3] is None else self._diff(entry[3], self.now)
-                pack_into(">I", buf, first, max(0, wait))
-        self.sent = (self.sent + n + RECORD_CHARGE) & 0xFFFF
-        self._credit -= n + RECORD_CHARGE
-        self._offset = end
-        if n == left:
+        at = self._head(buf, at, entry, end, MORE if end < n else 0)
+        self._copy(buf, at, entry, end)
+        self.sent = (self.sent + end + charge) & 0xFFFF
+        self._credit -= end + charge
+        self._offset += end
+        if end == n:
             if not entry[1] and can_expire(entry):
                 self.timed -= 1
-            self._finish_line(end, entry[1])
-        return first + n
+            self._finish_line(self._offset, entry[1])
+        return at + end
+
+    def _head(self, buf, at, entry, size, header):
+        """Write what is in front of the payload. Returns its end."""
+        header |= CHANNEL if entry[1] else CHANNEL | QOS0
+        if len(entry) < 3 or self._offset:
+            put16(buf, at, header | (size + 1))
+            buf[at + RECORD_HEADER] = self._channel
+            return at + RECORD_HEADER + 1
+        put16(buf, at, header | (size + 2))
+        buf[at + RECORD_HEADER] = self._channel | TYPED
+        buf[at + RECORD_HEADER + 1] = entry[2]
+        return at + RECORD_HEADER + 2
+
+    def _copy(self, buf, at, entry, size):
+        buf[at : at + size] = memoryview(entry[0])[self._offset : self._offset + size]
+        if not self._offset and can_expire(entry):
+            pack_into(">I", buf, at, 0 if entry[3] is None else max(0, self._diff(entry[3], self.now)))

@@ -1,9 +1,12 @@
 import unittest
 
+from primitives.platform import ticks_diff
 from protocol.channel_receiver import ChannelReceiver, size_of_fields
-from protocol.channel_records import ANSWER, EXPIRES, FAILURE, MAX_TTL_MS, REQUEST
+from protocol.channel_records import ANSWER, DROPPED, EXPIRES, FAILURE, MAX_TTL_MS, REQUEST, TYPED, TYPED_CHARGE
+from protocol.channel_sender import ChannelSender
 from protocol.frame import MORE, QOS0
-from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from protocol.limits import MAX_LINE, RECEIVE_BYTES, ROOM_UNIT
+from protocol.sequence import get16
 
 
 class TestReceiving(unittest.TestCase):
@@ -35,6 +38,52 @@ class TestReceiving(unittest.TestCase):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
         self.assertIsNone(self.take(receiver, MORE, REQUEST, b"\0\0\0\x01x"))
         self.assertEqual(self.take(receiver, 0, REQUEST, b"12345"), "a fragment with a type")
+
+    def test_flood_of_empty_messages_with_a_type_is_bounded_by_what_they_take_on_a_board(self):
+        """There a tuple takes 32 bytes, bytes of four 32, and the two lists 8: it was 3.6 times the room."""
+        for kind, data in ((EXPIRES, b"\0\0\0\x01"), (DROPPED, b"")):
+            receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
+            sender = ChannelSender(20, ticks_diff)
+            sender.max_lines = 10000
+            sender.grant(0, receiver.room() * ROOM_UNIT)
+            while len(receiver.lines) < 10000:
+                sender.append(data, True, kind, 1000)
+                buf = bytearray(50)
+                end = sender.put(buf, 0, 50)
+                if not end:
+                    break
+                self.assertIsNone(self.take(receiver, 0, kind, bytes(buf[4:end])))
+                self.assertEqual(receiver.seen, sender.sent)
+            self.assertFalse(sender.can_fill())
+            self.assertGreater(len(receiver.lines), 150)
+            self.assertLess(len(receiver.lines) * (72 if data else 40), 1.5 * RECEIVE_BYTES)
+            self.assertLess(receiver.room(), 2)
+            receiver.accept(len(receiver.lines))
+            self.assertEqual(receiver.room(), (RECEIVE_BYTES + TYPED_CHARGE) // ROOM_UNIT)
+
+    def test_longest_message_with_a_type_has_room_in_its_smallest_fragments(self):
+        receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
+        sender = ChannelSender(20, ticks_diff)
+        sender.append(bytes(MAX_LINE), True, EXPIRES | REQUEST, 1000)
+        sender.grant(0, receiver.room() * ROOM_UNIT)
+        buf = bytearray(200)
+        end = sender.put(buf, 0, 4 + 16)
+        while end:
+            header, typed = get16(buf, 0), buf[2] & TYPED
+            data = bytes(buf[4 if typed else 3 : end])
+            self.assertIsNone(self.take(receiver, header & MORE, buf[3] if typed else 0, data))
+            self.assertEqual(receiver.seen, sender.sent)
+            end = sender.put(buf, 0, 3 + 64) if sender.can_fill() else 0
+        self.assertEqual((len(receiver.lines), len(sender.lines[0][0])), (1, MAX_LINE))
+        receiver.accept(1)
+        self.assertEqual(receiver._held, 0)
+
+    def test_connection_that_ends_in_a_message_with_a_type_gives_back_its_room(self):
+        receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
+        for kind in (REQUEST, 0):
+            self.assertIsNone(self.take(receiver, MORE, kind, bytes(100)))
+            receiver.disconnect()
+            self.assertEqual(receiver._held, 0)
 
     def test_messages_without_qos_have_no_number(self):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)

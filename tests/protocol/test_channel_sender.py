@@ -132,10 +132,10 @@ class TestSending(unittest.TestCase):
         class Short(ChannelSender):
             short = True
 
-            def _numbered_from(self, at):
+            def _count_of(self, at):
                 if self.short:
                     raise MemoryError
-                return ChannelSender._numbered_from(self, at)
+                return ChannelSender._count_of(self, at)
 
         sender = Short(20, ticks_diff)
         count = sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
