@@ -10,6 +10,7 @@ from protocol.session import RESUMING
 from server import Connection, MemoryStore, Server
 from server.core.printed_log import PrintedLog
 from server.stores.default import default_store
+from tests.server.channel_peer import ChannelClient
 from tests.server.peer import HOST, KEYS, OTHER_KEY, TIMEOUT_MS, Client, Forger, Service, free_port, until, within
 
 
@@ -211,3 +212,34 @@ def test_connections_of_all_clients_of_the_process_server_alone_are_closed_by_th
 def test_server_without_a_store_of_its_own_asks_for_one():
     with pytest.raises(TypeError, match="needs a store"):
         asyncio.run(Server().run({"a"}, keys=KEYS))
+
+
+def test_messages_that_are_not_taken_yet_when_the_client_moves_are_delivered_once_and_in_order():
+    """With one store nothing changes. If each server has its own, they count as accepted when the client is back."""
+
+    async def main(shared):
+        store = MemoryStore()
+        async with Node(store) as first, Node(store if shared else MemoryStore()) as second:
+            client = ChannelClient(first.port)
+            await within(client.connect())
+            client.mute = {20}
+            for data in (b"1", b"2"):
+                await within(first.conn.channel(20).send(data, wait=False))
+            await until(lambda: len(client.open(20).received) == 2, "the messages")
+            await moved(client, second)
+            waiting = asyncio.create_task(second.conn.channel(20).send(b"3"))
+            await until(lambda: len(client.open(20).received) == 3, "the message of the other server")
+            assert not waiting.done()
+            await moved(client, first)
+            box = store._clients["a"].outbox[20]
+            await until(lambda: len(box.numbers) == (3 if shared else 0), "what the store has left")
+            client.read_again()
+            assert await client.messages(20, 3) == [b"1", b"2", b"3"]
+            await within(first.conn.channel(20).send(b"4"))
+            await moved(client, second)
+            await within(second.conn.channel(20).send(b"5"))
+            assert client.got[20] == [b"1", b"2", b"3", b"4", b"5"]
+            waiting.cancel()
+
+    for shared in (True, False):
+        asyncio.run(main(shared))
