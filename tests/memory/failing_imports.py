@@ -108,15 +108,14 @@ def console():
 
 n = 1
 names = _load_start()._CONSOLE.split()
-while failed(console, n):  # which sees to it itself as well
+while True:
+    failed = fails(console, n)  # which sees to it itself as well
+    if failed is None:
+        break
+    count += 1 if failed else 0
     console()
     for name in names:
-        if name in sys.modules:
-            sys.modules.pop(name)
-            package, leaf = name.split(".")
-            if hasattr(sys.modules[package], leaf):
-                delattr(sys.modules[package], leaf)
+        forget(name)
     n += 1
-    count += 1
 _load_start().forget()
 print(count)

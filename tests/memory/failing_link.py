@@ -1,12 +1,14 @@
 """A program for MicroPython: a client exchanges lines with a bridge and a server while an allocation of it fails.
 
-    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT [run|console]
+    failing -X heapsize=2m -c "import tests.memory.failing_link" FIRST END STEP COUNT [run|console|channel]
 
 For each n from FIRST up to, not including, END, every STEP-th: a fresh client, of which the n-th allocation fails and
 the COUNT - 1 behind it, from its first step to the last acknowledgement. Everything must arrive once, in order, in the
 time that LIMIT_MS gives, and nothing may come out of the link. END 0: until n is more than a client allocates. The last
-line says how many clients there were, and how many allocations failed. With "run" the client's program is AppBase.run,
-and its first failed allocation is one after start(). With "console" what it prints goes to the server too, in the end.
+line says how many clients there were, how many allocations failed, and how many messages of a channel expired. With
+"run" the client's program is AppBase.run, and its first failed allocation is one after start(). With "console" what it
+prints goes to the server too, in the end. With "channel" there are messages on a channel beside the lines
+(channel_work.py).
 
 Counted is what the link allocates, and asyncio on its behalf. The bridge, the server and the application live in the
 same process, and are not counted; they act whenever the client pulses syn, and every POLL_MS. Time passes while all
@@ -36,6 +38,9 @@ from tests.sessions import idle
 
 FIRST, END, STEP, COUNT = [int(word) for word in sys.argv[1:5]]
 RUN = sys.argv[5:] == ["run"]
+CHANNEL = sys.argv[5:] == ["channel"]
+if CHANNEL:
+    from tests.memory import channel_work
 CONSOLE = sys.argv[5:] == ["console"]
 RUN_NAME = b"only one\x00\x00\x00\x00"
 HEADER_BYTES = 5  # in front of the console's text
@@ -110,7 +115,12 @@ class World:
         self.down = []
         self.written = 0  # lines of the server's application
         self.console = b""
-        self.session = ServerSession(ticks_diff) if CONSOLE else Session(ticks_diff, ack_delay_ms=0, line_in=bytes_in)
+        self.expired = 0  # messages of a channel, of both ends
+        if CHANNEL or CONSOLE:
+            self.session = ServerSession(ticks_diff, ack_delay_ms=0)
+        else:
+            self.session = Session(ticks_diff, ack_delay_ms=0, line_in=bytes_in)
+        self.channel = channel_work.Server(self.session) if CHANNEL else None
         self._exchanges = 0
         self._acting = False
         self._power()
@@ -220,6 +230,8 @@ class World:
                 self.session.attach(responder.seal, responder.peer_epoch, responder.peer_max_frame, ticks_ms())
             return fault
         fault = self.session.receive(memoryview(frame), ticks_ms())
+        if CHANNEL and self.session.asked:
+            fault = fault or self.session.answer(ticks_ms(), b"only one" + bytes(4))
         lines = self.session.lines
         while lines:
             self.up.append(str(lines[0], "utf-8"))
@@ -239,6 +251,8 @@ class World:
 
     def _say(self):
         box, session = self._box, self.session
+        if CHANNEL:
+            self.channel.act(ticks_ms())
         while session.room_for(2000) and self.written < len(LINES):
             session.append(LINES[self.written].encode(), True)
             self.written += 1
@@ -271,12 +285,16 @@ class App(AppBase):
         self.told = None
         self.kept = []  # what `resumed` was told
         self.started = False
+        self.channel_work = channel_work.Client(self, world.channel) if CHANNEL else None
 
     def start(self):
         allocations.pause()
         self.started = True
         for task in (self._write(), self._read()):
             self.create_task(task)
+        if CHANNEL:
+            self.create_task(self.channel_work.write())
+            self.create_task(self.channel_work.read())
         allocations.resume()
 
     async def server_ok(self, up):
@@ -288,7 +306,10 @@ class App(AppBase):
         allocations.resume()
 
     def finished(self):
-        return self.done == 2 and idle(world.session) and self.told and self.kept
+        """True if it has done all, and nothing is under way."""
+        if not (self.done == 2 and idle(world.session) and self.told and self.kept):
+            return False
+        return not CHANNEL or self.channel_work.idle()
 
     async def _write(self):
         allocations.pause()
@@ -343,13 +364,19 @@ async def exchange(n):
         world.look()
     allocations.fail(n, COUNT)
     allocations.resume()
-    while not (app.finished() and shown(app)) and not link.done():
+    while not link.done():
+        allocations.pause()
+        finished = app.finished() and shown(app)
+        allocations.resume()
+        if finished:
+            break
         await asyncio.sleep_ms(POLL_MS)
         if ticks_diff(ticks_ms(), begin) > LIMIT_MS:
             break
         world.look()
     allocations.pause()
     ended = link.done()
+    finished = app.finished()
     app.close()
     try:
         await link
@@ -360,7 +387,7 @@ async def exchange(n):
         return "the link has ended"
     if world.up != LINES or world.down != [line + "\n" for line in LINES]:
         return "up %r, down %r" % ([line[:2] for line in world.up], [line[:2] for line in world.down])
-    if not app.finished():
+    if not finished:
         return "it hangs: %d, %r, %r, %r" % (app.done, idle(world.session), app.told, app.kept)
     if app.kept[0] or False in app.kept[1:]:  # of the first session, and of no other
         return "resumed was told %r" % app.kept
@@ -368,11 +395,14 @@ async def exchange(n):
         return "the console has %r" % world.console
     if asyncio.core._io_queue.map:
         return "a flag is left"
+    if CHANNEL:
+        world.expired = app.channel_work.expired()
+        return app.channel_work.fault()
     return None
 
 
 async def main():
-    clients = failed = 0
+    clients = failed = expired = 0
     n = FIRST
     while not END or n < END:
         fault = await exchange(n)
@@ -383,12 +413,13 @@ async def main():
             break
         clients += 1
         failed += allocations.failed()
+        expired += world.expired
         if n == 0:
-            counts = allocations.counted(), world.connections, world.resets
-            print("%d allocations, %d connections, %d resets" % counts)
+            counts = allocations.counted(), world.connections, world.resets, expired
+            print("%d allocations, %d connections, %d resets, %d expired" % counts)
             return
         n += STEP
-    print("%d clients, %d allocations failed" % (clients, failed))
+    print("%d clients, %d allocations failed, %d expired" % (clients, failed, expired))
 
 
 world = None

@@ -26,13 +26,22 @@ def run(interpreter, program, *words, path=""):
     return done.stdout.splitlines()[-1]
 
 
-def test_link_survives_any_failed_allocation(micropython_failing, report_line):
-    allocations = int(re.fullmatch(r"(\d+) allocations, 2 connections, 1 resets", run(
-        micropython_failing, "failing_link", 0, 1, 1, 1))[1])
-    said = run(micropython_failing, "failing_link", 1, 0, STEP, 1)
-    clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
+def failures(said):
+    """(clients, failed allocations, expired messages) of what failing_link has printed."""
+    return map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed, (\d+) expired", said).groups())
+
+
+@pytest.mark.parametrize("words", [(), ("channel",)], ids=["lines", "channel"])
+def test_link_survives_any_failed_allocation(micropython_failing, report_line, words):
+    said = run(micropython_failing, "failing_link", 0, 1, 1, 1, *words)
+    allocations, expired = map(int, re.fullmatch(
+        r"(\d+) allocations, 2 connections, 1 resets, (\d) expired", said).groups())
+    assert expired == (3 if words else 0)
+    said = run(micropython_failing, "failing_link", 1, 0, STEP, 1, *words)
+    clients, failed, expired = failures(said)
     assert clients == failed and 0.9 * allocations < clients * STEP  # a failure may save later ones
-    report_line(f"link: {clients} of {allocations} allocations failed once each")
+    assert not words or expired > 2 * clients
+    report_line(f"link: {clients} of {allocations} allocations failed once each {' '.join(words)}")
 
 
 def test_import_that_found_no_memory_can_be_repeated(micropython_failing, tmp_path, report_line):
@@ -45,7 +54,7 @@ def test_import_that_found_no_memory_can_be_repeated(micropython_failing, tmp_pa
 
 def test_run_survives_any_failed_allocation_after_the_start(micropython_failing):
     said = run(micropython_failing, "failing_link", 1, 0, STEP, 1, "run")
-    clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
+    clients, failed, _ = failures(said)
     assert clients == failed and clients * STEP > 1000
 
 
@@ -67,7 +76,8 @@ def test_device_and_its_controller_survive_any_failed_allocation(micropython_fai
     assert allocations > 300 and (failed == allocations - 1 or count > 1)
 
 
+@pytest.mark.parametrize("words", [(), ("channel",)], ids=["lines", "channel"])
 @pytest.mark.parametrize("count", [2, 5, 50])
-def test_link_survives_some_failed_allocations_in_a_row(micropython_failing, count):
-    said = run(micropython_failing, "failing_link", 1, 2000, 13, count)
-    assert re.fullmatch(r"154 clients, \d+ allocations failed", said)
+def test_link_survives_some_failed_allocations_in_a_row(micropython_failing, count, words):
+    clients, failed, _ = failures(run(micropython_failing, "failing_link", 1, 2000, 13, count, *words))
+    assert clients == 154 and failed > clients
