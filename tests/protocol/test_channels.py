@@ -5,8 +5,8 @@ import unittest
 from protocol.channel_records import CHANNEL, DROPPED, LISTED
 from protocol.channel_records import OPEN as OPEN_RECORD
 from protocol.channel_session import ChannelSession
-from protocol.frame import DATA
-from protocol.limits import MIN_FRAME, PROBE_MS, STALL_MS
+from protocol.frame import DATA, MORE
+from protocol.limits import HANDSHAKE_MS, MAX_LINE, MIN_FRAME, PROBE_MS, RECEIVE_BYTES, STALL_MS
 from protocol.session import OPEN, RESUMING
 from tests.protocol.channel_wire import ChannelEnd, channel_wire
 from tests.protocol.pair import RUN, Pair
@@ -316,6 +316,59 @@ class TestRecords(unittest.TestCase):
             body += bytes((0x20, 20, 0x80 | number, OPEN_RECORD)) + bytes(18)
         self.assertIsNone(pair.say(body))
         self.assertEqual(len(pair.session.channels.used), 39)
+
+
+    def test_flood_of_empty_lists_ends_with_the_time_for_resume(self):
+        pair = Pair(True)
+        pair.resume(listed=True)
+        for _ in range(HANDSHAKE_MS // 100):
+            self.assertIsNone(pair.session.fault(pair.now))
+            self.assertIsNone(pair.list(last=False))
+            pair.later(100)
+        self.assertIn("no RESUME", pair.session.fault(pair.now))
+        self.assertEqual(pair.session.heard.channels, {})
+
+    def test_list_of_all_channels_is_the_longest(self):
+        pair = Pair(True)
+        pair.resume(listed=True)
+        for number in range(1, 128):
+            self.assertIsNone(pair.list(number, last=False))
+        for number in (0, 1, 127, 128, 255):
+            again = Pair(True)
+            again.resume(listed=True)
+            again.list(*range(1, 65), last=False)
+            again.list(*range(65, 128), last=False)
+            self.assertIn("unexpected frame kind", again.list(number))
+
+    def test_messages_beyond_the_room_of_a_channel_are_a_fault_and_are_not_kept(self):
+        size = 1000
+        fits = RECEIVE_BYTES // (size + 17)  # a record's charge, and the byte of the channel
+        message = b"\x14" + bytes(size)
+        fault, channels = self.said(*[message] * fits)
+        self.assertIsNone(fault)
+        fault, channels = self.said(*[message] * (fits + 1))
+        self.assertIn("more data than there was room for", fault)
+        self.assertEqual(len(channels.get(20).received), fits)
+
+    def test_fragments_without_end_are_a_fault_and_bounded(self):
+        pair = Pair(True)
+        pair.resume(listed=True)
+        pair.list(20)
+        pair.session.answer(pair.now, RUN)
+        fault, said = None, 0
+        while fault is None and said < 2 * RECEIVE_BYTES:
+            header = CHANNEL | MORE | 501
+            body = bytes((DATA, 0, 0, 0, 0, 0, 0, 160, header >> 8, header & 0xFF, 20)) + bytes(500)
+            fault = pair.say(body)
+            said += 500
+        self.assertEqual(fault, "line longer than %d bytes" % MAX_LINE)
+        self.assertEqual(pair.session.channels.get(20).received, [])
+
+    def test_credit_for_what_was_never_sent_is_a_fault(self):
+        fault, _ = self.said(b"\x94\x80\0\0\0\x14\xff")
+        self.assertIn("seen more than was sent", fault)
+        fault, _ = self.said(b"\x94\x80\0\1\0\0\xff")
+        self.assertIn("acknowledgement of a line that was not sent", fault)
 
 
 class TestManyChannels(unittest.TestCase):

@@ -15,17 +15,22 @@ import random
 import resource
 import sys
 import time
+from struct import pack
 
 from primitives.platform import ticks_diff
+from protocol.channel_records import CHANNEL, ENTRY, ENTRY_BYTES, EXPIRES, FRESH, LAST, LISTED, OPEN, TYPED
 from protocol.errors import LinkError
-from protocol.frame import FrameSeal
+from protocol.frame import MORE, QOS0, FrameSeal
 from protocol.frame_reader import FrameReader
 from protocol.framing import MAX_FRAME
 from protocol.handshake import Initiator
+from protocol.limits import MAX_LINE, RECEIVE_BYTES
 from protocol.line_bytes import decode_line
 from protocol.lines import encode_line
 from protocol.responder import Responder
 from protocol.server_session import ServerSession
+from server.core.expiry import judged
+from server.core.message import Message
 from server.core.registry import Registry
 from server.core.resuming import Resuming
 from server.gateways.micropython_iot.adapter import Client
@@ -67,6 +72,11 @@ class Sink:
 
     async def drain(self):
         pass
+
+
+def plain_too_long(number):
+    """A fragment that fills a frame: several of them are longer than the longest message."""
+    return bytes((number,)) + bytes(1200)
 
 
 class Fuzz:
@@ -126,19 +136,30 @@ class Fuzz:
             session.append(line, True)
             await store.put("client", state.owner, a_line(line))
             state.was_put(0)
+        for entry in ((b"message",), (bytes(4) + b"late", EXPIRES, 30)):
+            session.channels.open(20).append(entry[0], True, *entry[1:])
+            await store.put("client", state.owner, Message(20, 0, 0, entry[0]))
+            state.was_put(20)
         session.known_until(session.end)
         resuming = Resuming("client", Registry().events, None, lambda epoch: None)
         resuming.begin(store)
         resuming.attach(Impatient(), state.epoch, b"e" * 8)
         session.attach(near, b"e" * 8, MAX_FRAME, 0)
         out = bytearray(MAX_FRAME)
-        fed = []
+        fed, opened = [], set()
         runs = self.random.choice((b"", state.run + bytes(4), self.random.randbytes(24)))
         good = bytes((0x10, self.random.randrange(2))) + bytes(16) + bytes((255, len(runs) // 12)) + runs
         anything = b"\x10" + self.random.randbytes(18) + bytes((len(runs) // 12,)) + runs
-        resume = self.random.choice((good, self.random.choice((self.changed(good), anything))))
-        for number in range(self.random.randrange(1, 6)):
-            content = resume if number == 0 and self.random.random() < 0.9 else self.content()
+        if self.random.random() < 0.5:
+            good = bytes((good[0], good[1] | LISTED)) + good[2:]
+        resume = self.random.choice((good, good, self.random.choice((self.changed(good), anything))))
+        for number in range(self.random.randrange(1, 8)):
+            if number == 0 and self.random.random() < 0.9:
+                content = resume
+            elif number == 1 and resume[1] & LISTED and self.random.random() < 0.8:
+                content = self.channel_list()
+            else:
+                content = self.channel_content(opened) if self.random.random() < 0.7 else self.content()
             frame = bytearray(content[: MAX_FRAME - 20] + bytes(8))
             far.seal(frame, 0, len(frame) - 8)
             fed.append(bytes(frame))
@@ -154,6 +175,7 @@ class Fuzz:
                 break
             if session.lines and self.random.random() < 0.5:
                 session.accept(1, number * 7)
+            self.look_at_channels(session, number * 7)
             while session.encode_into(out, 0, number * 7):
                 pass
         return b"|".join(fed)
@@ -161,6 +183,66 @@ class Fuzz:
     def content(self):
         data = bytes((0x11, 0, 0, 0, 0, 0, 0, 200)) + b"\0\3abc\x40\2de\x80\1f\0\1g"
         return self.random.choice((self.changed(data), self.changed(data), self.bytes(200) or b"\x11"))
+
+    def channel_list(self):
+        entries = b"".join([bytes((number,)) + self.entry() for number in self.random.choice(((20,), (20, 21), ()))])
+        return self.random.choice((bytes, self.changed))(b"\x15\x01" + entries)
+
+    def entry(self):
+        """Of a channel: the peer knows none of our messages, or numbers by chance."""
+        fresh = pack(ENTRY, FRESH, 0, 0, 0, 200, 0)
+        return self.random.choice((fresh, fresh, pack(ENTRY, 0, 0, 0, 0, 200, 0), self.random.randbytes(ENTRY_BYTES)))
+
+    def channel_content(self, opened):
+        """Records of channels 20 and 21, most of them good by themselves. opened: set of those that were opened."""
+        records = []
+        for _ in range(self.random.randrange(1, 9)):
+            number = self.random.choice((20, 21))
+            if number not in opened and self.random.random() < 0.9:
+                opened.add(number)
+                records.append(bytes((number | TYPED, OPEN)) + self.entry())
+            else:
+                good = self.random.random() < 0.9
+                records.append(self.random.choice(self.messages(number) if good else self.faults(number)))
+        data = bytes((self.random.choice((0x11, 0x11, 0x11, 0x13, 0x14)), 0, 0, 0, 0, 0, 0, 200))
+        for record in records:
+            flags = self.random.choice((CHANNEL,) * 8 + (CHANNEL | QOS0, CHANNEL | MORE))
+            data += pack(">H", flags | len(record)) + record
+        return self.random.choice((bytes, bytes, bytes, self.changed))(data)
+
+    def messages(self, number):
+        plain, typed = bytes((number,)), bytes((number | TYPED,))
+        return (
+            plain, plain + b"plain", plain + self.bytes(300), typed + b"\x01\0\0\0\x05late", typed + b"\x08",
+            typed + b"\x02\0\0\0\1request", typed + b"\x07\0\0\1\0\0\0\0\1failure",
+            typed + b"\x80\0\0\0\0\xc8", typed + b"\x80\0\0\0\0\x40\0\0\0\1",
+        )  # fmt: skip
+
+    def faults(self, number):
+        typed = bytes((number | TYPED,))
+        return (
+            b"", typed, typed + b"\x80", typed + b"\x80\0\1\0\x17\xc8", typed + b"\x81" + self.entry(), b"\x16none",
+            typed + b"\x10", typed + b"\x01\0\0", typed + b"\x82", b"\x80\x81" + self.entry(), b"\0line",
+            plain_too_long(number),
+        )  # fmt: skip
+
+    def look_at_channels(self, session, now):
+        """As the server's application does. What a client can have it keep is bounded."""
+        channels = session.channels
+        if len(channels.used) > LAST:
+            raise AssertionError(f"{len(channels.used)} channels")
+        for channel in channels.used:
+            held = sum([len(one) if isinstance(one, bytes) else len(one[0]) for one in channel.received])
+            if held > RECEIVE_BYTES + MAX_LINE:
+                raise AssertionError(f"{held} bytes are held of channel {channel.number}")
+            channel.expire(now)
+            come, _ = judged(channel.received, now, self.random.random() < 0.7)
+            channel.after([one.late for one in come])
+            for one in come[: self.random.randrange(5)]:
+                if one.data is not None:
+                    Message(channel.number, one.kind, now, one.data)
+                channel.accept(one.late)
+            channels.tell(channel, now)
 
     async def micropython_iot(self):
         client = Client("old", Registry(), MemoryStore(), 1000)

@@ -4,6 +4,9 @@ import asyncio
 import collections
 import random
 
+from protocol.channel import Channel
+from protocol.channel_receiver import ChannelReceiver
+from protocol.channels import Channels
 from protocol.server_session import ServerSession
 from tests.server import fuzz
 
@@ -32,3 +35,27 @@ def test_inputs_reach_open_sessions_and_finished_handshakes(monkeypatch):
     monkeypatch.setattr(fuzz, "Responder", Responder)
     asyncio.run(fuzz.run(2000, 1))
     assert reached["data"] > 100 and reached["proven"] > 10, reached
+
+
+def test_inputs_reach_channels_that_are_open(monkeypatch):
+    reached = collections.Counter()
+
+    def count(owner, name, what):
+        original = getattr(owner, name)
+
+        def counted(self, *args):
+            result = original(self, *args)
+            reached[what, result if isinstance(result, bool) else not result] += 1
+            return result
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Channels, "take_list", "list")
+    count(Channels, "take_entry", "entry")
+    count(Channel, "take_credit", "credit")
+    count(Channel, "accept", "accepted")
+    count(ChannelReceiver, "take", "record")
+    asyncio.run(fuzz.run(4000, 1))
+    for what in ("list", "entry", "credit", "record"):
+        assert min(reached[what, True], reached[what, False]) > 10, reached
+    assert reached["accepted", True] > 100, reached
