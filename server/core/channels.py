@@ -167,7 +167,7 @@ class Channel:
         as `receive`.
         """
         limit = wait_limit(timeout_ms)
-        self._client.admit_reader()
+        self._client.admit_reader(None, self.number)
         found, fault = await self.inbox.take(limit, _decoded)
         if fault:
             raise fault

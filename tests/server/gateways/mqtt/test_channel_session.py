@@ -260,7 +260,10 @@ def test_channels_that_are_not_mapped_are_the_applications(mqtt):
                 conn = service.connection()
                 client.send(21, b"for the application")
                 assert (await within(conn.channel(21).receive())).data == b"for the application"
-                for read in (conn.channel(20).receive, conn.channel(23).messages().__anext__):
+                client.send(21, b"[1]")
+                assert await within(conn.channel(21).receive_json()) == [1]
+                reads = conn.channel(20).receive, conn.channel(20).receive_json, conn.channel(23).messages().__anext__
+                for read in reads:
                     with pytest.raises(LocalProtocolError, match="messages on channel 2[03] of a are read by the MQTT"):
                         await within(read())
                 await within(conn.channel(20).send(b"it may send"))
