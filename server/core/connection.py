@@ -362,7 +362,8 @@ class Connection:
         self._carrier.wake()
         if lines:
             self._registry.events.tell("received", self.client_id, lines=lines)
-        self._resuming.moved()
+        if messages:  # each connection of a client with a console brings something that is taken at once
+            self._resuming.moved()
         return True
 
     async def _store_acknowledged(self):

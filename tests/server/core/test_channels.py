@@ -302,3 +302,19 @@ def test_messages_that_are_taken_at_once_are_not_stored_and_their_numbers_are(ki
         assert taken[200:] == [("a", b"once more")]
 
     run(main, kind)
+
+
+def test_client_that_only_prints_is_seen_to_flap():
+    async def main(service):
+        taken = []
+        service.registry.taken_at_once[3] = lambda client_id, data: taken.append(data)
+        client, conn = await joined(service, (3,))
+        for count in range(1, 4):
+            client.send(3, b"printed", qos=False)
+            await until(lambda: len(taken) == count, "the message")
+            client.cut()
+            await until(lambda: not conn.status(), "the end")
+            await within(client.connect())
+        assert conn.pace.fruitless >= 3
+
+    run(main)
