@@ -24,12 +24,16 @@ from protocol.version import RELEASE, release_text
 
 MANIFEST = ROOT / "build" / "manifest_client.py"
 ROOT_MODULE = "pb_link.app_base"
-_PUBLIC = ("i2c_devices.ports",)  # programs give arguments of these by name
+_PUBLIC = ("i2c_devices.ports", "pb_link.channels")  # programs give arguments of these by name
 # Loaded when they are needed, by the client alone.
 _INNER = (
     "pb_link.failures", "pb_link.frame_log", "pb_link.reasons", "pb_link.release_check", "pb_link.runner",
-    "protocol.channel", "protocol.channel_receiver", "protocol.channel_records", "protocol.channel_sender",
-    "protocol.channels", "protocol.frame_log",
+    "protocol.frame_log",
+)  # fmt: skip
+# What the first channel needs (pb_link/channels.py).
+_CHANNELS = (
+    "protocol.channel", "protocol.channel_errors", "protocol.channel_receiver", "protocol.channel_records",
+    "protocol.channel_sender", "protocol.channel_session", "protocol.channels",
 )  # fmt: skip
 # The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
 _START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
@@ -102,8 +106,9 @@ def bundle(in_flash=False):
     Raises: BuildError."""
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
     return firmware.bundle_of(
-        files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"}, inner=_INNER,
-        later={"pb_link.start": _START}, texts_of=_FAULTS, run=RUN,
+        files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"},
+        inner=_INNER + _CHANNELS, later={"pb_link.start": _START, "pb_link.channels": _CHANNELS}, texts_of=_FAULTS,
+        run=RUN,
     )  # fmt: skip
 
 
