@@ -64,7 +64,9 @@ class Alarm:
 
     def set(self, at):
         """look() is to be called at this time, in ticks, or at most LOOK_MS later. None: no more than already."""
-        if at is not None and (self._task is None or ticks_diff(at, self._at) < 0):
+        if at is None:
+            return
+        if self._task is None or self._task.done() or ticks_diff(at, self._at) < 0:  # done: its loop has ended
             self.clear()
             self._at = at
             self._task = asyncio.create_task(self._wait(max(LOOK_MS, ticks_diff(at, ticks_ms()))))

@@ -105,6 +105,22 @@ def test_alarm_is_one_task_and_only_while_there_is_a_time(monkeypatch):
     asyncio.run(main())
 
 
+def test_alarm_that_its_loop_has_cancelled_is_set_again(monkeypatch):
+    async def first():
+        alarm.set(ticks_ms())
+        await asyncio.sleep(0)
+
+    async def second():
+        alarm.set(ticks_add(ticks_ms(), 10))
+        await until(lambda: looks, "the look")
+
+    monkeypatch.setattr(expiry, "LOOK_MS", 20)
+    looks = []
+    alarm = Alarm(lambda: looks.append(1))
+    asyncio.run(first())
+    asyncio.run(second())
+
+
 # Received by the server
 
 
