@@ -63,8 +63,10 @@ class Bundle:
         self._join(root, ())
         self.joined = frozenset(self._order)
         trees = {name: self.module(name).tree for name in self._known}
-        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner))
-        self._used_in_classes = set().union(*map(used_in_classes, trees.values()))
+        passed = {one: self._public(one) for one in self._passed(trees)}
+        layouts = {} if apart else {_class_name(one): names for one, names in passed.items()}
+        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner), layouts)
+        self._used_in_classes = set().union(*map(used_in_classes, trees.values()), *passed.values())
         self._new_names = self._named()
         self._asked = set()  # names of attributes of objects
         self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
@@ -202,6 +204,23 @@ class Bundle:
             raise BuildError(f"{', '.join(sorted(set(modules) - bundle.joined))}: not imported with {root}")
         self._later.update(dict.fromkeys(modules, bundle))
 
+    def _passed(self, trees):
+        """Returns the names of joined modules that the program uses as objects."""
+        found = set()
+        for name in self.joined:
+            tree = trees[name]
+            asked = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in asked:
+                    origin = self.origin(self.module(name), node.id)
+                    if origin is not None and origin.name is None and origin.module in self.joined:
+                        found.add(origin.module)
+        return sorted(found)
+
+    def _public(self, name):
+        origins = self.module(name).names
+        return {one for one, origin in origins.items() if origin.module == name and not one.startswith("_")}
+
     def _named(self):
         """Returns {Origin: name in the joined module} of all that joined modules define, and import of Python's."""
         names, used = {}, self.public_constants(self.module(self.name))
@@ -256,7 +275,7 @@ class Bundle:
             origin = self.origin(self.module(name), one)
             if one in self._asked and origin.name is not None and not one.startswith("_"):
                 value = repr(self.value(origin)) if self.is_constant(origin) else self.new_name(origin)
-                pairs.append(f"{one} = {value}")
+                pairs.append(f"{self.short.attributes.get(one, one)} = {value}")
         return f"class {_class_name(name)}: {'; '.join(pairs)}"
 
 

@@ -31,6 +31,8 @@ MANIFEST = ROOT / "build" / "images" / "manifest_bridge.py"
 MAIN = ROOT / "build" / "images" / "on_chip" / "main.py"
 
 ROOT_MODULE = "esp_link.main"
+# Loaded when they are needed: each is joined with nothing, for its private names to be short.
+_LATER = {f"esp_link.{name}": () for name in ("names", "selftest", "start", "tcp", "wifi")}
 _PACKAGES = ("protocol",)  # those that define something
 
 MAX_ROMFS_BYTES = 64 * 1024  # the bound that we set ourselves; the partition has 320 KiB
@@ -80,6 +82,11 @@ def bundle_of(files, root, **options):
     return Bundle(modules, root, **options)
 
 
+def bundle():
+    """Returns the Bundle of the bridge. Raises: BuildError."""
+    return bundle_of(modules(), ROOT_MODULE, later=_LATER)
+
+
 def joined(folder, files, bundle):
     """Write the sources of a program whose modules are joined below the folder. Returns {name: path} of them."""
     written = {}
@@ -127,7 +134,7 @@ def romfs():
     """Returns the bytes of the bridge's read-only file system."""
     files = modules()
     with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
-        image = romfs_of(joined(scratch, files, bundle_of(files, ROOT_MODULE)))
+        image = romfs_of(joined(scratch, files, bundle()))
     if len(image) > MAX_ROMFS_BYTES:
         raise BuildError(f"The ROMFS image has {len(image)} bytes, more than {MAX_ROMFS_BYTES}: leave something out.")
     return image
@@ -237,7 +244,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         if options.where:
-            print(bundle_of(modules(), ROOT_MODULE).where(options.where))
+            print(bundle().where(options.where))
             return 0
         built = images()
     except BuildError as error:

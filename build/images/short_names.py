@@ -15,7 +15,7 @@ from build.images import rom_names
 
 # Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
 TAKEN = frozenset((
-    "accept append buffer channel clear close count create_task device digest disconnect end feed fill get "
+    "RX TX accept append buffer channel clear close count create_task device digest disconnect end feed fill get "
     "ioctl memory next open poll put read release reset restart run send set sleep slot start state status "
     "strip tell update user wait waiting wake write"
 ).split())  # fmt: skip
@@ -35,10 +35,10 @@ class ShortNames:
 
     Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
     users, or whose functions they call: these keep their names; joined: names of modules of which users see
-    nothing: public names of others stay.
+    nothing: public names of others stay; layouts: {name of a class: its names} of classes that stand for modules.
     """
 
-    def __init__(self, trees, kept, joined):
+    def __init__(self, trees, kept, joined, layouts=None):
         self._kept = kept
         self._joined = joined
         self._keywords = set()  # names of arguments that some call gives
@@ -56,6 +56,10 @@ class ShortNames:
                     self._texts.update(node.value.split())
                 elif isinstance(node, ast.ClassDef):
                     self._look_at(node, module, families, owners)
+        for owner, names in (layouts or {}).items():
+            for name in names - TAKEN:
+                owners.setdefault(name, set()).add(owner)
+            families[owner] = {owner}
         self._rom, self._rom_arguments = rom_names.unused(trees.values())
         self.attributes = self._coloured(families, owners)
 

@@ -140,6 +140,25 @@ def test_body_of_a_class_uses_what_the_module_defines_whatever_is_short(run):
     assert run(sources, code) == "True\n"
 
 
+def test_module_as_an_object_has_its_functions_and_short_names(run):
+    """Each name of the class in its place may be short, and none hides what another one stands for."""
+    names = [f"limit_{i}" for i in range(40)]
+    limits = "".join(f"{name.upper()} = const({i})\n" for i, name in enumerate(names))
+    limits += "".join(f"def {name}():\n    return {i}\n" for i, name in enumerate(names))
+    taken = ", ".join(f"limits.{name}(), limits.{name.upper()}" for name in names)
+    program = f"from protocol import limits\ndef taken(limits=limits):\n    return {taken}\n"
+    sources = {
+        "protocol": CONST,
+        "protocol.limits": b"from protocol import const\n" + limits.encode(),
+        "lib.main": program.encode(),
+    }
+    bundle = Bundle(sources, "lib.main")
+    assert {"limit_3", "LIMIT_3"} <= set(bundle.short.attributes)
+    made = {"protocol": CONST, "protocol.limits": bundle.beside("protocol.limits"), "lib.main": bundle.source()}
+    code = "from lib.main import taken; print(list(taken()) == [i // 2 for i in range(80)])"
+    assert run(made, code) == "True\n"
+
+
 def test_part_for_micropython_is_left(run):
     _, sources = joined()
     assert run(sources, "from lib.main import nothing; print(nothing)") == "for MicroPython\n"
@@ -282,7 +301,7 @@ def test_device_programs_are_joined_the_same_way_each_time(program):
     def made():
         if program == "client":
             return client_package.bundle()
-        return firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
+        return firmware.bundle()
 
     assert made().source() == made().source()
     assert made().source().startswith("if not len: from sys import ") == (program == "client")

