@@ -40,6 +40,18 @@ def channels():
     return channels.channel
 
 
+def utc():
+    from pb_link import utc  # which imports one more
+
+    return utc.utc
+
+
+def strict_json():
+    from protocol import strict_json
+
+    return strict_json.decode_json
+
+
 def surrogates():
     return encode_text("\ud83d\ude00")
 
@@ -66,10 +78,11 @@ def forget(name):
 
 OF_CHANNELS = (
     "channel", "channel_errors", "channel_receiver", "channel_records", "channel_sender", "channel_session", "channels",
+    "time_messages",
 )  # fmt: skip
 count = 0
-for load in (release_check, failures, runner, surrogates, channels):
-    name = ("protocol." if load is surrogates else "pb_link.") + load.__name__
+for load in (release_check, failures, runner, surrogates, strict_json, channels, utc):
+    name = ("protocol." if load in (surrogates, strict_json) else "pb_link.") + load.__name__
     n = 1
     while True:
         failed = fails(load, n)
