@@ -67,7 +67,7 @@ BARS = {
     "client RAM, two channels, ROMFS": ("<=", 8610),
     "client RAM, two channels, frozen": ("<=", 8560),
     "client RAM, one channel more, installed": ("<=", 710),
-    "client RAM, import of pb_link, frozen": ("<=", 17000),
+    "client RAM, import of pb_link, frozen": ("<=", 17500),
     "client RAM, AppBase that runs, frozen": ("<=", 10700),
     "client RAM, AppBase that runs by run, frozen": ("<=", 11700),
 }

@@ -45,7 +45,7 @@ def test_link_survives_any_failed_allocation(micropython_failing, report_line, w
 
 
 def test_import_that_found_no_memory_can_be_repeated(micropython_failing, tmp_path, report_line):
-    """Of compiled modules, each allocation; also one of a module that the imported one imports."""
+    """Of compiled modules, each allocation, or each few; also one of a module that the imported one imports."""
     boards.compiled(tmp_path)
     failed = int(run(micropython_failing, "failing_imports", path=f"{tmp_path}:"))
     report_line(f"imports of compiled modules: {failed} failed")

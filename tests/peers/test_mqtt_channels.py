@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.peers import mosquitto
 from tests.peers.gateway import GatewayServer
 from tests.peers.mosquitto import Mosquitto
@@ -81,7 +82,7 @@ def test_bytes_pass_unchanged_both_ways(broker, folder):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as seen:
             try:
                 asyncio.run(traffic(server))
-                assert [bytes.fromhex(line) for line in seen.communicate(timeout=30)[0].split()] == ODD
+                assert [bytes.fromhex(line) for line in seen.communicate(timeout=PATIENCE_S)[0].split()] == ODD
             finally:
                 seen.kill()
         assert server.end() == 0

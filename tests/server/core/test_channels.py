@@ -311,7 +311,7 @@ def test_client_that_only_prints_is_seen_to_flap():
         client, conn = await joined(service, (3,))
         for count in range(1, 4):
             client.send(3, b"printed", qos=False)
-            await until(lambda: len(taken) == count, "the message")
+            await until(lambda count=count: len(taken) == count, "the message")
             client.cut()
             await until(lambda: not conn.status(), "the end")
             await within(client.connect())
