@@ -25,22 +25,25 @@ _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 
 def channel(link, number):
     """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError."""
-    if link.channels is None:
-        _begin(link)
-    channel = link.channels.open(number)
+    channel = channels_of(link).open(number)
     if channel.user is None:
         channel.user = ClientChannel(link, channel)
         link.flag.set()
     return channel.user
 
 
-def _begin(link):
-    """Have the link go on with a session that has channels. Raises: MemoryError: it goes on as before."""
-    session = ChannelSession(link.session)
-    link.session = session
-    if link.connection is not None:
-        link.connection.session = session
-    link.channels = session.channels
+def channels_of(link):
+    """Returns the Channels of the link. Its first call has the link go on with a session that has channels.
+
+    Raises: MemoryError: the link goes on as before.
+    """
+    if link.channels is None:
+        session = ChannelSession(link.session)
+        link.session = session
+        if link.connection is not None:
+            link.connection.session = session
+        link.channels = session.channels
+    return link.channels
 
 
 def bytes_of(data):

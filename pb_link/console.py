@@ -17,9 +17,9 @@ import os
 from io import IOBase
 from struct import pack_into
 
-from primitives.platform import sleep_ms, ticks_diff
+from pb_link.channels import channels_of
+from primitives.platform import sleep_ms
 from protocol import const
-from protocol.channels import Channels
 from protocol.lines import NUMBERS
 
 RING_BYTES = const(1024)
@@ -167,10 +167,7 @@ class Console(IOBase):
             self._attach()  # MicroPython lets go of a stream whose `write` could not be called for lack of memory
         link = self.link
         if self.channel is None:
-            session = link.session
-            if session.channels is None:
-                session.use_channels(Channels(session, ticks_diff, *session.limits()))
-            self.channel = session.channels.open(CHANNEL)
+            self.channel = channels_of(link).open(CHANNEL)
             link.flag.set()
         if link.up and self.channel.ready:
             self._send()

@@ -84,7 +84,7 @@ class Input:
     def _take(self, data):
         """The oldest message is accepted. data: what is to be read from now on."""
         link = self._console.link
-        link.session.channels.accept(self._console.channel, ticks_ms())
+        link.channels.accept(self._console.channel, ticks_ms())
         link.flag.set()
         self._data = data
         self._at = 0

@@ -15,8 +15,9 @@ _MODULES = (
 )  # fmt: skip
 # What the console is loaded with.
 _CONSOLE = (
-    "pb_link.console pb_link.console_input pb_link.console_print pb_link.runner protocol.channels protocol.channel"
-    " protocol.channel_receiver protocol.channel_records protocol.channel_sender"
+    "pb_link.console pb_link.console_input pb_link.console_print pb_link.runner pb_link.channels"
+    " protocol.channel_session protocol.channels protocol.channel protocol.channel_receiver protocol.channel_records"
+    " protocol.channel_sender protocol.channel_errors"
 )
 
 

@@ -344,7 +344,7 @@ def shown(app):
     if not CONSOLE or END_TEXT in world.console:
         return True
     allocations.pause()
-    channels = app._link.session.channels
+    channels = app._link.channels
     waits = channels is not None and channels.waiting()
     allocations.resume()
     if not waits:
