@@ -35,6 +35,7 @@ def console_class(console, repl):
     if repl and not hasattr(os, "dupterm"):
         raise ValueError("repl=True needs os.dupterm, which this build of MicroPython lacks: docs/console.md")
     try:
+        import protocol.channel  # noqa: F401 - first: each import inside of another takes C stack
         from pb_link import console as module
 
         module.load(repl)

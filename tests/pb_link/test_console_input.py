@@ -6,7 +6,11 @@ The interpreter with os.dupterm is in tests/sim/mpy/test_repl.py.
 import asyncio
 import unittest
 
-from pb_link import app_base  # noqa: F401 - first: imports in imports need more stack than a 32-bit interpreter has
+# First: imports in imports need more stack than a 32-bit interpreter has.
+from pb_link import app_base  # noqa: F401
+from protocol import channel  # noqa: F401
+
+# isort: split
 from pb_link.console_input import TYPED_BYTES, Input
 from primitives.platform import core, sleep_ms
 from tests.pb_link.test_console import app, looks
