@@ -247,6 +247,14 @@ class AppBase:
         """
         return self.channel(4).utc(timeout_ms, set_rtc)
 
+    def request(self, channel, data, timeout_ms, wait=True):
+        """Coroutine: ask the server on this channel. Returns the answer, bytes: `Requests.ask` in requests.py."""
+        return self.channel(channel).request(data, timeout_ms, wait)
+
+    def on_request(self, channel, handler):
+        """Answer the server's requests on this channel by handler(data): `Requests.serve` in requests.py."""
+        self.channel(channel).on_request(handler)
+
     async def reboot(self):
         """Reset the ESP8266. The link recovers and nothing is lost.
 

@@ -16,7 +16,7 @@ from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from primitives.waiting import ticks_add
 from protocol.channel_errors import Expired
-from protocol.channel_records import EXPIRES, FIELDS, MAX_TTL_MS
+from protocol.channel_records import CALL, EXPIRES, FIELDS, MAX_TTL_MS
 from protocol.channel_session import ChannelSession
 from protocol.text import encode_text
 
@@ -66,6 +66,18 @@ def _json():
     return strict_json
 
 
+def _load_requests():
+    """Returns the module requests.py, which not all use. Raises: MemoryError; the next call may succeed."""
+    try:
+        from pb_link import requests
+    except MemoryError:
+        half_loaded("protocol.requests")
+        half_loaded("pb_link.requests")
+        raise
+
+    return requests
+
+
 class Message:
     """A message that was received. data: bytes; channel: 1..127."""
 
@@ -84,6 +96,29 @@ class ClientChannel:
         self._link = link
         self._channel = channel
         self._writers = None  # a ticket for each call of `send` that waits; a list when one has had to wait
+        self._requests = None  # Requests, of a channel that is used for them; False: it is used for messages
+
+    def request(self, data, timeout_ms, wait=True):
+        """Coroutine: see Requests.ask."""
+        return self.requests().ask(data, timeout_ms, wait)
+
+    def on_request(self, handler):
+        """See Requests.serve."""
+        self.requests().serve(handler)
+
+    def requests(self):
+        """Returns the Requests (requests.py) of this channel. Raises: ValueError if it is used for messages,
+        MemoryError."""
+        if self._requests is False:
+            raise ValueError("channel %d is used for messages: make requests on another one" % self.number)
+        if self._requests is None:
+            self._requests = _load_requests().Requests(self._link, self, self._channel)
+        return self._requests
+
+    def _for_messages(self):
+        if self._requests:
+            raise ValueError("channel %d is used for requests: send messages on another one" % self.number)
+        self._requests = False
 
     async def send(self, data, qos=True, wait=True, ttl_ms=None):
         """Send a message to the server: bytes or str, at most as long as the server takes.
@@ -94,10 +129,11 @@ class ClientChannel:
         Messages of a channel keep the order of the calls. Only this channel's writers wait if the server takes none of
         it. Raises: Expired, with wait; TypeError, ValueError, MemoryError: it is not sent; LinkDown after `close`.
         """
+        self._for_messages()
         data, kind, deadline = self._encoded(data, ttl_ms)
         link, channel = self._link, self._channel
         link.raise_if_closed()
-        if not await self._place(len(data), qos, bool(kind)):
+        if not await self.place(len(data), qos, bool(kind)):
             return
         watched = bool(wait and kind and qos)
         count = channel.append(data, bool(qos), kind, deadline, watched)
@@ -129,9 +165,9 @@ class ClientChannel:
             raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
         return _FIELD + data, EXPIRES, ticks_add(ticks_ms(), ttl_ms)
 
-    async def _place(self, size, qos, timed):
+    async def place(self, size, qos, timed, limit=None):
         """Wait until all earlier calls have their place and there is one for this one. Returns False if it is of qos 0,
-        and the channel cannot be used now."""
+        and the channel cannot be used now. limit: a Timeout. Raises: asyncio.TimeoutError, LinkDown, MemoryError."""
         if not self._writers and (qos or self.usable()) and self._channel.room_for(size, timed):
             return True
         link = self._link
@@ -147,7 +183,7 @@ class ClientChannel:
                     return False
                 if writers[0] is ticket and self._channel.room_for(size, timed):
                     return True
-                await link.changed.wait()
+                await link.changed.wait(limit)
         finally:
             writers.remove(ticket)
             if writers:
@@ -171,8 +207,9 @@ class ClientChannel:
 
     async def _message_comes(self, timeout_ms):
         limit = wait_limit(timeout_ms)
+        self._for_messages()
         link = self._link
-        while self._channel.front(ticks_ms()) is None:
+        while not self._has_message():
             link.raise_if_closed()
             await link.changed.wait(limit)
 
@@ -214,6 +251,16 @@ class ClientChannel:
         if fault:
             raise fault
         return found
+
+    def _has_message(self):
+        """True if a message has come. Requests and answers, which the server must not send here, are passed over."""
+        channel = self._channel
+        message = channel.front(ticks_ms())
+        while isinstance(message, tuple) and message[1] & CALL:
+            _load_requests().refuse(channel, message, "is used for messages at the client")
+            self._accept()
+            message = channel.front(ticks_ms())
+        return message is not None
 
     def __aiter__(self):
         return self

@@ -49,8 +49,8 @@ class Link:
         self._app = app
         self._verbose = verbose
         self.flag = TimedFlag()
-        self._nonces = Nonces(hmac, settings.key)
-        self._box = MailboxTarget(port, int.from_bytes(self._nonces.draw(2), "big"), self.flag.set)
+        self.nonces = Nonces(hmac, settings.key)
+        self._box = MailboxTarget(port, int.from_bytes(self.nonces.draw(2), "big"), self.flag.set)
         self._watch = BridgeWatch()
         self.fallbacks = Fallbacks(self._log)
         self._epoch = None  # until the first connection, whose moment differs after each start
@@ -300,8 +300,8 @@ class Link:
         controller_epoch = self._box.status.controller_epoch  # drawn by the ESP8266, whose generator is a good one
         seen = bytes((controller_epoch >> 8, controller_epoch & 0xFF, number))
         if self._epoch is None:
-            self._epoch = self._nonces.draw(EPOCH_BYTES, seen)
-        nonce = self._nonces.draw(NONCE_BYTES, seen)
+            self._epoch = self.nonces.draw(EPOCH_BYTES, seen)
+        nonce = self.nonces.draw(NONCE_BYTES, seen)
         initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
         self.connection = self.connection_class(initiator, self.session, self._box.max_payload)
         self._number = number

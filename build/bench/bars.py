@@ -35,6 +35,8 @@ BARS = {
         for what in ("channel", "lines")
         for cost in ("zero", "model")
     },
+    "request of the client zero median clocks": ("<=", 2380),
+    "request of the server zero median clocks": ("<=", 2200),
     "fallbacks, all lines of the wire": ("<=", 0),
     "fallbacks, real MicroPython": ("<=", 0),
     "idle transactions, connected": ("<=", 1.0),
@@ -63,9 +65,9 @@ BARS = {
     "client RAM, import of pb_link, ROMFS": ("<=", 14600),
     "client RAM, AppBase that runs, ROMFS": ("<=", 10900),
     "client RAM, AppBase that runs by run, ROMFS": ("<=", 12300),
-    "client RAM, two channels, installed": ("<=", 17990),
-    "client RAM, two channels, ROMFS": ("<=", 8610),
-    "client RAM, two channels, frozen": ("<=", 8560),
+    "client RAM, two channels, installed": ("<=", 19490),
+    "client RAM, two channels, ROMFS": ("<=", 9110),
+    "client RAM, two channels, frozen": ("<=", 8990),
     "client RAM, one channel more, installed": ("<=", 710),
     "client RAM, import of pb_link, frozen": ("<=", 17500),
     "client RAM, AppBase that runs, frozen": ("<=", 10700),

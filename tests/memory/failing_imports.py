@@ -133,4 +133,18 @@ while True:
         forget(name)
     n += CONSOLE_STEP
 _load_start().forget()
+
+from pb_link.channels import _load_requests  # noqa: E402 - `Link` and its imports come first
+
+n = 1
+while True:
+    failed = fails(_load_requests, n)  # which sees to it itself, too
+    if failed is None:
+        break
+    count += 1 if failed else 0
+    _load_requests()
+    for name in ("pb_link.requests", "protocol.requests"):
+        forget(name)
+    n += 1
+assert n > 20, n
 print(count)

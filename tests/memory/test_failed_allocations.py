@@ -81,3 +81,10 @@ def test_device_and_its_controller_survive_any_failed_allocation(micropython_fai
 def test_link_survives_some_failed_allocations_in_a_row(micropython_failing, count, words):
     clients, failed, _ = failures(run(micropython_failing, "failing_link", 1, 2000, 13, count, *words))
     assert clients == 154 and failed > clients
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_requests_survive_any_failed_allocation(micropython_failing, count):
+    said = run(micropython_failing, "failing_requests", STEP, count)
+    clients, failed = map(int, re.fullmatch(r"(\d+) clients, (\d+) allocations failed", said).groups())
+    assert clients * STEP > 100 and failed >= clients
