@@ -46,7 +46,21 @@ def _refuse_others():
 
 _refuse_others()
 
-from server import Connection, MemoryStore, Server, StoreError, client_conn, run, serve, wait_all  # noqa: E402
+from server import (  # noqa: E402
+    Connection,
+    MemoryStore,
+    RequestFailed,
+    RequestTimeout,
+    Server,
+    StoreError,
+    client_conn,
+    run,
+    serve,
+    wait_all,
+)
 from server import __getattr__ as __getattr__  # noqa: E402
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]
+__all__ = [
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
+    "serve", "wait_all",
+]  # fmt: skip

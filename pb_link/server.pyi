@@ -5,6 +5,12 @@ from server import (
     MemoryStore as MemoryStore,
 )
 from server import (
+    RequestFailed as RequestFailed,
+)
+from server import (
+    RequestTimeout as RequestTimeout,
+)
+from server import (
     Server as Server,
 )
 from server import (
@@ -26,4 +32,7 @@ from server import (
     wait_all as wait_all,
 )
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]
+__all__ = [
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
+    "serve", "wait_all",
+]  # fmt: skip

@@ -18,13 +18,16 @@ Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 import primitives.broadcast  # noqa: F401
 import protocol.session  # noqa: F401
 from protocol import channels  # noqa: F401
-from protocol.errors import StoreError
+from protocol.errors import RequestFailed, RequestTimeout, StoreError
 from server.core.connection import Connection
 from server.core.server import Server
 from server.stores.default import default_store
 from server.stores.memory import MemoryStore
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]
+__all__ = [
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
+    "serve", "wait_all",
+]  # fmt: skip
 
 # The API's functions have no other place to find it.
 _server = Server(default_store)

@@ -2,7 +2,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from os import PathLike
 from typing import Any, Literal, Protocol
 
-__all__ = ["Connection", "MemoryStore", "Server", "StoreError", "client_conn", "run", "serve", "wait_all"]
+_Bytes = bytes | bytearray | memoryview | str | None
+
+__all__ = [
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
+    "serve", "wait_all",
+]  # fmt: skip
 
 async def run(
     expected: Iterable[str],
@@ -64,6 +69,10 @@ class Connection:
     def lines(self, commit: Literal["after", "before"] = "after", ahead: int = 0) -> _Lines: ...
     async def write(self, line: str, qos: bool = True, wait: bool = True) -> None: ...
     def channel(self, number: int) -> _Channel: ...
+    def request(
+        self, channel: int, data: bytes | bytearray | memoryview | str, timeout_ms: int, wait: bool = True
+    ) -> Coroutine[Any, Any, bytes]: ...
+    def on_request(self, channel: int, handler: Callable[[bytes], _Bytes | Coroutine[Any, Any, _Bytes]]) -> None: ...
     async def discard(self) -> int: ...
     @staticmethod
     def close_all() -> None: ...
@@ -100,6 +109,8 @@ class _Traffic(Protocol):
     round_trip_ms: int
     longest_round_trip_ms: int
 
+class RequestFailed(Exception): ...
+class RequestTimeout(Exception): ...
 class StoreError(Exception): ...
 
 class _Message(Protocol):

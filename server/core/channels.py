@@ -5,48 +5,21 @@ as lines are. The Connection's storing task does what `steps` returns; so neithe
 cancellation of a call interrupts it.
 """
 
-from collections import namedtuple
-
 from primitives.platform import ticks_ms
 from primitives.timeout import wait_limit
-from primitives.waiting import ticks_add
-from protocol.channel_records import DROPPED, EXPIRES, FIELDS, LAST, MAX_TIMED, MAX_TTL_MS
+from protocol.channel_records import CALL, FIELDS, LAST, MAX_TIMED
 from protocol.errors import Expired, StoreError
-from protocol.strict_json import BadJSON, decode_json, encode_json
-from protocol.text import encode_text
+from protocol.strict_json import encode_json
 from protocol.time_messages import TIME_CHANNEL
 from server.core.clock import utc_ms
-from server.core.expiry import Alarm, earlier, judged
+from server.core.expiry import Alarm, earlier, judged, messages_of
 from server.core.inbox import Inbox
 from server.core.line_reader import Messages
-from server.core.message import Message
+from server.core.message import Message, decoded, received
+from server.core.outgoing import Operation, Put, bytes_of, of_protocol, ttl_of
+from server.core.requests import Requests, refusal
 from server.core.time_service import TimeService
 from server.core.turns import Turns
-
-_FIELD = bytes(4)  # in front of a message that expires: set when it is sent
-
-# A message as the application gets it. data: bytes; channel: 1..127; number: counts for ever over all that the client
-# sends, and identifies a message that is returned again; received_at: UTC in ms.
-Received = namedtuple("Received", ("data", "channel", "number", "received_at"))
-
-
-def bytes_of(data):
-    """Returns a message's bytes. Raises: TypeError."""
-    if isinstance(data, str):
-        return encode_text(data)
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
-    raise TypeError("a message must be bytes or a str, not " + type(data).__name__)
-
-
-def ttl_of(ttl_ms):
-    """Returns ttl_ms. Raises: TypeError, ValueError."""
-    if ttl_ms is not None:
-        if not isinstance(ttl_ms, int):
-            raise TypeError("ttl_ms must be an int or None")
-        if not 0 < ttl_ms <= MAX_TTL_MS:
-            raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
-    return ttl_ms
 
 
 class Channel:
@@ -59,8 +32,31 @@ class Channel:
         self.number = number
         self._client = client
         self.inbox = Inbox(client.use, number)
-        self.unstored = None  # _Put of a writer, for the store
+        self.unstored = None  # Put of a writer, for the store
+        self.answered = None  # number in the inbox of the request that `unstored` answers
         self._writers = Turns()
+        self._requests = None  # Requests, of a channel that is used for them; False: it is used for messages
+
+    def request(self, data, timeout_ms, wait=True):
+        """Coroutine: see Requests.ask."""
+        return self.requests().ask(data, timeout_ms, wait)
+
+    def on_request(self, handler):
+        """See Requests.serve."""
+        self.requests().serve(handler)
+
+    def requests(self):
+        """Returns the Requests (requests.py) of this channel. Raises: ValueError if it is used for messages."""
+        if self._requests is False:
+            raise ValueError("channel %d is used for messages: make requests on another one" % self.number)
+        if self._requests is None:
+            self._requests = Requests(self._client, self)
+        return self._requests
+
+    def _for_messages(self):
+        if self._requests:
+            raise ValueError("channel %d is used for requests: send messages on another one" % self.number)
+        self._requests = False
 
     async def send(self, data, qos=True, wait=True, ttl_ms=None):
         """Send a message to the client: bytes or str, at most as long as the client takes.
@@ -73,6 +69,7 @@ class Channel:
         Only writers of this channel wait if the client does not read it. Raises: Expired, with wait; TypeError,
         ValueError: it is not sent; StoreError: the store has failed, and may or may not have it.
         """
+        self._for_messages()
         data = bytes_of(data)
         ttl_of(ttl_ms)
         self._client.check_size(len(data))
@@ -82,7 +79,7 @@ class Channel:
             if not qos:
                 await self._send_unnumbered(ticket, data)
                 return
-            put = _Put(Message(self.number, 0, deadline or 0, data), wait and deadline is not None)
+            put = Put(Message(self.number, 0, deadline or 0, data), wait and deadline is not None)
             await self._store(ticket, put)
         finally:
             self._writers.leave(ticket)
@@ -91,23 +88,32 @@ class Channel:
 
     async def _store(self, ticket, put):
         """Put a message into the store. Returns when it is safe."""
-        client, use, message = self._client, self._client.use, put.message
+        use, message = self._client.use, put.message
         await use.loaded()
         await self._writers.first(ticket)
         await use.loaded()
-        while not self._has_room(message):
+        while not self.has_room(message):
             await use.changed.wait()
             await use.loaded()
+        await self.store(put)
+
+    async def store(self, put, limit=None):
+        """Put a message, which has room, into the store. Returns when it is safe. limit: a Timeout, which does not
+        withdraw it. Raises: StoreError, asyncio.TimeoutError."""
+        client, use = self._client, self._client.use
         put.channel = client.of_session(self.number)
-        self.unstored = put
+        self.unstored, self.answered = put, put.answers
         if use.store.immediate:
             await use.directly(self.store_written())
+            if put.answers is not None:
+                await use.directly(self.store_answered())
         use.storing.set()
         while put.count is None:
-            await use.changed.wait()
+            await use.changed.wait(limit)
             client.raise_fault(put.channel)
 
-    def _has_room(self, message):
+    def has_room(self, message):
+        """True if a message may be stored now."""
         use, channel = self._client.use, self._client.of_session(self.number)
         self._client.expire(channel)
         timed = message.time or channel.timed()
@@ -150,8 +156,28 @@ class Channel:
         Connection.readline.
         """
         limit = wait_limit(timeout_ms)
+        return await self._take(limit, received)
+
+    async def _take(self, limit, convert):
+        """Returns convert(number, Message) of the next message, which has left the store."""
+        self._for_messages()
         self._client.admit_reader(None, self.number)
-        return await self.inbox.take(limit, _received)
+
+        def call_or(number, message):
+            return (message, None) if message.kind & CALL else (None, convert(number, message))
+
+        while True:
+            call, found = await self.inbox.take(limit, call_or)
+            if call is None:
+                return found
+            await self._refuse(call)
+
+    async def _refuse(self, message):
+        """What belongs to requests has come on a channel of messages. If there is room, answer it."""
+        self._client.events.tell("channel_mixed", self._client.use.client_id, channel=self.number, used_for="messages")
+        answer = refusal(message, "is used for messages at the server")
+        if answer is not None and self.has_room(answer):
+            await self.store(Put(answer, False))
 
     async def send_json(self, found, qos=True, wait=True, ttl_ms=None):
         """Send None, a bool, int, float or str, or a list, tuple or dict of such, as JSON: protocol/strict_json.py.
@@ -167,8 +193,7 @@ class Channel:
         as `receive`.
         """
         limit = wait_limit(timeout_ms)
-        self._client.admit_reader(None, self.number)
-        found, fault = await self.inbox.take(limit, _decoded)
+        found, fault = await self._take(limit, decoded)
         if fault:
             raise fault
         return found
@@ -176,6 +201,7 @@ class Channel:
     def messages(self, commit="after", ahead=0):
         """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`: see
         `Messages` in line_reader.py."""
+        self._for_messages()
         return Messages(self.receive, self.next_after, None, commit, ahead)
 
     def __aiter__(self):
@@ -184,9 +210,14 @@ class Channel:
     async def next_after(self, done, ahead, reader=None):
         """Returns (store, number, Received) of the first message not yet processed: see Inbox. reader: one that has
         reserved the channel, or None for an application."""
+        self._for_messages()
         self._client.admit_reader(reader, self.number)
-        store, number, message = await self.inbox.next_after(done, ahead)
-        return store, number, _received(number, message)
+        while True:
+            store, number, message = await self.inbox.next_after(done, ahead)
+            if not message.kind & CALL:
+                return store, number, received(number, message)
+            done = store, number
+            await self._refuse(message)
 
     async def done_with(self, done, ahead):
         """See Inbox."""
@@ -196,7 +227,7 @@ class Channel:
 
     def begin(self):
         """The client's state is a newly claimed one."""
-        self.unstored = None
+        self.unstored = self.answered = None
         self.inbox.begin()
 
     async def store_written(self):
@@ -211,34 +242,13 @@ class Channel:
         self._client.wake()
         return True
 
-
-class _Put:
-    """A message that is to be stored and sent. watched: somebody waits for it, and it can expire."""
-
-    def __init__(self, message, watched):
-        self.message = message
-        self.watched = watched
-        self.channel = None  # the protocol's Channel that it goes to
-        self.count = None  # of that one's `append`, once it is stored
-
-
-def of_protocol(message):
-    """Returns (bytes, numbered, type, deadline) of a message in the outbox, as the protocol's Channel takes it."""
-    if message.kind & DROPPED or not message.time:
-        return message.data, True, message.kind, None
-    left = max(0, min(MAX_TTL_MS, message.time - utc_ms()))
-    return _FIELD + message.data, True, message.kind | EXPIRES, ticks_add(ticks_ms(), left)
-
-
-def _received(number, message):
-    return Received(message.data, message.channel, number, message.time)
-
-
-def _decoded(number, message):
-    try:
-        return decode_json(message.data), None
-    except BadJSON as error:
-        return None, error
+    async def store_answered(self):
+        """Remove the request whose answer has just been put. A crash in between leaves a second answer to be put, which
+        the client throws away."""
+        use, number = self._client.use, self.answered
+        self.answered = None
+        await use.store.remove(use.client_id, use.state.owner, (number,))
+        return True
 
 
 class ClientChannels:
@@ -247,11 +257,11 @@ class ClientChannels:
 
     def __init__(self, use, connection, registry):
         self.use = use
+        self.events = registry.events
         self.status = connection.status
         self.admit_reader = connection.admit_reader
         self.wake = connection.wake
         self._connection = connection
-        self._events = registry.events
         self._taken_at_once = registry.taken_at_once
         self._told = set()  # numbers of the channels that the client uses
         self._session = None
@@ -259,6 +269,7 @@ class ClientChannels:
         self._expired = []  # (channel, number) of messages that are to be emptied in the store
         self.alarm = Alarm(self._look)
         self._time = TimeService()
+        self._operations = []  # Operation, for the store
 
     def get(self, number):
         """Returns the Channel. Raises: ValueError."""
@@ -276,6 +287,7 @@ class ClientChannels:
         self._expired = []
         self.alarm.clear()
         self._told = set()
+        self._operations = []
         state = self.use.state
         waiting = {}
         for _, message in state.outbox:
@@ -304,6 +316,24 @@ class ClientChannels:
             raise self._connection.fault
         if channel is not self.of_session(channel.number):
             raise StoreError("the server has begun anew, after another one or with another store")
+
+    async def perform(self, function):
+        """Call a coroutine function that does one thing in the store. Returns when it is safe. Raises: StoreError."""
+        if self.use.store.immediate:
+            await self.use.directly(function())
+            return
+        operation, session = Operation(function), self._session
+        self._operations.append(operation)
+        self.use.storing.set()
+        while not operation.done:
+            await self.use.changed.wait()
+            if not operation.done and (self._connection.fault or self._session is not session):
+                raise self._connection.fault or StoreError("the server has begun anew")
+
+    @property
+    def peer_epoch(self):
+        """Epoch of the client whose messages are received now."""
+        return self._session.peer_epoch
 
     def expire(self, channel):
         """Drop what is late of a channel, here and in the store."""
@@ -345,17 +375,20 @@ class ClientChannels:
         for channel in self._by_number.values():
             if channel.unstored is not None:
                 found.append(channel.store_written)
+            if channel.answered is not None:
+                found.append(channel.store_answered)
             if not self.use.store.immediate and channel.inbox.reader.wants:
                 found.append(channel.inbox.reader.step)
         if self.acknowledged():
             found.append(self._store_acknowledged)
-        return found
+        operations, self._operations = self._operations, []
+        return found + [operation.run for operation in operations]
 
     def _tell_used(self):
         for channel in self._session.channels.used:
             if channel.ready and channel.number not in self._told:
                 self._told.add(channel.number)
-                self._events.tell("channel_used", self.use.client_id, channel=channel.number)
+                self.events.tell("channel_used", self.use.client_id, channel=channel.number)
 
     async def _store_expired(self):
         expired, self._expired = self._expired, []
@@ -397,12 +430,12 @@ class ClientChannels:
 
     def to_store(self, received, cursors, expired):
         """Returns [Message] of what `received` has returned. Adds the channels to cursors and expired of `receive`."""
-        found, time = [], utc_ms()
+        found = []
         for channel, messages in received:
             after = channel.after([come.late for come in messages])
             cursors[channel.number], expired[channel.number] = after
             if channel.number not in self._taken_at_once:
-                found += [Message(channel.number, kind, time, data) for data, kind, _ in messages if data is not None]
+                found += messages_of(channel.number, messages)
         return found
 
     def accept(self, received):

@@ -26,6 +26,7 @@ from server.core.line_reader import Messages, readable
 from server.core.lives import Lives
 from server.core.message import Message
 from server.core.notes import Notes
+from server.core.outgoing import Calls
 from server.core.resuming import Resuming
 from server.core.turns import Changes, Counted, Turns
 
@@ -33,7 +34,7 @@ from server.core.turns import Changes, Counted, Turns
 _Welcome = namedtuple("_Welcome", ("serial", "owner", "epoch"))
 
 
-class Connection:
+class Connection(Calls):
     def __init__(self, client_id, registry):
         self.client_id = client_id
         self.nconns = 0  # connections so far
@@ -137,10 +138,6 @@ class Connection:
         self.admit_reader(reader)
         store, number, message = await self.inbox.next_after(done, ahead, start)
         return store, number, message.data
-
-    def channel(self, number):
-        """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
-        return self._channels.get(number)
 
     async def write(self, line, qos=True, wait=True):
         """Send a line to the client; a newline is added if there is none.

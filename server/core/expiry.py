@@ -8,14 +8,17 @@ import asyncio
 from collections import namedtuple
 
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
-from protocol.channel_records import CALL, DROPPED, EXPIRES, FIELD
+from protocol.channel_records import CALL, DROPPED, EXPIRES, FIELD, REQUEST
 from protocol.channel_sender import is_over
+from server.core.clock import utc_ms
+from server.core.message import Message
 
 LOOK_MS = 250  # what has expired is dropped at most this much later
 _LATE = (b"", EXPIRES, None)  # what is kept of a message that has expired behind one that the store has no room for
 
-# One that has come. data: None if it is only to be accepted, since it is late, or was dropped by the client.
-Come = namedtuple("Come", ("data", "kind", "late"))
+# One that has come. data: None if it is only to be accepted, since it is late, or was dropped by the client. left: ms
+# until it expires, or None: never.
+Come = namedtuple("Come", ("data", "kind", "late", "left"))
 
 
 def judged(received, now, room):
@@ -38,13 +41,25 @@ def judged(received, now, room):
 
 def _judge(message, now):
     if not isinstance(message, tuple):
-        return Come(message, 0, False)
+        return Come(message, 0, False, None)
     data, kind, deadline = message
     if kind & DROPPED:
-        return Come(None, kind, False)
+        return Come(None, kind, False, None)
     if is_over(message, now, ticks_diff):
-        return Come(None, kind, True)
-    return Come(data if deadline is None else data[FIELD:], kind & CALL, False)
+        return Come(None, kind, True, None)
+    if deadline is None:
+        return Come(data, kind & CALL, False, None)
+    return Come(data[FIELD:], kind & CALL, False, ticks_diff(deadline, now))
+
+
+def messages_of(number, messages):
+    """Returns [Message] of what the store gets of [Come] on the channel with this number."""
+    found, now = [], utc_ms()
+    for data, kind, _, left in messages:
+        if data is not None:
+            time = now if kind != REQUEST else 0 if left is None else now + left
+            found.append(Message(number, kind, time, data))
+    return found
 
 
 def earlier(one, other):

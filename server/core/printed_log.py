@@ -21,6 +21,8 @@ _TEXTS = {
     "handler_failed": (
         "{client}: the handler has failed, and is called again in {again_s} s: {error} ({at})\n{traceback}"
     ),
+    "request_failed": "{client}: the handler of requests on channel {channel} has failed: {error}",
+    "channel_mixed": "{client}: channel {channel} is used for {used_for} here, and differently by the client",
     "unread": (
         "{client}: {lines} lines wait for the application, which has read none of this client for {waited_s} s: {why}"
     ),

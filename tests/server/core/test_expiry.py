@@ -61,17 +61,17 @@ def test_messages_that_may_be_accepted_are_those_in_front_of_one_that_needs_room
     call = (b"id..", REQUEST, None)
     received = [late, gone, good, b"plain", call, late]
     all_of = [
-        Come(None, EXPIRES, True),
-        Come(None, DROPPED, False),
-        Come(b"g", 0, False),
-        Come(b"plain", 0, False),
-        Come(b"id..", REQUEST, False),
-        Come(None, EXPIRES, True),
+        Come(None, EXPIRES, True, None),
+        Come(None, DROPPED, False, None),
+        Come(b"g", 0, False, 800),
+        Come(b"plain", 0, False, None),
+        Come(b"id..", REQUEST, False, None),
+        Come(None, EXPIRES, True, None),
     ]
     assert judged(received[:], 100, True) == (all_of, None)
     assert judged(received, 100, False) == (all_of[:2], 900)
     assert received[-1] == (b"", EXPIRES, None), "what is late has given back its memory, and stays late"
-    assert judged([(bytes(4), EXPIRES | REQUEST, 900)], 100, True)[0] == [Come(b"", REQUEST, False)]
+    assert judged([(bytes(4), EXPIRES | REQUEST, 900)], 100, True)[0] == [Come(b"", REQUEST, False, 800)]
     assert judged([late] * 3, 99, False) == ([], 100) and judged([], 0, True) == ([], None)
 
 

@@ -1,0 +1,77 @@
+"""What the application gives to a channel, and what is to be done in the store for it."""
+
+from primitives.platform import ticks_ms
+from primitives.waiting import ticks_add
+from protocol.channel_records import DROPPED, EXPIRES, FIELD, MAX_TTL_MS
+from protocol.text import encode_text
+from server.core.clock import utc_ms
+
+_LEFT = bytes(FIELD)  # in front of a message that expires: set when it is sent
+
+
+def bytes_of(data):
+    """Returns a message's bytes. Raises: TypeError."""
+    if isinstance(data, str):
+        return encode_text(data)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError("a message must be bytes or a str, not " + type(data).__name__)
+
+
+def ttl_of(ttl_ms):
+    """Returns ttl_ms. Raises: TypeError, ValueError."""
+    if ttl_ms is not None:
+        if not isinstance(ttl_ms, int):
+            raise TypeError("ttl_ms must be an int or None")
+        if not 0 < ttl_ms <= MAX_TTL_MS:
+            raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
+    return ttl_ms
+
+
+class Put:
+    """A message that is to be stored and sent. watched: somebody waits for it, and it can expire. answers: number of
+    the request in the inbox that it answers, and that is removed with it."""
+
+    def __init__(self, message, watched, answers=None):
+        self.message = message
+        self.watched = watched
+        self.answers = answers
+        self.channel = None  # the protocol's Channel that it goes to
+        self.count = None  # of that one's `append`, once it is stored
+
+
+def of_protocol(message):
+    """Returns (bytes, numbered, type, deadline) of a message in the outbox, as the protocol's Channel takes it."""
+    if message.kind & DROPPED or not message.time:
+        return message.data, True, message.kind, None
+    left = max(0, min(MAX_TTL_MS, message.time - utc_ms()))
+    return _LEFT + message.data, True, message.kind | EXPIRES, ticks_add(ticks_ms(), left)
+
+
+class Operation:
+    """A call of the store. function: a coroutine function."""
+
+    def __init__(self, function):
+        self._function = function
+        self.done = False
+
+    async def run(self):
+        await self._function()
+        self.done = True
+        return True
+
+
+class Calls:
+    """The calls of a Connection that name a channel. A class of its own, since connection.py is long enough."""
+
+    def channel(self, number):
+        """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
+        return self._channels.get(number)
+
+    def request(self, channel, data, timeout_ms, wait=True):
+        """Coroutine: ask the client on this channel. Returns the answer, bytes: `Requests.ask` in requests.py."""
+        return self.channel(channel).request(data, timeout_ms, wait)
+
+    def on_request(self, channel, handler):
+        """Answer the client's requests on this channel by handler(data): `Requests.serve` in requests.py."""
+        self.channel(channel).on_request(handler)
