@@ -22,6 +22,8 @@ DEFINITIONS = {
     "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
     "channels": "Utilisation of the wire by the bytes of messages on one channel, one way. The echo, as above, of "
     "messages or of lines, alone, and while both ends have filled another channel that nobody reads.",
+    "requests": "From the call of `request` to its return with an answer of 50 bytes, the same that were asked; one "
+    "at a time, the channel being open.",
     "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
     "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",

@@ -12,6 +12,8 @@ DIRECTIONS = ("up", "down", "both")
 _SECONDS = 30.0  # about 1,050 frames: one that is cut by the end of the window is 0.1 %
 _ECHOES = 200
 _ECHO_BYTES = 50
+_CHANNEL = 30  # of requests
+_LIMIT_MS = 60000
 
 
 class Traffic:
@@ -97,14 +99,51 @@ class Echo:
         return sorted(self.seconds)
 
 
+class Requests(Echo):
+    """Requests whose answers are what was asked, one at a time. Args: asks: "client" or "server"."""
+
+    def __init__(self, asks, costs):
+        self._asks = asks
+        super().__init__(costs)
+
+    async def _client(self, app):
+        await self._ask_or_answer(app, "client")
+
+    async def _serve(self, conn):
+        await self._ask_or_answer(conn, "server")
+
+    async def _ask_or_answer(self, end, who):
+        if who != self._asks:
+            end.on_request(_CHANNEL, lambda data: data)
+            return
+        world = self.bed.world
+        await asyncio.sleep(2.0)
+        await end.request(_CHANNEL, b"the channel is open", _LIMIT_MS)
+        while len(self.seconds) < self._count:
+            data = f"{len(self.seconds):0{_ECHO_BYTES}d}".encode()
+            began = world.now
+            assert await end.request(_CHANNEL, data, _LIMIT_MS) == data
+            self.seconds.append(world.now - began)
+            await asyncio.sleep(0.0371)
+
+
 def echo(cost):
-    costs = COSTS[cost]
-    seconds = Echo(costs).measure()
-    limit = ceiling.echo(_ECHO_BYTES, costs)
+    limit = ceiling.echo(_ECHO_BYTES, COSTS[cost])
+    yield from _times("echo", f"echo {cost}", Echo(COSTS[cost]).measure(), limit)
+
+
+def requests(cost):
+    for asks in ("client", "server"):
+        yield from _times("requests", f"request of the {asks} {cost}", Requests(asks, COSTS[cost]).measure())
+
+
+def _times(section, name, seconds, limit=None):
     for part, at in (("median", len(seconds) // 2), ("p99", len(seconds) * 99 // 100)):
-        took = seconds[at]
-        yield Figure("echo", f"echo {cost} {part}", took * 1000, "ms", limit * 1000)
-        yield Figure("echo", f"echo {cost} {part} clocks", round(took * WIRE_HZ), "clocks", round(limit * WIRE_HZ))
+        for unit, factor in (("ms", 1000), ("clocks", WIRE_HZ)):
+            value, least = seconds[at] * factor, None if limit is None else limit * factor
+            if unit == "clocks":
+                value, least = round(value), least and round(least)
+            yield Figure(section, f"{name} {part}" + (" clocks" if unit == "clocks" else ""), value, unit, least)
 
 
 def measure():
@@ -121,4 +160,6 @@ def measure():
     figures.append(Figure("wake-ups", "fallbacks, all lines of the wire", sum(fallbacks), "looks"))
     for cost in COSTS:
         figures += echo(cost)
+    for cost in COSTS:
+        figures += requests(cost)
     return figures

@@ -14,12 +14,14 @@ from server.service import starter
 from tests.peers.processes import ROOT
 
 STUBBED = (
-    "pb_link.app_base", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server",
+    "pb_link.app_base", "pb_link.requests", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server",
     "i2c_devices.device_controller", "i2c_devices.memory_controller", "i2c_devices.packet_controller",
     "i2c_devices.smbus_i2c", "i2c_devices.stream_controller",
 )  # fmt: skip
 # The stubs of these name only what users call.
-PARTLY_STUBBED = ("server.Connection.", "pb_link.settings.", "pb_link.selftest.", "i2c_devices.")
+PARTLY_STUBBED = (
+    "server.Connection.", "pb_link.requests.", "pb_link.settings.", "pb_link.selftest.", "i2c_devices.",
+)  # fmt: skip
 
 USER = """
 import asyncio
@@ -29,12 +31,17 @@ from pb_link.config import config, conn_id, hardware
 from pb_link.i2c_devices.packet_controller import PacketController
 from pb_link.i2c_devices.smbus_i2c import SMBusI2C
 from pb_link.i2c_devices.stream_controller import StreamController
+from pb_link.requests import RequestFailed, RequestTimeout
 from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, serve, wait_all
 
 
 class Dog:
     def feed(self) -> None:
         print("fed")
+
+
+async def len_of(data: bytes) -> str:
+    return str(len(data))
 
 
 class App(AppBase):
@@ -45,6 +52,12 @@ class App(AppBase):
     async def talk(self) -> None:
         line: str = await self.readline(timeout_ms=1000)
         await self.write(line, qos=False, wait=False)
+        self.on_request(30, len_of)
+        self.on_request(31, bytes.upper)
+        try:
+            print(len(await self.request(32, b"", 1000)), len(await self.request(32, "text", 1000, wait=False)))
+        except (RequestFailed, RequestTimeout):
+            pass
 
     async def report(self, data: list[int]) -> None:
         print(data[2], self.status(), self.fallbacks())
@@ -56,7 +69,8 @@ class App(AppBase):
 
 async def lines_of(connection: Connection) -> int:
     await connection
-    count = await connection.new_life(connection.lives)
+    connection.on_request(32, len_of)
+    count = await connection.new_life(connection.lives) + len(await connection.request(30, b"", 1000))
     print(await connection.channel(20).receive_json(timeout_ms=10))
     async for line in connection.lines(ahead=4):
         count += len(line)
@@ -133,7 +147,10 @@ def check(installed, tmp_path_factory):
     return look
 
 
-@pytest.mark.parametrize("name", ["client.py", "server_app.py", "exactly_once.py", "file_server.py"])
+EXAMPLES = ("client.py", "server_app.py", "exactly_once.py", "file_server.py", "commands.py", "commands_server.py")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_example_passes_the_strict_type_checker(check, tmp_path, name):
     (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
     assert check(tmp_path / name, "--strict") == "Success: no issues found in 1 source file\n"
