@@ -108,9 +108,15 @@ class Channel:
             if put.answers is not None:
                 await use.directly(self.store_answered())
         use.storing.set()
-        while put.count is None:
-            await use.changed.wait(limit)
-            client.raise_fault(put.channel)
+        try:
+            while put.count is None:
+                await use.changed.wait(limit)
+                client.raise_fault(put.channel)
+        except BaseException:  # it is stored all the same, but nobody waits for it
+            put.watched = False
+            if put.count is not None:
+                put.channel.forget_expiry(put.count)
+            raise
 
     def has_room(self, message):
         """True if a message may be stored now."""

@@ -261,3 +261,20 @@ def test_client_with_no_message_that_can_expire_has_no_alarm():
         await until(lambda: conn._channels.alarm._task is None, "the end of the alarm")
 
     run(main)
+
+
+def test_cancelled_send_leaves_nothing_that_waits_for_its_expiry():
+    async def main(service):
+        conn = service.connection()
+        await within(conn._loaded())
+        service.store.gate.clear()
+        sending = asyncio.create_task(conn.channel(20).send(b"x", ttl_ms=60000))
+        await until(lambda: service.store.inside == "put")
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        service.store.gate.set()
+        channel = conn._channels.of_session(20)
+        await until(lambda: channel.unacknowledged() == 1)
+        assert channel.sender.waiting == {}
+
+    run(main, SlowStore)
