@@ -224,8 +224,10 @@ class AppBase:
             if writers:
                 link.changed.pulse()
 
-    def channel(self, number):
-        """Returns the channel with this number, 1..127, always the same object: pb_link/channels.py.
+    def channel(self, number, first=16):
+        """Returns the channel with this number, 16..127, always the same object: pb_link/channels.py.
+
+        first: the lowest number that is taken: 1 in this project's own modules, as channels 1..15 are theirs.
 
         Raises: ValueError; MemoryError: the next call may succeed.
         """
@@ -235,7 +237,7 @@ class AppBase:
             half_loaded("pb_link.channels")
             raise
 
-        return channel(self._link, number)
+        return channel(self._link, number, first)
 
     def utc(self, timeout_ms=None, set_rtc=True):
         """Coroutine: ask the server for the time. Returns UTC in ms since 1970, and sets machine.RTC if there is one.
@@ -245,7 +247,7 @@ class AppBase:
         Raises: asyncio.TimeoutError, also if the server has not answered several times; ValueError; LinkDown after
         `close`; RuntimeError: the RTC could not be set in time; MemoryError: the next call may succeed.
         """
-        return self.channel(4).utc(timeout_ms, set_rtc)
+        return self.channel(4, 1).utc(timeout_ms, set_rtc)
 
     def request(self, channel, data, timeout_ms, wait=True):
         """Coroutine: ask the server on this channel. Returns the answer, bytes: `Requests.ask` in requests.py."""

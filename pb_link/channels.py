@@ -23,9 +23,12 @@ from protocol.text import encode_text
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 
 
-def channel(link, number):
-    """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError."""
-    channel = channels_of(link).open(number)
+def channel(link, number, first):
+    """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError.
+
+    first: the lowest number that is taken: see AppBase.
+    """
+    channel = channels_of(link).open(number, first)
     if channel.user is None:
         channel.user = ClientChannel(link, channel)
         link.flag.set()
@@ -79,7 +82,7 @@ def _load_requests():
 
 
 class Message:
-    """A message that was received. data: bytes; channel: 1..127."""
+    """A message that was received. data: bytes; channel: its number."""
 
     def __init__(self, data, channel):
         self.data = data

@@ -60,12 +60,12 @@ class Channels:
                 return channel
         return None
 
-    def open(self, number):
-        """Returns the Channel. It is new if there was none. Raises: ValueError."""
+    def open(self, number, first=1):
+        """Returns the Channel. It is new if there was none. first: the lowest number taken. Raises: ValueError."""
+        if not (isinstance(number, int) and first <= number <= LAST):
+            raise ValueError("a channel must be a number from %d to %d" % (first, LAST))
         channel = self.get(number)
         if channel is None:
-            if not (isinstance(number, int) and 0 < number <= LAST):
-                raise ValueError("a channel must be a number from 1 to %d" % LAST)
             channel = Channel(number, *self._new, not self._answers)
             self.used.append(channel)
         return channel

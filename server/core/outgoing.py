@@ -6,6 +6,7 @@ from protocol.channel_records import DROPPED, EXPIRES, FIELD, MAX_TTL_MS
 from protocol.text import encode_text
 from server.core.clock import utc_ms
 
+FIRST = 16  # the lowest channel of applications
 _LEFT = bytes(FIELD)  # in front of a message that expires: set when it is sent
 
 
@@ -64,9 +65,10 @@ class Operation:
 class Calls:
     """The calls of a Connection that name a channel. A class of its own, since connection.py is long enough."""
 
-    def channel(self, number):
-        """Returns the Channel (channels.py) of the client with this number, 1..127. Raises: ValueError."""
-        return self._channels.get(number)
+    def channel(self, number, first=FIRST):
+        """Returns the Channel (channels.py) of the client with this number, first..127. first: see
+        ClientChannels.get. Raises: ValueError."""
+        return self._channels.get(number, first)
 
     def request(self, channel, data, timeout_ms, wait=True):
         """Coroutine: ask the client on this channel. Returns the answer, bytes: `Requests.ask` in requests.py."""

@@ -90,7 +90,7 @@ class Consoles:
                 continue
             for at in range(0, len(data), MAX_INPUT):
                 piece = data[at : at + MAX_INPUT]
-                await connection.channel(CHANNEL).send(piece, wait=False, ttl_ms=INPUT_MS)
+                await connection.channel(CHANNEL, 1).send(piece, wait=False, ttl_ms=INPUT_MS)
 
     def _refuse_input(self, client_id):
         """Raises: ValueError, in words, if nothing may be typed for this client."""

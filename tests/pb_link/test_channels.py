@@ -120,8 +120,11 @@ class TestChannels(unittest.TestCase):
     def test_bad_arguments_send_nothing(self):
         async def main():
             app = App()
-            for number in (0, 128, None, "20"):
+            for number in (0, 1, 4, 15, True, 128, None, "20", 20.0):  # 1 to 15 are not for applications
                 self.assertRaises(ValueError, app.channel, number)
+            app.channel(4, 1)
+            self.assertRaises(ValueError, app.channel, 4)
+            self.assertEqual((app.channel(16).number, app.channel(127).number), (16, 127))
             channel = app.channel(20)
             for data, ttl_ms, kind in ((5, None, TypeError), (bytes(8185), None, ValueError), (b"", 0, ValueError),
                                        (b"", 1 << 30, ValueError), (b"", 1.5, TypeError)):  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import Expired, StoreError
 from server import MemoryStore, client_conn
-from server.core.channels import Channel
+from server.core.channel import Channel
 from tests.server.all_stores import STORES, FailingStore
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Service, until, within
@@ -221,9 +221,13 @@ def test_message_of_a_client_that_is_late_is_not_stored():
 def test_bad_arguments_are_refused_with_words():
     async def main(service):
         conn = service.connection()
-        for number in (0, 128, -1, "20", None):
-            with pytest.raises(ValueError, match="1 to 127"):
+        for number in (0, 1, 3, 15, True, 128, -1, "20", 20.0, None, []):  # 1 to 15 are not for applications
+            with pytest.raises(ValueError, match="a number from 16 to 127"):
                 conn.channel(number)
+            with pytest.raises(ValueError, match="a number from 16 to 127"):  # also if the project's own has it
+                assert conn.channel(3, 1).number == 3
+                conn.channel(number)
+        assert (conn.channel(16).number, conn.channel(127).number) == (16, 127)
         channel = conn.channel(20)
         assert channel is conn.channel(20) and isinstance(channel, Channel)
         for bad, kind, words in ((5, TypeError, "bytes or a str"), (bytes(8185), ValueError, "longest is 8184")):

@@ -54,7 +54,7 @@ def test_question_is_answered_and_nothing_is_stored_or_left_for_the_application(
         assert await answers(client, 2) == [7, 65535]
         assert service.store.received == [] and service.store.total == 0
         with pytest.raises(asyncio.TimeoutError):
-            await service.connection().channel(TIME_CHANNEL).receive(50)
+            await service.connection().channel(TIME_CHANNEL, 1).receive(50)
 
     run(main, RecordingStore())
 

@@ -7,7 +7,7 @@ import pytest
 from pb_link.channels import ClientChannel
 from primitives import platform
 from protocol.errors import Expired
-from server.core.channels import Channel, Messages
+from server.core.channel import Channel, Messages
 from sim.virtual.channel_work import LIMITS_MS
 from sim.virtual.run import VirtualRun
 
