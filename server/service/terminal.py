@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import json
 import os
+import re
 import select
 import sys
 
@@ -12,6 +13,13 @@ from server.service.admin import connected
 
 LEAVE = b"\x1d"  # Ctrl-]
 _CHUNK = 1 << 12
+
+# Of what a client prints these may command the operator's terminal: an end of the line, what a prompt edits its line
+# with, and sequences that move the cursor, erase and set colours. No other can: one that sets the clipboard or a
+# title, has the terminal answer, or changes a mode would act on the operator, some of them after the session.
+_KEPT = "\a\b\t\n\r"
+_SEQUENCE = re.compile("\x1b\\[[0-9;]{0,24}[A-HJKPm]")
+_BEGUN = re.compile("\x1b(\\[[0-9;]{0,24})?\\Z")  # one whose end is still to come
 
 
 def run(path, client_id, in_file=0, out_file=1):
@@ -33,6 +41,26 @@ def run(path, client_id, in_file=0, out_file=1):
             return _Session(sock, in_file, out_file).run()
 
 
+class Printed:
+    """What a client prints, which comes in pieces, as it may be shown at a terminal."""
+
+    def __init__(self):
+        self._begun = ""  # of a sequence
+
+    def shown(self, text):
+        """Returns the text with its control characters as escapes, but for what _KEPT and _SEQUENCE take."""
+        text = self._begun + text
+        begun = _BEGUN.search(text)
+        self._begun = begun.group() if begun else ""
+        if begun:
+            text = text[: begun.start()]
+        found, at = [], 0
+        for sequence in _SEQUENCE.finditer(text):
+            found += harmless(text[at : sequence.start()], _KEPT), sequence.group()
+            at = sequence.end()
+        return "".join(found) + harmless(text[at:], _KEPT)
+
+
 class _Session:
     def __init__(self, sock, in_file, out_file):
         self._sock = sock
@@ -40,6 +68,7 @@ class _Session:
         self._out_file = out_file
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = b""  # of an answer
+        self._printed = Printed()
 
     def run(self):
         while True:
@@ -61,8 +90,7 @@ class _Session:
                 _show(self._out_file, "\r\n")
                 raise ValueError(answer["error"])
             if "text" in answer:
-                # It is a terminal of the client: its control characters are what a prompt edits its line with.
-                _show(self._out_file, answer["text"].replace("\n", "\r\n"))
+                _show(self._out_file, self._printed.shown(answer["text"]).replace("\n", "\r\n"))
             else:
                 _show(self._out_file, f"\r\n[{harmless(answer['note'])}]\r\n")
         return bool(data)
@@ -98,5 +126,5 @@ def _raw(file):
         tty.setraw(file)
         yield
     finally:
-        termios.tcsetattr(file, termios.TCSADRAIN, before)
+        termios.tcsetattr(file, termios.TCSAFLUSH, before)  # what is typed, and not read, is not for a shell
         sys.stdout.flush()

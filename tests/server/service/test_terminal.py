@@ -102,6 +102,23 @@ def test_listing_of_keys_shows_who_may_use_the_repl(capsys):
         assert status == 1 and "--repl and --no-repl go with add and rotate" in err
 
 
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_client_that_is_hostile_does_not_command_the_terminal(size):
+    hostile = {
+        "\x1b]52;c;cm0gLXJm\a": "\\x1b]52;c;cm0gLXJm\a",  # the clipboard
+        "\x1b[6n\x1b[c": "\\x1b[6n\\x1b[c",  # questions, which the terminal answers as if somebody typed
+        "\x1b[?1049h\x1b[?1003h": "\\x1b[?1049h\\x1b[?1003h",  # another screen; a mouse that types
+        "\x1bc\x1bP1\x1b\\": "\\x1bc\\x1bP1\\x1b\\",
+        "\u009b6n\u202e\x0e\0": "\\u009b6n\\u202e\\x0e\\x00",
+        "\x1b[" + "1" * 30 + "m": "\\x1b[" + "1" * 30 + "m",
+        "\x1b[\x1b[K\x1b\x1b[2": "\\x1b[\x1b[K\\x1b",  # the last may be the beginning of one that is taken
+    }
+    harmless = "\u00e4 >>> a\tb\b\x1b[K\x1b[2D\a\r\n\x1b[1;31mred\x1b[0m\n"
+    for text, wanted in {**hostile, harmless: harmless}.items():
+        printed = terminal.Printed()
+        assert "".join(printed.shown(text[at : at + size]) for at in range(0, len(text), size)) == wanted
+
+
 class Operator:
     """`pb-link console pump --repl` at a pseudo terminal."""
 
