@@ -224,10 +224,10 @@ class AppBase:
             if writers:
                 link.changed.pulse()
 
-    def channel(self, number, first=16):
+    def channel(self, number, start=16):
         """Returns the channel with this number, 16..127, always the same object: pb_link/channels.py.
 
-        first: the lowest number that is taken: 1 in this project's own modules, as channels 1..15 are theirs.
+        start: the lowest number that is taken: 1 in this project's own modules, as channels 1..15 are theirs.
 
         Raises: ValueError; MemoryError: the next call may succeed.
         """
@@ -237,7 +237,7 @@ class AppBase:
             half_loaded("pb_link.channels")
             raise
 
-        return channel(self._link, number, first)
+        return channel(self._link, number, start)
 
     def utc(self, timeout_ms=None, set_rtc=True):
         """Coroutine: ask the server for the time. Returns UTC in ms since 1970, and sets machine.RTC if there is one.

@@ -23,12 +23,12 @@ from protocol.text import encode_text
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 
 
-def channel(link, number, first):
+def channel(link, number, start):
     """Returns the ClientChannel with this number, always the same. Raises: ValueError, MemoryError.
 
-    first: the lowest number that is taken: see AppBase.
+    start: the lowest number that is taken: see AppBase.
     """
-    channel = channels_of(link).open(number, first)
+    channel = channels_of(link).open(number, start)
     if channel.user is None:
         channel.user = ClientChannel(link, channel)
         link.flag.set()

@@ -60,10 +60,10 @@ class Channels:
                 return channel
         return None
 
-    def open(self, number, first=1):
-        """Returns the Channel. It is new if there was none. first: the lowest number taken. Raises: ValueError."""
-        if not (isinstance(number, int) and first <= number <= LAST):
-            raise ValueError("a channel must be a number from %d to %d" % (first, LAST))
+    def open(self, number, start=1):
+        """Returns the Channel. It is new if there was none. start: the lowest number taken. Raises: ValueError."""
+        if not (isinstance(number, int) and start <= number <= LAST):
+            raise ValueError("a channel must be a number from %d to %d" % (start, LAST))
         channel = self.get(number)
         if channel is None:
             channel = Channel(number, *self._new, not self._answers)

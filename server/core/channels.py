@@ -35,11 +35,11 @@ class ClientChannels:
         self._time = TimeService()
         self._operations = []  # Operation, for the store
 
-    def get(self, number, first=FIRST):
-        """Returns the Channel. first: the lowest number that is taken: 1 for this project's own modules, as channels
+    def get(self, number, start=FIRST):
+        """Returns the Channel. start: the lowest number that is taken: 1 for this project's own modules, as channels
         1..15 are theirs. Raises: ValueError."""
-        if not (isinstance(number, int) and first <= number <= LAST):
-            raise ValueError("a channel must be a number from %d to %d" % (first, LAST))
+        if not (isinstance(number, int) and start <= number <= LAST):
+            raise ValueError("a channel must be a number from %d to %d" % (start, LAST))
         if number not in self._by_number:
             channel = self._by_number[number] = Channel(self, number)
             if self._session is not None:

@@ -65,10 +65,10 @@ class Operation:
 class Calls:
     """The calls of a Connection that name a channel. A class of its own, since connection.py is long enough."""
 
-    def channel(self, number, first=FIRST):
-        """Returns the Channel (channels.py) of the client with this number, first..127. first: see
+    def channel(self, number, start=FIRST):
+        """Returns the Channel (channels.py) of the client with this number, start..127. start: see
         ClientChannels.get. Raises: ValueError."""
-        return self._channels.get(number, first)
+        return self._channels.get(number, start)
 
     def request(self, channel, data, timeout_ms, wait=True):
         """Coroutine: ask the client on this channel. Returns the answer, bytes: `Requests.ask` in requests.py."""

@@ -552,7 +552,7 @@ def test_bad_arguments_ask_nothing():
                                        (b"", None, TypeError), (b"", 1 << 30, ValueError)):  # fmt: skip
             with pytest.raises(kind):
                 await within(conn.request(20, data, timeout_ms))
-        with pytest.raises(ValueError, match="1 to 127"):
+        with pytest.raises(ValueError, match="16 to 127"):
             conn.request(0, b"", 1)
         with pytest.raises(TypeError, match="function"):
             conn.on_request(20, None)
