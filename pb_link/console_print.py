@@ -37,17 +37,20 @@ if sys.implementation.name == "micropython":
         def _print(self, *words, **how):
             self._before[0](*words, **how)
             if how.get("file") in (None, sys.stdout, sys.stderr):
-                how["file"] = text = StringIO()
-                self._keep(text, self._before[0], words, how)
+                self._keep(self._before[0], words, how)
 
         def _print_exception(self, error):
             self._before[1](error)
-            text = StringIO()
-            self._keep(text, self._before[1], (error, text), {})
+            self._keep(self._before[1], (error,), None)
 
-        def _keep(self, text, function, words, how):
+        def _keep(self, function, words, how):
             try:
-                function(*words, **how)
+                text = StringIO()
+                if how is None:
+                    function(*words, text)
+                else:
+                    how["file"] = text
+                    function(*words, **how)
                 self._write(text.getvalue().encode())
             except MemoryError:
                 pass  # it has been printed: that it is not on the console as well is no error of who prints

@@ -5,7 +5,7 @@ import sys
 import unittest
 from io import StringIO
 
-from pb_link import runner
+from pb_link import console_print, runner
 from pb_link.console_print import Printed
 
 MICROPYTHON = sys.implementation.name == "micropython"
@@ -72,6 +72,20 @@ class TestPrinted(unittest.TestCase):
             self.kept.fault = MemoryError()
             print("only here")
             self.assertEqual(self.kept.data, b"")
+            self.kept.fault = None
+            found = console_print.StringIO
+            console_print.StringIO = self.no_memory
+            try:
+                print("only here")
+                runner.print_exception(OSError(19))
+            finally:
+                console_print.StringIO = found
+            self.assertEqual(self.kept.data, b"")
+            print("again")
+            self.assertEqual(self.kept.data, b"again\n")
+
+    def no_memory(self):
+        raise MemoryError
 
     def test_streams_of_cpython_keep_their_other_methods(self):
         if not MICROPYTHON:
