@@ -113,22 +113,25 @@ class Console(IOBase):
 
     async def run(self):
         """In place of Link.run."""
-        while not self._begin():
+        running = self._begin()
+        while running is None:
             await sleep_ms(_LOOK_MS)
+            running = self._begin()
         try:
-            await self._run_link()
+            await running
         finally:
             self._end()
 
     def _begin(self):
-        """Returns False if memory is short: the caller tries again."""
+        """Returns the coroutine of Link.run, or None if memory is short: the caller tries again."""
         try:
             self._attach()
+            running = self._run_link()
             self.create_task(self._send_all())
         except MemoryError:
             gc.collect()
-            return False
-        return True
+            return None
+        return running
 
     def _attach(self):
         """Have what is printed from now on. Raises: MemoryError; it may be called again."""

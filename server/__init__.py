@@ -19,6 +19,7 @@ import primitives.broadcast  # noqa: F401
 import protocol.session  # noqa: F401
 from protocol import channels  # noqa: F401
 from protocol.errors import RequestFailed, RequestTimeout, StoreError
+from server.core import line_reader  # noqa: F401
 from server.core.connection import Connection
 from server.core.server import Server
 from server.stores.default import default_store
