@@ -218,7 +218,7 @@ class SQLiteStore(Store):
             self._watching.discard(changed)
 
     async def together(self, steps):
-        """Run the steps in one transaction, in the time of one."""
+        """Run the steps in one transaction, or in two: the first may be on its way before the others have begun."""
         if len(steps) == 1:
             return [await steps[0]()]
         results = await asyncio.gather(*(step() for step in steps), return_exceptions=True)
