@@ -113,23 +113,28 @@ class Connection(Calls):
         """
         limit = wait_limit(timeout_ms)
         self.admit_reader()
-        return await self.inbox.take(limit, lambda _, message: self.text_of(message.data))
+        return await self.inbox.take(limit, lambda _, message: self.text_of(message))
 
     def admit_reader(self, reader=None, channel=0):
         """Note that an application, or this reader, reads a channel. Raises: LocalProtocolError if it must not."""
-        self._registry.admit_reader(self.client_id, reader, channel)
+        self._registry.readers.admit(self.client_id, reader, channel)
         self.was_read = self.was_read or not channel
 
-    def text_of(self, data):
-        """Returns the line, a str with its newline, for bytes from the store. Raises: only MemoryError."""
-        text, fault = readable(data)
+    def text_of(self, message):
+        """Returns the line, a str with its newline, for its Message from the store. Raises: only MemoryError."""
+        text, fault = readable(message.data)
         if fault:
             self._registry.events.tell("line_mended", self.client_id, fault=fault)
         return text
 
     def lines(self, commit="after", ahead=0):
         """Returns an async iterator over the client's lines: see `Messages` in line_reader.py."""
-        return Messages(self.readline, self.next_after, self.text_of, commit, ahead)
+        return Messages(self.readline, self._look, self.text_of, commit, ahead)
+
+    def _look(self, done, ahead):
+        """Coroutine: see Inbox.next_after. It is called for each line, so it makes none of its own."""
+        self.admit_reader()
+        return self.inbox.next_after(done, ahead)
 
     async def next_after(self, done, ahead, start=0, reader=None):
         """Returns (store, number, bytes) of the first line not yet processed, from number `start` on.

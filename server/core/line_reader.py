@@ -39,13 +39,17 @@ class LineReader:
 
     def finish(self, number):
         """Note that the application has processed the line of this number, and those before it."""
-        self.give(number)
-        self.finished = max(self.finished, number + 1)
+        if number >= self.finished:
+            self.give(number)
+            self.finished = number + 1
 
     @property
     def unsafe(self):
         """Returns the number of processed messages of this channel that a next process would see again."""
-        return sum([number < self.finished for number in self._given])
+        given, at = self._given, len(self._given)
+        while at and given[at - 1] >= self.finished:  # ascending: only those in the readers' hands are passed
+            at -= 1
+        return at
 
     @property
     def wants(self):

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from server import client_conn
+from server.core.line_reader import LineReader
 from server.stores.sqlite import SQLiteStore
 from tests.server.all_stores import STORES, SlowStore, TemporaryStore
 from tests.server.channel_peer import ChannelClient
@@ -200,3 +201,31 @@ def test_line_taken_for_a_reader_that_was_cancelled_goes_back(store):
 async def send(client, lines):
     for line in lines:
         await within(client.write(line))
+
+
+def test_number_of_unsafe_messages_is_told_without_a_look_at_each():
+    compared = []
+
+    class Number(int):
+        def __ge__(self, other):
+            compared.append(self)
+            return int(self) >= int(other)
+
+        def __lt__(self, other):
+            compared.append(self)
+            return int(self) < int(other)
+
+    reader = LineReader("a")
+    for number in (0, 2, 3, 7, *range(10, 70)):
+        reader.finish(Number(number))
+    reader.give(Number(70))
+    compared.clear()
+    assert reader.unsafe == 64 and len(compared) == 2
+
+
+def test_message_that_is_processed_twice_or_late_is_one():
+    reader = LineReader("a")
+    reader.give(4)
+    for number in (3, 4, 4, 2):
+        reader.finish(number)
+    assert (reader.unsafe, reader.finished) == (1, 5)
