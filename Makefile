@@ -10,7 +10,8 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
 MICROPYTHON_PY := $(PYTHON) build/micropython.py
-PYTEST := $(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(VENV_PYTHON) -m pytest -n $(JOBS)
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 # The levels of tests: all that is not named here runs in one CPython process.
 MPY_TESTS := tests/micropython
@@ -18,9 +19,14 @@ PROCESS_TESTS := $(wildcard tests/sim tests/peers)
 UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
 
+# Those that need an emulator of a chip, for which MicroPython is compiled first, and those that try many cases: see
+# tests/sample.py.
+CHIP_TESTS := tests/build/chip
+CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests --include='test_*.py'))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo firmware tools test test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence \
+.PHONY: help demo firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence \
 	kill-server kill-mqtt bench-server fuzz-server micropython python clean
 
 help: ## Show this list.
@@ -31,17 +37,21 @@ demo: python ## Run client, bridge and server with faults, each a process of its
 	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim demo
 
 # The long ones first: what is left at the end is short.
-test: $(INSTALLED) interpreters ## Run all tests: CPython, MicroPython in 64 and 32 bit, processes.
-	$(PYTEST) $(PROCESS_TESTS) $(MPY_TESTS) $(UNIT_TESTS) $(PYTEST_ARGS)
+test: $(INSTALLED) interpreters ## Run the tests, but not test-cases: CPython, MicroPython in 64 and 32 bit, processes.
+	$(PYTEST) $(BY_FILE) --ignore=$(CHIP_TESTS) $(PROCESS_TESTS) $(MPY_TESTS) $(UNIT_TESTS) $(PYTEST_ARGS)
+
+# A file is no unit here: of some a single case takes a minute.
+test-cases: $(INSTALLED) interpreters ## Run all cases where `make test` tries a part, and the tests in emulators of the chips.
+	PB_LINK_ALL_CASES=1 $(PYTEST) --dist worksteal $(CASES_TESTS) $(CHIP_TESTS) $(PYTEST_ARGS)
 
 test-unit: $(INSTALLED) ## Run the tests that need one CPython process, the layering test among them.
-	$(PYTEST) $(UNIT_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(BY_FILE) --ignore=$(CHIP_TESTS) $(UNIT_TESTS) $(PYTEST_ARGS)
 
 test-mpy: $(INSTALLED) interpreters ## Run the tests of protocol/ and primitives/ in real MicroPython.
-	$(PYTEST) $(MPY_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(BY_FILE) $(MPY_TESTS) $(PYTEST_ARGS)
 
 test-process: $(INSTALLED) interpreters ## Run the tests with boards and peers as real processes.
-	$(PYTEST) $(PROCESS_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(BY_FILE) $(PROCESS_TESTS) $(PYTEST_ARGS)
 
 soak: python ## Run SOAK_SEEDS (500 of them) of random faults on the virtual bed; needs no .venv.
 	$(PYTHON) -m sim soak --seeds $(SOAK_SEEDS) --faults all --lines 200

@@ -9,6 +9,7 @@ import pytest
 
 from build.wheel.contents import PACKAGES
 from protocol.version import RELEASE, release_text
+from tests.sample import ALL_CASES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -182,6 +183,21 @@ def test_make_help_shows_the_documented_targets():
 def test_readme_is_there(tracked):
     assert {"README.md", "docs/architecture.md"} <= set(tracked)
     assert {"make demo", "make test"} <= set(promised_commands(text_of("README.md")))
+
+
+def test_continuous_integration_tries_the_cases_that_make_test_leaves_out(tracked):
+    """Those of files that import tests.sample, and the tests in the chips' emulators."""
+    words = ["env", "-u", "MAKEFLAGS", "-u", "PYTEST_ARGS", "make", "-n", "test", "test-cases"]
+    planned = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    few, every = [line.split() for line in planned.stdout.splitlines() if " -m pytest " in line]
+    tests = [name for name in tracked if name.startswith("tests/") and name.endswith(".py")]
+    sampled = {name for name in tests if re.search(r"^from tests\.sample import all_or$", text_of(name), re.MULTILINE)}
+    named = {name for name in tests if re.search(r"^(from|import) .*\bsample\b", text_of(name), re.MULTILINE)}
+    assert named - sampled == {"tests/test_repository.py"}, "import all_or as the Makefile expects it"
+    assert sampled and sampled | {"tests/build/chip"} <= set(every) and f"{ALL_CASES}=1" in every
+    left_out = [word.partition("=")[2] for word in few if word.startswith("--ignore")]
+    assert left_out == ["tests/build/chip"] and not any(ALL_CASES in word for word in few)
+    assert {"test", "test-cases"} <= set(re.findall(r"^step ([a-z-]+)", text_of(".ci/run"), re.MULTILINE))
 
 
 def test_continuous_integration_is_executable(tracked):

@@ -1,9 +1,10 @@
 """A program for MicroPython: an import of a module that is loaded when needed fails at each of its allocations.
 
-    failing -c "import tests.memory.failing_imports"
+    failing -c "import tests.memory.failing_imports" TIMES
 
-Prints how many imports failed. After each, the module is imported again, as the client does. Some failures are none: a
-call whose frame finds no room in the heap takes the C stack.
+TIMES: of each import every so many-th allocation fails, times the steps that are named here. Prints how many imports
+failed. After each, the module is imported again, as the client does. Some failures are none: a call whose frame finds
+no room in the heap takes the C stack.
 """
 
 import sys
@@ -80,6 +81,7 @@ OF_CHANNELS = (
     "channel", "channel_errors", "channel_receiver", "channel_records", "channel_sender", "channel_session", "channels",
     "time_messages",
 )  # fmt: skip
+TIMES = int(sys.argv[1])
 STEPS = {channels: 3, utc: 7}  # the others: each allocation. What utc and the console import is mostly the channels'
 CONSOLE_STEP = 7
 count = 0
@@ -98,7 +100,7 @@ for load in (release_check, failures, runner, surrogates, strict_json, channels,
         forget(name)
         for leaf in OF_CHANNELS:
             forget("protocol." + leaf)
-        n += STEPS.get(load, 1)
+        n += TIMES * STEPS.get(load, 1)
     forget(name)
     for leaf in OF_CHANNELS:
         forget("protocol." + leaf)
@@ -110,7 +112,7 @@ while True:
         break
     count += 1 if failed else 0
     _load_start().forget()
-    n += 1
+    n += TIMES
 
 
 def console():
@@ -131,7 +133,7 @@ while True:
     console()
     for name in names:
         forget(name)
-    n += CONSOLE_STEP
+    n += TIMES * CONSOLE_STEP
 _load_start().forget()
 
 from pb_link.channels import _load_requests  # noqa: E402 - `Link` and its imports come first
@@ -145,6 +147,6 @@ while True:
     _load_requests()
     for name in ("pb_link.requests", "protocol.requests"):
         forget(name)
-    n += 1
+    n += TIMES
 assert n > 20, n
 print(count)
