@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from tests.protocol.channel_traffic import Run
 from tests.protocol.channel_wire import ChannelEnd
 from tests.protocol.wire import FAULTS, Wire
+from tests.sample import all_or
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "needs hypothesis"
 
-MANY = settings(deadline=None, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+SEEDS = all_or(30, 80)
+MANY = settings(deadline=None, max_examples=all_or(200, 600), suppress_health_check=[HealthCheck.too_slow])
 SIZE = st.integers(0, 12).map(lambda n: n * n * n)
 MESSAGES = st.lists(st.tuples(st.sampled_from((0, 20, 21, 22)), SIZE, st.booleans()), max_size=20)
 HAPPENING = st.sampled_from(FAULTS + ("restart", "blocked 20", "blocked 0"))
@@ -75,7 +77,7 @@ class TestExactlyOnce(unittest.TestCase):
 class TestRandomTraffic(unittest.TestCase):
     def test_whatever_fails_each_message_arrives_once_and_in_order_and_expiry_is_told_truly(self):
         ran_out = 0
-        for seed in range(80):
+        for seed in range(SEEDS):
             with self.subTest(seed=seed):
                 run = Run(seed)
                 run.run()

@@ -12,8 +12,10 @@ from sim.virtual.apps import Pace
 from sim.virtual.board import MISSED
 from sim.virtual.costs import PLACEHOLDERS, ZERO
 from sim.virtual.run import VirtualRun
+from tests.sample import all_or
 
-STARTS = 40
+STARTS = all_or(16, 40)
+LOST_STARTS = 10
 # What a lost edge on syn may cost: the bridge's slowest look, 1 s, and the grain of its clock.
 ONE_POLL_S = 1.1
 
@@ -75,7 +77,7 @@ def do_not_wake_the_client(patch):
 @pytest.mark.parametrize("lose", [forget_late_edges, wake_and_do_not_look, pulse_for_offers, do_not_wake_the_client])
 def test_wake_up_that_is_lost_is_counted(lose, monkeypatch):
     lose(monkeypatch)
-    assert any(sum(fallbacks(seed).values()) for seed in range(STARTS // 4))
+    assert any(sum(fallbacks(seed).values()) for seed in range(LOST_STARTS))
 
 
 def exchange_without(lost):
