@@ -184,6 +184,10 @@ def _add_run(commands):
         "--channels", type=_channels, default=(), metavar="N,N",
         help="bed virtual: as many messages each way on each of these, some with a time limit",
     )  # fmt: skip
+    parser.add_argument(
+        "--requests", type=_channels, default=(), metavar="N,N",
+        help="bed virtual: as many requests each way, on the first channel from the client, on the second to it",
+    )  # fmt: skip
     parser.add_argument("--trace", action="store_true", help="bed virtual: one line an event on stderr")
     parser.add_argument("--vcd", metavar="FILE", help="bed virtual: the wires bit by bit, for logic analysers")
     parser.set_defaults(start=_start_run)

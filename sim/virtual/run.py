@@ -19,6 +19,8 @@ from sim.virtual.disk import Disk
 from sim.virtual.faults import FAULTS, RECOVERY_S, Faults
 from sim.virtual.ledger import Ledger
 from sim.virtual.link import TICKS_BITS, VirtualLink
+from sim.virtual.request_ledger import CLIENT, SERVER, RequestLedger
+from sim.virtual.request_work import RequestWork
 from sim.virtual.world import Deadlock
 
 TICK_S = 0.02
@@ -32,24 +34,27 @@ LINE_S, BYTE_S = 0.1, 0.001
 
 class VirtualRun:
     """One run. channels: numbers of those that carry messages beside the lines, as many each way as `messages` or
-    `lines` says. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
+    `lines` says. requests: none, or the numbers of the channels on which client and server ask. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
     says whether the promise was kept, `failure` why the run did not come to its end."""
 
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
         pace=PACE, tracer=None, clock_hz=None,
-        ticks_bits=TICKS_BITS, durable=True, channels=(), messages=None,
+        ticks_bits=TICKS_BITS, durable=True, channels=(), messages=None, requests=(),
     ):  # fmt: skip
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
+        if len(requests) not in (0, 2) or len({*channels, *requests}) < len(channels) + len(requests):
+            raise ValueError("--requests takes two channels, which are not in --channels: on the first one the client asks")
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
         # Time limit: after each fault, and from the start, this is enough time for all lines and messages.
-        line_s = (LINE_S + size * BYTE_S) * (1 + len(channels)) + max(pace.client_s, pace.server_s)
+        line_s = (LINE_S + size * BYTE_S) * (1 + len(channels) + len(requests)) + max(pace.client_s, pace.server_s)
         self.bound_s = timeout_s or RECOVERY_S + line_s * lines
         if rates and not timeout_s:  # such faults never end
             self.bound_s *= 10
         self._rates = rates
+        self._requests = requests
         key = random.Random(f"{seed} key").randbytes(32).hex()
         self.link = VirtualLink(
             self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz, ticks_bits=ticks_bits
@@ -63,6 +68,9 @@ class VirtualRun:
         )  # fmt: skip
         messages = lines if messages is None else messages
         self.job.works = [ChannelWork(self.job, one, ChannelLedger(self.world, messages)) for one in channels]
+        if requests:
+            ledger = RequestLedger(self.world, messages, dict(zip((CLIENT, SERVER), requests)))
+            self.job.works.append(RequestWork(self.job, requests, ledger))
         self.ledgers = [self.ledger, *(work.ledger for work in self.job.works)]
         self._planned = sum(ledger.lines for ledger in self.ledgers)
         for ledger in self.ledgers:
@@ -72,6 +80,8 @@ class VirtualRun:
         in_memory = MemoryStore()  # for all lives, as if it were stored elsewhere
         self.job.open_store = self._disk.open_store if durable else lambda: in_memory
         self.faults = Faults(self.link, self.job, seed)
+        if requests:
+            ledger.memory_failed = lambda: self.faults.allocations_failed[CLIENT]
         for board in (self.link.client, self.link.bridge, self.link.server):
             board.on_line = self._printed
         self.tail = []
@@ -192,6 +202,7 @@ class VirtualRun:
             "seen_by_two_lives": sum(ledger.seen_twice for ledger in self.ledgers),
             "expired": sum(ledger.expired for ledger, _ in channels),
             "untrue": untrue,
+            "requests": self.job.works[-1].ledger.outcomes if self._requests else {},
             "faults": {name: count for name, count in self.faults.injected.items() if count},
         }
         whole = there["sent"] == back["sent"] == self._planned
@@ -223,6 +234,7 @@ def run(options):
         timeout_s=options.timeout,
         pace=options.pace,
         channels=options.channels,
+        requests=options.requests,
         verbose=options.verbose,
         tracer=trace.printer(sys.stderr) if options.trace else None,
     )

@@ -26,8 +26,10 @@ DELAYS_MS = (2, 2, 20, 200)
 
 # In half of the seeds these carry messages both ways beside the lines.
 CHANNELS = (20, 21)
+# In half of the seeds the client asks on the first one and the server on the second, with and without the others.
+REQUESTS = (30, 31)
 
-Case = namedtuple("Case", "seed lines size counts pace delay_ms channels", defaults=((),))
+Case = namedtuple("Case", "seed lines size counts pace delay_ms channels requests", defaults=((), ()))
 Outcome = namedtuple("Outcome", "case good why injected seconds")
 
 
@@ -43,13 +45,18 @@ def case_of(seed, lines, size, names):
     pace = Pace(chance.choice(WAIT_EVERY), chance.choice(INTERVALS_S), chance.choice(INTERVALS_S))
     counts = {name: count for name, count in counts.items() if count}
     delay_ms = chance.choice(DELAYS_MS)
-    return Case(seed, lines, size, counts, pace, delay_ms, chance.choice(((), CHANNELS)))
+    channels = chance.choice(((), CHANNELS))
+    return Case(seed, lines, size, counts, pace, delay_ms, channels, chance.choice(((), REQUESTS)))
 
 
 def replay(case):
     """Returns the command that plays a case again."""
     faults = ",".join(f"{name}={count}" for name, count in case.counts.items())
-    channels = f" --channels {','.join(map(str, case.channels))}" if case.channels else ""
+    channels = "".join(
+        f" --{name} {','.join(map(str, numbers))}"
+        for name, numbers in (("channels", case.channels), ("requests", case.requests))
+        if numbers
+    )
     return (
         f"{COMMAND} run --bed virtual --seed {case.seed} --lines {case.lines} --line-bytes {case.size}"
         f" --delay-ms {case.delay_ms} --pace {','.join(map(str, case.pace))}{channels} --faults {faults} --trace"
@@ -80,7 +87,7 @@ def run_of(case):
     costs = PLACEHOLDERS._replace(delay_s=case.delay_ms / 1000)
     return VirtualRun(
         lines=case.lines, size=case.size, seed=case.seed, counts=case.counts, pace=case.pace, costs=costs,
-        channels=case.channels,
+        channels=case.channels, requests=case.requests,
     )  # fmt: skip
 
 
