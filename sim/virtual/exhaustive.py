@@ -7,6 +7,9 @@ written each way, and must arrive as well. So a run detects late duplicates, and
 
 Memory that runs out (memory.py) has its own numbers: of the lines of one board that allocate, in the same time. Each
 fails once. At every third the following one fails as well.
+
+There are two exchanges: one of lines and messages, and one of requests. Without choosing, all points of the first are
+tried, and every SHARE-th of the second.
 """
 
 import asyncio
@@ -20,19 +23,29 @@ from functools import partial
 from sim.root import COMMAND
 from sim.virtual import trace
 from sim.virtual.costs import PLACEHOLDERS
+from sim.virtual.request_ledger import LONG_MS
+from sim.virtual.request_work import BYTES, RAISES
+from sim.virtual.request_work import Plan as RequestPlan
 from sim.virtual.run import VirtualRun
 from sim.wires.wire import BYTE_CLOCKS, CUT
 
 BYTE, STEP, SEGMENT = "byte", "await", "segment"  # kinds of events, as World.number names them
 
-# Lines each way, and messages each way on one channel. Of either the last one is written much later.
-LINES = 2
+# Lines each way, and messages each way on one channel, or requests. Of either the last one is written much later.
 LINE_BYTES = 12
 CHANNEL = 20
 MESSAGES = 3
-# The second message has a limit: most crashes let it arrive in time, the longer ones do not.
+REQUESTS = (30, 31)
+TRAFFIC = {
+    "messages": {"lines": 2, "channels": (CHANNEL,), "messages": MESSAGES},
+    "requests": {"lines": 1, "requests": REQUESTS, "messages": MESSAGES},
+}
+SHARE = {"messages": 1, "requests": 7}
+# The second one has a limit: most crashes let it arrive in time, the longer ones do not.
 LIMITED = 1
 LIMIT_MS = 2000
+# The handler of the first request waits so long, and that of the second raises.
+HANDLER_S = 0.02
 # A fast start, because every point is a whole run.
 COSTS = PLACEHOLDERS._replace(boot_s=0.1, client_boot_s=0.05, assoc_s=0.2)
 # Time from the last delivery to the last acknowledgement.
@@ -47,23 +60,25 @@ SHOW_EVERY = 100
 NEVER = 1 << 40
 
 Event = namedtuple("Event", "number kind name connected client_on bridge_on")
-Point = namedtuple("Point", "crash number seed")
+Point = namedtuple("Point", "crash number seed traffic", defaults=("messages",))
 
 
 class Exchange(VirtualRun):
-    """One run of the exchange. Args: on_event(Exchange, Event): called before each numbered event."""
+    """One run of an exchange. Args: on_event(Exchange, Event): called before each numbered event; traffic: which one."""
 
-    def __init__(self, seed, on_event, tracer=None):
-        super().__init__(
-            lines=LINES, size=LINE_BYTES, seed=seed, costs=COSTS, tracer=tracer, channels=(CHANNEL,), messages=MESSAGES
-        )
+    def __init__(self, seed, on_event, tracer=None, traffic="messages"):
+        super().__init__(size=LINE_BYTES, seed=seed, costs=COSTS, tracer=tracer, **TRAFFIC[traffic])
         self.cut = False  # the transfer ends at this byte
         self._on_event = on_event
         self.world.numbering = self._number
         self.link.esp8266.faults = self
         self.job.pause = self._pause
         work = self.job.works[0]
-        work.plan = partial(_plan, work.plan)
+        if traffic == "requests":
+            work.plan = _request_plan
+            work.at_once = MESSAGES
+        else:
+            work.plan = partial(_plan, work.plan)
         for ledger in self.ledgers:
             ledger.on_change = self._changed
 
@@ -121,6 +136,13 @@ def _plan(plan, end, number):
     """The Plan of a message of the exchange. plan: ChannelWork's."""
     limited = number == LIMITED
     return plan(end, number)._replace(ttl_ms=LIMIT_MS if limited else None, waits=limited)
+
+
+def _request_plan(end, number):
+    """The Plan of a request of the exchange."""
+    limited = number == LIMITED
+    way, timeout_ms = (RAISES, LIMIT_MS) if limited else (BYTES, LONG_MS)
+    return RequestPlan(LINE_BYTES, timeout_ms, True, None, way, None if number else HANDLER_S)
 
 
 # The kinds of crash.
@@ -218,34 +240,35 @@ def has_sense(crash, event):
     return True
 
 
-def events_of(seed):
+def events_of(seed, traffic="messages"):
     """Plays the exchange without a crash. Returns its events."""
     events = []
-    one = Exchange(seed, lambda run, event: events.append(event))
+    one = Exchange(seed, lambda run, event: events.append(event), traffic=traffic)
     one.run()
     if not one.good:
         raise RuntimeError(f"the exchange fails without any crash: {one.failure}")
     return events
 
 
-def allocations_of(seed, crash):
+def allocations_of(seed, crash, traffic="messages"):
     """Plays the exchange without a crash. Returns the functions of this board that allocate in it, in order."""
-    one = Exchange(seed, lambda run, event: None)
+    one = Exchange(seed, lambda run, event: None, traffic=traffic)
     shortage = one.run_short(crash, NEVER)
     places = shortage.places = []
     one.run()
     return places
 
 
-def points_of(seed, crashes=ALL, every=1):
-    """Returns (events, points): all points, or every `every`-th of each kind of crash."""
-    events = events_of(seed)
+def points_of(seed, crashes=ALL, every=1, traffic="messages"):
+    """Returns (events, points) of one exchange: all points, or every `every`-th of each kind of crash."""
+    events = events_of(seed, traffic)
     points = []
     for crash in crashes:
         if crash in MEMORY:
-            points += [Point(crash, n + 1, seed) for n in range(0, len(allocations_of(seed, crash)), every)]
+            numbers = range(1, len(allocations_of(seed, crash, traffic)) + 1)
         else:
-            points += [Point(crash, event.number, seed) for event in events if has_sense(crash, event)][::every]
+            numbers = [event.number for event in events if has_sense(crash, event)]
+        points += [Point(crash, number, seed, traffic) for number in numbers[::every]]
     return events, points
 
 
@@ -258,7 +281,7 @@ def play(point, tracer=None):
             struck.append(event)
             run.strike(point.crash, event)
 
-    one = Exchange(point.seed, on_event, tracer)
+    one = Exchange(point.seed, on_event, tracer, point.traffic)
     if point.crash in MEMORY:
         one.run_short(point.crash, point.number)
     try:
@@ -283,7 +306,8 @@ def try_all(points, processes=None, show=None):
 
 
 def replay(point):
-    return f"{COMMAND} exhaustive --seed {point.seed} --crash {point.crash} --at {point.number}"
+    crash = f"--crash {point.crash} --at {point.number}"
+    return f"{COMMAND} exhaustive --seed {point.seed} --traffic {point.traffic} {crash}"
 
 
 def run(options):
@@ -293,8 +317,12 @@ def run(options):
     if unknown:
         raise ValueError(f"unknown crash {unknown[0]!r}; there are {', '.join(ALL)}")
     if options.at:
-        return _show_one(Point(crashes[0], options.at, options.seed))
-    events, points = points_of(options.seed, crashes, options.every)
+        return _show_one(Point(crashes[0], options.at, options.seed, options.traffic or "messages"))
+    events, points = [], []
+    for traffic in (options.traffic,) if options.traffic else TRAFFIC:
+        every = options.every * (1 if options.traffic else SHARE[traffic])
+        for found, more in zip((events, points), points_of(options.seed, crashes, every, traffic)):
+            found.extend(more)
 
     def show(done, total, violations):
         if not options.quiet and (done % SHOW_EVERY == 0 or done == total):
@@ -304,10 +332,11 @@ def run(options):
     if not options.quiet:
         print(file=sys.stderr)
     for point, why in violations:
-        print(f"{point.crash} at {point.number}: {why}\n  {replay(point)}", file=sys.stderr)
+        print(f"{point.crash} at {point.number} of {point.traffic}: {why}\n  {replay(point)}", file=sys.stderr)
     result = {
         "events": Counter(event.kind for event in events),
         "points": len(points),
+        "traffic": Counter(point.traffic for point in points),
         "crashes": Counter(point.crash for point in points),
         "violations": len(violations),
     }

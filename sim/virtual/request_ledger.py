@@ -4,9 +4,9 @@ Both ends note each call of `request`, each run of a handler, and what was said 
 this one knows nothing of how the link works. What the promise says, and is checked, of each way:
 
 - A handler gets what was asked, unaltered, on its own channel, in the order of the calls.
-- A handler of the server runs at most once for a request, and one of the client at most once in each life of the client:
-  a later life runs again only what the server did not know to be accepted. It knew so if it had told an answer to this
-  request or to a later one on the channel, and its process was not killed since.
+- A handler of the server runs at most once for a request, and one of the client at most once in each life: a later
+  life runs again only what the server did not know to be accepted. It knew so if it had told an answer to this request
+  or to a later one on the channel, and its process was not killed since.
 - An answer is what a handler has returned to this very request, and RequestFailed has the text of what it has raised.
   The other texts need what they say: that the server was restarted, or the client, or that its memory ran out.
 - RequestTimeout comes when the time is up, not earlier, and not much later. A request whose time is long is never told
@@ -318,7 +318,7 @@ class _Judgement:
         )
 
     def _shows_acceptance(self, call, run):
-        """True if the server had told an answer to this call before the life of the run began, and was not killed since."""
+        """True if the server was told a result of this call before the life of the run began, and was not killed since."""
         if call.said not in (ANSWERED, FAILED) or not self._is_result(call):
             return False
         done = call.done.lives

@@ -1,5 +1,5 @@
-"""What the applications of a run do with requests beside the lines: each end asks on a channel of its own, and answers on
-the other one. Numbered requests wait for their answers together, some for a short time only, and some are cancelled.
+"""What the applications of a run do with requests beside the lines: each end asks on a channel of its own, and answers
+on the other one. Several requests wait for their answers at once, some for a short time only, and some are cancelled.
 The handlers return, raise, and take their time. See channel_work.py for what a run needs of a work.
 """
 

@@ -34,8 +34,9 @@ LINE_S, BYTE_S = 0.1, 0.001
 
 class VirtualRun:
     """One run. channels: numbers of those that carry messages beside the lines, as many each way as `messages` or
-    `lines` says. requests: none, or the numbers of the channels on which client and server ask. Everything in it follows from its arguments. Afterwards `result` is the dict that is printed, `good`
-    says whether the promise was kept, `failure` why the run did not come to its end."""
+    `lines` says. requests: none, or the numbers of the channels on which client and server ask, as often. Everything in
+    it follows from its arguments. Afterwards `result` is the dict that is printed, `good` says whether the promise was
+    kept, `failure` why the run did not come to its end."""
 
     def __init__(
         self, *, lines, size=50, seed=1, counts=None, rates=None, costs=PLACEHOLDERS, timeout_s=None, verbose=False,
@@ -45,7 +46,7 @@ class VirtualRun:
         if size < shortest(lines):
             raise ValueError(f"--line-bytes must be at least {shortest(lines)} for {lines} lines")
         if len(requests) not in (0, 2) or len({*channels, *requests}) < len(channels) + len(requests):
-            raise ValueError("--requests takes two channels, which are not in --channels: on the first one the client asks")
+            raise ValueError("--requests takes two channels, for each end to ask on, which are not in --channels")
         counts = counts or {}
         self.plan = faults.Plan(counts, rates or {}, seed)
         # Time limit: after each fault, and from the start, this is enough time for all lines and messages.
