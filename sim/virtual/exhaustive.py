@@ -64,7 +64,7 @@ Point = namedtuple("Point", "crash number seed traffic", defaults=("messages",))
 
 
 class Exchange(VirtualRun):
-    """One run of an exchange. Args: on_event(Exchange, Event): called before each numbered event; traffic: which one."""
+    """One run of an exchange. Args: on_event(Exchange, Event): called before each numbered event; traffic: a key."""
 
     def __init__(self, seed, on_event, tracer=None, traffic="messages"):
         super().__init__(size=LINE_BYTES, seed=seed, costs=COSTS, tracer=tracer, **TRAFFIC[traffic])

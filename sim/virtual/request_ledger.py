@@ -33,9 +33,9 @@ PLACES = {CLIENT: 8, SERVER: 64}
 # Clocks of whole milliseconds at either end of a time.
 CLOCK_S = 0.003
 # The longest that a caller is told late that its time is up: the client's program blocks in calls, or sleeps.
-LATE_S = {CLIENT: 40.0, SERVER: 0.5}
+LATE_S = {CLIENT: 20.0, SERVER: 0.5}
 # The longest that a request may be on its way, from the one program to the other: that time is not counted.
-ON_ITS_WAY_S = 30.0
+ON_ITS_WAY_S = 15.0
 
 # docs/requests.md: texts of RequestFailed that no handler has raised.
 SERVER_RESTARTED = "the server was restarted, or its store failed, while the handler ran"
@@ -279,9 +279,10 @@ class _Judgement:
         return any(run.result == (call.said, call.what) for run in self._runs.get(call.data, ()))
 
     def _is_excused(self, call):
-        """True if what the text of a failure says is so, and no handler has put an answer in its place."""
+        """True if what the text of a failure says is so, and no handler has begun since."""
         text, answers = call.what, self._answers
-        before = all(run.lives[answers] < call.done.lives[answers] for run in self._runs.get(call.data, ()))
+        runs = [run for run in self._runs.get(call.data, ()) if run.at <= call.done.at]
+        before = all(run.lives[answers] < call.done.lives[answers] for run in runs)
         restarted = before and call.lives[answers] < call.done.lives[answers]
         if text == f"channel {self._channel}: {(CLIENT_RESTARTED, SERVER_RESTARTED)[answers == SERVER]}":
             return restarted
@@ -318,7 +319,7 @@ class _Judgement:
         )
 
     def _shows_acceptance(self, call, run):
-        """True if the server was told a result of this call before the life of the run began, and was not killed since."""
+        """True if the server was told a result of this call before the life of the run began, and not killed since."""
         if call.said not in (ANSWERED, FAILED) or not self._is_result(call):
             return False
         done = call.done.lives
