@@ -44,6 +44,7 @@ SHARE = {"messages": 1, "requests": 7}
 # The second one has a limit: most crashes let it arrive in time, the longer ones do not.
 LIMITED = 1
 LIMIT_MS = 2000
+REQUEST_LIMIT_MS = 4000
 # The handler of the first request waits so long, and that of the second raises.
 HANDLER_S = 0.02
 # A fast start, because every point is a whole run.
@@ -141,7 +142,7 @@ def _plan(plan, end, number):
 def _request_plan(end, number):
     """The Plan of a request of the exchange."""
     limited = number == LIMITED
-    way, timeout_ms = (RAISES, LIMIT_MS) if limited else (BYTES, LONG_MS)
+    way, timeout_ms = (RAISES, REQUEST_LIMIT_MS) if limited else (BYTES, LONG_MS)
     return RequestPlan(LINE_BYTES, timeout_ms, True, None, way, None if number else HANDLER_S)
 
 

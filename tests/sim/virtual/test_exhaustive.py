@@ -2,17 +2,36 @@
 
 import json
 
+import pytest
+
 from sim import cli
-from sim.virtual.exhaustive import ALL, BYTE, SEGMENT, STEP, Point, allocations_of, play, points_of, try_all
+from sim.virtual.exhaustive import (
+    ALL,
+    BYTE,
+    SEGMENT,
+    SHARE,
+    STEP,
+    TRAFFIC,
+    Exchange,
+    Point,
+    allocations_of,
+    play,
+    points_of,
+    replay,
+    try_all,
+)
 
-EVERY = 449  # a prime: of each kind of crash another place in each round of the exchange
+# Primes: of each kind of crash another place in each round of the exchange.
+EVERY = {"messages": 449, "requests": 599}
 
 
-def test_sample_of_all_points_keeps_the_promise(report_line):
-    events, points = points_of(1, every=EVERY)
+@pytest.mark.parametrize("traffic", TRAFFIC)
+def test_sample_of_all_points_keeps_the_promise(report_line, traffic):
+    events, points = points_of(1, every=EVERY[traffic], traffic=traffic)
     violations = try_all(points)
     assert {point.crash for point in points} == set(ALL)
-    report_line(f"exhaustive: {len(events)} events, {len(points)} points tried here, {len(violations)} violations")
+    tried = f"{len(events)} events, {len(points)} points tried here"
+    report_line(f"exhaustive, {traffic}: {tried}, {len(violations)} violations")
     assert not violations
 
 
@@ -38,6 +57,29 @@ def test_command_tells_how_many_points_it_tried(capsys):
     assert cli.main(["exhaustive", "--crash", "tcp-reset", "--every", "300", "--json", "--quiet"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["points"] == result["crashes"]["tcp-reset"] > 2 and result["violations"] == 0
+    assert set(result["traffic"]) == set(TRAFFIC)
+
+
+def test_all_points_of_one_exchange_can_be_chosen(capsys):
+    command = ["exhaustive", "--crash", "bridge-memory", "--every", "60", "--json", "--quiet"]
+    assert cli.main([*command, "--traffic", "requests"]) == 0
+    chosen = json.loads(capsys.readouterr().out)["traffic"]
+    assert set(chosen) == {"requests"} and chosen["requests"] > 1
+    assert cli.main(command) == 0
+    assert json.loads(capsys.readouterr().out)["traffic"]["requests"] < chosen["requests"]
+    assert SHARE["messages"] == 1
+
+
+def test_exchange_of_requests_has_answers_and_failures_both_ways():
+    run = Exchange(1, lambda run, event: None, traffic="requests")
+    run.run()
+    assert run.good and run.result["requests"] == {"answered": 4, "failed": 2}
+
+
+def test_one_point_of_the_requests_is_shown(capsys):
+    assert cli.main(replay(Point("server-kill", 700, 1, "requests")).split()[3:]) == 0
+    said = capsys.readouterr().err
+    assert "*** server-kill before event 700" in said and "c0.1" in said and "failed: channel 30: ValueError" in said
 
 
 def test_one_point_is_shown(capsys):

@@ -47,30 +47,43 @@ def test_run_that_spins_is_a_violation(monkeypatch):
     assert "Spins: no end after 0.5 s of processor time, in " in outcome.why
 
 
-def test_half_of_the_seeds_have_channels_and_the_printed_command_says_so():
+def test_half_of_the_seeds_have_channels_half_have_requests_and_the_printed_command_says_so():
     cases = [soak.case_of(seed, 20, 50, ["tcp-reset"]) for seed in range(200)]
-    assert {case.channels for case in cases} == {(), soak.CHANNELS}
-    assert 70 < sum(bool(case.channels) for case in cases) < 130
+    assert {(case.channels, case.requests) for case in cases} == {
+        (channels, requests) for channels in ((), soak.CHANNELS) for requests in ((), soak.REQUESTS)
+    }
+    for name in ("channels", "requests"):
+        assert 70 < sum(bool(getattr(case, name)) for case in cases) < 130
     for case in cases[:20]:
         assert ("--channels 20,21 " in soak.replay(case)) == bool(case.channels)
+        assert ("--requests 30,31 " in soak.replay(case)) == bool(case.requests)
 
 
 def test_printed_command_plays_the_same_run(capsys):
-    case = next(case for seed in range(20) if (case := soak.case_of(seed, 20, 50, ["tcp-reset"])).channels)
+    cases = [soak.case_of(seed, 20, 50, ["tcp-reset"]) for seed in range(20)]
+    case = next(case for case in cases if case.channels and case.requests)
     run = soak.run_of(case)
     expected = run.run()
     words = soak.replay(case).split()
     assert cli.main([*words[words.index("run") : -1], "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["client_to_server"]["sent"] == 60
+    assert said["client_to_server"]["sent"] == 80
     assert {name: said[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("option", ["--channels", "--requests"])
 @pytest.mark.parametrize("wrong", ["0", "128", "20,20", "x", ""])
-def test_channels_that_are_none_are_a_line(capsys, wrong):
+def test_channels_that_are_none_are_a_line(capsys, option, wrong):
     with pytest.raises(SystemExit):
-        cli.main(["run", "--bed", "virtual", "--lines", "5", "--channels", wrong])
+        cli.main(["run", "--bed", "virtual", "--lines", "5", option, wrong])
     assert "write numbers of channels, 1 to 127, with commas" in capsys.readouterr().err
+
+
+def test_channels_of_messages_cannot_carry_requests_as_well(capsys):
+    command = ["run", "--bed", "virtual", "--lines", "5", "--channels", "20,21", "--requests"]
+    for numbers in ("21,22", "30"):
+        assert cli.main([*command, numbers]) == 2
+        assert "--requests takes two channels, for each end to ask on" in capsys.readouterr().err
 
 
 def test_unknown_fault_is_named():
