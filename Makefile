@@ -27,7 +27,7 @@ CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests -
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence \
-	kill-server kill-mqtt bench-server fuzz-server micropython python clean
+	kill-server kill-mqtt bench-server fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,9 @@ bench-server: $(INSTALLED) ## Measure the server beside Mosquitto: lines/s, late
 
 fuzz-server: $(INSTALLED) ## Feed a million inputs that nobody means to what reads the network: two minutes.
 	@$(VENV_PYTHON) -m tests.server.fuzz
+
+fuzz-client: $(INSTALLED) ## Feed the client's channels and requests what no good server sends: some minutes.
+	@$(VENV_PYTHON) -m tests.pb_link.fuzz
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)
