@@ -41,7 +41,7 @@ class Seen:
         self.wrong = dict.fromkeys(("lost", "duplicated", "reordered", "corrupted", "untrue"), 0)  # of runs that ended
         self.failures = []
         for seed in range(seeds):
-            run = run_of(case_of(seed, LINES, 40, faults)._replace(channels=channels))
+            run = run_of(case_of(seed, LINES, 40, faults)._replace(channels=channels, requests=()))
             try:
                 self._count(run, run.run())
             except Exception as error:  # garbage that a program of the link stumbles on: seen as well
