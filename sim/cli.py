@@ -213,7 +213,7 @@ def _add_exhaustive(commands):
     parser.add_argument("--every", type=_positive, default=1, metavar="K", help="only every Kth point")
     parser.add_argument(
         "--traffic", choices=virtual_exhaustive.TRAFFIC,
-        help="all points of one exchange (default: all of messages, and a third of those of requests)",
+        help="all points of one exchange (default: all of messages, and every seventh of requests)",
     )  # fmt: skip
     parser.add_argument("--at", type=_positive, metavar="EVENT", help="one point, with a trace")
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")

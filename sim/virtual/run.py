@@ -55,7 +55,6 @@ class VirtualRun:
         if rates and not timeout_s:  # such faults never end
             self.bound_s *= 10
         self._rates = rates
-        self._requests = requests
         key = random.Random(f"{seed} key").randbytes(32).hex()
         self.link = VirtualLink(
             self._client, self._server, {}, seed=seed, costs=costs, clock_hz=clock_hz, ticks_bits=ticks_bits
@@ -69,9 +68,10 @@ class VirtualRun:
         )  # fmt: skip
         messages = lines if messages is None else messages
         self.job.works = [ChannelWork(self.job, one, ChannelLedger(self.world, messages)) for one in channels]
+        self._requests = None  # their ledger
         if requests:
-            ledger = RequestLedger(self.world, messages, dict(zip((CLIENT, SERVER), requests)))
-            self.job.works.append(RequestWork(self.job, requests, ledger))
+            self._requests = RequestLedger(self.world, messages, dict(zip((CLIENT, SERVER), requests)))
+            self.job.works.append(RequestWork(self.job, requests, self._requests))
         self.ledgers = [self.ledger, *(work.ledger for work in self.job.works)]
         self._planned = sum(ledger.lines for ledger in self.ledgers)
         for ledger in self.ledgers:
@@ -82,7 +82,7 @@ class VirtualRun:
         self.job.open_store = self._disk.open_store if durable else lambda: in_memory
         self.faults = Faults(self.link, self.job, seed)
         if requests:
-            ledger.memory_failed = lambda: self.faults.allocations_failed[CLIENT]
+            self._requests.memory_failed = lambda: self.faults.allocations_failed[CLIENT]
         for board in (self.link.client, self.link.bridge, self.link.server):
             board.on_line = self._printed
         self.tail = []
@@ -203,7 +203,7 @@ class VirtualRun:
             "seen_by_two_lives": sum(ledger.seen_twice for ledger in self.ledgers),
             "expired": sum(ledger.expired for ledger, _ in channels),
             "untrue": untrue,
-            "requests": self.job.works[-1].ledger.outcomes if self._requests else {},
+            "requests": self._requests.outcomes if self._requests else {},
             "faults": {name: count for name, count in self.faults.injected.items() if count},
         }
         whole = there["sent"] == back["sent"] == self._planned
