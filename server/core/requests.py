@@ -62,6 +62,7 @@ class Requests:
         self._number = int.from_bytes(os.urandom(FIELD), "big")
         self._waiting = {}  # id of a request -> None, or its answer: (ANSWER or FAILURE, bytes)
         self._handler = None
+        self._reader = None  # whose handler it is: one that has reserved the channel, or None for an application
         self._turns = []  # calls that put something, in order
         self._task = None
         self._forget()
@@ -75,11 +76,11 @@ class Requests:
 
     # Asking
 
-    async def ask(self, data, timeout_ms, wait=True):
+    async def ask(self, data, timeout_ms, wait=True, reader=None):
         """Returns the answer of the client's handler to data, bytes or a str: bytes. Waits for an absent client.
 
         Args: timeout_ms: the longest wait for the answer; wait: False: raise LinkDown at once if the client is absent,
-            or does not use the channel.
+            or does not use the channel; reader: one that has reserved the channel, or None for an application.
 
         Several may be asked at once. Cancelling it does not stop the handler; the answer is thrown away.
         Raises: RequestFailed, RequestTimeout; TypeError, ValueError: nothing was asked; StoreError: the store has
@@ -89,7 +90,7 @@ class Requests:
         check_timeout(timeout_ms)
         if self._handler is not None:
             raise ValueError("channel %d answers requests here: ask on another one" % self._channel.number)
-        self._client.admit_reader(None, self._channel.number)
+        self._client.admit_reader(reader, self._channel.number)
         self._client.check_size(len(data))
         if not (wait or self._client.status() and self._client.of_session(self._channel.number).ready):
             raise LinkDown("the client is absent, or does not use channel %d" % self._channel.number)
@@ -162,19 +163,23 @@ class Requests:
 
     # Answering
 
-    def serve(self, handler):
+    def serve(self, handler, reader=None):
         """Answer the client's requests by handler(data), with data bytes.
 
         handler: a function or async function. It returns bytes, a str, or None for b"". What it raises reaches the
         caller as RequestFailed. It is begun for each request once, in their order, for at most MAX_HANDLERS at once. It
-        replaces the one before. Raises: TypeError; ValueError while `ask` waits here.
+        replaces the one before of the same reader. reader: one that has reserved the channel, whose handler is called
+        as handler(data, until), with the UTC time (ms) at which the caller stops waiting; None: an application.
+        Raises: TypeError; ValueError while `ask` waits here, or if another reader answers.
         """
         if not callable(handler):
             raise TypeError("a handler of requests must be a function of one argument")
         if self._waiting:
             raise ValueError("channel %d makes requests here: answer on another one" % self._channel.number)
-        self._client.admit_reader(None, self._channel.number)
-        self._handler = handler
+        self._client.admit_reader(reader, self._channel.number)
+        if self._handler is not None and self._reader != reader:
+            raise ValueError("channel %d is answered by %s" % (self._channel.number, self._reader or "the application"))
+        self._handler, self._reader = handler, reader
         self._work()
 
     def _work(self):
@@ -259,7 +264,8 @@ class Requests:
     async def _handled(self, request):
         """Returns (ANSWER or FAILURE, bytes)."""
         try:
-            answer = self._handler(request.data[FIELD:])
+            more = () if self._reader is None else (request.time,)
+            answer = self._handler(request.data[FIELD:], *more)
             if hasattr(answer, "send"):  # a coroutine
                 answer = await answer
             answer = b"" if answer is None else bytes_of(answer)

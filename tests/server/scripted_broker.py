@@ -14,14 +14,15 @@ class ScriptedBroker:
     """Use: `async with ScriptedBroker() as broker`. connack: properties of CONNACK; answer: function (topic) that
     returns the reason code of PUBACK, or None for no answer yet: it waits in `unanswered`; code: of CONNACK;
     payload_limit: bytes, longer payloads are refused with too_large (a reason code of PUBACK), or if this is None with
-    the end of the connection."""
+    the end of the connection; old: it has MQTT 3.1.1 alone, and refuses the version of CONNECT (3.2.2.3 there)."""
 
-    def __init__(self, connack=b"", answer=lambda topic: 0, *, code=0, payload_limit=None, too_large=0x95):
+    def __init__(self, connack=b"", answer=lambda topic: 0, *, code=0, payload_limit=None, too_large=0x95, old=False):
         self.port = free_port()
         self.answer = answer
         self.code = code
         self.payload_limit = payload_limit
         self.too_large = too_large
+        self.old = old
         self.properties = []  # user properties (dict) of each publication
         self.connections = 0
         self.names = []  # MQTT client id of each of them
@@ -92,6 +93,9 @@ class ScriptedBroker:
                     self.connections += 1
                     self.names.append(_name(body))
                     self._writers.append(writer)
+                    if self.old:
+                        self._send(0x20, b"\0\1", writer)
+                        return
                     self._send(0x20, bytes((0, self.code, len(self._connack))) + self._connack, writer)
                 elif head == SUBSCRIBE:
                     at = 3 + body[2]  # behind the packet id and the properties
@@ -140,13 +144,26 @@ def _name(body):
 
 
 def _user_properties(encoded):
+    """The user properties, and three more as "expiry", "topic" and "correlation": MQTT 5, 2.2.2.2."""
     found = {}
-    while encoded:
-        assert encoded[0] == 0x26  # "User Property"
-        size = int.from_bytes(encoded[1:3], "big")
-        name, encoded = encoded[3 : 3 + size].decode(), encoded[3 + size :]
+
+    def binary():
+        nonlocal encoded
         size = int.from_bytes(encoded[:2], "big")
-        found[name], encoded = encoded[2 : 2 + size].decode(), encoded[2 + size :]
+        value, encoded = encoded[2 : 2 + size], encoded[2 + size :]
+        return value
+
+    while encoded:
+        kind, encoded = encoded[0], encoded[1:]
+        if kind == 0x02:
+            found["expiry"], encoded = int.from_bytes(encoded[:4], "big"), encoded[4:]
+        elif kind in (0x08, 0x09):
+            value = binary()
+            found.update({"topic": value.decode()} if kind == 0x08 else {"correlation": value})
+        else:
+            assert kind == 0x26  # "User Property"
+            name = binary().decode()
+            found[name] = binary().decode()
     return found
 
 
@@ -160,3 +177,16 @@ async def read_packet(reader):
         shift += 7
         if not low & 0x80:
             return head, await reader.readexactly(size)
+
+
+def request_properties(topic=None, correlation=None, expiry=None, **user):
+    """The properties of a PUBLISH, for `ScriptedBroker.publish`: below 128 bytes."""
+    found = b""
+    if expiry is not None:
+        found += b"\x02" + expiry.to_bytes(4, "big")
+    for kind, value in ((b"\x08", topic and topic.encode()), (b"\x09", correlation)):
+        if value is not None:
+            found += kind + len(value).to_bytes(2, "big") + value
+    for name, value in user.items():
+        found += b"\x26" + b"".join(len(one).to_bytes(2, "big") + one.encode() for one in (name, value))
+    return found

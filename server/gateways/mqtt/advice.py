@@ -8,7 +8,10 @@ TOO_LARGE = 0x95  # "Packet too large"
 
 # MQTT 5, 2.4: reason codes
 _ADVICE = {
-    0x84: "the gateway needs a broker with MQTT 5",
+    0x84: (
+        "the gateway needs a broker with MQTT 5, and this one has only an older version: use Mosquitto 1.6 or later, "
+        "another broker with MQTT 5, or allow version 5 at this one"
+    ),
     TAKEN_OVER: (
         "another program has taken the session of the MQTT client id {name}: probably a second server with the same "
         "prefix. Each server at a broker needs a prefix of its own in [mqtt]. Until then the two take it in turn"

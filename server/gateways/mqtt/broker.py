@@ -37,6 +37,8 @@ MAX_PACKET = 4 * MAX_LINE  # bytes; the broker does not send larger messages
 ANSWER_S = 10.0  # for an answer of the broker to anything but a publication
 ACK_S = 30.0  # for its acknowledgement of a publication
 
+NO_SUBSCRIBERS = 0x10  # reason code of PUBACK
+
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # both ends wait for each other: 40 ms a line otherwise
 _LOOKS = 6  # tests per keepalive time whether a PINGREQ is due; aiomqtt does one a second for each connection
 _NEVER_RETAINED = 2  # MQTT 5, 3.8.3.1: "Do not send retained messages at the time of the subscribe"
@@ -49,6 +51,10 @@ _LOGGER.propagate = False
 
 class TooLarge(aiomqtt.MqttError):
     """The broker takes no publication of this size. Others may follow."""
+
+
+class Refused(aiomqtt.MqttError):
+    """The broker has refused this publication. The connection goes on."""
 
 
 class Broker(aiomqtt.Client):
@@ -69,6 +75,7 @@ class Broker(aiomqtt.Client):
             ), socket_options=_AT_ONCE, logger=_LOGGER,
         )  # fmt: skip
         self.repeated = 0  # messages that the broker has marked as sent before
+        self._marked = set()  # packet ids of those of them that are not acknowledged yet
         self.overrun = 0  # messages with QoS 0 that were dropped
         self._waiting = 0  # bytes
         self._full = False  # a message did not fit: the broker has to send it again
@@ -78,7 +85,7 @@ class Broker(aiomqtt.Client):
         self._retained = None  # [topic, user properties] of a retained message that is wanted
         self._turn = asyncio.Lock()
         self._answer = None  # future of the publication in flight
-        self._in_flight = None  # (packet id, topic) of it
+        self._in_flight = None  # (packet id, topic, whether it is lenient) of it
         self._dropped = False
         self._look_s = settings.keepalive_s / _LOOKS
         self._client.manual_ack_set(True)
@@ -87,32 +94,36 @@ class Broker(aiomqtt.Client):
         for future in (self._connected, self._disconnected):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())  # else asyncio logs it
 
-    async def publish(self, topic, payload, *, retain=False, properties=()):
+    async def publish(self, topic, payload, *, retain=False, properties=(), more=None, lenient=False):
         """Publish with QoS 1, and return when the broker has acknowledged. Waits for the end of earlier publications.
+        Returns False if it says that nobody has subscribed to the topic.
 
-        payload: bytes; properties: user properties, (name, value). If the caller is cancelled, the publication goes on,
-        and later ones wait for its end. Raises: TooLarge; MqttError: the connection has ended, or ends.
+        payload: bytes; properties: user properties, (name, value); more: dict of other properties of PUBLISH, by paho's
+        names; lenient: a refusal does not end the connection. If the caller is cancelled, the publication goes on, and
+        later ones wait for its end.
+        Raises: TooLarge; Refused, if lenient; MqttError: the connection has ended, or ends.
         """
-        task = asyncio.create_task(self._publish(topic, payload, retain, properties))
+        task = asyncio.create_task(self._publish(topic, payload, retain, properties, more or {}, lenient))
         task.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(task)
+        return await asyncio.shield(task) != NO_SUBSCRIBERS
 
-    async def _publish(self, topic, payload, retain, properties):
+    async def _publish(self, topic, payload, retain, properties, more, lenient):
         async with self._turn:
             if self._disconnected.done() or self._dropped:
                 raise self._cause()
-            size = packet_size(topic, len(payload), properties)
+            listed = dict(more, UserProperty=tuple(properties)) if properties else more
+            known = _properties(PacketTypes.PUBLISH, **listed) if listed else None
+            size = packet_size(topic, len(payload), properties, more)
             if self.max_packet is not None and size > self.max_packet:
                 raise TooLarge(f"a packet of {size} bytes, and the broker takes {self.max_packet}")
-            known = _properties(PacketTypes.PUBLISH, UserProperty=tuple(properties)) if properties else None
             info = self._client.publish(topic, payload, 1, retain, known)
             if info.rc != 0 or self._dropped:  # MQTT_ERR_SUCCESS
                 raise self._cause()
-            self._in_flight = info.mid, topic
+            self._in_flight = info.mid, topic, lenient
             self._answer = self._loop.create_future()
             try:
                 async with asyncio.timeout(ACK_S):
-                    await self._answer
+                    return await self._answer
             except TimeoutError:
                 self._fail(f"the broker has not acknowledged a publication to {topic} within {ACK_S:g} s")
                 raise self._cause()
@@ -142,10 +153,15 @@ class Broker(aiomqtt.Client):
         (_, found), self._retained = self._retained, None
         return dict(found)
 
+    def is_repeated(self, message):
+        """True if the broker has marked a message, which is not acknowledged yet, as sent before."""
+        return message.mid in self._marked
+
     def ack(self, message):
         """Tell the broker that a message is safe. It must be called for every message, in their order."""
+        self._marked.discard(message.mid)
         self._client.ack(message.mid, message.qos)
-        self._waiting -= len(message.payload) + MESSAGE_COST
+        self._waiting -= _cost(message)
         if self._full and not self._waiting:  # on the next connection the broker repeats what is not acknowledged
             self._fail("the broker has sent more than can be held, and is to send the rest again")
 
@@ -232,15 +248,16 @@ class Broker(aiomqtt.Client):
             self._settle(TooLarge(f"the broker refused a publication to {topic}: Packet too large"))
         elif code & _FAILURE:
             name = reason_code if code in _REFUSALS else f"reason code {code:#x}"
-            self._fail(f"the broker refused a publication to {topic}: {name}")
+            words = f"the broker refused a publication to {topic}: {name}"
+            self._settle(Refused(words)) if self._in_flight[2] else self._fail(words)
         else:
-            self._settle(None)
+            self._settle(None, code)
 
-    def _settle(self, error):
-        """End the publication in flight, if there is one."""
+    def _settle(self, error, code=0):
+        """End the publication in flight, if there is one. code: of PUBACK."""
         if self._answer is not None and not self._answer.done():
             if error is None:
-                self._answer.set_result(None)
+                self._answer.set_result(code)
             else:
                 self._answer.set_exception(error)
 
@@ -249,7 +266,7 @@ class Broker(aiomqtt.Client):
             if message.retain:
                 self._retained[1] = getattr(message.properties, "UserProperty", [])
             return
-        size = len(message.payload) + MESSAGE_COST
+        size = _cost(message)
         if message.qos == 0 and self._waiting >= RECEIVE_MAXIMUM * MESSAGE_COST:
             self.overrun += 1
         elif self._full or self._waiting + size > MAX_WAITING:
@@ -257,6 +274,8 @@ class Broker(aiomqtt.Client):
         else:
             self._waiting += size
             self.repeated += message.dup
+            if message.dup:
+                self._marked.add(message.mid)
             super()._on_message(client, userdata, message)
 
     def _fail(self, why):
@@ -283,6 +302,13 @@ async def connection(settings, name, will, *, tls, password, connecting=None):
         yield broker
     finally:
         broker.drop()
+
+
+def _cost(message):
+    """Returns what a message counts of MAX_WAITING."""
+    properties = message.properties
+    more = len(getattr(properties, "CorrelationData", b"")) + len(getattr(properties, "ResponseTopic", ""))
+    return len(message.payload) + more + MESSAGE_COST
 
 
 def _will(topic, payload, properties):

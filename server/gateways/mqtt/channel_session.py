@@ -14,15 +14,15 @@ from server.gateways.mqtt.settings import TITLE
 from server.gateways.mqtt.topics import channel_topic
 
 
-class ChannelSession(BrokerSession):
-    """Args: number: of the channel; lines: LineSession of the client; gateway: Gateway."""
+class OfChannel(BrokerSession):
+    """What the sessions of channels have in common. Args: number: of the channel; lines: LineSession of the client;
+    gateway: Gateway."""
 
     def __init__(self, number, lines, gateway):
         super().__init__(lines.client_id, channel_topic(lines.base, number), gateway)
         self.number = number
         self._lines = lines
         self._channel = self._connection.channel(number)
-        self._publisher = LinePublisher(self.base, self._log)
 
     @property
     def is_shared(self):
@@ -31,6 +31,26 @@ class ChannelSession(BrokerSession):
 
     def _log(self, event, **details):
         super()._log(event, channel=self.number, **details)
+
+    def _is_for_it(self, message):
+        """False for a message of a subscription whose end the broker has missed."""
+        return message.topic.value == f"{self.base}/down"
+
+
+class ChannelSession(OfChannel):
+    """The session of a channel of messages. Args: as OfChannel."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._publisher = LinePublisher(self.base, self._log)
+
+    async def run(self):
+        try:
+            self._channel.messages()
+        except ValueError as error:  # an application asked or answered on it before the gateway began
+            self._refuse("channel", error)
+            return
+        await super().run()
 
     async def _done_with(self, place):
         await self._channel.done_with(place, AHEAD)
@@ -50,7 +70,7 @@ class ChannelSession(BrokerSession):
 
     async def _take_messages(self, broker):
         async for message in broker.messages:
-            if message.topic.value != f"{self.base}/down":  # of a subscription whose end the broker has missed
+            if not self._is_for_it(message):
                 broker.ack(message)
                 continue
             try:

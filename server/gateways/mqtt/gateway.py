@@ -3,8 +3,9 @@
 A line leaves the store when the broker has acknowledged its publication, and a message is acknowledged to the broker
 when its line is in the store. So lines arrive at least once in both directions, whatever fails meanwhile. Each client
 has a connection to the broker of its own (line_session.py), with its own will and its own session, in which its
-messages wait, and each of its channels has one too (channel_session.py). A client that takes no lines delays no other,
-and a channel that is not read delays no other. docs/mqtt.md says how to use it.
+messages wait, and each of its channels has one too (channel_session.py; ask_session.py and serve_session.py for
+requests). A client that takes no lines delays no other, and a channel that is not read delays no other. docs/mqtt.md
+says how to use it.
 """
 
 import asyncio
@@ -16,10 +17,12 @@ from aiomqtt import MqttError
 from protocol.errors import StoreError
 from server.gateways import interface
 from server.gateways.mqtt.advice import advice
+from server.gateways.mqtt.ask_session import AskSession
 from server.gateways.mqtt.broker import connection, tls_context
 from server.gateways.mqtt.channel_session import ChannelSession
 from server.gateways.mqtt.line_session import LineSession
-from server.gateways.mqtt.settings import mapped_channels, read_password
+from server.gateways.mqtt.serve_session import ServeSession
+from server.gateways.mqtt.settings import asked_channels, mapped_channels, read_password
 
 CONNECTING = 4  # attempts to connect at the same time
 MAX_CHANNELS = 16  # of a client, each with a connection to the broker
@@ -37,9 +40,11 @@ class Gateway(interface.Gateway):
         self.connecting = asyncio.Semaphore(CONNECTING)
         self.counts = collections.Counter()
         self.log = host.log
-        self._mapped = mapped_channels(settings.channels)
+        self._mapped = {number: ChannelSession for number in mapped_channels(settings.channels)}
+        for numbers, kind in zip(asked_channels(settings), (AskSession, ServeSession)):
+            self._mapped.update(dict.fromkeys(numbers, kind))
         self._sessions = {}  # client id -> LineSession
-        self._channels = {}  # client id -> {channel: ChannelSession}
+        self._channels = {}  # client id -> {channel: its session}
         self._used = {}  # client id -> set of channels that it has used in this process, mapped or not
         self._tasks = set()
         self._failed = None
@@ -108,7 +113,7 @@ class Gateway(interface.Gateway):
                 self.counts["refused_total"] += 1
                 self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
                 return
-            found[number] = ChannelSession(number, self._sessions[client_id], self)
+            found[number] = self._mapped[number](number, self._sessions[client_id], self)
             self._start(found[number])
         notes = self.host.registry.get(client_id).notes
         numbers = _numbers(notes)

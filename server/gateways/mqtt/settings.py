@@ -42,11 +42,23 @@ def _are_channels(value):
         return False
 
 
+def _channels(default):
+    return text(default, 'channels from 16 to 127, such as "20, 30-39", or "" for none', _are_channels)
+
+
+def asked_channels(settings):
+    """Returns (set, set): the channels on which MQTT applications ask the clients, and those on which they answer."""
+    return mapped_channels(settings.ask_channels), mapped_channels(settings.answer_channels)
+
+
 def _reads_channels(settings):
-    return {0} | mapped_channels(settings.channels)
+    return {0}.union(mapped_channels(settings.channels), *asked_channels(settings))
 
 
 def _contradiction(settings):
+    both = set.intersection(*asked_channels(settings))
+    if both:
+        return f"ask_channels and answer_channels both name {min(both)}: one end asks, the other answers"
     if not settings.tls and (settings.ca_file or settings.cert_file or settings.key_file):
         return "certificates are of use with tls = true only"
     if bool(settings.cert_file) != bool(settings.key_file):
@@ -66,9 +78,10 @@ DESCRIPTION = Description(
         "key_file": path("", "the path of that certificate's key (PEM)"),
         "prefix": text("pb_link", "a topic of 1 to 64 characters without + and #, such as pb_link", _is_topic),
         "clients": client_ids("a list of client ids, or [] for all of them"),
-        "channels": text(
-            "16-127", 'channels from 16 to 127, such as "20, 30-39", or "" for none', lambda value: _are_channels(value)
-        ),
+        "channels": _channels("16-127"),
+        "ask_channels": _channels(""),
+        "answer_channels": _channels(""),
+        "request_s": seconds(30, 1, 86400),
         "discovery": text("homeassistant", 'a topic, or "" for none', _is_topic_or_empty),
         "keepalive_s": seconds(30, 5, 3600),
         "session_s": seconds(604800, 60, 0xFFFFFFFE),

@@ -5,7 +5,8 @@
     PREFIX/ID/down         lines for the client
     PREFIX/ID/status       "online" or "offline"
     PREFIX/ID/state/NAME   the value of an entity of Home Assistant
-    PREFIX/ID/ch/N/up      messages of the client on its channel N; parts and down as for lines
+    PREFIX/ID/ch/N/up      messages of the client on its channel N; parts and down as for lines;
+                           or requests and their answers: see calls.py
 """
 
 MIN_PART = 64  # bytes of a part of a line; a broker that takes less is none for the gateway
@@ -28,9 +29,12 @@ def _level_character(character):
     return character
 
 
-def packet_size(topic, payload_bytes, properties=()):
-    """Returns the bytes of a PUBLISH packet with QoS 1 (MQTT 5, 3.3). properties: user properties, (name, value)."""
+def packet_size(topic, payload_bytes, properties=(), more=None):
+    """Returns the bytes of a PUBLISH packet with QoS 1 (MQTT 5, 3.3). properties: user properties, (name, value); more:
+    dict of other properties, a str, bytes, or an int of four bytes."""
     listed = sum(5 + len(name.encode()) + len(value.encode()) for name, value in properties)
+    for value in (more or {}).values():
+        listed += 1 + (4 if isinstance(value, int) else 2 + len(value.encode() if isinstance(value, str) else value))
     remaining = 2 + len(topic.encode()) + 2 + _length_bytes(listed) + listed + payload_bytes
     return 1 + _length_bytes(remaining) + remaining
 

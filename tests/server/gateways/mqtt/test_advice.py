@@ -18,7 +18,8 @@ NO_RETAIN = "the gateway needs a broker that keeps retained messages"
         ({"connack": b"\x25\x00"}, NO_RETAIN),  # Retain Available
         ({"code": 0x9B}, "QoS 1"),
         ({"connack": b"\x24\x00"}, "QoS 1"),  # Maximum QoS
-        ({"code": 0x84}, "a broker with MQTT 5"),
+        ({"code": 0x84}, "a broker with MQTT 5, and this one has only an older version: use Mosquitto 1.6 or later"),
+        ({"old": True}, "a broker with MQTT 5, and this one has only an older version: use Mosquitto 1.6 or later"),
         ({"connack": b"\x27\x00\x00\x00\x50"}, "allow 1000 bytes or more"),  # Maximum Packet Size
     ],
 )
