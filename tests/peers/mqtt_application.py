@@ -25,7 +25,9 @@ class Application:
         self._name = name
         self._client = None
         self._up = asyncio.Event()
+        self._tasks = set()
         self.got = []  # (Correlation Data, payload, user property "error" or None)
+        self.attempts = collections.Counter()  # payload -> publications, of which the broker may have had each
         self.requests = collections.Counter()  # payload -> times
         self.last = None  # Correlation Data of the last request
         self.answers = None  # function (payload) that returns (payload, error), or None for no answer
@@ -36,8 +38,9 @@ class Application:
         return self
 
     async def __aexit__(self, *error):
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        for task in (self._task, *self._tasks):
+            task.cancel()
+        await asyncio.wait((self._task, *self._tasks))
 
     async def _live(self):
         while True:
@@ -50,11 +53,11 @@ class Application:
                         await self._client.subscribe(topic, qos=1)
                     self._up.set()
                     async for message in self._client.messages:
-                        await self._take(message)
+                        self._take(message)
             self._up.clear()
             await asyncio.sleep(_BACK_S)
 
-    async def _take(self, message):
+    def _take(self, message):
         told = message.properties
         found = dict(getattr(told, "UserProperty", ()))
         topic = getattr(told, "ResponseTopic", None)
@@ -67,7 +70,8 @@ class Application:
             if answer is not None:
                 payload, error = answer
                 more = {"UserProperty": [("error", error)]} if error else {}
-                await self.publish(topic, payload, CorrelationData=told.CorrelationData, **more)
+                publishing = self.publish(topic, payload, CorrelationData=told.CorrelationData, **more)
+                self._tasks.add(asyncio.create_task(publishing))  # which outlives the connection
 
     async def ask(self, name, data, topic=DOWN, **more):
         """Publish a request, again and again until the broker has acknowledged it."""
@@ -76,6 +80,7 @@ class Application:
     async def publish(self, topic, data, **more):
         while True:
             await self._up.wait()
+            self.attempts[data] += 1
             with contextlib.suppress(aiomqtt.MqttError, OSError):
                 await self._client.publish(topic, data, qos=1, properties=_properties(PacketTypes.PUBLISH, **more))
                 return
