@@ -21,6 +21,7 @@ still the same (sqlite_paths.py). Data written into a deleted file is not safe.
 import asyncio
 import json
 import time
+from asyncio import _get_running_loop  # None if there is none
 
 from protocol.errors import StoreError
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, LINE_COST, OUTBOX_BYTES, Store, StoreGone
@@ -66,6 +67,8 @@ class SQLiteStore(Store):
         self._clients = {}
         self._next = _Batch()
         self._flying = None  # the batch that the disk thread writes
+        self._held = 0  # calls of `together` whose steps are being begun, in the loop `_holder`
+        self._holder = None
         self._gone = None  # StoreGone that a transaction has raised
         self._watching = set()  # Events of calls of `watch`
 
@@ -218,10 +221,17 @@ class SQLiteStore(Store):
             self._watching.discard(changed)
 
     async def together(self, steps):
-        """Run the steps in one transaction, or in two: the first may be on its way before the others have begun."""
+        """Run the steps in one transaction: none begins before each of them has made its call, which it has to do
+        without waiting first."""
         if len(steps) == 1:
             return [await steps[0]()]
-        results = await asyncio.gather(*(step() for step in steps), return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        if self._holder is not loop:  # the former one has ended
+            self._holder, self._held = loop, 0
+        self._held += 1
+        running = [loop.create_task(step()) for step in steps]
+        loop.call_soon(self._release)  # it is called behind them
+        results = await asyncio.gather(*running, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -344,7 +354,13 @@ class SQLiteStore(Store):
         if self._flying is not None and self._disk.orphaned():
             self._settle()
 
+    def _release(self):
+        self._held = max(0, self._held - 1)
+        self._fly()
+
     def _fly(self):
+        if self._held and self._holder is _get_running_loop():
+            return
         if self._flying is None and self._next.records:
             batch = self._flying = self._next
             self._next = _Batch()
@@ -368,6 +384,8 @@ class SQLiteStore(Store):
 
     def _settle(self):
         """Wait for the batch in progress, since its loop has ended or the store is being closed."""
+        self._held = 0
+        self._fly()
         while self._flying is not None:
             self._disk.join()
             self._landed(self._flying)

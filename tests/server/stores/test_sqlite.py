@@ -1,6 +1,8 @@
 """The durable store where it is more than a store: what the file is for, and what happens when the disk fails."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import StoreError
+from server.core.message import Message
 from server.stores.sqlite import SQLiteStore
+from server.stores.sqlite_file import SQLiteFile
 from tests.server.peer import within
 from tests.server.store_calls import a_line, a_lines, data_of
 
@@ -49,7 +53,9 @@ DISK_FULL = """
 import asyncio, resource, sys
 from protocol.errors import StoreError
 from server.core.message import Message
+from server.core.message import Message
 from server.stores.sqlite import SQLiteStore
+from server.stores.sqlite_file import SQLiteFile
 
 async def main():
     store = SQLiteStore("store.db", inbox_bytes=1 << 30)
@@ -99,6 +105,102 @@ def test_many_lines_of_many_clients_share_a_transaction():
 
     store = opened()
     assert asyncio.run(main()) <= 2
+    store.close()
+
+
+async def prepared(store):
+    """Returns steps that take one line out of the inbox and put three lines and a message into the outbox."""
+    owner = (await store.claim("a")).owner
+    await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x"]))
+    steps = [lambda line=line: store.put("a", owner, a_line(line)) for line in (b"0", b"1", b"2")]
+    steps.append(lambda: store.remove("a", owner, (0,)))
+    steps.append(lambda: store.put("a", owner, Message(20, 0, 0, b"answer")))
+    return owner, steps
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_together_is_one_transaction(is_busy):
+    async def main(store):
+        owner, steps = await prepared(store)
+        for _ in range(30):  # an earlier transaction may end between any two of the steps
+            before, busy = store.commits, None
+            if is_busy:
+                busy = asyncio.create_task(store.named("a", owner, b"r" * 8))
+                await asyncio.sleep(0)
+            await store.together(steps[:3])
+            assert store.commits == before + 1 + is_busy
+            if busy:
+                await busy
+        await asyncio.gather(*(store.together(steps[:2]) for _ in range(3)))
+
+    store = opened(outbox_bytes=1 << 20)
+    asyncio.run(main(store))
+    store.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_crash_leaves_all_of_together_or_nothing(after):
+    """SIGKILL in front of the first transaction of `together`, or behind it."""
+    child = os.fork()
+    if not child:
+        try:
+            _be_killed(after)
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    async def main(store):
+        state = await store.claim("a")
+        found = [message.data for _, message in state.outbox]
+        assert found == ([b"0", b"1", b"2", b"answer"] if after else [])
+        assert store.unread("a")[0] == (0 if after else 1)
+
+    store = opened()
+    asyncio.run(main(store))
+    store.close()
+
+
+def _be_killed(after):
+    async def main(store):
+        _, steps = await prepared(store)
+        commit = SQLiteFile.commit
+
+        def killing(self, *args):
+            if after:
+                commit(self, *args)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        SQLiteFile.commit = killing
+        await store.together(steps)
+
+    asyncio.run(main(opened()))
+
+
+def test_store_that_is_closed_while_the_steps_begin_has_them_all_or_none():
+    async def main(store):
+        _, steps = await prepared(store)
+        together = asyncio.create_task(store.together(steps))
+        await asyncio.sleep(0)  # the tasks of the steps have been made
+        store.close()
+        with pytest.raises(StoreError, match="closed"):
+            await together
+
+    asyncio.run(main(opened()))
+    store = opened()
+    assert asyncio.run(store.claim("a")).outbox == []
+    store.close()
+
+
+def test_loop_that_ends_while_the_steps_begin_holds_no_later_one_up():
+    async def ending(store):
+        _, steps = await prepared(store)
+        asyncio.create_task(store.together(steps))
+        await asyncio.sleep(0)
+
+    store = opened()
+    asyncio.run(ending(store))
+    asyncio.run(within(prepared(store)))
     store.close()
 
 
