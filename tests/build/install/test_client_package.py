@@ -238,6 +238,17 @@ def test_joined_client_and_bridge_exchange_lines(tmp_path, micropython64, microp
             link.wait_for("received [1, 1]")
 
 
+def test_joined_client_reads_settings_of_a_file_that_is_given_by_name(tmp_path, micropython64):
+    assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
+    (tmp_path / "mine.json").write_text('{"key": "%s", "port": 1234}' % ("ab" * 32))
+    program = "from pb_link.settings import read; print(read(path='mine.json')['port'], read('mine.json')['id'])"
+    environment = dict(os.environ, MICROPYPATH=f"{tmp_path / 'lib'}:.frozen")
+    done = subprocess.run(
+        [micropython64, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "1234 demo\n", done.stdout + done.stderr
+
+
 def test_channels_of_the_joined_client_carry_messages(tmp_path, micropython64, micropython_chip):
     """The modules of channels are not joined with the others, and share short names with them."""
     assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
