@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import socket
 import sys
 
 from server.core.shown import harmless
@@ -13,6 +14,9 @@ from server.service.admin import connected
 
 LEAVE = b"\x1d"  # Ctrl-]
 _CHUNK = 1 << 12
+# Bytes of requests for the server that it has not taken yet. Beyond that what is typed is dropped, with a note: the
+# terminal is read on, so that Ctrl-] is seen behind a paste that the client does not take.
+MAX_WAITING = 1 << 16
 
 # Of what a client prints these may command the operator's terminal: an end of the line, what a prompt edits its line
 # with, and sequences that move the cursor, erase and set colours. No other can: one that sets the clipboard or a
@@ -68,15 +72,21 @@ class _Session:
         self._out_file = out_file
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = b""  # of an answer
+        self._waiting = b""  # for the server
+        self._dropped = False  # since something could last be sent
         self._printed = Printed()
 
     def run(self):
         while True:
-            ready = select.select([self._sock, self._in_file], [], [])[0]
+            wants = [self._sock] if self._waiting else []
+            ready, writable, _ = select.select([self._sock, self._in_file], wants, [])
+            if writable:
+                self._send()
             if self._sock in ready and not self._take_answers():
                 _show(self._out_file, "\r\n")
                 raise ValueError("the server has ended")
             if self._in_file in ready and not self._take_typed():
+                self._send()
                 _show(self._out_file, "\r\n")
                 return 0
 
@@ -100,8 +110,25 @@ class _Session:
         data = os.read(self._in_file, _CHUNK)
         typed = data.partition(LEAVE)[0]
         if typed:
-            _ask(self._sock, {"input": self._decoder.decode(typed)})
+            request = json.dumps({"input": self._decoder.decode(typed)}).encode() + b"\n"
+            if len(self._waiting) + len(request) <= MAX_WAITING:
+                self._waiting += request
+            elif not self._dropped:
+                self._dropped = True
+                _show(self._out_file, "\r\n[the client takes no more: the rest of this is dropped]\r\n")
         return bool(data) and typed == data
+
+
+    def _send(self):
+        """Send what the server takes now."""
+        try:
+            sent = self._sock.send(self._waiting, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError):  # why is read next
+            sent = len(self._waiting)
+        self._waiting = self._waiting[sent:]
+        self._dropped = self._dropped and bool(self._waiting)
 
 
 def _ask(sock, request):

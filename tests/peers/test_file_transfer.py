@@ -16,6 +16,7 @@ from tests.peers.processes import ROOT, running, up, write_settings
 from tests.server.peer import within
 
 SERVER = ROOT / "examples" / "file_server.py"
+MOST_TAKEN = 60  # messages that the application takes before it is cancelled, and those of 3 ms
 CLIENT = ROOT / "examples" / "file_client.py"
 
 
@@ -59,26 +60,39 @@ def test_file_arrives_from_a_virtual_board_though_the_server_is_killed(tmp_path,
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_file_arrives_whatever_fails_and_however_often_the_application_begins_anew(modules, tmp_path, seed):
+def test_file_arrives_whatever_fails_however_often_the_application_begins_anew(modules, tmp_path, monkeypatch, seed):
     client, server = modules
     path, folder = make_file(tmp_path, 240_000), tmp_path / "files"
+    rng, take, left, reached = random.Random(seed), server.Files.take, [0], asyncio.Event()
+
+    def counted(self, message):
+        left[0] -= 1
+        if left[0] <= 0:
+            reached.set()
+        return take(self, message)
+
+    monkeypatch.setattr(server.Files, "take", counted)
 
     async def main():
-        rng = random.Random(seed)
         async with System() as system:
             conn = await system.connected()
             sending = asyncio.create_task(client.send_file(system.app.channel(client.CHANNEL), str(path)))
             begun = 0
             while not sending.done():
+                left[0] = rng.randint(1, MOST_TAKEN)
+                reached.clear()
                 receiving = asyncio.create_task(server.receive_files(conn, folder))
-                await asyncio.wait([sending], timeout=rng.uniform(0.001, 0.03))
+                waiting = asyncio.create_task(reached.wait())
+                await asyncio.wait([sending, waiting], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(rng.uniform(0, 0.003))
                 receiving.cancel()  # between any two of its steps
-                await asyncio.wait([receiving])
+                waiting.cancel()
+                await asyncio.wait([receiving, waiting])
                 begun += 1
                 if rng.random() < 0.1:
                     system.chip.restart()
             assert await within(sending) == 240_000
-            assert begun > 3
+            assert begun > 3  # 480 chunks, and few in each
 
     asyncio.run(main())
     assert (folder / "data.bin").read_bytes() == path.read_bytes()

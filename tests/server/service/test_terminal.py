@@ -1,13 +1,17 @@
 """`pb-link console`: what it shows of a running server, and its terminal for the REPL."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import termios
+import threading
+import tty
 from struct import pack
 
 import pytest
@@ -181,6 +185,40 @@ def test_keys_go_to_the_client_ctrl_c_among_them_until_ctrl_bracket():
 
     with Server() as server:
         asyncio.run(main(server))
+
+
+def test_ctrl_bracket_leaves_behind_a_paste_that_the_server_does_not_take():
+    """The server's end of the socket is the test, and reads nothing until the session has ended."""
+    ours, theirs = socket.socketpair()
+    master, side = pty.openpty()
+    tty.setraw(side)
+    session = terminal._Session(theirs, side, side)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(session.run()), daemon=True)
+    thread.start()
+    shown, size = [], 2_000_000
+    reading = threading.Thread(target=lambda: _read_all(master, shown), daemon=True)
+    reading.start()
+    pasted = b"x" * 1000
+    for _ in range(size // len(pasted)):
+        os.write(master, pasted)
+    os.write(master, terminal.LEAVE)
+    thread.join(PATIENCE_S)
+    assert found == [0]
+    assert len(session._waiting) <= terminal.MAX_WAITING
+    theirs.close()
+    got = b"".join(iter(lambda: ours.recv(1 << 16), b""))
+    typed = "".join(json.loads(line)["input"] for line in got.splitlines(keepends=True) if line.endswith(b"\n"))
+    assert typed == "x" * len(typed) and len(typed) < size
+    until_now(lambda: b"the rest of this is dropped" in b"".join(shown), "the note")
+    for file in (ours, master, side):
+        file.close() if hasattr(file, "close") else os.close(file)
+
+
+def _read_all(file, shown):
+    with contextlib.suppress(OSError):
+        while data := os.read(file, 4096):
+            shown.append(data)
 
 
 def test_key_without_the_permission_is_refused_and_the_terminal_is_as_before():
