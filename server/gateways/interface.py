@@ -66,10 +66,15 @@ class Host:
     subscribe: function (subscriber): from now on subscriber(event, client_id or None, dict of details) is called for
         each event. It must return at once;
     take_connections: function (admit): connections that do not begin with the protocol's preamble are for
-        `await admit(transport, first)`, where first (bytes) has been read; see Listener. For one gateway only.
+        `await admit(transport, first)`, where first (bytes) has been read; see Listener. For one gateway only;
+    more_files: function (count): from now on the gateway may hold so many more files open than its files_per_client
+        says; below 0: fewer.
     """
 
-    def __init__(self, *, registry, store, timeout_ms, secrets, served, has_key, log, subscribe, take_connections):
+    def __init__(
+        self, *, registry, store, timeout_ms, secrets, served, has_key, log, subscribe, take_connections,
+        more_files=lambda count: None,
+    ):  # fmt: skip
         self.registry = registry
         self.store = store
         self.timeout_ms = timeout_ms
@@ -79,6 +84,7 @@ class Host:
         self.log = log
         self.subscribe = subscribe
         self.take_connections = take_connections
+        self.more_files = more_files
 
 
 class Gateway:

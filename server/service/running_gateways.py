@@ -21,7 +21,7 @@ class RunningGateways:
         known = descriptions()
         return sum(known[name].files_per_client for name in self._settings.gateways)
 
-    def make(self, registry, store, listener, *, keys, served, rate_limited, subscribe):
+    def make(self, registry, store, listener, *, keys, served, rate_limited, subscribe, more_files):
         """Create all gateways. rate_limited: function () that returns a new log each time; the others: see Host.
 
         Raises: SettingsError, LocalProtocolError, OSError: one of them cannot start.
@@ -31,7 +31,7 @@ class RunningGateways:
             host = Host(
                 registry=registry, store=store, timeout_ms=self._settings.timeout_ms,
                 secrets=self._secrets.of_gateway(name, settings), served=served, has_key=keys.__contains__,
-                log=rate_limited(), subscribe=subscribe,
+                log=rate_limited(), subscribe=subscribe, more_files=more_files,
                 take_connections=lambda admit, name=name: self._give_connections(listener, name, admit),
             )  # fmt: skip
             self._all.append(gateway_class(name)(settings, host))

@@ -26,6 +26,7 @@ from server.service.client_status import ClientStatus
 from server.service.consoles import Consoles
 from server.service.log import Log
 from server.service.metrics import Metrics
+from server.service.open_files import OpenFiles
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
@@ -90,14 +91,14 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self.log.reopen)
         limit = open_file_limit()
         needed = len([*self.keys]) * (1 + self._gateways.files_per_client) + _FILES
-        if limit is not None and limit < needed:
-            self.log("few_files", limit=limit, needed=needed)
+        files = OpenFiles(limit, needed, lambda **found: self.log("few_files", **found))
         tasks, app = [], None
         try:
             await self._admin.start()
             self._gateways.make(
                 registry, self.store, listener, keys=self.keys, served=self._served,
                 rate_limited=lambda: self.events.rate_limited(self.log), subscribe=self.events.subscribe,
+                more_files=files.add,
             )  # fmt: skip
             work = [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:

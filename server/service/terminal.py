@@ -6,7 +6,6 @@ import json
 import os
 import re
 import select
-import socket
 import sys
 
 from server.core.shown import harmless
@@ -77,6 +76,7 @@ class _Session:
         self._printed = Printed()
 
     def run(self):
+        self._sock.setblocking(False)
         while True:
             wants = [self._sock] if self._waiting else []
             ready, writable, _ = select.select([self._sock, self._in_file], wants, [])
@@ -122,7 +122,7 @@ class _Session:
     def _send(self):
         """Send what the server takes now."""
         try:
-            sent = self._sock.send(self._waiting, socket.MSG_DONTWAIT)
+            sent = self._sock.send(self._waiting)
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError):  # why is read next

@@ -87,8 +87,10 @@ class Gateway(interface.Gateway):
         ids = set(filter(self._takes, self.host.served()))
         for client_id in self._sessions.keys() - ids:
             self._sessions.pop(client_id).end(forget=True)
-            for channel in self._channels.pop(client_id).values():
+            channels = self._channels.pop(client_id)
+            for channel in channels.values():
                 channel.end(forget=True)
+            self.host.more_files(-len(channels))
         for client_id in ids - self._sessions.keys():
             self._sessions[client_id], self._channels[client_id] = LineSession(client_id, self), {}
             self._start(self._sessions[client_id])
@@ -115,6 +117,7 @@ class Gateway(interface.Gateway):
                 return
             found[number] = self._mapped[number](number, self._sessions[client_id], self)
             self._start(found[number])
+            self.host.more_files(1)
         notes = self.host.registry.get(client_id).notes
         numbers = _numbers(notes)
         if number not in numbers:

@@ -337,3 +337,35 @@ def test_use_of_a_channel_is_an_event_of_the_normal_course_told_once():
 
     asyncio.run(main())
     assert level_of("channel_used") == "INFO"
+
+
+def test_files_of_mapped_channels_are_counted(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service, gateway(mqtt, broker, service) as found:
+            counts = []
+            found.host.more_files = counts.append
+            client = await with_channels(service, 20, 21)
+            await subscribed(broker, CH, OTHER)
+            assert counts == [1, 1]
+            found.host.served = set
+            found.served_changed()
+            assert counts == [1, 1, -2]
+            client.cut()
+
+    asyncio.run(main())
+
+
+def test_channel_on_which_an_application_answers_before_the_gateway_begins_is_left_to_it(mqtt):
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service:
+            service.connection().on_request(20, lambda data: b"answer")
+            async with gateway(mqtt, broker, service) as found:
+                client = await with_channels(service, 20, 21)
+                await subscribed(broker, OTHER)
+                told = found.log.of("mqtt_refused")
+                assert [(one["what"], one["channel"]) for one in told] == [("channel", 20)]
+                assert "channel 20 is used for requests" in told[0]["reason"]
+                assert f"{CH}/down" not in broker.subscribers
+                client.cut()
+
+    asyncio.run(main())
