@@ -62,6 +62,8 @@ class Requests:
         self._task = None  # runs the handler
         self._begun = None  # id of the request that was accepted and is not answered
         self._answer = _INTERRUPTED  # its answer
+        self._returned = None  # what an async handler has returned
+        self._raised = None  # .. or raised
 
     async def ask(self, data, timeout_ms, wait=True):
         """Returns the answer of the server's handler to data, bytes or a str: bytes. Waits through outages.
@@ -214,9 +216,41 @@ class Requests:
         try:
             answer = self._handler(data)
             if hasattr(answer, "send"):  # a coroutine
-                answer = await answer
+                answer = await self._result(answer)
             answer = b"" if answer is None else bytes_of(answer)
             self._check_size(answer)
             return ANSWER, answer
         except Exception as error:  # whichever: it is the caller's
             return FAILURE, failure_of(error)
+
+    async def _result(self, coroutine):
+        """Returns what the coroutine of a handler returns. It runs in a task of its own: a handler that waits for what
+        is cancelled does not end this one, and this one, if it is cancelled, ends the handler. Raises: what it raises;
+        RuntimeError for a cancellation that is not this task's."""
+        changed = self._link.changed
+        self._returned = self._raised = None
+        task = asyncio.create_task(self._run(coroutine))
+        stopped = None
+        while not task.done():
+            try:
+                await changed.wait()
+            except MemoryError:
+                await sleep_ms(limits.MAX_WAIT_MS)
+            except asyncio.CancelledError as error:
+                stopped = error
+                task.cancel()  # `run` waits for its end, within its own limit
+        if stopped is not None:
+            raise stopped
+        returned, raised, self._returned, self._raised = self._returned, self._raised, None, None
+        if isinstance(raised, asyncio.CancelledError):
+            raise RuntimeError("the handler has waited for what was cancelled")
+        if raised is not None:
+            raise raised
+        return returned
+
+    async def _run(self, coroutine):
+        try:
+            self._returned = await coroutine
+        except BaseException as error:  # for `_result`
+            self._raised = error
+        self._link.changed.pulse()

@@ -275,6 +275,70 @@ class TestRequests(unittest.TestCase):
 
         asyncio.run(main())
 
+    def test_handler_that_waits_for_what_is_cancelled_fails_and_the_next_request_is_answered(self):
+        async def main():
+            app = App()
+            inner = []
+
+            async def handler(data):
+                if data == b"itself":
+                    raise asyncio.CancelledError
+                if data == b"task":
+                    inner.append(asyncio.create_task(wait()))
+                    await inner[0]
+                return data
+
+            async def wait():  # sleep_ms is no coroutine of its own in MicroPython
+                await sleep_ms(LONG_MS)
+
+            app.on_request(99, handler)
+            app.connect()
+            await app.request_of_server(b"task", b"nam1")
+            while not inner:
+                await sleep_ms(2)
+            await sleep_ms(2)  # the handler waits for it
+            inner[0].cancel()
+            await app.request_of_server(b"itself", b"nam2")
+            await app.request_of_server(b"next", b"nam3")
+            found = await app.take(3)
+            self.assertEqual([(name, kind) for name, _, kind in found], [
+                (b"nam1", FAILURE), (b"nam2", FAILURE), (b"nam3", ANSWER),
+            ])  # fmt: skip
+            self.assertEqual(found[0][1], b"RuntimeError: the handler has waited for what was cancelled")
+            self.assertFalse(app.channel(99).requests()._task.done())
+
+        asyncio.run(main())
+
+    def test_task_that_is_cancelled_ends_its_handler_first(self):
+        async def main():
+            app = App()
+            ended = []
+
+            async def handler(data):
+                try:
+                    await sleep_ms(LONG_MS)
+                finally:
+                    await sleep_ms(5)
+                    ended.append(data)
+
+            app.on_request(99, handler)
+            app.connect()
+            await app.request_of_server(b"1")
+            await sleep_ms(20)
+            task = app.channel(99).requests()._task
+            task.cancel()
+            for _ in range(100):
+                if task.done():
+                    break
+                await sleep_ms(5)
+            self.assertTrue(task.done())
+            self.assertEqual(ended, [b"1"])
+            found = await app.take()
+            self.assertEqual(found[0][2], FAILURE)
+            self.assertIn(b"interrupted", found[0][1])
+
+        asyncio.run(main())
+
     def test_memory_error_in_a_handler_is_told_and_one_in_the_task_is_tried_again(self):
         async def main():
             app = App()

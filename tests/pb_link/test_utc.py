@@ -65,6 +65,14 @@ class Case(unittest.TestCase):
         channel.append(data or encode_answer(number, self.now() if utc_ms is None else utc_ms), False)
         app.exchange()
 
+    async def asked_for(self, app):
+        """Returns the number of the next question."""
+        found = []
+        while not found:
+            await sleep_ms(2)
+            found = self.questions(app)
+        return found[0]
+
     async def serve(self, app, delay_ms=0):
         """Answer questions until cancelled. delay_ms: from the question to the answer, in which the clock is read at
         first."""
@@ -114,6 +122,22 @@ class TestUTC(Case):
             utc.RTC = None
             self.near(await self.served(app, app.utc()), self.now())
             self.assertEqual(self.rtc.set, [])
+
+        self.play(main)
+
+    def test_time_that_no_clock_has_is_refused_and_nothing_is_set(self):
+        async def main(app):
+            app.connect()
+            for wrong in (0, 946_684_799_999, 4_102_444_800_000, (1 << 64) - 1):
+                task = asyncio.create_task(app.utc())
+                self.answer(app, await self.asked_for(app), wrong)
+                text = await self.raises(RuntimeError, task)
+                self.assertIn("the server's clock tells %d s since 1970" % (wrong // 1000), text)
+            self.assertEqual(self.rtc.set, [])
+            for good in (946_684_800_000, 4_102_444_799_000):
+                task = asyncio.create_task(app.utc(set_rtc=False))
+                self.answer(app, await self.asked_for(app), good)
+                self.near(await task, good, 1000)
 
         self.play(main)
 
