@@ -27,9 +27,8 @@ LATE_MS = const(40)
 SECONDS = const(3)
 
 _EPOCH = const(946684800)  # of boards that count from 2000
-# Seconds since 1970 of the years that every board's clock has: 2000 to 2099.
-_FIRST = const(946684800)
-_LAST = const(4102444800)
+# Of the years that every board's clock has, 2000 to 2099, the first second behind them. They begin at _EPOCH.
+_END = const(4102444800)
 
 
 async def utc(link, channel, timeout_ms, set_rtc):
@@ -72,7 +71,7 @@ async def _ask(link, channel, limit):
             if answer and answer[0] == number:
                 now = ticks_ms()
                 told = answer[1] // 1000
-                if not _FIRST <= told < _LAST:
+                if not _EPOCH <= told < _END:
                     raise RuntimeError("the server's clock tells %d s since 1970, not 2000 to 2099: set it" % told)
                 return answer[1] + ticks_diff(now, asked) // 2, now
         if limit is not None and limit.expired():
