@@ -195,6 +195,14 @@ class World:
             board.run_soft_now()
         return us if board.loop is loop else (self.now - begin) * 1e6
 
+    def quiet(self, board, us):
+        """Returns whether nothing else happens during the next microseconds of a call of this board."""
+        end = self.now + us / 1e6
+        board.blocked = True
+        due = self._next(end)
+        board.blocked = False
+        return due > end
+
     def _nested(self, board, end, loop):
         task = _swap_current_task(loop, None) if _swap_current_task else None
         self.current = None

@@ -50,6 +50,9 @@ class BitTarget:
         self._sda_was = value >> (7 - bit) & 1
         self._hold_bit()
 
+    def _want(self, flags, data, size):
+        self.wants = (flags, data, size)
+
     def wanted(self, limit_us):
         """Returns the Piece to be answered now, or None."""
         if self.wants is None:
@@ -64,7 +67,11 @@ class BitTarget:
         if flags & STOP or flags & NACK:
             return
         if flags & START:
-            self._hold(0)
+            if answer.moved < 0:  # REFUSED
+                self._reset(_IGNORING)
+                self._addressed = False
+            else:
+                self._hold(0)
         elif flags & READ:
             if answer.moved:
                 self._state, self._shift, self._count = _SENDING, answer.data[0], 0
@@ -108,7 +115,7 @@ class BitTarget:
             self._reset(_IDLE)
             if self._addressed:
                 self._addressed = False
-                self.wants = (STOP, b"", 0)
+                self._want(STOP, b"", 0)
         else:
             self._reset(_RECEIVING)
             self._is_address = True
@@ -135,19 +142,19 @@ class BitTarget:
         elif self._state == _ACKED:
             if self._shift:
                 self._reset(_IGNORING)
-                self.wants = (NACK | READ, b"", 0)
+                self._want(NACK | READ, b"", 0)
             else:
-                self.wants = (READ, b"", 1)
+                self._want(READ, b"", 1)
 
     def _received(self):
         if not self._is_address:
             self._state = _ACKING
-            self.wants = (0, bytes((self._shift,)), 0)
+            self._want(0, bytes((self._shift,)), 0)
         elif self._shift >> 1 == self.port.address:
             self._state = _ACKING
             self._addressed = True
             self._reading = bool(self._shift & 1)
-            self.wants = (START | (READ if self._reading else 0), b"", 0)
+            self._want(START | (READ if self._reading else 0), b"", 0)
         else:
             self._reset(_IGNORING)
             self._addressed = False
@@ -157,6 +164,6 @@ class BitTarget:
         self._is_address = False
         self._count = self._shift = 0
         if self._reading:
-            self.wants = (READ, b"", 1)
+            self._want(READ, b"", 1)
         else:
             self._state = _RECEIVING

@@ -50,6 +50,9 @@ class Lines:
                     yield Pause(answer.held_us)
                 if not answer.ok:
                     return ETIMEDOUT
+        if self.bus.gives_up:
+            self.bus.gives_up = False
+            return ETIMEDOUT
         return None
 
     def clock_high(self):

@@ -16,6 +16,8 @@ class Net:
         self._drives = {}
         self._pulls = {"external": 1} if pull_up else {}
         self._listeners = []
+        self._joined = []  # nets that a closed switch connects with this one
+        self._group = None  # all nets that are connected with it, itself among them; None: it is alone
 
     def __repr__(self):
         return f"Net({self.name}={self.level})"
@@ -55,7 +57,49 @@ class Net:
         """Returns the owners that hold the net low."""
         return [owner for owner, level in self._drives.items() if level == 0]
 
+    def join(self, other):
+        """Closes a switch between two nets: all that drives one of them drives both."""
+        self._joined.append(other)
+        other._joined.append(self)
+        self._regroup()
+
+    def part(self, other):
+        """Opens the switch that `join` closed."""
+        self._joined.remove(other)
+        other._joined.remove(self)
+        self._regroup()
+        other._regroup()
+
+    def _regroup(self):
+        group = [self]
+        for net in group:  # grows meanwhile
+            group += [one for one in net._joined if one not in group]
+        for net in group:
+            net._group = group if len(group) > 1 else None
+        self._settle()
+
+    def _settle_group(self):
+        """What `_settle` does, for nets that are connected. Each has its level before the first is told of it."""
+        group = self._group
+        drives = [level for net in group for level in net._drives.values()]
+        pulls = [level for net in group for level in net._pulls.values()]
+        stuck = [net._stuck for net in group if net._stuck is not None]
+        level = min(drives) if drives else max(pulls) if pulls else self.level
+        if drives and level != max(drives):
+            self.contentions += 1
+        if stuck:
+            level = min(stuck)
+        changed = [net for net in group if net.level != level]
+        for net in changed:
+            net.level = level
+        for net in changed:
+            for on_change in list(net._listeners):
+                on_change(net)
+
     def _settle(self):
+        if self._group is not None:
+            self._settle_group()
+            return
         drives = self._drives.values()
         if drives:
             level = min(drives)

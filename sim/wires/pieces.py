@@ -14,6 +14,9 @@ Piece = namedtuple("Piece", "port flags limit_us data size")
 # ok False: the clock was held longer than the limit, after `moved` bytes.
 Answer = namedtuple("Answer", "ok moved held_us data")
 
+# The answer of a target that does not acknowledge its address.
+REFUSED = Answer(True, -1, 0, b"")
+
 # The result for the controller's program.
 Result = namedtuple("Result", "errno acks data")
 

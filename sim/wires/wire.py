@@ -26,6 +26,7 @@ class Port:
         self.owner = owner
         self.address = address
         self.bits = None  # its BitTarget, while attached
+        self.may_refuse = False  # it may not acknowledge its address, so it is asked before anything else crosses
 
     def __repr__(self):
         return f"Port({self.owner}, {self.address:#x})"
@@ -40,6 +41,7 @@ class Bus:
         self.chunk_bytes = chunk_bytes  # None: a transfer is one piece
         self.expand_bits = False  # every transfer bit by bit on the nets, for traces
         self.tap = None  # tap(address, read, index, value) -> value | LOST | REPEATED | NACKED | CUT
+        self.gives_up = False  # a fault: the controller ends its transfer here, bit by bit, with ETIMEDOUT
         self.ports = []
         self.bytes = 0
         self.transactions = 0  # start conditions on the wires, without repeated ones
@@ -61,6 +63,10 @@ class Bus:
                 return port
         return None
 
+    def by_bits(self, address):
+        """Returns whether a transfer to this address must go bit by bit: it could not be computed whole."""
+        return self.expand_bits or not self.idle()
+
     def idle(self):
         return self.scl.level == 1 and self.sda.level == 1
 
@@ -78,13 +84,13 @@ class Controller:
         self.timeout_us = timeout_us
         self.in_transfer = False  # a transaction has begun on the wires, and no stop has ended it
 
-    def write(self, address, data, stop=True):
+    def write(self, address, data, stop=True, *, by_bits=False):
         """Generator: Result with the number of acknowledged bytes; ENODEV if no target answers to the address."""
-        return self._transfer(address, False, bytes(data), 0, stop)
+        return self._transfer(address, False, bytes(data), 0, stop, by_bits)
 
-    def read(self, address, size, stop=True):
+    def read(self, address, size, stop=True, *, by_bits=False):
         """Generator: Result with `size` bytes; the last one is not acknowledged, which ends the target's sending."""
-        return self._transfer(address, True, b"", size, stop)
+        return self._transfer(address, True, b"", size, stop, by_bits)
 
     # SoftI2C's primitives; always bit by bit.
 
@@ -101,9 +107,10 @@ class Controller:
     def line_read(self, size, nack):
         return Lines(self).run_read(size, nack)
 
-    def _transfer(self, address, read, data, size, stop):
+    def _transfer(self, address, read, data, size, stop, by_bits):
         bus = self.bus
-        if bus.expand_bits or not (bus.idle()):
+        bus.gives_up = False
+        if by_bits or bus.by_bits(address):
             try:
                 result = yield from bit_transfer(self, address, read, data, size, stop)
             except Cut:
@@ -153,6 +160,12 @@ class Controller:
         got = bytearray()
         done = 0
         first = START | (READ if read else 0)
+        if port.may_refuse:
+            answer = yield Piece(port, first, self.timeout_us, b"", 0)
+            if answer.moved < 0:
+                yield Pause(STOP_CLOCKS * self.clock_us)
+                return Result(ENODEV, 0, b"")
+            first &= READ
         while True:
             n = min(chunk, total - done)
             last = done + n >= total
@@ -207,6 +220,8 @@ class Controller:
         """Generator: the transfer byte by byte, each passed to the tap."""
         tap, total = self.bus.tap, size if read else len(data)
         answer = yield Piece(port, START | (READ if read else 0), self.timeout_us, b"", 0)
+        if answer.moved < 0:
+            return Result(ENODEV, 0, b"")
         if not answer.ok:
             return Result(ETIMEDOUT, 0, b"")
         got = bytearray()
@@ -233,6 +248,8 @@ class Controller:
                 answer = yield from self._write_chunk(port, 0, bytes((value,)), 1)
                 if not answer.ok:
                     return Result(ETIMEDOUT, index, b"")
+                if not answer.moved:
+                    return Result(0, index, b"")
             index += 1
         flags = self._closing(read, total, stop, True) | (READ if read else 0)
         yield Piece(port, flags, self.timeout_us, b"", 0)
