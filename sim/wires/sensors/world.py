@@ -87,7 +87,7 @@ class SensorWorld:
                 self.members.remove(member)
                 raise ValueError(f'power is {{"slots": [first, last], "on": {{pin: level}}}}, not {entry!r}')
             self._supplies.append((member, first, last, levels))
-        member.device.on_pins = self._supply
+        member.device.on_pins = lambda: self._supply(member)
 
     # What is where.
 
@@ -133,8 +133,8 @@ class SensorWorld:
         member.supply(self.has_supply(member.slot))
 
     def unplug(self, member):
-        member.supply(False)
         member.plugged = False
+        member.supply(False)
 
     def brown_out(self, slot):
         """The supply of a slot fails for a moment; of slot 0: that of the devices on the bus itself."""
@@ -148,10 +148,10 @@ class SensorWorld:
             mux.device.hold_reset(held)
             mux.reset_wires()
 
-    def _supply(self):
-        """An expander's pins have changed."""
+    def _supply(self, expander=None):
+        """The pins of an expander have changed, or there is one more that has no power. It does not switch itself."""
         for member in list(self.members):
-            if member.plugged and self._supplies:
+            if member.plugged and member is not expander and self._supplies:
                 member.supply(self.has_supply(member.slot))
 
     # Multiplexers.
