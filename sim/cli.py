@@ -15,6 +15,7 @@ from sim.virtual import run as virtual_run
 from sim.virtual import silence as virtual_silence
 from sim.virtual import soak as virtual_soak
 from sim.virtual.apps import Pace
+from sim.wires.sensors.plan import read_plan
 
 
 def main(arguments):
@@ -61,8 +62,16 @@ def _add_board(commands):
     parser.add_argument("--board", choices=interpreters.KINDS, help="kind of board (default: BOARD of the file)")
     parser.add_argument("--wires", help="pins that are joined: X1=X9,X2=X10 (in place of the file's WIRES)")
     parser.add_argument("--heap", help="heap of the board, e.g. 128k (default: the interpreter's)")
+    _add_sensors(parser, "the board")
     parser.add_argument("args", nargs="*", help="arguments of the program, after --")
     parser.set_defaults(start=_start_board)
+
+
+def _add_sensors(parser, whose):
+    parser.add_argument(
+        "--sensors", type=_file, metavar="FILE.json",
+        help=f"virtual sensors on buses of {whose}, as this file says (docs/simulator.md)",
+    )  # fmt: skip
 
 
 def _start_board(options):
@@ -72,7 +81,14 @@ def _start_board(options):
         raise ValueError(f"{options.file}: BOARD must be one of {', '.join(interpreters.KINDS)}")
     wires = one_board.parse_wires(options.wires) if options.wires else literals.get("WIRES", ())
     wires = one_board.normal_wires(wires, kind)
-    return one_board.run_board(options.file, kind, wires, arguments=options.args, heap=options.heap)
+    plan = read_plan(options.sensors) if options.sensors else None
+    return one_board.run_board(
+        options.file, kind, wires, arguments=options.args, heap=options.heap, plan=plan, log=_log_sensors
+    )
+
+
+def _log_sensors(text):
+    up.log("sensors", text)
 
 
 def _positive(text):
@@ -143,6 +159,7 @@ def _add_up(commands):
         help="the ESP8266 has stored another network, which is in range and does not lead to the server",
     )  # fmt: skip
     _add_bed_options(parser)
+    _add_sensors(parser, "the client's board")
     parser.add_argument("args", nargs="*", help="arguments of the client's program, after --")
     parser.set_defaults(start=up.up)
 

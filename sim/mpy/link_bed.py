@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sim.mpy import flash_image, frames, interpreters
+from sim.mpy import flash_image, frames, interpreters, sensors
 from sim.mpy.bed import Bed
 from sim.mpy.esp8266 import Esp8266
 from sim.mpy.watchdog import Watchdog
@@ -36,7 +36,7 @@ class LinkBed:
     where it imports pb_link from; bridge_interpreter: a 32-bit MicroPython with the bridge frozen, or None to run it
     from source; flash: path of a flash that the bridge boots from (flash_image.py); bridge_interpreter is then one
     without the bridge; wiring: in the form of WIRING, in which an end may be None; air, stored: see Esp8266;
-    on_line(board name, line)."""
+    on_line(board name, line); sensor_plan: of sim/wires/sensors/plan.py, or None."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class LinkBed:
         boot_s=1.0,
         clock_hz=None,
         arguments=(),
+        sensor_plan=None,
     ):
         self.bed = Bed(clock_hz)
         self.client = self.bed.add_board("client", "pyboard")
@@ -65,6 +66,12 @@ class LinkBed:
             ends = [(self.client, client_pin)] if client_pin else []
             ends += [(self.bridge, gpio)] if gpio else []
             self.nets[name] = self.bed.wire(Net(name, pull_up=pull_up), *ends)
+        self.sensors = {}
+        if sensor_plan is not None:
+            taken = [pin for pin, _, _ in wiring.values() if pin]
+            self.sensors = sensors.attach(
+                self.bed, self.client, sensor_plan, taken=taken, log=lambda text: log("sensors", text)
+            )
         self.client.on_line = lambda line: on_line("client", line)
         self.bridge.on_line = lambda line: on_line("bridge", line)
         self._client_file = client_file

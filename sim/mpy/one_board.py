@@ -3,7 +3,7 @@
 import ast
 import asyncio
 
-from sim.mpy import frames, interpreters
+from sim.mpy import frames, interpreters, sensors
 from sim.mpy.bed import Bed
 from sim.mpy.watchdog import Watchdog
 from sim.root import ROOT
@@ -46,11 +46,16 @@ def normal_wires(wires, kind):
         raise ValueError('WIRES is a list of nets, e.g. [("X1", "X9"), ("X2", "X10")]')
 
 
-async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=None):
-    """Runs the program until it ends by itself; machine.reset() starts it again. Returns its exit status."""
+async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=None, plan=None, log=None):
+    """Runs the program until it ends by itself; machine.reset() starts it again. Returns its exit status.
+
+    Args: plan: of sim/wires/sensors/plan.py, or None; log(text): what happens by it.
+    """
     interpreter = interpreter or interpreters.find()
     bed = Bed()
     board = bed.add_board("board", kind, wires)
+    if plan is not None:
+        sensors.attach(bed, board, plan, taken=[pin for net in wires for pin in net], log=log)
     power_on, after_watchdog, after_reset = CAUSES[kind == "esp8266"]
     resets = []
 

@@ -8,6 +8,7 @@ import tempfile
 from sim.mpy import interpreters, link_bed
 from sim.mpy.link_bed import LinkBed
 from sim.wires import wifi
+from sim.wires.sensors.plan import read_plan
 
 
 def parse_address(text):
@@ -64,6 +65,7 @@ async def _up(options, interpreter, bridge):
         boot_s=options.boot_ms / 1000,
         clock_hz=options.clock,
         arguments=options.args,
+        sensor_plan=read_plan(options.sensors) if options.sensors else None,
     )
     try:
         await bed.power_on()
