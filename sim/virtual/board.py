@@ -101,6 +101,11 @@ class Board:
         for pin, net in pins.items():
             net.listen(lambda net, pin=pin: self._edge(pin, net))
 
+    def add_pin(self, pin, net):
+        """Connects one more of its pins with a net."""
+        self.pins[pin] = BoardPin((self.name, pin), net)
+        net.listen(lambda net: self._edge(pin, net))
+
     def __repr__(self):
         return f"Board({self.name})"
 

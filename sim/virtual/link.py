@@ -29,7 +29,7 @@ BEFORE_WRAP_S = 7.0
 # About 1.5 ms at 400 kHz. The target's programs run between two chunks. A cut leaves a partial transfer.
 CHUNK_BYTES = 64
 # Packages whose modules take functions of the boundary by name.
-PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server")
+PACKAGES = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server", "sensor_bus")
 SIMULATOR = __name__.rpartition(".virtual.")[0]  # in a wheel it is below pb_link
 
 

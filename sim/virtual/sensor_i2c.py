@@ -13,12 +13,16 @@ class SensorI2C(SoftI2C):
     """All transfers of machine.I2C.
 
     Args: hardware: as machine.I2C of a chip: on a bus that is not idle it transfers nothing and raises ETIMEDOUT after
-    its time-out, and it has no primitives. Without, as machine.SoftI2C, which does not look at sda.
+    its time-out, and it has no primitives. Without, as machine.SoftI2C, which does not look at sda. next_event() ->
+    time of the world at which something happens to the sensors next. owes: other boards of the world block too: a
+    transfer is computed at once, and its time passes after it, at the program's next await.
     """
 
-    def __init__(self, life, bus, setup_us, clock_hz, *, hardware=False):
+    def __init__(self, life, bus, setup_us, clock_hz, *, next_event, hardware=False, owes=False):
         super().__init__(life, bus, setup_us, clock_hz, None)
+        self._next_event = next_event
         self._hardware = hardware
+        self._owes = owes
 
     # Transfers.
 
@@ -92,20 +96,24 @@ class SensorI2C(SoftI2C):
         world = life.world
         if world.tracer is not None:
             world.trace("wire", f"{'read' if read else 'write'} {size} at {address:#x}")
-        if self._setup_us or board.debt_us:
+        if self._owes:
+            board.debt_us += self._setup_us
+        elif self._setup_us or board.debt_us:
             life.block(self._setup_us)
         if self._hardware and not bus.idle():
             life.block(controller.timeout_us)
             raise _error(ETIMEDOUT)
         clocks = HEAD_CLOCKS + BYTE_CLOCKS * size + STOP_CLOCKS
-        quiet = world.quiet(board, clocks * controller.clock_us)
-        member = self._alone(address) if quiet and bus.tap is None else None
-        if member is not None:
-            return self._whole(member, read, data, size, stop)
+        us = clocks * controller.clock_us
+        undisturbed = self._next_event() > world.now + (board.debt_us + us) / 1e6
+        if undisturbed and bus.tap is None and life.alive and (self._owes or world.quiet(board, us)):
+            member = self._alone(address)
+            if member is not None:
+                return self._whole(member, read, data, size, stop)
         if read:
-            result = self._run(controller.read(address, size, stop, by_bits=not quiet))
+            result = self._run(controller.read(address, size, stop, by_bits=not undisturbed))
         else:
-            result = self._run(controller.write(address, data, stop, by_bits=not quiet))
+            result = self._run(controller.write(address, data, stop, by_bits=not undisturbed))
         self._end(result)
         return result.data if read else result.acks
 
@@ -120,15 +128,15 @@ class SensorI2C(SoftI2C):
         return None if bus.ports else False
 
     def _whole(self, member, read, data, size, stop):
-        """The transfer of `Controller.read` or `write`, at once: nothing else happens before it ends."""
+        """The transfer of `Controller.read` or `write`, at once."""
         world, bus, controller = self._life.world, self._bus, self._controller
         clock_s = controller.clock_us / 1e6
         controller.begins()
-        begin, zero = world.now, world.begin_s
-        addressed = begin + HEAD_CLOCKS * clock_s
+        zero = world.begin_s
+        addressed = world.now + self._life.board.debt_us / 1e6 + HEAD_CLOCKS * clock_s
         if not member or not member.accept(read, addressed - zero):
             bus.bytes += 1
-            world.now = addressed + STOP_CLOCKS * clock_s
+            self._pass_until(addressed + STOP_CLOCKS * clock_s)
             controller.in_transfer = False
             raise _error(ENODEV)
         if read:
@@ -138,12 +146,19 @@ class SensorI2C(SoftI2C):
         bus.bytes += 1 + moved
         end = addressed + BYTE_CLOCKS * clock_s * (moved if moved == size else moved + 1)
         if stop:
-            world.now = end  # what this stop does happens now
+            self._pass_until(end)  # what this stop does happens now
             member.end(end - zero)
             controller.in_transfer = False
             end += STOP_CLOCKS * clock_s
-        world.now = end
+        self._pass_until(end)
         return result
+
+    def _pass_until(self, end):
+        world = self._life.world
+        if self._owes:
+            self._life.board.debt_us = (end - world.now) * 1e6
+        else:
+            world.now = end
 
 
 def _error(number):

@@ -6,7 +6,10 @@ from random import Random
 
 import pytest
 
-from sim.virtual.sensor_bed import SensorBed
+from sim.virtual.board import ASYNCIO, Board
+from sim.virtual.costs import ZERO
+from sim.virtual.sensor_bed import BoardSensors, SensorBed
+from sim.virtual.world import World
 
 MCP, MUX, AHT = 0x18, 0x70, 0x38
 
@@ -129,3 +132,43 @@ def test_soft_i2c_takes_a_low_sda_for_an_acknowledgement():
         return i2c.writeto(0x55, b""), i2c.readfrom(MCP, 2)
 
     assert on_bed(program) == (0, b"\0\0")
+
+
+def test_time_of_a_transfer_can_pass_after_it():
+    """For a board beside others that block: two of them cannot block each other."""
+    world = World(100.0)
+    board = Board(world, "client", {}, seed=1)
+    wires = BoardSensors(board, ZERO, pins=("Y9", "Y10", "Y11"), owes=True)
+    wires.sensors.add("MCP9808")
+    seen = []
+
+    async def main():
+        i2c = wires.i2c()
+        seen.append(wires.now())
+        i2c.writeto(MCP, b"\x06", False)
+        seen.append(i2c.readfrom(MCP, 2))
+        seen.append(wires.now())
+        await asyncio.sleep(0)
+        seen.append(wires.now())
+        world.stop()
+
+    board.power_on(lambda _: ASYNCIO.run(main()))
+    world.run()
+    board.kill()
+    assert seen == [0, b"\x00\x54", 0, pytest.approx((19 + 28 + 1) * 2.5e-6)]
+
+
+def test_transfer_goes_on_whole_while_others_run():
+    bed = SensorBed()
+    bed.sensors.add("MCP9808")
+    times = []
+    for us in range(0, 300, 7):
+        bed.world.at(bed.world.begin_s + us / 1e6, lambda: times.append(bed.now()))
+
+    async def main():
+        data = bed.i2c().readfrom_mem(MCP, 6, 2)
+        return data, len(times)
+
+    data, seen = bed.run(main)
+    assert data == b"\x00\x54" and 10 < seen < 43
+    assert times == sorted(times)
