@@ -1,12 +1,15 @@
 """A program and sensors on the virtual bed: time, plugging within a transfer, recovery by pins, power."""
 
 import asyncio
+import json
 from errno import ENODEV, ETIMEDOUT
+from pathlib import Path
 
 import pytest
 
 from sim.virtual.sensor_bed import SensorBed
 from sim.virtual.world import Deadlock
+from sim.wires.sensors.plan import plan_of, populate
 
 MCP, MUX, EXPANDER = 0x18, 0x70, 0x20
 
@@ -152,3 +155,29 @@ def test_run_ends_after_its_time():
 
     assert bed.run(main, seconds=10) is None
     assert bed.now() == pytest.approx(10)
+
+
+def blocks_of_the_document(language):
+    text = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    sensors = text.partition("\n## Sensors\n")[2].partition("\n## ")[0]
+    return [part.partition("\n```")[0] for part in sensors.split(f"```{language}\n")[1:]]
+
+
+def test_file_in_the_document_is_one():
+    (block,) = blocks_of_the_document("json")
+    bed = SensorBed()
+    populate(bed.sensors, plan_of(json.loads(block)).devices["i2c1"])
+
+    async def main():
+        await asyncio.sleep(11)
+        return sorted(bed.sensors.present())
+
+    # The multiplexer's slots have no power before the expander is told.
+    assert bed.run(main) == [(0, 0x19), (0, EXPANDER), (0, MUX), (0, 0x76)]
+
+
+def test_program_in_the_document_runs():
+    (block,) = blocks_of_the_document("python")
+    names = {"SensorBed": SensorBed, "asyncio": asyncio}
+    exec(block.replace("bed.run(main)", "result = bed.run(main)"), names)
+    assert int.from_bytes(names["result"], "big") & 0x1FFF == 50 * 16

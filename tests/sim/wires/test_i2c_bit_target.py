@@ -3,6 +3,7 @@
 from errno import ENODEV
 
 from sim.wires.nets import OPEN_DRAIN, BoardPin, Net
+from sim.wires.pieces import REFUSED
 from sim.wires.wire import Bus, Port
 from tests.sim.wires.bench import ADDRESS, Bench, cut_after
 
@@ -38,3 +39,11 @@ def test_target_that_was_switched_off_in_a_transfer_holds_nothing():
     bus.detach(port)
     port.bits.stick(0, 3)
     assert bus.idle()
+
+
+def test_target_that_refuses_its_address_takes_no_part():
+    bench = Bench(bytearray(8))
+    bench.bus.expand_bits = True
+    bench.answer = lambda piece: REFUSED
+    assert bench.write(b"xy").errno == ENODEV
+    assert bench.bus.idle() and bench.port.bits.wants is None

@@ -4,7 +4,7 @@ from errno import ENODEV, ETIMEDOUT
 
 import pytest
 
-from sim.wires import wire
+from sim.wires import pieces, wire
 from sim.wires.on_board import i2c_target
 from tests.sim.wires.bench import ADDRESS, Bench, cut_after
 
@@ -77,3 +77,20 @@ def test_only_a_start_condition_on_the_wires_counts_as_a_transaction(held):
         bench.run(bench.controller.line_start())
         bench.run(bench.controller.line_stop())
     assert bench.bus.transactions == 3
+
+
+@pytest.mark.parametrize("tapped", [False, True])
+def test_target_that_may_refuse_its_address_is_asked_first(tapped):
+    bench = Bench(bytearray(8))
+    bench.port.may_refuse = True
+    bench.bus.tap = (lambda address, read, index, value: value) if tapped else None
+    asked = []
+
+    def refuse(piece):
+        asked.append(piece)
+        return pieces.REFUSED
+
+    bench.answer = refuse
+    result, us = bench.run(bench.controller.write(ADDRESS, b"xyz"))
+    assert result.errno == ENODEV and len(asked) == 1 and asked[0].data == b""
+    assert us <= 11 * 2.5
