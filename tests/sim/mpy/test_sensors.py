@@ -9,8 +9,8 @@ PROGRAM = Path(__file__).parent / "programs" / "sensors.py"
 DEVICES = [
     {"type": "PCA9548A"},
     {"type": "AHT20", "slot": 1, "values": {"temperature": 21.0}},
-    {"type": "MCP9808", "slot": 2, "values": {"temperature": 20.0}, "faults": [[1.0, "stick_sda", 8, 0]]},
-    {"type": "TMP117", "plug": [[1.5, True]]},
+    {"type": "MCP9808", "slot": 2, "values": {"temperature": 20.0}, "faults": [[3, "stick_sda", 8, 0]]},
+    {"type": "TMP117", "plug": [[5, True]]},
 ]
 EXPECTED = [
     "main [112]",

@@ -7,7 +7,7 @@ from machine import I2C, Pin, SoftI2C
 MUX, AHT, MCP = 0x70, 0x38, 0x18
 
 i2c = I2C(2)
-time.sleep_ms(50)
+time.sleep_ms(300)  # the thermometer has measured
 print("main", i2c.scan())
 i2c.writeto(MUX, b"\x03")
 print("slots", i2c.scan())
