@@ -10,13 +10,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ALL = {"protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "server", "sim", "examples", "build", "tests"}
+ALL = {"protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "server", "sim", "examples",
+       "build", "tests"}  # fmt: skip
 MAY_IMPORT = {
     "protocol": set(),
     "primitives": set(),
     "i2c_devices": {"protocol", "primitives"},
     "pb_link": {"protocol", "primitives", "i2c_devices"},
     "esp_link": {"protocol", "primitives", "i2c_devices"},
+    "sensor_bus": {"protocol", "primitives"},
     "server": {"protocol", "primitives"},
     "sim": ALL - {"examples", "build", "tests"},
     "examples": {"pb_link", "i2c_devices", "protocol"},
@@ -69,7 +71,7 @@ UNITS = {
 }
 
 # These run on a chip.
-DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus")
 # These run in MicroPython and CPython. Python's own modules that MicroPython has, in any build of the unix port:
 BOTH_INTERPRETERS = (*DEVICE_FOLDERS, "server/core")
 MICROPYTHON_HAS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FOLDERS = ("sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+FOLDERS = ("sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus")
 
 # These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
 NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")

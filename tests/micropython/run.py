@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices", "tests/pb_link")
+SHARED_FOLDERS = ("tests/protocol", "tests/primitives", "tests/i2c_devices", "tests/pb_link", "tests/sensor_bus")
 SHARED_FILES = ("tests/server/stores/test_memory.py",)
 BOARD_LIBRARY = "sim/mpy/boards/lib"  # holds the `unittest` of the boards
 TIMEOUT_S = 240  # for one file, on a slow machine

@@ -6,7 +6,7 @@ import pytest
 
 from tests.micropython.run import ROOT, run_file, shared_files, why_left_out
 
-DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link")
+DEVICE_FOLDERS = ("protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus")
 COMPILED = (*DEVICE_FOLDERS, "server/core", "examples")  # a server may run there too
 
 

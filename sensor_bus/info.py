@@ -1,0 +1,2 @@
+def check_info(info, size=None):
+    pass

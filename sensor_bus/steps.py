@@ -1,0 +1,180 @@
+"""Runs a program: what a device's record says about detecting, initialising or polling it, as bytes.
+
+grammar.py makes programs out of text. One is empty, or it is
+
+    most        1   most bytes that its reads give together
+    steps       any number, each:
+        head    1   bits 0-1: the read: 0 none, 1 fixed, 2 computed; bit 2: a pause; bit 3: alternatives;
+                    bits 4-7: bytes to write, 15: their count is in the next byte
+        bytes to write
+        fixed       1: size
+        computed    1: offset among all bytes read so far; 1: width in bits, + 128 if big-endian; 1: largest size;
+                    1: count of operators, each 5: operator, operand (4, little-endian)
+        pause       2: ms, little-endian
+        alternatives  1: count; each: mask and value, both as long as the (fixed) read
+
+This knows nothing of devices or time: the caller writes, reads and waits.
+
+    steps.begin(program)
+    while steps.next():
+        write steps.write, then read steps.size(got) bytes, wait steps.pause_ms
+"""
+
+from protocol import const
+
+FIXED = const(1)
+COMPUTED = const(2)
+PAUSE = const(4)
+ALTERNATIVES = const(8)
+LONG = const(15)  # in the head: the count of bytes to write follows
+
+BIG_ENDIAN = const(128)
+# Operators of a computed size. grammar.py has their texts.
+AND = const(0)
+OR = const(1)
+SHIFT_RIGHT = const(2)
+SHIFT_LEFT = const(3)
+MULTIPLY = const(4)
+DIVIDE = const(5)
+ADD = const(6)
+SUBTRACT = const(7)
+AT_MOST = const(8)
+AT_LEAST = const(9)
+ALIGN = const(10)
+
+_SHORT = const(16)  # bytes of a write that takes no allocation
+_OPERATOR_BYTES = const(5)
+
+
+class Steps:
+    """A place in a program.
+
+    write: bytes to write, maybe none: valid until the next call of `next`. pause_ms: wait after the step. most: bytes
+    that the program reads at most in all. Once a write of each length was made, `next`, `size` and `matches` allocate
+    nothing, if no write is longer than 16 bytes.
+    """
+
+    def __init__(self, program=b""):
+        self._out = bytearray(_SHORT)
+        self._views = [None] * (_SHORT + 1)
+        self.begin(program)
+
+    def begin(self, program):
+        """Go to the beginning of this program, bytes or memoryview."""
+        self.most = program[0] if program else 0
+        self.write = b""
+        self.pause_ms = 0
+        self._program = program
+        self._at = 1
+        self._read = self._kind = self._expected = 0
+
+    def next(self):
+        """Go to the next step. Returns: False if there is none; then it is at the beginning again."""
+        program, at = self._program, self._at
+        if at >= len(program):
+            self._at = 1
+            return False
+        head = program[at]
+        count = head >> 4
+        at += 1
+        if count == LONG:
+            count = program[at]
+            at += 1
+        self.write = self._bytes(at, count)
+        at += count
+        self._kind = head & 3
+        self._read = at
+        if self._kind == FIXED:
+            at += 1
+        elif self._kind == COMPUTED:
+            at += 4 + _OPERATOR_BYTES * program[at + 3]
+        self.pause_ms = 0
+        if head & PAUSE:
+            self.pause_ms = program[at] | program[at + 1] << 8
+            at += 2
+        self._expected = 0
+        if head & ALTERNATIVES:
+            self._expected = at
+            at += 1 + 2 * program[self._read] * program[at]
+        self._at = at
+        return True
+
+    def _bytes(self, at, count):
+        program = self._program
+        if not count:
+            return b""
+        if count > _SHORT:
+            return bytes(program[at : at + count])
+        out = self._out
+        for index in range(count):
+            out[index] = program[at + index]
+        view = self._views[count]
+        if view is None:
+            view = self._views[count] = memoryview(out)[:count]
+        return view
+
+    def size(self, got):
+        """Returns how many bytes to read in this step, 0: none. Args: got: all bytes that the steps before it have
+        read, in their order; longer is allowed."""
+        if self._kind != COMPUTED:
+            return self._program[self._read] if self._kind else 0
+        program, at = self._program, self._read
+        offset, bits, most = program[at], program[at + 1], program[at + 2]
+        big, bits = bits & BIG_ENDIAN, bits & 127
+        count = (bits + 7) >> 3
+        if offset + count > len(got):
+            return most
+        found = 0
+        for index in range(count):
+            if big:
+                found = found << 8 | got[offset + index]
+            else:
+                found |= got[offset + index] << (index << 3)
+        found &= (1 << bits) - 1
+        at += 4
+        for _ in range(program[at - 1]):
+            operand = program[at + 1] | program[at + 2] << 8 | program[at + 3] << 16 | program[at + 4] << 24
+            found = _applied(program[at], found, operand)
+            at += _OPERATOR_BYTES
+        return max(0, min(found, most))
+
+    def matches(self, data):
+        """Returns whether the bytes just read are one of the step's alternatives; True if it has none."""
+        at = self._expected
+        if not at:
+            return True
+        program, size = self._program, self._program[self._read]
+        count = program[at]
+        at += 1
+        for _ in range(count):
+            for index in range(size):
+                if data[index] & program[at + index] != program[at + size + index]:
+                    break
+            else:
+                return True
+            at += 2 * size
+        return False
+
+
+def _applied(operator, found, operand):
+    if operator == AND:
+        return found & operand
+    if operator == OR:
+        return found | operand
+    if operator == SHIFT_RIGHT:
+        return found >> operand
+    if operator == SHIFT_LEFT:
+        return found << operand
+    if operator == MULTIPLY:
+        return found * operand
+    if operator == DIVIDE:
+        return found // operand
+    if operator == ADD:
+        return found + operand
+    if operator == SUBTRACT:
+        return found - operand
+    if operator == AT_MOST:
+        return min(found, operand)
+    if operator == AT_LEAST:
+        return max(found, operand)
+    return found - found % operand  # ALIGN
