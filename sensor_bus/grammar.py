@@ -243,6 +243,12 @@ class _Parser:
                 break
         else:
             self.fault("an operator or } must come here")
+        if operator in (steps.ADD, steps.SUBTRACT) and self.peek() == "$":
+            start = self.at
+            offset, width, _ = self.source()
+            if width != 8:
+                self.fault("an operand is one byte, as $0[2]", start)
+            return operator | steps.OF_BYTE, offset
         lowest, highest = 0, 0xFFFFFFFF
         if operator in (steps.DIVIDE, steps.ALIGN):
             lowest = 1

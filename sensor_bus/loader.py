@@ -32,9 +32,9 @@ def load(source):
     """Returns Records of all types in a file's bytes (JSON) or in what JSON became, {"devTypes": {name: record}}.
 
     Raises: ValueError."""
-    types = _types(source)
-    infos = {name: record["devInfoJson"] for name, record in types.items() if "devInfoJson" in record}
-    return Records(table(list(types.values())), infos)
+    found = types(source)
+    infos = {name: record["devInfoJson"] for name, record in found.items() if "devInfoJson" in record}
+    return Records(table(list(found.values())), infos)
 
 
 def standard_records():
@@ -56,6 +56,28 @@ def table(records):
         out.extend(len(made).to_bytes(2, "little"))
         out.extend(made)
     return bytes(out)
+
+
+def types(source):
+    """Returns {name: record} of a file's bytes or of what JSON became, not yet checked. Raises: ValueError."""
+    if isinstance(source, (bytes, bytearray)):
+        import json
+
+        if len(source) > MAX_FILE:
+            raise ValueError("a file of records has %d bytes, at most %d go" % (len(source), MAX_FILE))
+        try:
+            source = json.loads(str(source, "utf-8"))
+        except ValueError as error:  # UnicodeError is one
+            raise ValueError("the file of records is no JSON: %s" % error)
+        except RuntimeError:  # RecursionError is one
+            raise ValueError("the file of records has too many lists and objects in one another")
+    found = source.get("devTypes") if isinstance(source, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError('a file of records must be an object with "devTypes": {name: record}')
+    for name, record in found.items():
+        if not isinstance(record, dict) or record.get("deviceType") != name:
+            raise ValueError("record %s: its deviceType must be its name" % name)
+    return found
 
 
 def entry(record):
@@ -102,27 +124,6 @@ def _entry(name, record):
         out.extend(len(field).to_bytes(2, "little"))
         out.extend(field)
     return bytes(out)
-
-
-def _types(source):
-    if isinstance(source, (bytes, bytearray)):
-        import json
-
-        if len(source) > MAX_FILE:
-            raise ValueError("a file of records has %d bytes, at most %d go" % (len(source), MAX_FILE))
-        try:
-            source = json.loads(str(source, "utf-8"))
-        except ValueError as error:  # UnicodeError is one
-            raise ValueError("the file of records is no JSON: %s" % error)
-        except RuntimeError:  # RecursionError is one
-            raise ValueError("the file of records has too many lists and objects in one another")
-    types = source.get("devTypes") if isinstance(source, dict) else None
-    if not isinstance(types, dict):
-        raise ValueError('a file of records must be an object with "devTypes": {name: record}')
-    for name, record in types.items():
-        if not isinstance(record, dict) or record.get("deviceType") != name:
-            raise ValueError("record %s: its deviceType must be its name" % name)
-    return types
 
 
 def _program(item, made, text):

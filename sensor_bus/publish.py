@@ -109,7 +109,9 @@ def encode_devjson(topic, bus, devices, sizes):
     parts = []
     for address, number, status, _, samples in devices:
         _check_device(address, number, status, samples)
-        size, text = sizes[number], ""
+        size, text = sizes.get(number), ""
+        if size is None:
+            raise ValueError("the size of the samples of type %d is not known" % number)
         for stamp, data in samples:
             if len(data) > size:
                 raise ValueError("a sample of device %x has %d bytes, its type %d" % (address, len(data), size))

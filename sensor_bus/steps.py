@@ -9,7 +9,8 @@ grammar.py makes programs out of text. One is empty, or it is
         bytes to write
         fixed       1: size
         computed    1: offset among all bytes read so far; 1: width in bits, + 128 if big-endian; 1: largest size;
-                    1: count of operators, each 5: operator, operand (4, little-endian)
+                    1: count of operators, each 5: operator, operand (4, little-endian);
+                    + 128: the operand is the offset of a byte among all bytes read so far
         pause       2: ms, little-endian
         alternatives  1: count; each: mask and value, both as long as the (fixed) read
 
@@ -41,6 +42,7 @@ SUBTRACT = const(7)
 AT_MOST = const(8)
 AT_LEAST = const(9)
 ALIGN = const(10)
+OF_BYTE = const(128)  # added to an operator
 
 _SHORT = const(16)  # bytes of a write that takes no allocation
 _OPERATOR_BYTES = const(5)
@@ -134,7 +136,11 @@ class Steps:
         at += 4
         for _ in range(program[at - 1]):
             operand = program[at + 1] | program[at + 2] << 8 | program[at + 3] << 16 | program[at + 4] << 24
-            found = _applied(program[at], found, operand)
+            operator = program[at]
+            if operator & OF_BYTE:
+                operator &= 127
+                operand = got[operand]
+            found = _applied(operator, found, operand)
             at += _OPERATOR_BYTES
         return max(0, min(found, most))
 
