@@ -13,6 +13,7 @@ _BME280_CONSTANTS = 33
 _MAX30101_POINTS = 32  # of the FIFO
 _MAX30101_BYTES = 6  # of a point: red and infrared
 _LSM6DS_HEAD = 4
+_LSM6DS_FULL = 0x60  # FIFO_STATUS2: OVER_RUN, FIFO_FULL
 _LSM6DS_WORDS = 6  # of a point: gyroscope and accelerometer
 
 
@@ -113,10 +114,12 @@ def _of_3_bytes(data, at):
 def _lsm6ds(data):
     """Gyroscope x, y, z, accelerometer x, y, z: words of the FIFO. data: registers 0x3a..0x3d (FIFO_STATUS1..4), then
     the FIFO. Source: LSM6DS3 data sheet DocID026899 rev 10, sections 9.56 to 9.59: the number of unread words, and the
-    place in the pattern of the word that is next."""
+    place in the pattern of the word that is next; their number is 0 also if the FIFO is full or has overrun."""
     if len(data) < _LSM6DS_HEAD:
         return []
-    words = min(data[0] | (data[1] & 0x0F) << 8, (len(data) - _LSM6DS_HEAD) // 2)
+    words = (len(data) - _LSM6DS_HEAD) // 2
+    if not data[1] & _LSM6DS_FULL:
+        words = min(data[0] | (data[1] & 0x0F) << 8, words)
     skip = -(data[2] | (data[3] & 0x03) << 8) % _LSM6DS_WORDS  # to the beginning of a point
     first = _LSM6DS_HEAD + 2 * skip
     size = 2 * _LSM6DS_WORDS

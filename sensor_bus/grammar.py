@@ -238,11 +238,10 @@ class _Parser:
         return sum(self.sizes[:step]) + first, width, big
 
     def operator(self):
-        for word, operator, base in _OPERATORS:
-            if self.take(word):
-                break
-        else:
+        found = next((row for row in _OPERATORS if self.take(row[0])), None)
+        if found is None:
             self.fault("an operator or } must come here")
+        word, operator, base = found
         if operator in (steps.ADD, steps.SUBTRACT) and self.peek() == "$":
             start = self.at
             offset, width, _ = self.source()

@@ -3,8 +3,8 @@
     records = load(open("DeviceTypeRecords.json", "rb").read())
     records = standard_records()            # this project's own types
 
-A record is checked as a whole when it is loaded. Each fault raises ValueError, which names the record and the item. What
-the form has and this does not use (h, hSlots, busHz, actions, _notes) is taken as it is.
+A record is checked as a whole when it is loaded. Each fault raises ValueError, which names the record and the item.
+What the form has and this does not use (h, hSlots, busHz, actions, _notes) is taken as it is.
 
 A board loads this module only for a type that it gets while it runs. docs/sensor-bus.md, "Records".
 """
