@@ -73,7 +73,7 @@ def type_of(text):
     if rest[:1] in ("<", ">"):
         order, rest = rest[0], rest[1:]
     if rest[1:2] == "[" and rest[-1:] == "]":
-        rest, count = rest[0], rest[2:-1]
+        rest, count = rest[0], rest[2:-1] or "0"
     elif len(rest) > 1:
         rest, count = rest[-1:], rest[:-1]
     if len(rest) != 1 or rest not in SIGNED + UNSIGNED + FLOATS + "s":

@@ -97,10 +97,8 @@ def _max30101(data):
     read pointer), then the FIFO. Source: MAX30101 data sheet 19-7740 rev 3, "FIFO (0x04-0x07)"."""
     if len(data) < 3:
         return []
-    count = (data[0] - data[2]) % _MAX30101_POINTS
-    if not count and data[1]:  # the pointers are equal: it is full if points were lost
-        count = _MAX30101_POINTS
-    count = min(count, (len(data) - 3) // _MAX30101_BYTES)
+    # Equal pointers are those of a full FIFO if points were lost. Our record then reads as many as were lost.
+    count = min((data[0] - data[2]) % _MAX30101_POINTS + data[1], (len(data) - 3) // _MAX30101_BYTES)
     return [
         (_of_3_bytes(data, at), _of_3_bytes(data, at + 3))
         for at in range(3, 3 + count * _MAX30101_BYTES, _MAX30101_BYTES)

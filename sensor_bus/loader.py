@@ -31,7 +31,7 @@ _PRIORITIES = ("high", "medium", "low")
 def load(source):
     """Returns Records of all types in a file's bytes (JSON) or in what JSON became, {"devTypes": {name: record}}.
 
-    Raises: ValueError."""
+    For CPython: their order is that of the file, and MicroPython's dicts have none. Raises: ValueError."""
     found = types(source)
     infos = {name: record["devInfoJson"] for name, record in found.items() if "devInfoJson" in record}
     return Records(table(list(found.values())), infos)
@@ -120,7 +120,7 @@ def _entry(name, record):
         check_info(record["devInfoJson"], size if programs[2] else None)
     out = bytearray((_priority(record), int(samples)))
     out.extend(int(interval_ms * 1000).to_bytes(4, "little"))
-    for field in (name.encode(), _addresses(record.get("addresses", "")), *programs):
+    for field in [name.encode(), _addresses(record.get("addresses", ""))] + programs:
         out.extend(len(field).to_bytes(2, "little"))
         out.extend(field)
     return bytes(out)
@@ -158,7 +158,7 @@ def _addresses(text):
         first, separator, last = part.partition("-")
         first = _address(first)
         for address in range(first, (_address(last) if separator else first) + 1):
-            if address not in out:
+            if address not in bytes(out):  # MicroPython does not look for an int in a bytearray
                 out.append(address)
     if text.strip() and not out:
         raise ValueError("addresses: %r goes downwards" % text)
