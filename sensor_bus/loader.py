@@ -39,7 +39,7 @@ def load(source):
 
 def standard_records():
     """Returns Records of this project's own types, types.json. For CPython."""
-    with open(__file__.rpartition("/")[0] + "/types.json", "rb") as file:
+    with open(__file__[: -len("loader.py")] + "types.json", "rb") as file:
         return load(file.read())
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ALL = {"protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "server", "sim", "examples",
-       "build", "tests"}  # fmt: skip
+ALL = {
+    "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "server", "sim", "examples", "build",
+    "tests",
+}  # fmt: skip
 MAY_IMPORT = {
     "protocol": set(),
     "primitives": set(),
@@ -19,9 +21,9 @@ MAY_IMPORT = {
     "pb_link": {"protocol", "primitives", "i2c_devices"},
     "esp_link": {"protocol", "primitives", "i2c_devices"},
     "sensor_bus": {"protocol", "primitives"},
-    "server": {"protocol", "primitives"},
+    "server": {"protocol", "primitives", "sensor_bus"},
     "sim": ALL - {"examples", "build", "tests"},
-    "examples": {"pb_link", "i2c_devices", "protocol"},
+    "examples": {"pb_link", "i2c_devices", "protocol", "sensor_bus"},
     "build": ALL,
     "tests": ALL,
 }

@@ -27,6 +27,7 @@ TESTED_IN = {
     "build/firmware.py": "tests/build/test_launchers.py",
     "build/flash.py": "tests/build/test_launchers.py",
     "build/micropython.py": "tests/build/test_launchers.py",
+    "build/sensor_types.py": "tests/build/test_launchers.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

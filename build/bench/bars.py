@@ -72,4 +72,6 @@ BARS = {
     "client RAM, import of pb_link, frozen": ("<=", 17500),
     "client RAM, AppBase that runs, frozen": ("<=", 10700),
     "client RAM, AppBase that runs by run, frozen": ("<=", 11700),
+    "sensors RAM, table of 16 types, installed": ("<=", 1270),
+    "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
 }

@@ -41,6 +41,8 @@ DEFINITIONS = {
     "modules": "In a 32-bit MicroPython, compiled: RAM that the import of each module takes after a collection, less "
     "what it imports itself, and with that. Asyncio and modules in C are loaded before. A table of names that is full "
     "is followed by one of twice the size, which counts to the module that came then.",
+    "sensors": "In a 32-bit MicroPython, after a collection: what the import of the records of sensor types takes (the "
+    "table that build/sensor_types.py makes), and of the modules that read it, the object included.",
     "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "
     "clients of another process by TCP. They depend on the machine and on what else it does, less so their ratios. "
     "Stores: in memory with `lines()`, durable with `lines(ahead=63)`.",

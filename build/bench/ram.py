@@ -37,7 +37,7 @@ for i in range(len(names)):
 """
 # Stand-ins for what only boards have.
 _BOARD = 'import sys; sys.modules["machine"] = sys.modules["network"] = sys.modules["esp"] = sys\n'
-_MOUNT = """
+MOUNT = """
 import vfs
 def mount():
     with open("image", "rb") as file:
@@ -154,7 +154,7 @@ def measure():
         figures += boards.channels_ram(small, folder, "installed")
     with tempfile.TemporaryDirectory(prefix="pb_link-rom-") as folder:
         Path(folder, "image").write_bytes(client_package.image())
-        for interpreter, kind, before in ((small, "ROMFS", _MOUNT), (micropython.client(), "frozen", _FROZEN)):
+        for interpreter, kind, before in ((small, "ROMFS", MOUNT), (micropython.client(), "frozen", _FROZEN)):
             figures += boards.client_ram(interpreter, folder, kind, before)
             figures += boards.channels_ram(interpreter, folder, kind, before)
     figures.append(Figure("client", "client RAM, free of 100 KB after import from source", from_source(small), "bytes"))

@@ -104,7 +104,7 @@ NEW = ".new"
 PLACE = "import os\nname = %r\ntry:\n os.remove(name)\nexcept OSError:\n pass\nos.rename(name + '%s', name)"
 # What a program of --app would hide from the client, which is found after the current directory.
 TAKEN = {*sys.stdlib_module_names, "i2c_devices", "machine", "main", "micropython", "pb_link", "primitives", "protocol"}
-TAKEN |= {"boot", "network", "pyb", "rp2", "sdcard", "vfs"}
+TAKEN |= {"boot", "network", "pyb", "rp2", "sdcard", "sensor_bus", "vfs"}
 
 
 def main(arguments=None):

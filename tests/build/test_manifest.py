@@ -1,36 +1,42 @@
-"""The package of I2C devices carries what is imported, and nothing else."""
+"""The packages that are of use without the client carry what is imported, and nothing else."""
 
 import json
 import os
 import shutil
 import subprocess
 
+import pytest
+
 from protocol.version import RELEASE, release_text
 from tests.build.imports import ROOT, imported
 
+PACKAGES = {"i2c_devices": {"i2c_devices", "primitives", "protocol"}, "sensor_bus": {"sensor_bus", "protocol"}}
 
-def listed():
-    """The files of the package i2c_devices.json."""
-    package = json.loads((ROOT / "i2c_devices.json").read_text())
+
+def listed(package):
+    """The files of the package's list, i2c_devices.json and the like."""
+    package = json.loads((ROOT / f"{package}.json").read_text())
     urls = package["urls"]
     assert package["version"] == release_text(RELEASE)
     assert all(source == target for source, target in urls)
     return {source for source, _ in urls}
 
 
-def test_package_of_devices_lists_them_and_what_they_import():
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_lists_its_files_and_what_they_import(package):
     wanted = set()
-    for path in (ROOT / "i2c_devices").glob("*.py"):
-        imported(f"i2c_devices/{path.name}", wanted)
-    assert listed() == wanted
-    assert {path.partition("/")[0] for path in wanted} == {"i2c_devices", "primitives", "protocol"}
+    for path in (ROOT / package).glob("*.py"):
+        imported(f"{package}/{path.name}", wanted)
+    assert listed(package) == wanted
+    assert {path.partition("/")[0] for path in wanted} == PACKAGES[package]
 
 
-def test_package_of_devices_works_by_itself(micropython64, tmp_path):
-    for path in listed():
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_works_by_itself(package, micropython64, tmp_path):
+    for path in listed(package):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / path, tmp_path / path)
-    modules = [path[:-3].replace("/", ".") for path in sorted(listed()) if "__init__" not in path]
+    modules = [path[:-3].replace("/", ".") for path in sorted(listed(package)) if "__init__" not in path]
     code = "\n".join(f"import {module}" for module in modules) + "\nprint('imported')"
     environment = {**os.environ, "MICROPYPATH": f"{tmp_path}:.frozen"}
     shown = subprocess.check_output([micropython64, "-c", code], cwd=tmp_path, env=environment, text=True)

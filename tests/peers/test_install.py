@@ -138,8 +138,14 @@ def test_simulator_of_the_wheel_does_what_that_of_the_checkout_does(installed, t
     assert json.loads(of_the_checkout.splitlines()[-1])["seeds"] == 3
 
 
+def test_types_of_sensors_are_in_the_wheel(installed, tmp_path):
+    code = "from pb_link.sensor_bus.loader import standard_records; print(standard_records().number('AHT20'))"
+    assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == "0\n"
+
+
 def test_nothing_else_is_there_without_the_extra(installed, tmp_path):
-    for name in ("server", "protocol", "primitives", "i2c_devices", "sim", "esp_link", "build", "aiomqtt"):
+    ours = ("server", "protocol", "primitives", "i2c_devices", "sim", "esp_link", "sensor_bus", "build")
+    for name in (*ours, "aiomqtt"):
         code = f"import importlib.util; print(importlib.util.find_spec('{name}'))"
         assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == "None\n"
 

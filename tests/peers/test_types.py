@@ -235,7 +235,7 @@ def test_stub_of_the_configuration_names_what_is_there():
 def test_every_stub_is_compared_with_its_module():
     stubs = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for folder in ("pb_link", "server", "protocol", "primitives", "i2c_devices", "esp_link", "sim")
+        for folder in ("pb_link", "server", "protocol", "primitives", "i2c_devices", "esp_link", "sensor_bus", "sim")
         for path in (ROOT / folder).rglob("*.pyi")
     }
     assert stubs == {*STUBBED, "pb_link.config"}

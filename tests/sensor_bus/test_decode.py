@@ -90,8 +90,8 @@ class TestValues(unittest.TestCase):
 class TestValidity(unittest.TestCase):
     def test_a_value_out_of_its_range_is_marked_and_still_there(self):
         one = info({"n": "x", "t": "b", "r": [-5, 5]})
-        for data, value_of, invalid in ((b"\x05", 5, ()), (b"\xfb", -5, ()), (b"\x06", 6, ("x",)), (b"\xfa", -6, ("x",))):
-            self.assertEqual(readings(one, data), [(0, {"x": value_of}, invalid)])
+        for found, invalid in ((5, ()), (-5, ()), (6, ("x",)), (-6, ("x",))):
+            self.assertEqual(readings(one, bytes((found & 255,))), [(0, {"x": found}, invalid)])
 
     def test_a_range_that_is_empty_limits_nothing(self):
         self.assertEqual(readings(info({"n": "x", "t": "B", "r": [0, 0]}), b"\x09")[0][2], ())
@@ -126,7 +126,9 @@ class TestValidity(unittest.TestCase):
 class TestNames(unittest.TestCase):
     def test_units_and_names_for_people(self):
         one = info(
-            {"n": "t", "t": "B", "u": "&deg;C"}, {"n": "f", "t": "B", "u": "&micro;T", "vs": False}, {"n": "x", "t": "B"}
+            {"n": "t", "t": "B", "u": "&deg;C"},
+            {"n": "f", "t": "B", "u": "&micro;T", "vs": False},
+            {"n": "x", "t": "B"},
         )
         self.assertEqual(units(one), {"t": "\u00b0C", "f": "\u00b5T", "x": ""})
         self.assertEqual(shown(one), ["t", "x"])

@@ -7,7 +7,7 @@ from sensor_bus.decode import readings
 from sensor_bus.decoders import rows_of
 from tests.protocol.noise import Noise
 
-# The example of the BMP280 data sheet (BST-BMP280-DS001, 3.12), whose formulas for temperature and pressure are the same.
+# The example of the BMP280 data sheet (BST-BMP280-DS001, 3.12): its formulas of temperature and pressure are the same.
 T = (27504, 26435, -1000)
 P = (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000)
 RAW_T, RAW_P = 519888, 415148
@@ -56,7 +56,8 @@ class TestBME280(unittest.TestCase):
         self.assertEqual(rows_of("bme280", bytes(41)), [(None, 0.0, 0.0)])
 
     def test_a_missing_value_is_marked_by_readings(self):
-        info = {"resp": {"c": {"n": "bme280"}, "a": [{"n": "p", "t": "f", "d": 100}, {"n": "t", "t": "f"}, {"n": "h", "t": "f"}]}}
+        attributes = [{"n": "p", "t": "f", "d": 100}, {"n": "t", "t": "f"}, {"n": "h", "t": "f"}]
+        info = {"resp": {"c": {"n": "bme280"}, "a": attributes}}
         self.assertEqual(readings(info, b""), [(0, {"p": None, "t": None, "h": None}, ("p", "t", "h"))])
         ((_, values, invalid),) = readings(info, bme280())
         self.assertAlmostEqual(values["p"], 1006.5327, delta=0.001)
@@ -111,7 +112,8 @@ class TestLSM6DS(unittest.TestCase):
         self.assertEqual(len(rows_of("lsm6ds_fifo", data)), 2)
 
     def test_times_of_a_fifo_lead_up_to_the_poll(self):
-        info = {"resp": {"c": {"n": "lsm6ds_fifo"}, "us": 9615, "a": [{"n": name, "t": "<h", "d": 2} for name in "abcdef"]}}
+        attributes = [{"n": name, "t": "<h", "d": 2} for name in "abcdef"]
+        info = {"resp": {"c": {"n": "lsm6ds_fifo"}, "us": 9615, "a": attributes}}
         found = readings(info, fifo(list(range(18))))
         self.assertEqual([offset for offset, _, _ in found], [-19230, -9615, 0])
         self.assertEqual(found[0][1], {"a": 0.0, "b": 0.5, "c": 1.0, "d": 1.5, "e": 2.0, "f": 2.5})

@@ -53,8 +53,10 @@ class TestStandard(unittest.TestCase):
 
 class TestRefused(unittest.TestCase):
     def test_what_is_no_file_of_records_is_refused(self):
-        for source in (b"", b"[]", b"{}", b'{"devTypes": []}', b'{"devTypes": {"A": 1}}', b"\xff", b'{"devTypes": ', None,
-                       b'{"devTypes": {"A": {"deviceType": "B"}}}'):  # fmt: skip
+        for source in (
+            None, b"", b"[]", b"{}", b'{"devTypes": []}', b'{"devTypes": {"A": 1}}', b"\xff", b'{"devTypes": ',
+            b'{"devTypes": {"A": {"deviceType": "B"}}}',
+        ):  # fmt: skip
             with self.subTest(source=source and source[:20]), self.assertRaises(ValueError):
                 types(source)
 
@@ -68,8 +70,10 @@ class TestRefused(unittest.TestCase):
     def test_each_fault_names_the_record_and_the_item(self):
         poll = {"c": "=r2", "i": 100, "s": 1}
         for changes, item in (
-            ({"addresses": "0x03"}, "addresses"), ({"addresses": "0x78"}, "addresses"), ({"addresses": "10"}, "addresses"),
-            ({"addresses": "0x10-"}, "addresses"), ({"addresses": "0x12-0x10"}, "addresses"), ({"addresses": 16}, "addresses"),
+            ({"addresses": "0x03"}, "addresses"), ({"addresses": "0x78"}, "addresses"),
+            ({"addresses": "10"}, "addresses"),
+            ({"addresses": "0x10-"}, "addresses"), ({"addresses": "0x12-0x10"}, "addresses"),
+            ({"addresses": 16}, "addresses"),
             ({"addresses": "0x10,,0x11"}, "addresses"), ({"detectionValues": "0x0"}, "detectionValues"),
             ({"detectionValues": 5}, "detectionValues"), ({"initValues": "zz"}, "initValues"),
             ({"pollInfo": []}, "pollInfo"), ({"pollInfo": dict(poll, c="q")}, "pollInfo.c"),
@@ -78,7 +82,8 @@ class TestRefused(unittest.TestCase):
             ({"pollInfo": dict(poll, i=3600001)}, "pollInfo.i"), ({"pollInfo": dict(poll, s=0)}, "pollInfo.s"),
             ({"pollInfo": dict(poll, s=256)}, "pollInfo.s"), ({"pollInfo": {"c": "=r2", "s": 1}}, "pollInfo.i"),
             ({"pollInfo": dict(poll, x=1)}, "pollInfo has no item 'x'"), ({"scanPriority": "urgent"}, "scanPriority"),
-            ({"scanPriority": 0}, "scanPriority"), ({"scanPriority": True}, "scanPriority"), ({"colour": 1}, "no item 'colour'"),
+            ({"scanPriority": 0}, "scanPriority"), ({"scanPriority": True}, "scanPriority"),
+            ({"colour": 1}, "no item 'colour'"),
             ({"pollInfo": dict(poll, k="=r252")}, "at most 253"), ({"devInfoJson": 1}, "devInfoJson"),
             ({"pollInfo": dict(poll, c="=r3")}, "resp.b"), ({"pollInfo": dict(poll, k="=r1")}, "resp.b"),
         ):  # fmt: skip

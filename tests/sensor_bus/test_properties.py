@@ -26,7 +26,8 @@ RECORDS = [record for path in (FILE, OWN) for record in json.loads(path.read_byt
 
 hexes = st.binary(min_size=1, max_size=30).map(bytes.hex)
 step_parts = st.tuples(hexes | st.just(""), st.integers(0, 20), st.integers(0, 9999))
-values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+values |= st.lists(st.integers(), max_size=3)
 samples = st.lists(st.tuples(st.integers(0, 65535), st.binary(max_size=MAX_DATA)), max_size=5)
 devices = st.lists(
     st.tuples(

@@ -2,16 +2,15 @@
 
 import unittest
 
-from sensor_bus.publish import (
-    MAX_DATA, OFFLINE, ONLINE, PENDING_DELETION, decode_devbin, decode_devjson, devbin_size, encode_devbin,
-    encode_devjson,
-)  # fmt: skip
+from sensor_bus import publish
+from sensor_bus.publish import decode_devbin, decode_devjson, devbin_size, encode_devbin, encode_devjson
 from tests.protocol.noise import Noise
 
+MAX_DATA, ONLINE = publish.MAX_DATA, publish.ONLINE
 DEVICES = [
     (0x76A, 12, ONLINE, 5, [(0x1234, b"\x01\x02\x03"), (0xFFFF, b"")]),
-    (0x38, 300, OFFLINE, 255, []),
-    (0x406A, 0, PENDING_DELETION, 0, [(0, b"\xff")]),
+    (0x38, 300, publish.OFFLINE, 255, []),
+    (0x406A, 0, publish.PENDING_DELETION, 0, [(0, b"\xff")]),
 ]
 RECORDED = (
     b"\xdb\x07\x09"
@@ -98,8 +97,8 @@ class TestDevjson(unittest.TestCase):
         self.assertEqual(topic, 7)
         self.assertEqual(sorted(devices), sorted([
             (1, 0x76A, 12, ONLINE, [(0x1234, b"\x01\x02\x03"), (0xFFFF, b"\0\0\0")]),
-            (1, 0x38, 300, OFFLINE, []),
-            (1, 0x406A, 0, PENDING_DELETION, [(0, b"\xff")]),
+            (1, 0x38, 300, publish.OFFLINE, []),
+            (1, 0x406A, 0, publish.PENDING_DELETION, [(0, b"\xff")]),
         ]))  # fmt: skip
 
     def test_what_is_no_devjson_is_refused(self):

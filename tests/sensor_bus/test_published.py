@@ -1,4 +1,4 @@
-"""The published records decode as their `resp` says: against a decoder that is written here, after the documented order.
+"""The published records decode as their `resp` says: against a decoder that is written here, after its document.
 
 It works as the JavaScript consumer does, with numbers of 32 bits without sign, and knows nothing of sensor_bus. Where
 that consumer is wrong, this says so, and compares nothing.
@@ -89,7 +89,8 @@ def test_the_published_fifo_of_the_max30101_decodes_as_its_pseudocode():
         data = bytes(((read + points) % 32, 0, read)) + generator.randbytes(48)
         rows, k = [], 3
         for _ in range(points):
-            rows.append({"Red": int.from_bytes(data[k : k + 3], "big"), "IR": int.from_bytes(data[k + 3 : k + 6], "big")})
+            red, infrared = (int.from_bytes(data[at : at + 3], "big") for at in (k, k + 3))
+            rows.append({"Red": red, "IR": infrared})
             k += 6
         found = readings(info, data)
         assert [values for _, values, _ in found] == rows
@@ -116,11 +117,15 @@ def test_the_published_fifo_of_the_lsm6ds_decodes_as_its_pseudocode():
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("VCNL4040", ["8601"], ["8800"]), ("VCNL4040", ["860f"], ["8610"]), ("MCP9808", ["0054", "0400"], ["0054", "0300"]),
-        ("MCP9808", ["0054", "04ff"], ["0054", "8888"]), ("M5Encoder", ["00ff"], ["1111"]), ("M5Encoder", ["01ff"], ["02ff"]),
-        ("AS5600", ["03"], ["04"]), ("LPS25", ["bd"], ["ff"]), ("ADXL313", ["ad1d"], ["ad1c"]), ("TrillBar", ["0001"], ["0002"]),
+        ("VCNL4040", ["8601"], ["8800"]), ("VCNL4040", ["860f"], ["8610"]),
+        ("MCP9808", ["0054", "0400"], ["0054", "0300"]),
+        ("MCP9808", ["0054", "04ff"], ["0054", "8888"]), ("M5Encoder", ["00ff"], ["1111"]),
+        ("M5Encoder", ["01ff"], ["02ff"]),
+        ("AS5600", ["03"], ["04"]), ("LPS25", ["bd"], ["ff"]), ("ADXL313", ["ad1d"], ["ad1c"]),
+        ("TrillBar", ["0001"], ["0002"]),
         ("TrillBar", ["ff01"], ["ff03"]), ("VEML7700", ["81c4"], ["81c5"]), ("VEML7700", ["81d4"], ["81e4"]),
-        ("CAP1188", ["50", "5d"], ["50", "5c"]), ("QwiicButton", ["5d"], ["5c"]), ("VL53L4CD", ["eb", "aa"], ["eb", "ab"]),
+        ("CAP1188", ["50", "5d"], ["50", "5c"]), ("QwiicButton", ["5d"], ["5c"]),
+        ("VL53L4CD", ["eb", "aa"], ["eb", "ab"]),
     ],
 )  # fmt: skip
 def test_published_detections_take_the_devices_that_their_text_means(name, good, bad, records):

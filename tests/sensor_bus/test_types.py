@@ -62,7 +62,8 @@ class TestDetection(unittest.TestCase):
             ("MCP9808", ["0054", "0400"], ["0054", "0500"]), ("VEML7700", ["81c4"], ["82c4"]),
             ("VEML7700", ["81d4"], ["81e4"]), ("VCNL4040", ["8601"], ["8611"]), ("LPS25", ["bd"], ["bb"]),
             ("ADXL313", ["ad1dcb"], ["ad1dcc"]), ("LSM6DS", ["69"], ["6c"]), ("LSM6DS", ["6a"], ["68"]),
-            ("AS5600", ["00", "20"], ["00", "21"]), ("AS5600", ["03", "38"], ["04", "20"]), ("MAX30101", ["15"], ["11"]),
+            ("AS5600", ["00", "20"], ["00", "21"]), ("AS5600", ["03", "38"], ["04", "20"]),
+            ("MAX30101", ["15"], ["11"]),
             ("VL53L4CD", ["ebaa"], ["eacc"]), ("ADS1115", ["8000", "7fff"], ["8000", "7ffe"]),
             ("INA219", ["399f"], ["0117"]), ("SHT31", ["8010e1"], ["4010e1"]), ("SHT31", ["0000" + "81"], ["000c81"]),
         ):  # fmt: skip
@@ -81,18 +82,21 @@ class TestValues(unittest.TestCase):
             ("TMP117", "3200", {"temperature": 100.0}, ()), ("TMP117", "4b00", {"temperature": 150.0}, ()),
             # MCP9808 data sheet, 5.1.3.1: the upper three bits are flags.
             ("MCP9808", "c194", {"temperature": 25.25}, ()), ("MCP9808", "1fff", {"temperature": -0.0625}, ()),
-            ("MCP9808", "1e6c", {"temperature": -25.25}, ()), ("MCP9808", "1c90", {"temperature": -55.0}, ("temperature",)),
+            ("MCP9808", "1e6c", {"temperature": -25.25}, ()),
+            ("MCP9808", "1c90", {"temperature": -55.0}, ("temperature",)),
             # INA219 data sheet, 8.5.2: 20 mV, 11.98 V, and 0.2 A through 0.1 ohm.
             ("INA219", "07d05d9a", {"shunt": 20.0, "voltage": 11.98, "current": 0.2}, ()),
             ("INA219", "f8305d98", {"shunt": -20.0, "voltage": 11.98, "current": -0.2}, ()),
             # ADS1115 data sheet, table 7-3, at +-4.096 V.
             ("ADS1115", "7fff000180000000", {"a0": 4.095875, "a1": 0.000125, "a2": -4.096, "a3": 0.0}, ()),
             ("LPS25", "0200543fa0d6", {"ready": 1, "pressure": 1013.25, "temperature": 20.43333}, ()),
-            ("AS5600", "200800", {"magnet": 1, "angle": 180.0}, ()), ("AS5600", "100800", {"magnet": 0, "angle": 180.0}, ("angle",)),
+            ("AS5600", "200800", {"magnet": 1, "angle": 180.0}, ()),
+            ("AS5600", "100800", {"magnet": 0, "angle": 180.0}, ("angle",)),
             ("ADXL313", "000400fc0008", {"ax": 1.0, "ay": -1.0, "az": 2.0}, ()),
             ("VEML7700", "64000a00", {"als": 53.76, "white": 5.376}, ()),
             ("VCNL4040", "e8030a006400", {"proximity": 1000, "als": 1.0, "white": 10.0}, ()),
-            ("VL53L4CD", "0901f4", {"valid": 1, "distance": 500}, ()), ("VL53L4CD", "0401f4", {"valid": 0, "distance": 500}, ("distance",)),
+            ("VL53L4CD", "0901f4", {"valid": 1, "distance": 500}, ()),
+            ("VL53L4CD", "0401f4", {"valid": 0, "distance": 500}, ("distance",)),
             ("VL53L4CD", "e901f4", {"valid": 1, "distance": 500}, ()),
         ):  # fmt: skip
             with self.subTest(name=name, data=data):
