@@ -80,18 +80,19 @@ def types(source):
     return found
 
 
-def entry(record):
-    """Returns a record's entry in the table, without its length. Raises: ValueError."""
+def entry(record, decodes=True):
+    """Returns a record's entry in the table, without its length. Args: decodes: False: devInfoJson is not looked at, as
+    on a board, which does not decode. Raises: ValueError."""
     name = record.get("deviceType") if isinstance(record, dict) else None
     if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME:
         raise ValueError("a record must be an object with a deviceType of 1..%d bytes, not %r" % (MAX_NAME, name))
     try:
-        return _entry(name, record)
+        return _entry(name, record, decodes)
     except ValueError as error:
         raise ValueError("record %s: %s" % (name, error))
 
 
-def _entry(name, record):
+def _entry(name, record, decodes):
     for key in record:
         if key not in _KEYS:
             raise ValueError("there is no item %r in a record" % (key,))
@@ -114,7 +115,7 @@ def _entry(name, record):
     if programs[2]:
         interval_ms = _number(poll, "pollInfo.i", 1, MAX_INTERVAL_MS)
         samples = _number(poll, "pollInfo.s", 1, MAX_SAMPLES)
-    if "devInfoJson" in record:
+    if decodes and "devInfoJson" in record:
         from sensor_bus.info import check_info
 
         check_info(record["devInfoJson"], size if programs[2] else None)

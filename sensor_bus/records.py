@@ -135,7 +135,7 @@ class Records:
         """
         from sensor_bus.loader import entry
 
-        made = entry(record)
+        made = entry(record, self._infos is not None)
         if made in self._added:
             return self._table[1] + self._added.index(made)
         name = record["deviceType"]

@@ -111,6 +111,13 @@ class TestRecords(unittest.TestCase):
         board.add(record("D", "0x11"))
         self.assertIsNone(board.info_by_name("D"))
 
+    def test_only_who_decodes_checks_what_decoding_needs(self):
+        """A board would load the checks for nothing: the server makes them."""
+        bad = record("D", "0x11", devInfoJson={"resp": {"b": 2, "a": 5}})
+        self.assertEqual(records().add(bad), 3)
+        with self.assertRaisesRegex(ValueError, "record D: resp.a"):
+            records({}).add(bad)
+
 
 class TestScanLists(unittest.TestCase):
     def test_only_the_first_address_of_a_high_type_is_in_the_first_list(self):
