@@ -1,7 +1,7 @@
 """Takes records of device types in JSON, the published form, and makes of them what Records works with.
 
     records = load(open("DeviceTypeRecords.json", "rb").read())
-    records = standard_records()            # this project's own types
+    records = own()                         # this project's types; records.standard_records is the same
 
 A record is checked as a whole when it is loaded. Each fault raises ValueError, which names the record and the item.
 What the form has and this does not use (h, hSlots, busHz, actions, _notes) is taken as it is.
@@ -37,7 +37,7 @@ def load(source):
     return Records(table(list(found.values())), infos)
 
 
-def standard_records():
+def own():
     """Returns Records of this project's own types, types.json. For CPython."""
     with open(__file__[: -len("loader.py")] + "types.json", "rb") as file:
         return load(file.read())

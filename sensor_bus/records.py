@@ -34,6 +34,13 @@ CONSTANTS = const(5)
 HEAD = const(6)
 
 
+def standard_records():
+    """Returns Records of all of this project's own types, with what decodes them. For CPython: a board has a table."""
+    from sensor_bus.loader import own
+
+    return own()
+
+
 class Records:
     """Args: table: bytes; infos: {name: devInfoJson} of the types, which is then kept of added types too, or None, as
     on boards; runtime: how many types may be added. Raises: ValueError: the table is not of this release."""

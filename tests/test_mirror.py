@@ -88,6 +88,7 @@ TESTED_IN = {
     "i2c_devices/pins.py": "tests/i2c_devices/test_ports.py",
     "i2c_devices/port_table.py": "tests/i2c_devices/test_ports.py",
     "i2c_devices/randomness.py": "tests/pb_link/test_repeating_generator.py",
+    "sensor_bus/devbin.py": "tests/sensor_bus/test_publish.py",
     # One end of what is encoded is tested with the other.
     "protocol/config_record.py": "tests/protocol/test_control.py",
     "protocol/control_client.py": "tests/protocol/test_control.py",

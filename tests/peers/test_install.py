@@ -139,7 +139,7 @@ def test_simulator_of_the_wheel_does_what_that_of_the_checkout_does(installed, t
 
 
 def test_types_of_sensors_are_in_the_wheel(installed, tmp_path):
-    code = "from pb_link.sensor_bus.loader import standard_records; print(standard_records().number('AHT20'))"
+    code = "from pb_link.sensor_bus.records import standard_records; print(standard_records().number('AHT20'))"
     assert run(installed[0] / "python", "-c", code, cwd=tmp_path) == "0\n"
 
 

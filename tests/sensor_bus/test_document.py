@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sensor_bus.grammar import detection_program, steps_program
-from sensor_bus.loader import load, standard_records
+from sensor_bus.loader import load
+from sensor_bus.records import standard_records
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "reads the document with CPython's re"

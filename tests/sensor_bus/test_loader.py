@@ -4,7 +4,8 @@ import json
 import sys
 import unittest
 
-from sensor_bus.loader import MAX_FILE, entry, load, standard_records, table, types
+from sensor_bus.loader import MAX_FILE, entry, load, table, types
+from sensor_bus.records import standard_records
 from tests.sensor_bus.programs import listed
 
 CPYTHON = sys.implementation.name == "cpython"

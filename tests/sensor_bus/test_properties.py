@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from sensor_bus.address import address_text, join, parse_address
 from sensor_bus.decode import readings
+from sensor_bus.devjson import decode_devjson, encode_devjson
 from sensor_bus.grammar import MAX_PROGRAM, MAX_READ, detection_program, steps_program
 from sensor_bus.info import check_info
 from sensor_bus.loader import entry, load
-from sensor_bus.publish import MAX_DATA, decode_devbin, decode_devjson, devbin_size, encode_devbin, encode_devjson
+from sensor_bus.publish import MAX_DATA, decode_devbin, devbin_size, encode_devbin
 from sensor_bus.steps import Steps
 from tests.sensor_bus.programs import listed
 

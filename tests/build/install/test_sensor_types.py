@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from build.install import sensor_types
-from sensor_bus.loader import standard_records
-from sensor_bus.records import Records
+from sensor_bus.records import Records, standard_records
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 MORE = ROOT / "tests" / "sensor_bus" / "DeviceTypeRecords.json"
