@@ -19,6 +19,7 @@ MICROPYTHON_REASON = "loads the file of all records, whose order MicroPython's d
 
 FILE = Path(__file__).parent / "DeviceTypeRecords.json"
 TYPES = json.loads(FILE.read_text(encoding="utf-8"))["devTypes"]
+OWN = json.loads((FILE.parent.parent.parent / "sensor_bus" / "types.json").read_text(encoding="utf-8"))["devTypes"]
 SIZES = {"b": 1, "h": 2, "i": 4, "l": 4, "q": 8}
 SAMPLES = 200
 
@@ -79,6 +80,17 @@ def test_each_plain_record_decodes_as_it_says(name, records):
             assert values["temperature"] == (int.from_bytes(data, "big") % 0x2000 - 0x2000) / 16
             continue
         assert (offset, values, invalid) == (0, wanted, out_of_range(resp.get("a", ()), wanted))
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if "c" not in OWN[name]["devInfoJson"]["resp"]])
+def test_the_consumer_gets_the_same_values_from_our_own_records(name):
+    info, generator = OWN[name]["devInfoJson"], random.Random(name)
+    attributes = [attribute for attribute in info["resp"]["a"] if "lut" not in attribute]
+    for _ in range(SAMPLES):
+        data = generator.randbytes(info["resp"]["b"])
+        ((_, values, _),) = readings(info, data)
+        at = 1 if name == "VL53L4CD" else 0  # behind the one with the lut
+        assert {one["n"]: values[one["n"]] for one in attributes} == all_of(attributes, data[at:])
 
 
 def test_the_published_fifo_of_the_max30101_decodes_as_its_pseudocode():
