@@ -45,6 +45,12 @@ class TestBME280(unittest.TestCase):
                 ((_, _, found),) = rows_of("bme280", bme280(raw_h=raw_h, h=h))
                 self.assertAlmostEqual(found, humidity(raw_h, 128422, h), delta=0.03)
 
+    def test_humidity_is_rounded_as_the_formula_with_whole_numbers_says(self):
+        """Recorded; another implementation of 4.2.3, that of the simulated device, gives the same."""
+        for raw_h, wanted in ((0x5500, 4.8896484375), (0x6A00, 35.095703125), (0x7FFF, 66.45703125)):
+            ((_, _, found),) = rows_of("bme280", bme280(raw_h=raw_h))
+            self.assertEqual(found, wanted)
+
     def test_what_was_skipped_is_no_value(self):
         self.assertEqual(rows_of("bme280", bme280(raw_t=0x80000)), [(None, None, None)])
         ((pressure, temperature, found),) = rows_of("bme280", bme280(raw_p=0x80000, raw_h=0x8000))

@@ -43,6 +43,15 @@ class TestDevbin(unittest.TestCase):
                 with self.assertRaises(ValueError):
                     decode_devbin(RECORDED[:size])
 
+    def test_a_record_or_a_sample_that_is_shorter_than_its_head_is_refused(self):
+        head = b"\x81\x00\x00\x00\x38\x00\x01\x00"
+        for size in range(8):
+            with self.assertRaisesRegex(ValueError, "at byte 3: a device's record of %d bytes" % size):
+                decode_devbin(b"\xdb\x00\x00\x00" + bytes((size,)) + head)
+        for size in (0, 1):
+            with self.assertRaisesRegex(ValueError, "at byte 13: a sample of %d bytes" % size):
+                decode_devbin(b"\xdb\x00\x00\x00\x0b" + head + bytes((size, 0, 0)))
+
     def test_no_bytes_raise_anything_but_value_error(self):
         noise = Noise(7)
         for count in range(2000):
