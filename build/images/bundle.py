@@ -36,7 +36,9 @@ class Bundle:
 
     Args: sources: {"pb_link.link": its source in bytes, ..}, of all modules of a program, without packages, but with
     "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
-    functions users see: their names stay; ordered: the names that are used most come first (name_order.py), which
+    functions users see: their names stay; closed: those of them of which users make no subclass: private names there are
+    short; constants_of: modules that are not joined, of which other modules have the values of constants in place of
+    imports; ordered: the names that are used most come first (name_order.py), which
     makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
     modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
@@ -50,13 +52,14 @@ class Bundle:
 
     def __init__(
         self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, texts_of=None, run=1,
-        short=None, asked=(),
+        short=None, asked=(), closed=(), constants_of=(),
     ):  # fmt: skip
         self.name = root
         self._known = sources
         self._modules = {}
         self._kept = {root, *kept}
         self._apart = frozenset(apart) - self._kept
+        self._constants_of = frozenset(constants_of)
         self._values = {}  # Origin of a constant: its value
         self._objects = set()  # modules that are passed to functions
         self._order = []
@@ -65,7 +68,7 @@ class Bundle:
         trees = {name: self.module(name).tree for name in self._known}
         passed = {one: self._public(one) for one in self._passed(trees)}
         layouts = {} if apart else {_class_name(one): names for one, names in passed.items()}
-        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner), layouts)
+        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner), layouts, closed)
         self._used_in_classes = set().union(*map(used_in_classes, trees.values()), *passed.values())
         self._new_names = self._named()
         self._asked = set()  # names of attributes of objects
@@ -117,7 +120,7 @@ class Bundle:
             return self.source()
         if name in self._later:
             return self._later[name].beside(name)
-        if name in self._apart:
+        if name in self._apart or name in self._constants_of:
             return self._known[name].decode()
         if name not in self.joined:
             return Rewriter(self, self.module(name), False).source()
@@ -160,7 +163,9 @@ class Bundle:
         return self._new_names.get(origin, origin.name or origin.module)
 
     def is_constant(self, origin):
-        return origin.module in self.joined and origin.name in self.module(origin.module).constants
+        if origin.module not in self.joined and origin.module not in self._constants_of:
+            return False
+        return origin.name in self.module(origin.module).constants
 
     def public_constants(self, module):
         """Returns the names of constants that users may import from the joined module itself."""

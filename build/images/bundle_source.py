@@ -238,9 +238,11 @@ class Rewriter:
             origin = bundle.origin(module, name)
             if origin == CONST:
                 here += ["const"] if self._uses_const() else []
+            elif bundle.is_constant(origin):
+                continue
             elif origin.module not in bundle.joined and node.module not in bundle.joined:
                 here.append(_as(alias.name, self._name(name)))
-            elif origin.name is not None and not self._joined and not bundle.is_constant(origin):
+            elif origin.name is not None and not self._joined:
                 taken.append(_as(bundle.new_name(origin), name))
                 self.uses[None].add(origin)
             elif origin.name is None and not self._joined and origin.module in bundle.joined:

@@ -35,11 +35,13 @@ class ShortNames:
 
     Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
     users, or whose functions they call: these keep their names; joined: names of modules of which users see
-    nothing: public names of others stay; layouts: {name of a class: its names} of classes that stand for modules.
+    nothing: public names of others stay; layouts: {name of a class: its names} of classes that stand for modules;
+    closed: modules of kept ones of whose classes users make no subclass.
     """
 
-    def __init__(self, trees, kept, joined, layouts=None):
+    def __init__(self, trees, kept, joined, layouts=None, closed=()):
         self._kept = kept
+        self._closed = closed
         self._joined = joined
         self._keywords = set()  # names of arguments that some call gives
         families = {}  # class name: the set of names of its family, shared by its base classes
@@ -76,7 +78,10 @@ class ShortNames:
             for one in family:
                 families[one] = family
         for name in _names_of(node):
-            seen = module in self._kept or not name.startswith("_") and (module not in self._joined or name in TAKEN)
+            if name.startswith("_"):
+                seen = module in self._kept and module not in self._closed
+            else:
+                seen = module in self._kept or module not in self._joined or name in TAKEN
             owners.setdefault(name, set()).add(None if seen else node.name)
 
     def _coloured(self, families, owners):

@@ -32,9 +32,13 @@ _INNER = (
 )  # fmt: skip
 # What the first channel needs (pb_link/channels.py).
 _CHANNELS = (
-    "protocol.channel", "protocol.channel_errors", "protocol.channel_receiver", "protocol.channel_records",
-    "protocol.channel_sender", "protocol.channel_session", "protocol.channels",
+    "protocol.channel", "protocol.channel_errors", "protocol.channel_receiver", "protocol.channel_sender",
+    "protocol.channel_session", "protocol.channels",
 )  # fmt: skip
+# And the first request.
+_REQUESTS = ("pb_link.requests", "protocol.requests")
+# Nothing but constants, which those have in place of imports.
+_CONSTANTS = ("protocol.channel_records",)
 # The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
 _START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
 # What their functions return as a text is a fault, for which Link closes the connection, as when there is no memory.
@@ -107,8 +111,9 @@ def bundle(in_flash=False):
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
     return firmware.bundle_of(
         files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"},
-        inner=_INNER + _CHANNELS, later={"pb_link.start": _START, "pb_link.channels": _CHANNELS}, texts_of=_FAULTS,
-        run=RUN,
+        inner=_INNER + _CHANNELS + _REQUESTS,
+        later={"pb_link.start": _START, "pb_link.channels": _CHANNELS, "pb_link.requests": _REQUESTS[1:]},
+        texts_of=_FAULTS, run=RUN, closed=("pb_link.channels",), constants_of=_CONSTANTS,
     )  # fmt: skip
 
 
