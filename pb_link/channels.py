@@ -14,11 +14,15 @@ from pb_link import limits
 from pb_link.shortage import half_loaded
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
-from primitives.waiting import ticks_add
 from protocol.channel_errors import Expired
 from protocol.channel_records import CALL, EXPIRES, FIELDS, MAX_TTL_MS
 from protocol.channel_session import ChannelSession
 from protocol.text import encode_text
+
+try:
+    from time import ticks_add
+except ImportError:  # CPython. A board need not load that module for it.
+    from primitives.waiting import ticks_add
 
 _FIELD = bytes(4)  # in front of a message that expires: set when it is sent
 

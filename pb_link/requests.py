@@ -10,10 +10,9 @@ something of it: it is in order, so nothing may be left at its front. docs/reque
 import asyncio
 
 from pb_link import limits
-from pb_link.channels import bytes_of
+from pb_link.channels import bytes_of, ticks_add
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import Timeout
-from primitives.waiting import ticks_add
 from protocol import const
 from protocol.channel_records import ANSWER, EXPIRES, FAILURE, FIELD, FIELDS, REQUEST
 from protocol.link_errors import LinkDown
