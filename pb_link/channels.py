@@ -146,7 +146,7 @@ class ClientChannel:
         count = channel.append(data, bool(qos), kind, deadline, watched)
         link.flag.set()
         try:
-            while wait and channel.acknowledged() < count and not channel.has_expired(count):
+            while wait and channel.acknowledged < count and not channel.has_expired(count):
                 try:
                     await link.changed.wait()
                 except MemoryError:  # the message has its place: that is not to be told by an error

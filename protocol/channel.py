@@ -29,85 +29,30 @@ NONE = -1  # instead of a number: none is known
 _LATE = (b"", EXPIRES, None)  # message of a receiver that will not be handed over
 
 
-class Channel:
-    """One channel. Args: number: 1..127; ticks_diff, max_bytes, max_line: see Session; fresh: see the attribute."""
+class Channel(ChannelSender):
+    """One channel. Args: number: 1..127; ticks_diff, max_bytes, max_line: see Session; fresh: see the attribute.
+
+    What is sent on it is its own, as a ChannelSender; what has been received is the `receiver`'s.
+    """
 
     def __init__(self, number, ticks_diff, max_bytes, max_line, fresh):
-        self.number = number
-        self.sender = ChannelSender(number, ticks_diff)
+        ChannelSender.__init__(self, number, ticks_diff)
         self.receiver = ChannelReceiver(max_bytes, max_line)
-        self.ready = False  # both have said on this connection where they are: messages may go
-        self.due = True  # we have not said so yet
+        self.due = True  # we have not said on this connection where we are
         self.fresh = fresh  # the peer's next message has the number of its base, which it has not told yet
         self.former = NONE  # number expected from the peer before this one
         self.former_expired = 0  # and `expired` of its messages
         self.expired = 0  # of the last messages accepted: see CREDIT
-        self.expirations = 0  # messages of the peer that were not accepted in time
         self._peer_seen = 0
         self.told = None  # (ack, seen, room) as the peer has been told last
         self.received = self.receiver.lines  # messages that have been received and not accepted, oldest first
         self.user = None  # the application's object for it
-        self._diff = ticks_diff
 
     # For adapters
 
-    def room_for(self, size, timed=False):
-        """See ChannelSender."""
-        return self.sender.room_for(size, timed)
-
-    def append(self, data, numbered, kind=0, deadline=None, watched=False):
-        """See ChannelSender. watched: `has_expired` is asked for it."""
-        return self.sender.append(data, numbered, kind, deadline, watched)
-
-    def acknowledged(self):
-        """How many messages the peer has accepted, or let expire: compare with what `append` returned."""
-        return self.sender.acknowledged
-
-    def has_expired(self, count):
-        """True if that message was not accepted in time."""
-        return self.sender.waiting.get(count)
-
-    def forget_expiry(self, count):
-        """Nobody waits for it any longer."""
-        self.sender.waiting.pop(count, None)
-
-    def timed(self):
-        """How many messages to be sent can expire."""
-        return self.sender.timed
-
-    def expire(self, now):
-        """Drop the messages to be sent that are late. Returns the numbers of those that had one."""
-        sender = self.sender
-        sender.now = now
-        return sender.expire() if sender.timed else ()
-
-    def base(self):
-        """Number of our oldest message that is not acknowledged."""
-        return self.sender.base
-
     def unacknowledged(self):
         """How many messages are held until they are acknowledged, or sent without qos."""
-        return len(self.sender.lines)
-
-    def after(self, late):
-        """Returns (number expected, `expired`) as they are once the oldest messages received are accepted.
-
-        late: of each of them whether it has expired."""
-        numbered = self.receiver.numbered()
-        number, expired = self.receiver.ack, self.expired
-        for i in range(len(late)):
-            if numbered[i]:
-                number = (number + 1) & NUMBERS
-                expired = (expired & EXPIRED_BITS >> 1) << 1 | (1 if late[i] else 0)
-        return number, expired
-
-    def ack(self):
-        """Number of the peer's oldest message that is not accepted."""
-        return self.receiver.ack
-
-    def expected(self):
-        """Number of the peer's next message that is not completely received."""
-        return self.receiver.next
+        return len(self.lines)
 
     # For Channels
 
@@ -123,16 +68,15 @@ class Channel:
 
     def disconnect(self):
         """The connection has ended. Allocates nothing."""
-        self.sender.disconnect()
+        ChannelSender.disconnect(self)
         self.receiver.disconnect()
-        self.ready = False
         self.due = True
         self._peer_seen = 0
         self.told = None
 
     def unseen(self):
         """Charged bytes sent that the peer has not seen."""
-        return self.sender.in_flight(self._peer_seen)
+        return self.in_flight(self._peer_seen)
 
     def front(self, now):
         """The oldest message that was received and not accepted, or None. Those that have expired are passed over."""
@@ -140,8 +84,6 @@ class Channel:
         while lines:
             message = lines[0]
             if isinstance(message, tuple) and (message[1] & DROPPED or is_over(message, now, self._diff)):
-                if not message[1] & DROPPED:
-                    self.expirations += 1
                 self.accept(not message[1] & DROPPED)
             else:
                 return message
@@ -167,22 +109,6 @@ class Channel:
         self.receiver.accept(1)
         if self.receiver.ack != before:
             self.expired = (self.expired & EXPIRED_BITS >> 1) << 1 | (1 if expired else 0)
-
-    def restore(self, expected, base, messages, expired=0):
-        """Go on with what a store has: the number expected from the peer, and the messages [(bytes, numbered, ..)] that
-        it has not acknowledged, of which the oldest has the number base; `expired`. For a fresh channel."""
-        self.receiver.start_at(expected)
-        self.expired = expired
-        sender = self.sender
-        sender.start_at(base)
-        for message in messages:
-            sender.append(*message)
-        sender.reached = self.end
-
-    @property
-    def end(self):
-        """Number of the next message to be admitted."""
-        return (self.sender.base + sum([entry[1] for entry in self.sender.lines])) & NUMBERS
 
     def state(self):
         """(ack, seen, room) to be told."""
@@ -210,7 +136,7 @@ class Channel:
         buf[at] = self.number
         known = (0, receiver.ack, receiver.next) if known and not self.fresh else (FRESH, 0, 0)
         pack_into(
-            ENTRY, buf, at + 1, known[0], self.sender.base, known[1], known[2], receiver.room(), self.expired
+            ENTRY, buf, at + 1, known[0], self.base, known[1], known[2], receiver.room(), self.expired
         )
         return at + 1 + ENTRY_BYTES
 
@@ -228,13 +154,12 @@ class Channel:
             return "CREDIT of %d bytes on channel %d" % (size, self.number)
         ack, seen, room = unpack_from(">HHB", data, at)
         expired = unpack_from(">I", data, at + 5)[0] if size == 9 else 0
-        sender = self.sender
-        if sender.in_flight(seen) > self.unseen():
+        if self.in_flight(seen) > self.unseen():
             return "the peer has seen more than was sent"
         self._peer_seen = seen
-        fault = sender.acknowledge(ack, expired)
+        fault = self.acknowledge(ack, expired)
         if not fault:
-            sender.grant(seen, room * ROOM_UNIT)
+            self.grant(seen, room * ROOM_UNIT)
         return fault
 
     def take_entry(self, entry, new):
@@ -249,10 +174,9 @@ class Channel:
             self.expired = 0
         self.fresh = False
         if not flags & FRESH:
-            fault = self.sender.resume(ack & NUMBERS, following & NUMBERS, expired)
+            fault = self.resume(ack & NUMBERS, following & NUMBERS, expired)
             if fault:
                 return fault
-        self.sender.grant(0, room * ROOM_UNIT)
-        self.sender.resumed = True
+        self.grant(0, room * ROOM_UNIT)
         self.ready = True
         return None

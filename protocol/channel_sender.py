@@ -4,7 +4,7 @@ from struct import pack_into
 
 from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED, TYPED_CHARGE
 from protocol.frame import MORE, QOS0, RECORD_HEADER
-from protocol.limits import MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE
+from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
 from protocol.lines import NUMBERS, diff30
 from protocol.sender import Sender
 from protocol.sequence import put16
@@ -23,21 +23,29 @@ def is_over(entry, now, ticks_diff):
 
 
 class ChannelSender(Sender):
-    """Args: channel: its number; ticks_diff: see Session.
+    """Args: number: of the channel; ticks_diff: see Session.
 
     An entry of `lines` is (bytes, numbered) or (bytes, numbered, type, deadline). The deadline of one that EXPIRES is
     ticks, or None once it has passed: ticks wrap, and must not be compared for ever.
     """
 
-    def __init__(self, channel, ticks_diff):
-        Sender.__init__(self)
-        self._channel = channel
+    # The same for each. A board has a place in memory for each attribute that an object has of its own.
+    max_lines = SEND_LINES
+    max_bytes = SEND_BYTES
+    waiting = ()  # {count of `append`: True once that message has expired}, only of those somebody waits for
+
+    def __init__(self, number, ticks_diff):  # instead of Sender's, which sets more: a test compares
+        self.max_line = MAX_LINE
+        self.lines = []
+        self.base = self.reached = self.acknowledged = 0
+        self._retained = self._held = self._offset = self._numbered = 0
+        self.sent = self.asked = self._unasked_lines = 0
+        self._credit = self._room = 0
+        self.number = number
         self._diff = ticks_diff
         self.now = 0  # for what expires: to be set before `fill`
-        self.resumed = False  # the peer has said on this connection what it has of those that were sent on earlier ones
+        self.ready = False  # both have said on this connection where they are: messages may go
         self.timed = 0  # entries that can expire
-        self.dropped = 0  # messages that have expired, at either end
-        self.waiting = {}  # count of `append` -> True once that message has expired: only of those somebody waits for
 
     def room_for(self, size, timed=False):
         """True if a message of so many bytes can be admitted now. timed: one that can expire."""
@@ -51,11 +59,13 @@ class ChannelSender(Sender):
         """
         entry = (data, numbered, kind, deadline) if kind else None
         if watched:
+            if not self.waiting:
+                self.waiting = {}
             self.waiting[self._numbered + 1] = False
         try:
             count = Sender.append(self, data, numbered)
         except MemoryError:
-            self.waiting.pop(self._numbered + 1, None)
+            self.forget_expiry(self._numbered + 1)
             raise
         if kind:
             self.lines[-1] = entry
@@ -63,16 +73,28 @@ class ChannelSender(Sender):
             self.timed += 1
         return count
 
-    def expire(self):
+    def has_expired(self, count):
+        """True if that message was not accepted in time; None if nobody waits for it."""
+        return self.waiting[count] if count in self.waiting else None
+
+    def forget_expiry(self, count):
+        """Nobody waits for it any longer."""
+        if count in self.waiting:
+            self.waiting.pop(count)
+
+    def expire(self, now):
         """Drop what has not been accepted in time.
 
         What the peer has is kept, and marked as late: only the peer knows whether it has accepted it. So is what it may
         have from an earlier connection, if somebody waits to know.
-        Returns: list of the numbers of those that were dropped and had one.
+        Returns: the numbers of those that were dropped and had one.
         """
+        self.now = now
+        if not self.timed:
+            return ()
         found = []
         sent = self._retained + (1 if self._offset else 0)
-        unsure = sent if self.resumed else diff30(self.reached, self.base)
+        unsure = sent if self.ready else diff30(self.reached, self.base)
         at = 0
         while self.timed and at < len(self.lines):
             entry = self.lines[at]
@@ -94,7 +116,6 @@ class ChannelSender(Sender):
                 self._held -= len(entry[0])
                 self.lines.pop(at)
                 self.timed -= 1
-                self.dropped += 1
         return found
 
     def _count_of(self, at):
@@ -106,7 +127,6 @@ class ChannelSender(Sender):
         return count
 
     def _told_expired(self, count):
-        self.dropped += 1
         if count in self.waiting:
             self.waiting[count] = True
 
@@ -137,13 +157,22 @@ class ChannelSender(Sender):
                 self.timed -= 1
         Sender._forget(self, count)
 
-    def disconnect(self):
+    def disconnect(self):  # instead of Sender's, whose `number` is a method
+        number = (self.base + self._retained) & NUMBERS
+        if diff30(number, self.reached) > 0:
+            self.reached = number
+        self.sent = self.asked = self._unasked_lines = 0
+        self._credit = self._offset = self._retained = 0
+        self.ready = False
         lines = self.lines
-        for i in range(len(lines)):
-            if not lines[i][1] and can_expire(lines[i]):
+        at = 0
+        while at < len(lines):
+            if lines[at][1]:
+                at += 1
+                continue
+            if can_expire(lines[at]):
                 self.timed -= 1
-        self.resumed = False
-        Sender.disconnect(self)
+            self._held -= len(lines.pop(at)[0])
 
     def can_fill(self):
         if self._retained == len(self.lines):
@@ -183,10 +212,10 @@ class ChannelSender(Sender):
         header |= CHANNEL if entry[1] else CHANNEL | QOS0
         if len(entry) < 3 or self._offset:
             put16(buf, at, header | (size + 1))
-            buf[at + RECORD_HEADER] = self._channel
+            buf[at + RECORD_HEADER] = self.number
             return at + RECORD_HEADER + 1
         put16(buf, at, header | (size + 2))
-        buf[at + RECORD_HEADER] = self._channel | TYPED
+        buf[at + RECORD_HEADER] = self.number | TYPED
         buf[at + RECORD_HEADER + 1] = entry[2]
         return at + RECORD_HEADER + 2
 

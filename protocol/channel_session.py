@@ -48,7 +48,7 @@ class ChannelSession(Session):
     Raises: MemoryError: the Session is as it was. On a connection that it has, the channels are opened one by one.
     """
 
-    def __init__(self, session, answers=False):
+    def __init__(self, session, answers=None):
         _take_over(self, session)
         receiver = self._receiver
         self.channels = channels = Channels(self, self._diff, receiver.max_bytes, receiver.max_line, answers)

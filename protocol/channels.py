@@ -6,7 +6,7 @@ ends say first where a channel is: the client lists its channels behind its RESU
 behind its own; the client sends OPEN for one that its application opens later, and the server answers it. Until then
 nothing goes on that channel. docs/protocol.md section 6.
 
-An adapter uses a channel as it uses the session: `append` and `room_for` of its sender, `front`, and `accept` here.
+An adapter uses a channel as it uses the session: its `append`, `room_for` and `front`, and `accept` here.
 """
 
 from struct import unpack_from
@@ -40,9 +40,9 @@ _SHARE = 4
 
 class Channels:
     """Args: session: the Session; ticks_diff, max_bytes, max_line: see Session, for each channel.
-    answers: this is the server's end: it opens no channel, but answers."""
+    answers: the class of its channels if this is the server's end: it opens no channel, but answers. Else None."""
 
-    def __init__(self, session, ticks_diff, max_bytes, max_line, answers=False):
+    def __init__(self, session, ticks_diff, max_bytes, max_line, answers=None):
         self.used = []  # of Channel, in the order in which they were opened
         self.now = 0  # of the last frame
         self._session = session
@@ -66,7 +66,7 @@ class Channels:
             raise ValueError("a channel must be a number from %d to %d" % (start, LAST))
         channel = self.get(number)
         if channel is None:
-            channel = Channel(number, *self._new, not self._answers)
+            channel = (self._answers or Channel)(number, *self._new, not self._answers)
             self.used.append(channel)
         return channel
 
@@ -174,7 +174,7 @@ class Channels:
             channel = self.open(number)
         if channel.ready:
             return "a second OPEN of channel %d" % number
-        channel.sender.max_line = self._session.peer_max_line
+        channel.max_line = self._session.peer_max_line
         fault = channel.take_entry(entry, new)
         if fault:
             self._session.met_impostor()
@@ -185,13 +185,6 @@ class Channels:
         return fault
 
     # Handing over
-
-    def has_received(self):
-        """True if there are messages that are not accepted."""
-        for channel in self.used:
-            if channel.received:
-                return True
-        return False
 
     def accept(self, channel, now):
         """The oldest message of the channel is stored or handed over: acknowledge it. Allocates nothing."""
@@ -216,7 +209,7 @@ class Channels:
     def can_send(self):
         """True if there is a message or an OPEN that can go now."""
         for channel in self.used:
-            if channel.ready and channel.sender.can_fill() or channel.due and self._may_open(channel):
+            if channel.ready and channel.can_fill() or channel.due and self._may_open(channel):
                 return True
         return False
 
@@ -237,7 +230,7 @@ class Channels:
     def waiting(self):
         """True if something waits for the peer: messages, or an OPEN for its answer."""
         for channel in self.used:
-            if channel.sender.lines if channel.ready else not channel.due:
+            if channel.lines if channel.ready else not channel.due:
                 return True
         return False
 
@@ -270,22 +263,21 @@ class Channels:
         return at
 
     def _sender_of(self, channel, now):
-        channel.sender.now = now
-        return channel.sender if channel.ready and not channel.due else None
+        channel.now = now
+        return channel if channel.ready and not channel.due else None
 
     def _asks(self, lines):
         """Should the frame that was filled have its acknowledgement soon? As Sender.asks."""
         asks = True
         for channel in self.used:
-            if channel.ready and channel.sender.can_fill():
+            if channel.ready and channel.can_fill():
                 asks = False
         if lines.can_fill():
             asks = False
         if lines.sent != lines.asked and lines.asks():
             asks = True
         for channel in self.used:
-            sender = channel.sender
-            if sender.sent != sender.asked and sender.asks():
+            if channel.sent != channel.asked and channel.asks():
                 asks = True
         return asks
 
@@ -307,7 +299,7 @@ class Channels:
         """Drop what is late, and tell so. To be called several times a second. Returns True if there was something."""
         found = False
         for channel in self.used:
-            if channel.timed() and channel.expire(now):
+            if channel.expire(now):
                 found = True
             channel.expire_received(now)
             self.tell(channel, now)

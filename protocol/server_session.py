@@ -12,6 +12,7 @@ from protocol.frame import PARTED, REMEMBERED
 from protocol.limits import HANDSHAKE_MS
 from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
+from protocol.server_channel import ServerChannel
 from protocol.session import ASKED, Session
 
 
@@ -22,7 +23,7 @@ class ServerSession(ChannelSession):
     """
 
     def __init__(self, ticks_diff, **options):
-        super().__init__(Session(ticks_diff, line_in=bytes_in, **options), True)
+        super().__init__(Session(ticks_diff, line_in=bytes_in, **options), ServerChannel)
 
     def restore(self, peer_epoch, expected, base, outbox):
         """Go on with what the store has: the client's epoch and the number expected from it, and the lines (bytes) that
@@ -99,7 +100,7 @@ class ServerSession(ChannelSession):
 
     def has_received(self):
         """True if there are lines or messages that are not accepted."""
-        return bool(self.lines) or self.channels.has_received()
+        return bool(self.lines) or any(channel.received for channel in self.channels.used)
 
     @property
     def ack(self):
@@ -150,7 +151,7 @@ class ServerSession(ChannelSession):
             sender.resume(number, number)
 
     def _sender_of(self, channel):
-        return self.channels.open(channel).sender if channel else self._sender
+        return self.channels.open(channel) if channel else self._sender
 
 
 def run_entry(name, number):

@@ -36,10 +36,9 @@ class Bundle:
 
     Args: sources: {"pb_link.link": its source in bytes, ..}, of all modules of a program, without packages, but with
     "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
-    functions users see: their names stay; closed: those of them of which users make no subclass: private names there are
-    short; constants_of: modules that are not joined, of which other modules have the values of constants in place of
-    imports; ordered: the names that are used most come first (name_order.py), which
-    makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
+    functions users see: their names stay; closed: those of them of which users make no subclass: their private names
+    are short; constants_of: modules that are not joined, of which others have the values of constants in place of
+    imports; ordered: the names that are used most come first (name_order.py), which makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
     that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
     modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:

@@ -116,7 +116,7 @@ class Channel:
         """True if a message may be stored now."""
         use, channel = self._client.use, self._client.of_session(self.number)
         self._client.expire(channel)
-        timed = message.time or channel.timed()
+        timed = message.time or channel.timed
         if self.unstored is not None or timed and channel.unacknowledged() >= MAX_TIMED:
             return False
         return use.store.outbox_room(use.client_id, len(message.data), self.number)
@@ -124,7 +124,7 @@ class Channel:
     async def _accepted(self, put):
         client, channel = self._client, put.channel
         try:
-            while not (channel.acknowledged() >= put.count or channel.has_expired(put.count)):
+            while not (channel.acknowledged >= put.count or channel.has_expired(put.count)):
                 await client.use.changed.wait()
                 client.raise_fault(channel)
             if channel.has_expired(put.count):

@@ -164,7 +164,7 @@ class ClientChannels:
     def acknowledged(self):
         """Returns {channel: base} of those that the store does not know yet."""
         bases = self.use.state.bases
-        return {one.number: one.base() for one in self._session.channels.used if one.base() != bases.get(one.number, 0)}
+        return {one.number: one.base for one in self._session.channels.used if one.base != bases.get(one.number, 0)}
 
     async def _store_acknowledged(self):
         bases = self.acknowledged()
@@ -209,7 +209,6 @@ class ClientChannels:
             take = self._taken_at_once.get(channel.number)
             for come in messages:
                 channel.accept(come.late)
-                channel.expirations += come.late
                 if take is not None and come.data is not None:
                     take(self.use.client_id, come.data)
             self._session.channels.tell(channel, ticks_ms())

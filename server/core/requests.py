@@ -115,7 +115,7 @@ class Requests:
         epoch = None  # of the life of the client that has accepted the request
         while self._waiting[name] is None:
             if epoch is None:
-                if put.channel.acknowledged() >= put.count:
+                if put.channel.acknowledged >= put.count:
                     epoch = self._client.peer_epoch
             elif epoch != self._client.peer_epoch and not self._unread():
                 raise RequestFailed("channel %d: the client was restarted, perhaps while its handler ran"

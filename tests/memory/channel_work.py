@@ -134,8 +134,8 @@ class Client:
             return "one without a limit has expired"
         inner = self._inner()
         watched = [count for count in range(len(UP) + 2) if inner.has_expired(count) is not None]
-        if watched or inner.timed():
-            return "watched for ever: %r, timed %d" % (watched, inner.timed())
+        if watched or inner.timed:
+            return "watched for ever: %r, timed %d" % (watched, inner.timed)
         return None
 
     def expired(self):

@@ -28,12 +28,12 @@ class TestChannels(unittest.TestCase):
             theirs = app.server.channels.get(20)
             theirs.append(b"\n\xff", True)
             app.exchange()
-            self.assertEqual(theirs.acknowledged(), 0)
+            self.assertEqual(theirs.acknowledged, 0)
             message = await channel.receive()
             self.assertTrue(isinstance(message, Message))
             self.assertEqual((message.data, message.channel), (b"\n\xff", 20))
             app.exchange()
-            self.assertEqual(theirs.acknowledged(), 1)
+            self.assertEqual(theirs.acknowledged, 1)
 
         asyncio.run(main())
 
@@ -165,7 +165,7 @@ class TestChannels(unittest.TestCase):
             self.assertEqual(await channel.receive_json(0), {"a": 1})
             self.assertEqual((await channel.receive()).data, b"more")
             app.exchange()
-            self.assertEqual(theirs.acknowledged(), 3)
+            self.assertEqual(theirs.acknowledged, 3)
 
         asyncio.run(main())
 

@@ -56,11 +56,11 @@ class TestInput(unittest.TestCase):
             self.assertFalse(one.input.waits())
             await typed(one, b"1+", b"", b"2\r")
             self.assertTrue(one.input.waits())
-            self.assertEqual(one.server.channels.get(3).acknowledged(), 0)
+            self.assertEqual(one.server.channels.get(3).acknowledged, 0)
             found = read(one) + read(one)  # an empty message is a pause
             self.assertEqual(found, b"1+2\r")
             one.exchange()
-            self.assertEqual(one.server.channels.get(3).acknowledged(), 3)
+            self.assertEqual(one.server.channels.get(3).acknowledged, 3)
             self.assertFalse(one.input.waits())
 
         play(main)
@@ -70,7 +70,7 @@ class TestInput(unittest.TestCase):
             await typed(one, b"a" * 200, b"b" * 100, b"c" * 50)
             one.input.look()
             one.exchange()
-            self.assertEqual(one.server.channels.get(3).acknowledged(), 3)
+            self.assertEqual(one.server.channels.get(3).acknowledged, 3)
             self.assertEqual(read(one), b"a" * 200 + b"c" * 50)
             self.assertTrue(TYPED_BYTES >= 250)
 

@@ -119,7 +119,7 @@ class TestRequests(unittest.TestCase):
                 await app.answer(name, b"answer to " + name)
             self.assertEqual(await following, b"answer to " + names[2])
             app.exchange()
-            self.assertEqual(app.server.channels.get(99).acknowledged(), 3)
+            self.assertEqual(app.server.channels.get(99).acknowledged, 3)
 
         asyncio.run(main())
 
@@ -197,7 +197,7 @@ class TestRequests(unittest.TestCase):
             await app.request_of_server(b"1", b"nam1")
             await app.request_of_server(b"2", b"nam2")
             self.assertEqual(ran, [b"1"])
-            self.assertEqual(app.server.channels.get(99).acknowledged(), 1)
+            self.assertEqual(app.server.channels.get(99).acknowledged, 1)
             free.set()
             self.assertEqual(
                 await app.take(2), [(b"nam1", b"1!", ANSWER), (b"nam2", b"2!", ANSWER)]

@@ -155,7 +155,7 @@ class Run:
             end.write(data)
             numbered = True
         elif self.timed and self._chance(0.4):
-            sender, numbered = end.session.channels.get(number).sender, TIMED
+            sender, numbered = end.session.channels.get(number), TIMED
             if end.kept[number].pending or not sender.room_for(len(data) + 4, True):
                 return
             count = end.send_timed(number, data, self.wire.now, self.random.choice(LIMITS_MS))
@@ -215,7 +215,7 @@ class Run:
                 return False
             for number in self.client.numbers:
                 channel = end.session.channels.get(number)
-                if channel and (channel.sender.lines or channel.receiver.lines or end.kept[number].pending):
+                if channel and (channel.lines or channel.receiver.lines or end.kept[number].pending):
                     return False
         return True
 
@@ -262,7 +262,7 @@ class Run:
         for end in self.ends:
             for channel in end.session.channels.used:
                 if channel.number in self.client.numbers:
-                    sender, receiver = channel.sender, channel.receiver
+                    sender, receiver = channel, channel.receiver
                     left = (sender.timed, sender._held, len(sender.lines), receiver._held, len(receiver._charges))
                     assert left == (0, 0, 0, 0, 0), (end.name, channel.number, left)
 

@@ -54,15 +54,14 @@ class ChannelEnd(End):
 
     def send_timed(self, number, data, now, ms):
         """Send what expires. Returns its count, and marks it as waited for."""
-        sender = self.session.channels.open(number).sender
-        count = sender.append(bytes(4) + data, True, EXPIRES, (now + ms) & NUMBERS)
-        sender.waiting[count] = False
+        sender = self.session.channels.open(number)
+        count = sender.append(bytes(4) + data, True, EXPIRES, (now + ms) & NUMBERS, True)
         self.kept[number].outbox.append(data)
         return count
 
     def fill_channels(self):
         for number in self.numbers:
-            sender, pending = self.session.channels.open(number).sender, self.kept[number].pending
+            sender, pending = self.session.channels.open(number), self.kept[number].pending
             while pending and sender.room_for(len(pending[0][0])):
                 sender.append(*pending.pop(0))
 
@@ -91,11 +90,11 @@ class ChannelEnd(End):
                 self.store.peer_epoch = self.session.peer_epoch  # it is stored with each cursor, and with all of them
                 self.store.next = self.session._receiver.ack
             kept.next = channel.receiver.ack
-            done = channel.sender.acknowledged
+            done = channel.acknowledged
             for _ in range(done - self.counts.get(number, 0)):
                 kept.outbox.pop(0)
             self.counts[number] = done
-            kept.base = channel.sender.base
+            kept.base = channel.base
 
     def disconnect(self):
         End.disconnect(self)
@@ -109,7 +108,7 @@ class ChannelEnd(End):
         for channel in self.session.channels.used:
             if channel.receiver.lines and channel.number not in self.mute:
                 return False
-            if channel.sender.lines and channel.number not in self.quiet:
+            if channel.lines and channel.number not in self.quiet:
                 return False
             if not channel.ready and channel.number in self.numbers and self.initiator:
                 return False

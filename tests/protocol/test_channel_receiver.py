@@ -6,10 +6,17 @@ from protocol.channel_records import ANSWER, DROPPED, EXPIRES, FAILURE, MAX_TTL_
 from protocol.channel_sender import ChannelSender
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES, ROOM_UNIT
+from protocol.receiver import Receiver
 from protocol.sequence import get16
 
 
 class TestReceiving(unittest.TestCase):
+    def test_it_has_what_each_receiver_begins_with(self):
+        receiver, begun = ChannelReceiver(RECEIVE_BYTES - TYPED_CHARGE, MAX_LINE), Receiver()
+        for name in begun.__dict__:
+            if name != "_line_in":
+                self.assertEqual(getattr(receiver, name), getattr(begun, name), name)
+
     def take(self, receiver, header, kind, data):
         return receiver.take(header | len(data), kind, memoryview(data), 0, 100)
 

@@ -1,15 +1,21 @@
 import unittest
 
-from protocol.channel import Channel
 from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, REQUEST
 from protocol.channel_sender import ChannelSender, is_over
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
+from protocol.sender import Sender
+from protocol.server_channel import ServerChannel
 from tests.protocol.channel_halves import a_channel, heap_lock, heap_unlock, records
 from tests.protocol.wire import WRAP, ticks_diff
 
 
 class TestSending(unittest.TestCase):
+    def test_it_has_what_each_sender_begins_with(self):
+        sender, begun = ChannelSender(20, ticks_diff), Sender()
+        for name in begun.__dict__:
+            self.assertEqual(getattr(sender, name), getattr(begun, name), name)
+
     def test_record_has_the_channel_and_costs_one_byte_more_than_a_line(self):
         sender = ChannelSender(20, ticks_diff)
         sender.append(b"data", True)
@@ -40,54 +46,46 @@ class TestSending(unittest.TestCase):
 
     def test_what_is_late_is_dropped_and_told_and_keeps_its_number(self):
         sender = ChannelSender(20, ticks_diff)
-        counts = [sender.append(bytes(4) + b"x", True, EXPIRES, at) for at in (10, 30, 20)]
-        for count in counts:
-            sender.waiting[count] = False
+        counts = [sender.append(bytes(4) + b"x", True, EXPIRES, at, True) for at in (10, 30, 20)]
         sender.append(bytes(4), False, EXPIRES, 10)
-        sender.now = 20
-        sender.expire()
+        sender.expire(20)
         self.assertEqual(sender.waiting, dict(zip(counts, (True, False, True))))
         self.assertEqual([entry[2] for entry in sender.lines], [DROPPED, EXPIRES, DROPPED])
-        self.assertEqual((sender.timed, sender.dropped), (1, 3))
+        self.assertEqual((sender.timed, sender._held), (1, 5))
 
     def test_sent_message_is_not_dropped_by_its_sender(self):
         sender = ChannelSender(20, ticks_diff)
         sender.append(bytes(4) + b"x", True, EXPIRES, 10)
         records(sender)
-        sender.now = 20
-        sender.expire()
-        self.assertEqual((sender.dropped, len(sender.lines)), (0, 1))
+        sender.expire(20)
+        self.assertEqual([entry[2] for entry in sender.lines], [EXPIRES])
 
     def test_message_that_the_peer_may_have_accepted_is_not_called_late_before_the_peer_has_told(self):
         for ack, received, late in ((1, 1, False), (0, 1, False), (0, 0, True)):
             channel = a_channel()
-            sender = channel.sender
-            count = sender.append(bytes(4) + b"x", True, EXPIRES, 10)
-            sender.waiting[count] = False
-            new = sender.append(bytes(4) + b"y", True, EXPIRES, 10)
-            sender.waiting[new] = False
-            records(sender, 10)
+            count = channel.append(bytes(4) + b"x", True, EXPIRES, 10, True)
+            new = channel.append(bytes(4) + b"y", True, EXPIRES, 10, True)
+            records(channel, 10)
             channel.disconnect()
-            sender.now = 20
-            sender.expire()
-            self.assertEqual(sender.waiting, {count: False, new: True})
+            channel.expire(20)
+            self.assertEqual(channel.waiting, {count: False, new: True})
             self.assertIsNone(channel.take_entry((0, 0, ack, received, 100, 0), False))
-            sender.expire()
-            self.assertEqual(sender.waiting, {count: late, new: True})
-            self.assertEqual(sender.timed, 1 if received > ack else 0)
+            channel.expire(20)
+            self.assertEqual(channel.waiting, {count: late, new: True})
+            self.assertEqual(channel.timed, 1 if received > ack else 0)
 
     def test_message_that_the_peer_may_have_accepted_is_dropped_if_nobody_waits_to_know(self):
         for accepted, received in ((1, 2), (0, 2), (0, 1), (0, 0)):
-            channel = Channel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
+            channel = ServerChannel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
             channel.restore(7, 0, [(bytes(4) + b"x", True, EXPIRES, 10), (b"y", True)], 5)
             self.assertEqual(channel.expire(20), [0])
-            self.assertEqual(channel.sender.lines, [(b"", True, DROPPED, None), (b"y", True)])
-            self.assertEqual((channel.timed(), channel.expire(20), channel.expired), (0, (), 5))
+            self.assertEqual(channel.lines, [(b"", True, DROPPED, None), (b"y", True)])
+            self.assertEqual((channel.timed, channel.expire(20), channel.expired), (0, (), 5))
             self.assertIsNone(channel.take_entry((0, 7, accepted, received, 100, 0), False))
             self.assertEqual((channel.unacknowledged(), channel.expired), (2 - accepted, 5))
-            channel.sender.now = 20
-            self.assertEqual(len(records(channel.sender)), 2 - received)
-            self.assertIsNone(channel.sender.acknowledge(2))
+            channel.now = 20
+            self.assertEqual(len(records(channel)), 2 - received)
+            self.assertIsNone(channel.acknowledge(2))
 
     def test_late_message_stays_late_however_long_the_outage_is(self):
         sender = ChannelSender(20, ticks_diff)
@@ -95,8 +93,7 @@ class TestSending(unittest.TestCase):
         records(sender)
         sender.disconnect()
         for now in range(0, WRAP, WRAP // 8):
-            sender.now = now + 10
-            sender.expire()
+            sender.expire(now + 10)
         sender.now = WRAP - 20
         self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0\0\0x")])
 
@@ -139,18 +136,17 @@ class TestSending(unittest.TestCase):
 
         sender = Short(20, ticks_diff)
         count = sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
-        sender.now = 20
         with self.assertRaises(MemoryError):
-            sender.expire()
+            sender.expire(20)
         self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: False}, 1, 5))
         sender.short = False
-        self.assertEqual(sender.expire(), [0])
+        self.assertEqual(sender.expire(20), [0])
         self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: True}, 0, 0))
 
     def test_peer_tells_which_of_those_that_it_accepted_had_expired(self):
         sender = ChannelSender(20, ticks_diff)
         for _ in range(3):
-            sender.waiting[sender.append(bytes(4), True, EXPIRES, 10)] = False
+            sender.append(bytes(4), True, EXPIRES, 10, True)
         records(sender)
         self.assertIsNone(sender.acknowledge(3, 0b1010))
         self.assertEqual((sender.waiting, sender.timed), ({1: False, 2: True, 3: False}, 0))

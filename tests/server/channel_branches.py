@@ -47,7 +47,7 @@ class Server(branches.Server):
                 self.disk.received += lines
                 for _ in lines:
                     session.channels.accept(channel, 0)
-            base = channel.base()
+            base = channel.base
             if base != state.bases.get(channel.number, 0):
                 now(store.acknowledge(CLIENT, state.owner, {channel.number: base}))
                 state.was_acknowledged({channel.number: base})
@@ -74,7 +74,7 @@ class Client(branches.Client):
         on_channels = {line for lines in self.sent.values() for line in lines}
         found = [line for line in self.written if line not in on_channels][: self.session.acknowledged]
         for channel, lines in self.sent.items():
-            found += lines[: self.session.channels.get(channel).acknowledged()]
+            found += lines[: self.session.channels.get(channel).acknowledged]
         return found
 
     def hand_over(self, count):

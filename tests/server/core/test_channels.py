@@ -213,7 +213,7 @@ def test_message_of_a_client_that_is_late_is_not_stored():
         client.send(20, b"good", ttl_ms=10000)
         assert (await within(conn.channel(20).receive())).data == b"good"
         await client.accepted()
-        assert client.open(20).acknowledged() == 2
+        assert client.open(20).acknowledged == 2
 
     run(main)
 

@@ -135,9 +135,12 @@ class Defences:
     def patience(self):
         """A message is called late although an earlier connection may have carried it."""
 
-        def expire(sender):
-            sender.resumed = True
-            return original(sender)
+        def expire(sender, now):
+            ready, sender.ready = sender.ready, True
+            try:
+                return original(sender, now)
+            finally:
+                sender.ready = ready
 
         original = ChannelSender.expire
         self._patch.setattr(ChannelSender, "expire", expire)
