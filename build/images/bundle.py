@@ -38,9 +38,10 @@ class Bundle:
     "protocol"; root: name of the module to begin with, and of the joined module; kept: other modules whose classes and
     functions users see: their names stay; closed: those of them of which users make no subclass: their private names
     are short; constants_of: modules that are not joined, of which others have the values of constants in place of
-    imports; ordered: the names that are used most come first (name_order.py), which makes the bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules
-    that other programs import as well, with all their names: they stay beside the joined one as they are; inner:
-    modules that are loaded when they are needed, and that users see no names of; later: {"pb_link.start":
+    imports; ordered: the names that are used most come first (name_order.py), which makes the
+    bytecode shorter and the module's own frame larger: not for bytecode that stays in flash; apart: modules that other
+    programs import as well, with all their names: they stay beside the joined one as they are; inner: modules that are
+    loaded when they are needed, and that users see no names of; later: {"pb_link.start":
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
     ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses; texts_of:
     texts of errors are one object (texts.py), and so is what functions of these modules return; None: they stay; run:
