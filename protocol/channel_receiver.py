@@ -21,7 +21,7 @@ class ChannelReceiver(Receiver):
     duplicates = 0
     _known = 0
     _partial_unnumbered = 0
-    _kind = 0  # type of the message that has begun
+    kind = 0  # type of the message that has begun last
     _now = 0
 
     def __init__(self, max_bytes, max_line):  # instead of Receiver's, which sets more: a test compares
@@ -46,7 +46,7 @@ class ChannelReceiver(Receiver):
         if self._partial is None:
             if kind & ~KNOWN_TYPES or (header & LENGTH) < size_of_fields(kind):
                 return "a message of type %02x" % kind
-            self._kind = kind
+            self.kind = kind
             self._now = now
         elif kind:
             return "a fragment with a type"
@@ -60,7 +60,7 @@ class ChannelReceiver(Receiver):
         return header
 
     def _keep(self, line, header, charge):
-        kind = self._kind
+        kind = self.kind
         if kind:
             left = unpack_from(">I", line, 0)[0] if kind & EXPIRES else None
             line = (line, kind, None if left is None else (self._now + min(left, MAX_TTL_MS)) & NUMBERS)
@@ -68,6 +68,6 @@ class ChannelReceiver(Receiver):
         Receiver._keep(self, line, header, charge)
 
     def _drop_partial(self):
-        if self._partial is not None and self._kind:
+        if self._partial is not None and self.kind:
             self._held -= TYPED_CHARGE
         Receiver._drop_partial(self)

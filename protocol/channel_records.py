@@ -60,6 +60,10 @@ FRESH = 0x01
 # channel's receive space is so much larger, for the longest message.
 TYPED_CHARGE = 32
 
+# A CREDIT for requests and answers may wait, at most ACK_LATE_MS, while a frame has a request or an answer of the channel
+# and less than this was charged since the last one, and the last one told of more than twice as much room.
+LATE_CREDIT = 1024
+
 # Messages of a channel while one of them can expire: `expired` has a bit for each that may have been accepted.
 MAX_TIMED = 30
 EXPIRED_BITS = 0x3FFFFFFF

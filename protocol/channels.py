@@ -13,11 +13,14 @@ from struct import unpack_from
 
 from protocol.channel import Channel
 from protocol.channel_records import (
+    ANSWER,
+    CALL,
     CONTROL,
     CREDIT,
     ENTRY,
     ENTRY_BYTES,
     LAST,
+    LATE_CREDIT,
     LIST,
     LIST_END,
     LIST_ENTRY,
@@ -28,7 +31,7 @@ from protocol.channel_records import (
 )
 from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, MORE, QOS0
 from protocol.framing import PREFIX
-from protocol.limits import MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT
+from protocol.limits import ACK_LATE_MS, MAC_BYTES, MIN_FRAGMENT, RECORD_CHARGE, ROOM_UNIT
 
 # The longest control record: OPEN.
 _CONTROL_BYTES = 2 + 2 + ENTRY_BYTES
@@ -51,6 +54,7 @@ class Channels:
         self._turn = 0  # whose turn it is: 0 for the lines
         self.listing = None  # those that the list behind our RESUME is still to have; None if there is no more of it
         self._known = False
+        self._credit_since = None  # time since which a CREDIT has waited, or None
         self._told_until = 0  # place in `used` of the next one that is to be told: the last frame had no space for it
 
     def get(self, number):
@@ -82,7 +86,7 @@ class Channels:
     def disconnect(self):
         """The connection has ended. Allocates nothing."""
         self._turn = 0
-        self.listing = None
+        self.listing = self._credit_since = None
         for channel in self.used:
             channel.disconnect()
 
@@ -284,9 +288,14 @@ class Channels:
     def _fill_control(self, buf, at, end, now):
         """What there is no space for makes another frame due, which begins with it: the peer may wait for it."""
         used, first = self.used, self._told_until
+        since, self._credit_since = self._credit_since, None
         for i in range(len(used)):
             channel = used[(first + i) % len(used)]
             if not self._has_news(channel):
+                continue
+            if not channel.due and self._may_wait(channel, since, now):
+                self._credit_since = now if since is None else since
+                self._session.due(now, False)
                 continue
             if at + _CONTROL_BYTES > end:
                 self._told_until = (first + i) % len(used)
@@ -294,6 +303,18 @@ class Channels:
                 break
             at = channel.open_into(buf, at) if channel.due else channel.credit_into(buf, at)
         return at
+
+    def _may_wait(self, channel, since, now):
+        """True if the CREDIT of what was accepted can follow later: that an answer goes, or was taken, says as much.
+
+        A client that starts anew gets again what it had not acknowledged, so it does not wait with that of requests.
+        """
+        return (
+            (since is None or self._new[0](now, since) < ACK_LATE_MS)
+            and channel.receiver.kind & (CALL if self._answers else ANSWER)
+            and channel.can_fill()
+            and (channel.receiver.seen - channel.told[1]) & 0xFFFF < LATE_CREDIT < channel.told[2] * ROOM_UNIT // 2
+        )
 
     def tick(self, now):
         """Drop what is late, and tell so. To be called several times a second. Returns True if there was something."""
