@@ -2,7 +2,7 @@
 
     A record of a channel, behind the two bytes of its header (`frame.py`):
     0   1   bit 7: TYPED; bits 6..0: the channel, 1..127
-    1   1   with TYPED: the type; else the type is 0, a plain message
+    1   1   with TYPED: the type; else it is 0, a plain message, or what BRIEF bits of the header say
     ..      the payload
 
     Types of messages, and what is in front of the message in the payload:
@@ -27,6 +27,11 @@ NOTICE = 0x14
 LIST = 0x15
 LISTED = 0x04  # flag of RESUME
 CHANNEL = 0x2000  # bit of a record's header
+
+# Bits of its first one instead of the byte of the type, for the two that are the most frequent.
+BRIEF_REQUEST = 0x0800  # REQUEST | EXPIRES
+BRIEF_ANSWER = 0x1000
+BRIEF = 0x1800
 
 # LIST: header, entries, flag of the last frame.
 LIST_HEADER = 2

@@ -2,7 +2,18 @@
 
 from struct import pack_into
 
-from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, TYPED, TYPED_CHARGE
+from protocol.channel_records import (
+    ANSWER,
+    BRIEF_ANSWER,
+    BRIEF_REQUEST,
+    CHANNEL,
+    DROPPED,
+    EXPIRES,
+    MAX_TIMED,
+    REQUEST,
+    TYPED,
+    TYPED_CHARGE,
+)
 from protocol.frame import MORE, QOS0, RECORD_HEADER
 from protocol.limits import MAX_LINE, MIN_FIRST, MIN_FRAGMENT, RECORD_CHARGE, SEND_BYTES, SEND_LINES
 from protocol.lines import NUMBERS, diff30
@@ -210,13 +221,20 @@ class ChannelSender(Sender):
     def _head(self, buf, at, entry, size, header):
         """Write what is in front of the payload. Returns its end."""
         header |= CHANNEL if entry[1] else CHANNEL | QOS0
-        if len(entry) < 3 or self._offset:
+        kind = entry[2] if len(entry) > 2 and not self._offset else 0
+        if kind == REQUEST | EXPIRES:
+            header |= BRIEF_REQUEST
+            kind = 0
+        elif kind == ANSWER:
+            header |= BRIEF_ANSWER
+            kind = 0
+        if not kind:
             put16(buf, at, header | (size + 1))
             buf[at + RECORD_HEADER] = self.number
             return at + RECORD_HEADER + 1
         put16(buf, at, header | (size + 2))
         buf[at + RECORD_HEADER] = self.number | TYPED
-        buf[at + RECORD_HEADER + 1] = entry[2]
+        buf[at + RECORD_HEADER + 1] = kind
         return at + RECORD_HEADER + 2
 
     def _copy(self, buf, at, entry, size):

@@ -8,7 +8,7 @@ from protocol.session import AROUND, OPEN, RESUMING, Session
 # It comes first: what it loads, those below would load deeper in imports of imports, and a board's stack is small.
 from protocol.channel_records import CHANNEL, LIST, LISTED, NOTICE
 from protocol.channels import Channels
-from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, RESERVED, RESUME, Resume, is_resume
+from protocol.frame import DATA, DATA_HEADER, DATA_MORE, PROBE, RESUME, Resume, is_resume
 from protocol.framing import PREFIX
 from protocol.limits import MAC_BYTES
 from protocol.receiver import Receiver
@@ -37,7 +37,7 @@ class LineReceiver(Receiver):
         self._channels.disconnect()
 
     def _record(self, header, data, at):
-        if header & RESERVED == CHANNEL:
+        if header & CHANNEL:
             return self._channels.take(header, data, at)
         return Receiver._record(self, header, data, at)
 

@@ -14,11 +14,14 @@ from struct import unpack_from
 from protocol.channel import Channel
 from protocol.channel_records import (
     ANSWER,
+    BRIEF,
+    BRIEF_REQUEST,
     CALL,
     CONTROL,
     CREDIT,
     ENTRY,
     ENTRY_BYTES,
+    EXPIRES,
     LAST,
     LATE_CREDIT,
     LIST,
@@ -27,6 +30,7 @@ from protocol.channel_records import (
     LIST_HEADER,
     NOTICE,
     OPEN,
+    REQUEST,
     TYPED,
 )
 from protocol.frame import DATA_HEADER, DATA_MORE, LENGTH, MORE, QOS0
@@ -140,12 +144,18 @@ class Channels:
     def take(self, header, data, at):
         """Take one record, behind the two bytes of its header. Returns None or a fault."""
         size = (header & LENGTH) - 1
+        if header & BRIEF == BRIEF:
+            return "record header %04x" % header
         if size < 0:
             return "record cut off"
         number = data[at]
         at += 1
         kind = 0
-        if number & TYPED:
+        if header & BRIEF:
+            if number & TYPED:
+                return "a record with two types"
+            kind = REQUEST | EXPIRES if header & BRIEF_REQUEST else ANSWER
+        elif number & TYPED:
             size -= 1
             if size < 0:
                 return "record cut off"

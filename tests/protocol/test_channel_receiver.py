@@ -71,7 +71,7 @@ class TestReceiving(unittest.TestCase):
     def test_longest_message_with_a_type_has_room_in_its_smallest_fragments(self):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
         sender = ChannelSender(20, ticks_diff)
-        sender.append(bytes(MAX_LINE), True, EXPIRES | REQUEST, 1000)
+        sender.append(bytes(MAX_LINE), True, EXPIRES | FAILURE, 1000)
         sender.grant(0, receiver.room() * ROOM_UNIT)
         buf = bytearray(200)
         end = sender.put(buf, 0, 4 + 16)

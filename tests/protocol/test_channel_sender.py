@@ -1,6 +1,16 @@
 import unittest
 
-from protocol.channel_records import CHANNEL, DROPPED, EXPIRES, MAX_TIMED, REQUEST
+from protocol.channel_records import (
+    ANSWER,
+    BRIEF_ANSWER,
+    BRIEF_REQUEST,
+    CHANNEL,
+    DROPPED,
+    EXPIRES,
+    FAILURE,
+    MAX_TIMED,
+    REQUEST,
+)
 from protocol.channel_sender import ChannelSender, is_over
 from protocol.frame import MORE, QOS0
 from protocol.limits import MAX_LINE, RECEIVE_BYTES
@@ -37,6 +47,18 @@ class TestSending(unittest.TestCase):
         second, = records(sender, 400)
         self.assertEqual((second[0], second[1][:2]), (CHANNEL, b"\x14\0"))
         self.assertEqual(len(first[1]) - 2 + len(second[1]) - 1, 604)
+
+    def test_the_most_frequent_types_are_bits_of_the_header(self):
+        for kind, header, first in (
+            (REQUEST | EXPIRES, CHANNEL | BRIEF_REQUEST, b"\x14"), (ANSWER, CHANNEL | BRIEF_ANSWER, b"\x14"),
+            (FAILURE, CHANNEL, b"\x94\x06"),
+        ):  # fmt: skip
+            sender = ChannelSender(20, ticks_diff)
+            sender.append(bytes(600), True, kind, 0)
+            (bits, data), = records(sender, 400)
+            self.assertEqual((bits, data[: len(first)]), (header | MORE, first))
+            (bits, data), = records(sender, 400)
+            self.assertEqual((bits, data[:2]), (CHANNEL, b"\x14\0"))
 
     def test_time_left_is_that_of_the_moment_of_sending(self):
         sender = ChannelSender(20, ticks_diff)

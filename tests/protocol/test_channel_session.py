@@ -95,7 +95,7 @@ class TestTakingOver(unittest.TestCase):
 class TestRecords(unittest.TestCase):
     def test_record_of_a_reserved_bit_is_a_fault_with_channels_as_without(self):
         for channels in (False, True):
-            for header, words in ((0x1000, "record header 1000"), (0x3000, "record header 3000")):
+            for header, words in ((0x1000, "record header 1000"), (0x3800, "record header 3800")):
                 pair = Pair(channels=channels).open()
                 self.assertIn(words, record(pair, header))
         self.assertIn("record header 2000", record(Pair().open(), 0x2000))

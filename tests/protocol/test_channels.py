@@ -2,7 +2,17 @@
 
 import unittest
 
-from protocol.channel_records import CHANNEL, DROPPED, LISTED
+from protocol.channel_records import (
+    ANSWER,
+    BRIEF,
+    BRIEF_ANSWER,
+    BRIEF_REQUEST,
+    CHANNEL,
+    DROPPED,
+    EXPIRES,
+    LISTED,
+    REQUEST,
+)
 from protocol.channel_records import OPEN as OPEN_RECORD
 from protocol.channel_session import ChannelSession
 from protocol.frame import DATA, MORE
@@ -276,7 +286,7 @@ class TestList(unittest.TestCase):
 
 
 class TestRecords(unittest.TestCase):
-    def said(self, *payloads):
+    def said(self, *payloads, bits=0):
         """What a server says to records of channel 20, which is open, or of others."""
         pair = Pair(True)
         pair.resume(listed=True)
@@ -286,7 +296,7 @@ class TestRecords(unittest.TestCase):
             pass
         body = bytes((DATA, 0, 0, 0, 0, 0, 0, 160))
         for payload in payloads:
-            header = CHANNEL | len(payload)
+            header = CHANNEL | bits | len(payload)
             body += bytes((header >> 8, header & 0xFF)) + payload
         return pair.say(body), pair.session.channels
 
@@ -294,6 +304,22 @@ class TestRecords(unittest.TestCase):
         fault, channels = self.said(b"\x14data", b"\x14")
         self.assertIsNone(fault)
         self.assertEqual(channels.get(20).received, [b"data", b""])
+
+    def test_type_in_the_header_is_as_good_as_its_byte(self):
+        for payload, bits, kind in (
+            (b"\x94\x03" + bytes(8), 0, REQUEST | EXPIRES), (b"\x14" + bytes(8), BRIEF_REQUEST, REQUEST | EXPIRES),
+            (b"\x94\x04" + bytes(4), 0, ANSWER), (b"\x14" + bytes(4), BRIEF_ANSWER, ANSWER),
+        ):  # fmt: skip
+            fault, channels = self.said(payload, bits=bits)
+            self.assertIsNone(fault)
+            self.assertEqual([entry[1] for entry in channels.get(20).received], [kind])
+        for payload, bits, words in (
+            (b"\x94\x04" + bytes(4), BRIEF_ANSWER, "two types"), (b"\x14", BRIEF, "record header 3801"),
+            (b"\x14" + bytes(3), BRIEF_ANSWER, "type 04"), (b"", BRIEF_REQUEST, "cut off"),
+        ):  # fmt: skip
+            fault, channels = self.said(payload, bits=bits)
+            self.assertIn(words, fault)
+            self.assertEqual(channels.get(20).received, [])
 
     def test_bad_records_are_a_fault_and_open_nothing(self):
         for payload, words in (
