@@ -15,7 +15,7 @@ from pb_link.shortage import half_loaded
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from protocol.channel_errors import Expired
-from protocol.channel_records import CALL, EXPIRES, FIELDS, MAX_TTL_MS
+from protocol.channel_records import CALL, EXPIRES, FIELDS, LIMIT, MAX_TTL_MS
 from protocol.channel_session import ChannelSession
 from protocol.text import encode_text
 
@@ -24,7 +24,7 @@ try:
 except ImportError:  # CPython. A board need not load that module for it.
     from primitives.waiting import ticks_add
 
-_FIELD = bytes(4)  # in front of a message that expires: set when it is sent
+_LIMIT = bytes(LIMIT)  # in front of a message that expires: set when it is sent
 
 
 def channel(link, number, start):
@@ -170,7 +170,7 @@ class ClientChannel:
             raise TypeError("ttl_ms must be an int or None")
         if not 0 < ttl_ms <= MAX_TTL_MS:
             raise ValueError("ttl_ms must be 1..%d or None" % MAX_TTL_MS)
-        return _FIELD + data, EXPIRES, ticks_add(ticks_ms(), ttl_ms)
+        return _LIMIT + data, EXPIRES, ticks_add(ticks_ms(), ttl_ms)
 
     async def place(self, size, qos, timed, limit=None):
         """Wait until all earlier calls have their place and there is one for this one. Returns False if it is of qos 0,

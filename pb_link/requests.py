@@ -14,7 +14,7 @@ from pb_link.channels import bytes_of, ticks_add
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import Timeout
 from protocol import const
-from protocol.channel_records import ANSWER, EXPIRES, FAILURE, FIELD, FIELDS, REQUEST
+from protocol.channel_records import ANSWER, EXPIRES, FAILURE, FIELD, FIELDS, LIMIT, REQUEST
 from protocol.link_errors import LinkDown
 from protocol.requests import (
     RequestFailed,  # noqa: F401 - applications take both errors from here
@@ -30,7 +30,7 @@ from protocol.requests import (
 # So many requests of a channel wait for their answers. Others wait for one of them to end.
 MAX_REQUESTS = const(8)
 
-_LEFT = bytes(FIELD)  # in front of a request: the ms that are left are set when it is sent
+_LEFT = bytes(LIMIT)  # in front of a request: the ms that are left are set when it is sent
 # The answer of a handler until it has another one. It is sent if the handler is cancelled.
 _INTERRUPTED = (FAILURE, b"the handler was interrupted: the application was started again, or memory ran out")
 

@@ -1,16 +1,21 @@
 """The receiving half of a channel: a Receiver of messages, which are bytes and may have a type."""
 
-from struct import unpack_from
-
-from protocol.channel_records import CALL, EXPIRES, FIELD, KNOWN_TYPES, MAX_TTL_MS, TYPED_CHARGE
+from protocol.channel_records import CALL, EXPIRES, FIELD, KNOWN_TYPES, LIMIT, MAX_TTL_MS, TYPED_CHARGE
 from protocol.frame import LENGTH
 from protocol.lines import NUMBERS
 from protocol.receiver import Receiver
+from protocol.sequence import get16
 
 
 def size_of_fields(kind):
     """Bytes in front of a message of this type."""
-    return (FIELD if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
+    return (LIMIT if kind & EXPIRES else 0) + (FIELD if kind & CALL else 0)
+
+
+def left_in(data):
+    """Returns the ms that a message that EXPIRES begins with."""
+    left = get16(data, 0)
+    return min((left & 0x7FF) << min(left >> 11, 18), MAX_TTL_MS)
 
 
 class ChannelReceiver(Receiver):
@@ -62,8 +67,7 @@ class ChannelReceiver(Receiver):
     def _keep(self, line, header, charge):
         kind = self.kind
         if kind:
-            left = unpack_from(">I", line, 0)[0] if kind & EXPIRES else None
-            line = (line, kind, None if left is None else (self._now + min(left, MAX_TTL_MS)) & NUMBERS)
+            line = (line, kind, (self._now + left_in(line)) & NUMBERS if kind & EXPIRES else None)
             charge += TYPED_CHARGE
         Receiver._keep(self, line, header, charge)
 

@@ -6,7 +6,7 @@
     ..      the payload
 
     Types of messages, and what is in front of the message in the payload:
-    01      EXPIRES: 4 bytes, ms for which it may still wait
+    01      EXPIRES: 2 bytes, ms for which it may still wait: bits 10..0 times two to the power of the others
     02      REQUEST: 4 bytes, its id
     04      ANSWER: 4 bytes, the id of the request
     06      FAILURE: the same; the text says why there is no answer
@@ -51,8 +51,9 @@ CREDIT = 0x80
 OPEN = 0x81
 
 KNOWN_TYPES = EXPIRES | CALL | DROPPED
-FIELD = 4  # bytes of each thing in front of a message
-FIELDS = 8  # of all: a message is so much shorter than the longest line
+LIMIT = 2  # bytes of a time limit in front of a message
+FIELD = 4  # bytes of an id in front of it
+FIELDS = 6  # of both: a message is so much shorter than the longest line
 
 # flags, base, ack, next, room, expired: as in RESUME and CREDIT.
 ENTRY = ">BIIIBI"
@@ -65,8 +66,8 @@ FRESH = 0x01
 # channel's receive space is so much larger, for the longest message.
 TYPED_CHARGE = 32
 
-# A CREDIT for requests and answers may wait, at most ACK_LATE_MS, while a frame has a request or an answer of the channel
-# and less than this was charged since the last one, and the last one told of more than twice as much room.
+# A CREDIT for requests and answers may wait, at most ACK_LATE_MS, while a frame has a request or an answer of the
+# channel, if less than this was charged since the last one, and that told of more than twice as much room.
 LATE_CREDIT = 1024
 
 # Messages of a channel while one of them can expire: `expired` has a bit for each that may have been accepted.

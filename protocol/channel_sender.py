@@ -1,7 +1,5 @@
 """The sending half of a channel: a Sender whose records have channel and type, and whose messages may expire."""
 
-from struct import pack_into
-
 from protocol.channel_records import (
     ANSWER,
     BRIEF_ANSWER,
@@ -31,6 +29,15 @@ def can_expire(entry):
 def is_over(entry, now, ticks_diff):
     """True if it has expired."""
     return can_expire(entry) and (entry[-1] is None or ticks_diff(now, entry[-1]) >= 0)
+
+
+def limit_of(ms):
+    """Returns ms, 0..MAX_TTL_MS, as EXPIRES has it: rounded down, by less than 0.1 %."""
+    power = 0
+    while ms > 0x7FF:
+        ms >>= 1
+        power += 0x800
+    return power | ms
 
 
 class ChannelSender(Sender):
@@ -240,4 +247,4 @@ class ChannelSender(Sender):
     def _copy(self, buf, at, entry, size):
         buf[at : at + size] = memoryview(entry[0])[self._offset : self._offset + size]
         if not self._offset and can_expire(entry):
-            pack_into(">I", buf, at, 0 if entry[3] is None else max(0, self._diff(entry[3], self.now)))
+            put16(buf, at, 0 if entry[3] is None else limit_of(max(0, self._diff(entry[3], self.now))))

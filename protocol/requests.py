@@ -6,7 +6,7 @@ The records are those of channel_records.py: REQUEST, and ANSWER or FAILURE with
 from struct import pack
 
 from protocol import const
-from protocol.channel_records import ANSWER, CALL, EXPIRES, FIELD, MAX_TTL_MS
+from protocol.channel_records import ANSWER, CALL, EXPIRES, FIELD, LIMIT, MAX_TTL_MS
 from protocol.link_errors import LinkError
 from protocol.text import decode_text, encode_text
 
@@ -37,7 +37,7 @@ def ident(number):
 
 def ident_of(entry):
     """Returns the id of a received (bytes, type, deadline) that is a REQUEST, ANSWER or FAILURE."""
-    at = FIELD if entry[1] & EXPIRES else 0
+    at = LIMIT if entry[1] & EXPIRES else 0
     return bytes(entry[0][at : at + FIELD])
 
 

@@ -35,7 +35,7 @@ BARS = {
         for what in ("channel", "lines")
         for cost in ("zero", "model")
     },
-    "request of the client zero median clocks": ("<=", 2380),
+    "request of the client zero median clocks": ("<=", 2200),
     "request of the server zero median clocks": ("<=", 2200),
     "fallbacks, all lines of the wire": ("<=", 0),
     "fallbacks, real MicroPython": ("<=", 0),
@@ -65,10 +65,10 @@ BARS = {
     "client RAM, import of pb_link, ROMFS": ("<=", 14600),
     "client RAM, AppBase that runs, ROMFS": ("<=", 10900),
     "client RAM, AppBase that runs by run, ROMFS": ("<=", 12300),
-    "client RAM, two channels, installed": ("<=", 19490),
-    "client RAM, two channels, ROMFS": ("<=", 9110),
-    "client RAM, two channels, frozen": ("<=", 8990),
-    "client RAM, one channel more, installed": ("<=", 710),
+    "client RAM, two channels, installed": ("<=", 16840),
+    "client RAM, two channels, ROMFS": ("<=", 6970),
+    "client RAM, two channels, frozen": ("<=", 7970),
+    "client RAM, one channel more, installed": ("<=", 528),
     "client RAM, import of pb_link, frozen": ("<=", 17500),
     "client RAM, AppBase that runs, frozen": ("<=", 10700),
     "client RAM, AppBase that runs by run, frozen": ("<=", 11700),

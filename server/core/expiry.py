@@ -8,7 +8,7 @@ import asyncio
 from collections import namedtuple
 
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
-from protocol.channel_records import CALL, DROPPED, EXPIRES, FIELD, REQUEST
+from protocol.channel_records import CALL, DROPPED, EXPIRES, LIMIT, REQUEST
 from protocol.channel_sender import is_over
 from server.core.clock import utc_ms
 from server.core.message import Message
@@ -49,7 +49,7 @@ def _judge(message, now):
         return Come(None, kind, True, None)
     if deadline is None:
         return Come(data, kind & CALL, False, None)
-    return Come(data[FIELD:], kind & CALL, False, ticks_diff(deadline, now))
+    return Come(data[LIMIT:], kind & CALL, False, ticks_diff(deadline, now))
 
 
 def messages_of(number, messages):

@@ -2,12 +2,12 @@
 
 from primitives.platform import ticks_ms
 from primitives.waiting import ticks_add
-from protocol.channel_records import DROPPED, EXPIRES, FIELD, MAX_TTL_MS
+from protocol.channel_records import DROPPED, EXPIRES, LIMIT, MAX_TTL_MS
 from protocol.text import encode_text
 from server.core.clock import utc_ms
 
 FIRST = 16  # the lowest channel of applications
-_LEFT = bytes(FIELD)  # in front of a message that expires: set when it is sent
+_LEFT = bytes(LIMIT)  # in front of a message that expires: set when it is sent
 
 
 def bytes_of(data):

@@ -18,7 +18,7 @@ from protocol.channel_records import EXPIRES
 CHANNEL = 20
 SHORT_MS, LONG_MS = 5, 400
 PAUSE_MS = 600  # longer than LONG_MS
-FIELD = bytes(4)
+FIELD = bytes(2)
 # (message, limit in ms or None). The one of 1,700 bytes is cut into fragments.
 UP = ((b"up 0", SHORT_MS), (b"up 1" + bytes(1700), None), (b"up 2", LONG_MS), (b"up 3", 30000), (b"up 4", None))
 DOWN = ((b"down 0", None), (b"down 1" + bytes(1700), 30000), (b"down 2", LONG_MS), (b"down 3", None))

@@ -241,7 +241,7 @@ class TestRequests(unittest.TestCase):
             app.on_request(99, handler)
             app.connect()
             await app.request_of_server(b"first")
-            app.server.channels.get(99).append(bytes(4) + b"namelate", True, REQUEST | EXPIRES, ticks_ms() + 10)
+            app.server.channels.get(99).append(bytes(2) + b"namelate", True, REQUEST | EXPIRES, ticks_ms() + 10)
             app.exchange()
             await app.request_of_server(b"last")
             await sleep_ms(30)

@@ -99,7 +99,7 @@ TIMED = 2
 
 def content(message):
     """A message without the time that was left."""
-    return message if isinstance(message, bytes) else message[0][4:]
+    return message if isinstance(message, bytes) else message[0][2:]
 
 
 class Run:
@@ -156,7 +156,7 @@ class Run:
             numbered = True
         elif self.timed and self._chance(0.4):
             sender, numbered = end.session.channels.get(number), TIMED
-            if end.kept[number].pending or not sender.room_for(len(data) + 4, True):
+            if end.kept[number].pending or not sender.room_for(len(data) + 2, True):
                 return
             count = end.send_timed(number, data, self.wire.now, self.random.choice(LIMITS_MS))
             self.waited.append((end, len(end.lives), number, sender, count, data))

@@ -55,7 +55,7 @@ class ChannelEnd(End):
     def send_timed(self, number, data, now, ms):
         """Send what expires. Returns its count, and marks it as waited for."""
         sender = self.session.channels.open(number)
-        count = sender.append(bytes(4) + data, True, EXPIRES, (now + ms) & NUMBERS, True)
+        count = sender.append(bytes(2) + data, True, EXPIRES, (now + ms) & NUMBERS, True)
         self.kept[number].outbox.append(data)
         return count
 

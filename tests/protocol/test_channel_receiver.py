@@ -21,18 +21,18 @@ class TestReceiving(unittest.TestCase):
         return receiver.take(header | len(data), kind, memoryview(data), 0, 100)
 
     def test_fields_in_front_of_a_message(self):
-        for kind, size in ((0, 0), (EXPIRES, 4), (REQUEST, 4), (ANSWER, 4), (FAILURE, 4), (REQUEST | EXPIRES, 8)):
+        for kind, size in ((0, 0), (EXPIRES, 2), (REQUEST, 4), (ANSWER, 4), (FAILURE, 4), (REQUEST | EXPIRES, 6)):
             self.assertEqual(size_of_fields(kind), size)
 
     def test_plain_message_is_bytes_and_another_has_its_type_and_deadline(self):
         receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
         self.take(receiver, 0, 0, b"\n\xff")
         self.take(receiver, 0, REQUEST, b"\0\0\0\x01x")
-        self.take(receiver, 0, EXPIRES, b"\0\0\0\x05x")
-        self.take(receiver, 0, EXPIRES, b"\xff\xff\xff\xffx")
+        self.take(receiver, 0, EXPIRES, b"\0\x05x")
+        self.take(receiver, 0, EXPIRES, b"\xff\xffx")
         self.assertEqual(receiver.lines, [
-            b"\n\xff", (b"\0\0\0\x01x", REQUEST, None), (b"\0\0\0\x05x", EXPIRES, 105),
-            (b"\xff\xff\xff\xffx", EXPIRES, 100 + MAX_TTL_MS),
+            b"\n\xff", (b"\0\0\0\x01x", REQUEST, None), (b"\0\x05x", EXPIRES, 105),
+            (b"\xff\xffx", EXPIRES, 100 + MAX_TTL_MS),
         ])  # fmt: skip
 
     def test_type_that_nobody_knows_or_whose_fields_are_missing_is_a_fault(self):
@@ -48,7 +48,7 @@ class TestReceiving(unittest.TestCase):
 
     def test_flood_of_empty_messages_with_a_type_is_bounded_by_what_they_take_on_a_board(self):
         """There a tuple takes 32 bytes, bytes of four 32, and the two lists 8: it was 3.6 times the room."""
-        for kind, data in ((EXPIRES, b"\0\0\0\x01"), (DROPPED, b"")):
+        for kind, data in ((EXPIRES, b"\0\x01"), (DROPPED, b"")):
             receiver = ChannelReceiver(RECEIVE_BYTES, MAX_LINE)
             sender = ChannelSender(20, ticks_diff)
             sender.max_lines = 10000

@@ -62,22 +62,22 @@ class TestSending(unittest.TestCase):
 
     def test_time_left_is_that_of_the_moment_of_sending(self):
         sender = ChannelSender(20, ticks_diff)
-        sender.append(bytes(4) + b"x", True, EXPIRES, 5000)
+        sender.append(bytes(2) + b"x", True, EXPIRES, 5000)
         sender.now = 2000
-        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0\x0b\xb8x")])
+        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\x0d\xdcx")])
 
     def test_what_is_late_is_dropped_and_told_and_keeps_its_number(self):
         sender = ChannelSender(20, ticks_diff)
-        counts = [sender.append(bytes(4) + b"x", True, EXPIRES, at, True) for at in (10, 30, 20)]
-        sender.append(bytes(4), False, EXPIRES, 10)
+        counts = [sender.append(bytes(2) + b"x", True, EXPIRES, at, True) for at in (10, 30, 20)]
+        sender.append(bytes(2), False, EXPIRES, 10)
         sender.expire(20)
         self.assertEqual(sender.waiting, dict(zip(counts, (True, False, True))))
         self.assertEqual([entry[2] for entry in sender.lines], [DROPPED, EXPIRES, DROPPED])
-        self.assertEqual((sender.timed, sender._held), (1, 5))
+        self.assertEqual((sender.timed, sender._held), (1, 3))
 
     def test_sent_message_is_not_dropped_by_its_sender(self):
         sender = ChannelSender(20, ticks_diff)
-        sender.append(bytes(4) + b"x", True, EXPIRES, 10)
+        sender.append(bytes(2) + b"x", True, EXPIRES, 10)
         records(sender)
         sender.expire(20)
         self.assertEqual([entry[2] for entry in sender.lines], [EXPIRES])
@@ -85,8 +85,8 @@ class TestSending(unittest.TestCase):
     def test_message_that_the_peer_may_have_accepted_is_not_called_late_before_the_peer_has_told(self):
         for ack, received, late in ((1, 1, False), (0, 1, False), (0, 0, True)):
             channel = a_channel()
-            count = channel.append(bytes(4) + b"x", True, EXPIRES, 10, True)
-            new = channel.append(bytes(4) + b"y", True, EXPIRES, 10, True)
+            count = channel.append(bytes(2) + b"x", True, EXPIRES, 10, True)
+            new = channel.append(bytes(2) + b"y", True, EXPIRES, 10, True)
             records(channel, 10)
             channel.disconnect()
             channel.expire(20)
@@ -99,7 +99,7 @@ class TestSending(unittest.TestCase):
     def test_message_that_the_peer_may_have_accepted_is_dropped_if_nobody_waits_to_know(self):
         for accepted, received in ((1, 2), (0, 2), (0, 1), (0, 0)):
             channel = ServerChannel(20, ticks_diff, RECEIVE_BYTES, MAX_LINE, False)
-            channel.restore(7, 0, [(bytes(4) + b"x", True, EXPIRES, 10), (b"y", True)], 5)
+            channel.restore(7, 0, [(bytes(2) + b"x", True, EXPIRES, 10), (b"y", True)], 5)
             self.assertEqual(channel.expire(20), [0])
             self.assertEqual(channel.lines, [(b"", True, DROPPED, None), (b"y", True)])
             self.assertEqual((channel.timed, channel.expire(20), channel.expired), (0, (), 5))
@@ -111,13 +111,13 @@ class TestSending(unittest.TestCase):
 
     def test_late_message_stays_late_however_long_the_outage_is(self):
         sender = ChannelSender(20, ticks_diff)
-        sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
+        sender.append(bytes(2) + b"x", True, EXPIRES, 10, True)
         records(sender)
         sender.disconnect()
         for now in range(0, WRAP, WRAP // 8):
             sender.expire(now + 10)
         sender.now = WRAP - 20
-        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0\0\0x")])
+        self.assertEqual(records(sender), [(CHANNEL, b"\x94\x01\0\0x")])
 
     def test_message_is_admitted_whole_or_not_at_all(self):
         """Nothing is allocated once it is in `lines`: here its length is asked for."""
@@ -142,7 +142,7 @@ class TestSending(unittest.TestCase):
         sender = ChannelSender(20, ticks_diff)
         sender.lines = Full()
         with self.assertRaises(MemoryError):
-            sender.append(bytes(4), True, EXPIRES, 10, True)
+            sender.append(bytes(2), True, EXPIRES, 10, True)
         self.assertEqual((sender.waiting, sender.timed, len(sender.lines)), ({}, 0, 0))
 
     def test_expiry_that_finds_no_memory_is_repeated_whole(self):
@@ -157,10 +157,10 @@ class TestSending(unittest.TestCase):
                 return ChannelSender._count_of(self, at)
 
         sender = Short(20, ticks_diff)
-        count = sender.append(bytes(4) + b"x", True, EXPIRES, 10, True)
+        count = sender.append(bytes(2) + b"x", True, EXPIRES, 10, True)
         with self.assertRaises(MemoryError):
             sender.expire(20)
-        self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: False}, 1, 5))
+        self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: False}, 1, 3))
         sender.short = False
         self.assertEqual(sender.expire(20), [0])
         self.assertEqual((sender.waiting, sender.timed, sender._held), ({count: True}, 0, 0))
@@ -168,7 +168,7 @@ class TestSending(unittest.TestCase):
     def test_peer_tells_which_of_those_that_it_accepted_had_expired(self):
         sender = ChannelSender(20, ticks_diff)
         for _ in range(3):
-            sender.append(bytes(4), True, EXPIRES, 10, True)
+            sender.append(bytes(2), True, EXPIRES, 10, True)
         records(sender)
         self.assertIsNone(sender.acknowledge(3, 0b1010))
         self.assertEqual((sender.waiting, sender.timed), ({1: False, 2: True, 3: False}, 0))
@@ -178,5 +178,5 @@ class TestSending(unittest.TestCase):
         for _ in range(MAX_TIMED - 1):
             sender.append(b"", True)
         self.assertTrue(sender.room_for(4, True))
-        sender.append(bytes(4), True, EXPIRES, 10)
+        sender.append(bytes(2), True, EXPIRES, 10)
         self.assertFalse(sender.room_for(4))

@@ -13,7 +13,7 @@ from tests.protocol.test_recorded_bytes import CLIENT_EPOCH, RUN, SERVER_EPOCH, 
 from tests.protocol.wire import ticks_diff
 
 CLIENT, SERVER = 0, 1
-TIMED = bytes(4) + b"name"
+TIMED = bytes(2) + b"name"
 
 
 class Ends:

@@ -135,7 +135,7 @@ def frames_of_channels():
     ends[0].append(b"line", True)
     channel.append(b"bytes\n", True)
     channel.append(b"\x00\x00\x00\x07question", True, REQUEST)
-    channel.append(bytes(4) + b"soon", True, EXPIRES, 5000)
+    channel.append(bytes(2) + b"soon", True, EXPIRES, 5000)
     ends[0].channels.open(21)
     name = "DATA with OPEN of channel 21, a line, a message, a request and one that expires"
     found.append((name, next_frame(ends[0])))

@@ -18,7 +18,7 @@ class TestRequests(unittest.TestCase):
 
     def test_id_and_kind_of_what_was_received(self):
         self.assertEqual(ident_of((b"abcdef", REQUEST, None)), b"abcd")
-        self.assertEqual(ident_of((b"abcdefghij", REQUEST | EXPIRES, 5)), b"efgh")
+        self.assertEqual(ident_of((b"abcdefghij", REQUEST | EXPIRES, 5)), b"cdef")
         self.assertEqual(call_of(b"abcd"), 0)
         self.assertEqual(call_of((b"abcd", EXPIRES, 5)), 0)
         for kind in (REQUEST, ANSWER, FAILURE):

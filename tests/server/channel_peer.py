@@ -26,7 +26,7 @@ class ChannelClient(Client):
         if ttl_ms is None:
             channel.append(data, qos)
         else:
-            channel.append(bytes(4) + data, qos, EXPIRES, ticks_add(ticks_ms(), ttl_ms))
+            channel.append(bytes(2) + data, qos, EXPIRES, ticks_add(ticks_ms(), ttl_ms))
         if self.up:
             self._flush()
 

@@ -136,7 +136,7 @@ class Fuzz:
             session.append(line, True)
             await store.put("client", state.owner, a_line(line))
             state.was_put(0)
-        for entry in ((b"message",), (bytes(4) + b"late", EXPIRES, 30)):
+        for entry in ((b"message",), (bytes(2) + b"late", EXPIRES, 30)):
             session.channels.open(20).append(entry[0], True, *entry[1:])
             await store.put("client", state.owner, Message(20, 0, 0, entry[0]))
             state.was_put(20)
@@ -213,8 +213,8 @@ class Fuzz:
     def messages(self, number):
         plain, typed = bytes((number,)), bytes((number | TYPED,))
         return (
-            plain, plain + b"plain", plain + self.bytes(300), typed + b"\x01\0\0\0\x05late", typed + b"\x08",
-            typed + b"\x02\0\0\0\1request", typed + b"\x07\0\0\1\0\0\0\0\1failure",
+            plain, plain + b"plain", plain + self.bytes(300), typed + b"\x01\0\x05late", typed + b"\x08",
+            typed + b"\x02\0\0\0\1request", typed + b"\x07\1\0\0\0\0\1failure",
             typed + b"\x80\0\0\0\0\xc8", typed + b"\x80\0\0\0\0\x40\0\0\0\1",
         )  # fmt: skip
 

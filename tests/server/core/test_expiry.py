@@ -44,7 +44,7 @@ def run(main, kind=MemoryStore):
 def watched(client, data, ttl_ms):
     """Send a message as a client does whose application waits for it. Returns its count."""
     channel = client.open(20)
-    count = channel.append(bytes(4) + data, True, EXPIRES, ticks_add(ticks_ms(), ttl_ms), True)
+    count = channel.append(bytes(2) + data, True, EXPIRES, ticks_add(ticks_ms(), ttl_ms), True)
     client._flush()
     return count
 
@@ -57,7 +57,7 @@ def state_of(service):
 
 
 def test_messages_that_may_be_accepted_are_those_in_front_of_one_that_needs_room():
-    late, good, gone = (bytes(4) + b"l", EXPIRES, 100), (bytes(4) + b"g", EXPIRES, 900), (b"", DROPPED, None)
+    late, good, gone = (bytes(2) + b"l", EXPIRES, 100), (bytes(2) + b"g", EXPIRES, 900), (b"", DROPPED, None)
     call = (b"id..", REQUEST, None)
     received = [late, gone, good, b"plain", call, late]
     all_of = [
@@ -71,7 +71,7 @@ def test_messages_that_may_be_accepted_are_those_in_front_of_one_that_needs_room
     assert judged(received[:], 100, True) == (all_of, None)
     assert judged(received, 100, False) == (all_of[:2], 900)
     assert received[-1] == (b"", EXPIRES, None), "what is late has given back its memory, and stays late"
-    assert judged([(bytes(4), EXPIRES | REQUEST, 900)], 100, True)[0] == [Come(b"", REQUEST, False, 800)]
+    assert judged([(bytes(2), EXPIRES | REQUEST, 900)], 100, True)[0] == [Come(b"", REQUEST, False, 800)]
     assert judged([late] * 3, 99, False) == ([], 100) and judged([], 0, True) == ([], None)
 
 

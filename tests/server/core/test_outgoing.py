@@ -34,7 +34,7 @@ def test_message_of_the_store_as_the_protocol_takes_it():
     assert of_protocol(Message(20, 0, 0, b"data")) == (b"data", True, 0, None)
     assert of_protocol(Message(20, DROPPED, 7, b"")) == (b"", True, DROPPED, None)
     data, numbered, kind, _ = of_protocol(Message(20, REQUEST, utc_ms() + 50, b"name"))
-    assert (data, numbered, kind) == (bytes(4) + b"name", True, REQUEST | EXPIRES)
+    assert (data, numbered, kind) == (bytes(2) + b"name", True, REQUEST | EXPIRES)
 
 
 def test_request_before_a_server_runs_ends_in_its_time():

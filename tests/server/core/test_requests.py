@@ -25,7 +25,7 @@ class Peer(ChannelClient):
 
     def ask(self, number, data=b"", ttl_ms=LONG_MS, channel=20):
         deadline = ticks_add(ticks_ms(), ttl_ms)
-        self.open(channel).append(bytes(4) + ident(number) + data, True, REQUEST | EXPIRES, deadline)
+        self.open(channel).append(bytes(2) + ident(number) + data, True, REQUEST | EXPIRES, deadline)
         self._after()
 
     def answer(self, name, data, kind=ANSWER):
@@ -39,7 +39,7 @@ class Peer(ChannelClient):
     async def calls(self, count, channel=20):
         """Returns [(id, data, type)] of the requests and answers that have come."""
         found = await self.messages(channel, count)
-        return [(ident_of(entry), entry[0][8 if entry[1] & EXPIRES else 4 :], entry[1] & ~EXPIRES) for entry in found]
+        return [(ident_of(entry), entry[0][6 if entry[1] & EXPIRES else 4 :], entry[1] & ~EXPIRES) for entry in found]
 
 
 async def joined(service, client=None):

@@ -6,7 +6,8 @@ from struct import pack
 
 import pytest
 
-from protocol.channel_records import FIELD
+from protocol.channel_receiver import left_in
+from protocol.channel_records import LIMIT
 from server.core.registry import Registry
 from server.service import consoles
 from server.service.consoles import CHANNEL, INPUT_MS, KEPT, LINE_COST, MAX_BEHIND, MAX_INPUT, MAX_LINE, Consoles
@@ -190,7 +191,7 @@ def test_what_is_printed_is_not_in_the_store_and_what_is_typed_comes_to_the_clie
         service.events.subscribe(lambda event, client_id, details: events.append(event))
         terminal.types("1 + \u00e4\r")
         (data, _, _), *_ = await client.messages(CHANNEL, 1)
-        assert data[FIELD:] == "1 + \u00e4\r".encode()
+        assert data[LIMIT:] == "1 + \u00e4\r".encode()
         client.send(CHANNEL, pack(">BI", 1, 6) + b">>> ", qos=False)
         await until(lambda: {"text": ">>> "} in terminal.answers, "the prompt")
         assert service.store.unread("a", CHANNEL)[0] == 0
@@ -207,8 +208,8 @@ def test_long_input_goes_in_pieces_with_a_limit():
         terminal = Terminal(found)
         terminal.types("x" * (2 * MAX_INPUT + 1))
         got = await client.messages(CHANNEL, 3)
-        assert [len(data) - FIELD for data, _, _ in got] == [MAX_INPUT, MAX_INPUT, 1]
-        assert all(0 < int.from_bytes(data[:FIELD], "big") <= INPUT_MS for data, _, _ in got)
+        assert [len(data) - LIMIT for data, _, _ in got] == [MAX_INPUT, MAX_INPUT, 1]
+        assert all(0 < left_in(data) <= INPUT_MS for data, _, _ in got)
         terminal.reader.feed_eof()
         await within(terminal.task)
 

@@ -16,7 +16,7 @@ from struct import pack
 
 import pytest
 
-from protocol.channel_records import FIELD
+from protocol.channel_records import LIMIT
 from server.service import terminal
 from server.service.consoles import CHANNEL
 from server.service.key_file import KeyFile
@@ -169,12 +169,12 @@ def test_keys_go_to_the_client_ctrl_c_among_them_until_ctrl_bracket():
         with Operator() as operator:
             await operator.sees("Ctrl-] leaves")
             operator.types(b"\x03")
-            assert (await client.messages(CHANNEL, 1))[0][0][FIELD:] == b"\x03"
+            assert (await client.messages(CHANNEL, 1))[0][0][LIMIT:] == b"\x03"
             await client.prints(">>> ")
             await operator.sees(">>> ")
             operator.types("\u00e4\x1b[A\r".encode())
             got = await client.messages(CHANNEL, 2)
-            assert b"".join(data[FIELD:] for data, _, _ in got[1:])[:2] == "\u00e4".encode()
+            assert b"".join(data[LIMIT:] for data, _, _ in got[1:])[:2] == "\u00e4".encode()
             await client.prints("1\r\n>>> ")
             await operator.sees("1\r\n>>> ")
             operator.types(b"lost\x1d")
