@@ -126,7 +126,7 @@ class TestChannels(unittest.TestCase):
             self.assertRaises(ValueError, app.channel, 4)
             self.assertEqual((app.channel(16).number, app.channel(127).number), (16, 127))
             channel = app.channel(20)
-            for data, ttl_ms, kind in ((5, None, TypeError), (bytes(8185), None, ValueError), (b"", 0, ValueError),
+            for data, ttl_ms, kind in ((5, None, TypeError), (bytes(8187), None, ValueError), (b"", 0, ValueError),
                                        (b"", 1 << 30, ValueError), (b"", 1.5, TypeError)):  # fmt: skip
                 try:
                     await channel.send(data, ttl_ms=ttl_ms)

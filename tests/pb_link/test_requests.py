@@ -170,7 +170,7 @@ class TestRequests(unittest.TestCase):
                 (app.request(99, 5, LONG_MS), TypeError),
                 (app.request(99, b"", None), TypeError),
                 (app.request(99, b"", 0), ValueError),
-                (app.request(99, bytes(8185), LONG_MS), ValueError),
+                (app.request(99, bytes(8187), LONG_MS), ValueError),
             ):
                 try:
                     await call
@@ -213,7 +213,7 @@ class TestRequests(unittest.TestCase):
             def handler(data):
                 if data == b"bad":
                     raise ValueError("no")
-                return {b"none": None, b"text": "\u00e4", b"int": 5, b"long": bytes(8185)}[data]
+                return {b"none": None, b"text": "\u00e4", b"int": 5, b"long": bytes(8187)}[data]
 
             app.on_request(99, handler)
             app.connect()
@@ -222,7 +222,7 @@ class TestRequests(unittest.TestCase):
                 (b"none", ANSWER, b""),
                 (b"text", ANSWER, "\u00e4".encode()),
                 (b"int", FAILURE, b"TypeError: a message must be bytes or a str, not int"),
-                (b"long", FAILURE, b"ValueError: 8185 bytes for channel 99, the longest is 8184"),
+                (b"long", FAILURE, b"ValueError: 8187 bytes for channel 99, the longest is 8186"),
             ):
                 await app.request_of_server(data)
                 self.assertEqual(await app.take(), [(b"name", answer, kind)])

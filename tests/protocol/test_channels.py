@@ -498,7 +498,7 @@ class TestExpiry(unittest.TestCase):
         late = wire.client.send_timed(20, b"late", wire.now, 0)
         wire.client.send(20, b"next")
         wire.run()
-        got = [message if isinstance(message, bytes) else message[0][4:] for message in wire.server.got[20]]
+        got = [message if isinstance(message, bytes) else message[0][2:] for message in wire.server.got[20]]
         self.assertEqual(got, [b"good", b"next"])
         self.assertEqual(sender.waiting, {good: False, late: True})
         self.assertEqual(sender.acknowledged, 3)

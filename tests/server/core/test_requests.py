@@ -191,9 +191,9 @@ def test_what_a_handler_raises_is_told_to_the_client_and_to_the_operator():
         assert ("request_failed", {"channel": 20, "error": "ValueError: no \u00e4"}) in told
         client.ask(2, b"cancelled")
         assert (await client.calls(2))[1] == (ident(2), b"CancelledError", FAILURE)
-        conn.on_request(20, lambda data: bytes(8185))
+        conn.on_request(20, lambda data: bytes(8187))
         client.ask(3)
-        assert b"8185 bytes, the longest is 8184" in (await client.calls(3))[2][1]
+        assert b"8187 bytes, the longest is 8186" in (await client.calls(3))[2][1]
 
     run(main)
 
@@ -548,7 +548,7 @@ def test_what_does_not_belong_on_a_channel_is_told():
 def test_bad_arguments_ask_nothing():
     async def main(service):
         conn = service.connection()
-        for data, timeout_ms, kind in ((5, 1, TypeError), (bytes(8185), 1, ValueError), (b"", 0, ValueError),
+        for data, timeout_ms, kind in ((5, 1, TypeError), (bytes(8187), 1, ValueError), (b"", 0, ValueError),
                                        (b"", None, TypeError), (b"", 1 << 30, ValueError)):  # fmt: skip
             with pytest.raises(kind):
                 await within(conn.request(20, data, timeout_ms))

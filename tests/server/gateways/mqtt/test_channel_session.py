@@ -230,10 +230,10 @@ def test_message_that_is_too_long_for_the_client_is_refused_and_one_with_a_limit
         async with ScriptedBroker() as broker, Service() as service, gateway(mqtt, broker, service) as found:
             client = await with_channels(service, 20)
             await subscribed(broker, CH)
-            broker.publish(1, f"{CH}/down", bytes(8185))
+            broker.publish(1, f"{CH}/down", bytes(8187))
             await until(lambda: broker.acknowledged == [1], "the acknowledgement")
             assert found.log.of("mqtt_refused") == [
-                {"what": "message", "reason": "the message has 8185 bytes, the longest is 8184", "channel": 20}
+                {"what": "message", "reason": "the message has 8187 bytes, the longest is 8186", "channel": 20}
             ]
             client.cut()
             broker.publish(2, f"{CH}/down", b"late", properties=b"\x02\0\0\0\1")  # Message Expiry Interval: 1 s
