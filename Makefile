@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 JOBS ?= 4
 FIRMWARE_ARGS ?=
 SOAK_SEEDS ?= 0:500
+SENSOR_SEEDS ?= 0:1000
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
@@ -26,7 +27,7 @@ CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests -
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence \
+.PHONY: help demo firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
 	kill-server kill-mqtt bench-server fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
@@ -71,6 +72,9 @@ bench-chip: $(INSTALLED) ## Count instructions as the chips execute them, in emu
 
 lint: $(INSTALLED) ## Check the source with ruff.
 	$(VENV_PYTHON) -m ruff check .
+
+soak-sensors: python ## Run SENSOR_SEEDS (1,000 of them) of a sensor bus under random faults; needs no .venv.
+	$(PYTHON) -m sim sensors --seeds $(SENSOR_SEEDS)
 
 exhaustive: python ## Crash a short exchange at every event, in virtual time: some minutes.
 	@$(PYTHON) -m sim exhaustive

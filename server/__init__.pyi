@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable
 from os import PathLike
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 _Bytes = bytes | bytearray | memoryview | str | None
 
@@ -73,9 +73,39 @@ class Connection:
         self, channel: int, data: bytes | bytearray | memoryview | str, timeout_ms: int, wait: bool = True
     ) -> Coroutine[Any, Any, bytes]: ...
     def on_request(self, channel: int, handler: Callable[[bytes], _Bytes | Coroutine[Any, Any, _Bytes]]) -> None: ...
+    def sensors(self) -> _Sensors: ...
     async def discard(self) -> int: ...
     @staticmethod
     def close_all() -> None: ...
+
+class _Reading(NamedTuple):
+    device: str
+    bus: int
+    address: int
+    type: str | None
+    time: float
+    values: dict[str, int | float]
+    units: dict[str, str]
+    invalid: tuple[str, ...]
+    status: int
+    raw: bytes
+    number: int | None
+
+class _Readings(AsyncIterator[_Reading]):
+    missed: int
+    def __aiter__(self) -> _Readings: ...
+    async def __anext__(self) -> _Reading: ...
+    def close(self) -> None: ...
+
+class _Sensors:
+    latest: dict[str, _Reading]
+    refused: int
+    def __aiter__(self) -> _Readings: ...
+    def readings(self, lossless: bool = True) -> _Readings: ...
+    def info(self, name: str) -> dict[str, Any] | None: ...
+    async def command(
+        self, name: str, *, answer_ms: int = 5000, wait: bool = True, **arguments: Any
+    ) -> dict[str, Any]: ...
 
 class _Lines(AsyncIterator[str]):
     number: int | None

@@ -1,4 +1,4 @@
-"""The command line: `python3 -m sim board|up|run|soak|exhaustive|month|silence|demo`."""
+"""The command line: `python3 -m sim board|up|run|soak|sensors|exhaustive|month|silence|demo`."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from sim.root import COMMAND, ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
+from sim.virtual import sensor_soak
 from sim.virtual import silence as virtual_silence
 from sim.virtual import soak as virtual_soak
 from sim.virtual.apps import Pace
@@ -22,7 +23,9 @@ def main(arguments):
     """Returns the exit status; 2 for a mistake on the command line."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_board, _add_up, _add_run, _add_soak, _add_exhaustive, _add_month, _add_silence, _add_demo):
+    for add in (
+        _add_board, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month, _add_silence, _add_demo,
+    ):  # fmt: skip
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -220,6 +223,13 @@ def _add_soak(commands):
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(start=virtual_soak.run)
+
+
+def _add_sensor_soak(commands):
+    parser = commands.add_parser("sensors", help="many seeds of a sensor bus whose devices come, go, fail and block it")
+    parser.add_argument("--seeds", required=True, metavar="A:B", help="from A up to, not including, B")
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object on stdout")
+    parser.set_defaults(start=sensor_soak.run)
 
 
 def _add_exhaustive(commands):

@@ -28,6 +28,15 @@ TESTED_IN = {
     "build/flash.py": "tests/build/test_launchers.py",
     "build/micropython.py": "tests/build/test_launchers.py",
     "build/sensor_types.py": "tests/build/test_launchers.py",
+    # A sensor bus is played as a whole.
+    "sensor_bus/access.py": "tests/sensor_bus/test_bus_slots.py",
+    "sensor_bus/commands.py": "tests/sensor_bus/test_service.py",
+    "sensor_bus/device.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/errors.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/identify.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/requests.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/scanner.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

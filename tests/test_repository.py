@@ -249,7 +249,8 @@ def test_other_form_of_a_changelog_is_found(text):
 # What may read the wall clock, which somebody may set: for people to read, for the age of files, and for randomness.
 READERS_OF_THE_WALL_CLOCK = {
     "build/tools/cache.py", "primitives/nonces.py", "server/core/clock.py", "server/service/client_status.py",
-    "server/service/consoles.py", "server/service/log.py",
+    "server/service/consoles.py", "server/service/log.py", "server/service/sensors_command.py",
+    "server/service/sensors_shown.py",
 }  # fmt: skip
 WALL_CLOCK = re.compile(r"\btime\.time\b|\btime_ns\(|\bdatetime\.(?:now|utcnow|today)\b|from time import .*\btime\b")
 

@@ -34,6 +34,7 @@ class ClientChannels:
         self.alarm = Alarm(self._look)
         self._time = TimeService()
         self._operations = []  # Operation, for the store
+        self._sensors = None
 
     def get(self, number, start=FIRST):
         """Returns the Channel. start: the lowest number that is taken: 1 for this project's own modules, as channels
@@ -45,6 +46,14 @@ class ClientChannels:
             if self._session is not None:
                 channel.begin()
         return self._by_number[number]
+
+    def sensors(self):
+        """See Connection.sensors."""
+        if self._sensors is None:
+            from server.core.sensors import Sensors, known_types
+
+            self._sensors = Sensors(self._connection, known_types(), self.events.tell)
+        return self._sensors
 
     def begin(self, session):
         """Go on with a newly claimed state."""

@@ -77,3 +77,7 @@ class Calls:
     def on_request(self, channel, handler):
         """Answer the client's requests on this channel by handler(data): `Requests.serve` in requests.py."""
         self.channel(channel).on_request(handler)
+
+    def sensors(self):
+        """Returns the Sensors (sensors.py) of the client, always the same. It is loaded when first used."""
+        return self._channels.sensors()

@@ -22,6 +22,8 @@ _TEXTS = {
         "{client}: the handler has failed, and is called again in {again_s} s: {error} ({at})\n{traceback}"
     ),
     "request_failed": "{client}: the handler of requests on channel {channel} has failed: {error}",
+    "sensor_batch_refused": "{client}: a message on the channel of sensor data is dropped: {fault}",
+    "sensor_type_unknown": "{client}: nothing is known of its sensors of type {type}: their samples have no values",
     "channel_mixed": "{client}: channel {channel} is used for {used_for} here, and differently by the client",
     "unread": (
         "{client}: {lines} lines wait for the application, which has read none of this client for {waited_s} s: {why}"

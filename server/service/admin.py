@@ -2,7 +2,8 @@
 
 The socket is a file with permissions for its owner alone. A request is a line of JSON, such as {"do": "clients"}. Each
 answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for each line of the client,
-until the caller disconnects. So is `console` with `follow`, and `repl`, whose caller sends lines of JSON as well.
+until the caller disconnects. So are `sensors`, `console` with `follow`, and `repl`, whose caller sends lines of JSON as
+well. `devman` is a request of server/core/devman.py.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ import socket
 import stat
 
 from protocol.errors import LinkError
+from server.core.devman import DevMan
 from server.gateways.setting import SettingsError
+from server.service.sensors_shown import as_dict
 
 MAX_REQUEST = 1 << 16
 MAX_BEHIND = 1000  # lines that a caller of tail may be behind; with more it is disconnected
@@ -101,6 +104,12 @@ class AdminServer:
         elif what == "repl":
             async for answer in self._consoles.repl(self._status.known(request["id"]), reader):
                 yield answer
+        elif what == "sensors":
+            async for reading in self._sensors(self._status.known(request["id"]), reader):
+                yield as_dict(reading)
+        elif what == "devman":
+            sensors = self._registry.get(self._status.known(request["id"])).sensors()
+            yield await DevMan(sensors).answer(request["path"], request["arguments"])
         else:
             raise ValueError(f"unknown request {what!r}")
 
@@ -111,6 +120,21 @@ class AdminServer:
         if request.get("follow"):
             async for entry in self._consoles.follow(client_id, reader):
                 yield entry
+
+    async def _sensors(self, client_id, reader):
+        """An async generator of the newest Readings of a client, until the caller disconnects."""
+        sensors = self._registry.get(client_id).sensors()
+        for reading in list(sensors.latest.values()):
+            yield reading
+        readings = sensors.readings(lossless=False)
+        gone = asyncio.create_task(reader.read(1))
+        gone.add_done_callback(lambda task: readings.close())
+        try:
+            async for reading in readings:
+                yield reading
+        finally:
+            gone.cancel()
+            readings.close()
 
     async def _send(self, request, reader):
         """Write a line to a client. Raises: ConnectionAbortedError if the caller disconnects before its delivery.

@@ -19,7 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, standard_files, starter, terminal
+from server.service import client_settings, metrics, sensors_command, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -41,6 +41,7 @@ _EXAMPLES = """examples:
   pb-link tail pump                            show the lines of pump as they come, and leave them to the application
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
+  pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -132,6 +133,10 @@ def _parser():
     one.add_argument("--since", type=_seconds, metavar="TIME", help="of the last 30s, 10m, 2h or 1d, all that are kept")
     one.add_argument("--follow", action="store_true", help="then show new lines as they come")
     one.add_argument("--repl", action="store_true", help="MicroPython's REPL of a client with repl=True. Ctrl-] leaves")
+    one = command("sensors", _sensors, "Show the samples of a client's sensors, or of a bus of this computer.")
+    one.add_argument("id", nargs="?")
+    one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
+    one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
@@ -234,6 +239,14 @@ def _console(options, settings):
         line = harmless(answer["line"], "\t") if sys.stdout.isatty() else answer["line"]
         print(json.dumps(answer) if options.json else f"{when}  {line}", flush=options.follow)
     return 1 if options.follow else 0  # the server has ended
+
+
+def _sensors(options, settings):
+    if (options.id is None) == (options.bus is None):
+        raise ValueError("sensors needs the id of a client, or --bus /dev/i2c-N")
+    if options.bus is not None:
+        return sensors_command.show_bus(options)
+    return sensors_command.show_answers(options, _answers(settings, {"do": "sensors", "id": options.id}))
 
 
 def _seconds(text):

@@ -1,0 +1,38 @@
+"""What a raw request to a device can raise. All are OSErrors, and an OSError of none of these classes is the bus's own.
+
+    OSError
+        Barred      the address is barred for now: see SensorBus.bar
+        NoAnswer    no device acknowledged the address, or it stopped in the middle
+        TimedOut    the request could not be made in its time, or the device held the clock for too long
+        BusStuck    a wire of the bus is held low
+        QueueFull   as many requests wait as may
+"""
+
+from errno import EAGAIN, EBUSY, EIO, ENODEV, ETIMEDOUT
+
+
+class Barred(OSError):
+    """Args: address: composite."""
+
+    def __init__(self, address):
+        super().__init__(EBUSY, "address %x is barred" % address)
+
+
+class NoAnswer(OSError):
+    def __init__(self, address):
+        super().__init__(ENODEV, "no device answers at address %x" % address)
+
+
+class TimedOut(OSError):
+    def __init__(self, address):
+        super().__init__(ETIMEDOUT, "the request to address %x was not done in its time" % address)
+
+
+class BusStuck(OSError):
+    def __init__(self):
+        super().__init__(EIO, "a wire of the bus is held low")
+
+
+class QueueFull(OSError):
+    def __init__(self, count):
+        super().__init__(EAGAIN, "%d requests wait already: try again later" % count)

@@ -1,0 +1,52 @@
+"""Finds out which type a device is, and initialises it. Pure: a generator that asks for what is to be done.
+
+It yields (bytes to write, buffer to read into, or None), and is sent whether that was acknowledged; and pauses, ms as
+an int. So the pauses of one device hold up no other. It returns the number of the type, or None.
+"""
+
+from sensor_bus.steps import Steps
+
+
+def identification(records, device):
+    """Returns the generator. What it finds is set in the device: constants. Args: records: Records; device: Device."""
+    steps, buf = Steps(), None
+    for number in records.candidates(device.address):
+        program = records.detection(number)
+        buf = _fitting(buf, program)
+        if not (yield from _run(steps, program, buf, True)):
+            continue
+        program = records.init(number)
+        buf = _fitting(buf, program)
+        if not (yield from _run(steps, program, buf, False)):
+            return None
+        program = records.constants(number)
+        if len(program):
+            buf = bytearray(program[0])
+            if not (yield from _run(steps, program, buf, False)):
+                return None
+            device.constants = bytes(buf)
+        return number
+    return None
+
+
+def _fitting(buf, program):
+    size = program[0] if len(program) else 0
+    return buf if buf is not None and len(buf) >= size else bytearray(size)
+
+
+def _run(steps, program, buf, detects):
+    """Generator: returns whether all steps were acknowledged, and all that detect have matched."""
+    steps.begin(program)
+    view, count = memoryview(buf), 0
+    while steps.next():
+        size = steps.size(buf)
+        into = view[count : count + size] if size else None
+        if size or steps.write:
+            if not (yield steps.write, into):
+                return False
+        if detects and size and not steps.matches(into):
+            return False
+        count += size
+        if steps.pause_ms:
+            yield steps.pause_ms
+    return True

@@ -1,0 +1,145 @@
+"""Joins a sensor bus to the link: samples go to the server, and the server's commands come back.
+
+    bus = SensorBus(port, records)
+    service = SensorService(app, bus)
+    app.create_task(service.run())       # beside bus.run()
+
+Samples go on system channel 2 in batches (batch.py), commands are requests on system channel 6 (commands.py). With
+qos=False, the default, a slow or absent link gets the newest sample of each device, and the others are dropped and
+counted. With qos=True each sample goes exactly once, as long as the link takes them as fast as they come; what waits is
+bounded, and what the bus's ring then overwrites is counted. docs/sensor-bus.md, "Over the link".
+"""
+
+import asyncio
+import os
+
+from primitives.platform import sleep_ms
+from protocol import const
+from sensor_bus.batch import SPAN, encode_batch
+from sensor_bus.publish import ONLINE, encode_devbin
+
+SAMPLES = const(2)
+COMMANDS = const(6)
+# Samples are collected for so long before a batch goes, so that several share a message.
+HOLD_MS = const(100)
+# A batch has no more bytes than fit into one frame of the session, names and headers included.
+BATCH_BYTES = const(900)
+# Bytes of samples that may wait with qos=True. Then no further ones are taken from the bus.
+WAITING_BYTES = const(4000)
+# Beyond its bytes, a sample costs so much of a batch or of what may wait, if it is the only one of its device and type.
+SAMPLE_COST = const(24)
+# The channel is looked at this often while it cannot be used.
+_LOOK_MS = const(50)
+_SEQUENCES = const(256)
+
+
+class SensorService:
+    """Args: app: AppBase; bus: SensorBus; qos: see above; hold_ms: see HOLD_MS; number: of the bus, 1..15, in the ids
+    of its devices; commands: False: the server may only listen; allow_raw: the server may send raw requests to
+    devices and add types; topic: the first byte of each devbin envelope after its magic number, 0..255."""
+
+    def __init__(self, app, bus, *, qos=False, hold_ms=HOLD_MS, number=1, commands=True, allow_raw=True, topic=0):
+        if not 1 <= number <= 15:
+            raise ValueError("the number of a bus must be 1..15, not %r" % number)
+        self.dropped = 0  # samples that newer ones of their device have replaced
+        self.sent = 0  # samples
+        self._app = app
+        self._bus = bus
+        self._qos = qos
+        self._hold_ms = hold_ms
+        self._number = number
+        self._topic = topic
+        self._life = int.from_bytes(os.urandom(4), "big")
+        self._sequence = 0
+        self._device_sequences = {}
+        self._waiting = []  # samples, oldest first
+        self._bytes = 0
+        self._stalled = False  # the link takes no batch now
+        self._taken = asyncio.Event()
+        self._commands = (commands, allow_raw)
+
+    async def run(self):
+        """Serve until cancelled."""
+        serve, allow_raw = self._commands
+        if serve:
+            from sensor_bus.commands import Commands
+
+            commands = Commands(self._bus, self._number, allow_raw)
+            self._app.channel(COMMANDS, 1).on_request(commands.answer)
+        samples = self._bus.samples()
+        sending = asyncio.create_task(self._send())
+        try:
+            async for sample in samples:
+                self._add(sample)
+                while self._qos and self._bytes >= WAITING_BYTES:
+                    self._taken.clear()
+                    await self._taken.wait()
+        finally:
+            samples.close()
+            sending.cancel()
+
+    def _add(self, sample):
+        if not self._qos and (self._stalled or self._bytes >= WAITING_BYTES):
+            self._make_way(sample.address)
+        self._waiting.append(sample)
+        self._bytes += _cost(sample)
+
+    def _make_way(self, address):
+        """Drop the oldest waiting sample of this device; if there is none and no room, that of any device."""
+        index = next((at for at, other in enumerate(self._waiting) if other.address == address), None)
+        if index is None:
+            if self._bytes < WAITING_BYTES:
+                return
+            index = 0
+        self._bytes -= _cost(self._waiting.pop(index))
+        self.dropped += 1
+
+    async def _send(self):
+        channel = self._app.channel(SAMPLES, 1)
+        while True:
+            await sleep_ms(self._hold_ms)
+            while self._waiting:
+                if not self._qos and not channel.usable():
+                    self._stalled = True
+                    await sleep_ms(_LOOK_MS)
+                    continue
+                count = self._count()
+                batch = self._encoded(self._waiting[:count])
+                for sample in self._waiting[:count]:
+                    self._bytes -= _cost(sample)
+                self._waiting = self._waiting[count:]
+                self._stalled = not self._qos  # until it has its place in the channel
+                await channel.send(batch, qos=self._qos, wait=False)
+                self._stalled = False
+                self.sent += count
+                self._taken.set()
+
+    def _count(self):
+        """Returns how many of the oldest samples go into the next batch."""
+        first, size = self._waiting[0].time, 0
+        for count, sample in enumerate(self._waiting):
+            size += _cost(sample)
+            if count and (size > BATCH_BYTES or sample.time - first >= SPAN):
+                return count
+        return len(self._waiting)
+
+    def _encoded(self, samples):
+        """Returns the batch of these samples, which are in order of their times."""
+        records, names, devices = self._bus.records, {}, []
+        by_address = {}
+        for sample in samples:
+            names[sample.type] = records.name(sample.type)
+            device = by_address.get(sample.address)
+            if device is None:
+                sequence = self._device_sequences.get(sample.address, 0)
+                self._device_sequences[sample.address] = (sequence + 1) % _SEQUENCES
+                device = by_address[sample.address] = (sample.address, sample.type, ONLINE, sequence, [])
+                devices.append(device)
+            device[4].append((sample.stamp, sample.data))
+        envelope = encode_devbin(self._topic, self._sequence, self._number, devices)
+        self._sequence = (self._sequence + 1) % _SEQUENCES
+        return encode_batch(self._life, samples[-1].time, names, envelope)
+
+
+def _cost(sample):
+    return len(sample.data) + SAMPLE_COST

@@ -1,0 +1,338 @@
+"""What a sensor bus does with devices that come, go, fail and block it, in virtual time."""
+
+import asyncio
+
+import pytest
+
+from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
+from tests.sensor_bus.bus_rig import BusRig
+
+AHT, MCP, LSM, BME, TMP, INA, ADS = 0x38, 0x18, 0x6A, 0x76, 0x48, 0x40, 0x49
+PERIOD_MS = 20000
+
+
+def slot(number, address):
+    return address | number << 8
+
+
+def test_devices_are_found_identified_and_polled_with_their_values():
+    rig = BusRig()
+    rig.sensors.add("AHT20", values={"temperature": 21.5, "humidity": 40})
+    rig.sensors.add("MCP9808", values={"temperature": -3.25})
+    rig.sensors.add("BME280", values={"temperature": 20, "pressure": 1013.25, "humidity": 50})
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(AHT) and rig.of(MCP) and rig.of(BME), 2)
+        await asyncio.sleep(6)
+
+    rig.run(program)
+    assert rig.names() == {AHT: "AHT20", MCP: "MCP9808", BME: "BME280"}
+    assert rig.value(rig.of(MCP)[-1], "temperature") == -3.25
+    assert rig.value(rig.of(AHT)[-1], "humidity") == pytest.approx(40, abs=0.01)
+    assert rig.value(rig.of(BME)[-1], "pressure") == pytest.approx(1013.25, abs=0.02)
+    assert rig.kinds(MCP) == ["found", "identified", "online"]
+
+
+def test_device_that_is_pulled_is_gone_and_found_again_when_it_is_plugged_elsewhere():
+    rig = BusRig()
+    member = rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        member.unplug()
+        await rig.until(lambda: "gone" in rig.kinds(TMP), 12)
+        assert rig.kinds(TMP)[-2:] == ["offline", "gone"] and not rig.names()
+        begin = rig.bed.now()
+        member.plug()
+        await rig.until(lambda: rig.of(TMP, begin), PERIOD_MS / 1000 + 2)
+        assert rig.kinds(TMP, begin) == ["found", "identified", "online"]
+
+    rig.run(program)
+
+
+@pytest.mark.parametrize("when_s", [0.0, 0.05, 7.3, 19.9])
+@pytest.mark.parametrize(("config", "limit_s"), [({"scanBoost": ["0x1f"]}, 1), ({}, PERIOD_MS / 1000 + 2)])
+def test_time_until_a_plugged_device_is_identified(when_s, config, limit_s):
+    rig = BusRig(config)
+    member = rig.sensors.add("MCP9808", 0x1F, plugged=False)
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        await asyncio.sleep(2 + when_s)
+        member.plug()
+        return await rig.until(lambda: "identified" in rig.kinds(0x1F), limit_s)
+
+    assert rig.run(program) <= limit_s
+
+
+def test_first_address_of_a_high_record_is_found_within_a_second():
+    rig = BusRig()
+    member = rig.sensors.add("MCP9808", plugged=False)
+
+    async def program(rig):
+        await asyncio.sleep(5)
+        member.plug()
+        await rig.until(lambda: "identified" in rig.kinds(MCP), 1)
+
+    rig.run(program)
+
+
+def ten_devices(rig):
+    """Eight that are polled at 10 Hz and one at 100 Hz. Returns their addresses, the fast one last."""
+    places = [0x18, 0x19, 0x1A, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F]
+    for address in places:
+        rig.sensors.add("MCP9808", address)
+    rig.sensors.add("TMP117")
+    return [*places, TMP]
+
+
+async def all_set(rig, addresses):
+    await rig.until(lambda: len([one for one in addresses if rig.of(one)]) == len(addresses), 25)
+    for address in addresses[:-1]:
+        rig.bus.configure(address, interval_us=100000)
+    rig.bus.configure(addresses[-1], interval_us=10000)
+    await asyncio.sleep(1)
+    rig.samples.clear()
+
+
+def test_polls_are_on_time_and_none_is_missed():
+    rig = BusRig()
+    addresses = ten_devices(rig)
+
+    async def program(rig):
+        await all_set(rig, addresses)
+        missed = {address: rig.bus.device(address).missed for address in addresses}
+        await asyncio.sleep(20)
+        return {address: rig.bus.device(address).missed - missed[address] for address in addresses}
+
+    missed = rig.run(program)
+    assert set(missed.values()) == {0}
+    for address in addresses:
+        times = [sample.time for sample in rig.of(address)]
+        interval = 100 if address == TMP else 1000
+        steps = [after - before for before, after in zip(times, times[1:])]
+        assert len(times) >= 20 * 10000 / interval - 2
+        assert max(abs(step - interval) for step in steps) <= 2  # 100 us: a transaction takes 130 us here
+
+
+def test_scan_takes_at_most_a_tenth_of_the_bus_with_eight_devices_online():
+    rig = BusRig()
+    addresses = ten_devices(rig)
+
+    async def program(rig):
+        await all_set(rig, addresses)
+        access = rig.bus._access
+        spent = 0
+        probe = access.probe
+
+        async def counted(address):
+            nonlocal spent
+            before = access.spent_us
+            answered = await probe(address)
+            spent += access.spent_us - before
+            return answered
+
+        access.probe = counted
+        begin = rig.bed.now()
+        rig.bus.rescan()
+        await asyncio.sleep(20)
+        return spent / 1e6 / (rig.bed.now() - begin)
+
+    assert 0 < rig.run(program) <= 0.1
+
+
+@pytest.mark.parametrize("hardware", [False, True])
+@pytest.mark.parametrize("bit", range(16))
+def test_sda_stuck_in_any_bit_of_a_read_is_freed_and_nobody_is_lost(bit, hardware):
+    rig = BusRig(hardware=hardware)
+    addresses = ten_devices(rig)
+    stuck = rig.sensors["MCP9808@18/0"]
+
+    async def program(rig):
+        await all_set(rig, addresses)
+        stuck.stick_sda(bit, 0)
+        await rig.until(lambda: rig.sensors.stuck() or stuck.stick_at is None, 0.2)
+        begin = rig.bed.now()
+        await rig.until(lambda: all(rig.of(one, begin + 1e-6) for one in addresses), 0.25)
+        await asyncio.sleep(0.5)
+        assert not rig.sensors.stuck()
+
+    rig.run(program)
+    assert not [event for event in rig.events if event[1] in ("offline", "gone", "stuck")]
+    values = [rig.value(sample, "temperature") for address in addresses[:-1] for sample in rig.of(address)]
+    assert len(set(values)) == 1  # nothing that was cut is given out
+
+
+def test_two_subscribers_get_every_sample_each():
+    rig = BusRig()
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        rig.bus.configure(TMP, interval_us=10000, samples=5)
+        first, second = rig.bus.samples(), rig.bus.samples()
+        got = [[], []]
+
+        async def take(subscription, into):
+            async for sample in subscription:
+                into.append(sample.time)
+
+        tasks = [asyncio.create_task(take(one, into)) for one, into in ((first, got[0]), (second, got[1]))]
+        await asyncio.sleep(3)
+        for task in tasks:
+            task.cancel()
+        assert got[0] == got[1] and len(got[0]) >= 299
+        assert first.missed == second.missed == 0
+        slow = rig.bus.samples()
+        await asyncio.sleep(1)
+        late = [slow.get_nowait() for _ in range(6)]
+        assert late[5] is None and all(late[:5]) and slow.missed >= 94
+
+    rig.run(program)
+
+
+def test_only_failures_in_a_row_take_a_device_offline():
+    rig = BusRig()
+    member = rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        rig.bus.configure(TMP, interval_us=100000)
+        for _ in range(20):
+            member.nack(2)
+            await asyncio.sleep(0.5)
+        assert rig.kinds(TMP) == ["found", "identified", "online"]
+        member.nack(3)
+        await rig.until(lambda: rig.kinds(TMP)[-1] == "gone", 1)
+
+    rig.run(program)
+
+
+def test_address_that_answers_once_is_told_to_nobody():
+    rig = BusRig()
+    member = rig.sensors.add("MCP9808", plugged=False)
+
+    async def program(rig):
+        await asyncio.sleep(3)
+        member.plug()
+        await rig.until(lambda: member.starts, 2)
+        member.unplug()
+        await asyncio.sleep(2)
+        assert rig.events == [] and rig.bus.devices() == [] and not rig.bus._devices
+
+    rig.run(program)
+
+
+def test_barred_device_is_left_alone_for_its_time_and_then_polled_again():
+    rig = BusRig()
+    member = rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        rig.bus.configure(TMP, interval_us=10000)
+        rig.bus.bar(TMP, 500)
+        await asyncio.sleep(0.02)
+        starts = member.starts
+        with pytest.raises(Barred):
+            await rig.bus.request(TMP, b"\x0f", 2)
+        await asyncio.sleep(0.46)
+        assert member.starts == starts
+        await asyncio.sleep(0.1)
+        assert member.starts > starts
+
+    rig.run(program)
+
+
+def test_paused_bus_answers_requests_and_does_nothing_else():
+    rig = BusRig()
+    member = rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        rig.bus.configure(TMP, interval_us=10000)
+        rig.bus.pause()
+        await asyncio.sleep(0.02)
+        starts, count = member.starts, len(rig.samples)
+        assert await rig.bus.request(TMP, b"\x0f", 2) == b"\x01\x17"
+        await asyncio.sleep(1)
+        assert member.starts == starts + 2 and len(rig.samples) == count  # a repeated start
+        rig.bus.resume()
+        await rig.until(lambda: len(rig.samples) > count, 0.1)
+        rig.bus.hiatus(300)
+        await asyncio.sleep(0.02)
+        starts = member.starts
+        with pytest.raises(TimedOut):
+            await rig.bus.request(TMP, b"\x0f", 2, timeout_ms=100)
+        assert member.starts == starts
+
+    rig.run(program)
+
+
+def test_errors_of_requests_are_told_apart_and_the_queue_has_an_end():
+    rig = BusRig({"lowLoad": True})
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await asyncio.sleep(1)
+        with pytest.raises(NoAnswer):
+            await rig.bus.request(0x50, b"\x00", 1)
+        with pytest.raises(ValueError):
+            await rig.bus.request(0x50)
+        with pytest.raises(ValueError):
+            await rig.bus.request(0x80, b"\x00")
+        rig.bus.hiatus(1000)
+        asked = [asyncio.create_task(rig.bus.request(TMP, b"\x0f", 2, timeout_ms=5000)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(QueueFull):
+            await rig.bus.request(TMP, b"\x0f", 2)
+        assert [await one for one in asked] == [b"\x01\x17"] * 3
+
+    rig.run(program)
+
+
+def test_device_of_lockup_detection_that_goes_has_the_bus_fail():
+    rig = BusRig({"lockupDetect": "0x48"})
+    member = rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        assert not rig.bus.failing
+        member.unplug()
+        await rig.until(lambda: rig.bus.failing, 12)
+        member.plug()
+        await rig.until(lambda: not rig.bus.failing, 22)
+
+    rig.run(program)
+
+
+def test_type_that_is_added_identifies_what_is_there():
+    rig = BusRig()
+    rig.records = type(rig.records)()
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: "online" in rig.kinds(TMP), 10)
+        assert rig.names() == {TMP: None}
+        rig.bus.add_type(
+            {
+                "deviceType": "Mine", "addresses": "0x48", "detectionValues": "0x0f=0x0117", "initValues": "",
+                "pollInfo": {"c": "0x00=r2", "i": 100, "s": 2},
+            }
+        )  # fmt: skip
+        await rig.until(lambda: rig.of(TMP), 1)
+        assert rig.names() == {TMP: "Mine"}
+
+    rig.run(program)
+
+
+def test_cancelled_worker_leaves_the_bus_usable():
+    rig = BusRig()
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 2)
+        rig.bus.configure(TMP, interval_us=10000)
+
+    rig.run(program)
+    assert rig.bed.scl.level == rig.bed.sda.level == 1

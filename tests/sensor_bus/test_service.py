@@ -1,0 +1,265 @@
+"""What a SensorService sends, with a link that is fast, slow or absent, and what it answers to commands."""
+
+import asyncio
+import json
+
+import pytest
+
+from sensor_bus import service as service_module
+from sensor_bus.batch import decode_batch, time_of
+from sensor_bus.devbin import decode_devbin
+from sensor_bus.errors import Barred, BusStuck, NoAnswer, QueueFull, TimedOut
+from sensor_bus.records import standard_records
+from sensor_bus.service import COMMANDS, SAMPLES, WAITING_BYTES, SensorService
+from sensor_bus.subscriptions import Sample
+
+RECORDS = standard_records()
+MCP = RECORDS.number("MCP9808")
+BEGIN = (3 << 32) + 70000
+
+
+class FakeChannel:
+    """A channel that takes messages while `open` is set."""
+
+    def __init__(self):
+        self.sent = []
+        self.handler = None
+        self.up = True
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def usable(self):
+        return self.up
+
+    async def send(self, data, qos=True, wait=True):
+        await self.open.wait()
+        self.sent.append((data, qos))
+
+    def on_request(self, handler):
+        self.handler = handler
+
+
+class FakeApp:
+    def __init__(self):
+        self.channels = {SAMPLES: FakeChannel(), COMMANDS: FakeChannel()}
+
+    def channel(self, number, start=16):
+        assert start == 1  # the project's own
+        return self.channels[number]
+
+
+class FakeSamples:
+    def __init__(self):
+        self.queue = asyncio.Queue()
+        self.closed = False
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return await self.queue.get()
+
+    def close(self):
+        self.closed = True
+
+
+class FakeBus:
+    """A bus whose samples a test puts; it records what it is told to do."""
+
+    def __init__(self):
+        self.records = RECORDS
+        self.source = FakeSamples()
+        self.done = []
+        self.fault = None
+
+    def samples(self):
+        return self.source
+
+    def put(self, number, address=0x18, data=b"\x01\x50"):
+        time = BEGIN + number
+        self.source.queue.put_nowait(Sample(address, MCP, time, time & 0xFFFF, data))
+
+    def devices(self):
+        return [(0x18, MCP, 1), (0x248, None, 1)]
+
+    async def request(self, address, write, size, timeout_ms):
+        self.done.append(("request", address, write, size, timeout_ms))
+        if self.fault:
+            raise self.fault
+        return b"\xab" * size
+
+    def configure(self, address, **what):
+        self.done.append(("configure", address, what))
+
+    def bar(self, address, ms):
+        self.done.append(("bar", address, ms))
+
+    def pause(self):
+        self.done.append(("pause",))
+
+
+def samples_of(channel):
+    """Returns [(address, name of the type, whole time, data)] of all that was sent."""
+    found = []
+    for data, _ in channel.sent:
+        _, now, names, envelope = decode_batch(data)
+        for _, address, number, _, _, samples in decode_devbin(envelope)[2]:
+            found += [(address, names[number], time_of(now, stamp), sample) for stamp, sample in samples]
+    return found
+
+
+def run(main, **arguments):
+    async def whole():
+        app, bus = FakeApp(), FakeBus()
+        service = SensorService(app, bus, hold_ms=5, **arguments)
+        task = asyncio.create_task(service.run())
+        try:
+            await main(app, bus, service)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert bus.source.closed
+
+    asyncio.run(whole())
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("qos", [False, True])
+def test_samples_share_batches_and_keep_their_times(qos):
+    async def main(app, bus, service):
+        for number in range(100):
+            bus.put(number * 37, 0x18 + number % 3)
+        await until(lambda: service.sent == 100)
+        found = samples_of(app.channels[SAMPLES])
+        assert sorted(time for _, _, time, _ in found) == [BEGIN + number * 37 for number in range(100)]
+        assert {name for _, name, _, _ in found} == {"MCP9808"}
+        assert len(app.channels[SAMPLES].sent) <= 8 and all(one[1] is qos for one in app.channels[SAMPLES].sent)
+        assert all(len(data) <= 1024 for data, _ in app.channels[SAMPLES].sent)
+
+    run(main, qos=qos)
+
+
+def test_samples_that_are_further_apart_than_a_stamp_tells_go_in_batches_of_their_own():
+    async def main(app, bus, service):
+        for number in (0, 100000, 100001, 900000):
+            bus.put(number)
+        await until(lambda: service.sent == 4)
+        assert [time - BEGIN for _, _, time, _ in samples_of(app.channels[SAMPLES])] == [0, 100000, 100001, 900000]
+
+    run(main)
+
+
+def test_link_that_is_away_gets_the_newest_of_each_device():
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        channel.up = False
+        bus.put(0)
+        await asyncio.sleep(0.1)
+        for number in range(1, 500):
+            bus.put(number, 0x18 + number % 2)
+        await until(lambda: service.dropped == 498)
+        channel.up = True
+        await until(lambda: service.sent == 2)
+        assert [(address, time - BEGIN) for address, _, time, _ in samples_of(channel)] == [(0x18, 498), (0x19, 499)]
+
+    run(main)
+
+
+def test_with_qos_nothing_is_dropped_and_what_waits_is_bounded():
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        channel.open.clear()
+        for number in range(1000):
+            bus.put(number)
+        await asyncio.sleep(0.2)
+        assert bus.source.queue.qsize() > 1000 - WAITING_BYTES // 20
+        channel.open.set()
+        await until(lambda: service.sent == 1000)
+        assert [time - BEGIN for _, _, time, _ in samples_of(channel)] == list(range(1000))
+        assert service.dropped == 0
+
+    run(main, qos=True)
+
+
+async def command(app, **request):
+    return json.loads(await app.channels[COMMANDS].handler(json.dumps(request).encode()))
+
+
+def test_commands_reach_the_bus():
+    async def main(app, bus, service):
+        await asyncio.sleep(0.01)
+        assert await command(app, cmd="listdevs") == {"bus": 1, "devs": [[0x18, "MCP9808", 1], [0x248, None, 1]]}
+        assert await command(app, cmd="cmdraw", addr=0x18, write="05", read=2) == {"data": "abab"}
+        assert bus.done.pop() == ("request", 0x18, b"\x05", 2, 1000)
+        assert await command(app, cmd="devconfig", addr=0x18, interval_us=5000) == {}
+        assert await command(app, cmd="bar", addr=0x18, ms=50) == {}
+        assert await command(app, cmd="pause") == {}
+        assert [one[0] for one in bus.done] == ["configure", "bar", "pause"]
+        found = await command(app, cmd="typeinfo", type="MCP9808")
+        assert found["number"] == MCP and found["info"]["name"]
+        assert await command(app, cmd="typeinfo", type=MCP) == found
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Barred(0x18), "barred"), (NoAnswer(0x18), "no_answer"), (TimedOut(0x18), "timeout"), (BusStuck(), "bus_stuck"),
+        (QueueFull(40), "queue_full"), (OSError(5, "other"), "bus_error"),
+    ],
+)  # fmt: skip
+def test_errors_of_raw_requests_are_told_apart(fault, code):
+    async def main(app, bus, service):
+        await asyncio.sleep(0.01)
+        bus.fault = fault
+        assert (await command(app, cmd="cmdraw", addr=0x18, read=1))["error"] == code
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"[]", b"{}", b'{"cmd": 1}', b'{"cmd": "nothing"}', b'{"cmd": "__init__"}', b'{"cmd": "cmdraw"}',
+        b'{"cmd": "cmdraw", "addr": 24, "write": "0"}', b'{"cmd": "cmdraw", "addr": 24, "read": 256}',
+        b'{"cmd": "bar", "addr": 24}', b'{"cmd": "typeinfo", "type": "nothing"}', b"\xff",
+        b'{"cmd": "cmdraw", "addr": 24, "read": 1, "timeout_ms": 0}',
+    ],
+)  # fmt: skip
+def test_bad_commands_are_answered_with_what_is_wrong(data):
+    async def main(app, bus, service):
+        await asyncio.sleep(0.01)
+        found = json.loads(await app.channels[COMMANDS].handler(data))
+        assert found["error"] in ("bad_request", "unknown") and found["text"]
+        assert not bus.done
+
+    run(main)
+
+
+def test_service_without_raw_requests_takes_none():
+    async def main(app, bus, service):
+        await asyncio.sleep(0.01)
+        assert (await command(app, cmd="cmdraw", addr=0x18, read=1))["error"] == "not_allowed"
+        assert not bus.done
+
+    run(main, allow_raw=False)
+
+
+def test_service_without_commands_has_no_handler():
+    async def main(app, bus, service):
+        await asyncio.sleep(0.01)
+        assert app.channels[COMMANDS].handler is None
+
+    run(main, commands=False)
+
+
+def test_number_of_a_bus_is_checked():
+    with pytest.raises(ValueError, match="1..15"):
+        SensorService(FakeApp(), FakeBus(), number=16)
+    assert service_module.BATCH_BYTES < 1024

@@ -1,0 +1,87 @@
+"""The requests of Raft's device manager, without HTTP."""
+
+import asyncio
+
+import pytest
+
+from server.core.devman import DevMan
+from tests.server.core.sensor_peer import UTC, FakeClient
+
+
+def asked(path, answer=None, **arguments):
+    """Returns (the answer, what the client was asked)."""
+
+    async def main():
+        client = FakeClient()
+        client.commands.answer = answer
+        client.send_samples([(0, b"\x01\x50")], UTC)
+        await anext(client.sensors.readings())
+        return await DevMan(client.sensors).answer(path, arguments), client.commands.asked
+
+    return asyncio.run(main())
+
+
+def test_typeinfo_by_name_and_by_device():
+    found, requests = asked("typeinfo", type="MCP9808")
+    assert found["rslt"] == "ok" and found["req"] == "typeinfo" and found["devinfo"]["name"] and not requests
+    assert asked("typeinfo", deviceid="1_18")[0]["devinfo"] == found["devinfo"]
+    found, requests = asked("typeinfo", lambda request: {"info": {"name": "Mine"}}, type="3")
+    assert found["devinfo"] == {"name": "Mine"} and requests[0][0] == {"cmd": "typeinfo", "type": 3}
+
+
+def test_cmdraw_waits_for_the_device_and_tells_its_errors_apart():
+    found, requests = asked("cmdraw", lambda request: {"data": "0150"}, deviceid="1_218", hexWr="05", numToRd="2")
+    assert found == {"req": "cmdraw", "rdData": "0150", "rslt": "ok"}
+    assert requests[0][0] == {"cmd": "cmdraw", "addr": 0x218, "write": "05", "read": 2, "timeout_ms": 1000}
+    found, _ = asked("cmdraw", lambda request: {"data": ""}, bus="1", addr="18", hexWr="0105")
+    assert found == {"req": "cmdraw", "rslt": "ok"}
+    found, _ = asked("cmdraw", lambda request: {"error": "no_answer", "text": ".."}, addr="18", numToRd="1")
+    assert found == {"req": "cmdraw", "rslt": "fail", "error": "no_answer", "text": ".."}
+
+
+def test_devconfig_takes_an_interval_or_a_rate():
+    for arguments in ({"intervalUs": "50000"}, {"sampleRateHz": "20"}):
+        _, requests = asked("devconfig", lambda request: {}, addr="18", numSamples="4", **arguments)
+        assert requests[0][0] == {"cmd": "devconfig", "addr": 0x18, "interval_us": 50000, "samples": 4}
+
+
+def test_listdevs_names_each_device():
+    found, _ = asked("listdevs", lambda request: {"bus": 2, "devs": [[0x218, "MCP9808", 1], [0x29, None, 1]]})
+    assert found["devices"] == [
+        {"deviceid": "2_218", "addr": "218", "type": "MCP9808", "status": 1},
+        {"deviceid": "2_29", "addr": "29", "type": None, "status": 1},
+    ]
+
+
+@pytest.mark.parametrize(("path", "cmd"), [("pause", "pause"), ("resume", "resume"), ("rescan", "rescan")])
+def test_plain_requests(path, cmd):
+    found, requests = asked(path, lambda request: {})
+    assert found == {"req": path, "rslt": "ok"} and requests[0][0] == {"cmd": cmd}
+
+
+def test_bar_needs_a_time():
+    _, requests = asked("bar", lambda request: {}, addr="18", ms="50")
+    assert requests[0][0] == {"cmd": "bar", "addr": 0x18, "ms": 50}
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "word"),
+    [
+        ("nothing", {}, "nothing"), ("typeinfo", {}, "type="), ("typeinfo", {"deviceid": "1_77"}, "1_77"),
+        ("cmdraw", {"addr": "18"}, "hexWr"), ("cmdraw", {"addr": "zz", "numToRd": "1"}, "hexadecimal"),
+        ("cmdraw", {"addr": "80", "numToRd": "1"}, "80"), ("cmdraw", {"numToRd": "1"}, "addr="),
+        ("cmdraw", {"deviceid": "18", "numToRd": "1"}, "1_38"), ("cmdraw", {"addr": "18", "numToRd": "241"}, "240"),
+        ("cmdraw", {"addr": "18", "numToRd": "1", "timeoutMs": "0"}, "timeoutMs"),
+        ("devconfig", {"addr": "18"}, "intervalUs"), ("devconfig", {"addr": "18", "sampleRateHz": "0"}, "sampleRateHz"),
+        ("devconfig", {"addr": "18", "sampleRateHz": "1", "intervalUs": "5000"}, "both"),
+        ("devconfig", {"addr": "18", "busHz": "1"}, "busHz"), ("bar", {"addr": "18"}, "ms="),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_and_the_client_is_not_asked(path, arguments, word):
+    found, requests = asked(path, lambda request: {}, **arguments)
+    assert found["rslt"] == "fail" and word in found["error"] and not requests
+
+
+def test_client_that_is_absent_is_a_failure_in_words():
+    found, _ = asked("pause")
+    assert found == {"req": "pause", "rslt": "fail", "error": "the client is absent"}

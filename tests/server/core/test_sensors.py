@@ -1,0 +1,194 @@
+"""Readings of a client's sensors at the server: values, times, subscribers, and types that only the client knows."""
+
+import asyncio
+
+import pytest
+
+from protocol.errors import RequestFailed, StoreError
+from server.core import sensors as sensors_module
+from server.core.sensors import BEHIND, LIVES, CommandFailed
+from tests.server.core.sensor_peer import MCP, UTC, FakeClient, until
+
+WARM = b"\x01\x50"  # 21 degrees
+OWN = {
+    "name": "Mine", "desc": "", "manu": "", "type": "Mine",
+    "resp": {"b": 2, "a": [{"n": "level", "t": ">H", "u": "mm", "d": 10}]},
+}  # fmt: skip
+
+
+def test_reading_has_its_values_units_and_the_time_of_its_poll():
+    async def main():
+        client = FakeClient()
+        client.send_samples([(100000, WARM), (110000, b"\x1f\xcc")], UTC + 11.02)
+        readings = client.sensors.readings()
+        first, second = await anext(readings), await anext(readings)
+        assert (first.device, first.type, first.values) == ("1_18", "MCP9808", {"temperature": 21.0})
+        assert second.values == {"temperature": -3.25} and second.units["temperature"].endswith("C")
+        assert first.time == pytest.approx(UTC + 10.02) and second.time == pytest.approx(UTC + 11.02)
+        assert client.sensors.latest == {"1_18": second} and first.invalid == () and first.number == 0
+
+    asyncio.run(main())
+
+
+def test_batch_is_committed_when_all_its_readings_were_taken():
+    async def main():
+        client = FakeClient()
+        for at in range(3):
+            client.send_samples([(at * 10000, WARM), (at * 10000 + 5, WARM)], UTC + at)
+        readings = client.sensors.readings()
+        for count in range(6):
+            await anext(readings)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert client.committed == count // 2
+        readings.close()
+
+    asyncio.run(main())
+
+
+def test_slow_viewer_delays_nobody_and_counts_what_it_missed():
+    async def main():
+        client = FakeClient()
+        viewer = client.sensors.readings(lossless=False)
+        reader = client.sensors.readings()
+        for at in range(BEHIND + 10):
+            client.send_samples([(at * 100, WARM)], UTC + at / 100)
+        for _ in range(BEHIND + 10):
+            await anext(reader)
+        assert viewer.missed == 10
+        assert (await anext(viewer)).number == 10
+
+    asyncio.run(main())
+
+
+def test_closed_subscription_ends_and_the_last_one_stops_the_reader():
+    async def main():
+        client = FakeClient()
+        first, second = client.sensors.readings(), client.sensors.readings()
+        waiting = asyncio.create_task(anext(first))
+        await asyncio.sleep(0)
+        first.close()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        client.send_samples([(0, WARM)], UTC)
+        assert (await anext(second)).values == {"temperature": 21.0}
+        second.close()
+        await asyncio.sleep(0)
+        client.send_samples([(10, WARM)], UTC)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert client.channels[sensors_module.SAMPLES].queue.qsize() == 1
+
+    asyncio.run(main())
+
+
+def test_store_that_fails_is_told_to_each_subscriber():
+    async def main():
+        client = FakeClient()
+
+        async def messages():
+            raise StoreError("no disk")
+            yield
+
+        client.channels[sensors_module.SAMPLES].messages = messages
+        readings = client.sensors.readings()
+        with pytest.raises(StoreError):
+            await anext(readings)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("data", [b"", b"\1" * 12, b"\2" + bytes(20), b"\1" + bytes(11) + b"\xdbx"])
+def test_message_that_is_no_batch_is_told_and_passed_over(data):
+    async def main():
+        client = FakeClient()
+        client.send(data, UTC)
+        client.send_samples([(0, WARM)], UTC)
+        assert (await anext(client.sensors.readings())).number == 1
+        assert client.sensors.refused == 1 and client.told[0][0] == "sensor_batch_refused"
+
+    asyncio.run(main())
+
+
+def test_type_that_only_the_client_knows_is_asked_for_once():
+    async def main():
+        client = FakeClient()
+        client.commands.answer = lambda request: {"type": "Mine", "number": 200, "info": OWN}
+        readings = client.sensors.readings()
+        for at in range(3):
+            client.send_samples([(at, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
+            assert (await anext(readings)).values == {"level": 10.0}
+        assert [request for request, _, _ in client.commands.asked] == [{"cmd": "typeinfo", "type": "Mine"}]
+        assert client.sensors.info("Mine") == OWN
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "answer", [None, lambda request: {"error": "unknown", "text": "?"}, lambda request: b"{", lambda request: {},
+               lambda request: {"info": {"resp": 3}}],
+)  # fmt: skip
+def test_type_that_nobody_explains_has_no_values_and_is_asked_for_again(answer, monkeypatch):
+    now = 0
+    monkeypatch.setattr(sensors_module, "monotonic_ms", lambda: now)
+
+    async def main():
+        nonlocal now
+        client = FakeClient()
+        client.commands.answer = answer
+        readings = client.sensors.readings()
+        for at in range(3):
+            client.send_samples([(at, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
+            found = await anext(readings)
+            assert found.values == {} and found.raw == b"\x00\x64" and found.type == "Mine"
+        assert len(client.commands.asked) == 1 and client.told == [("sensor_type_unknown", {"type": "Mine"})]
+        now = sensors_module.AGAIN_MS
+        client.commands.answer = lambda request: {"info": OWN}
+        client.send_samples([(9, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
+        assert (await anext(readings)).values == {"level": 10.0}
+
+    asyncio.run(main())
+
+
+def test_each_start_of_the_client_has_a_clock_of_its_own_and_few_are_kept():
+    async def main():
+        client = FakeClient()
+        readings = client.sensors.readings()
+        for life in range(3 * LIVES):
+            client.send_samples([(10000, WARM)], UTC + 100 * life + 1, life=life)
+            assert (await anext(readings)).time == pytest.approx(UTC + 100 * life + 1)
+        assert len(client.sensors._clocks) == LIVES
+
+    asyncio.run(main())
+
+
+def test_command_answers_or_raises_what_the_client_says():
+    async def main():
+        client = FakeClient()
+        client.commands.answer = lambda request: {"data": "ab"} if request["cmd"] == "cmdraw" else {"error": "barred"}
+        assert await client.sensors.command("cmdraw", addr=24, read=1) == {"data": "ab"}
+        with pytest.raises(CommandFailed, match="barred"):
+            await client.sensors.command("bar", addr=24, ms=1)
+        client.commands.answer = lambda request: b"nonsense"
+        with pytest.raises(CommandFailed, match="bad_answer"):
+            await client.sensors.command("pause")
+
+        def failed(request):
+            raise RequestFailed("it broke")
+
+        client.commands.answer = failed
+        with pytest.raises(RequestFailed):
+            await client.sensors.command("pause")
+
+    asyncio.run(main())
+
+
+def test_sample_of_a_type_without_a_name_is_raw():
+    async def main():
+        client = FakeClient()
+        client.send_samples([(0, WARM)], UTC, names={}, kind=MCP)
+        found = await anext(client.sensors.readings())
+        assert found.type is None and found.values == {} and found.raw == WARM
+        await until(lambda: True)
+
+    asyncio.run(main())
