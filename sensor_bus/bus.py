@@ -250,7 +250,7 @@ class SensorBus:
         self._scanner.forget(address)
         if address == self.config.lockup:
             self.failing = True
-        if self._is_mux(address & 0x7F) and self._muxes.parent(address & 0x7F) == address >> 8:
+        if self._is_mux(address):
             gone = self._muxes.remove(address & 0x7F)
             for other in list(self._devices.values()):
                 if other.address >> 8 and self._muxes.owner(other.address >> 8) in gone:
@@ -284,7 +284,7 @@ class SensorBus:
 
     def _serve_multiplexers(self):
         address, self._access.mux_failed = self._access.mux_failed, None
-        if address is not None and self._is_mux(address):
+        if address is not None and address in self._muxes:
             device = self._devices.get(address | self._muxes.parent(address) << 8)
             if device is not None:
                 self.note(device, False)
@@ -447,4 +447,5 @@ class SensorBus:
     # Smaller ones.
 
     def _is_mux(self, address):
-        return self._muxes is not None and address in self._muxes
+        muxes, mux = self._muxes, address & 0x7F
+        return muxes is not None and mux in muxes and muxes.parent(mux) == address >> 8

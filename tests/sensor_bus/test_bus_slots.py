@@ -80,6 +80,20 @@ def test_multiplexer_behind_a_multiplexer_is_opened_through_the_first():
     assert {rig.value(sample, "temperature") for sample in rig.of(slot(2, MCP))} == {12}
 
 
+def test_multiplexer_in_a_slot_is_not_listed_as_a_device():
+    rig = BusRig(MUX)
+    rig.sensors.add("PCA9548A", 0x70)
+    rig.sensors.add("PCA9548A", 0x71, slot=2)
+    rig.sensors.add("MCP9808", slot=9)
+
+    async def program(rig):
+        await rig.until(lambda: all_typed(rig, 1), 8)
+        await asyncio.sleep(2)
+
+    rig.run(program)
+    assert rig.names() == {slot(9, MCP): "MCP9808"}
+
+
 def test_multiplexer_that_is_pulled_takes_its_devices_along_and_comes_back():
     rig = BusRig(MUX)
     mux = rig.sensors.add("PCA9548A")
