@@ -119,7 +119,7 @@ class SensorBus:
         self._paused = False
         now = self.now()
         for device in self._devices.values():
-            if device.due is not None and device.due < now:
+            if device.due is not None and device.due < now and device.time is None:
                 device.due = now
 
     def hiatus(self, ms):
@@ -139,8 +139,10 @@ class SensorBus:
             if not 1000 <= interval_us <= 3600000000:
                 raise ValueError("interval_us must be 1000..3600000000")
             device.interval = interval_us // 100
-            device.due = self.now()
-            device.time = None
+            if device.time is None:
+                device.due = self.now()
+            else:  # the poll that runs is finished as it has begun
+                device.planned = self.now()
         if samples is not None:
             if not 1 <= samples <= 255:
                 raise ValueError("samples must be 1..255")
@@ -163,6 +165,8 @@ class SensorBus:
 
     async def run(self):
         """Work until cancelled. One task at a time may do so."""
+        for device in self._devices.values():
+            device.time = None  # what was read of a poll when the worker was cancelled is not known
         while True:
             await self._yield()  # 1
             now = self.now()
@@ -383,8 +387,12 @@ class SensorBus:
         """Do a poll, or as much of it as there is up to its next pause."""
         try:
             await self._access.open(device.address >> 8)
+            # The rest of a poll that waited for longer than an interval (a pause, a bar) would get a stamp that is old.
+            now = self.now()
+            if device.time is not None and now > device.due + device.interval:
+                device.time, device.due = None, now
             if device.time is None:
-                device.begin_poll(self.records.poll(device.type), self.now())
+                device.begin_poll(self.records.poll(device.type), now)
                 device.planned = device.due
             steps = device.steps
             while steps.next():

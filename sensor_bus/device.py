@@ -17,6 +17,7 @@ class Device:
         self.type = None  # number of its type, once it was found out
         self.status = Status(offline_after)
         self.due = None  # when the next poll, or the rest of one, is due, 100 us; None: it is not polled
+        self.planned = None  # what `due` was at the begin of the poll that runs
         self.interval = 0  # of polls, 100 us
         self.missed = 0  # polls that could not be made in their time
         self.constants = b""

@@ -336,3 +336,75 @@ def test_cancelled_worker_leaves_the_bus_usable():
 
     rig.run(program)
     assert rig.bed.scl.level == rig.bed.sda.level == 1
+
+
+def test_configured_in_the_middle_of_a_poll_it_is_polled_on():
+    rig = BusRig()
+    rig.sensors.add("VCNL4040")
+    rig.sensors.add("ADS1115")
+    done = {}
+
+    async def program(rig):
+        await rig.until(lambda: all(rig.names().values()) and len(rig.names()) == 2, 3)
+        begin = rig.bed.now()
+        while rig.bed.now() < begin + 3:
+            await asyncio.sleep(0.0001)
+            for address in rig.names():
+                if rig.bus.device(address).time is not None:
+                    rig.bus.configure(address, interval_us=100000)
+                    done[address] = done.get(address, 0) + 1
+        await asyncio.sleep(1)
+        since = rig.bed.now()
+        await asyncio.sleep(2)
+        for address in rig.names():
+            assert len(rig.of(address, since)) in (19, 20, 21)
+
+    rig.run(program)
+    assert len(done) == 2 and min(done.values()) > 5
+    assert {len(sample.data) for _, sample in rig.samples if rig.names()[sample.address] == "ADS1115"} == {8}
+
+
+def test_worker_that_was_cancelled_in_a_poll_gives_no_part_of_it():
+    rig = BusRig()
+    rig.sensors.add("VCNL4040")
+    cut = []
+
+    async def program(rig):
+        await rig.until(lambda: rig.samples, 3)
+        (address,) = rig.names()
+        (worker,) = [one for one in asyncio.all_tasks() if one.get_coro().__qualname__ == "SensorBus.run"]
+        for _ in range(50):
+            await rig.until(lambda: rig.samples[-1][0] > rig.bed.now() - 0.01, 2)
+            while rig.bus.device(address).time is None:
+                await asyncio.sleep(0.0001)
+            worker.cancel()
+            await asyncio.sleep(0.005)
+            cut.append(rig.bus.device(address).time is not None)
+            worker = asyncio.create_task(rig.bus.run())
+        worker.cancel()
+
+    rig.run(program)
+    assert len(cut) == 50 and sum(cut) > 10
+    assert {len(sample.data) for _, sample in rig.samples} == {6}
+
+
+def test_rest_of_a_poll_that_a_pause_cut_off_is_not_given_an_old_stamp():
+    rig = BusRig()
+    rig.sensors.add("ADS1115")
+
+    async def program(rig):
+        await rig.until(lambda: rig.samples, 3)
+        (address,) = rig.names()
+        device = rig.bus.device(address)
+        await rig.until(lambda: device.time is not None, 3)
+        await asyncio.sleep(0.005)
+        rig.bus.pause()
+        await asyncio.sleep(10)
+        assert device.time is not None
+        resumed = rig.bed.now()
+        count = len(rig.samples)
+        rig.bus.resume()
+        await rig.until(lambda: len(rig.samples) > count, 3)
+        assert rig.at(rig.samples[-1][1]) >= resumed - 0.001
+
+    rig.run(program)
