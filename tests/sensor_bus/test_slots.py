@@ -61,7 +61,7 @@ class TestMultiplexers(unittest.TestCase):
         self.assertFalse(muxes.add(0x77, slot))
 
     def test_after_any_order_of_slots_only_the_last_one_is_open(self):
-        chance = random.Random(1)
+        random.seed(1)  # MicroPython has no random.Random
         parents = {0x70: 0, 0x71: 3, 0x72: 0, 0x73: 12}
         muxes = Multiplexers(0x70)
         for address, slot in parents.items():
@@ -74,8 +74,8 @@ class TestMultiplexers(unittest.TestCase):
             return not slot or bits[owner] >> (slot - 1) % 8 & 1 and reachable(owner)
 
         for _ in range(300):
-            slot = chance.choice(list(muxes.slots()))
-            if chance.random() < 0.1:
+            slot = random.choice(list(muxes.slots()))
+            if random.random() < 0.1:
                 muxes.forget()
             for _ in range(20):
                 step = muxes.step(slot)
