@@ -175,7 +175,7 @@ class SensorBus:
             if not self._access.stuck:
                 if not self._paused:
                     await self._scanner.step()  # 3
-                await self._serve_request()  # 4
+                await self._queue.serve(self._access, self._bars, self.now())  # 4
                 self._serve_multiplexers()  # 5
                 await self._serve_power()  # 6, 7
                 if not self._paused:
@@ -271,20 +271,6 @@ class SensorBus:
         self._subscribers.tell(kind, device.address, device.type)
 
     # 4 to 7.
-
-    async def _serve_request(self):
-        request = self._queue.next()
-        if request is None:
-            return
-        if self.is_barred(request.address, self.now()):
-            request.finish(Barred(request.address))
-            return
-        try:
-            await self._access.transfer(request.address, request.write, request.into)
-        except OSError as error:
-            request.finish(error)
-        else:
-            request.finish()
 
     def _serve_multiplexers(self):
         address, self._access.mux_failed = self._access.mux_failed, None

@@ -5,7 +5,7 @@ import asyncio
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol import const
-from sensor_bus.errors import QueueFull, TimedOut
+from sensor_bus.errors import Barred, QueueFull, TimedOut
 
 MAX_REQUESTS = const(40)
 MAX_LOW_LOAD = const(3)  # with lowLoad
@@ -59,11 +59,19 @@ class Queue:
             raise request.error
         return bytes(request.into or b"")
 
-    def next(self):
-        """Returns the oldest Request whose time is not over, or None."""
+    async def serve(self, access, bars, now):
+        """Carry out the oldest request whose time is not over. Args: access: Access; bars: Bars; now: 100 us."""
         while self._waiting:
             request = self._waiting.pop(0)
-            if not request.limit.expired():
-                return request
-            request.finish(TimedOut(request.address))
-        return None
+            if request.limit.expired():
+                request.finish(TimedOut(request.address))
+            elif bars.has(request.address, now):
+                request.finish(Barred(request.address))
+            else:
+                try:
+                    await access.transfer(request.address, request.write, request.into)
+                except OSError as error:
+                    request.finish(error)
+                else:
+                    request.finish()
+                return
