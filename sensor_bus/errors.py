@@ -8,14 +8,18 @@
         QueueFull   as many requests wait as may
 """
 
-from errno import EAGAIN, EBUSY, EIO, ENODEV, ETIMEDOUT
+from errno import EAGAIN, EIO, ENODEV, ETIMEDOUT
+
+from protocol import const
+
+_EBUSY = const(16)  # which MicroPython's errno does not have
 
 
 class Barred(OSError):
     """Args: address: composite."""
 
     def __init__(self, address):
-        super().__init__(EBUSY, "address %x is barred" % address)
+        super().__init__(_EBUSY, "address %x is barred" % address)
 
 
 class NoAnswer(OSError):

@@ -24,7 +24,8 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog=COMMAND, description="Simulated boards for pb_link.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        _add_board, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month, _add_silence, _add_demo,
+        _add_board, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month, _add_silence,
+        _add_demo,
     ):  # fmt: skip
         add(commands)
     options = parser.parse_args(arguments)
