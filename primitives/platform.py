@@ -2,8 +2,7 @@
 
 Times are MicroPython's: `ticks_ms()` counts milliseconds and wraps at 2**30;
 only `ticks_diff` may touch them, and a difference is right below 2**29 ms
-(6.2 days). `ticks_us()` counts microseconds in the same way: a difference is
-right below 9 minutes there. Under CPython they follow the running loop's clock,
+(6.2 days). Under CPython they follow the running loop's clock,
 so a loop on a virtual clock gives virtual ticks.
 
 `core` has asyncio's `create_task`, `current_task` and `CancelledError`. The
@@ -13,7 +12,7 @@ package around it would cost the bridge 0.4 KB of heap.
 try:
     from asyncio import core, sleep_ms
     from io import IOBase
-    from time import ticks_diff, ticks_ms, ticks_us
+    from time import ticks_diff, ticks_ms
 
     class Flag(IOBase):
         """Wakes one task; set() may be called by any interrupt handler. `await flag` waits for it and clears it.
@@ -58,19 +57,14 @@ except ImportError:  # CPython
     core = asyncio
     _WRAP = 1 << 30
 
-    def _seconds():
+    def ticks_ms():
         try:
-            return asyncio.get_running_loop().time()
+            seconds = asyncio.get_running_loop().time()
         except RuntimeError:  # no loop runs: outside of tasks any clock will do
             from time import monotonic
 
-            return monotonic()
-
-    def ticks_ms():
-        return int(_seconds() * 1000) & (_WRAP - 1)
-
-    def ticks_us():
-        return int(_seconds() * 1000000) & (_WRAP - 1)
+            seconds = monotonic()
+        return int(seconds * 1000) & (_WRAP - 1)
 
     def ticks_diff(a, b):
         return ((a - b + _WRAP // 2) & (_WRAP - 1)) - _WRAP // 2

@@ -5,10 +5,11 @@ Each transaction is followed by a pause of the task, in which others run. Who us
 
 from errno import ETIMEDOUT
 
-from primitives.platform import sleep_ms, ticks_diff, ticks_us
+from primitives.platform import sleep_ms, ticks_diff
 from protocol import const
 from sensor_bus.clock import PER_MS
 from sensor_bus.errors import BusStuck, NoAnswer
+from sensor_bus.ticks import ticks_us
 
 # Recoveries that are tried one after the other. With the last one failed, the bus stays stuck, until it is free.
 ATTEMPTS = const(5)

@@ -4,8 +4,9 @@ It begins at an edge of ticks_ms, so that a wait until a whole millisecond of it
 asyncio task wakes at such edges only.
 """
 
-from primitives.platform import ticks_diff, ticks_us
+from primitives.platform import ticks_diff
 from protocol import const
+from sensor_bus.ticks import ticks_us
 
 PER_MS = const(10)
 _UNIT_US = const(100)

@@ -36,6 +36,7 @@ TESTED_IN = {
     "sensor_bus/identify.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/requests.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/scanner.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/ticks.py": "tests/sensor_bus/test_clock.py",
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",

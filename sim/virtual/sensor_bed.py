@@ -5,6 +5,7 @@ import heapq
 import math
 
 from primitives import platform
+from sensor_bus import ticks
 from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board
 from sim.virtual.costs import ZERO
@@ -131,8 +132,7 @@ class SensorBed(BoardSensors):
             return int((self.world.now + ROUNDING_S) * 1000000) & (wrap - 1)
 
         replaced = [_replace("ticks_ms", platform.ticks_ms, ticks_ms)]
-        if hasattr(platform, "ticks_us"):
-            replaced.append(_replace("ticks_us", platform.ticks_us, ticks_us))
+        replaced.append(_replace("ticks_us", ticks.ticks_us, ticks_us))
         try:
             yield self
         finally:

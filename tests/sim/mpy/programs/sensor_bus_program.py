@@ -2,9 +2,9 @@
 
 import asyncio
 
+import sensor_types
 from machine import I2C, Pin
 
-import sensor_types
 from sensor_bus.bus import SensorBus
 from sensor_bus.port import MachineI2C
 from sensor_bus.records import Records
