@@ -25,6 +25,8 @@ from primitives.platform import sleep_ms, ticks_diff, ticks_ms
 from protocol.channel_errors import Expired
 from protocol.channel_records import (
     ANSWER,
+    BRIEF_ANSWER,
+    BRIEF_REQUEST,
     CALL,
     CHANNEL,
     CREDIT,
@@ -34,6 +36,7 @@ from protocol.channel_records import (
     EXPIRES,
     FAILURE,
     FIELD,
+    FIELDS,
     FRESH,
     LISTED,
     OPEN,
@@ -51,6 +54,8 @@ from tests.server.fuzz import Fuzz
 # What the application uses the channels for. Nobody has opened NONE.
 ASKS, ANSWERS, MESSAGES, NONE = 20, 21, 22, 23
 USED = (ASKS, ANSWERS, MESSAGES)
+LIMIT = FIELDS - FIELD  # bytes of a time limit in front of an id
+BRIEF = {REQUEST | EXPIRES: BRIEF_REQUEST, ANSWER: BRIEF_ANSWER}
 LONG_MS = 60000
 MAX_FRAMES = 200  # that a client may send at once
 MAX_CALLS = 12
@@ -88,7 +93,7 @@ class Client(App):
         def accepted(channel, now):
             entry = channel.received[0]
             kind = entry[1] & CALL if isinstance(entry, tuple) else 0
-            at = FIELD if kind and entry[1] & EXPIRES else 0
+            at = LIMIT if kind and entry[1] & EXPIRES else 0
             if channel.number == ASKS and kind in (ANSWER, FAILURE):
                 self.sent.setdefault(entry[0][at : at + FIELD], set()).add((kind, entry[0][at + FIELD :]))
             elif channel.number == ANSWERS and kind == REQUEST:
@@ -104,7 +109,7 @@ class Client(App):
 
         def appended(data, numbered, kind=0, *more):
             if kind & CALL == REQUEST:
-                names.append(bytes(data[FIELD : 2 * FIELD]))
+                names.append(bytes(data[LIMIT : LIMIT + FIELD]))
             elif channel.number == ANSWERS:
                 names.append(bytes(data[:FIELD]))
             return append(data, numbered, kind, *more)
@@ -241,7 +246,7 @@ class HostileServer:
         body = self._name() if kind & CALL else b""
         if kind and self.random.random() < 0.2:
             kind |= EXPIRES
-            body = pack(">I", self.random.choice((0, 1, 5, 5000, 0xFFFFFFFF))) + body
+            body = pack(">H", self.random.choice((0, 1, 5, 5000, 0xFFFF))) + body
         if kind & DROPPED:
             body = b""
         else:
@@ -250,6 +255,8 @@ class HostileServer:
             body = body[: self.random.randrange(len(body) + 1)]
         header = bytes((number | TYPED, kind)) if kind else bytes((number,))
         flags = QOS0 if self.random.random() < 0.05 else 0
+        if kind in BRIEF and self.random.random() < 0.7:  # the type in the record's header, as a server of ours has it
+            header, flags = bytes((number,)), flags | BRIEF[kind]
         if len(body) > 40 and self.random.random() < 0.3:  # in two fragments, or the first one alone
             last = self._record(bytes((number,)) + body[20:], flags) if self.random.random() < 0.9 else b""
             return self._record(header + body[:20], flags | MORE) + last
@@ -358,7 +365,7 @@ class Input:
         entry = channel.received[0]
         if isinstance(entry, tuple) and channel.number == ASKS and entry[1] & CALL == REQUEST:
             if channel.room_for(40):
-                channel.append(entry[0][FIELD : 2 * FIELD] + b"good answer", True, ANSWER)
+                channel.append(entry[0][LIMIT : LIMIT + FIELD] + b"good answer", True, ANSWER)
         elif isinstance(entry, tuple) and channel.number == ANSWERS and entry[0][:FIELD] == b"good":
             return entry
         return None

@@ -5,13 +5,15 @@ import collections
 
 from primitives.platform import ticks_ms
 from primitives.waiting import ticks_add
-from protocol.channel_records import ANSWER, EXPIRES, FAILURE, REQUEST
+from protocol.channel_records import ANSWER, EXPIRES, FAILURE, FIELD, FIELDS, REQUEST
 from protocol.requests import ident
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import until
 
 ASK, SERVE = 30, 31  # channels: MQTT applications ask on one, and answer on the other
 LONG_MS = 60000
+
+LIMIT = FIELDS - FIELD  # bytes of a time limit in front of an id
 
 
 class RequestClient(ChannelClient):
@@ -33,7 +35,7 @@ class RequestClient(ChannelClient):
 
     def ask(self, number, data=b"", ttl_ms=LONG_MS):
         deadline = ticks_add(ticks_ms(), ttl_ms)
-        self.open(SERVE).append(bytes(4) + ident(number) + data, True, REQUEST | EXPIRES, deadline)
+        self.open(SERVE).append(bytes(LIMIT) + ident(number) + data, True, REQUEST | EXPIRES, deadline)
         self._after()
 
     def release(self):
@@ -56,7 +58,7 @@ class RequestClient(ChannelClient):
     def _hand_over(self):
         super()._hand_over()
         for data, kind, *_ in self.got.pop(ASK, ()):
-            at = 4 if kind & EXPIRES else 0
+            at = LIMIT if kind & EXPIRES else 0
             name, data = data[at : at + 4], data[at + 4 :]
             self.runs[data] += 1
             if self.holding:
