@@ -47,7 +47,7 @@ class SensorBus:
         self.config = config = Config(config)
         if config.mux_reset != (reset is not None):
             raise ValueError("mux.rstPin and reset= belong together: give both, or neither")
-        self.failing = False  # the device of lockupDetect is not there
+        self.failing = config.lockup is not None  # the device of lockupDetect is not there
         self.refused = 0  # answers of addresses for which there was no place
         self._clock = Clock()
         self._devices = {}  # address -> Device

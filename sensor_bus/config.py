@@ -14,6 +14,8 @@
     pwr                     {}        slotGroups: [{startSlotNum, numSlots, defaultLevelIdx,
                                       levelsExclOff: [{vPins, on}]}]
 
+What stands behind a multiplexer is closed whenever that is found, so clearCascadeMux changes nothing here.
+
 The defaults are the seed's; the code that it describes has others (busScanPeriodMs 5, mux enabled). Items that are of
 another layer there (name, sdaPin, sclPin, i2cPort, i2cFreq, i2cFilter, taskCore, taskPriority, taskStack) are refused:
 the I2C object that the bus gets has them already.
@@ -47,7 +49,7 @@ class Config:
         self.mux_first = _take(mux, "mux.minAddr", 0x70, _address)
         self.mux_last = _take(mux, "mux.maxAddr", 0x77, _address)
         self.mux_reset = _take(mux, "mux.rstPin", -1, _number(-1, 255)) >= 0
-        self.mux_clear = _take(mux, "mux.clearCascadeMux", False, _boolean)
+        _take(mux, "mux.clearCascadeMux", False, _boolean)
         if not self.mux_first <= self.mux_last < self.mux_first + 8:
             raise ValueError("mux.maxAddr: must be minAddr or up to 7 more")
         _nothing_left(mux, "mux.")

@@ -74,4 +74,6 @@ BARS = {
     "client RAM, AppBase that runs by run, frozen": ("<=", 11700),
     "sensors RAM, table of 16 types, installed": ("<=", 1270),
     "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
+    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 51190),
+    "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 29190),
 }

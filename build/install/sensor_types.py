@@ -43,22 +43,23 @@ def source(names, files):
     return "\n".join([head, "", "TYPES = (", *lines, ")", ""])
 
 
-def install(folder, text):
-    """Fill the folder with this table and the modules that read it, compiled. Raises: BuildError."""
+def install(folder, text, more=()):
+    """Fill the folder with this table and the modules that read it, compiled. more: further ones, names of files as
+    "sensor_bus/bus.py". Raises: BuildError."""
     with tempfile.TemporaryDirectory(prefix="pb_link-types-") as scratch:
-        firmware.compile_into(folder, _files(scratch, text))
+        firmware.compile_into(folder, _files(scratch, text, more))
 
 
-def image(text):
+def image(text, more=()):
     """Returns the bytes of a read-only file system with the same. Raises: BuildError."""
     with tempfile.TemporaryDirectory(prefix="pb_link-types-") as scratch:
-        return firmware.romfs_of(_files(scratch, text))
+        return firmware.romfs_of(_files(scratch, text, more))
 
 
-def _files(scratch, text):
+def _files(scratch, text, more):
     table = Path(scratch, _NAME)
     table.write_text(text)
-    return {**{name: ROOT / name for name in _READERS}, _NAME: table}
+    return {**{name: ROOT / name for name in (*_READERS, *more)}, _NAME: table}
 
 
 def main(arguments=None):

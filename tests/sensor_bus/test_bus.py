@@ -296,6 +296,7 @@ def test_device_of_lockup_detection_that_goes_has_the_bus_fail():
     member = rig.sensors.add("TMP117")
 
     async def program(rig):
+        assert rig.bus.failing  # until it has answered
         await rig.until(lambda: rig.of(TMP), 2)
         assert not rig.bus.failing
         member.unplug()
