@@ -11,6 +11,7 @@ bounded, and what the bus's ring then overwrites is counted. docs/sensor-bus.md,
 """
 
 import asyncio
+import gc
 import os
 
 from primitives.platform import sleep_ms
@@ -59,7 +60,7 @@ class SensorService:
         self._commands = (commands, allow_raw)
 
     async def run(self):
-        """Serve until cancelled."""
+        """Serve until cancelled. Raises what the link raises when it is closed."""
         serve, allow_raw = self._commands
         if serve:
             from sensor_bus.commands import Commands
@@ -67,16 +68,20 @@ class SensorService:
             commands = Commands(self._bus, self._number, allow_raw)
             self._app.channel(COMMANDS, 1).on_request(commands.answer)
         samples = self._bus.samples()
-        sending = asyncio.create_task(self._send())
+        tasks = [asyncio.create_task(one) for one in (self._take(samples), self._send())]
         try:
-            async for sample in samples:
-                self._add(sample)
-                while self._qos and self._bytes >= WAITING_BYTES:
-                    self._taken.clear()
-                    await self._taken.wait()
+            await asyncio.gather(*tasks)
         finally:
             samples.close()
-            sending.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _take(self, samples):
+        async for sample in samples:
+            self._add(sample)
+            while self._qos and self._bytes >= WAITING_BYTES:
+                self._taken.clear()
+                await self._taken.wait()
 
     def _add(self, sample):
         if not self._qos and (self._stalled or self._bytes >= WAITING_BYTES):
@@ -103,16 +108,31 @@ class SensorService:
                     self._stalled = True
                     await sleep_ms(_LOOK_MS)
                     continue
-                count = self._count()
-                batch = self._encoded(self._waiting[:count])
-                for sample in self._waiting[:count]:
-                    self._bytes -= _cost(sample)
-                self._waiting = self._waiting[count:]
-                self._stalled = not self._qos  # until it has its place in the channel
-                await channel.send(batch, qos=self._qos, wait=False)
-                self._stalled = False
-                self.sent += count
-                self._taken.set()
+                try:
+                    await self._send_some(channel)
+                except MemoryError:  # nothing was sent, and the samples wait
+                    gc.collect()
+                    await sleep_ms(_LOOK_MS)
+
+    async def _send_some(self, channel):
+        """Send a batch of the oldest samples. Raises: MemoryError: they wait as before."""
+        count = self._count()
+        taken, rest = self._waiting[:count], self._waiting[count:]
+        batch = self._encoded(taken)
+        cost = sum([_cost(sample) for sample in taken])
+        self._waiting = rest
+        self._bytes -= cost
+        self._stalled = not self._qos  # until it has its place in the channel
+        try:
+            await channel.send(batch, qos=self._qos, wait=False)
+        except MemoryError:
+            taken.extend(self._waiting)
+            self._waiting = taken
+            self._bytes += cost
+            raise
+        self._stalled = False
+        self.sent += count
+        self._taken.set()
 
     def _count(self):
         """Returns how many of the oldest samples go into the next batch."""

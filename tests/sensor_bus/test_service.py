@@ -186,6 +186,44 @@ def test_with_qos_nothing_is_dropped_and_what_waits_is_bounded():
     run(main, qos=True)
 
 
+@pytest.mark.parametrize("qos", [False, True])
+def test_lack_of_memory_costs_time_and_no_samples(qos):
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        send, left = channel.send, [3]
+
+        async def short(data, qos=True, wait=True):
+            if left[0]:
+                left[0] -= 1
+                raise MemoryError
+            await send(data, qos, wait)
+
+        channel.send = short
+        for number in range(3):
+            bus.put(number, 0x18 + number)
+        await until(lambda: service.sent == 3)
+        assert [time - BEGIN for _, _, time, _ in samples_of(channel)] == [0, 1, 2] and service.dropped == 0
+
+    run(main, qos=qos)
+
+
+def test_link_that_is_closed_ends_the_service_with_its_error():
+    async def whole():
+        app, bus = FakeApp(), FakeBus()
+
+        async def closed(data, qos=True, wait=True):
+            raise OSError(5, "closed")
+
+        app.channels[SAMPLES].send = closed
+        service = SensorService(app, bus, hold_ms=1)
+        bus.put(0)
+        with pytest.raises(OSError, match="closed"):
+            async with asyncio.timeout(20):
+                await service.run()
+
+    asyncio.run(whole())
+
+
 async def command(app, **request):
     return json.loads(await app.channels[COMMANDS].handler(json.dumps(request).encode()))
 
