@@ -11,7 +11,10 @@ from tests.server.peer import PORTS, free_port
 
 TESTS = Path(__file__).resolve().parent
 # The clock of these is virtual, or is stopped and moved by the test.
-VIRTUAL = ("tests.link.virtual", "tests.pb_link.board", "tests.esp_link.bench", "sim.virtual.")
+VIRTUAL = (
+    "tests.link.virtual", "tests.pb_link.board", "tests.esp_link.bench", "sim.virtual.", "tests.sensor_bus.bus_rig",
+    "tests.sim.wires.sensors.rig",
+)
 BOUNDED = {"wait_for": 1, "timeout": 0, "wait": 0, "within": 1, "until": 2}  # name of the call: place of its seconds
 TIMEOUT_IS_WANTED = ("TimeoutError", "TimeoutExpired")
 

@@ -41,12 +41,14 @@ class DevMan:
             handler = self._paths.get(path)
             if handler is None:
                 raise Refused(f"there is no {path!r}: there are {', '.join(sorted(self._paths))}")
-            found = await handler(arguments)
+            answer = {"req": path}
+            answer.update(await handler(arguments))
+            answer["rslt"] = "ok"
+            return answer
         except CommandFailed as error:
             return {"req": path, "rslt": "fail", "error": error.code, "text": error.text}
         except (Refused, LinkError, ValueError) as error:
             return {"req": path, "rslt": "fail", "error": str(error)}
-        return {"req": path, **found, "rslt": "ok"}
 
     async def _typeinfo(self, arguments):
         if "type" in arguments:

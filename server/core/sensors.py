@@ -181,7 +181,8 @@ class Sensors:
         Raises: CommandFailed; RequestTimeout; RequestFailed: the service fails, or the client has none; ValueError: the
         arguments are too long.
         """
-        request = json.dumps({"cmd": name, **arguments})
+        arguments["cmd"] = name
+        request = json.dumps(arguments)
         answer = await self._connection.channel(COMMANDS, 1).request(request, answer_ms, wait)
         try:
             found = json.loads(answer)

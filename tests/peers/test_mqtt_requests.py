@@ -68,9 +68,9 @@ def test_requests_of_applications_are_answered_with_their_correlation_data(broke
             assert await asking.has(b"\0\xff") == (b"eno", None) and await asking.has(b"n") == (b"", None)
             text, error = await asking.has(b"f")
             assert error == "failed" and text == b"channel 30: ValueError: bad"
-            await asking.ask(b"big", bytes(8185))
+            await asking.ask(b"big", bytes(8190))
             text, error = await asking.has(b"big")
-            assert error == "refused" and b"the message has 8185 bytes, the longest is" in text
+            assert error == "refused" and b"the message has 8190 bytes, the longest is" in text
             client.holding = True
             await asking.ask(b"late", b"late", MessageExpiryInterval=1)
             text, error = await asking.has(b"late")

@@ -7,6 +7,9 @@ import pytest
 from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
 from tests.sensor_bus.bus_rig import BusRig
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "plays the bus on the virtual bed; tests/sim/mpy/test_sensor_bus.py has it in MicroPython"
+
 AHT, MCP, LSM, BME, TMP, INA, ADS = 0x38, 0x18, 0x6A, 0x76, 0x48, 0x40, 0x49
 PERIOD_MS = 20000
 

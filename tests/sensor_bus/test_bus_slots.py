@@ -6,6 +6,9 @@ import pytest
 
 from tests.sensor_bus.bus_rig import BusRig
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "plays the bus on the virtual bed; tests/sim/mpy/test_sensor_bus.py has it in MicroPython"
+
 MUX = {"mux": {"enable": True}}
 AHT, MCP, TMP, EXPANDER = 0x38, 0x18, 0x48, 0x20
 

@@ -11,6 +11,7 @@ from sensor_bus import linux_i2c
 from sensor_bus.bus import SensorBus
 from sensor_bus.linux_i2c import LinuxI2C
 from sensor_bus.records import standard_records
+from tests.patience import PATIENCE_S
 
 MICROPYTHON = False
 MICROPYTHON_REASON = "needs smbus2"
@@ -185,7 +186,7 @@ def test_a_bus_finds_and_polls_a_sensor_through_it(kernel):
         finally:
             worker.cancel()
 
-    assert asyncio.run(asyncio.wait_for(first(), 20)) == (MCP9808, "MCP9808", b"\xc1\x90")
+    assert asyncio.run(asyncio.wait_for(first(), PATIENCE_S)) == (MCP9808, "MCP9808", b"\xc1\x90")
 
 
 def test_polls_go_on_after_a_wire_was_held(kernel):

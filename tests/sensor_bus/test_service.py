@@ -12,6 +12,10 @@ from sensor_bus.errors import Barred, BusStuck, NoAnswer, QueueFull, TimedOut
 from sensor_bus.records import standard_records
 from sensor_bus.service import COMMANDS, SAMPLES, WAITING_BYTES, SensorService
 from sensor_bus.subscriptions import Sample
+from tests.patience import PATIENCE_S
+
+MICROPYTHON = False
+MICROPYTHON_REASON = "needs pytest"
 
 RECORDS = standard_records()
 MCP = RECORDS.number("MCP9808")
@@ -124,7 +128,7 @@ def run(main, **arguments):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -218,7 +222,7 @@ def test_link_that_is_closed_ends_the_service_with_its_error():
         service = SensorService(app, bus, hold_ms=1)
         bus.put(0)
         with pytest.raises(OSError, match="closed"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await service.run()
 
     asyncio.run(whole())

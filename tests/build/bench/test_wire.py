@@ -18,9 +18,9 @@ def test_utilisation_agrees_with_a_count_of_the_bytes_on_the_wire(monkeypatch, d
     transfers = []
     whole = wire.Controller._transfer
 
-    def recorded(self, address, read, data, size, stop):
+    def recorded(self, address, read, data, *more):
         begin = traffic.bed.world.now
-        result = yield from whole(self, address, read, data, size, stop)
+        result = yield from whole(self, address, read, data, *more)
         transfers.append((begin, (result.data if read else bytes(data)).count(b"x")))
         return result
 

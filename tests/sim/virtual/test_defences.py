@@ -173,7 +173,7 @@ class Defences:
         def resume(sender, ack, peer_next):
             base = sender.base
             fault = original_resume(sender, ack, peer_next)
-            left = sender.sent_before - sender._retained - (sender.base - base & 0xFFFF)
+            left = getattr(sender, "sent_before", 0) - sender._retained - (sender.base - base & 0xFFFF)
             sender.sent_before = 0
             sender._retained += max(0, left)
             return fault

@@ -18,8 +18,8 @@ class RecordingRun:
         self.transfers = []
         transfer = wire.Controller._transfer
 
-        def recorded(controller, address, read, data, size, stop):
-            result = yield from transfer(controller, address, read, data, size, stop)
+        def recorded(controller, address, read, data, *more):
+            result = yield from transfer(controller, address, read, data, *more)
             self.transfers.append((address, read, result.data if read else data[: result.acks]))
             return result
 

@@ -243,7 +243,7 @@ def test_message_that_is_too_long_for_the_client_is_refused_and_one_with_a_limit
             await asyncio.sleep(1.1)
             await within(client.connect())
             got = await client.messages(20, 2)
-            assert [message[0][4:] if isinstance(message, tuple) else message for message in got] == [
+            assert [message[0][2:] if isinstance(message, tuple) else message for message in got] == [
                 b"in time", b"whenever",
             ]  # fmt: skip
             client.cut()
