@@ -103,11 +103,6 @@ class Power:
             self._switch(group, False, now + OFF_MS * 10)
         return True
 
-    def slots_of(self, slot):
-        """Returns (first, last) slot of the group of a slot."""
-        group = self._group(slot)
-        return group.first, group.last
-
     def service(self, now):
         """Go on with what is due."""
         for group in self._groups:

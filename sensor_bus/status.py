@@ -35,11 +35,6 @@ class Status:
         self._count = 0
         self._last = None
 
-    @property
-    def failing(self):
-        """True while the last results were failures."""
-        return self._last is False
-
     def note(self, answered):
         """Note a result. Returns the new status if it has changed, else None."""
         self._count = self._count + 1 if answered == self._last else 1

@@ -2,7 +2,7 @@
 
 import unittest
 
-from sensor_bus.status import INITIAL, OFFLINE, ONLINE, SPURIOUS, Status
+from sensor_bus.status import OFFLINE, ONLINE, SPURIOUS, Status
 
 
 def changes(results, **arguments):
@@ -26,16 +26,6 @@ class TestStatus(unittest.TestCase):
 
     def test_a_multiplexer_is_offline_after_two(self):
         self.assertEqual(changes([True, True, False, False], offline_after=2)[-1], OFFLINE)
-
-    def test_it_is_failing_while_the_last_result_was_a_failure(self):
-        status = Status()
-        self.assertEqual((status.status, status.failing), (INITIAL, False))
-        status.note(True)
-        status.note(True)
-        status.note(False)
-        self.assertTrue(status.failing)
-        status.note(True)
-        self.assertFalse(status.failing)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from sensor_bus.publish import encode_devbin
 from sensor_bus.records import standard_records
 from server.core.message import Received
 from server.core.sensors import COMMANDS, SAMPLES, Sensors
-from tests.patience import PATIENCE_S
 
 RECORDS = standard_records()
 MCP = RECORDS.number("MCP9808")
@@ -69,9 +68,3 @@ class FakeClient:
     @property
     def commands(self):
         return self.channels[COMMANDS]
-
-
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0)

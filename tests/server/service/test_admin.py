@@ -1,17 +1,24 @@
 """The socket of the commands: whose it is, and what a caller who does not listen gets."""
 
 import asyncio
+import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sensor_bus.batch import encode_batch
+from sensor_bus.publish import encode_devbin
+from sensor_bus.records import standard_records
 from server.gateways.setting import SettingsError
 from server.service.admin import MAX_BEHIND, AdminServer
 from server.service.key_file import KeyFile
 from tests.patience import PATIENCE_S
-from tests.server.peer import free_port, within
+from tests.server.all_stores import TemporaryStore
+from tests.server.channel_peer import ChannelClient
+from tests.server.peer import Service, free_port, within
 from tests.server.service.test_cli import Server, words
 from tests.server.service.test_service import started
 
@@ -61,6 +68,36 @@ def test_caller_of_tail_who_takes_nothing_is_told_that_lines_are_missing():
         assert shown == [*map(str, range(1, MAX_BEHIND + 1))] and admin._tails == {"pump": set()}
 
     admin = AdminServer("x", None, None, None)
+    asyncio.run(play())
+
+
+def test_sensors_are_followed_and_asked_through_the_socket(tmp_path):
+    async def play():
+        async with Service(store=TemporaryStore()) as service:
+            client = ChannelClient(service.port, (2,))
+            await within(client.connect())
+            registry = service.connection()._registry
+            path = str(tmp_path / "admin.sock")
+            admin = AdminServer(path, SimpleNamespace(known=lambda client_id: client_id), registry, service.store)
+            await admin.start()
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(json.dumps({"do": "sensors", "id": client.client_id}).encode() + b"\n")
+            number = standard_records().number("MCP9808")
+            for at in range(3):
+                envelope = encode_devbin(0, at, 1, [(0x18, number, 1, at, [(at, b"\x01\x50")])])
+                client.send(2, encode_batch(7, at, {number: "MCP9808"}, envelope))
+                found = json.loads(await within(reader.readline()))
+                assert (found["device"], found["values"]) == ("1_18", {"temperature": 21.0})
+            writer.close()
+            reader, writer = await asyncio.open_unix_connection(path)
+            request = {"do": "devman", "id": client.client_id, "path": "typeinfo", "arguments": {"deviceid": "1_18"}}
+            writer.write(json.dumps(request).encode() + b"\n")
+            found = json.loads(await within(reader.readline()))
+            assert found["rslt"] == "ok" and found["devinfo"]["name"]
+            writer.close()
+            admin.close()
+            client.cut()
+
     asyncio.run(play())
 
 
