@@ -46,10 +46,10 @@ def buffers(name, size, own):
 
 @pytest.mark.parametrize("own", (True, False), ids=("own", "published"))
 @pytest.mark.parametrize("name", ("LSM6DS", "MAX30101"))
-def test_the_pseudocode_gives_what_the_decoder_gives(name, own):
+def test_the_pseudocode_gives_what_the_decoder_gives(name, own, missing_tool):
     node = shutil.which("node")
     if node is None:
-        pytest.skip("there is no node (JavaScript) on this machine")
+        missing_tool("there is no node (JavaScript) on this machine")
     resp = json.loads(Path(FILES[0 if own else 1]).read_bytes())["devTypes"][name]["devInfoJson"]["resp"]
     given = list(buffers(name, resp["b"], own))
     names = [attribute["n"] for attribute in resp["a"]]
