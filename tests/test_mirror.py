@@ -12,6 +12,7 @@ NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*
 
 # source: the file that tests it, since it does nothing by itself, or nothing without others.
 TESTED_IN = {
+    "server/stores/batched.py": "tests/server/stores/test_contract.py",
     "server/core/channel.py": "tests/server/core/test_channels.py",
     # Commands, as a user types them.
     "sim/__main__.py": "tests/sim/mpy/test_counted_run.py",

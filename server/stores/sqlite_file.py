@@ -307,6 +307,10 @@ class SQLiteFile:
             "runs": [_run(text) for text in runs.split(",") if text],
         }  # fmt: skip
 
+    def ids(self):
+        """Returns the ids of all clients."""
+        return [row[0] for row in self._database.execute("SELECT id FROM client ORDER BY id")]
+
     def _boxes(self, table, key):
         """Returns {channel: Box}."""
         boxes = {}
@@ -317,15 +321,15 @@ class SQLiteFile:
             box_of(boxes, channel).append(number, Message(channel, kind, time, bytes(line)))
         return boxes
 
-    def commit(self, rows, clients, channels):
-        """Commit one transaction. clients: JSON list of the rows of table client; channels: rows of table channel.
+    def commit(self, changes):
+        """Commit one transaction. changes: (Rows, JSON list of the rows of table client, rows of table channel).
         Raises: sqlite3.Error: nothing was done; StoreGone: what was done is not safe."""
         self._files.check()
         try:
-            self._transact(rows, clients, channels)
+            self._transact(*changes)
         finally:
             self._files.check()
-        self._pages += rows.pages
+        self._pages += changes[0].pages
         if self._pages >= CHECKPOINT_PAGES:
             self._checkpoint()
 

@@ -12,7 +12,7 @@ class SQLiteRecord(Record):
         super().__init__(client_id)
         self.key = None  # of its row
         self.channels = {}  # channel -> its row, as it was last put into a transaction
-        self.broken = False  # it differs from the file
+        self.broken = None  # or what is wrong: it differs from the file
         for name, value in loaded.items():
             setattr(self, name, value)
         self.cost = sum(box.cost for boxes in (self.inbox, self.outbox) for box in boxes.values())

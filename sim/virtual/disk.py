@@ -31,7 +31,7 @@ class Disk:
         file = Path(self._folder.name) / "store.db"
         thread = _VirtualDiskThread(self._board.loop, self._random)
         store = SQLiteStore(file, *limits, disk_thread=thread, **more)
-        self._board.at_death(store._file.close)  # a process that is killed writes nothing more
+        self._board.at_death(store._database.close)  # a process that is killed writes nothing more
         return store
 
     def remove(self):

@@ -38,13 +38,13 @@ class SQLiteBed(MemoryBed):
         return SQLiteStore(self._folder.name + "/store.db", inbox_bytes, outbox_bytes, channel_bytes=CHANNEL, **more)
 
     def break_disk(self, store):
-        def commit(rows, clients, channels):
+        def commit(changes):
             raise sqlite3.OperationalError("the disk is broken")
 
-        true, store._file.commit = store._file.commit, commit
+        true, store._database.commit = store._database.commit, commit
 
         def mend():
-            store._file.commit = true
+            store._database.commit = true
 
         return mend
 

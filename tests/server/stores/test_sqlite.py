@@ -222,17 +222,17 @@ def test_commit_that_fails_fails_all_that_follows_and_claim_begins_again():
     async def main():
         owner = (await store.claim("a")).owner
         await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"safe"]))
-        commit, store._file.commit = store._file.commit, broken
+        commit, store._database.commit = store._database.commit, broken
         writes = [asyncio.create_task(store.put("a", owner, a_line(line))) for line in (b"1", b"2")]
         for result in await asyncio.gather(*writes, return_exceptions=True):
             assert isinstance(result, StoreError) and "store.db: no more" in str(result)
-        store._file.commit = commit
+        store._database.commit = commit
         with pytest.raises(StoreError, match="claim it again"):
             await store.put("a", owner, a_line(b"3"))
         state = await within(store.claim("a"))
         assert state.lines == [] and data_of(await store.take("a", state.owner)) == b"safe"
 
-    def broken(rows, clients, channels):
+    def broken(changes):
         raise sqlite3.OperationalError("no more")
 
     store = opened()

@@ -16,7 +16,6 @@ import server
 from protocol.errors import StoreError
 from server import MemoryStore
 from server.core.store import StoreGone
-from server.stores import sqlite as sqlite_store
 from server.stores import sqlite_paths as store_files
 from server.stores.sqlite import SQLiteStore
 from server.stores.sqlite_file import CHECKPOINT_PAGES
@@ -241,7 +240,7 @@ def test_nothing_is_safe_in_a_store_whose_files_have_changed(store, how, monkeyp
         with pytest.raises(StoreGone, match=WORDS[how]):
             await within(store.watch())  # it knows already
 
-    monkeypatch.setattr(sqlite_store, "LOOK_S", 600)
+    monkeypatch.setattr(SQLiteStore, "look_s", 600)
     asyncio.run(main())
 
 
@@ -282,7 +281,7 @@ def test_change_that_a_transaction_meets_ends_the_watch_at_once(store, monkeypat
         with pytest.raises(StoreGone):
             await within(watching)
 
-    monkeypatch.setattr(sqlite_store, "LOOK_S", 600)
+    monkeypatch.setattr(SQLiteStore, "look_s", 600)
     asyncio.run(main())
 
 
@@ -335,7 +334,7 @@ def test_transaction_in_which_the_files_change_is_not_safe(store, how):
 
     async def main():
         owner = (await store.claim("a")).owner
-        store._file._transact = transact
+        store._database._transact = transact
         with pytest.raises(StoreGone, match=WORDS[how]):
             await store.receive("a", owner, EPOCH, {0: 1}, a_lines([b"x"]))
 
@@ -343,7 +342,7 @@ def test_transaction_in_which_the_files_change_is_not_safe(store, how):
         original(*rows)
         CHANGES[how]()
 
-    original = store._file._transact
+    original = store._database._transact
     asyncio.run(main())
 
 
