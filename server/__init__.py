@@ -95,9 +95,16 @@ async def wait_all(client_id=None, peers=None):
 
 
 def __getattr__(name):
-    """Load SQLiteStore on first use, since MicroPython has no SQLite."""
-    if name != "SQLiteStore":
-        raise AttributeError("module server has no attribute " + name)
-    from server.stores.sqlite import SQLiteStore
+    """Load a store on first use: MicroPython has no SQLite, and PostgresStore needs the extra `postgres`."""
+    if name == "SQLiteStore":
+        from server.stores.sqlite import SQLiteStore
 
-    return SQLiteStore
+        return SQLiteStore
+    if name == "PostgresStore":
+        from server.stores.opened import need_postgres
+
+        need_postgres()
+        from server.stores.postgres import PostgresStore
+
+        return PostgresStore
+    raise AttributeError("module server has no attribute " + name)

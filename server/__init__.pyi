@@ -203,6 +203,7 @@ class MemoryStore(_Store):
 
 class SQLiteStore(_Store):
     path: str
+    look_s: float
     commits: int
     on_room: Callable[[], None] | None
     immediate: bool
@@ -217,3 +218,22 @@ class SQLiteStore(_Store):
         disk_thread: Any = None,
     ) -> None: ...
     def wal_bytes(self) -> int: ...
+
+class PostgresStore(_Store):
+    path: str
+    look_s: float
+    commits: int
+    on_room: Callable[[], None] | None
+    immediate: bool
+    def __init__(
+        self,
+        url: str,
+        inbox_bytes: int = 65536,
+        outbox_bytes: int = 65536,
+        *,
+        channel_bytes: int = 16384,
+        total_bytes: int = 1073741824,
+        schema: str = "pb_link",
+        tell: Callable[..., None] | None = None,
+        disk_thread: Any = None,
+    ) -> None: ...

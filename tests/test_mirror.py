@@ -13,6 +13,11 @@ NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*
 # source: the file that tests it, since it does nothing by itself, or nothing without others.
 TESTED_IN = {
     "server/stores/batched.py": "tests/server/stores/test_contract.py",
+    "server/stores/postgres_database.py": "tests/server/stores/test_postgres.py",
+    "server/stores/postgres_record.py": "tests/server/stores/test_postgres.py",
+    "server/stores/postgres_statements.py": "tests/server/stores/test_postgres.py",
+    "server/stores/postgres_schema.py": "tests/server/stores/test_postgres_admin.py",
+    "server/stores/postgres_copy.py": "tests/server/stores/test_copying.py",
     "server/core/channel.py": "tests/server/core/test_channels.py",
     # Commands, as a user types them.
     "sim/__main__.py": "tests/sim/mpy/test_counted_run.py",

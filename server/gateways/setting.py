@@ -41,6 +41,11 @@ class Setting:
         return os.path.join(folder, value) if self._is_path and value else value
 
 
+class _PathOrURL(Setting):
+    def placed(self, value, folder):
+        return value if "://" in value else super().placed(value, folder)
+
+
 def integer(default, low, high, rule=None):
     """Returns the Setting of an int from low to high."""
     return Setting(default, int, rule or f"{low} to {high}", lambda value: low <= value <= high)
@@ -69,6 +74,11 @@ def text(default, rule, fits=None):
 def path(default, rule):
     """Returns the Setting of a file's path. It may be empty if the default is."""
     return Setting(default, str, rule, _or_empty(default, None), is_path=True)
+
+
+def path_or_url(default, rule):
+    """Returns the Setting of a file's path, or of an address with "://", which is taken as it is."""
+    return _PathOrURL(default, str, rule, _or_empty(default, None), is_path=True)
 
 
 def choice(*values):

@@ -19,7 +19,15 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, sensors_command, standard_files, starter, terminal
+from server.service import (
+    client_settings,
+    metrics,
+    sensors_command,
+    standard_files,
+    starter,
+    store_command,
+    terminal,
+)  # fmt: skip
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -27,8 +35,7 @@ from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
-from server.stores.restore import restore
-from server.stores.sqlite import SQLiteStore
+from server.stores.opened import open_store
 
 _EXAMPLES = """examples:
   pb-link init pump                            write the files that a first client and its server need
@@ -154,9 +161,12 @@ def _parser():
         help="with add and rotate: whether the key allows `pb-link console ID --repl` (default: no, or as before)",
     )  # fmt: skip
     one.add_argument("--settings", metavar="FILE", help="of that client: made or changed, to have the key as well")
-    one = command("restore", _restore, "Put a back-up in the place of the store. No server may be running on it.")
+    text = "Put a back-up in the place of the store. No server may be running on it."
+    one = command("restore", store_command.restored, text)
     one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
     one.add_argument("--store", metavar="FILE")
+    one = command("store", store_command.run, "Make, migrate, examine or copy a store. No server may be running on it.")
+    store_command.arguments(one)
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
     return parser
 
@@ -255,16 +265,6 @@ def _seconds(text):
     if not (text[:-1].isdecimal() and text[-1:] in units):
         raise argparse.ArgumentTypeError(f"{text!r} must be a number with s, m, h or d, such as 10m")
     return int(text[:-1]) * units[text[-1:]]
-
-
-def _restore(options, settings):
-    before = restore(options.file, settings.store)
-    if options.json:
-        print(json.dumps({"restored": settings.store, "replaced": before}))
-        return 0
-    print(f"{settings.store} is what {options.file} has" + (f"; the old store is {before}" if before else ""))
-    print("Clients that have seen later lines are told so when they come: store_rolled_back in the log.")
-    return 0
 
 
 def _send(options, settings):
@@ -433,7 +433,7 @@ async def _listen(starting):
 CHECKS = (
     ("keys", _check_keys),
     ("app", lambda settings, ids: load_app(settings.app) and None),
-    ("store", lambda settings, ids: SQLiteStore(settings.store).close()),
+    ("store", lambda settings, ids: open_store(settings.store).close()),
     ("port", _check_port),
     ("metrics", _check_metrics),
     ("admin_socket", lambda settings, ids: look_at(settings.admin_socket)),

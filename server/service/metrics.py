@@ -103,8 +103,9 @@ class Metrics:
         _describe(lines, "refused_total", "counter", "Connections that were not let in")
         refusals = self._registry.events.refusals
         lines += [f'pb_link_refused_total{{why="{kind}"}} {n}' for kind, n in refusals.items()]
-        if self._store.latency is not None:  # a store with files
+        if self._store.latency is not None:  # a durable store
             self._add_latency(lines)
+        if hasattr(self._store, "wal_bytes"):
             _describe(lines, "store_wal_bytes", "gauge", "Size of the store's -wal file")
             lines.append(f"pb_link_store_wal_bytes {self._store.wal_bytes()}")
         for name, kind, text, value in (

@@ -30,7 +30,7 @@ from server.service.open_files import OpenFiles
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
-from server.stores.sqlite import SQLiteStore
+from server.stores.opened import open_store, shown_address
 
 _LOOK_S = 1.0  # how often the key file is checked
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
@@ -65,7 +65,7 @@ class Service:
         refuse_both_ways(settings, self.keys)
         self._app = settings.app and Application(settings.app, self.server, self.left)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
-        self.store = SQLiteStore(settings.store, *limits, total_bytes=settings.total_bytes)
+        self.store = open_store(settings.store, *limits, total_bytes=settings.total_bytes, tell=self._store_tells)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
         self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store, self._consoles)
@@ -189,9 +189,13 @@ class Service:
         except BaseException as error:  # whatever the error, the service does not continue without this part
             self.left(error)
 
+    def _store_tells(self, event, **details):
+        """What the store's thread says of its database goes into the log."""
+        self.log(event, **details)
+
     def _log_event(self, event, client_id, details):
         if event == "listening":
-            self.log("started", **details, store=os.path.abspath(self.settings.store), clients=len([*self.keys]))
+            self.log("started", **details, store=shown_address(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
             self.log(event, **details)  # Events counts those that peers can cause
         elif event in ("connected", "disconnected") and self._flaps(event, client_id, details):

@@ -7,8 +7,14 @@ import sqlite3
 import tempfile
 import types
 
+import asyncpg
+
+from protocol.errors import StoreError
+from server.stores import postgres_schema
+from server.stores.postgres import PostgresStore
 from server.stores.sqlite import SQLiteStore
 from sim.virtual.disk import Disk
+from tests.server import postgres
 from tests.server.all_stores import SlowStore
 from tests.server.store_calls import CHANNEL, INBOX, OUTBOX, MemoryBed
 
@@ -50,6 +56,59 @@ class SQLiteBed(MemoryBed):
 
     def remove(self):
         self._folder.cleanup()
+
+
+class PostgresBed(MemoryBed):
+    """The store in PostgreSQL, in a schema of its own."""
+
+    outlives = True
+    has_total = True
+    can_fail = True
+    seeds = 15
+
+    def __init__(self):
+        self._others = []
+        self._url, self._schema = postgres.server().url, postgres.new_schema()
+        asyncio.run(self._do(postgres_schema.make))
+
+    async def _do(self, function):
+        connection = await asyncpg.connect(self._url)
+        try:
+            await function(connection, self._schema)
+        finally:
+            await connection.close()
+
+    def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
+        return PostgresStore(
+            self._url, inbox_bytes, outbox_bytes, channel_bytes=CHANNEL, schema=self._schema, **more
+        )
+
+    def other(self, store):
+        if not self._others:
+            self._others.append(self.open())
+        return self._others[0]
+
+    def break_disk(self, store):
+        def refuse(changes):
+            raise StoreError("the disk is full")
+
+        database = store._database
+        true = database.commit, database.claim
+        database.commit = database.claim = refuse
+
+        def mend():
+            database.commit, database.claim = true
+
+        return mend
+
+    def remove(self):
+        for store in self._others:
+            store.close()
+
+        async def drop(connection, schema):
+            await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+        asyncio.run(self._do(drop))
 
 
 class VirtualDiskBed(SQLiteBed):

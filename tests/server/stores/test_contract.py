@@ -5,11 +5,12 @@ The store in memory does so in test_memory.py, under both interpreters.
 
 import unittest
 
-from tests.server.store_beds import SlowBed, SQLiteBed, VirtualDiskBed
+from tests.server.store_beds import PostgresBed, SlowBed, SQLiteBed, VirtualDiskBed
 from tests.server.store_contract import StoreContract
 
 BEDS = {
     "Slow": SlowBed,
+    "Postgres": PostgresBed,
     "SQLite": SQLiteBed,
     "VirtualDisk": VirtualDiskBed,
 }

@@ -1,0 +1,100 @@
+"""Copies a store into another one of any kind, with nothing lost: `pb-link store copy FROM TO`.
+
+No server may use either of them. A file is locked meanwhile; of PostgreSQL each client is claimed, so a server that
+still runs on it is fenced: it stores nothing more.
+"""
+
+import json
+
+from protocol.errors import StoreError
+from server.stores.opened import is_postgres, need_postgres
+from server.stores.sqlite_file import Rows, SQLiteFile
+from server.stores.sqlite_record import SQLiteRecord
+
+CLIENTS_AT_ONCE = 100  # in RAM, and in one transaction
+# What a record has of a client, whatever kind it is.
+_HAS = (
+    "owner", "epoch", "peer_epoch", "cursors", "bases", "expired", "pasts", "inbox", "inbox_next", "outbox", "serial",
+    "note", "runs", "away_s",
+)  # fmt: skip
+
+
+def copy(source, target):
+    """Copy the store with the address `source` into that with the address `target`, which has to be empty.
+
+    Returns (clients, messages). Raises: StoreError: they are the same, one of them cannot be used, or `target` has
+    clients already. An error in the middle leaves a part in `target`: remove that, and begin again."""
+    if source == target:
+        raise StoreError("a store cannot be copied into itself")
+    clients = messages = 0
+    origin = _side(source)
+    try:
+        copied = _side(target)
+        try:
+            if copied.ids():
+                raise StoreError(f"the store {target} has clients already: copy into an empty one")
+            ids = origin.ids()
+            for first in range(0, len(ids), CLIENTS_AT_ONCE):
+                records = origin.read(ids[first : first + CLIENTS_AT_ONCE])
+                copied.write(records)
+                clients += len(records)
+                messages += sum(_count(record) for record in records)
+        finally:
+            copied.close()
+    finally:
+        origin.close()
+    return clients, messages
+
+
+def _side(address):
+    if not is_postgres(address):
+        return _File(address)
+    need_postgres()
+    from server.stores.postgres_copy import Tables
+
+    return Tables(address)
+
+
+def moved(record, other):
+    """Give `other`, a new record of another kind, all that `record` has. Returns it."""
+    for name in _HAS:
+        setattr(other, name, getattr(record, name))
+    other.cost = sum(box.cost for boxes in (other.inbox, other.outbox) for box in boxes.values())
+    return other
+
+
+def insert_all(rows, record):
+    """Have all messages of a record written. rows: Rows or Changes."""
+    for table, boxes in (("inbox", record.inbox), ("outbox", record.outbox)):
+        for box in boxes.values():
+            for at in range(len(box.numbers)):
+                rows.insert(table, record.key, *box.row(at))
+
+
+def _count(record):
+    return sum(len(box.numbers) for boxes in (record.inbox, record.outbox) for box in boxes.values())
+
+
+class _File:
+    """A store in a file of SQLite."""
+
+    def __init__(self, path):
+        self._file = SQLiteFile(path)
+
+    def ids(self):
+        return self._file.ids()
+
+    def read(self, ids):
+        return [SQLiteRecord(client_id, self._file.load(client_id)) for client_id in ids]
+
+    def write(self, records):
+        rows, clients, channels = Rows(), [], []
+        for record in records:
+            new = moved(record, SQLiteRecord(record.client_id, self._file.load(record.client_id)))
+            insert_all(rows, new)
+            clients.append(new.row())
+            channels += new.changed_channels()
+        self._file.commit((rows, json.dumps(clients), channels))
+
+    def close(self):
+        self._file.close()

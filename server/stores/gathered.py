@@ -1,0 +1,48 @@
+"""Calls of one kind that are made together: those that come while one is under way are the next one."""
+
+import asyncio
+
+
+class Gathered:
+    """Args: work: function (list of keys, done). It begins the work for these keys, and has done(results, error) called
+    in the loop when it has ended; results: {key: anything, an exception among that is raised}.
+
+    One event loop at a time may use it, and another one when that has ended."""
+
+    def __init__(self, work):
+        self._work = work
+        self._loop = None
+        self._waiting = {}  # key -> Future, of the next work
+        self._busy = {}  # likewise, of the one that is under way
+
+    async def call(self, key):
+        """Returns (the result for this key, whether this call is the first that asked for it).
+
+        A call for a key that waits already waits with it. Cancelling a call does not end the work."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the former one has ended, and nobody waits
+            self._loop, self._waiting, self._busy = loop, {}, {}
+        future = self._waiting.get(key)
+        first = future is None
+        if first:
+            future = self._waiting[key] = loop.create_future()
+            self._begin()
+        return await asyncio.shield(future), first
+
+    def _begin(self):
+        if self._waiting and not self._busy:
+            busy = self._busy = self._waiting
+            self._waiting = {}
+            self._work(list(busy), lambda results, error: self._done(busy, results, error))
+
+    def _done(self, busy, results, error):
+        for key, future in busy.items():
+            result = error or results[key]
+            if isinstance(result, Exception):
+                future.set_exception(type(result)(str(result)))
+                future.exception()  # it is no news if all who waited are gone
+            else:
+                future.set_result(result)
+        if busy is self._busy:
+            self._busy = {}
+            self._begin()

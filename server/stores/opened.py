@@ -1,0 +1,42 @@
+"""Which store an address names: a file's path, or a database of PostgreSQL."""
+
+import os
+
+from protocol.errors import StoreError
+from server.stores.sqlite import SQLiteStore
+
+_POSTGRES = ("postgresql://", "postgres://")
+
+
+def is_postgres(address):
+    """Whether the address is one of PostgreSQL, and not the path of a file."""
+    return address.startswith(_POSTGRES)
+
+
+def open_store(address, *limits, tell=None, **more):
+    """Returns the store: SQLiteStore of a path, PostgresStore of postgresql://... Args: limits, more: as those take
+    them; tell: of PostgresStore. Raises: StoreError: it cannot be used, or the extra `postgres` is missing."""
+    if not is_postgres(address):
+        return SQLiteStore(address, *limits, **more)
+    need_postgres()
+    from server.stores.postgres import PostgresStore
+
+    return PostgresStore(address, *limits, tell=tell, **more)
+
+
+def shown_address(address):
+    """Returns the address for people: a whole path, or that of a database without its password."""
+    if not is_postgres(address):
+        return os.path.abspath(address)
+    scheme, _, rest = address.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{hosts}{slash}{path.partition('?')[0]}"
+
+
+def need_postgres():
+    """Raises: StoreError: the extra `postgres` is missing."""
+    try:
+        import asyncpg  # noqa: F401
+    except ModuleNotFoundError:
+        raise StoreError("a store in PostgreSQL needs the extra postgres: pip install 'pb-link[postgres]'")

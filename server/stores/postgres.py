@@ -1,0 +1,164 @@
+"""The durable store in PostgreSQL, which several servers may share. What it has in common with SQLite is in batched.py.
+
+A transaction is one statement, whatever number of clients and messages it has. When it returns, it is as safe as the
+server's `synchronous_commit` makes it: `on`, the default, is on the disk, and on that of the standby if there is a
+synchronous one; with `off` a crash of PostgreSQL loses lines that were acknowledged.
+
+Of several servers on one database, the one that has claimed a client last has it; what the others write of it after
+that is nothing (postgres_database.py, "The fence"). No clock and no lease is part of that.
+
+While PostgreSQL is away, calls wait, for up to OUTAGE_S; then they fail.
+"""
+
+import os
+from contextlib import suppress
+
+from protocol.errors import StoreError
+from protocol.limits import EPOCH_BYTES
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES
+from server.stores.batched import CLAIMED, BatchedStore
+from server.stores.disk_thread import DiskThread
+from server.stores.gathered import Gathered
+from server.stores.postgres_database import PostgresDatabase
+from server.stores.postgres_record import PostgresRecord
+from server.stores.postgres_schema import SCHEMA
+from server.stores.postgres_statements import Changes
+
+TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
+
+
+class PostgresStore(BatchedStore):
+    """Args: url: "postgresql://USER@HOST/DATABASE", as asyncpg takes it; schema: of its tables; the others as those of
+    SQLiteStore. tell: function (event, **details) or None: told when the server is away and back.
+
+    Raises: StoreError: the database cannot be reached, or has no tables of this release (`pb-link store init`)."""
+
+    look_s = 5.0
+
+    def __init__(
+        self, url, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
+        total_bytes=TOTAL_BYTES, schema=SCHEMA, tell=None, disk_thread=None,
+    ):  # fmt: skip
+        database = PostgresDatabase(url, schema, tell)
+        super().__init__(
+            database.where, database, disk_thread or DiskThread(), Changes, inbox_bytes=inbox_bytes,
+            outbox_bytes=outbox_bytes, channel_bytes=channel_bytes, total_bytes=total_bytes,
+        )  # fmt: skip
+        self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
+        self._peeks = Gathered(self._peek)
+        self._claims = Gathered(self._claim)
+        try:
+            self._total = self._wait(lambda: (database.open(), database.total_cost())[1])
+        except BaseException:
+            self.close()
+            raise
+
+    async def peek(self, client_id):
+        self._check_usable()
+        found, _ = await self._peeks.call(client_id)
+        return found
+
+    async def claim(self, client_id):
+        while True:
+            self._check_usable()
+            record = self._clients.get(client_id)
+            if record is None or record.broken:
+                state, first = await self._claims.call(client_id)
+                if first:
+                    return state
+                continue  # another call has claimed it, and this one comes after that
+            try:
+                return await self._commit(record, record.claim())
+            except StoreError:
+                if not record.broken or self._gone is not None or self._database is None:
+                    raise
+                # Another server has claimed it since, or a commit has failed: what this store knows of it is old.
+
+    # Work of the thread, for several clients at a time
+
+    def _peek(self, ids, done):
+        def peeked(found, error):
+            if error is None:
+                found = {client_id: found.get(client_id) or (0, self._epoch(client_id)) for client_id in ids}
+            done(found, error and self._explained(error))
+
+        self._disk.start(lambda: self._database.peek(ids), peeked)
+
+    def _claim(self, ids, done):
+        wanted = [(client_id, self._epoch(client_id), _claimer(client_id)) for client_id in ids]
+
+        def claimed(found, error):
+            states = {}
+            for client_id, one in (found or {}).items():
+                states[client_id] = one
+                if not isinstance(one, StoreError):
+                    self._clients[client_id], states[client_id] = one, one.first
+                    one.first = None
+                    self._epochs.pop(client_id, None)
+            done(states, error and self._explained(error))
+
+        self._disk.start(lambda: self._database.claim(wanted), claimed)
+
+    def _epoch(self, client_id):
+        """Returns the epoch of a client that is new: the same for `peek` and for `claim`."""
+        return self._epochs.setdefault(client_id, os.urandom(EPOCH_BYTES))
+
+    def _wait(self, function):
+        """Returns what the function returns, which the thread calls. Raises: what it raises."""
+        results = []
+
+        def work():
+            try:
+                results.append((function(), None))
+            except Exception as error:
+                results.append((None, error))
+
+        self._disk.start(work, lambda result, error: None)
+        self._disk.join()
+        result, error = results[0]
+        if error is not None:
+            raise self._explained(error)
+        return result
+
+    # For BatchedStore
+
+    async def _look(self):
+        total = await self._call(lambda: self._database.check())
+        if total is not None:
+            self._recount(total, None)
+
+    def _sealed(self, rows, records):
+        return rows, [record.row() for record in records]
+
+    def _fence(self, batch):
+        for record in batch.records:
+            if record.key in batch.fenced:
+                record.broken = CLAIMED
+                self._next.rows.forget(record.key)
+                self._next.records.discard(record)
+                error = StoreError(CLAIMED % record.client_id)
+                batch.tell(error, record)
+                self._next.tell(error, record)
+        self._disk.start(self._database.total_cost, self._recount)
+
+    def _recount(self, total, error):
+        """The cost of all messages is so much in the database: what others have stored is in it."""
+        if error is None:
+            self._total = total + self._next.change + (self._flying.change if self._flying else 0)
+            self._tell_room()
+
+    def _end(self):
+        with suppress(StoreError):
+            self._wait(self._database.close)  # the connection belongs to the thread
+        self._disk.close()
+
+
+def _claimer(client_id):
+    """Returns the function that makes the record of a client that is claimed, for PostgresDatabase.claim."""
+
+    def claim(loaded):
+        record = PostgresRecord(client_id, loaded)
+        record.first = record.claim()
+        return record
+
+    return claim

@@ -1,0 +1,76 @@
+"""What `pb-link store` does with the tables in PostgreSQL: make, migrate and look at them. Nothing else runs then."""
+
+import asyncio
+
+import asyncpg
+
+from protocol.errors import StoreError
+from server.core.store import LINE_COST
+from server.stores import postgres_schema
+from server.stores.opened import shown_address
+from server.stores.postgres_database import CONNECT_S
+from server.stores.postgres_schema import SCHEMA, quoted
+
+# Of the messages of each client, what the client's row says of them.
+_WRONG = """
+SELECT c.id, c.messages, count(m.client) AS found, c.cost, coalesce(sum(octet_length(m.data) + {each}), 0) AS costs
+FROM {schema}.client c LEFT JOIN (
+    SELECT client, data FROM {schema}.inbox UNION ALL SELECT client, data FROM {schema}.outbox) m ON m.client = c.key
+GROUP BY c.key HAVING count(m.client) <> c.messages
+    OR coalesce(sum(octet_length(m.data) + {each}), 0) <> c.cost ORDER BY c.id
+"""
+_ORPHANS = "SELECT count(*) FROM {schema}.{table} m WHERE NOT EXISTS (SELECT FROM {schema}.client WHERE key = m.client)"
+
+
+def init(url, schema=SCHEMA, role=None):
+    """Make the tables. Args: role: of the servers, if they connect as another one than this. Raises: StoreError."""
+    _run(url, lambda connection: postgres_schema.make(connection, schema, role))
+
+
+def migrate(url, schema=SCHEMA):
+    """Bring the tables to this release's version. Returns (version before, version now). Raises: StoreError."""
+    return _run(url, lambda connection: postgres_schema.migrate(connection, schema)), postgres_schema.VERSION
+
+
+def check(url, schema=SCHEMA):
+    """Look at all that is stored. Returns a dict: clients, messages, bytes. Raises: StoreError: what is wrong."""
+    return _run(url, lambda connection: _checked(connection, schema, shown_address(url)))
+
+
+async def _checked(connection, schema, where):
+    await postgres_schema.check(connection, schema, where)
+    names = {"schema": quoted(schema), "each": LINE_COST}
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        wrong = await connection.fetch(_WRONG.format(**names))
+        if wrong:
+            one = wrong[0]
+            raise StoreError(
+                f"{where}: {len(wrong)} clients have other messages than their rows say; the first is {one['id']}: "
+                f"{one['found']} of {one['messages']}. Put a back-up in its place"
+            )
+        for table in ("inbox", "outbox"):
+            count = await connection.fetchval(_ORPHANS.format(table=table, **names))
+            if count:
+                raise StoreError(f"{where}: {count} messages of table {table} belong to no client")
+        row = await connection.fetchrow(
+            f"SELECT count(*) AS clients, coalesce(sum(messages), 0)::bigint AS messages, "
+            f"coalesce(sum(cost - messages * {LINE_COST}), 0)::bigint AS bytes FROM {quoted(schema)}.client"
+        )
+    return dict(row)
+
+
+def _run(url, work):
+    async def main():
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                connection = await asyncpg.connect(url, target_session_attrs="read-write")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            raise StoreError(f"{shown_address(url)} cannot be reached: {error or type(error).__name__}")
+        try:
+            return await work(connection)
+        except asyncpg.PostgresError as error:
+            raise StoreError(f"{shown_address(url)}: {error}")
+        finally:
+            await connection.close()
+
+    return asyncio.run(main())

@@ -1,0 +1,309 @@
+"""What the store in PostgreSQL reads and writes, over one connection of asyncpg.
+
+The calls are not coroutines: the store's thread makes them (disk_thread.py), and the connection has a loop of its own
+that runs during each of them. So a store serves one event loop after another, and closes without one.
+
+**The fence.** Each write of a client's row names the version that it must have, and leaves it one higher. So a server
+that has not seen the last write of a client, because another server has claimed it, writes nothing of it. The check,
+the cursors and the messages of all clients of a batch are one statement. PostgreSQL looks again at a row that it had to
+wait for (READ COMMITTED), so the statement sees a claim that was committed while it waited.
+
+**What is not known.** When a connection breaks, or a time limit passes, a statement may have been committed. Each batch
+has a random name, which its rows keep. After connecting again the statement is sent again; it changes only rows that
+the first one has not changed. Rows that it has not changed and that have the batch's name are those of the first one.
+"""
+
+import asyncio
+import json
+import os
+import time
+from contextlib import suppress
+
+import asyncpg
+
+from protocol.errors import StoreError
+from server.core.message import Message
+from server.core.store import StoreGone
+from server.stores import postgres_schema
+from server.stores.box import box_of
+from server.stores.opened import shown_address
+from server.stores.postgres_schema import quoted
+from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, columns_of, commit_statement
+
+CONNECT_S = 10.0  # for a connection
+STATEMENT_S = 15.0  # for a statement, also one that waits for a lock or a standby
+CLOSE_S = 2.0  # for saying good-bye: a frozen server never answers
+OUTAGE_S = 60.0  # so long a call waits for a server that is away
+PAUSE_S = 0.5  # between two attempts to connect
+_BATCH_BYTES = 8
+# What a server says when it cannot do this now and may be able to later, or when another one has to be asked.
+_PASSING = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError,
+    asyncpg.ReadOnlySQLTransactionError, asyncpg.LockNotAvailableError, asyncpg.TargetServerAttributeNotMatched,
+    asyncpg.IdleInTransactionSessionTimeoutError, OSError, TimeoutError,
+)  # fmt: skip
+# A commit that was cancelled while it waited for the standby is told as done, with this class of warnings.
+_WARNING = "WARNING"
+
+class PostgresDatabase:
+    """The tables of a store. Args: url: as libpq and asyncpg take it; schema: name of the tables' schema; tell:
+    function (event, **details), called in the thread, or None.
+
+    All calls raise StoreError when the server has been away for OUTAGE_S, or refuses what it is told."""
+
+    def __init__(self, url, schema=postgres_schema.SCHEMA, tell=None):
+        self.where = shown_address(url)
+        self._url = url
+        self._schema_name = schema
+        self._schema = quoted(schema)
+        self._tell = tell or (lambda event, **details: None)
+        self._loop = asyncio.new_event_loop()
+        self._connection = None
+        self._warned = False  # the server has said something about the last statement
+
+    # What the store calls
+
+    def open(self):
+        """Connect and look at the tables. Raises: StoreError."""
+        try:
+            self._run(self._connected())
+        except _PASSING as error:
+            raise StoreError(f"{self.where} cannot be reached: {_said(error)}")
+
+    def total_cost(self):
+        """Returns the cost of all messages of all clients."""
+        return self._run(self._again(self._total))
+
+    def check(self):
+        """Returns total_cost, or None if the server is away. Raises: StoreGone: these are not our tables any longer."""
+        try:
+            return self._run(self._checked())
+        except _PASSING:
+            return None
+
+    def backlogs(self):
+        """Returns a list of a dict for each client with messages in its outbox."""
+        rows = self._run(
+            self._again(
+                self._fetch,
+                f"SELECT id, count(*) AS lines, sum(octet_length(data)) AS bytes, away_s FROM {self._schema}.outbox "
+                f'JOIN {self._schema}.client ON client.key = outbox.client GROUP BY client.key ORDER BY id COLLATE "C"',
+            )
+        )
+        return [dict(row) for row in rows]
+
+    def ids(self):
+        """Returns the ids of all clients."""
+        rows = self._run(self._again(self._fetch, f"SELECT id FROM {self._schema}.client ORDER BY id"))
+        return [row["id"] for row in rows]
+
+    def peek(self, ids):
+        """Returns {id: (owner, epoch)} of those of these clients that are known."""
+        statement = f"SELECT id, owner, epoch FROM {self._schema}.client WHERE id = ANY($1::text[])"
+        rows = self._run(self._again(self._fetch, statement, list(ids)))
+        return {row["id"]: (row["owner"], row["epoch"]) for row in rows}
+
+    def claim(self, wanted):
+        """Claim clients. Args: wanted: list of (id, epoch of a client that is new, function). function(loaded) is
+        called with the attributes of a Record, and returns a record (postgres_record.py) that has claimed itself.
+
+        Returns: {id: record, or StoreError}, all safe. The records have everything that was committed before."""
+        return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0])))
+
+    def commit(self, changes):
+        """Commit one transaction. changes: (Changes, list of rows of table client as dicts in the order of CLIENT).
+        Returns the keys of the clients of which nothing was done, because their version is another one."""
+        rows, clients = changes
+        tables, values = rows.columns()
+        statement = commit_statement(self._schema, tables)
+        done = self._run(self._committed(statement, os.urandom(_BATCH_BYTES), columns_of(clients), values))
+        return {row[0] for row in clients} - done
+
+    def close(self):
+        """End the connection."""
+        self._run(self._drop(politely=True))
+        self._loop.close()
+
+    # The connection
+
+    def _run(self, coroutine):
+        return self._loop.run_until_complete(coroutine)
+
+    async def _connected(self):
+        """Have a connection. Raises: of _PASSING; StoreError, StoreGone."""
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        await self._drop()
+        try:
+            connection = await asyncio.wait_for(
+                asyncpg.connect(
+                    self._url, command_timeout=STATEMENT_S, target_session_attrs="read-write",
+                    server_settings={"application_name": "pb_link"},
+                ),
+                CONNECT_S,
+            )  # fmt: skip
+        except _PASSING:
+            raise
+        except (asyncpg.PostgresError, ValueError) as error:
+            raise StoreError(f"{self.where}: {error}")
+        connection.add_log_listener(self._heard)
+        self._connection = connection
+        await self._prove(connection)
+        return connection
+
+    async def _prove(self, connection):
+        """Have a commit done: an old primary that was replaced waits for its standby then, and is found by that."""
+        await postgres_schema.check(connection, self._schema_name, self.where)
+        self._warned = False
+        async with asyncio.timeout(STATEMENT_S):
+            await connection.execute("SELECT pg_current_xact_id()")  # it makes a transaction that has to be committed
+        if self._warned:
+            raise TimeoutError("the server has not had a commit confirmed by its standby")
+
+    def _heard(self, connection, message):
+        if getattr(message, "severity_en", None) == _WARNING or getattr(message, "severity", None) == _WARNING:
+            self._warned = True
+            self._tell("store_warning", text=str(message))
+
+    async def _drop(self, politely=False):
+        """End the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if politely and not connection.is_closed():
+            with suppress(Exception):
+                await asyncio.wait_for(connection.close(timeout=CLOSE_S), CLOSE_S + 1)
+                return
+        connection.terminate()
+
+    async def _again(self, function, *args):
+        """Returns what the coroutine function returns, which may be called again when the connection has broken."""
+        until = time.monotonic() + OUTAGE_S
+        told = False
+        while True:
+            try:
+                await self._connected()
+                self._warned = False
+                result = await asyncio.wait_for(function(*args), STATEMENT_S + 1)
+                if self._warned:
+                    raise TimeoutError("a commit that was not confirmed")
+                if told:
+                    self._tell("store_back")
+                return result
+            except _PASSING as error:
+                await self._drop()
+                if time.monotonic() > until:
+                    raise StoreError(f"{self.where} has been away for {OUTAGE_S:.0f} s: {_said(error)}")
+                if not told:
+                    self._tell("store_away", reason=_said(error))
+                    told = True
+                await asyncio.sleep(PAUSE_S)
+            except asyncpg.PostgresError as error:
+                await self._drop()
+                if isinstance(error, (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)):
+                    raise StoreGone(f"{self.where}: {error}")
+                raise StoreError(f"{self.where}: {error}")
+
+    # In the connection's loop
+
+    async def _fetch(self, statement, *args):
+        return await self._connection.fetch(statement, *args)
+
+    async def _checked(self):
+        connection = await self._connected()
+        try:
+            await postgres_schema.check(connection, self._schema_name, self.where)
+        except StoreError as error:
+            raise StoreGone(str(error))
+        return await self._total()
+
+    async def _total(self):
+        statement = f"SELECT coalesce(sum(cost), 0)::bigint FROM {self._schema}.client"
+        return await self._connection.fetchval(statement)
+
+    async def _committed(self, statement, batch, columns, values):
+        """Returns the keys of the clients whose changes are safe."""
+        attempts = 0
+
+        async def attempt():
+            nonlocal attempts
+            attempts += 1
+            done = {row["key"] for row in await self._fetch(statement, batch, *columns, *values)}
+            if attempts > 1 and len(done) < len(columns[0]):
+                found = f"SELECT key FROM {self._schema}.client WHERE key = ANY($1::bigint[]) AND batch = $2"
+                done |= {row["key"] for row in await self._fetch(found, columns[0], batch)}
+            return done
+
+        return await self._again(attempt)
+
+    async def _claim(self, wanted):
+        connection, schema = self._connection, self._schema
+        ids = [one[0] for one in wanted]
+        async with connection.transaction():
+            await connection.execute(
+                f"INSERT INTO {schema}.client (id, epoch) SELECT * FROM unnest($1::text[], $2::bytea[]) "
+                "ON CONFLICT (id) DO NOTHING",
+                ids, [one[1] for one in wanted],
+            )  # fmt: skip
+            rows = await connection.fetch(
+                f"SELECT id, {', '.join(CLIENT)} FROM {schema}.client WHERE id = ANY($1::text[]) "
+                "ORDER BY key FOR UPDATE",
+                ids,
+            )
+            keys = [row["key"] for row in rows]
+            boxes = {table: await self._boxes(table, keys) for table in BOXES}
+            found, results = {}, {}
+            for row in rows:
+                found[row["id"]] = _loaded(row, {table: boxes[table].get(row["key"], {}) for table in BOXES})
+            for client_id, _, function in wanted:
+                loaded = found[client_id]
+                results[client_id] = loaded if isinstance(loaded, StoreError) else function(loaded)
+            records = [one for one in results.values() if not isinstance(one, StoreError)]
+            if records:
+                columns = columns_of([record.row() for record in records])
+                await connection.fetch(commit_statement(schema, []), os.urandom(_BATCH_BYTES), *columns)
+        return results
+
+    async def _boxes(self, table, keys):
+        """Returns {key: {channel: Box}}."""
+        found = {}
+        rows = await self._fetch(
+            f"SELECT {', '.join(MESSAGE)} FROM {self._schema}.{table} WHERE client = ANY($1::bigint[]) "
+            "ORDER BY client, number",
+            keys,
+        )
+        for key, number, channel, kind, at, data in rows:
+            box_of(found.setdefault(key, {}), channel).append(number, Message(channel, kind, at, data))
+        return found
+
+
+def _loaded(row, boxes):
+    """Returns the attributes of a Record, or a StoreError."""
+    found = sum(len(box.numbers) for box in (*boxes["inbox"].values(), *boxes["outbox"].values()))
+    if found != row["messages"]:
+        text = f"the store is damaged: client {row['id']} has {found} messages, and {row['messages']} were written"
+        return StoreError(text)
+    channels = {int(number): tuple(state) for number, state in json.loads(row["channels"] or "{}").items()}
+    pasts = {number: state[2] for number, state in channels.items()}
+    pasts.setdefault(0, row["outbox_next"] - sum(len(box.numbers) for box in boxes["outbox"].values()))
+    return {
+        "key": row["key"], "version": row["version"], "owner": row["owner"], "epoch": row["epoch"],
+        "peer_epoch": row["peer_epoch"], "inbox_next": row["inbox_next"], "serial": row["outbox_next"],
+        "inbox": boxes["inbox"], "outbox": boxes["outbox"],
+        "cursors": {**{number: state[0] for number, state in channels.items()}, 0: row["next_number"]},
+        "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,
+        "expired": {number: state[3] for number, state in channels.items() if state[3]},
+        "note": row["note"], "away_s": row["away_s"],
+        "runs": [_run_of(text) for text in row["runs"].split(",") if text],
+    }  # fmt: skip
+
+
+def _run_of(text):
+    name, _, start = text.partition(":")
+    return bytes.fromhex(name), int(start)
+
+
+def _said(error):
+    return str(error) or type(error).__name__

@@ -1,0 +1,105 @@
+"""The tables of the store in PostgreSQL, made and migrated by `pb-link store`.
+
+    client   id; owner; epoch; peer_epoch; next_number, base: of channel 0; inbox_next, outbox_next: numbers of the
+             next messages below; messages, cost: of those that wait; note; away_s; runs: NAME:START,..;
+             channels: JSON, {channel: [next_number, base, past, expired]} of all that were used, as in sqlite_file.py;
+             version: counts the writes of the row; batch: of the transaction that wrote it last
+    inbox    client (its key), number, channel, kind, time, data
+    outbox   likewise; the number is the serial
+    format   one row: the version of these tables
+
+They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
+keys: `messages` shows whether a row is missing, when a client is claimed.
+"""
+
+from protocol.errors import StoreError
+
+VERSION = 1
+SCHEMA = "pb_link"
+
+_MESSAGES = """
+CREATE TABLE {schema}.{name} (
+    client bigint NOT NULL, number bigint NOT NULL, channel smallint NOT NULL, kind smallint NOT NULL,
+    time bigint NOT NULL, data bytea NOT NULL, PRIMARY KEY (client, number));
+"""
+# A row of `client` is written with each transaction. With room in its page it stays there, and no index changes.
+_MAKE = (
+    """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE {schema}.format (version int NOT NULL);
+INSERT INTO {schema}.format VALUES (1);
+CREATE TABLE {schema}.client (
+    key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE COLLATE "C",
+    owner bigint NOT NULL DEFAULT 0, version bigint NOT NULL DEFAULT 0, batch bytea, epoch bytea NOT NULL,
+    peer_epoch bytea, next_number bigint NOT NULL DEFAULT 0, inbox_next bigint NOT NULL DEFAULT 0,
+    base bigint NOT NULL DEFAULT 0, outbox_next bigint NOT NULL DEFAULT 0, messages bigint NOT NULL DEFAULT 0,
+    cost bigint NOT NULL DEFAULT 0, note text NOT NULL DEFAULT '', away_s bigint NOT NULL DEFAULT 0,
+    runs text NOT NULL DEFAULT '', channels text NOT NULL DEFAULT '') WITH (fillfactor = 50);
+"""
+    + _MESSAGES.replace("{name}", "inbox")
+    + _MESSAGES.replace("{name}", "outbox")
+)
+# From version 1 to 2, and so on; each in a transaction of its own.
+_UPGRADES = {}
+# What a server needs: no right to make or change tables.
+_GRANT = """
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT ON {schema}.format TO {role};
+GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox TO {role};
+"""
+
+
+def quoted(name):
+    """Returns a name as PostgreSQL takes it in a statement."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def version_of(connection, schema):
+    """Returns the version of the tables, 0 if there are none."""
+    found = await connection.fetchval("SELECT to_regclass($1)", f"{quoted(schema)}.format")
+    return 0 if found is None else await connection.fetchval(f"SELECT version FROM {quoted(schema)}.format")
+
+
+async def check(connection, schema, where):
+    """Raises: StoreError that says what to do: the tables are not those of this release."""
+    version = await version_of(connection, schema)
+    if version == 0:
+        raise StoreError(f"{where} has no tables of pb_link: make them with pb-link store init")
+    if version > VERSION:
+        raise StoreError(f"{where} is of a newer pb_link (format {version}): upgrade this one")
+    if version < VERSION:
+        raise StoreError(f"{where} is of an older pb_link (format {version}): pb-link store migrate")
+
+
+async def make(connection, schema, role=None):
+    """Make the tables. Args: role: str, of the servers, to which the rights that they need are given.
+
+    Raises: StoreError: there are tables already."""
+    async with connection.transaction():
+        # Two at once: the second one waits here, and then finds the tables.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1)::bigint)", f"pb_link {schema}")
+        if await version_of(connection, schema):
+            raise StoreError(f"schema {schema} has tables of pb_link already: pb-link store check looks at them")
+        await connection.execute(_MAKE.format(schema=quoted(schema)))
+        if role:
+            await grant(connection, schema, role)
+
+
+async def grant(connection, schema, role):
+    """Give a role what a server needs."""
+    await connection.execute(_GRANT.format(schema=quoted(schema), role=quoted(role)))
+
+
+async def migrate(connection, schema):
+    """Bring the tables to this release's version. Returns the version that they had. Raises: StoreError."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1)::bigint)", f"pb_link {schema}")
+        before = await version_of(connection, schema)
+        if not before:
+            raise StoreError(f"there are no tables of pb_link in schema {schema}: make them with pb-link store init")
+        if before > VERSION:
+            raise StoreError(f"the tables are of a newer pb_link (format {before}): upgrade this one")
+        for version in range(before, VERSION):
+            await connection.execute(_UPGRADES[version].format(schema=quoted(schema)))
+        return before

@@ -1,0 +1,102 @@
+"""The statements of the store in PostgreSQL, and the changes to messages that one of them has."""
+
+# Columns of the tables (postgres_schema.py), as parameters: an array for each.
+CLIENT = {
+    "key": "bigint", "version": "bigint", "owner": "bigint", "epoch": "bytea", "peer_epoch": "bytea",
+    "next_number": "bigint", "inbox_next": "bigint", "base": "bigint", "outbox_next": "bigint", "messages": "bigint",
+    "cost": "bigint", "note": "text", "away_s": "bigint", "runs": "text", "channels": "text",
+}  # fmt: skip
+MESSAGE = {
+    "client": "bigint", "number": "bigint", "channel": "smallint", "kind": "smallint", "time": "bigint", "data": "bytea"
+}
+_WRITTEN = [name for name in CLIENT if name not in ("key", "version")]
+BOXES = ("inbox", "outbox")
+
+
+def _arrays(first, types):
+    """Returns "$1::bigint[], .." for these parameters."""
+    return ", ".join(f"${first + at}::{type}[]" for at, type in enumerate(types))
+
+
+def commit_statement(schema, tables):
+    """Returns the statement of a batch. Its parameters: $1 its name, then columns of CLIENT, then of each of the tables
+    those of MESSAGE, or (client, number). tables: list of ("put" or "delete", table) of which it has rows."""
+    first = 2 + len(CLIENT)
+    parts = [
+        f"""
+WITH want AS (SELECT * FROM unnest({_arrays(2, CLIENT.values())}) AS w ({", ".join(CLIENT)})),
+locked AS (
+    SELECT c.key FROM {schema}.client c JOIN want w ON c.key = w.key AND c.version = w.version
+    ORDER BY c.key FOR UPDATE OF c),
+ok AS (
+    UPDATE {schema}.client c SET version = c.version + 1, batch = $1, {", ".join(f"{x} = w.{x}" for x in _WRITTEN)}
+    FROM want w JOIN locked ON locked.key = w.key WHERE c.key = w.key AND c.version = w.version RETURNING c.key)"""
+    ]
+    for what, table in tables:
+        if what == "put":
+            names, first_here = ", ".join(MESSAGE), first
+            first += len(MESSAGE)
+            parts.append(f"""
+put_{table} AS (
+    INSERT INTO {schema}.{table} ({names})
+    SELECT {", ".join(f"r.{name}" for name in MESSAGE)}
+    FROM unnest({_arrays(first_here, MESSAGE.values())}) AS r ({names}) JOIN ok ON ok.key = r.client
+    ON CONFLICT (client, number) DO UPDATE SET channel = excluded.channel, kind = excluded.kind, time = excluded.time,
+        data = excluded.data)""")
+        else:
+            parts.append(f"""
+delete_{table} AS (
+    DELETE FROM {schema}.{table} b
+    USING unnest({_arrays(first, ["bigint", "bigint"])}) AS d (client, number) JOIN ok ON ok.key = d.client
+    WHERE b.client = d.client AND b.number = d.number)""")
+            first += 2
+    return ",".join(parts) + "\nSELECT key FROM ok"
+
+
+def columns_of(rows):
+    """Returns the columns of these rows, as lists."""
+    return [list(column) for column in zip(*rows)]
+
+
+class Changes:
+    """The changes of one transaction to the messages. Of one message only the last change counts."""
+
+    def __init__(self):
+        self.puts = {name: {} for name in BOXES}  # (client, number) -> (channel, kind, time, data)
+        self.deletes = {name: {} for name in BOXES}  # (client, number) -> None
+
+    def append(self, table, key, number, messages):
+        """Insert messages that are new, with numbers from this one on."""
+        puts = self.puts[table]
+        for message in messages:
+            puts[key, number] = (0, 0, 0, message) if type(message) is bytes else message
+            number += 1
+
+    def insert(self, table, key, number, message):
+        """Insert a message that was there before, or replace what is there."""
+        self.deletes[table].pop((key, number), None)
+        self.puts[table][key, number] = message
+
+    def delete(self, table, key, numbers):
+        """Delete the messages with these numbers."""
+        puts, deletes = self.puts[table], self.deletes[table]
+        for number in numbers:
+            puts.pop((key, number), None)
+            deletes[key, number] = None
+
+    def columns(self):
+        """Returns (tables, values) for `commit_statement`."""
+        tables, values = [], []
+        for table in BOXES:
+            for what, found in (("put", self.puts[table]), ("delete", self.deletes[table])):
+                if found:
+                    tables.append((what, table))
+                    rows = [(*key, *message) for key, message in found.items()] if what == "put" else found
+                    values += columns_of(rows)
+        return tables, values
+
+    def forget(self, key):
+        """Drop all changes to this client."""
+        for changes in (*self.puts.values(), *self.deletes.values()):
+            for one in [one for one in changes if one[0] == key]:
+                del changes[one]

@@ -1,0 +1,39 @@
+"""Which store an address names."""
+
+import sys
+
+import pytest
+
+from protocol.errors import StoreError
+from server.stores.opened import is_postgres, open_store, shown_address
+from server.stores.sqlite import SQLiteStore
+
+
+def test_path_is_a_file(tmp_path):
+    store = open_store(str(tmp_path / "store.db"), 100, 100, total_bytes=1 << 20)
+    assert type(store) is SQLiteStore
+    store.close()
+
+
+def test_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreError, match=r"pip install 'pb-link\[postgres\]'"):
+        open_store("postgresql://a/b")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u:pw@h:5/db?sslmode=require&password=pw", "postgresql://u@h:5/db"),
+        ("postgres://h1,h2/db", "postgres://h1,h2/db"),
+        ("postgresql:///db?host=/run/pg", "postgresql:///db"),
+    ],
+)
+def test_address_is_shown_without_its_password(address, shown):
+    assert is_postgres(address)
+    assert shown_address(address) == shown
+
+
+def test_path_is_shown_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown_address("store.db") == str(tmp_path / "store.db")
