@@ -263,7 +263,9 @@ class PostgresDatabase:
             records = [one for one in results.values() if not isinstance(one, StoreError)]
             if records:
                 columns = columns_of([record.row() for record in records])
-                await connection.fetch(commit_statement(schema, []), os.urandom(_BATCH_BYTES), *columns)
+                rows = await connection.fetch(commit_statement(schema, []), os.urandom(_BATCH_BYTES), *columns)
+                if len(rows) != len(records):
+                    raise asyncpg.SerializationError("a client has changed while it was claimed")
         return results
 
     async def _boxes(self, table, keys):

@@ -30,7 +30,7 @@ locked AS (
     ORDER BY c.key FOR UPDATE OF c),
 ok AS (
     UPDATE {schema}.client c SET version = c.version + 1, batch = $1, {", ".join(f"{x} = w.{x}" for x in _WRITTEN)}
-    FROM want w JOIN locked ON locked.key = w.key WHERE c.key = w.key AND c.version = w.version RETURNING c.key)"""
+    FROM want w JOIN locked ON locked.key = w.key WHERE c.key = w.key RETURNING c.key)"""
     ]
     for what, table in tables:
         if what == "put":

@@ -1,0 +1,159 @@
+"""The statement of a batch under the races that it is for, and each of its conditions taken away: that must show.
+
+What a test sends here is what the store sends; the moments are made by locks of other connections.
+"""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from server.stores import postgres_schema
+from server.stores.postgres_record import PostgresRecord
+from server.stores.postgres_statements import Changes, columns_of, commit_statement
+from tests.patience import PATIENCE_S
+from tests.server import postgres
+from tests.server.store_calls import a_line
+
+# What is taken away: (text of the statement, what stands there instead).
+CONDITIONS = {
+    "the version": (" AND c.version = w.version\n    ORDER BY", "\n    ORDER BY"),
+    "new messages only of clients that are still ours": (" JOIN ok ON ok.key = r.client", ""),
+    "old messages only of clients that are still ours": (" JOIN ok ON ok.key = d.client", ""),
+}
+
+
+class Races:
+    """A client with one message, claimed by one server and then by another one."""
+
+    def __init__(self, schema, change=("", "")):
+        self.schema = schema
+        self._change = change
+
+    async def connect(self):
+        return await asyncpg.connect(postgres.server().url)
+
+    async def begin(self):
+        connection = await self.connect()
+        await postgres_schema.make(connection, self.schema)
+        await connection.execute(
+            f"INSERT INTO {self.schema}.client (id, epoch, owner, messages, cost, inbox_next) "
+            "VALUES ('a', '', 1, 1, 33, 1)"
+        )
+        await connection.execute(f"INSERT INTO {self.schema}.inbox VALUES (1, 0, 0, 0, 0, 'x')")
+        await connection.close()
+
+    def record(self):
+        """The record as the first server has it."""
+        found = {"key": 1, "owner": 1, "version": 0, "epoch": b"", "inbox_next": 2}
+        return PostgresRecord("a", found)
+
+    async def late(self, connection):
+        """What the first server still writes. Returns the keys of which it was done."""
+        changes = Changes()
+        changes.append("inbox", 1, 1, [a_line(b"late")])
+        changes.delete("inbox", 1, [0])
+        tables, values = changes.columns()
+        statement = commit_statement(self.schema, tables)
+        before, after = self._change
+        assert before in statement
+        rows = await connection.fetch(
+            statement.replace(before, after), b"batch", *columns_of([self.record().row()]), *values
+        )
+        return [row["key"] for row in rows]
+
+    async def claim(self, connection):
+        await connection.execute(f"UPDATE {self.schema}.client SET owner = 2, version = version + 1")
+
+    async def found(self):
+        """(owner, what the inbox has)."""
+        connection = await self.connect()
+        owner = await connection.fetchval(f"SELECT owner FROM {self.schema}.client")
+        rows = await connection.fetch(f"SELECT data FROM {self.schema}.inbox ORDER BY number")
+        await connection.close()
+        return owner, [row["data"] for row in rows]
+
+
+async def after_the_claim(races):
+    """The batch comes when the claim is done."""
+    one, other = await races.connect(), await races.connect()
+    await races.claim(other)
+    done = await races.late(one)
+    await one.close()
+    await other.close()
+    return done
+
+
+async def waiting_for_the_claim(races):
+    """The batch comes while the claim has the row, and waits."""
+    one, other = await races.connect(), await races.connect()
+    claim = other.transaction()
+    await claim.start()
+    await races.claim(other)
+    late = asyncio.create_task(races.late(one))
+    pid = one.get_server_pid()
+    while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted", pid):
+        await asyncio.sleep(0.01)
+    await claim.commit()
+    done = await late
+    await one.close()
+    await other.close()
+    return done
+
+
+def outcome(scenario, change=("", "")):
+    """(keys of which the late batch was done, owner, inbox)."""
+
+    async def main():
+        async with asyncio.timeout(PATIENCE_S):
+            races = Races(postgres.new_schema(), change)
+            await races.begin()
+            return await scenario(races), *await races.found()
+
+    return asyncio.run(main())
+
+
+NOTHING = ([], 2, [b"x"])
+
+
+@pytest.mark.parametrize("scenario", [after_the_claim, waiting_for_the_claim])
+def test_late_batch_does_nothing(scenario):
+    assert outcome(scenario) == NOTHING
+
+
+@pytest.mark.parametrize("scenario", [after_the_claim, waiting_for_the_claim])
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_each_condition_is_needed(name, scenario):
+    assert outcome(scenario, CONDITIONS[name]) != NOTHING
+
+
+def test_batches_with_the_same_clients_in_another_order_do_not_lock_each_other_out():
+    """Both servers lock the rows in one order."""
+
+    async def main():
+        schema = postgres.new_schema()
+        connections = [await asyncpg.connect(postgres.server().url) for _ in range(2)]
+        await postgres_schema.make(connections[0], schema)
+        count = 200
+        await connections[0].execute(
+            f"INSERT INTO {schema}.client (id, epoch) SELECT 'c' || n, '' FROM generate_series(1, {count}) AS n"
+        )
+        statement = commit_statement(schema, [])
+
+        async def write(connection, keys):
+            for version in range(20):
+                rows = [PostgresRecord(f"c{key}", {"key": key, "version": version}).row() for key in keys]
+                await connection.fetch(statement, b"batch", *columns_of(rows))
+
+        keys = list(range(1, count + 1))
+        await asyncio.gather(write(connections[0], keys), write(connections[1], keys[::-1]))
+        versions = await connections[0].fetch(f"SELECT DISTINCT version FROM {schema}.client")
+        for connection in connections:
+            await connection.close()
+        return [row["version"] for row in versions]
+
+    async def limited():
+        async with asyncio.timeout(PATIENCE_S):
+            return await main()
+
+    assert asyncio.run(limited()) == [20]
