@@ -74,6 +74,9 @@ class Store:
     # Histogram (histogram.py) of the seconds that transactions took, or None of a store that waits for nothing.
     latency = None
 
+    # None, or a str: why the store cannot write now, and calls wait until it can.
+    trouble = None
+
     async def peek(self, client_id):
         """Read what WELCOME needs, without a claim.
 

@@ -1,4 +1,4 @@
-"""Counters for Prometheus, over HTTP, if the settings enable them.
+"""Counters for Prometheus, and whether the server is well, over HTTP, if the settings enable them.
 
 The format is https://prometheus.io/docs/instrumenting/exposition_formats/ (text, version 0.0.4). docs/operations.md has
 a table of all of them.
@@ -15,6 +15,8 @@ _HEADER_BYTES = 4096  # of a line of a request
 _HEADERS = 64
 
 _OK = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nConnection: close\r\n\r\n"
+_ALIVE = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nok\n"
+_NOT_READY = _ALIVE[: -len(b"ok\n")].replace(b"200 OK", b"503 Service Unavailable")
 _NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nConnection: close\r\n\r\n"
 _UNAUTHORIZED = b"HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nConnection: close\r\n\r\n"
 
@@ -78,7 +80,15 @@ class Metrics:
             writer.transport.abort()  # it has been closed, or the peer will not take the rest
 
     def _answer_to(self, lines):
-        if lines[0].split()[:2] != [b"GET", b"/metrics"]:
+        method, path = (*lines[0].split(), b"", b"")[:2]
+        if method != b"GET":
+            return _NOT_FOUND
+        if path == b"/healthz":
+            return _ALIVE
+        if path == b"/readyz":
+            trouble = self._store.trouble
+            return _ALIVE if trouble is None else _NOT_READY + f"the store is away: {trouble}\n".encode()
+        if path != b"/metrics":
             return _NOT_FOUND
         if self._token is not None and not any(map(self._shows_token, lines[1:])):
             return _UNAUTHORIZED

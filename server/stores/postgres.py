@@ -53,6 +53,11 @@ class PostgresStore(BatchedStore):
             self.close()
             raise
 
+    @property
+    def trouble(self):
+        """Why PostgreSQL does not answer, or None: it did when it was asked last."""
+        return self._database.trouble if self._database is not None else "the store is closed"
+
     async def peek(self, client_id):
         self._check_usable()
         found, _ = await self._peeks.call(client_id)

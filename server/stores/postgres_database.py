@@ -62,6 +62,7 @@ class PostgresDatabase:
         self._loop = asyncio.new_event_loop()
         self._connection = None
         self._warned = False  # the server has said something about the last statement
+        self.trouble = None  # or why it does not answer
 
     # What the store calls
 
@@ -80,7 +81,9 @@ class PostgresDatabase:
         """Returns total_cost, or None if the server is away. Raises: StoreGone: these are not our tables any longer."""
         try:
             return self._run(self._checked())
-        except _PASSING:
+        except _PASSING as error:
+            self._run(self._drop())
+            self._is_away(error)
             return None
 
     def backlogs(self):
@@ -181,7 +184,6 @@ class PostgresDatabase:
     async def _again(self, function, *args):
         """Returns what the coroutine function returns, which may be called again when the connection has broken."""
         until = time.monotonic() + OUTAGE_S
-        told = False
         while True:
             try:
                 await self._connected()
@@ -189,22 +191,29 @@ class PostgresDatabase:
                 result = await asyncio.wait_for(function(*args), STATEMENT_S + 1)
                 if self._warned:
                     raise TimeoutError("a commit that was not confirmed")
-                if told:
-                    self._tell("store_back")
+                self._answers()
                 return result
             except _PASSING as error:
                 await self._drop()
                 if time.monotonic() > until:
                     raise StoreError(f"{self.where} has been away for {OUTAGE_S:.0f} s: {_said(error)}")
-                if not told:
-                    self._tell("store_away", reason=_said(error))
-                    told = True
+                self._is_away(error)
                 await asyncio.sleep(PAUSE_S)
             except asyncpg.PostgresError as error:
                 await self._drop()
                 if isinstance(error, (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)):
                     raise StoreGone(f"{self.where}: {error}")
                 raise StoreError(f"{self.where}: {error}")
+
+    def _is_away(self, error):
+        if self.trouble is None:
+            self._tell("store_away", reason=_said(error))
+        self.trouble = _said(error)
+
+    def _answers(self):
+        if self.trouble is not None:
+            self.trouble = None
+            self._tell("store_back")
 
     # In the connection's loop
 
@@ -217,7 +226,9 @@ class PostgresDatabase:
             await postgres_schema.check(connection, self._schema_name, self.where)
         except StoreError as error:
             raise StoreGone(str(error))
-        return await self._total()
+        total = await self._total()
+        self._answers()
+        return total
 
     async def _total(self):
         statement = f"SELECT coalesce(sum(cost), 0)::bigint FROM {self._schema}.client"

@@ -222,3 +222,35 @@ def test_store_that_waits_for_nothing_has_no_histogram():
             assert "store_commit_seconds" not in text and "store_wal" not in text and "pb_link_store_bytes 0\n" in text
 
     asyncio.run(main())
+
+
+def test_health_needs_no_token_and_readiness_is_that_of_the_store():
+    class Store(MemoryStore):
+        trouble = None
+
+    async def main():
+        async with Service() as service:
+            store = Store()
+            port = free_port()
+            metrics = Metrics(
+                f"127.0.0.1:{port}", "x" * 16, status=ClientStatus(service.registry, service.keys),
+                registry=service.registry, store=store, backoff=AddressBackoff(),
+            )  # fmt: skip
+            serving = asyncio.create_task(metrics.serve())
+            await asyncio.sleep(0)
+            request = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+            for path in ("/healthz", "/readyz"):
+                assert (await answer(port, request.format(path).encode())).endswith("200 OK" + HEAD + "ok\n")
+            store.trouble = "it is restarted"
+            assert "503" in await answer(port, request.format("/readyz").encode())
+            found = await answer(port, request.format("/readyz").encode())
+            assert found.endswith("the store is away: it is restarted\n")
+            assert "200 OK" in await answer(port, request.format("/healthz").encode())
+            for bad in (b"POST /healthz HTTP/1.1\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n"):
+                assert "200" not in await answer(port, bad)
+            serving.cancel()
+
+    asyncio.run(main())
+
+
+HEAD = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"

@@ -205,8 +205,11 @@ def test_calls_wait_while_the_server_is_away_and_nothing_is_lost(own_bed):
         ])  # fmt: skip
         while not own_bed.told:
             await asyncio.sleep(0.01)
+        while store.trouble is None:
+            await asyncio.sleep(0.01)
         await asyncio.to_thread(own_bed.server.start)
         await asyncio.gather(*writes)
+        assert store.trouble is None
         return await inbox_of(store, owner)
 
     assert run(main()) == [(number, b"%d" % number) for number in range(5)]
@@ -369,6 +372,24 @@ def test_client_with_a_missing_message_is_not_claimed_and_the_others_are(bed):
         await other.claim("b")
 
     run(main())
+
+
+def test_watch_finds_that_the_server_is_away_and_that_it_is_back(own_bed):
+    async def main():
+        store = own_bed.open()
+        store.look_s = 0.05
+        watching = asyncio.create_task(store.watch())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(own_bed.server.stop, "immediate")
+        while store.trouble is None:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(own_bed.server.start)
+        while store.trouble is not None:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    run(main())
+    assert [event for event, _ in own_bed.told if event != "store_warning"] == ["store_away", "store_back"]
 
 
 # Opening it
