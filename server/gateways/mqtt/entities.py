@@ -15,8 +15,11 @@ MAX_ENTITIES = 32  # of a client
 MAX_NOTE = 8192  # bytes of a client's announcements together: the store writes them with each change of the client
 NOTE = "mqtt"  # name of the note
 
-# entity: id of the entity that the value is of, or None. what: "announcement", "value" or "line".
-Publication = namedtuple("Publication", ("topic", "payload", "retain", "what", "entity"), defaults=(None,))
+# what: "announcement", "value" or "line", or of a sensor "reading" or "status"; entity: id of the entity that it is of,
+# or None; properties: user properties, (name, value), that it has in any case.
+Publication = namedtuple(
+    "Publication", ("topic", "payload", "retain", "what", "entity", "properties"), defaults=(None, ())
+)
 
 
 class Entities:
@@ -26,7 +29,7 @@ class Entities:
         self._client_id = client_id
         self._base = base
         self._prefix = prefix
-        self._device = {}
+        self.device = {}  # members of the announcement of the device
         self._entities = {}  # id -> members of the announcement
         self._values = {}  # id -> (text, number of the line) of what the broker has acknowledged
 
@@ -40,13 +43,13 @@ class Entities:
             raise ValueError("it is no list of announcements")
         for members in announcements:
             check(members)
-        self._device, self._entities = {}, {}
+        self.device, self._entities = {}, {}
         for members in announcements:
             self._put(members)
 
     def note(self):
         """Returns the text to keep in the store, one line."""
-        announcements = [self._device] if self._device else []
+        announcements = [self.device] if self.device else []
         return json.dumps(announcements + [*self._entities.values()], separators=(",", ":"))
 
     def announce(self, line):
@@ -69,7 +72,7 @@ class Entities:
         return [*removal, self._config(members)]
 
     def _take(self, members):
-        kept = self._device, dict(self._entities)
+        kept = self.device, dict(self._entities)
         self._put(members)
         fault = None
         if len(self._entities) > MAX_ENTITIES:
@@ -77,12 +80,12 @@ class Entities:
         elif len(self.note()) > MAX_NOTE:
             fault = f"the client's announcements have more than {MAX_NOTE} bytes together"
         if fault:
-            self._device, self._entities = kept
+            self.device, self._entities = kept
             raise ValueError(fault)
 
     def _put(self, members):
         if members["announce"] == DEVICE:
-            self._device = members
+            self.device = members
         else:
             self._entities[members["id"]] = members
 
@@ -103,7 +106,7 @@ class Entities:
 
     def _config(self, members):
         topic = discovery_topic(members, self._base, self._prefix)
-        payload = discovery_message(members, self._client_id, self._base, self._device)
+        payload = discovery_message(members, self._client_id, self._base, self.device)
         return Publication(topic, payload, True, "announcement", members["id"])
 
     def _configs(self):

@@ -4,8 +4,8 @@ A line leaves the store when the broker has acknowledged its publication, and a 
 when its line is in the store. So lines arrive at least once in both directions, whatever fails meanwhile. Each client
 has a connection to the broker of its own (line_session.py), with its own will and its own session, in which its
 messages wait, and each of its channels has one too (channel_session.py; ask_session.py and serve_session.py for
-requests). A client that takes no lines delays no other, and a channel that is not read delays no other. docs/mqtt.md
-says how to use it.
+requests; sensor_session.py for the samples of its sensors). A client that takes no lines delays no other, and a channel
+that is not read delays no other. docs/mqtt.md says how to use it.
 """
 
 import asyncio
@@ -15,14 +15,16 @@ import random
 from aiomqtt import MqttError
 
 from protocol.errors import StoreError
+from server.core.sensors import SAMPLES
 from server.gateways import interface
 from server.gateways.mqtt.advice import advice
 from server.gateways.mqtt.ask_session import AskSession
 from server.gateways.mqtt.broker import connection, tls_context
 from server.gateways.mqtt.channel_session import ChannelSession
 from server.gateways.mqtt.line_session import LineSession
+from server.gateways.mqtt.sensor_session import SensorSession
 from server.gateways.mqtt.serve_session import ServeSession
-from server.gateways.mqtt.settings import asked_channels, mapped_channels, read_password
+from server.gateways.mqtt.settings import asked_channels, mapped_channels, read_password, served_sensors
 
 CONNECTING = 4  # attempts to connect at the same time
 MAX_CHANNELS = 16  # of a client, each with a connection to the broker
@@ -43,6 +45,8 @@ class Gateway(interface.Gateway):
         self._mapped = {number: ChannelSession for number in mapped_channels(settings.channels)}
         for numbers, kind in zip(asked_channels(settings), (AskSession, ServeSession)):
             self._mapped.update(dict.fromkeys(numbers, kind))
+        self._mapped[SAMPLES] = SensorSession
+        self._with_sensors = served_sensors(settings.sensors)
         self._sessions = {}  # client id -> LineSession
         self._channels = {}  # client id -> {channel: its session}
         self._used = {}  # client id -> set of channels that it has used in this process, mapped or not
@@ -108,7 +112,7 @@ class Gateway(interface.Gateway):
     def _use_channel(self, client_id, number):
         """The client has used this channel: it has a session from now on, also after a restart of the server."""
         found = self._channels.get(client_id)
-        if self._failed is None or found is None or number not in self._mapped:
+        if self._failed is None or found is None or not self._maps(client_id, number):
             return
         if number not in found:
             if len(found) >= MAX_CHANNELS:
@@ -125,6 +129,12 @@ class Gateway(interface.Gateway):
                 notes.put(CHANNELS, " ".join(map(str, sorted({*numbers, number}))), at_once=True)
             except StoreError:
                 pass  # the failure is told; when the client is claimed again, "channel_used" comes again
+
+    def _maps(self, client_id, number):
+        """True if a channel of this client has a session."""
+        if number == SAMPLES and self._with_sensors is not None and client_id not in self._with_sensors:
+            return False
+        return number in self._mapped
 
     def _takes(self, client_id):
         return not self.settings.clients or client_id in self.settings.clients
@@ -162,7 +172,7 @@ def _numbers(notes):
 
 
 _METRICS = (
-    ("published_total", "counter", "Lines and messages of clients that the broker has acknowledged"),
+    ("published_total", "counter", "Lines, messages and readings of clients that the broker has acknowledged"),
     ("received_total", "counter", "Messages for clients that are in the store"),
     ("repeated_total", "counter", "Messages that the broker says to have sent before: perhaps duplicates"),
     ("refused_total", "counter", "Messages for clients, announcements and values that are none"),

@@ -39,7 +39,7 @@ def discovery_message(entity, client_id, base, device):
     config.setdefault("name", entity["id"])
     config.update(
         unique_id=f"{node}_{entity['id']}", qos=1, availability_topic=f"{base}/status", payload_available="online",
-        payload_not_available="offline", device=_device(node, client_id, device),
+        payload_not_available="offline", device=client_device(node, client_id, device),
         origin={"name": "pb_link", "sw_version": release_text(RELEASE)},
     )  # fmt: skip
     if entity["announce"] != "button":
@@ -50,7 +50,8 @@ def discovery_message(entity, client_id, base, device):
     return json.dumps(config).encode()
 
 
-def _device(node, client_id, device):
+def client_device(node, client_id, device):
+    """Returns the device (dict) that the client is. node: see node_name; device: as in discovery_message."""
     found = {"identifiers": [node], "name": device.get("name", client_id), "model": device.get("model", MODEL)}
     if "release" in device:
         found["sw_version"] = device["release"]

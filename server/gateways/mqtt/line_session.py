@@ -28,6 +28,11 @@ class LineSession(BrokerSession):
         self._lines = LinePublisher(self.base, self._log)
         self._has_told_status = False
 
+    @property
+    def device(self):
+        """Members of the client's announcement of the device, or {}."""
+        return self._entities.device
+
     def _will(self):
         return f"{self.base}/status", "offline", self._gateway.mark
 

@@ -1,5 +1,6 @@
 """The settings of the section [mqtt] of a settings file. docs/mqtt.md has a table of them."""
 
+from protocol.credentials import parse_id
 from server.gateways.interface import Description
 from server.gateways.setting import Secret, SettingsError, boolean, client_ids, path, port, seconds, text
 
@@ -51,6 +52,21 @@ def asked_channels(settings):
     return mapped_channels(settings.ask_channels), mapped_channels(settings.answer_channels)
 
 
+def served_sensors(words):
+    """Returns the ids (set) of the clients whose sensors the setting names, or None: all. Raises: ValueError."""
+    if words == "all":
+        return None
+    return {parse_id(word.strip()) for word in words.split(",")} if words else set()
+
+
+def _are_clients(value):
+    try:
+        served_sensors(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _reads_channels(settings):
     return {0}.union(mapped_channels(settings.channels), *asked_channels(settings))
 
@@ -59,6 +75,9 @@ def _contradiction(settings):
     both = set.intersection(*asked_channels(settings))
     if both:
         return f"ask_channels and answer_channels both name {min(both)}: one end asks, the other answers"
+    strangers = (served_sensors(settings.sensors) or set()) - set(settings.clients or ())
+    if settings.clients and strangers:
+        return f"sensors names {min(strangers)}, and clients does not: the gateway serves the clients in clients"
     if not settings.tls and (settings.ca_file or settings.cert_file or settings.key_file):
         return "certificates are of use with tls = true only"
     if bool(settings.cert_file) != bool(settings.key_file):
@@ -82,6 +101,10 @@ DESCRIPTION = Description(
         "ask_channels": _channels(""),
         "answer_channels": _channels(""),
         "request_s": seconds(30, 1, 86400),
+        "sensors": text("", 'ids of clients, such as "mast, pump", or "all", or "" for none', _are_clients),
+        "sensors_interval_s": seconds(1, 0, 86400),
+        "sensors_forget_s": seconds(604800, 60, 31622400),
+        "sensors_commands": boolean(False),
         "discovery": text("homeassistant", 'a topic, or "" for none', _is_topic_or_empty),
         "keepalive_s": seconds(30, 5, 3600),
         "session_s": seconds(604800, 60, 0xFFFFFFFE),

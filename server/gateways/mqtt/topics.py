@@ -7,6 +7,10 @@
     PREFIX/ID/state/NAME   the value of an entity of Home Assistant
     PREFIX/ID/ch/N/up      messages of the client on its channel N; parts and down as for lines;
                            or requests and their answers: see calls.py
+    PREFIX/ID/sensor/DEVICE          the newest published reading of a device on the client's sensor bus, such as 1_38
+    PREFIX/ID/sensor/DEVICE/status   "online", "offline" or "gone"
+    PREFIX/ID/sensor/status          "online" while the gateway publishes the client's sensors, or "offline"
+    PREFIX/ID/sensor/command         commands to the sensor bus; their answers at .../result, or where they say
 """
 
 MIN_PART = 64  # bytes of a part of a line; a broker that takes less is none for the gateway
@@ -21,6 +25,11 @@ def base_topic(prefix, client_id):
 def channel_topic(base, number):
     """Returns the topic above those of a client's channel. base: see base_topic."""
     return f"{base}/ch/{number}"
+
+
+def sensors_topic(base):
+    """Returns the topic above those of a client's sensors. base: see base_topic."""
+    return f"{base}/sensor"
 
 
 def _level_character(character):

@@ -29,6 +29,11 @@ KEYS = {
     "select": f"{_ALL} {_SET} {_STATE} options",
     "button": f"{_ALL} {_SET} device_class payload_press",
 }
+# Those of a device: homeassistant/components/mqtt, MQTT_ENTITY_DEVICE_INFO_SCHEMA.
+DEVICE_KEYS = set(
+    """identifiers connections manufacturer model model_id name hw_version serial_number via_device sw_version
+    suggested_area configuration_url""".split()
+)
 NEEDED = {"sensor": {"state_topic"}, "binary_sensor": {"state_topic"}, "select": {"command_topic", "options"}}
 SAMPLES = {
     "id": "e", "name": "E", "value": "v", "command": "c", "device_class": "x", "expire_after": 5, "state_class": "x",
@@ -86,7 +91,7 @@ def test_every_member_arrives_at_home_assistant(component):
     found = config(json.dumps({"announce": component, **members}))
     assert set(found) <= set(KEYS[component].split())
     assert NEEDED.get(component, {"command_topic"}) <= set(found)
-    assert set(found["device"]) <= {"identifiers", "name", "model", "sw_version"}
+    assert set(found["device"]) <= DEVICE_KEYS
     said = {name for name in members if name in KEYS[component].split()}
     assert said <= set(found) and KEYS.keys() == COMPONENTS.keys() - {"device"}
 
