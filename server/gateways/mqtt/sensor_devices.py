@@ -32,7 +32,7 @@ ONLINE, OFFLINE, GONE = "online", "offline", "gone"
 
 MAX_DEVICES = 64  # of a client: a bus has 50
 MAX_NOTE = 8192  # bytes of what is kept of a client's devices: the store writes it with each change of the client
-SILENT_S = 10.0  # without a reading, after which the client is asked whether a device is there
+SILENT_S = 3.0  # without a reading, after which the client is asked whether a device is there
 MAX_SILENT_S = 600.0  # .. at most, for one whose readings come at longer intervals
 MOVED_S = 600.0  # a device that was plugged elsewhere has come there within this time
 EARLY = 0.1  # share of interval_s by which a reading may come too early: a device that is polled as often jitters
@@ -250,8 +250,9 @@ class SensorDevices:
         return Publication(f"{self._topic}/{one.name}/status", (one.status or ONLINE).encode(), True, "status")
 
     def _is_due(self, one, reading):
-        """True if a reading is to be published. The time may go back: another life of the client has another clock."""
-        return one.told is None or not 0 <= reading.time - one.told < self._interval_s
+        """True if a reading is to be published. Its time may be earlier than that of the last one: by little, since the
+        server learns of the client's clock, or by much, if its own was wrong."""
+        return one.told is None or abs(reading.time - one.told) >= self._interval_s
 
     def _state(self, one, reading, index):
         invalid = list(reading.invalid)
