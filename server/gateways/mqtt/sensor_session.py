@@ -123,11 +123,13 @@ class SensorSession(BrokerSession):
         if self._awaited is None:
             self._awaited = asyncio.create_task(anext(self._readings))
             self._awaited.add_done_callback(lambda task: task.cancelled() or task.exception())  # it is looked at later
-        changed = asyncio.create_task(self._changed.wait())
-        try:
-            await asyncio.wait((self._awaited, changed), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
+            await asyncio.sleep(0)  # it may have come already
+        if not self._awaited.done():
+            changed = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait((self._awaited, changed), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
         if not self._awaited.done():
             return None
         awaited, self._awaited = self._awaited, None

@@ -31,10 +31,15 @@ def run(mqtt, main, store=None, broker=None, **settings):
     asyncio.run(whole())
 
 
-@contextlib.asynccontextmanager
-async def with_sensors(service):
+async def connected(service):
     client = SensorClient(service.port)
     await within(client.connect())
+    return client
+
+
+@contextlib.asynccontextmanager
+async def with_sensors(service):
+    client = await connected(service)
     try:
         yield client
     finally:

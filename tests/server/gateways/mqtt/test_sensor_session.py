@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.server.gateways.mqtt.sensor_bed import (
     SENSORS,
     STATUS,
     batches,
+    connected,
     places,
     run,
     temperatures,
@@ -223,6 +225,34 @@ def test_devices_outlive_the_gateway_and_a_broker_that_forgets(mqtt):
             async with gateway(mqtt, broker, service, sensors="all", sensors_interval_s=0):
                 await broker.has(STATUS, ["online"])
                 assert len(broker.texts(CONFIG)) == 1 and broker.texts(f"{SENSORS}/status")[-1] == "online"
+
+    asyncio.run(main())
+
+
+def test_end_comes_whenever_it_is_asked_for_and_loses_nothing(mqtt):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    sent = []
+
+    async def main():
+        async with ScriptedBroker() as broker, Service() as service:
+            client = None
+            for _ in range(60):
+                async with gateway(mqtt, broker, service, sensors="all", sensors_interval_s=0) as found:
+                    client = client or await connected(service)
+                    batch = range(len(sent), len(sent) + rng.randint(1, 4))
+                    sent.extend(batch)
+                    client.measure([thermometer(number) for number in batch], after_ms=10)
+                    await asyncio.sleep(rng.uniform(0, 0.03))
+                    if rng.random() < 0.3:
+                        broker.cut()
+                assert found.counts["connected"] == 0
+            async with gateway(mqtt, broker, service, sensors="all", sensors_interval_s=0):
+                client.measure(thermometer(0), address=0x19)
+                await told(broker, f"{SENSORS}/1_19", 0.0)
+                assert [round(16 * one) for one in dict.fromkeys(temperatures(broker))] == sent
+            client.cut()
 
     asyncio.run(main())
 
