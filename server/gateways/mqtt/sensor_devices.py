@@ -179,7 +179,7 @@ class SensorDevices:
         }
 
     def postpone(self, moment):
-        """The client is absent: its devices cannot be heard."""
+        """Nothing could be heard until now: the client or the broker was absent."""
         for one in self._devices.values():
             one.heard = moment.monotonic
 

@@ -147,11 +147,12 @@ def _config(attribute, component, type_name, device, base, about):
     return found
 
 
-# `get`, as a reading whose type nobody could explain for the moment has no values. None is unknown in Home Assistant.
+# None is unknown in Home Assistant, an empty text changes nothing. There is no value_json when the topic is emptied,
+# and no value in a reading whose type nobody can explain for the moment.
 _TEMPLATES = {
-    SENSOR: "{{ value_json['values'].get(%s) }}",
-    BINARY: "{%% set value = value_json['values'].get(%s) %%}"
-    "{{ 'None' if value is none else 'ON' if value else 'OFF' }}",
+    SENSOR: "{%% if value_json is defined %%}{{ value_json['values'].get(%s) }}{%% endif %%}",
+    BINARY: "{%% if value_json is defined %%}{%% set value = value_json['values'].get(%s) %%}"
+    "{{ 'None' if value is none else 'ON' if value else 'OFF' }}{%% endif %%}",
 }
 
 

@@ -80,6 +80,7 @@ class SensorSession(BrokerSession):
 
     async def _work(self, broker):
         await self._restore()
+        self._devices.postpone(_now())  # what has waited in the store comes first
         self._devices.forget_client()
         removals = [one for one in self._pending if not one.payload]  # all else is told anew
         self._pending = deque((*removals, *self._devices.of_client(self._lines.device), *self._devices.all()))

@@ -68,7 +68,7 @@ def test_thermometer_becomes_what_home_assistant_expects():
         "name": "temperature",
         "unique_id": "pb_link/mast/sensor/1_238/AHT20/temperature",
         "state_topic": topic,
-        "value_template": "{{ value_json['values'].get(\"temperature\") }}",
+        "value_template": "{% if value_json is defined %}{{ value_json['values'].get(\"temperature\") }}{% endif %}",
         "qos": 1,
         "availability_mode": "all",
         "availability": [
@@ -172,6 +172,7 @@ def test_template_finds_the_value_of_any_name(name, rendered):
     for value, text in ((1, "ON"), (True, "ON"), (0, "OFF"), (None, "None")):
         assert rendered(binary, value_json={"values": {name + "2": value}}) == text
     assert rendered(sensor, value_json={"values": {}}) == rendered(binary, value_json={"values": {}}) == "None"
+    assert rendered(sensor, value="") == rendered(binary, value="") == ""
 
 
 def test_status_of_a_device_is_available_or_not(rendered):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.gateways.interface import gateway_class
-from server.gateways.mqtt.settings import DESCRIPTION, MAX_PASSWORD, read_password
+from server.gateways.mqtt.settings import DESCRIPTION, MAX_PASSWORD, read_password, served_sensors
 from server.gateways.setting import SettingsError
 from server.service import settings
 from server.service.secret_settings import Secrets
@@ -68,6 +68,9 @@ def test_paths_are_relative_to_the_file():
         ('[mqtt]\ntls = true\ncert_file = "x"', "cert_file and key_file belong together"),
         ('[mqtt]\nask_channels = "15"', "line 2: ask_channels = '15' must be channels from 16 to 127"),
         ('[mqtt]\nask_channels = "20-30"\nanswer_channels = "30"', "both name 30: one end asks, the other answers"),
+        ('[mqtt]\nsensors = "a,,b"', "line 2: sensors = 'a,,b' must be ids of clients"),
+        ('[mqtt]\nclients = ["a", "c"]\nsensors = "a, b"', "sensors names b, and clients does not"),
+        ("[mqtt]\nsensors_interval_s = -1", "line 2: sensors_interval_s = -1 must be 0 to 86400"),
         ("[mqtt]\nrequest_s = 0", "line 2: request_s = 0 must be 1 to 86400"),
         ('[mqtt]\npassword = "horse"', "line 2: no password belongs here: use password_file"),
         *((f'[mqtt]\nprefix = "{bad}"', "line 2: prefix = .* must be a topic") for bad in BAD_TOPICS),
@@ -79,6 +82,14 @@ def test_error_names_the_line_and_the_remedy(text, error):
     with pytest.raises(SettingsError, match=rf"^x.toml.*{error}") as raised:
         read(text)
     assert "horse" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [("", set()), ("all", None), ("mast", {"mast"}), ("mast, p u", {"mast", "p u"})],
+)
+def test_clients_whose_sensors_are_served(words, ids):
+    assert served_sensors(read(f'[mqtt]\nsensors = "{words}"').sensors) == ids
 
 
 def test_every_setting_is_documented():
