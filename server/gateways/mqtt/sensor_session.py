@@ -110,7 +110,7 @@ class SensorSession(BrokerSession):
 
     async def _publish_all(self, broker):
         while True:
-            if self._pending:
+            while self._pending:  # more may have come while the last of it was acknowledged
                 await self._publish_in_turn(None, self._publish_pending(broker))
             reading = await self._next_reading()
             if reading is not None:

@@ -269,6 +269,24 @@ def test_device_that_is_gone_for_long_is_removed(mqtt, impatient):
     run(mqtt, main, sensors_forget_s=0)
 
 
+def test_what_comes_up_while_the_last_publication_ends_waits_for_no_reading(mqtt):
+    async def main(broker, service, client, found):
+        client.measure(WARM)
+        await told(broker, PLACE, 21.0)
+        session = found._channels["a"][SAMPLES]
+        late = session._devices.all()[-2:-1]  # the status, again
+
+        async def done_with(place):
+            session._put([late.pop()] if late else [])
+
+        session._done_with = done_with
+        client.measure(COLD)
+        await broker.has(STATUS, ["online", "online"])
+        assert broker.connections == 2 and not late
+
+    run(mqtt, main)
+
+
 def test_client_that_is_not_named_and_one_without_sensors_have_no_session(mqtt):
     async def main(broker, service, client, found):
         client.measure(WARM)
