@@ -72,7 +72,7 @@ class SensorDevices:
         self._prefix = prefix
         self._interval_s = interval_s * (1 - EARLY)
         self._forget_s = forget_s
-        self._info_of = info_of
+        self._info_of = lambda name: info_of(name) if name is not None and self._prefix else None
         self._devices = {}  # id -> _Device
         self._announced = None  # announcement of the client's device that Home Assistant was told, or None
         self._client_refused = False
@@ -112,7 +112,7 @@ class SensorDevices:
         found = []
         for one in self._devices.values():
             if one.status != GONE:
-                if one.info is None and self._prefix:
+                if one.info is None:
                     self._describe(one, self._info_of(one.type))
                 found += self._configs(one, one.configs)
             found.append(self._status(one))
@@ -275,7 +275,7 @@ class SensorDevices:
 
     def _described(self, one):
         """The entities of a device, if its type has become known or has changed."""
-        info = self._info_of(one.type) if self._prefix and one.type is not None else None
+        info = self._info_of(one.type)
         if info is None or info is one.info:
             return []
         before, messages = dict(one.shown), one.configs

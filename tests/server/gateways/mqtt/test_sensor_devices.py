@@ -1,6 +1,7 @@
 """What MQTT is told of a client's devices: as they come, go, change and move, with the limits of what is kept."""
 
 import json
+import random
 
 import pytest
 
@@ -17,6 +18,7 @@ from server.gateways.mqtt.sensor_devices import (
     Moment,
     SensorDevices,
 )
+from server.gateways.mqtt.sensor_discovery import config_topic
 from tests.server.gateways.mqtt.sensor_client import COLD, RECORDS, WARM, thermometer
 
 BASE, TOPIC = "pb_link/a", "pb_link/a/sensor"
@@ -108,6 +110,14 @@ def test_value_that_is_not_to_be_trusted_is_null_and_named():
     odd = {"a": float("inf"), "b": [1.0, float("nan")], "c": [1, 2], "d": "x"}
     found, = members(bed.take(values=odd, invalid=("d",)))
     assert found["values"] == {"a": None, "b": None, "c": [1, 2], "d": None} and found["invalid"] == ["d", "a", "b"]
+
+
+def test_type_without_a_name_is_one_that_nobody_can_explain():
+    bed = Bed()
+    assert [topic for topic, _ in told(bed.take(kind=None))] == ["1_18/status", "1_18"]
+    note, bed.devices = bed.devices.note(), bed.fresh()
+    bed.devices.restore(note, bed.moment)
+    assert told(bed.devices.all()) == [("1_18/status", "online")]
 
 
 def test_reading_without_an_explanation_has_its_bytes_and_entities_come_with_the_explanation():
@@ -352,3 +362,45 @@ def test_device_whose_entities_have_no_room_has_readings_alone():
     found = [told(bed.take(0x18 | slot << 8, WARM, "Many")) for slot in range(3)]
     counts = [sum(topic == "config" for topic, _ in one) for one in found]
     assert counts == [64, 0, 0] and len(bed.devices.note()) <= MAX_NOTE
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_retained_is_what_is_known_whatever_happens(seed):
+    """The broker has no topic of a device that is not known, and of each the status and entities that it has."""
+    rng = random.Random(seed)
+    bed, retained = Bed(rng.choice((0, 1, 100))), {}
+    for _ in range(200):
+        what = rng.random()
+        address = rng.choice((0x18, 0x19, 0x118, 0x218))
+        if what < 0.6:
+            kind, data = rng.choice((("MCP9808", WARM), ("MCP9808", COLD), ("SHT40", bytes(6)), (None, b"x")))
+            found = bed.take(address, data, kind, after_s=rng.choice((0.01, 1, 500)))
+        elif what < 0.8:
+            found = bed.lose(address)
+        elif what < 0.9:
+            found = bed.devices.asked({f"1_{address:x}"}, None, None, bed.moment, bed.moment)
+        elif what < 0.95:
+            bed.now += rng.choice((1, FORGET_S / 3))
+            found = bed.devices.forget(bed.moment)
+        else:  # the next process
+            note, bed.devices = bed.devices.note(), bed.fresh()
+            bed.devices.restore(note, bed.moment)
+            found = bed.devices.all()
+        for one in found:
+            retained[one.topic] = one.payload
+        retained = {topic: payload for topic, payload in retained.items() if payload}
+        check_retained(retained, bed.devices._devices)
+
+
+def check_retained(retained, devices):
+    wanted = set()
+    for name, one in devices.items():
+        assert retained[f"{TOPIC}/{name}/status"].decode() == one.status
+        members = json.loads(retained[f"{TOPIC}/{name}"])
+        assert members["type"] == one.type
+        wanted |= {f"{TOPIC}/{name}", f"{TOPIC}/{name}/status"}
+        for attribute, kind in one.shown.items():
+            topic = config_topic("homeassistant", f"{TOPIC}/{name}", one.type, attribute, kind)
+            assert json.loads(retained[topic])["device"]["model_id"] == one.type
+            wanted.add(topic)
+    assert set(retained) == wanted

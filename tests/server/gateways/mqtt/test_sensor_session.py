@@ -313,6 +313,23 @@ def test_reading_that_the_broker_does_not_take_is_told_and_stops_no_other(mqtt):
     run(mqtt, main)
 
 
+def test_device_that_is_one_too_many_is_told_and_stops_no_other(mqtt, monkeypatch):
+    from server.gateways.mqtt import sensor_devices
+
+    monkeypatch.setattr(sensor_devices, "MAX_DEVICES", 1)
+
+    async def main(broker, service, client, found):
+        client.measure(WARM)
+        client.measure(WARM, address=0x19)
+        client.measure(COLD)
+        await told(broker, PLACE, 21.0, -3.25)
+        one, = found.log.of("mqtt_refused")
+        assert one["what"] == "sensor" and "1_19 is one too many" in one["reason"]
+        assert not any("1_19" in topic or "1__19" in topic for topic, *_ in broker.published)
+
+    run(mqtt, main)
+
+
 def test_broker_that_ends_the_connection_for_a_reading_is_not_asked_for_ever(mqtt):
     async def main(broker, service, client, found):
         client.measure(WARM)
