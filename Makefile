@@ -27,7 +27,7 @@ CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests -
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
+.PHONY: help demo demo-sensors firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
 	kill-server kill-mqtt bench-server fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
@@ -36,6 +36,10 @@ help: ## Show this list.
 demo: python ## Run client, bridge and server with faults, each a process of its own; needs no .venv.
 	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
 	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim demo
+
+demo-sensors: python ## Plug a sensor into a client, see its values at the server, pull it, plug it in elsewhere; needs no .venv.
+	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
+	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim sensors-demo
 
 # The long ones first: what is left at the end is short.
 test: $(INSTALLED) interpreters ## Run the tests, but not test-cases: CPython, MicroPython in 64 and 32 bit, processes.

@@ -1,4 +1,4 @@
-"""The command line: `python3 -m sim board|up|run|soak|sensors|exhaustive|month|silence|demo`."""
+"""The command line: `python3 -m sim board|up|run|soak|sensors|exhaustive|month|silence|demo|sensors-demo`."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from protocol.channel_records import LAST
-from sim.mpy import counted_run, demo, interpreters, one_board, up
+from sim.mpy import counted_run, demo, interpreters, one_board, sensors_demo, up
 from sim.root import COMMAND, ROOT
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
@@ -25,7 +25,7 @@ def main(arguments):
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         _add_board, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month, _add_silence,
-        _add_demo,
+        _add_demo, _add_sensors_demo,
     ):  # fmt: skip
         add(commands)
     options = parser.parse_args(arguments)
@@ -273,3 +273,10 @@ def _add_demo(commands):
     parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
     _add_bed_options(parser)
     parser.set_defaults(start=demo.demo, bridge_image=True)
+
+
+def _add_sensors_demo(commands):
+    parser = commands.add_parser("sensors-demo", help="a sensor is plugged in, pulled, and plugged in elsewhere")
+    parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
+    _add_bed_options(parser)
+    parser.set_defaults(start=sensors_demo.demo, bridge_image=True)
