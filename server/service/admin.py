@@ -16,7 +16,7 @@ import stat
 from protocol.errors import LinkError
 from server.core.devman import DevMan
 from server.gateways.setting import SettingsError
-from server.service.sensors_shown import as_dict
+from server.service.sensors_followed import follow
 
 MAX_REQUEST = 1 << 16
 MAX_BEHIND = 1000  # lines that a caller of tail may be behind; with more it is disconnected
@@ -105,8 +105,8 @@ class AdminServer:
             async for answer in self._consoles.repl(self._status.known(request["id"]), reader):
                 yield answer
         elif what == "sensors":
-            async for reading in self._sensors(self._status.known(request["id"]), reader):
-                yield as_dict(reading)
+            async for answer in follow(self._registry.get(self._status.known(request["id"])), reader):
+                yield answer
         elif what == "devman":
             sensors = self._registry.get(self._status.known(request["id"])).sensors()
             yield await DevMan(sensors).answer(request["path"], request["arguments"])
@@ -120,21 +120,6 @@ class AdminServer:
         if request.get("follow"):
             async for entry in self._consoles.follow(client_id, reader):
                 yield entry
-
-    async def _sensors(self, client_id, reader):
-        """An async generator of the newest Readings of a client, until the caller disconnects."""
-        sensors = self._registry.get(client_id).sensors()
-        for reading in list(sensors.latest.values()):
-            yield reading
-        readings = sensors.readings(lossless=False)
-        gone = asyncio.create_task(reader.read(1))
-        gone.add_done_callback(lambda task: readings.close())
-        try:
-            async for reading in readings:
-                yield reading
-        finally:
-            gone.cancel()
-            readings.close()
 
     async def _send(self, request, reader):
         """Write a line to a client. Raises: ConnectionAbortedError if the caller disconnects before its delivery.

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 
 from server.core.sensors import reading_of
+from server.core.shown import harmless
 from server.service.sensors_shown import CSV, JSONLines, Lines, Table, as_dict
 
 
@@ -25,10 +27,14 @@ def outputs(options, stack):
 
 
 def show_answers(options, answers):
-    """Show the readings of a client. answers: iterable of dicts of the admin socket. Returns the exit status."""
+    """Show the readings of a client. answers: iterable of dicts of the admin socket (sensors_followed.py). Returns the
+    exit status. Notes go to stderr."""
     with contextlib.ExitStack() as stack:
         shown = outputs(options, stack)
         for answer in answers:
+            if "note" in answer:
+                print(json.dumps(answer) if options.json else f"pb-link: {harmless(answer['note'])}", file=sys.stderr)
+                continue
             for one in shown:
                 one.show(answer)
     return 1  # the server has ended
