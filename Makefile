@@ -68,7 +68,7 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
-bench: $(INSTALLED) ## Measure speed and cost, write bench.json, fail on a missed bar: four minutes.
+bench: $(INSTALLED) ## Measure speed and cost, write bench.json, fail on a missed bar: five minutes.
 	$(VENV_PYTHON) -m build.bench
 
 bench-chip: $(INSTALLED) ## Count instructions as the chips execute them, in emulators, write bench-chip.json: two minutes.

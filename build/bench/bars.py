@@ -37,6 +37,16 @@ BARS = {
     },
     "request of the client zero median clocks": ("<=", 2200),
     "request of the server zero median clocks": ("<=", 2200),
+    **{
+        f"{direction} 180 stream {cost}, {what}, of lines alone": (">=", 0.95)
+        for direction in ("up", "down", "both")
+        for cost in ("zero", "model")
+        for what in ("bytes clocked", "lines and samples")
+        if (direction, cost, what) != ("down", "model", "lines and samples")
+    },
+    "down 180 stream model, lines and samples, of lines alone": (">=", 0.94),  # docs/measurements.md, "Beside sensors"
+    "echo zero median, 200 samples/s beside it, of it alone": ("<=", 1.05),
+    "echo model median, 200 samples/s beside it, of it alone": ("<=", 1.05),
     "fallbacks, all lines of the wire": ("<=", 0),
     "fallbacks, real MicroPython": ("<=", 0),
     "idle transactions, connected": ("<=", 1.0),
@@ -72,6 +82,13 @@ BARS = {
     "client RAM, import of pb_link, frozen": ("<=", 17500),
     "client RAM, AppBase that runs, frozen": ("<=", 10700),
     "client RAM, AppBase that runs by run, frozen": ("<=", 11700),
+    "sensor bus, 8 devices at 10 Hz and 1 at 100 Hz, polls missed": ("<=", 0),
+    "sensor bus, 8 devices at 10 Hz and 1 at 100 Hz, jitter of the stamps": ("<=", 200),
+    "sensor bus, plugged in at a boosted address, until identified": ("<=", 1.0),
+    "sensor bus, plugged in at any address, until identified": ("<=", 22.0),
+    "sensor bus, 8 devices at 10 Hz and 1 at 100 Hz, share of the scan": ("<=", 0.10),
+    "sensor bus, sda stuck in any bit, until all polls go on": ("<=", 250),
+    "sensor bus, sda stuck in any bit, devices lost": ("<=", 0),
     "sensors RAM, table of 16 types, installed": ("<=", 1270),
     "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
     "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 51190),

@@ -22,6 +22,8 @@ DEFINITIONS = {
     "the server's application has sent back; one at a time. Limit: the exchanges that it needs.",
     "channels": "Utilisation of the wire by the bytes of messages on one channel, one way. The echo, as above, of "
     "messages or of lines, alone, and while both ends have filled another channel that nobody reads.",
+    "beside": "As above, and a sensor bus on the client polls 200 samples a second, which its service sends. Lines "
+    "with it; lines and messages of samples together, bytes clocked, and echoes, each divided by the same without it.",
     "requests": "From the call of `request` to its return with an answer of 50 bytes, the same that were asked; one "
     "at a time, the channel being open.",
     "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
@@ -41,6 +43,9 @@ DEFINITIONS = {
     "modules": "In a 32-bit MicroPython, compiled: RAM that the import of each module takes after a collection, less "
     "what it imports itself, and with that. Asyncio and modules in C are loaded before. A table of names that is full "
     "is followed by one of twice the size, which counts to the module that came then.",
+    "sensor bus": "In virtual time, 400 kHz. Jitter: most that two stamps are off the interval; a stamp counts 100 us. "
+    "Until identified: slowest of five phases of the scan. Share of the scan: from a call of `rescan` on. Stuck: a "
+    "device holds sda in a bit of an answer; slowest of 16 bits, with SoftI2C and I2C, until all are polled again.",
     "sensors": "In a 32-bit MicroPython, after a collection: what the import of the records of sensor types takes (the "
     "table that build/sensor_types.py makes), and of the modules that read it, the object included.",
     "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "

