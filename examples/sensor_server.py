@@ -8,6 +8,10 @@ from pb_link.server import Connection, StoreError, run, serve
 from pb_link.settings import read
 
 
+def short(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
 async def follow(conn: Connection) -> None:  # called for each client that comes
     known = set()
     async for reading in conn.sensors():
@@ -18,7 +22,7 @@ async def follow(conn: Connection) -> None:  # called for each client that comes
             print(reading.device, "is not to be trusted:", ", ".join(reading.invalid))
             continue
         when = time.strftime("%H:%M:%S", time.localtime(reading.time))
-        values = ["%s %g" % (name, value) for name, value in reading.values.items()]
+        values = ["%s %s" % (name, short(value)) for name, value in reading.values.items()]
         print(when, reading.device, ", ".join(values))
 
 

@@ -84,7 +84,7 @@ class _Reading(NamedTuple):
     address: int
     type: str | None
     time: float
-    values: dict[str, int | float]
+    values: dict[str, Any]
     units: dict[str, str]
     invalid: tuple[str, ...]
     status: int
