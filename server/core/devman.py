@@ -3,16 +3,21 @@
 A request is the path after `/api/devman/` and a dict of its arguments, both as text; an answer is a dict for JSON:
 {"req": the request, .., "rslt": "ok"} or {"req": .., "rslt": "fail", "error": in words}. The paths and their arguments
 are those of Raft 1.18 (docs/sensor-bus.md, "REST"), with these differences: `cmdraw` waits for the device also if it
-only writes, its errors are told apart, its time-out is not cut to 20 ms, and `addr` is hexadecimal everywhere.
+only writes, its errors are told apart, its time-out is not cut to 20 ms, and `addr` is hexadecimal everywhere. A client
+has one bus, whose name is its number.
 """
 
+import json
+
 from protocol.errors import LinkError
-from server.core.sensors import CommandFailed
+from server.core.sensors import COMMAND_MS, CommandFailed
 
 # Longest time, in ms, that a caller may wait for an answer of the client.
 MAX_TIMEOUT_MS = 10000
 # What the client may take beyond the time that the device has.
 ROUND_TRIP_MS = 5000
+# Arguments of Sensors.command itself.
+_NOT_OF_COMMANDS = ("self", "name", "answer_ms", "wait")
 
 
 class Refused(Exception):
@@ -27,8 +32,10 @@ class DevMan:
         self._paths = {
             "typeinfo": self._typeinfo,
             "cmdraw": self._cmdraw,
+            "cmdjson": self._cmdjson,
             "devconfig": self._devconfig,
             "listdevs": self._listdevs,
+            "busname": self._busname,
             "bar": self._bar,
             "pause": self._plain("pause"),
             "resume": self._plain("resume"),
@@ -62,7 +69,9 @@ class DevMan:
             raise Refused("typeinfo needs type= or deviceid=")
         info = self._sensors.info(wanted)
         if info is None:
-            info = (await self._sensors.command("typeinfo", type=wanted)).get("info")
+            found = await self._sensors.command("typeinfo", type=wanted)
+            # A board has the names of its types, by their numbers, and no descriptions.
+            info = found.get("info") or self._sensors.info(found.get("type"))
         if info is None:
             raise Refused(f"neither the server nor the client has the description of type {wanted!r}")
         return {"devinfo": info}
@@ -80,10 +89,30 @@ class DevMan:
         if not write and not size:
             raise Refused("cmdraw needs hexWr= or numToRd=")
         found = await self._sensors.command(
-            "cmdraw", addr=_address(arguments), write=write, read=size, timeout_ms=timeout_ms,
+            "cmdraw", addr=self._address(arguments), write=write, read=size, timeout_ms=timeout_ms,
             answer_ms=timeout_ms + ROUND_TRIP_MS,
         )  # fmt: skip
         return {"rdData": found["data"]} if size else {}
+
+    async def _cmdjson(self, arguments):
+        """Any command of sensor_bus/commands.py: {"cmd": .., its arguments}; "device": "1_38" in place of "addr"."""
+        try:
+            body = json.loads(arguments.get("body", ""))
+        except (ValueError, RuntimeError):  # RecursionError is one
+            body = None
+        if not isinstance(body, dict) or not isinstance(body.get("cmd"), str):
+            raise Refused('cmdjson needs body={"cmd": .., ..}, an object of JSON')
+        name, device = body.pop("cmd"), body.pop("device", None)
+        for key in _NOT_OF_COMMANDS:
+            if key in body:
+                raise Refused(f"a command has no argument {key!r}")
+        if device is not None:
+            body["addr"] = self._address({"deviceid": str(device)})
+        timeout_ms = body.get("timeout_ms")
+        answer_ms = COMMAND_MS
+        if isinstance(timeout_ms, int) and 0 < timeout_ms <= MAX_TIMEOUT_MS:  # the client refuses any other
+            answer_ms = timeout_ms + ROUND_TRIP_MS
+        return {"result": await self._sensors.command(name, answer_ms=answer_ms, **body)}
 
     async def _devconfig(self, arguments):
         interval_us = _number(arguments, "intervalUs", 1000, 1 << 32, None)
@@ -102,7 +131,7 @@ class DevMan:
         if interval_us is None and samples is None:
             raise Refused("devconfig needs intervalUs=, sampleRateHz= or numSamples=")
         await self._sensors.command(
-            "devconfig", addr=_address(arguments), interval_us=interval_us, samples=samples
+            "devconfig", addr=self._address(arguments), interval_us=interval_us, samples=samples
         )
         return {}
 
@@ -116,12 +145,41 @@ class DevMan:
             ]
         }
 
+    async def _busname(self, arguments):
+        wanted = _number(arguments, "busnum", 1, 15, None)
+        if wanted is None:
+            raise Refused("busname needs busnum=")
+        bus = (await self._sensors.command("listdevs"))["bus"]
+        if wanted != bus:
+            raise Refused(f"there is no bus {wanted}: this client has bus {bus}")
+        return {"busName": str(bus)}
+
     async def _bar(self, arguments):
         ms = _number(arguments, "ms", 0, 1 << 16, None)
         if ms is None:
             raise Refused("bar needs ms=, how long the device is to be left alone")
-        await self._sensors.command("bar", addr=_address(arguments), ms=ms)
+        await self._sensors.command("bar", addr=self._address(arguments), ms=ms)
         return {}
+
+    def _address(self, arguments):
+        """Returns the address with its slot, of deviceid=1_38, or of addr=38 and bus=1, which may be left out."""
+        text, bus = arguments.get("addr"), arguments.get("bus")
+        if "deviceid" in arguments:
+            bus, line, text = arguments["deviceid"].partition("_")
+            if not (line and bus.isdigit()):
+                raise Refused(f"deviceid must be as 1_38, not {arguments['deviceid']!r}")
+        if text is None:
+            raise Refused("give deviceid= or addr=, in hexadecimal")
+        known = {str(reading.bus) for reading in self._sensors.latest.values()}
+        if bus is not None and known and bus not in known:
+            raise Refused(f"there is no bus {bus!r}: this client has bus {', '.join(sorted(known))}")
+        try:
+            found = int(text, 16)
+        except ValueError:
+            raise Refused(f"the address must be hexadecimal, not {text!r}")
+        if not 0x04 <= found & 0x7F <= 0x77 or not 0 <= found >> 8 <= 64:
+            raise Refused(f"there is no address {text!r}: 4 to 77, with a slot of 0 to 40 in front")
+        return found
 
     def _plain(self, name):
         async def handler(arguments):
@@ -129,24 +187,6 @@ class DevMan:
             return {}
 
         return handler
-
-
-def _address(arguments):
-    """Returns the address with its slot, of deviceid=1_38 or addr=38."""
-    text = arguments.get("addr")
-    if "deviceid" in arguments:
-        bus, line, text = arguments["deviceid"].partition("_")
-        if not (line and bus.isdigit()):
-            raise Refused(f"deviceid must be as 1_38, not {arguments['deviceid']!r}")
-    if text is None:
-        raise Refused("give deviceid= or addr=, in hexadecimal")
-    try:
-        found = int(text, 16)
-    except ValueError:
-        raise Refused(f"the address must be hexadecimal, not {text!r}")
-    if not 0x04 <= found & 0x7F <= 0x77 or not 0 <= found >> 8 <= 64:
-        raise Refused(f"there is no address {text!r}: 4 to 77, with a slot of 0 to 40 in front")
-    return found
 
 
 def _number(arguments, name, lowest, highest, default):

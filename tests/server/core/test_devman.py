@@ -29,6 +29,39 @@ def test_typeinfo_by_name_and_by_device():
     assert found["devinfo"] == {"name": "Mine"} and requests[0][0] == {"cmd": "typeinfo", "type": 3}
 
 
+def test_typeinfo_by_the_number_of_a_board_that_has_names_alone():
+    found, requests = asked("typeinfo", lambda request: {"type": "AHT20", "number": 3, "info": None}, type="3")
+    assert found["devinfo"]["name"] == "AHT20" and requests[0][0] == {"cmd": "typeinfo", "type": 3}
+    found, _ = asked("typeinfo", lambda request: {"type": "Mine", "number": 3, "info": None}, type="3")
+    assert found["rslt"] == "fail" and "neither" in found["error"]
+
+
+def test_busname_is_the_number_of_the_bus_that_there_is():
+    found, requests = asked("busname", lambda request: {"bus": 2, "devs": []}, busnum="2")
+    assert found == {"req": "busname", "busName": "2", "rslt": "ok"} and requests[0][0] == {"cmd": "listdevs"}
+    found, _ = asked("busname", lambda request: {"bus": 2, "devs": []}, busnum="1")
+    assert found["rslt"] == "fail" and "this client has bus 2" in found["error"]
+
+
+def test_cmdjson_has_any_command_carried_out_and_a_device_is_its_address():
+    body = '{"device": "1_218", "cmd": "cmdraw", "write": "05", "read": 2, "timeout_ms": 8000}'
+    found, requests = asked("cmdjson", lambda request: {"data": "0150"}, body=body)
+    assert found == {"req": "cmdjson", "result": {"data": "0150"}, "rslt": "ok"}
+    command, answer_ms, _ = requests[0]
+    assert command == {"cmd": "cmdraw", "addr": 0x218, "write": "05", "read": 2, "timeout_ms": 8000}
+    assert answer_ms > 8000
+    found, requests = asked("cmdjson", lambda request: {"number": 20}, body='{"cmd": "addtype", "record": {"a": 1}}')
+    assert found["result"] == {"number": 20} and requests[0][0] == {"cmd": "addtype", "record": {"a": 1}}
+    found, _ = asked("cmdjson", lambda request: {"error": "not_allowed", "text": ".."}, body='{"cmd": "addtype"}')
+    assert found == {"req": "cmdjson", "rslt": "fail", "error": "not_allowed", "text": ".."}
+
+
+def test_device_of_another_bus_than_the_client_has_is_refused():
+    for arguments in ({"deviceid": "2_18"}, {"bus": "2", "addr": "18"}):
+        found, requests = asked("cmdraw", lambda request: {}, numToRd="1", **arguments)
+        assert found["rslt"] == "fail" and "this client has bus 1" in found["error"] and not requests
+
+
 def test_cmdraw_waits_for_the_device_and_tells_its_errors_apart():
     found, requests = asked("cmdraw", lambda request: {"data": "0150"}, deviceid="1_218", hexWr="05", numToRd="2")
     assert found == {"req": "cmdraw", "rdData": "0150", "rslt": "ok"}
@@ -75,6 +108,12 @@ def test_bar_needs_a_time():
         ("devconfig", {"addr": "18"}, "intervalUs"), ("devconfig", {"addr": "18", "sampleRateHz": "0"}, "sampleRateHz"),
         ("devconfig", {"addr": "18", "sampleRateHz": "1", "intervalUs": "5000"}, "both"),
         ("devconfig", {"addr": "18", "busHz": "1"}, "busHz"), ("bar", {"addr": "18"}, "ms="),
+        ("busname", {}, "busnum="), ("busname", {"busnum": "0"}, "busnum"), ("cmdjson", {}, "body="),
+        ("cmdjson", {"body": "{"}, "JSON"), ("cmdjson", {"body": "[]"}, "object"), ("cmdjson", {"body": "{}"}, "cmd"),
+        ("cmdjson", {"body": '{"cmd": 5}'}, "cmd"), ("cmdjson", {"body": '{"cmd": "bar", "device": 5}'}, "1_38"),
+        ("cmdjson", {"body": '{"cmd": "bar", "answer_ms": 5}'}, "answer_ms"),
+        ("cmdjson", {"body": '{"cmd": "bar", "wait": 5}'}, "wait"), ("cmdjson", {"body": "[" * 100000}, "object"),
+        ("cmdjson", {"body": '{"cmd": "bar", "self": 5}'}, "self"), ("slot", {"bus": "1"}, "there is no 'slot'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_the_client_is_not_asked(path, arguments, word):
