@@ -24,10 +24,11 @@ def make_i2c():
 
 
 class App(AppBase):
-    async def start(self):
+    def start(self):
         port = MachineI2C(make_i2c(), scl=Pin("Y9"), sda=Pin("Y10"), make=make_i2c)
         bus = SensorBus(port, Records(sensor_types.TYPES), {"mux": {"enable": True}})
-        await asyncio.gather(bus.run(), SensorService(self, bus).run())
+        self.create_task(bus.run())
+        self.create_task(SensorService(self, bus).run())
 
 
 asyncio.run(App(conn_id, config, hardware).run())

@@ -50,7 +50,7 @@ def show_bus(options):
     with contextlib.ExitStack() as stack:
         shown = outputs(options, stack)
         port = stack.enter_context(contextlib.closing(LinuxI2C(number)))
-        asyncio.run(_follow(port, number, options.hz, shown))
+        asyncio.run(_follow(port, number, shown))
     return 0
 
 
@@ -62,7 +62,7 @@ def bus_number(text):
     return int(digits)
 
 
-async def _follow(port, number, hz, shown):
+async def _follow(port, number, shown):
     import time
 
     from sensor_bus.bus import SensorBus
@@ -70,9 +70,9 @@ async def _follow(port, number, hz, shown):
 
     records = standard_records()
     bus = SensorBus(port, records)
-    running = asyncio.create_task(bus.run())
     begin_s = time.time() - bus.now() / 1e4
-    try:
+
+    async def show():
         async for sample in bus.samples():
             name = records.name(sample.type)
             for reading in reading_of(
@@ -80,5 +80,5 @@ async def _follow(port, number, hz, shown):
             ):
                 for one in shown:
                     one.show(as_dict(reading))
-    finally:
-        running.cancel()
+
+    await asyncio.gather(bus.run(), show())  # a fault of either ends the command

@@ -95,6 +95,18 @@ def test_board_alone_shows_what_comes_goes_and_is_read(folder, boards):
             board.wait_for(line)
 
 
+def test_pb_link_shows_a_bus_of_this_computer(folder):
+    command = [sys.executable, "-m", "server", "sensors", "--bus"]
+    with running([*command, "/dev/i2c-7"], folder) as shown:
+        assert shown.wait_for("7_48").endswith("temperature=21.5")
+        shown.process.send_signal(signal.SIGINT)
+        shown.wait_for_end()
+        assert shown.process.wait() == 1 and "Traceback" not in "\n".join(shown.lines)
+    with running([*command, "/dev/i2c-1"], folder) as none:
+        none.wait_for("pb-link: there is no /dev/i2c-1: enable I2C")
+        assert none.process.wait() == 1
+
+
 def test_linux_alone_shows_values_and_says_if_there_is_no_bus(folder):
     with running([sys.executable, "sensor_linux.py", "7"], folder) as linux:
         assert linux.wait_for("48 temperature") == "48 temperature 21.5 °C"
