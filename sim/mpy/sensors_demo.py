@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from sensor_bus import loader
+from server.core.sensors import COMMANDS
 from server.service.admin import ANSWER_S, ask
 from server.service.key_file import KeyFile
 from sim.mpy import interpreters, link_bed
@@ -48,8 +49,9 @@ class SensorsDemo:
         self._options = options
         self.lines = []
         self._events = []
-        self._failed = None
-        self._connected = False
+        self._failed = False  # the client's application
+        self._serving = False  # the client has a SensorService
+        self._last = ""  # line of `pb-link sensors` that is no reading
         self._now_doing = "starting"
 
     async def run(self):
@@ -114,7 +116,7 @@ class SensorsDemo:
         self._doing("the server, the client (Pyboard) and the bridge (ESP8266) start, each a process of its own")
         await self._server.start()
         await self._bed.power_on()
-        await self._until(lambda: self._connected)
+        await self._until(lambda: self._serving)
         self._doing(f"pb-link sensors {ID}")
         await self._viewer.start()
         await self._readings(STAYS, "AHT20")
@@ -168,9 +170,11 @@ class SensorsDemo:
 
     async def _pause(self):
         await asyncio.sleep(LOOK_S)
-        if self._failed is not None:
+        if self._failed:
             await asyncio.sleep(TRACEBACK_S)
-            raise DemoFailed(self._failed)
+            raise DemoFailed("the client's application has failed")
+        if self._viewer.status is not None:
+            raise DemoFailed(f"pb-link sensors ended: {self._last}")
         if not self._bed.client.alive:
             raise DemoFailed("the client's program ended")
         if self._server.status is not None:
@@ -179,23 +183,22 @@ class SensorsDemo:
     # Output.
 
     def _server_line(self, line):
-        self._connected = self._connected or f" connected client={ID} " in line
+        self._serving = self._serving or f" channel_used client={ID} channel={COMMANDS}" in line
         if self._options.verbose:
             self._say(f"server | {line}")
 
     def _viewer_line(self, line):
         found = _LINE.fullmatch(line)
         if found is None:
-            self._failed = f"pb-link sensors: {line}"
+            self._last = line  # a note, such as that nothing is plugged in yet, or why it ends
         else:
             self.lines.append(found.groups())
         print(line, flush=True)
 
     def _board_line(self, who, line):
-        if self._failed is not None or self._options.verbose:
+        if self._failed or self._options.verbose:
             self._say(f"{who} | {line}")
-        if who == "client" and line == APPLICATION_FAILED:  # `run` would start it again
-            self._failed = "the client's application has failed"
+        self._failed = self._failed or who == "client" and line == APPLICATION_FAILED  # `run` would start it again
 
     def _seconds(self):
         return asyncio.get_running_loop().time() - self._begin

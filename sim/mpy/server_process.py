@@ -54,8 +54,8 @@ class ServerProcess:
 
     @property
     def status(self):
-        """Returns the exit status of the process, or None while it runs."""
-        return self._process.returncode
+        """Returns the exit status of the process, or None while it runs and before."""
+        return None if self._process is None else self._process.returncode
 
     def restart_listener(self):
         if self._process.returncode is None:

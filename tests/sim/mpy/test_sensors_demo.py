@@ -33,15 +33,15 @@ def test_sensor_is_plugged_in_pulled_and_plugged_in_elsewhere(micropython64, mic
 
 
 def demo():
-    return SensorsDemo(SimpleNamespace(verbose=False))
+    one = SensorsDemo(SimpleNamespace(verbose=False))
+    one._begin = 0
+    one._viewer = one._server = SimpleNamespace(status=None)
+    one._bed = SimpleNamespace(client=SimpleNamespace(alive=True))
+    return one
 
 
 def waits_in_vain(one):
-    async def story():
-        one._begin = 0
-        await one._until(lambda: False)
-
-    asyncio.run(asyncio.wait_for(story(), PATIENCE_S))
+    asyncio.run(asyncio.wait_for(one._until(lambda: False), PATIENCE_S))
 
 
 def test_demo_fails_at_once_when_the_application_of_its_client_fails():
@@ -51,10 +51,22 @@ def test_demo_fails_at_once_when_the_application_of_its_client_fails():
         waits_in_vain(one)
 
 
-def test_demo_fails_at_once_when_pb_link_sensors_shows_something_else_than_readings():
+def test_demo_takes_readings_and_fails_at_once_when_pb_link_sensors_ends():
     one = demo()
     one._viewer_line("2026-11-29 10:05:13.679  1_448    TMP117     temperature=21.5")
     one._viewer_line("pb-link: there is no client 'mast'")
     assert one.lines == [("1_448", "TMP117", "temperature=21.5")]
-    with pytest.raises(DemoFailed, match="there is no client"):
+    one._viewer = SimpleNamespace(status=1)
+    with pytest.raises(DemoFailed, match="pb-link sensors ended: pb-link: there is no client 'mast'"):
+        waits_in_vain(one)
+
+
+def test_demo_fails_at_once_when_one_of_its_programs_ends():
+    one = demo()
+    one._bed.client.alive = False
+    with pytest.raises(DemoFailed, match="the client's program ended"):
+        waits_in_vain(one)
+    one = demo()
+    one._server = SimpleNamespace(status=1)
+    with pytest.raises(DemoFailed, match="the server's program ended"):
         waits_in_vain(one)
