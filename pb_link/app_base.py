@@ -14,7 +14,7 @@ import gc
 
 from pb_link import limits
 from pb_link.link import Link
-from pb_link.shortage import half_loaded
+from pb_link.loading import half_loaded
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from protocol.lines import encode_line
@@ -77,7 +77,7 @@ class AppBase:
         self.verbose = verbose
         self._link = Link(*validated, self, verbose)
         if console:
-            console(self._link, verbose, repl)
+            console(self._link, repl)
         # A ticket for each write that waits for its place, in the order of the calls; a list when one has had to wait.
         self._line_writers = None
 

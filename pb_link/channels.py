@@ -11,7 +11,7 @@ docs/channels.md has the contract.
 """
 
 from pb_link import limits
-from pb_link.shortage import half_loaded
+from pb_link.loading import half_loaded
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from protocol.channel_errors import Expired
@@ -46,9 +46,10 @@ def channels_of(link):
     """
     if link.channels is None:
         session = ChannelSession(link.session)
+        owner = link.frame_log or link
+        if owner.connection is link.session:
+            owner.connection = session
         link.session = session
-        if link.connection is not None:
-            link.connection.session = session
         link.channels = session.channels
     return link.channels
 

@@ -91,10 +91,10 @@ class Ring:
 class Console(IOBase):
     """The console of a link that is not running yet. It is a stream for os.dupterm.
 
-    Args: link: Link; verbose: its; repl: bool: it takes input. Only start.py makes sure that this can be.
+    Args: link: Link; repl: bool: it takes input. Only start.py makes sure that this can be.
     """
 
-    def __init__(self, link, verbose, repl):
+    def __init__(self, link, repl):
         self.ring = Ring(RING_BYTES)
         self.channel = None  # the protocol's Channel
         self.link = link
@@ -105,10 +105,8 @@ class Console(IOBase):
         input_class, printed_class = load(repl)
         self._input = input_class and input_class(self)
         self._printed = printed_class and printed_class(self)
-        if verbose == 2:
-            from pb_link.frame_log import muted
-
-            link.connection_class = muted(link.connection_class, self)
+        if link.frame_log:
+            link.frame_log.console = self
         link.run = self.run
 
     async def run(self):

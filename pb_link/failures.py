@@ -3,8 +3,7 @@
 Loaded at the first failure: a board has the memory back as soon as there is a session.
 """
 
-import sys
-
+from pb_link.loading import forget
 from protocol import const
 
 # So many connections in a row end before there is a session until that is told: one may be an accident.
@@ -53,11 +52,5 @@ class Failures:
         except MemoryError:
             return "no session with the server (%s)" % self._last[1]
         finally:
-            forget("reasons")
+            forget("pb_link.reasons")
         return text
-
-
-def forget(name):
-    """In MicroPython, have a module of this package loaded anew when it is imported again. In CPython nothing."""
-    if sys.implementation.name == "micropython" and sys.modules.pop("pb_link." + name, None):
-        delattr(sys.modules["pb_link"], name)

@@ -1,47 +1,41 @@
 """`verbose=2` of the client: one line a frame. Loaded only then."""
 
-from pb_link.connection import Connection
 from protocol.frame_log import describe
 from protocol.framing import PREFIX
 
 
-class LoggedConnection(Connection):
-    """A Connection that prints each frame that is received or sent."""
+class FrameLog:
+    """Prints each frame that is received or sent on a connection. `connection`: an Opening, then a Session.
 
-    def receive(self, data):
-        _print("<", data, 0, len(data))
-        return super().receive(data)
+    console: Console or None: what is printed here does not go to it, since its own frames are among them.
+    """
+
+    console = None
+
+    def __init__(self):
+        self.connection = None
+
+    def receive(self, data, now):
+        self._print("<", data, 0, len(data))
+        return self.connection.receive(data, now)
 
     def encode_into(self, buf, at, now):
-        end = super().encode_into(buf, at, now)
+        end = self.connection.encode_into(buf, at, now)
         if end > at:
-            _print(">", buf, at + PREFIX, end)
+            self._print(">", buf, at + PREFIX, end)
         return end
 
+    def fault(self, now):
+        return self.connection.fault(now)
 
-def muted(connection_class, console):
-    """Returns a class of connections whose printed frames do not go to the console: its own are among them."""
-
-    class MutedConnection(connection_class):
-        def receive(self, data):
+    def _print(self, direction, buf, start, end):
+        console = self.console
+        if console:
             console.muted = True
-            try:
-                return connection_class.receive(self, data)
-            finally:
+        try:
+            print("pb_link:", direction, describe(memoryview(buf)[start:end]))
+        except MemoryError:
+            pass  # a line of log is not worth the connection
+        finally:
+            if console:
                 console.muted = False
-
-        def encode_into(self, buf, at, now):
-            console.muted = True
-            try:
-                return connection_class.encode_into(self, buf, at, now)
-            finally:
-                console.muted = False
-
-    return MutedConnection
-
-
-def _print(direction, buf, start, end):
-    try:
-        print("pb_link:", direction, describe(memoryview(buf)[start:end]))
-    except MemoryError:
-        pass  # a line of log is not worth the connection

@@ -12,10 +12,10 @@ from i2c_devices.mailbox_target import CONNECTION_AT, KIND_AT, MailboxTarget
 from i2c_devices.ports import drive, let_go, release
 from pb_link import limits
 from pb_link.bridge_watch import BridgeWatch
-from pb_link.connection import Connection
 from pb_link.fallbacks import Fallbacks
+from pb_link.loading import forget, half_loaded, opening_class
 from pb_link.notifier import Notifier
-from pb_link.shortage import Shortage, half_loaded
+from pb_link.shortage import Shortage
 from primitives.broadcast import Broadcast
 from primitives.nonces import Nonces
 from primitives.platform import sleep_ms, ticks_diff, ticks_ms
@@ -26,7 +26,6 @@ from protocol import const, control
 from protocol.control_client import decode_report
 from protocol.digest import hmac
 from protocol.frame_reader import FrameReader
-from protocol.handshake import Initiator
 from protocol.limits import EPOCH_BYTES, NONCE_BYTES
 from protocol.link_errors import LinkDown
 from protocol.mailbox import CONTROL, DATA, FRAME_END, KIND, SLOTS
@@ -40,14 +39,13 @@ class Link:
     tuple or None); app: object with a method start() and the coroutines of `notifier.py`; verbose: print one line an
     event; 2: also one a frame."""
     channels = None  # Channels of the session, once the application uses one: channels.py
+    frame_log = None  # FrameLog, with verbose=2
 
     def __init__(self, client_id, settings, hardware, app, verbose):
         port, self._syn, self._ack, self._rst = hardware
-        self._id = client_id
-        self._key = settings.key
+        self._id, self._key = client_id, settings.key
         self._config = settings.record()
-        self._app = app
-        self._verbose = verbose
+        self._app, self._verbose = app, verbose
         self.flag = TimedFlag()
         self.nonces = Nonces(hmac, settings.key)
         self._box = MailboxTarget(port, int.from_bytes(self.nonces.draw(2), "big"), self.flag.set)
@@ -61,11 +59,10 @@ class Link:
         self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
         self._reset_task = self.connection = None
         self._number = 0  # of the connection, among the bridge's
-        self.connection_class = Connection
         if verbose == 2:
-            from pb_link.frame_log import LoggedConnection
+            from pb_link.frame_log import FrameLog
 
-            self.connection_class = LoggedConnection
+            self.frame_log = FrameLog()
         self.up = self.closed = self.resetting = self._started = False
         self.beat = Timeout(limits.BEAT_MS)
         self.changed = Broadcast()  # something that a call of the application may wait for
@@ -276,7 +273,7 @@ class Link:
 
     def _take_stream(self, data):
         for frame in self._reader.feed(data):
-            fault = self.connection.receive(frame)
+            fault = self.connection.receive(frame, ticks_ms())
             if fault:
                 self._refuse(fault)
                 return
@@ -302,8 +299,11 @@ class Link:
         if self._epoch is None:
             self._epoch = self.nonces.draw(EPOCH_BYTES, seen)
         nonce = self.nonces.draw(NONCE_BYTES, seen)
-        initiator = Initiator(self._id, self._key, self._epoch, nonce, max_line=self.shortage.max_line)
-        self.connection = self.connection_class(initiator, self.session, self._box.max_payload)
+        owner = self.frame_log or self
+        owner.connection = opening_class()(
+            self, owner, self._box.max_payload, self.shortage.max_line, self._id, self._key, self._epoch, nonce
+        )
+        self.connection = self.frame_log or self.connection
         self._number = number
 
     def _drop_if_faulty(self):
@@ -351,7 +351,7 @@ class Link:
                 from pb_link import failures  # here, because it is not to stay in memory
 
                 self.failures = failures.Failures(self._config, self._id)
-                failures.forget("failures")
+                forget("pb_link.failures")
             sure = self.failures.met(kind, why, sure)
         except MemoryError:  # no words, then
             half_loaded("pb_link.failures")

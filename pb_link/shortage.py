@@ -7,7 +7,6 @@
 """
 
 import gc
-import sys
 
 from primitives.timeout import Timeout
 from protocol import const
@@ -17,17 +16,6 @@ from protocol.limits import MIN_LINE
 _RETRIES = const(3)
 # Then it is tried this often whether there is room again.
 _RESTORE_MS = const(30000)
-
-
-def half_loaded(name):
-    """To be called when memory has run out in an import: MicroPython 1.25 leaves the name of the module, or of one that
-    it imports, without a module, and crashes when it is imported again (py/objmodule.c, mp_obj_new_module)."""
-    if sys.implementation.name == "micropython":
-        sys.modules.pop(name, None)
-        for name in sys.modules:
-            if sys.modules.get(name) is None:
-                sys.modules.pop(name, None)
-                break
 
 
 class Shortage:

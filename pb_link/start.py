@@ -1,11 +1,11 @@
 """What only the start needs: the validation of the client's arguments. A board has their memory back afterwards."""
 
 import os
-import sys
 
 from i2c_devices.pins import validate_pins
+from pb_link.loading import forget as forget_module
+from pb_link.loading import half_loaded
 from pb_link.settings import Settings
-from pb_link.shortage import half_loaded
 from protocol.credentials import parse_id
 
 # Used by nothing else while the link runs. Names that other modules have taken from them stay valid.
@@ -48,11 +48,8 @@ def console_class(console, repl):
 
 def forget():
     """In MicroPython, have the modules above loaded anew when they are imported again. In CPython nothing."""
-    if sys.implementation.name == "micropython":
-        for name in _MODULES:
-            if sys.modules.pop(name, None):
-                package, leaf = name.split(".")
-                delattr(sys.modules[package], leaf)
+    for name in _MODULES:
+        forget_module(name)
 
 
 def _hardware(hardware):

@@ -41,6 +41,8 @@ _REQUESTS = ("pb_link.requests", "protocol.requests")
 _CONSTANTS = ("protocol.channel_records",)
 # The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
 _START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
+# What a connection begins with (pb_link/link.py).
+_OPENING = ("protocol.handshake",)
 # What their functions return as a text is a fault, for which Link closes the connection, as when there is no memory.
 _FAULTS = ("pb_link.connection", "protocol.handshake", "protocol.receiver", "protocol.sender", "protocol.session")
 DEVICES = ROOT / "i2c_devices.json"
@@ -111,8 +113,9 @@ def bundle(in_flash=False):
     devices = {name.removesuffix(".py").replace("/", ".") for name in _device_files()}
     return firmware.bundle_of(
         files(), ROOT_MODULE, kept=_PUBLIC, ordered=not in_flash, apart=devices - {"protocol"},
-        inner=_INNER + _CHANNELS + _REQUESTS,
-        later={"pb_link.start": _START, "pb_link.channels": _CHANNELS, "pb_link.requests": _REQUESTS[1:]},
+        inner=_INNER + _CHANNELS + _REQUESTS + ("pb_link.connection", *_OPENING),
+        later={"pb_link.start": _START, "pb_link.channels": _CHANNELS, "pb_link.requests": _REQUESTS[1:],
+               "pb_link.connection": _OPENING},
         texts_of=_FAULTS, run=RUN, closed=("pb_link.channels",), constants_of=_CONSTANTS,
     )  # fmt: skip
 

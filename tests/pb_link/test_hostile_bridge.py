@@ -84,7 +84,8 @@ class HostileBridge:
         """What the server answers, so that the client goes on to the session's frames."""
         connection = self.board.app._link.connection
         responder = Responder()
-        if connection and connection._initiator and not responder.hello(connection._initiator._hello):
+        initiator = getattr(connection, "_initiator", None)  # of an Opening
+        if initiator and not responder.hello(initiator._hello):
             body = responder.challenge(KEY, self.rng.randbytes(8), self.rng.randbytes(16))
             self.transfer(box.DATA, self.in_use, bytes((0, len(body))) + body)
 

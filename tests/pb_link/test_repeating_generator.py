@@ -86,7 +86,7 @@ def test_recorded_server_is_not_believed_by_the_next_life(repeating, monkeypatch
             assert responder.hello((await board.fetch())[HELLO_AT:]) is None
             welcome = record or responder.challenge(KEY, b"S" * 8, b"n" * 16)
             connection = board.app._link.connection
-            connection.receive(welcome)
+            connection.receive(welcome, 0)
             return welcome, connection._reply
 
     welcome, proof = run(handshake(None, 0))
