@@ -22,7 +22,8 @@ package(
 package(
     "primitives",
     (
-        "broadcast.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py", "waiting.py",
+        "broadcast.py", "finished.py", "nonces.py", "platform.py", "supervisor.py", "timed_flag.py", "timeout.py",
+        "waiting.py",
     ),
     base_path="..",
 )  # fmt: skip

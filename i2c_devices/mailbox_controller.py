@@ -128,7 +128,7 @@ class MailboxController:
         return True
 
     def _read_status(self, buf, at):
-        if self.status.read(buf, at):
+        if self.status.read_from(buf, at):
             return True
         self.damaged += 1
         return False

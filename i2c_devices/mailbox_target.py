@@ -51,11 +51,19 @@ class MailboxTarget:
         self.device = memory(port, size, self._on_use)
         self._memory = self.device.memory
         self._view = memoryview(self._memory)
+        self._sync_view = self._view[layout.SYNC : layout.SYNC + box.SYNC_BYTES]
         self._cell = bytearray(box.SYNC_BYTES)  # SYNC, as it was looked at last
         self.received = bytearray(_TRANSFER + layout.SLOT)  # [KIND_AT], [CONNECTION_AT]: of the one that was fetched
         # The link is done with what has come before it writes what is to go: one buffer does for both. A device's
         # function for packets may send while it reads one.
         self._outgoing = self.received if layout is box else bytearray(_TRANSFER + layout.SLOT)
+        # Views that are used for each transfer: made for each they would be its garbage.
+        self._received_view = memoryview(self.received)
+        self._received_head = self._received_view[:_CHECKSUM]
+        self._outgoing_view, self._outgoing_head = self._received_view, self._received_head
+        if self._outgoing is not self.received:
+            self._outgoing_view = memoryview(self._outgoing)
+            self._outgoing_head = self._outgoing_view[:_CHECKSUM]
         self.payload = None  # of the transfer that `fetch` has copied: a memoryview
         self._status_cell = bytearray(layout.STATUS_BYTES)
         behind = layout.TX + layout.SLOT
@@ -121,10 +129,8 @@ class MailboxTarget:
 
     def poll(self):
         """Look at SYNC and ACK. Returns True if the controller began a new epoch, since it last said so."""
-        sync = self._layout.SYNC
-        sync = self._view[sync : sync + box.SYNC_BYTES]
-        if sync != self._cell:
-            self._look_at_sync(sync)
+        if self._sync_view != self._cell:
+            self._look_at_sync()
         if self._epochs is not None and self._memory[self._layout.ACK] != self.status.base:
             self._look_at_ack(self._layout.ACK)
         if self._new_epoch:
@@ -132,8 +138,8 @@ class MailboxTarget:
             return True
         return False
 
-    def _look_at_sync(self, sync):
-        self._cell[:] = sync
+    def _look_at_sync(self):
+        self._cell[:] = self._sync_view
         try:
             if self._cell[0]:
                 self._new_epoch |= self._poll_sync()
@@ -146,7 +152,10 @@ class MailboxTarget:
             self._cell[i] = 0
 
     def _look_at_ack(self, at):
-        number = decode_ack(bytes(self._view[at : at + box.ACK_BYTES]), 0, self._epochs)
+        cell = self._status_cell  # STATUS is made anew whenever it is written
+        for i in range(box.ACK_BYTES):
+            cell[i] = self._memory[at + i]
+        number = decode_ack(cell, 0, self._epochs)
         if number is not None:
             self._acknowledge(number)
 
@@ -202,9 +211,9 @@ class MailboxTarget:
         length = buf[9] << 8 | buf[10]
         if buf[_TRANSFER] != self.status.next or length == 0 or length > self._layout.PAYLOAD:
             return False
-        view = memoryview(buf)
+        view = self._received_view
         self.payload = view[_PAYLOAD : _PAYLOAD + length]
-        if self._whole(view[:_CHECKSUM]):
+        if self._whole(self._received_head):
             return True
         if count:
             self._count_damaged(bytes(buf[_TRANSFER:_PAYLOAD]))
@@ -255,9 +264,14 @@ class MailboxTarget:
         buf[CONNECTION_AT] = connection
         buf[9] = length >> 8
         buf[10] = length & 0xFF
-        view = memoryview(buf)[: _PAYLOAD + length]
-        buf[_CHECKSUM:_PAYLOAD] = _digest(view[:_CHECKSUM], view[_PAYLOAD:])[:4]
-        self._show(view[_TRANSFER:], length)
+        # No local more, and no slice: see protocol/receiver.py.
+        connection = _PAYLOAD + length
+        kind = _digest(self._outgoing_head, self._outgoing_view[_PAYLOAD:connection])
+        buf[11] = kind[0]
+        buf[12] = kind[1]
+        buf[13] = kind[2]
+        buf[14] = kind[3]
+        self._show(self._outgoing_view[_TRANSFER:connection], length)
 
     def _show(self, transfer, length):
         status, layout = self.status, self._layout
@@ -294,10 +308,9 @@ class MailboxTarget:
         return changed
 
     def _publish_cells(self):
-        cell, put = self._status_cell, self.device.put
-        self._encode_status_into(self.status, cell)
+        self._encode_status_into(self.status, self._status_cell)
         for at in self._status_places:
-            put(at, cell)
+            self.device.put(at, self._status_cell)
 
 
 def _digest(head, payload):

@@ -3,6 +3,12 @@
 This much is all that the link needs. `guarded_engine.py` has what a MemoryTarget offers beyond it.
 """
 
+from struct import pack_into
+
+from protocol import const
+
+_CELL = const(16)  # bytes of the cell that the link writes for each transfer: a slice would be its garbage
+
 
 class MemoryEngine:
     """A memory that the controller reads and writes.
@@ -41,4 +47,7 @@ class MemoryEngine:
 
     def put(self, at, data):
         """Write data into the memory. It does not wrap."""
-        self.memory[at : at + len(data)] = data
+        if len(data) == _CELL:
+            pack_into("16s", self.memory, at, data)
+        else:
+            self.memory[at : at + len(data)] = data

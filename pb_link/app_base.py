@@ -15,6 +15,7 @@ import gc
 from pb_link import limits
 from pb_link.link import Link
 from pb_link.loading import half_loaded
+from primitives.finished import finished
 from primitives.platform import sleep_ms, ticks_ms
 from primitives.timeout import wait_limit
 from protocol.lines import encode_line
@@ -154,8 +155,8 @@ class AppBase:
             link.raise_if_closed()
             await link.changed.wait(limit)
 
-    async def write(self, line, qos=True, wait=True):
-        """Send a line to the server; a newline is added if there is none.
+    def write(self, line, qos=True, wait=True):
+        """Coroutine: send a line to the server; a newline is added if there is none.
 
         Args:
             line: str, at most 8,192 bytes of UTF-8, or what the server takes, without an inner newline.
@@ -170,11 +171,19 @@ class AppBase:
         server's application does not read.
 
         Cancelling it while it waits for the acknowledgement does not take the
-        line back. Raises: TypeError, ValueError for a bad line, MemoryError: it is
-        not sent; LinkDown after `close`.
+        line back. Without `wait` or qos the call itself checks the line, and
+        takes it if there is a place for it. Raises: TypeError, ValueError for
+        a bad line, MemoryError: it is not sent; LinkDown after `close`.
         """
-        # As small as can be, see `readline`.
-        target = self._admit(line, qos)
+        # A coroutine of its own would be garbage of each line. Once the line has its place none may be made: that could
+        # fail.
+        wait = wait and qos
+        if not wait and self._admit(line, qos) is not None:
+            return finished()
+        return self._written(line, qos, wait)
+
+    async def _written(self, line, qos, wait):
+        target = self._admit(line, qos) if wait else None
         if target is None:
             target = await self._admit_later(line, qos)
         while wait and self._link.session.acknowledged < target:

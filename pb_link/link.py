@@ -272,8 +272,8 @@ class Link:
             half_loaded("pb_link.release_check")
 
     def _take_stream(self, data):
-        for frame in self._reader.feed(data):
-            fault = self.connection.receive(frame, ticks_ms())
+        for data in self._reader.feed(data):  # noqa: B020 - no local more: see protocol/receiver.py
+            fault = self.connection.receive(data, ticks_ms())
             if fault:
                 self._refuse(fault)
                 return

@@ -4,8 +4,9 @@ A reason is what the ESP8266 has told, a kind of control record and its code (do
 that this client has found in the handshake.
 """
 
-from protocol.control import BAD_WIFI, decode_config
+from protocol.control import BAD_WIFI
 from protocol.limits import VERSION
+from protocol.sequence import get16
 
 _WIFI = (
     "the Wi-Fi network {ssid} could not be joined",
@@ -27,19 +28,26 @@ _SERVER = (
     "{place} ends each connection before there is a session: the server's log says why",
 )
 _STORED = "that is stored in the ESP8266"
-# Of what decode_config returns.
-_PORT, _SERVER_NAME, _SSID = 0, 1, 4
+# In CONFIG: the port, and where its texts begin. Not control.decode_config, which would stay in a board's memory.
+_PORT_AT, _TEXTS_AT = 1, 11
 
 
 def text(kind, why, config, client_id):
     """One sentence without its full stop. Args: kind: control.BAD_WIFI or BAD_SERVER; why: int, the code, or str, a
     fault of the handshake; config: CONFIG record (bytes); client_id: str."""
-    items = decode_config(config)
-    place = "%s:%d" % (items[_SERVER_NAME], items[_PORT])
+    server, at = _text_at(config, _TEXTS_AT)
+    ssid, _ = _text_at(config, at)
+    place = "%s:%d" % (server, get16(config, _PORT_AT))
     if isinstance(why, str):
         if why.endswith("version %d, this is %d" % (VERSION, VERSION)):
             why = "the ESP8266's firmware speaks another protocol version: flash that of this client's release"
         return "no session with %s for the id %r: %s" % (place, client_id, why)
     texts = _WIFI if kind == BAD_WIFI else _SERVER
-    ssid = repr(items[_SSID]) if items[_SSID] else _STORED
-    return texts[why if why < len(texts) else 0].format(ssid=ssid, place=place, server=items[_SERVER_NAME])
+    ssid = repr(ssid) if ssid else _STORED
+    return texts[why if why < len(texts) else 0].format(ssid=ssid, place=place, server=server)
+
+
+def _text_at(config, at):
+    """Returns (the text that begins with its length there, where the next one does)."""
+    end = at + 1 + config[at]
+    return str(config[at + 1 : end], "utf-8"), end

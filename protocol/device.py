@@ -67,9 +67,9 @@ class DeviceStatusCell(StatusCell):
         self.available = 0
         self.room = 0
 
-    def read(self, buf, at=0):
-        """Take the fields from buf, as StatusCell.read does."""
-        if not super().read(buf, at, LAYOUT_VERSION, _STATUS_SEED, Layout.STATUS_BYTES):
+    def read_from(self, buf, at=0):
+        """Take the fields from buf, as StatusCell.read_from does."""
+        if not super().read_from(buf, at, LAYOUT_VERSION, _STATUS_SEED, Layout.STATUS_BYTES):
             return False
         self.faults = buf[at + 1]
         self.available = get16(buf, at + 13)

@@ -1,5 +1,4 @@
-"""HMAC-SHA256 (RFC 2104) from `hashlib.sha256` alone, and the constant-time
-comparison. `hmac` is not on the boards."""
+"""HMAC-SHA256 (RFC 2104) from `hashlib.sha256` alone. `hmac` is not on the boards."""
 
 from hashlib import sha256
 
@@ -22,12 +21,21 @@ class Hmac:
 
     def digest(self, *parts):
         """The 32-byte HMAC of the parts taken as one message."""
-        digest = sha256(self._inner)
+        digest = self.begun()
         for part in parts:
             digest.update(part)
-        parts = digest.digest()
+        return self.ended(digest)
+
+    def begun(self):
+        """Returns the sha256 object for a message, to be updated with its parts, and then `ended`. It does not make a
+        tuple of them, as a call of `digest` does."""
+        return sha256(self._inner)
+
+    def ended(self, digest):
+        """Returns the 32-byte HMAC of the message that `digest` was updated with."""
+        inner = digest.digest()
         digest = sha256(self._outer)
-        digest.update(parts)
+        digest.update(inner)
         return digest.digest()
 
     def __repr__(self):
@@ -37,13 +45,3 @@ class Hmac:
 def hmac(key, *parts):
     """The HMAC of one message under a key that is not used often: nothing of it is kept."""
     return Hmac(key).digest(*parts)
-
-
-def equal(a, b):
-    """True if two byte strings are the same, in time that depends only on their lengths."""
-    if len(a) != len(b):
-        return False
-    different = 0
-    for i in range(len(a)):
-        different |= a[i] ^ b[i]
-    return different == 0

@@ -183,6 +183,7 @@ class FrameSeal:
         self._sent = 0
         self._received = 0
         self._counter = bytearray(4)
+        self._buf = self._view = None  # the buffer that was sealed last, which is the next one, and a view of it
 
     def exhausted(self):
         return self._sent >= self.LAST or self._received >= self.LAST
@@ -191,8 +192,15 @@ class FrameSeal:
         """Append the MAC of the frame buf[start:end]. Returns the new end."""
         pack_into(">I", self._counter, 0, self._sent)
         self._sent += 1
-        mac = self._send.digest(self._counter, memoryview(buf)[start:end])
-        buf[end : end + MAC_BYTES] = mac[:MAC_BYTES]
+        if buf is not self._buf:
+            self._view = memoryview(buf)
+            self._buf = buf
+        mac = self._send.begun()
+        mac.update(self._counter)
+        mac.update(self._view[start:end])
+        mac = self._send.ended(mac)
+        for start in range(MAC_BYTES):  # a slice would be garbage of each frame, another local too: see receiver.py
+            buf[end + start] = mac[start]
         return end + MAC_BYTES
 
     def open(self, frame):
@@ -201,8 +209,11 @@ class FrameSeal:
         if end < 1 or self._received >= self.LAST:
             return False
         pack_into(">I", self._counter, 0, self._received)
-        mac = self._receive.digest(self._counter, frame[:end])
-        different = 0  # as `digest.equal`, in constant time, but without slices, which would be garbage of each frame
+        mac = self._receive.begun()
+        mac.update(self._counter)
+        mac.update(frame[:end])
+        mac = self._receive.ended(mac)
+        different = 0  # as handshake.equal, in constant time, but without slices, which would be garbage of each frame
         for i in range(MAC_BYTES):
             different |= mac[i] ^ frame[end + i]
         if different:

@@ -22,7 +22,7 @@ from hashlib import sha256
 from struct import pack
 
 from protocol import frame
-from protocol.digest import Hmac, equal
+from protocol.digest import Hmac
 from protocol.frame import FrameSeal
 from protocol.limits import (
     EPOCH_BYTES,
@@ -65,6 +65,16 @@ def size_fault(data):
     if not MIN_LINE <= line_size <= MAX_LINE:
         return "line size %d" % line_size
     return None
+
+
+def equal(a, b):
+    """True if two byte strings are the same, in time that depends only on their lengths."""
+    if len(a) != len(b):
+        return False
+    different = 0
+    for i in range(len(a)):
+        different |= a[i] ^ b[i]
+    return different == 0
 
 
 def key_hint(hmac, head, tail):

@@ -161,7 +161,7 @@ def other_layout(buf, size):
 
 
 class StatusCell:
-    """The fields of STATUS. `read` takes them from a cell, and allocates nothing for them."""
+    """The fields of STATUS. `read_from` takes them from a cell, and allocates nothing for them."""
 
     def __init__(self):
         self.beat = 0
@@ -174,7 +174,7 @@ class StatusCell:
         self.length1 = 0
         self.drop = 0
 
-    def read(self, buf, at=0, version=LAYOUT_VERSION, seed=STATUS_SEED, size=STATUS_BYTES):
+    def read_from(self, buf, at=0, version=LAYOUT_VERSION, seed=STATUS_SEED, size=STATUS_BYTES):
         """Take the fields from buf. False, and no change, if the cell is damaged.
 
         version, seed, size: those of the layout (`device.py` has others).

@@ -5,7 +5,7 @@ from hashlib import sha256
 from struct import pack
 
 from protocol import frame
-from protocol.digest import Hmac, equal
+from protocol.digest import Hmac
 from protocol.frame import FrameSeal
 from protocol.handshake import (
     CLIENT_PROOF,
@@ -19,6 +19,7 @@ from protocol.handshake import (
     START,
     TO_CLIENT,
     TO_SERVER,
+    equal,
     key_hint,
     other_version,
     size_fault,

@@ -72,6 +72,8 @@ class Bundle:
         self._used_in_classes = set().union(*map(used_in_classes, trees.values()), *passed.values())
         self._new_names = self._named()
         self._asked = set()  # names of attributes of objects
+        # Methods that are left out of joined classes, because nothing in the program asks for an attribute of the name.
+        self.idle = self.short.idle_methods() if short is None else frozenset()
         self.unused = frozenset()  # Origins of definitions that are left out, because nothing in the program uses them
         self.unused = self._find_unused(asked)
         parts = {one: Rewriter(self, self.module(one), True).source().rstrip("\n") for one in self._order}

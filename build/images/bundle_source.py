@@ -292,6 +292,9 @@ class Rewriter:
         elif isinstance(node, ast.ClassDef):
             bound = {name: self._bundle.short.attributes.get(name, name) for name in self._bound(node.body)}
             for part in ast.iter_child_nodes(node):
+                if self._joined and (self._module.name, node.name, getattr(part, "name", None)) in self._bundle.idle:
+                    self._leave_out(part)
+                    continue
                 self._visit(part, local if isinstance(part, _FUNCTIONS) or part not in node.body else local | bound)
                 if isinstance(part, _FUNCTIONS):
                     self._shorten(part.name, part.lineno - 1, self._place_of_name(part))

@@ -47,6 +47,8 @@ class ShortNames:
         families = {}  # class name: the set of names of its family, shared by its base classes
         owners = {}  # private name: class names
         self._texts = set()
+        self._asked = set()  # names of attributes
+        self._methods = set()  # (module, class, name) of the methods of classes without a base class
         unread = set()  # docstrings, which no program reads; ast.walk has each after its statement
         for module, tree in trees.items():
             for node in ast.walk(tree):
@@ -56,14 +58,28 @@ class ShortNames:
                     unread.add(node.value)
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in unread:
                     self._texts.update(node.value.split())
+                elif isinstance(node, ast.Attribute):
+                    self._asked.add(node.attr)
                 elif isinstance(node, ast.ClassDef):
                     self._look_at(node, module, families, owners)
+                    methods = [one.name for one in node.body if isinstance(one, _DEFINITIONS) and not node.bases]
+                    self._methods.update((module, node.name, name) for name in methods)
         for owner, names in (layouts or {}).items():
             for name in names - TAKEN:
                 owners.setdefault(name, set()).add(owner)
             families[owner] = {owner}
         self._rom, self._rom_arguments = rom_names.unused(trees.values())
         self.attributes = self._coloured(families, owners)
+
+    def idle_methods(self):
+        """Returns {(module, class, name), ..} of methods in joined modules of which users see nothing that neither the
+        program nor MicroPython asks for."""
+        asked = self._asked | self._texts | TAKEN | rom_names.ASKED
+        return frozenset(
+            (module, owner, name)
+            for module, owner, name in self._methods
+            if module in self._joined and module not in self._kept and name not in asked and not name.startswith("__")
+        )
 
     def definitions(self):
         """Yields names for functions and classes of the joined module. Nothing in it has another meaning for one."""

@@ -66,7 +66,7 @@ class DeviceBehaviour:
 
     def status(self, bed, controller):
         status = DeviceStatusCell()
-        self.assertTrue(status.read(self.read(bed, self.layout(controller).STATUS, Layout.STATUS_BYTES)))
+        self.assertTrue(status.read_from(self.read(bed, self.layout(controller).STATUS, Layout.STATUS_BYTES)))
         return status
 
     def exchange(self, bed, target, controller, to_target, to_controller):
@@ -147,7 +147,7 @@ class DeviceBehaviour:
             bed.i2c.writeto(ADDRESS, head, False)
             buf = bytearray(Layout.STATUS_BYTES)
             bed.i2c.readfrom_into(ADDRESS, buf)
-            self.assertTrue(DeviceStatusCell().read(buf))
+            self.assertTrue(DeviceStatusCell().read_from(buf))
             self.check_exchange(bed, target, controller)
             self.assertEqual(target.faults, 0)
             self.stop(bed, target)

@@ -75,10 +75,10 @@ def test_status_is_read_as_it_was_written_and_not_with_a_bit_flipped(values, bit
         setattr(status, name, value)
     buf = bytearray(Layout.STATUS_BYTES + 3)
     encode_status_into(status, memoryview(buf)[3:])
-    assert again.read(buf, 3)
+    assert again.read_from(buf, 3)
     assert [getattr(again, name) for name in NAMES] == list(values)
     buf[3 + bit // 8] ^= 1 << bit % 8
-    refused = not DeviceStatusCell().read(buf, 3)
+    refused = not DeviceStatusCell().read_from(buf, 3)
     assert refused or buf[3] == 0x61  # 16 bits of check: one in 65,536 passes
 
 
@@ -93,7 +93,7 @@ def test_device_cell_is_read_as_it_was_written(kind, max_payload, rx, tx):
 def test_noise_is_no_cell(noise):
     device = decode_device(noise)
     assert device is None or 1 <= device[1] <= 1024
-    DeviceStatusCell().read(noise + bytes(20))
+    DeviceStatusCell().read_from(noise + bytes(20))
 
 
 SIZE = 24

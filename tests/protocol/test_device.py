@@ -50,7 +50,7 @@ class TestRecordedBytes(unittest.TestCase):
         encode_status_into(status, buf)
         self.assertEqual(hexlify(buf), STATUS)
         again = DeviceStatusCell()
-        self.assertTrue(again.read(buf))
+        self.assertTrue(again.read_from(buf))
         self.assertEqual(again.room, 1000)
 
 
@@ -68,7 +68,7 @@ class TestGarbage(unittest.TestCase):
         status.room = 5
         for at in range(Layout.STATUS_BYTES):
             cell[at] ^= 0x10
-            self.assertFalse(status.read(cell))
+            self.assertFalse(status.read_from(cell))
             self.assertEqual(status.room, 5)
             cell[at] ^= 0x10
 

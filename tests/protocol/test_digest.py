@@ -1,7 +1,7 @@
 import unittest
 from binascii import hexlify
 
-from protocol.digest import Hmac, equal
+from protocol.digest import Hmac
 
 # Key, message and HMAC-SHA256 of RFC 4231, test cases 1, 2 and 3.
 RFC_4231 = (
@@ -41,14 +41,6 @@ class TestHmac(unittest.TestCase):
 
     def test_key_is_not_shown(self):
         self.assertNotIn("secret", repr(Hmac(b"secret")))
-
-
-class TestEqual(unittest.TestCase):
-    def test_equal_only_if_every_byte_is(self):
-        self.assertTrue(equal(b"", b""))
-        self.assertTrue(equal(b"abc", bytearray(b"abc")))
-        for other in (b"abd", b"xbc", b"ab", b"abcd", b""):
-            self.assertFalse(equal(b"abc", other))
 
 
 if __name__ == "__main__":

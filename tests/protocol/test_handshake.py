@@ -1,7 +1,7 @@
 import unittest
 
 from protocol import frame, handshake
-from protocol.handshake import DONE, FAILED, HELLO_SENT, START, Initiator
+from protocol.handshake import DONE, FAILED, HELLO_SENT, START, Initiator, equal
 from protocol.limits import MAX_FRAME, MAX_ID, MAX_LINE, MIN_FRAME, MIN_LINE
 from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from tests.protocol.noise import Noise, every_flip
@@ -305,6 +305,14 @@ class TestRefusal(unittest.TestCase):
             handshake.TO_CLIENT,
         )
         self.assertEqual(len(set(labels)), 5)
+
+
+class TestEqual(unittest.TestCase):
+    def test_equal_only_if_every_byte_is(self):
+        self.assertTrue(equal(b"", b""))
+        self.assertTrue(equal(b"abc", bytearray(b"abc")))
+        for other in (b"abd", b"xbc", b"ab", b"abcd", b""):
+            self.assertFalse(equal(b"abc", other))
 
 
 if __name__ == "__main__":

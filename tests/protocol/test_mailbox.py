@@ -93,7 +93,7 @@ class TestStatus(unittest.TestCase):
 
     def test_fields_come_back(self):
         cell = box.StatusCell()
-        self.assertTrue(cell.read(status(**self.FIELDS)))
+        self.assertTrue(cell.read_from(status(**self.FIELDS)))
         for name, value in self.FIELDS.items():
             self.assertEqual(getattr(cell, name), value)
         self.assertEqual((cell.length(254), cell.length(255)), (1068, 1))
@@ -101,11 +101,11 @@ class TestStatus(unittest.TestCase):
     def test_flipped_bit_anywhere_is_refused_and_changes_nothing(self):
         for bad in every_flip(bytes(status(**self.FIELDS))):
             cell = box.StatusCell()
-            self.assertFalse(cell.read(bad))
+            self.assertFalse(cell.read_from(bad))
             self.assertEqual((cell.target_epoch, cell.end, cell.length0), (0, 0, 0))
 
     def test_empty_memory_is_no_status(self):
-        self.assertFalse(box.StatusCell().read(bytes(box.STATUS_BYTES)))
+        self.assertFalse(box.StatusCell().read_from(bytes(box.STATUS_BYTES)))
 
 
 class TestResidue(unittest.TestCase):
@@ -166,7 +166,7 @@ class TestTransfer(unittest.TestCase):
         for _ in range(60):
             data = bytearray(noise.data(box.SLOT))
             self.assertFalse(whole(data))
-            self.assertFalse(box.StatusCell().read(data))
+            self.assertFalse(box.StatusCell().read_from(data))
             self.assertIsNone(decode_sync(data))
             self.assertIsNone(decode_ack(data, 0, EPOCHS))
 

@@ -75,7 +75,7 @@ class TestCodecs(unittest.TestCase):
             setattr(written, name, value)
         buf = bytearray(box.STATUS_BYTES)
         encode_status_into(written, buf)
-        self.assertTrue(read.read(buf))
+        self.assertTrue(read.read_from(buf))
         self.assertEqual(tuple(getattr(read, name) for name in names), values)
 
     @given(BYTE, BYTE, BYTE, BYTE, st.binary(min_size=1, max_size=box.PAYLOAD))

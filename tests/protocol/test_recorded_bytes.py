@@ -195,7 +195,7 @@ class TestRecordedBytes(unittest.TestCase):
         known = dict(documented())
         self.assertEqual(decode_sync(known["SYNC"]), (CONTROLLER_EPOCH, TARGET_EPOCH, 1068))
         self.assertEqual(decode_ack(known["ACK"], 0, EPOCHS), 1)
-        self.assertTrue(box.StatusCell().read(known["STATUS"]))
+        self.assertTrue(box.StatusCell().read_from(known["STATUS"]))
         for name, direction in (("client", box.FROM_TARGET), ("bridge", box.FROM_CONTROLLER)):
             buf = known["transfer from the " + name]
             self.assertTrue(is_whole(direction, EPOCHS, buf))

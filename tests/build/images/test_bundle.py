@@ -184,6 +184,19 @@ def test_value_that_nobody_asks_for_and_const_that_has_no_use_are_left_out():
     assert "from micropython import const" in Bundle(kept, "lib.main").source()
 
 
+def test_methods_that_nobody_asks_for_are_left_out_with_what_they_alone_use():
+    kept = b"class Pen:\n    def __init__(self):\n        self.ink = 1\n    def read(self):\n        return self.ink\n"
+    pens = kept + b"    def idle(self):\n        return idle_too()\ndef idle_too():\n    return 'unused'\n"
+    program = PROGRAM + b"from lib.shapes import Pen\ndef use():\n    return Pen()\n"
+    bundle = Bundle({**SOURCES, "lib.shapes": SHAPES + pens, "lib.main": program}, "lib.main")
+    assert bundle.idle == {("lib.shapes", "Pen", "idle")}  # and not `read`, which MicroPython asks streams for
+    assert {origin.name for origin in bundle.unused} == {"nobody_asks", "idle_too"}
+    assert "idle" not in bundle.source()
+    asked = program + b"def ask(pen):\n    return pen.idle()\n"
+    bundle = Bundle({**SOURCES, "lib.shapes": SHAPES + pens, "lib.main": asked}, "lib.main")
+    assert not bundle.idle and "'unused'" in bundle.source()
+
+
 def test_modules_in_the_place_of_joined_ones_have_their_names(run):
     _, sources = joined()
     code = (

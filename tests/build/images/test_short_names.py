@@ -50,6 +50,15 @@ def test_words_of_docstrings_are_no_names_in_texts():
     assert {"_limit", "_first"} <= set(ShortNames({"lib.one": ast.parse(source)}, (), ("lib.one",)).attributes)
 
 
+def test_methods_that_nobody_asks_for_are_idle_unless_users_or_other_classes_may_ask():
+    assert short().idle_methods() == {("lib.one", "Base", "_step")}  # `_own` is one of a class with a base
+    assert not short(kept=("lib.one",)).idle_methods() and not short(joined=()).idle_methods()
+    asked = ast.parse(SOURCE + "Derived()._step()\n")
+    assert not ShortNames({"lib.one": asked}, (), ("lib.one",)).idle_methods()
+    named = ast.parse(SOURCE + "getattr(Base(), '_step')\n")
+    assert not ShortNames({"lib.one": named}, (), ("lib.one",)).idle_methods()
+
+
 def test_public_names_of_modules_that_are_not_joined_stay():
     assert "public" in short().attributes and "public" not in short(joined=()).attributes
 
