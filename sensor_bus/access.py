@@ -8,13 +8,19 @@ from errno import ETIMEDOUT
 from primitives.platform import sleep_ms, ticks_diff
 from protocol import const
 from sensor_bus.clock import PER_MS
-from sensor_bus.errors import BusStuck, NoAnswer
+from sensor_bus.errors import BusStuck, InDoubt, NoAnswer
 from sensor_bus.ticks import ticks_us
 
 # Recoveries that are tried one after the other. With the last one failed, the bus stays stuck, until it is free.
 ATTEMPTS = const(5)
 # A slot that holds the bus low and is freed by closing it alone is not opened again for this time.
 SHUT_MS = const(5000)
+# A write to a multiplexer that is not acknowledged is made again at once, so many times in all.
+MUX_ATTEMPTS = const(3)
+# One that then has not acknowledged is in doubt: what is behind its channel may answer in place of others.
+# So nothing else is used until it is closed, but for no longer than this; it is tried again each DOUBT_STEP_MS.
+DOUBT_MS = const(20)
+DOUBT_STEP_MS = const(2)
 # Without access to the wires: so many time-outs in a row mean that one is held low, and so many probes are clocks.
 _TIMEOUTS = const(3)
 _CLOCK_PROBES = const(3)
@@ -31,6 +37,8 @@ class Access:
         self.stuck = False  # a wire is held low: only `recover` may use the bus
         self.spent_us = 0  # by all transactions
         self.mux_failed = None  # address of a multiplexer that has not acknowledged
+        self.doubt = None  # address of one that may be open: only `settle` may use the bus
+        self._doubt_until = 0
         self._port = port
         self._lines = port.lines
         self._muxes = muxes
@@ -58,28 +66,79 @@ class Access:
     async def _select(self, slot):
         if self._power is not None and not self._power.usable(slot):
             raise NoAnswer(slot << 8)
-        if self._muxes is None:
-            return
-        if slot and self.shut.get(slot, 0) > self._now():
+        muxes = self._muxes
+        if slot and (muxes is None or not muxes.exists(slot) or self.shut.get(slot, 0) > self._now()):
             raise NoAnswer(slot << 8)
+        if muxes is None:
+            return
         self._slot = slot
+        failures = 0
         while True:
-            step = self._muxes.step(slot)
+            step = muxes.step(slot)
             if step is None:
                 return
             address, byte = step
             try:
                 await self._once(address, bytes((byte,)))
-            except OSError as error:
-                self._muxes.wrote(address, None)
-                if not isinstance(error, BusStuck):
-                    self.mux_failed = address
-                    if byte == 0:
-                        # It is not there, or hangs: what it has open cannot be closed from here. Go on without it.
-                        self._muxes.wrote(address, 0)
-                        continue
+            except BusStuck:
+                muxes.wrote(address, None)
                 raise
-            self._muxes.wrote(address, byte)
+            except OSError:
+                muxes.failed(address)
+                failures += 1
+                if failures >= MUX_ATTEMPTS:
+                    self._given_up(address, byte)
+            else:
+                muxes.wrote(address, byte)
+
+    def _given_up(self, address, byte):
+        """A multiplexer has not acknowledged its attempts: it is closed by the reset line, or in doubt.
+
+        Raises: NoAnswer: it was to be opened; InDoubt: to be closed, and is not."""
+        self.mux_failed = address
+        if self._reset is not None:
+            self._reset()
+            self._muxes.closed()
+        elif self.doubt is None:
+            self.doubt = address
+            self._doubt_until = self._now() + DOUBT_MS * PER_MS
+        if byte:
+            raise NoAnswer(address)
+        if self._reset is None:
+            raise InDoubt(address)
+
+    async def settle(self):
+        """Try again to close the multiplexer that is in doubt. Returns its address, with its slot, if its time is over:
+        it is to be taken as gone; else None."""
+        address = self.doubt
+        if address not in self._muxes:
+            self.doubt = None
+            return None
+        slot = self._muxes.parent(address)
+        try:
+            await self._select(slot)
+        except InDoubt:
+            if self._now() < self._doubt_until:
+                return None
+            self.doubt = None
+            return address | slot << 8
+        except BusStuck:
+            return None
+        except OSError:
+            pass  # what is in front of it has failed, and closes it off
+        self.doubt = None
+        return None
+
+    def forget_path(self, slot):
+        """A device in this slot has not answered: write anew to what is in front of it, which may have lost its power
+        for a moment."""
+        if self._muxes is not None:
+            self._muxes.forget_path(slot)
+
+    @property
+    def usable(self):
+        """False while only `recover` or `settle` may use the bus."""
+        return not self.stuck and self.doubt is None
 
     async def _once(self, address, write, into=None):
         """One transaction. write: None: a probe. Returns what a probe does."""

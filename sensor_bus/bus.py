@@ -14,7 +14,7 @@ import sys
 
 from primitives.platform import sleep_ms
 from protocol import const
-from sensor_bus.access import Access
+from sensor_bus.access import DOUBT_STEP_MS, Access
 from sensor_bus.address import join
 from sensor_bus.bars import Bars
 from sensor_bus.clock import PER_MS, Clock
@@ -172,14 +172,16 @@ class SensorBus:
             now = self.now()
             if now < self._hiatus:  # 2
                 continue
-            if not self._access.stuck:
-                if not self._paused:
-                    await self._scanner.step()  # 3
-                await self._queue.serve(self._access, self._bars, self.now())  # 4
-                self._serve_multiplexers()  # 5
-                await self._serve_power()  # 6, 7
-                if not self._paused:
-                    await self._serve_devices()  # 8
+            access = self._access
+            if access.usable and not self._paused:
+                await self._scanner.step()  # 3
+            if access.usable:
+                await self._queue.serve(access, self._bars, self.now())  # 4
+            await self._serve_multiplexers()  # 5
+            if self._power is not None and access.usable:
+                await self._power.serve(access, self.now())  # 6, 7
+            if access.usable and not self._paused:
+                await self._serve_devices()  # 8
             await self._serve_stuck()  # 9
 
     async def _yield(self):
@@ -188,6 +190,8 @@ class SensorBus:
         until = now + self.config.yield_ms * PER_MS
         if now < self._hiatus or self._access.stuck:
             pass
+        elif self._access.doubt is not None:
+            until = min(until, now + DOUBT_STEP_MS * PER_MS)
         elif len(self._queue):
             until = now
         elif not self._paused:
@@ -233,14 +237,14 @@ class SensorBus:
         address = device.address
         if address == self.config.lockup:
             self.failing = False
-        if address & 0x7F in self._mux_addresses:
-            if self._muxes.add(address & 0x7F, address >> 8):
-                self._scanner.plan.restart(self._muxes.slots())
-            return
         if not address >> 8:
             for other in list(self._devices.values()):  # what seemed to be in a slot was this one, or is hidden now
                 if other.address >> 8 and other.address & 0x7F == address:
                     self._gone(other)
+        if address & 0x7F in self._mux_addresses:
+            if self._muxes.add(address & 0x7F, address >> 8):
+                self._scanner.restart()
+            return
         self._tell("found", device)
         if self.config.identify:
             self._identify(device)
@@ -259,9 +263,8 @@ class SensorBus:
             for other in list(self._devices.values()):
                 if other.address >> 8 and self._muxes.owner(other.address >> 8) in gone:
                     self._gone(other)
-            self._scanner.plan.restart(self._muxes.slots())
-            return
-        if device.status.status == INITIAL:
+            self._scanner.restart()
+        if device.status.status == INITIAL or address & 0x7F in self._mux_addresses:
             return
         self._tell("offline", device)
         self._subscribers.forget(device)
@@ -272,26 +275,16 @@ class SensorBus:
 
     # 4 to 7.
 
-    def _serve_multiplexers(self):
+    async def _serve_multiplexers(self):
+        if self._access.doubt is not None and not self._access.stuck:
+            lost = await self._access.settle()
+            if lost is not None:
+                self._subscribers.tell("lost", lost, None)
+                self._gone(self._devices[lost])
+                self._scanner.watch(lost)
         address, self._access.mux_failed = self._access.mux_failed, None
         if address is not None and address in self._muxes:
-            device = self._devices.get(address | self._muxes.parent(address) << 8)
-            if device is not None:
-                self.note(device, False)
-
-    async def _serve_power(self):
-        if self._power is None:
-            return
-        self._power.service(self.now())
-        for expander in self._power.expanders:
-            done = True
-            for write in expander.writes():
-                try:
-                    await self._access.transfer(expander.address, write)
-                except OSError:
-                    done = False
-                    break
-            expander.wrote(done)
+            self._scanner.again(address | self._muxes.parent(address) << 8)
 
     # 8: identifications and polls.
 
@@ -300,11 +293,11 @@ class SensorBus:
             now = self.now()
             if device.job is not None and now >= device.resume and not self.is_barred(device.address, now):
                 await self._serve_job(device)
-            if self._access.stuck:
+            if not self._access.usable:
                 return
         for _ in range(MAX_DEVICES):
             device = self.next_poll(self.now())
-            if device is None or self._access.stuck:
+            if device is None or not self._access.usable:
                 return
             await self._poll(device)
 
@@ -325,6 +318,7 @@ class SensorBus:
                     self._identify(device)  # from its beginning, when the bus is free
                     return
                 except OSError:
+                    self._access.forget_path(device.address >> 8)
                     answered = False
                 if self._devices.get(device.address) is not device:
                     return
@@ -342,6 +336,9 @@ class SensorBus:
             # Nothing that is known, or it does not answer any longer.
             try:
                 answered = await self._access.probe(device.address)
+            except BusStuck:
+                self._identify(device)
+                return
             except OSError:
                 answered = False
             self.note(device, answered)
@@ -395,14 +392,14 @@ class SensorBus:
             # One that was moved to the main bus answers in its old slot as well.
             if device.address >> 8 and await self._scanner.is_on_main_bus(device.address):
                 device.time = None
-                if self._access.stuck:
-                    return
-                self._gone(device)
+                if self._access.usable:
+                    self._gone(device)
                 return
         except BusStuck:
             device.time = None
             return
         except OSError:
+            self._access.forget_path(device.address >> 8)
             device.time = None
             now = self.now()
             device.due = now + min(device.interval, AGAIN_MS * PER_MS)

@@ -5,6 +5,8 @@
         NoAnswer    no device acknowledged the address, or it stopped in the middle
         TimedOut    the request could not be made in its time, or the device held the clock for too long
         BusStuck    a wire of the bus is held low
+            InDoubt     a multiplexer has not acknowledged that it is closed: nothing else may be used. Raw requests
+                        wait for that, so they do not raise it
         QueueFull   as many requests wait as may
 """
 
@@ -35,6 +37,13 @@ class TimedOut(OSError):
 class BusStuck(OSError):
     def __init__(self):
         super().__init__(EIO, "a wire of the bus is held low")
+
+
+class InDoubt(BusStuck):
+    """No device is to blame, as with BusStuck. Args: address: of the multiplexer."""
+
+    def __init__(self, address):
+        OSError.__init__(self, EIO, "multiplexer %x has not acknowledged that it is closed" % address)
 
 
 class QueueFull(OSError):

@@ -1,8 +1,10 @@
-"""Power of the slots, switched through I/O expanders (PCA9535, TCA9535). Pure, with time as an argument.
+"""Power of the slots, switched through I/O expanders (PCA9535, TCA9535). Time is an argument.
 
 A slot group is switched by some pins of expanders. At the start all are off for START_MS, so that each device begins
 with a power-on reset. A cycle is OFF_MS off. After it comes on, a group settles for SETTLE_MS; until then its slots are
-not to be used. Loaded if the configuration has `pwr`. Source of the registers: NXP PCA9535 data sheet, rev 6, 6.2.
+not to be used. These times count from when an expander has acknowledged. It is read again each CHECK_MS: one that has
+lost its settings was without power, and so were its groups, which are then switched on as at the start. Loaded if the
+configuration has `pwr`. Source of the registers: NXP PCA9535 data sheet, rev 6, 6.2.
 """
 
 from protocol import const
@@ -10,10 +12,12 @@ from protocol import const
 START_MS = const(100)
 OFF_MS = const(500)
 SETTLE_MS = const(100)
+CHECK_MS = const(1000)
+AGAIN_MS = const(20)  # after a write or a read that has failed
 
 _OUTPUT = const(0x02)  # register of outputs 0-7; that of 8-15 follows
 _CONFIGURATION = const(0x06)  # 1: the pin is an input
-_PINS = const(16)
+_READ_CONFIGURATION = b"\x06"
 
 _OFF = const(0)
 _SETTLING = const(1)
@@ -30,6 +34,13 @@ class Expander:
         self._levels = 0
         self._outputs = 0  # bit set: the pin is an output
         self._written = None  # (levels, outputs) that it has
+        self.due = 0  # when it is to be read, or asked again if it has failed
+        self.failed = False  # it has not acknowledged: what its groups have is not known
+        self.buf = bytearray(2)
+
+    def has(self, pin):
+        """Returns whether a virtual pin is one of this expander's."""
+        return self.first <= pin < self.first + self.count
 
     def set(self, pin, level):
         """Set a virtual pin, which becomes an output."""
@@ -47,6 +58,10 @@ class Expander:
             bytes((_CONFIGURATION, inputs & 0xFF, inputs >> 8)),
         )
 
+    def is_reset(self):
+        """Returns whether `buf`, its configuration as it was read, is not what was written."""
+        return self.buf[0] | self.buf[1] << 8 != 0xFFFF & ~self._outputs
+
     def wrote(self, done):
         """Note whether the writes were made."""
         self._written = (self._levels, self._outputs) if done else None
@@ -58,6 +73,7 @@ class _Group:
         self.last = last
         self.pins = pins  # (virtual pin, level when on)
         self.state = _OFF
+        self.units = 0  # 100 us: how long it is to be off, or to settle
         self.until = None
 
 
@@ -69,15 +85,20 @@ class Power:
         self.expanders = expanders
         self._groups = [_Group(*group) for group in groups]
         for group in self._groups:
-            self._switch(group, False, now + START_MS * 10)
+            self._switch(group, False, START_MS * 10, now)
 
-    def _switch(self, group, on, until):
+    def _switch(self, group, on, units, now):
         group.state = _SETTLING if on else _OFF
-        group.until = until
+        group.units = units
+        group.until = now + units
         for pin, level in group.pins:
             for expander in self.expanders:
-                if expander.first <= pin < expander.first + expander.count:
+                if expander.has(pin):
                     expander.set(pin, level if on else not level)
+
+    def _of(self, group):
+        """Returns the expanders (list) that switch a group."""
+        return [one for one in self.expanders if any([one.has(pin) for pin, _ in group.pins])]
 
     def _group(self, slot):
         for group in self._groups:
@@ -100,14 +121,44 @@ class Power:
         if group is None:
             return False
         if group.state != _OFF:
-            self._switch(group, False, now + OFF_MS * 10)
+            self._switch(group, False, OFF_MS * 10, now)
         return True
 
     def service(self, now):
         """Go on with what is due."""
         for group in self._groups:
-            if group.state != _ON and now >= group.until:
+            if group.state != _ON and now >= group.until and not any([one.failed for one in self._of(group)]):
                 if group.state == _OFF:
-                    self._switch(group, True, now + SETTLE_MS * 10)
+                    self._switch(group, True, SETTLE_MS * 10, now)
                 else:
                     group.state = _ON
+
+    async def serve(self, access, now):
+        """Go on with what is due, and have the expanders do it. Args: access: Access; now: 100 us."""
+        self.service(now)
+        for expander in self.expanders:
+            if now >= expander.due or not expander.failed and expander.writes():
+                try:
+                    await self._serve(expander, access, now)
+                except OSError:
+                    expander.failed = True
+                    expander.due = now + AGAIN_MS * 10
+
+    async def _serve(self, expander, access, now):
+        groups = [group for group in self._groups if expander in self._of(group)]
+        if expander.failed or not expander.writes():
+            await access.transfer(expander.address, _READ_CONFIGURATION, expander.buf)
+            if expander.is_reset():
+                expander.wrote(False)
+                for group in groups:
+                    self._switch(group, False, START_MS * 10, now)
+        writes = expander.writes()
+        if writes:
+            expander.wrote(False)  # until all are made
+            for write in writes:
+                await access.transfer(expander.address, write)
+            expander.wrote(True)
+            for group in groups:
+                group.until = now + group.units
+        expander.failed = False
+        expander.due = now + CHECK_MS * 10

@@ -5,7 +5,7 @@ import asyncio
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol import const
-from sensor_bus.errors import Barred, QueueFull, TimedOut
+from sensor_bus.errors import Barred, InDoubt, QueueFull, TimedOut
 
 MAX_REQUESTS = const(40)
 MAX_LOW_LOAD = const(3)  # with lowLoad
@@ -70,6 +70,9 @@ class Queue:
             else:
                 try:
                     await access.transfer(request.address, request.write, request.into)
+                except InDoubt:
+                    self._waiting.insert(0, request)
+                    return
                 except OSError as error:
                     request.finish(error)
                 else:

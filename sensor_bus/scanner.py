@@ -13,6 +13,8 @@ from sensor_bus.status import INITIAL, ONLINE
 SCAN_SHARE = const(10)
 SCAN_SAVED_US = const(2000)
 AGAIN_MS = const(20)
+# A multiplexer that was taken as gone while it may be open is asked for at this interval, until it answers.
+LOST_AGAIN_MS = const(1000)
 _SKIPS = const(128)  # addresses that are passed over in one step, without a transaction
 
 
@@ -29,12 +31,26 @@ class Scanner:
         self._power = power
         self._slow, self._fast = config.slow_ms * PER_MS, config.fast_ms * PER_MS
         self._again = {}  # address -> when to probe it again
+        self._lost = []  # addresses of multiplexers that are asked for until they answer
         self._credit_us = 0
         self._credited = bus.now()
 
     def again(self, address):
         """Have an address probed soon."""
         self._again[address] = self._bus.now() + AGAIN_MS * PER_MS
+
+    def watch(self, address):
+        """Have a multiplexer that is gone probed again and again, until it answers."""
+        if address not in self._lost:
+            self._lost.append(address)
+        self._again[address] = self._bus.now() + LOST_AGAIN_MS * PER_MS
+
+    def restart(self):
+        """There are other multiplexers than before: begin with the first mode of the scan."""
+        exists = self._muxes.exists
+        self._lost = [one for one in self._lost if exists(one >> 8)]
+        self._again = {one: when for one, when in self._again.items() if exists(one >> 8)}
+        self.plan.restart(self._muxes.slots())
 
     def forget(self, address):
         """Nothing is at this address any longer."""
@@ -94,11 +110,16 @@ class Scanner:
     async def _note(self, address, answered):
         bus = self._bus
         device = bus.at(address)
+        self._again.pop(address, None)
         if device is None:
+            lost = address in self._lost
             if answered and bus.add(address):
                 self.again(address)
+                if lost:
+                    self._lost.remove(address)
+            elif lost:
+                self.watch(address)
             return
-        self._again.pop(address, None)
         if answered and device.status.status == INITIAL and address >> 8 and await self.is_on_main_bus(address):
             bus.drop(address)
             return

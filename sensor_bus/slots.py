@@ -22,6 +22,10 @@ class Multiplexers:
     def __contains__(self, address):
         return address in self._parents
 
+    def exists(self, slot):
+        """Returns whether this is the main bus, or a slot of a multiplexer that is there."""
+        return not slot or self.owner(slot) in self._parents
+
     def parent(self, address):
         """Returns the slot in which this multiplexer stands."""
         return self._parents[address]
@@ -66,9 +70,23 @@ class Multiplexers:
         return bytes(found)
 
     def forget(self):
-        """Nothing is known of what is open: after a reset, or an error."""
+        """Nothing is known of what is open: after an error."""
+        self._all_have(None)
+
+    def closed(self):
+        """All are closed: their reset line was used."""
+        self._all_have(0)
+
+    def _all_have(self, byte):
         for address in self._written:
-            self._written[address] = None
+            self._written[address] = byte
+
+    def forget_path(self, slot):
+        """What leads to a slot may have forgotten what was written to it."""
+        while slot:
+            address = self.owner(slot)
+            self.wrote(address, None)
+            slot = self._parents.get(address, 0)
 
     def step(self, slot):
         """Returns (address, byte) to be written next so that only `slot` is open (0: none), or None: it is so.
@@ -95,9 +113,16 @@ class Multiplexers:
         return not slot or self._written.get(self.owner(slot)) == 1 << (slot - 1) % CHANNELS
 
     def wrote(self, address, byte):
-        """A byte was written to a multiplexer. byte: None: perhaps, it failed."""
+        """A byte was written to a multiplexer. byte: None: what it has is not known."""
         if address in self._written:
             self._written[address] = byte
+
+    def failed(self, address):
+        """A multiplexer has not acknowledged a write: it may have taken it, or those in front of it have lost theirs.
+
+        So one behind another is closed off by that one, if it is not needed."""
+        self.wrote(address, None)
+        self.forget_path(self._parents.get(address, 0))
 
     def on_main_bus(self):
         """Returns the addresses (list) of those on the main bus."""

@@ -14,8 +14,8 @@ MAX_SUBSCRIBERS = const(8)
 # low 16 bits; data: what was read, and then the constants of the device.
 Sample = namedtuple("Sample", ("address", "type", "time", "stamp", "data"))
 
-# kind: "found", "identified", "online", "offline", "gone", "stuck" or "freed"; address: None for the two last ones;
-# type: number, or None: not known.
+# kind: "found", "identified", "online", "offline", "gone", "lost", "stuck" or "freed"; address: None for the two last
+# ones; type: number, or None: not known.
 Event = namedtuple("Event", ("kind", "address", "type"))
 
 

@@ -1,8 +1,10 @@
-"""Power of slots: times, and what expanders are written."""
+"""Power of slots: times, what expanders are written, and what is done when they fail."""
 
+import asyncio
 import unittest
 
-from sensor_bus.power import OFF_MS, SETTLE_MS, START_MS, Expander, Power
+from sensor_bus.errors import NoAnswer
+from sensor_bus.power import AGAIN_MS, CHECK_MS, OFF_MS, SETTLE_MS, START_MS, Expander, Power
 
 
 def power(now=0):
@@ -12,6 +14,68 @@ def power(now=0):
 def after(one, now):
     one.service(now)
     return one
+
+
+class RecordingAccess:
+    """Stands for access.Access: an expander that keeps its registers while it has power, and refuses on demand."""
+
+    def __init__(self):
+        self.configuration = b"\xff\xff"
+        self.refuses = False
+        self.writes = []
+
+    async def transfer(self, address, write, into=None):
+        if self.refuses:
+            raise NoAnswer(address)
+        if into is None:
+            self.writes.append(write)
+            if write[0] == 6:
+                self.configuration = write[1:]
+        else:
+            into[:] = self.configuration
+
+
+class TestServe(unittest.TestCase):
+    def setUp(self):
+        self.access = RecordingAccess()
+        self.power = Power([(1, 8, [(203, True)])], [Expander(0x20, 200, 16)], 0)
+
+    def serve(self, *times_ms):
+        for ms in times_ms:
+            asyncio.run(self.power.serve(self.access, ms * 10))
+
+    def test_times_count_from_when_the_expander_has_acknowledged(self):
+        self.access.refuses = True
+        self.serve(0, START_MS, 1000)
+        self.access.refuses = False
+        self.serve(1000 + AGAIN_MS)
+        begin = 1000 + AGAIN_MS + START_MS
+        self.serve(begin - 1)
+        self.assertEqual(self.access.writes, [b"\x02\x00\x00", b"\x06\xf7\xff"])
+        self.serve(begin, begin + SETTLE_MS - 1)
+        self.assertEqual(self.access.writes[2:], [b"\x02\x08\x00", b"\x06\xf7\xff"])
+        self.assertFalse(self.power.usable(1))
+        self.serve(begin + SETTLE_MS)
+        self.assertTrue(self.power.usable(1))
+
+    def test_expander_that_has_lost_its_settings_begins_as_at_the_start(self):
+        self.serve(0, 100, 200)
+        self.assertTrue(self.power.usable(1))
+        self.access.configuration = b"\xff\xff"
+        self.access.writes.clear()
+        self.serve(100 + CHECK_MS)
+        self.assertFalse(self.power.usable(1))
+        self.assertEqual(self.access.writes[0], b"\x02\x00\x00")
+
+    def test_expander_that_refuses_to_be_read_switches_nothing(self):
+        self.serve(0, 100, 200)
+        self.access.writes.clear()
+        self.access.refuses = True
+        self.serve(100 + CHECK_MS, 110 + CHECK_MS)
+        self.access.refuses = False
+        self.serve(100 + CHECK_MS + AGAIN_MS)
+        self.assertTrue(self.power.usable(1))
+        self.assertEqual(self.access.writes, [])
 
 
 class TestPower(unittest.TestCase):

@@ -60,6 +60,38 @@ class TestMultiplexers(unittest.TestCase):
             slot = index * 8 + 1
         self.assertFalse(muxes.add(0x77, slot))
 
+    def test_one_that_has_failed_is_closed_off_by_the_one_in_front_of_it(self):
+        muxes = Multiplexers(0x70)
+        muxes.add(0x70, 0)
+        muxes.add(0x71, 3)
+        opened(muxes, 9)
+        self.assertEqual(muxes.step(2), (0x71, 0))
+        muxes.failed(0x71)
+        self.assertEqual(opened(muxes, 2), [(0x70, 2)])
+        self.assertEqual(opened(muxes, 3), [(0x70, 4), (0x71, 0)])  # before anything of its own slot is used
+
+    def test_path_to_a_slot_is_written_anew_and_no_other(self):
+        muxes = Multiplexers(0x70)
+        for address, slot in ((0x70, 0), (0x71, 3), (0x72, 0)):
+            muxes.add(address, slot)
+        opened(muxes, 0)
+        opened(muxes, 9)
+        muxes.forget_path(9)
+        self.assertEqual(opened(muxes, 9), [(0x70, 4), (0x71, 1)])
+
+    def test_after_a_reset_all_are_closed(self):
+        muxes = Multiplexers(0x70)
+        muxes.add(0x70, 0)
+        muxes.add(0x71, 0)
+        opened(muxes, 1)
+        muxes.closed()
+        self.assertEqual(opened(muxes, 0), [])
+
+    def test_slots_exist_with_their_multiplexer(self):
+        muxes = Multiplexers(0x70)
+        muxes.add(0x71, 0)
+        self.assertEqual([muxes.exists(slot) for slot in (0, 8, 9, 16, 17)], [True, False, True, True, False])
+
     def test_after_any_order_of_slots_only_the_last_one_is_open(self):
         random.seed(1)  # MicroPython has no random.Random
         parents = {0x70: 0, 0x71: 3, 0x72: 0, 0x73: 12}
