@@ -142,9 +142,8 @@ class Access:
 
     async def _once(self, address, write, into=None):
         """One transaction. write: None: a probe. Returns what a probe does."""
-        lines = self._lines
-        if self.stuck or lines is not None and not lines.free():
-            self.stuck = True
+        self._look_before()
+        if self.stuck:
             raise BusStuck
         begin = ticks_us()
         try:
@@ -157,20 +156,28 @@ class Access:
         except OSError as error:
             if error.errno == ETIMEDOUT:
                 self._timeouts += 1
-                if lines is None and self._timeouts >= _TIMEOUTS:
+                if self._lines is None and self._timeouts >= _TIMEOUTS:
                     self.stuck = True
                 raise
             self._timeouts = 0
             raise NoAnswer(address)
         finally:
             self.spent_us += ticks_diff(ticks_us(), begin)
-            # A target that has let go of the bus too late has spoilt what was read, whatever was returned.
-            if lines is not None and not lines.free():
-                self.stuck = True
+            self._look_after()
             await sleep_ms(0)
         if self.stuck:
             raise BusStuck
         return answered
+
+    def _look_before(self):
+        """See whether a wire is held, which a controller may not notice: it reads ones, or zeros."""
+        if self._lines is not None and not self._lines.free():
+            self.stuck = True
+
+    def _look_after(self):
+        """The same: a target that has let go of the bus too late has spoilt what was read, whatever was returned."""
+        if self._lines is not None and not self._lines.free():
+            self.stuck = True
 
     async def recover(self):
         """Free the bus: by clocks, then by closing all slots, then by power. Returns whether it is free.

@@ -237,9 +237,9 @@ class SensorBus:
         address = device.address
         if address == self.config.lockup:
             self.failing = False
-        if not address >> 8:
-            for other in list(self._devices.values()):  # what seemed to be in a slot was this one, or is hidden now
-                if other.address >> 8 and other.address & 0x7F == address:
+        for other in list(self._devices.values()):  # what seemed to be further in was this one, or is hidden now
+            if (other.address ^ address) & 0x7F == 0 and other.address >> 8 != address >> 8:
+                if self._muxes.is_behind(other.address >> 8, address >> 8):
                     self._gone(other)
         if address & 0x7F in self._mux_addresses:
             if self._muxes.add(address & 0x7F, address >> 8):
@@ -390,7 +390,7 @@ class SensorBus:
                     device.due = self.now() + steps.pause_ms * PER_MS
                     return
             # One that was moved to the main bus answers in its old slot as well.
-            if device.address >> 8 and await self._scanner.is_on_main_bus(device.address):
+            if device.address >> 8 and await self._scanner.is_outside(device.address):
                 device.time = None
                 if self._access.usable:
                     self._gone(device)

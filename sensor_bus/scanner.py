@@ -99,13 +99,17 @@ class Scanner:
             return False
         if self._power is not None and (self._power.switches(address) or not self._power.usable(address >> 8)):
             return False
-        if not address >> 8:
+        slot, place, muxes = address >> 8, address & 0x7F, self._muxes
+        if not slot:
             return True
-        main = bus.at(address & 0x7F)
-        if main is not None and main.status.status == ONLINE:
+        if place in muxes and muxes.parent(place) != slot:
             return False
-        muxes, mux = self._muxes, address & 0x7F
-        return not (muxes is not None and mux in muxes and muxes.parent(mux) != address >> 8)
+        while slot:  # what stands further out answers here as well
+            slot = muxes.outer(slot)
+            device = bus.at(place | slot << 8)
+            if device is not None and device.status.status == ONLINE:
+                return False
+        return True
 
     async def _note(self, address, answered):
         bus = self._bus
@@ -120,19 +124,20 @@ class Scanner:
             elif lost:
                 self.watch(address)
             return
-        if answered and device.status.status == INITIAL and address >> 8 and await self.is_on_main_bus(address):
+        if answered and device.status.status == INITIAL and address >> 8 and await self.is_outside(address):
             bus.drop(address)
             return
         bus.note(device, answered)
 
-    async def is_on_main_bus(self, address):
-        """Returns whether a device that has answered in a slot stands on the main bus: it answers with all slots closed
-        too. It is looked for there soon. True also if that cannot be told now."""
+    async def is_outside(self, address):
+        """Returns whether a device that has answered in a slot stands in front of its multiplexer, mostly on the main
+        bus: it answers with the slot closed too. It is looked for there soon. True also if that cannot be told now."""
+        outside = address & 0x7F | self._muxes.outer(address >> 8) << 8
         try:
-            if not await self._access.probe(address & 0x7F):
+            if not await self._access.probe(outside):
                 return False
-            if self._bus.at(address & 0x7F) is None and self._bus.add(address & 0x7F):
-                self.again(address & 0x7F)
+            if self._bus.at(outside) is None and self._bus.add(outside):
+                self.again(outside)
         except OSError:
             pass
         return True

@@ -50,6 +50,18 @@ class Multiplexers:
             del self._written[one]
         return gone
 
+    def outer(self, slot):
+        """Returns the slot in which the multiplexer of a slot stands."""
+        return self._parents.get(self.owner(slot), 0)
+
+    def is_behind(self, slot, outer):
+        """Returns whether a multiplexer in `outer` leads to this slot."""
+        while slot:
+            slot = self.outer(slot)
+            if slot == outer:
+                return True
+        return False
+
     def owner(self, slot):
         """Returns the address of the multiplexer that has this slot."""
         return self._first + (slot - 1) // CHANNELS
@@ -59,7 +71,7 @@ class Multiplexers:
         found = 0
         while slot:
             found += 1
-            slot = self._parents.get(self.owner(slot), 0)
+            slot = self.outer(slot)
         return found
 
     def slots(self):
@@ -84,9 +96,8 @@ class Multiplexers:
     def forget_path(self, slot):
         """What leads to a slot may have forgotten what was written to it."""
         while slot:
-            address = self.owner(slot)
-            self.wrote(address, None)
-            slot = self._parents.get(address, 0)
+            self.wrote(self.owner(slot), None)
+            slot = self.outer(slot)
 
     def step(self, slot):
         """Returns (address, byte) to be written next so that only `slot` is open (0: none), or None: it is so.
@@ -97,7 +108,7 @@ class Multiplexers:
         at = slot
         while at:
             wanted[self.owner(at)] = 1 << (at - 1) % CHANNELS
-            at = self._parents.get(self.owner(at), 0)
+            at = self.outer(at)
         # Close the innermost first: what stands in front of it leads to it.
         for address in sorted(self._written, key=lambda one: -self.depth(self._parents[one])):
             if address not in wanted and self._written[address] != 0 and self._reachable(address):

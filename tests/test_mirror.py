@@ -35,6 +35,7 @@ TESTED_IN = {
     "build/micropython.py": "tests/build/test_launchers.py",
     "build/sensor_types.py": "tests/build/test_launchers.py",
     # A sensor bus is played as a whole.
+    "sim/virtual/sensor_slots.py": "tests/sim/virtual/test_sensor_soak.py",
     "sensor_bus/access.py": "tests/sensor_bus/test_bus_slots.py",
     "sensor_bus/commands.py": "tests/sensor_bus/test_service.py",
     "sensor_bus/device.py": "tests/sensor_bus/test_bus.py",

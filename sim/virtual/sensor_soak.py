@@ -1,10 +1,10 @@
 """`sim sensors`: many seeds of a bus whose devices come, go, fail and block it, in virtual time.
 
-Each seed has a bus, with or without multiplexers and a reset line, and some devices, each of which measures a value
-that no other one has. For FAULTS_S, faults come at random; then the bus is left alone for SETTLE_S. At the end the
-bus's list has to be what is there, and all polls have to go on. Each sample has to be of the device that was at its
-address, powered, at its time. Two devices of different types do not follow each other at one address within SWAP_S:
-what answers in the same way all the time is the same device to a bus.
+Each seed has a bus, with or without multiplexers, a reset line and a power switch, and some devices, each of which
+measures a value that no other one has. For FAULTS_S, faults come at random; then the bus is left alone for SETTLE_S. At
+the end the bus's list has to be what is there, and all polls have to go on. Each sample has to be of the device that
+was at its address, powered, at its time. Two devices of different types do not follow each other at one address within
+SWAP_S: what answers in the same way all the time is the same device to a bus.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from sensor_bus.decode import readings
 from sensor_bus.port import MachineI2C
 from sensor_bus.records import standard_records
 from sim.virtual.sensor_bed import SensorBed
+from sim.virtual.sensor_slots import Slots
 from sim.virtual.soak import parse_seeds
 
 FAULTS_S = 30
@@ -33,20 +34,19 @@ Outcome = namedtuple("Outcome", "seed good why samples faults")
 
 
 class SensorRun:
-    """Args: seed."""
+    """Args: seed; slots_fail: multiplexers and power switches have faults too."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, slots_fail=True):
         self.seed = seed
         self.chance = chance = random.Random(f"{seed} sensors")
         self.bed = SensorBed(seed=seed)
         self.records = standard_records()
-        self.muxes = chance.choice((0, 0, 1, 2))
-        self.reset = bool(self.muxes) and chance.random() < 0.5
+        muxes = chance.choice((0, 0, 1, 2))
+        self.reset = bool(muxes) and chance.random() < 0.5
         self.hardware = chance.random() < 0.5
         config = {"scanBoost": ["0x1f"]} if chance.random() < 0.5 else {}
-        if self.muxes:
-            config["mux"] = {"enable": True, **({"rstPin": 5} if self.reset else {})}
-        self.config = config
+        self.slots = Slots(seed, self.bed, muxes, self.reset, slots_fail)
+        self.config = {**config, **self.slots.config()}
         self.faults = 0
         self.samples = 0
         self.wrong = []
@@ -56,21 +56,18 @@ class SensorRun:
 
     def _populate(self):
         world, chance = self.bed.sensors, self.chance
-        for index in range(self.muxes):
-            world.add("PCA9548A", 0x70 + index)
-        slots = [0] + [8 * index + channel + 1 for index in range(self.muxes) for channel in (0, 3, 7)]
+        slots = self.slots.numbers()
         taken = set()
         self.members = []
         for number in range(chance.randint(2, 8)):
             kind = chance.choice(sorted(TYPES))
             address, slot = chance.choice(TYPES[kind]), chance.choice(slots)
             # An address on the main bus hides the same one in the slots.
-            if (slot, address) in taken or (0, address) in taken or not slot and address in {one for _, one in taken}:
+            if any(one == address and self.slots.collide(other, slot) for other, one in taken):
                 continue
             taken.add((slot, address))
             value = 10 + STEP * number
             self.members.append(world.add(kind, address, slot, values={"temperature": value}))
-        self.slots = slots
 
     def play(self):
         """Returns the Outcome."""
@@ -82,7 +79,7 @@ class SensorRun:
             why = "it did not end" if why is None else why
         if not why and self.wrong:
             why = self.wrong[0]
-        return Outcome(self.seed, not why, why, self.samples, self.faults)
+        return Outcome(self.seed, not why, why, self.samples, self.faults + self.slots.faults)
 
     def _port(self):
         pin = self.bed.pin_class
@@ -107,13 +104,17 @@ class SensorRun:
             self._port(), self.records, self.config, reset=self._reset_line() if self.reset else None
         )
         self.offset = self.bus.now() / 1e4 - self.bed.now()
-        tasks = [asyncio.create_task(self.bus.run()), asyncio.create_task(self._take())]
+        work = (self.bus.run(), self._take())
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.sleep(5)
+            failing = asyncio.create_task(self.slots.fail(FAULTS_S, self._unplug_all))
             while self.bed.now() < FAULTS_S:
                 await asyncio.sleep(self.chance.expovariate(2))
                 await self._fault()
+            await failing
             self.bus.resume()
+            self.slots.calm()
             for member in self.members:  # a device that is only scanned meets its last faults much later
                 member.nack(0)
                 member.stick_at = None
@@ -138,23 +139,27 @@ class SensorRun:
             self.left[member.slot, member.address] = self.bed.now(), type(member.device)
             member.unplug()
 
+    async def _unplug_all(self, slots):
+        for member in self.members:
+            if member.slot in slots:
+                await self._unplug(member, self.chance)
+
     async def _plug(self, member, chance, slot=None):
         slot = member.slot if slot is None else slot
-        if member.plugged or any(self._collide(other, member.address, slot) for other in self.members):
+        if member.plugged or any(self._collides(other, member.address, slot) for other in self.members):
             return
         last = self.left.get((slot, member.address))
         if last and last[1] is not type(member.device) and self.bed.now() - last[0] < SWAP_S:
             return
         member.plug(slot)
 
-    @staticmethod
-    def _collide(other, address, slot):
-        return other.plugged and other.address == address and (other.slot == slot or not slot or not other.slot)
+    def _collides(self, other, address, slot):
+        return other.plugged and other.address == address and self.slots.collide(other.slot, slot)
 
     async def _move(self, member, chance):
         await self._unplug(member, chance)
         await asyncio.sleep(chance.uniform(0, 2))
-        await self._plug(member, chance, chance.choice(self.slots))
+        await self._plug(member, chance, chance.choice(self.slots.numbers()))
 
     async def _nack(self, member, chance):
         member.nack(chance.randint(1, 4))
@@ -193,12 +198,19 @@ class SensorRun:
             when = sample.time / 1e4 - self.offset
             slot, address = sample.address >> 8, sample.address & 0x7F
             # The poll has begun at `when`, and lasted less than a millisecond more.
-            there = [self.bed.sensors.present(when + late).get((slot, address)) for late in (0, 0.0002, 0.0005)]
+            there = [self._seen(slot, address, when + late) for late in (0, 0.0002, 0.0005)]
+            there = [one for found in there for one in found]
             kind = self.records.name(sample.type)
             value = readings(self.records.info(sample.type), sample.data)[-1][1]["temperature"]
-            known = [one for one in there if one is not None]
-            if not any(type(one.device).__name__ == kind and self._is_of(one, value, when) for one in known):
+            if not any(type(one.device).__name__ == kind and self._is_of(one, value, when) for one in there):
                 self.wrong.append(f"at {when:.4f} s {kind} at {sample.address:x} has measured {value}, of {there}")
+
+    def _seen(self, slot, address, when):
+        """Returns the members (list) that a bus may rightly see there at a time."""
+        return [
+            one for (place, its), one in self.bed.sensors.present(when).items()
+            if its == address and slot in self.slots.places(place, when)
+        ]  # fmt: skip
 
     def _is_of(self, member, value, when):
         if value == member.value("temperature", when):
@@ -207,7 +219,11 @@ class SensorRun:
 
     async def _verdict(self):
         """Returns what is wrong at the end, "" if nothing is."""
-        truth = {one.address | one.slot << 8: type(one.device).__name__ for one in self.members if one.powered}
+        truth = {
+            one.address | one.slot << 8: type(one.device).__name__
+            for one in self.members
+            if one.powered and self.slots.is_reachable(one.slot)
+        }
         found = {
             address: None if number is None else self.records.name(number)
             for address, number, _ in self.bus.devices()

@@ -178,6 +178,26 @@ def test_hanging_multiplexer_behind_another_one_stops_no_other_slot():
     assert [event[1:3] for event in rig.events if event[2] in (second, TMP)] == []
 
 
+def test_device_beside_a_multiplexer_is_shown_there_and_in_no_slot_behind_it():
+    rig = BusRig(MUX)
+    rig.sensors.add("PCA9548A", 0x70)
+    rig.sensors.add("PCA9548A", 0x71, slot=3)
+    rig.sensors.add("TMP117", slot=9)
+    member = rig.sensors.add("MCP9808", slot=9, plugged=False)
+    beside = MCP | 3 << 8
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP | 9 << 8), 10)
+        for slot in (3, 9, 3):
+            member.plug(slot)
+            await rig.until(lambda wanted=MCP | slot << 8: wanted in rig.names(), 25)
+            await asyncio.sleep(12)
+            assert sorted(rig.names()) == sorted((TMP | 9 << 8, MCP | slot << 8))
+
+    rig.run(program, 200)
+    assert {event[2] for event in rig.events} == {beside, SECOND, TMP | 9 << 8}
+
+
 @pytest.mark.parametrize("to_main_bus", [True, False])
 def test_multiplexer_that_is_moved_takes_its_devices_along(to_main_bus):
     rig = BusRig(MUX)
