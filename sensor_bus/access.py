@@ -18,8 +18,10 @@ SHUT_MS = const(5000)
 # A write to a multiplexer that is not acknowledged is made again at once, so many times in all.
 MUX_ATTEMPTS = const(3)
 # One that then has not acknowledged is in doubt: what is behind its channel may answer in place of others.
-# So nothing else is used until it is closed, but for no longer than this; it is tried again each DOUBT_STEP_MS.
+# So nothing else is used until it is closed, but for no longer than this, and DOUBT_TRIES on a slow bus; it is tried
+# again each DOUBT_STEP_MS.
 DOUBT_MS = const(20)
+DOUBT_TRIES = const(4)
 DOUBT_STEP_MS = const(2)
 # Without access to the wires: so many time-outs in a row mean that one is held low, and so many probes are clocks.
 _TIMEOUTS = const(3)
@@ -38,7 +40,7 @@ class Access:
         self.spent_us = 0  # by all transactions
         self.mux_failed = None  # address of a multiplexer that has not acknowledged
         self.doubt = None  # address of one that may be open: only `settle` may use the bus
-        self._doubt_until = 0
+        self._doubt_until = self._doubt_tries = 0
         self._port = port
         self._lines = port.lines
         self._muxes = muxes
@@ -102,6 +104,7 @@ class Access:
         elif self.doubt is None:
             self.doubt = address
             self._doubt_until = self._now() + DOUBT_MS * PER_MS
+            self._doubt_tries = 0
         if byte:
             raise NoAnswer(address)
         if self._reset is None:
@@ -118,7 +121,8 @@ class Access:
         try:
             await self._select(slot)
         except InDoubt:
-            if self._now() < self._doubt_until:
+            self._doubt_tries += 1
+            if self._now() < self._doubt_until or self._doubt_tries < DOUBT_TRIES:
                 return None
             self.doubt = None
             return address | slot << 8

@@ -35,15 +35,15 @@ class TimedOut(OSError):
 
 
 class BusStuck(OSError):
-    def __init__(self):
-        super().__init__(EIO, "a wire of the bus is held low")
+    def __init__(self, text="a wire of the bus is held low"):
+        super().__init__(EIO, text)
 
 
 class InDoubt(BusStuck):
     """No device is to blame, as with BusStuck. Args: address: of the multiplexer."""
 
     def __init__(self, address):
-        OSError.__init__(self, EIO, "multiplexer %x has not acknowledged that it is closed" % address)
+        super().__init__("multiplexer %x has not acknowledged that it is closed" % address)
 
 
 class QueueFull(OSError):

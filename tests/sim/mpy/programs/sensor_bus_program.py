@@ -9,7 +9,10 @@ from sensor_bus.bus import SensorBus
 from sensor_bus.port import MachineI2C
 from sensor_bus.records import Records
 
-SECONDS = 12
+DEVICES = 3
+AFTER_S = 8  # in that time its plan has happened
+SAMPLES = 5  # of the thermometer, after that
+LIMIT_S = 200
 
 
 def make():
@@ -26,16 +29,22 @@ async def main():
             name = None if event.type is None else records.name(event.type)
             print("event", event.kind, event.address and "%x" % event.address, name)
 
+    samples = 0
+
     async def take():
-        counts = {}
+        nonlocal samples
         async for sample in bus.samples():
-            counts[sample.address] = counts.get(sample.address, 0) + 1
             if sample.address == 0x218:
                 value = sample.data[0] << 8 | sample.data[1]
                 print("mcp", (value & 0xFFF) / 16)
+                samples += 1
 
     tasks = [asyncio.create_task(one) for one in (bus.run(), listen(), take())]
-    await asyncio.sleep(SECONDS)
+    await asyncio.sleep(AFTER_S)
+    for _ in range(LIMIT_S):
+        if len(bus.devices()) == DEVICES and samples >= SAMPLES:
+            break
+        await asyncio.sleep(1)
     print("at the end", ["%x" % address for address, _, _ in sorted(bus.devices())])
     print("raw", await bus.request(0x218, b"\x06", 2))
     for task in tasks:
