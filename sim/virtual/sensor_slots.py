@@ -1,4 +1,4 @@
-"""The multiplexers and the power switch of a run of `sim sensors`: how they stand and fail, and what is true then.
+"""Multiplexers, power switch and wires of a run of `sim sensors`: how they stand and fail, and what is true then.
 
 Their faults have random numbers of their own, so that a run without them is the same run otherwise.
 """
@@ -14,6 +14,9 @@ EXPANDER_FAULTS = ("nack", "brown_out", "unplug", "plug", "plug")
 MOST_REFUSALS = 12  # a bus takes a multiplexer as lost that refuses for 20 ms, which are more than 30
 FAULTS_HZ = 0.5
 LONGEST_HANG_S = 3
+# A wire that is held low for less than a transaction spoils that without a trace, so it is held for longer.
+TRANSACTION_S = 0.0003
+LONGEST_SHORT_S = 0.3
 # A multiplexer that has hung is asked for each second, unless the bus is paused; then it is closed.
 UNTIL_CLOSED_S = 2.5
 
@@ -25,7 +28,7 @@ class Slots:
     def __init__(self, seed, bed, count, reset, failing):
         self._bed = bed
         self._reset = reset
-        self._failing = failing and count
+        self._failing = failing
         self.chance = chance = random.Random(f"{seed} slots")
         self.faults = 0
         self.cascade = bool(failing) and count == 2 and chance.random() < 0.5
@@ -87,14 +90,17 @@ class Slots:
 
     # What happens.
 
-    async def fail(self, until, unplug):
-        """Has faults until this time. Args: unplug(slots): pulls the devices in these slots."""
+    async def fail(self, until, unplug, next_poll):
+        """Has faults until this time. Args: unplug(slots): pulls the devices in these slots; next_poll(chance): returns
+        (slot, time) of some poll that is to come."""
         while self._failing:
             await asyncio.sleep(self.chance.expovariate(FAULTS_HZ))
             if self._bed.now() >= until:
                 return
             self.faults += 1
-            if self.expander is not None and self.chance.random() < 0.3:
+            if not self.muxes or self.chance.random() < 0.3:
+                self._short(*next_poll(self.chance))
+            elif self.expander is not None and self.chance.random() < 0.3:
                 self._fail_expander(self.chance.choice(EXPANDER_FAULTS))
             else:
                 await getattr(self, "_" + self.chance.choice(MUX_FAULTS))(self.chance.choice(self.muxes), unplug)
@@ -105,6 +111,19 @@ class Slots:
             member.nack(0)
             member.nack_bytes(0)
         self._hung = [(mux, begin, min(end, self._bed.now())) for mux, begin, end in self._hung]
+
+    def _short(self, slot, when):
+        """Something else holds sda of a slot low, from the middle of a poll on, or into the middle of one. SoftI2C does
+        not look at that: it reads zeros."""
+        middle = when + self.chance.uniform(0, TRANSACTION_S)
+        if self.chance.random() < 0.5:
+            begin, end = middle, middle + self.chance.uniform(2 * TRANSACTION_S, LONGEST_SHORT_S)
+        else:
+            begin, end = middle - self.chance.uniform(2 * TRANSACTION_S, 0.002), middle
+        sda = self._bed.sensors.wires(slot)[1]
+        now = self._bed.now()
+        self._bed.at(max(now, begin), sda.stick, 0)
+        self._bed.at(max(now, end), sda.stick, None)
 
     def _fail_expander(self, name):
         member = self.expander

@@ -110,7 +110,7 @@ class SensorRun:
         tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.sleep(5)
-            failing = asyncio.create_task(self.slots.fail(FAULTS_S, self._unplug_all))
+            failing = asyncio.create_task(self.slots.fail(FAULTS_S, self._unplug_all, self._next_poll))
             while self.bed.now() < FAULTS_S:
                 await asyncio.sleep(self.chance.expovariate(2))
                 await self._fault()
@@ -132,6 +132,14 @@ class SensorRun:
                 task.cancel()
 
     # What happens.
+
+    def _next_poll(self, chance):
+        """Returns (slot, time) of the next poll of some device; of none: the bus itself, now."""
+        polled = [device for device in self.bus.all() if device.due is not None]
+        if not polled:
+            return 0, self.bed.now()
+        device = chance.choice(polled)
+        return device.address >> 8, device.due / 1e4 - self.offset
 
     async def _fault(self):
         member, chance = self.chance.choice(self.members), self.chance

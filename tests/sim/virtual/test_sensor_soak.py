@@ -5,7 +5,9 @@ import secrets
 
 import pytest
 
+from sensor_bus.access import Access
 from sensor_bus.scanner import Scanner
+from sensor_bus.slots import Multiplexers
 from sim import cli
 from sim.virtual.sensor_soak import SensorRun
 
@@ -43,6 +45,21 @@ def test_device_that_is_shown_in_the_wrong_slot_is_noticed(monkeypatch):
 
     monkeypatch.setattr(Scanner, "is_outside", never)
     assert not all(SensorRun(seed, slots_fail=False).play().good for seed in (33, 41, 62, 105, 133))
+
+
+# What protects a bus, and seeds that tell when it is switched off.
+DEFENCES = {
+    "the look at the wires before a transaction": (Access, "_look_before", lambda access: None, (2, 3)),
+    "the look at the wires after a transaction": (Access, "_look_after", lambda access: None, (1, 3)),
+    "the closing of other multiplexers": (Multiplexers, "_reachable", lambda muxes, address: False, (0, 10)),
+}
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_without_a_defence_the_run_is_wrong(name, monkeypatch):
+    owner, method, nothing, seeds = DEFENCES[name]
+    monkeypatch.setattr(owner, method, nothing)
+    assert not all(SensorRun(seed).play().good for seed in seeds)
 
 
 def test_same_seed_is_the_same_run():
