@@ -425,6 +425,7 @@ class SensorBus:
             if self._was_stuck:
                 self._was_stuck = False
                 self._subscribers.tell("freed", None, None)
+                self.rescan()
             return
         self._stuck_again = self.now() + STUCK_AGAIN_MS * PER_MS
         self._access.power_cycle(now)

@@ -91,6 +91,22 @@ def test_sda_stuck_in_any_bit_of_a_read_is_freed_and_nobody_is_lost(bit, hardwar
     assert len(found.values) == 1  # nothing that was cut is given out
 
 
+def test_devices_are_back_soon_after_a_wire_was_low_for_long():
+    rig = BusRig()
+    addresses = ten_devices(rig)
+
+    async def program(rig):
+        await all_set(rig, addresses)
+        await asyncio.sleep(30)  # the fast scan of the start is over
+        rig.bed.sda.stick(0)
+        await rig.until(lambda: not rig.names(), 1)
+        await asyncio.sleep(2)
+        rig.bed.sda.stick(None)
+        await rig.until(lambda: sorted(rig.names()) == sorted(addresses), 3)
+
+    rig.run(program, 100)
+
+
 def test_two_subscribers_get_every_sample_each():
     rig = BusRig()
     rig.sensors.add("TMP117")
