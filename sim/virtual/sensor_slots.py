@@ -16,6 +16,7 @@ FAULTS_HZ = 0.5
 LONGEST_HANG_S = 3
 # A wire that is held low for less than a transaction spoils that without a trace, so it is held for longer.
 TRANSACTION_S = 0.0003
+FREED_AT_ONCE_S = 0.001  # by the first recovery: nobody is lost. So are most; the others last up to LONGEST_SHORT_S
 LONGEST_SHORT_S = 0.3
 # A multiplexer that has hung is asked for each second, unless the bus is paused; then it is closed.
 UNTIL_CLOSED_S = 2.5
@@ -117,7 +118,8 @@ class Slots:
         not look at that: it reads zeros."""
         middle = when + self.chance.uniform(0, TRANSACTION_S)
         if self.chance.random() < 0.5:
-            begin, end = middle, middle + self.chance.uniform(2 * TRANSACTION_S, LONGEST_SHORT_S)
+            longest = FREED_AT_ONCE_S if self.chance.random() < 0.8 else LONGEST_SHORT_S
+            begin, end = middle, middle + self.chance.uniform(2 * TRANSACTION_S, longest)
         else:
             begin, end = middle - self.chance.uniform(2 * TRANSACTION_S, 0.002), middle
         sda = self._bed.sensors.wires(slot)[1]
