@@ -1,5 +1,7 @@
 """`SensorBus`: finds the devices of an I2C bus, tells what they are, and polls them.
 
+    from sensor_bus.bus import MachineI2C, Records, SensorBus
+
     bus = SensorBus(MachineI2C(i2c), Records(sensor_types.TYPES))
     asyncio.create_task(bus.run())
     async for sample in bus.samples():
@@ -22,6 +24,8 @@ from sensor_bus.config import Config
 from sensor_bus.device import IDENTIFY_ATTEMPTS, Device
 from sensor_bus.errors import Barred, BusStuck
 from sensor_bus.identify import identification
+from sensor_bus.port import MachineI2C  # noqa: F401 - for programs: all that one needs is from this module
+from sensor_bus.records import Records  # noqa: F401
 from sensor_bus.requests import MAX_LOW_LOAD, MAX_REQUESTS, Queue
 from sensor_bus.scanner import AGAIN_MS, Scanner
 from sensor_bus.status import INITIAL, OFFLINE, ONLINE, SPURIOUS

@@ -33,6 +33,7 @@ TESTED_IN = {
     "build/firmware.py": "tests/build/test_launchers.py",
     "build/flash.py": "tests/build/test_launchers.py",
     "build/micropython.py": "tests/build/test_launchers.py",
+    "build/sensor_bus.py": "tests/build/test_launchers.py",
     "build/sensor_types.py": "tests/build/test_launchers.py",
     # A sensor bus is played as a whole.
     "sim/virtual/sensor_slots.py": "tests/sim/virtual/test_sensor_soak.py",

@@ -61,6 +61,10 @@ class Module:
                 names.append(node.name)
         return f" in {'.'.join(names)}" if names else ""
 
+    def is_left_out(self, node):
+        """Returns True if the node is in a part for CPython."""
+        return any(first <= node.lineno <= last for _, first, last in self.left_out)
+
     def _executed(self, body):
         """Yields the simple statements and definitions that a board executes when it imports the module."""
         for node in body:
@@ -138,7 +142,7 @@ class Rewriter:
         """Returns the names that functions import of joined modules: they are in memory, so they are the module's."""
         module, found = self._module, set()
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.ImportFrom) and node not in module.body:
+            if isinstance(node, ast.ImportFrom) and node not in module.body and not module.is_left_out(node):
                 for alias in node.names:
                     if {node.module, f"{node.module}.{alias.name}"} & self._bundle.joined:
                         found.add(alias.asname or alias.name)

@@ -15,9 +15,9 @@ from build.images import rom_names
 
 # Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
 TAKEN = frozenset((
-    "RX TX accept append buffer channel clear close count create_task device digest disconnect end feed fill get "
-    "ioctl memory next open poll put read release reset restart run send set sleep slot start state status "
-    "strip tell update user wait waiting wake write"
+    "RX TX accept append buf buffer busy channel clear close count create_task device digest disconnect end feed "
+    "fill get groups ioctl memory mode next open pins poll put read release remove reset restart run send set sleep "
+    "slot start state status strip tell update user wait waiting wake write"
 ).split())  # fmt: skip
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -120,10 +120,15 @@ def bundle(in_flash=False):
     )  # fmt: skip
 
 
+def joined(scratch):
+    """Writes the sources for an image below a folder. Returns {"pb_link/link.py": path, ..}. Raises: BuildError."""
+    return firmware.joined(scratch, files(), bundle(in_flash=True))
+
+
 def image():
     """Returns the bytes of a read-only file system with the client in it. Raises: BuildError."""
     with tempfile.TemporaryDirectory(prefix="pb_link_joined_") as scratch:
-        return firmware.romfs_of(firmware.joined(scratch, files(), bundle(in_flash=True)))
+        return firmware.romfs_of(joined(scratch))
 
 
 def main(arguments=None):

@@ -8,7 +8,10 @@ import pytest
 from build.tools.cache import ROOT
 
 MANIFESTS = {"manifest.py", "manifest_client.py"}
-LAUNCHERS = {"client.py", "deploy.py", "esp8266.py", "firmware.py", "flash.py", "micropython.py", "sensor_types.py"}
+LAUNCHERS = {
+    "client.py", "deploy.py", "esp8266.py", "firmware.py", "flash.py", "micropython.py", "sensor_bus.py",
+    "sensor_types.py",
+}  # fmt: skip
 
 
 def test_top_of_build_has_nothing_but_what_a_user_names():

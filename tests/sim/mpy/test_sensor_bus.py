@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from build.install import sensor_types
+from build.install import sensor_package, sensor_types
 from sim.mpy import interpreters, sensors
 from sim.mpy.bed import Bed
 from sim.root import ROOT
@@ -24,15 +24,21 @@ DEVICES = [
 ]
 
 
-def test_bus_manages_its_devices(sim, tmp_path):
+@pytest.mark.parametrize("installed", ["source", "joined"])
+def test_bus_manages_its_devices(sim, tmp_path, installed):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.read_text())
-    (tmp_path / "sensor_types.py").write_text(sensor_types.source(None, [sensor_types.OWN]))
+    if installed == "joined":
+        sensor_package.tree(tmp_path, ["AHT20", "MCP9808", "TMP117"])
+    else:
+        (tmp_path / "sensor_types.py").write_text(sensor_types.source(None, [sensor_types.OWN]))
     sensors = tmp_path / "sensors.json"
     sensors.write_text(json.dumps(DEVICES))
     result = sim("board", program, "--sensors", sensors)
     assert result.returncode == 0, result.stdout + result.stderr
     said = result.stdout.splitlines()
+    if installed == "joined":
+        assert f"from {tmp_path}/sensor_bus/bus.mpy" in said
     for address, name in (("138", "AHT20"), ("218", "MCP9808"), ("48", "TMP117")):
         assert f"event identified {address} {name}" in said, result.stdout
     assert "at the end ['48', '138', '218']" in said and "raw b'\\x00T'" in said, result.stdout

@@ -5,6 +5,7 @@ import asyncio
 import sensor_types
 from machine import I2C, Pin
 
+from sensor_bus import bus as bus_module
 from sensor_bus.bus import SensorBus
 from sensor_bus.port import MachineI2C
 from sensor_bus.records import Records
@@ -20,6 +21,7 @@ def make():
 
 
 async def main():
+    print("from", bus_module.__file__)
     port = MachineI2C(make(), scl=Pin("Y9"), sda=Pin("Y10"), make=make)
     records = Records(sensor_types.TYPES)
     bus = SensorBus(port, records, {"mux": {"enable": True}})

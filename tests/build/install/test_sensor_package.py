@@ -1,0 +1,120 @@
+"""The sensor bus as boards install it: what the compiled folder and the image hold, and that programs run with them."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from build.install import sensor_package
+from build.tools.cache import ROOT
+
+# What the documents tell programs to import, and what a Device shows them.
+PUBLIC = """
+from sensor_bus.bus import MachineI2C, Records, SensorBus
+from sensor_bus import bus, port, records
+from sensor_bus.errors import Barred, BusStuck, NoAnswer, QueueFull, TimedOut
+from sensor_bus.service import SensorService
+from sensor_bus.decode import readings, shown, units
+from sensor_bus.devjson import decode_devjson, encode_devjson
+from sensor_bus.address import device_id, join, parse_address
+assert port.MachineI2C is MachineI2C and records.Records is Records
+print(bus.__file__, device_id(1, join(0x38)))
+"""
+ADDED = """
+import json
+from sensor_bus.bus import Records, SensorBus
+class Port:
+    lines = None
+with open("record.json") as file:
+    record = json.load(file)
+bus = SensorBus(Port(), Records())
+print(bus.add_type(record), bus.records.name(0), bus.records.interval_us(0), bytes(bus.records.detection(0)))
+try:
+    bus.add_type(dict(record, deviceType="Other", addresses="0x99"))
+except ValueError as error:
+    print(error)
+"""
+
+
+def run(interpreter, folder, program):
+    environment = {**os.environ, "MICROPYPATH": f".frozen:{folder}"}
+    done = subprocess.run([interpreter, "-c", program], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    sensor_package.tree(folder, ["TMP117"])
+    return folder
+
+
+def test_folder_has_all_modules_compiled_and_its_package_lists_them(made):
+    package = json.loads((made / "package.json").read_text())
+    files = {str(path.relative_to(made)) for path in made.rglob("*.mpy")}
+    assert {source for source, _ in package["urls"]} == {target for _, target in package["urls"]} == files
+    wanted = {name.replace(".py", ".mpy") for name in sensor_package.files() if not name.startswith("primitives/")}
+    assert files == wanted | {"sensor_types.mpy"}
+
+
+def test_each_module_is_joined_or_joined_later():
+    names = {name.removesuffix(".py").replace("/", ".") for name in sensor_package.files()}
+    ours = {name for name in names if name.startswith("sensor_bus.") and not name.endswith("__init__")}
+    bundle = sensor_package.bundle()
+    later = {one for name, others in sensor_package.LATER.items() for one in (name, *others)}
+    assert ours == later | {name for name in bundle.joined if name.startswith("sensor_bus.")}
+    assert not later & bundle.joined
+
+
+def test_the_same_bytes_come_from_the_same_sources(made, tmp_path):
+    sensor_package.tree(tmp_path, ["TMP117"])
+    for path in made.rglob("*.mpy"):
+        assert path.read_bytes() == (tmp_path / path.relative_to(made)).read_bytes(), path
+
+
+def test_programs_find_all_public_names(made, micropython64):
+    assert run(micropython64, made, PUBLIC) == "sensor_bus/bus.mpy 1_38\n"
+
+
+def test_type_is_added_while_a_joined_bus_runs(made, micropython64):
+    types = json.loads((ROOT / "sensor_bus" / "types.json").read_text())["devTypes"]
+    (made / "record.json").write_text(json.dumps(types["TMP117"]))
+    assert run(micropython64, made, ADDED) == (
+        "0 TMP117 1000000 b'\\x02\\x19\\x0f\\x02\\x01\\x0f\\xff\\x01\\x17'\n"
+        "record Other: addresses: an address must be 0x04..0x77, not '0x99'\n"
+    )
+
+
+def test_image_has_the_client_too_if_asked(tmp_path, micropython64):
+    """One image is all that the ROMFS of a board holds."""
+    assert sensor_package.main(["romfs", str(tmp_path / "both.romfs"), "TMP117", "--client"]) == 0
+    program = (
+        "import vfs, sys\n"
+        "vfs.mount(vfs.VfsRom(open('both.romfs', 'rb').read()), '/rom')\n"
+        "sys.path[:] = ['/rom', '.frozen']\n"
+        "import sensor_bus.bus, sensor_bus.service, sensor_types, pb_link.app_base\n"
+        "print(sensor_bus.bus.__file__, pb_link.app_base.__file__, len(sensor_bus.bus.Records(sensor_types.TYPES)))"
+    )
+    assert run(micropython64, tmp_path, program) == "/rom/sensor_bus/bus.mpy /rom/pb_link/app_base.mpy 1\n"
+
+
+def test_line_of_a_traceback_is_found(capsys):
+    assert sensor_package.main(["where", "sensor_bus/bus.py:200"]) == 0
+    file, _, rest = capsys.readouterr().out.partition(":")
+    assert (ROOT / file).is_file() and rest.split()[0].partition("-")[0].isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["tree", "made", "NONE"], "there is no type NONE, only AHT20"),
+        (["where", "sensor_bus/scan.py:3"], "give it as sensor_bus/bus.py:LINE"),
+        (["romfs", "absent/file"], "absent/file"),
+    ],
+)
+def test_errors_say_what_is_wrong(arguments, shown, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sensor_package.main(arguments) == 1
+    assert shown in capsys.readouterr().err
