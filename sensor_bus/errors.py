@@ -10,9 +10,10 @@
         QueueFull   as many requests wait as may
 """
 
-from errno import EAGAIN, EIO, ENODEV, ETIMEDOUT
+from errno import EAGAIN, ETIMEDOUT
 
 from protocol import const
+from sensor_bus.faults import BusStuck, NoAnswer  # noqa: F401 - for programs
 
 _EBUSY = const(16)  # which MicroPython's errno does not have
 
@@ -24,19 +25,9 @@ class Barred(OSError):
         super().__init__(_EBUSY, "address %x is barred" % address)
 
 
-class NoAnswer(OSError):
-    def __init__(self, address):
-        super().__init__(ENODEV, "no device answers at address %x" % address)
-
-
 class TimedOut(OSError):
     def __init__(self, address):
         super().__init__(ETIMEDOUT, "the request to address %x was not done in its time" % address)
-
-
-class BusStuck(OSError):
-    def __init__(self, text="a wire of the bus is held low"):
-        super().__init__(EIO, text)
 
 
 class InDoubt(BusStuck):

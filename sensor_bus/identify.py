@@ -4,7 +4,31 @@ It yields (bytes to write, buffer to read into, or None), and is sent whether th
 an int. So the pauses of one device hold up no other. It returns the number of the type, or None.
 """
 
+from sensor_bus.clock import PER_MS
 from sensor_bus.steps import Steps
+
+
+class Identification:
+    """That of one device, while its type is not known. Args: records: Records; device: Device; now: 100 us."""
+
+    def __init__(self, records, device, now):
+        self.attempts = 0  # that have failed
+        self.begin(records, device, now)
+
+    def begin(self, records, device, at):
+        """Begin it, or begin it anew, at a time."""
+        self._steps = identification(records, device)
+        self.wanted = None  # (bytes, buffer) of its next transaction
+        self.resume = at  # when it goes on
+
+    def go_on(self, answered, now):
+        """Go on until the next transaction or pause. Args: answered: whether `wanted` was. Raises: StopIteration, with
+        what `identification` returns."""
+        wanted = self._steps.send(answered)
+        if isinstance(wanted, tuple):
+            self.wanted, self.resume = wanted, now
+        else:
+            self.wanted, self.resume = None, now + wanted * PER_MS
 
 
 def identification(records, device):

@@ -17,12 +17,11 @@ then those that were added while it runs. docs/sensor-bus.md, "Records".
 """
 
 from protocol import const
-from sensor_bus.address import FIRST, LAST
 
 VERSION = const(1)
 MAX_TYPES = const(255)  # of a table
 MAX_RUNTIME = const(20)  # types that are added while it runs
-LISTS = const(3)
+LISTS = const(3)  # of the scan
 
 # The first is the one behind the fixed part of HEAD bytes.
 NAME = const(0)
@@ -49,23 +48,22 @@ class Records:
         if len(table) < 2 or table[0] != VERSION:
             raise ValueError("the table of types is not of this release: make it anew with build/sensor_types.py")
         self._table = memoryview(table)
-        self._infos = infos
-        self._added = []
-        self._most = runtime
+        self.infos = infos
+        self.added = []  # entries
+        self.most = runtime
 
     def __len__(self):
-        return self._table[1] + len(self._added)
+        return self._table[1] + len(self.added)
 
     def name(self, number):
         """Returns the name of a type. Raises: IndexError: there is no such number."""
-        return str(bytes(self._field(number, NAME)), "utf-8")
+        return str(bytes(self.field(number, NAME)), "utf-8")
 
     def number(self, name):
         """Returns the number of a type. Raises: KeyError, which says what names there are."""
-        names = [self.name(number) for number in range(len(self))]
-        if name not in names:
-            raise KeyError("there is no type %r, only %s" % (name, ", ".join(names) or "none"))
-        return names.index(name)
+        from sensor_bus.catalog import number
+
+        return number(self, name)
 
     def candidates(self, address):
         """Yields the numbers of the types that a device at this address may be, in the order in which they are tried:
@@ -73,112 +71,73 @@ class Records:
         address &= 0x7F
         first = self._table[1]
         for number in range(first, len(self)):
-            if address in bytes(self._field(number, ADDRESSES)):
+            if address in bytes(self.field(number, ADDRESSES)):
                 yield number
         for number in range(first):
-            if address in bytes(self._field(number, ADDRESSES)):
+            if address in bytes(self.field(number, ADDRESSES)):
                 yield number
 
     # Programs: bytes or memoryview, for steps.py.
 
     def detection(self, number):
-        return self._field(number, DETECTION)
+        return self.field(number, DETECTION)
 
     def init(self, number):
-        return self._field(number, INIT)
+        return self.field(number, INIT)
 
     def poll(self, number):
         """Returns the program of a poll, empty if there are no polls."""
-        return self._field(number, POLL)
+        return self.field(number, POLL)
 
     def constants(self, number):
         """Returns the program of what is read once, after init: its bytes stand behind those of each sample."""
-        return self._field(number, CONSTANTS)
+        return self.field(number, CONSTANTS)
 
     def size(self, number):
         """Returns the most bytes of a sample, without its stamp and the constants."""
-        poll = self._field(number, POLL)
+        poll = self.field(number, POLL)
         return poll[0] if len(poll) else 0
 
     def interval_us(self, number):
         """Returns the time between polls, 0: no polls."""
-        entry = self._entry(number)
+        entry = self.entry(number)
         return entry[2] | entry[3] << 8 | entry[4] << 16 | entry[5] << 24
 
     def samples(self, number):
         """Returns how many samples are kept for a slow reader."""
-        return self._entry(number)[1]
-
-    def priority(self, address):
-        """Returns the scan list of an address, 0..2. A type of priority 0 has its first address in list 0, and its
-        others in list 1; a type that was added has all of its addresses in list 0."""
-        address &= 0x7F
-        found = LISTS - 1
-        for number in range(len(self)):
-            addresses = bytes(self._field(number, ADDRESSES))
-            if address in addresses:
-                own = self._entry(number)[0]
-                if number >= self._table[1]:
-                    own = 0
-                elif own == 0 and addresses[0] != address:
-                    own = 1
-                found = min(found, own)
-        return found
-
-    def scan_lists(self, boost=()):
-        """Returns three bytes objects: the addresses FIRST..LAST, each in one of them. Args: boost: 7-bit addresses
-        that belong into the first. Raises: ValueError: one of them is no address."""
-        for address in boost:
-            if not isinstance(address, int) or not FIRST <= address <= LAST:
-                raise ValueError("scanBoost: an address must be 0x%02x..0x%02x, not %r" % (FIRST, LAST, address))
-        lists = [bytearray() for _ in range(LISTS)]
-        for address in range(FIRST, LAST + 1):
-            lists[0 if address in boost else self.priority(address)].append(address)
-        return [bytes(one) for one in lists]
+        return self.entry(number)[1]
 
     def add(self, record):
         """Add a type while it runs. Args: record: dict, as a record in JSON. Returns: its number; adding the same
         record again returns the same. Raises: ValueError: the record is bad, its name is taken, or there are too many.
         """
-        from sensor_bus.loader import entry
+        from sensor_bus.catalog import add
 
-        made = entry(record, self._infos is not None)
-        if made in self._added:
-            return self._table[1] + self._added.index(made)
-        name = record["deviceType"]
-        for number in range(len(self)):
-            if self.name(number) == name:
-                raise ValueError("record %s: there is a type of this name" % name)
-        if len(self._added) >= self._most:
-            raise ValueError("record %s: %d types were added already, more do not go" % (name, self._most))
-        self._added.append(made)
-        if self._infos is not None and "devInfoJson" in record:
-            self._infos[name] = record["devInfoJson"]
-        return len(self) - 1
+        return add(self, record)
 
     def info(self, number):
         """Returns the devInfoJson of a type, None where it was left out, as on boards."""
         name = self.name(number)
-        return None if self._infos is None else self._infos.get(name)
+        return None if self.infos is None else self.infos.get(name)
 
     def info_by_name(self, name):
         """Returns the devInfoJson of a type, or None. Raises: KeyError: there is no such type."""
         return self.info(self.number(name))
 
-    def _entry(self, number):
+    def entry(self, number):
         """Returns what is behind the length of a type's entry, and all that follows."""
         table = self._table
         if not 0 <= number < len(self):
             raise IndexError("there is no type %d: there are %d" % (number, len(self)))
         if number >= table[1]:
-            return memoryview(self._added[number - table[1]])
+            return memoryview(self.added[number - table[1]])
         at = 2
         for _ in range(number):
             at += 2 + (table[at] | table[at + 1] << 8)
         return table[at + 2 :]
 
-    def _field(self, number, field):
-        entry, at = self._entry(number), HEAD
+    def field(self, number, field):
+        entry, at = self.entry(number), HEAD
         for _ in range(field):
             at += 2 + (entry[at] | entry[at + 1] << 8)
         return entry[at + 2 : at + 2 + (entry[at] | entry[at + 1] << 8)]

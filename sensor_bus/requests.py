@@ -1,10 +1,12 @@
-"""Raw requests: what an application has done on the bus between the polls. They wait in a queue."""
+"""Raw requests: what an application has done on the bus between the polls. They wait in a queue. Loaded for the first.
+"""
 
 import asyncio
 
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol import const
+from sensor_bus.address import join
 from sensor_bus.errors import Barred, InDoubt, QueueFull, TimedOut
 
 MAX_REQUESTS = const(40)
@@ -29,17 +31,21 @@ class Request:
 
 
 class Queue:
-    """Args: most: requests that may wait."""
+    """Args: bus: SensorBus."""
 
-    def __init__(self, most):
-        self._most = most
+    def __init__(self, bus):
+        self._bus = bus
+        self._most = MAX_LOW_LOAD if bus.config.low_load else MAX_REQUESTS
         self._waiting = []
 
     def __len__(self):
         return len(self._waiting)
 
     async def ask(self, address, write, size, timeout_ms):
-        """Returns the bytes that were read. Raises: QueueFull, TimedOut, and what the bus raises."""
+        """Returns the bytes that were read. Raises: Barred, QueueFull, TimedOut, ValueError, what the bus raises."""
+        join(address & 0x7F, address >> 8)
+        if self._bus.is_barred(address, self._bus.now()):
+            raise Barred(address)
         if len(write) > MAX_BYTES or not 0 <= size <= MAX_BYTES:
             raise ValueError("a request writes and reads at most %d bytes" % MAX_BYTES)
         if not (write or size):
@@ -59,13 +65,13 @@ class Queue:
             raise request.error
         return bytes(request.into or b"")
 
-    async def serve(self, access, bars, now):
-        """Carry out the oldest request whose time is not over. Args: access: Access; bars: Bars; now: 100 us."""
+    async def serve(self, access):
+        """Carry out the oldest request whose time is not over. Args: access: Access."""
         while self._waiting:
             request = self._waiting.pop(0)
             if request.limit.expired():
                 request.finish(TimedOut(request.address))
-            elif bars.has(request.address, now):
+            elif self._bus.is_barred(request.address, self._bus.now()):
                 request.finish(Barred(request.address))
             else:
                 try:

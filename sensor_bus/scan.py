@@ -41,10 +41,6 @@ class ScanPlan:
     def set_lists(self, lists):
         """Go on with these lists: a type was added."""
         self._lists = lists
-        second, third = lists[1], lists[2]
-        self._legs = [
-            second + bytes([third[at] for at in range(leg, len(third), _LEGS)]) for leg in range(_LEGS)
-        ]
         self._leg = self._place = 0
 
     def restart(self, slots=_MAIN):
@@ -71,7 +67,7 @@ class ScanPlan:
             self._front, self._here = b"".join(self._lists), _MAIN
         else:
             self._front, self._here = self._lists[0], self._slots
-            rest = sum([len(leg) for leg in self._legs]) * len(self._slots)
+            rest = (_LEGS * len(self._lists[1]) + len(self._lists[2])) * len(self._slots)
             rounds = self._rounds()
             at = self._round % rounds
             self._left = (at + 1) * rest // rounds - at * rest // rounds
@@ -99,14 +95,17 @@ class ScanPlan:
         return None
 
     def _of_rest(self):
-        leg = self._legs[self._leg]
-        while self._place >= len(leg) * len(self._slots):
+        _, second, third = self._lists
+        while True:
+            size = len(second) + (len(third) + _LEGS - 1 - self._leg) // _LEGS
+            if self._place < size * len(self._slots):
+                break
             self._leg = (self._leg + 1) % _LEGS
             self._place = 0
-            leg = self._legs[self._leg]
-        slot, index = divmod(self._place, len(leg))
+        slot, index = divmod(self._place, size)
         self._place += 1
-        return leg[index], self._slots[slot]
+        index -= len(second)
+        return second[index] if index < 0 else third[self._leg + index * _LEGS], self._slots[slot]
 
     def _end_round(self):
         self._round += 1

@@ -18,32 +18,21 @@ ONLINE = const(1)
 OFFLINE = const(2)
 SPURIOUS = const(3)
 
-# (status, answered): (counts of it that change the status, the new status)
-_CHANGES = {
-    (INITIAL, True): (ONLINE_AFTER, ONLINE),
-    (INITIAL, False): (1, SPURIOUS),
-    (ONLINE, False): (OFFLINE_AFTER, OFFLINE),
-}
-
 
 class Status:
-    """The status of one address. Args: offline_after: failures in a row, in place of OFFLINE_AFTER."""
+    """The status of one address."""
 
-    def __init__(self, offline_after=None):
-        self.status = INITIAL
-        self._offline_after = offline_after
-        self._count = 0
-        self._last = None
+    status = INITIAL
+    offline_after = OFFLINE_AFTER
+    _row = 0  # so many answers in a row; negative: failures
 
     def note(self, answered):
         """Note a result. Returns the new status if it has changed, else None."""
-        self._count = self._count + 1 if answered == self._last else 1
-        self._last = answered
-        change = _CHANGES.get((self.status, answered))
-        if change is None:
+        self._row = row = max(self._row, 0) + 1 if answered else min(self._row, 0) - 1
+        if self.status == INITIAL and (not answered or row >= ONLINE_AFTER):
+            self.status = ONLINE if answered else SPURIOUS
+        elif self.status == ONLINE and -row >= self.offline_after:
+            self.status = OFFLINE
+        else:
             return None
-        needed = self._offline_after if change[1] == OFFLINE and self._offline_after else change[0]
-        if self._count < needed:
-            return None
-        self.status = change[1]
         return self.status

@@ -51,9 +51,9 @@ _OPERATOR_BYTES = const(5)
 class Steps:
     """A place in a program.
 
-    write: bytes to write, maybe none: valid until the next call of `next`. pause_ms: wait after the step. most: bytes
-    that the program reads at most in all. Once a write of each length was made, `next`, `size` and `matches` allocate
-    nothing, if no write is longer than 16 bytes.
+    write: bytes to write, maybe none: valid until the next call of `next`. pause_ms: wait after the step. at: the place
+    itself, for `begin`. most: bytes that the program reads at most in all. Once a write of each length was made,
+    `next`, `size` and `matches` allocate nothing, if no write is longer than 16 bytes.
     """
 
     def __init__(self, program=b""):
@@ -61,20 +61,20 @@ class Steps:
         self._views = [None] * (_SHORT + 1)
         self.begin(program)
 
-    def begin(self, program):
-        """Go to the beginning of this program, bytes or memoryview."""
+    def begin(self, program, at=1):
+        """Go to a place in this program, bytes or memoryview: its beginning, or what `at` has been."""
         self.most = program[0] if program else 0
         self.write = b""
         self.pause_ms = 0
         self._program = program
-        self._at = 1
+        self.at = at
         self._read = self._kind = self._expected = 0
 
     def next(self):
         """Go to the next step. Returns: False if there is none; then it is at the beginning again."""
-        program, at = self._program, self._at
+        program, at = self._program, self.at
         if at >= len(program):
-            self._at = 1
+            self.at = 1
             return False
         head = program[at]
         count = head >> 4
@@ -98,7 +98,7 @@ class Steps:
         if head & ALTERNATIVES:
             self._expected = at
             at += 1 + 2 * program[self._read] * program[at]
-        self._at = at
+        self.at = at
         return True
 
     def _bytes(self, at, count):

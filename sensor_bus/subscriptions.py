@@ -1,12 +1,11 @@
 """What an application gets of a bus: samples and events, each subscriber from a buffer or place of its own."""
 
-from collections import deque, namedtuple
+from collections import namedtuple
 
-from primitives.broadcast import Broadcast
+from primitives.timed_flag import Sleepers
 from protocol import const
+from sensor_bus.loading import half_loaded
 
-# Events that a subscriber may be behind. With more, the oldest are dropped and counted.
-EVENTS = const(32)
 # Of samples, and of events.
 MAX_SUBSCRIBERS = const(8)
 
@@ -14,17 +13,13 @@ MAX_SUBSCRIBERS = const(8)
 # low 16 bits; data: what was read, and then the constants of the device.
 Sample = namedtuple("Sample", ("address", "type", "time", "stamp", "data"))
 
-# kind: "found", "identified", "online", "offline", "gone", "lost", "stuck" or "freed"; address: None for the two last
-# ones; type: number, or None: not known.
-Event = namedtuple("Event", ("kind", "address", "type"))
-
 
 class Subscribers:
     """Those of one bus. Args: devices: dict of the bus, address -> Device."""
 
     def __init__(self, devices):
         self.devices = devices
-        self.changed = Broadcast()
+        self.changed = Sleepers()
         self._of_samples = []
         self._of_events = []
 
@@ -32,6 +27,11 @@ class Subscribers:
         return self._add(self._of_samples, Samples(self, self._of_samples))
 
     def events(self):
+        try:
+            from sensor_bus.events import Events
+        except MemoryError:
+            half_loaded("events")
+            raise
         return self._add(self._of_events, Events(self, self._of_events))
 
     def _add(self, them, one):
@@ -42,8 +42,8 @@ class Subscribers:
 
     def tell(self, kind, address, number):
         for one in self._of_events:
-            one.put(Event(kind, address, number))
-        self.changed.pulse()
+            one.put(kind, address, number)
+        self.changed.wake()
 
     def forget(self, device):
         """A device is gone, or its ring is a new one."""
@@ -51,7 +51,7 @@ class Subscribers:
             one.forget(device)
 
 
-class _Subscription:
+class Subscription:
     def __init__(self, subscribers, them):
         self.missed = 0  # samples or events that it did not take in time
         self._subscribers = subscribers
@@ -68,17 +68,17 @@ class _Subscription:
                 return found
             if self._closed:
                 raise StopAsyncIteration
-            await self._subscribers.changed.wait()
+            await self._subscribers.changed.sleep()
 
     def close(self):
         """End it: who waits for the next one gets StopAsyncIteration."""
         if not self._closed:
             self._closed = True
             self._them.remove(self)
-            self._subscribers.changed.pulse()
+            self._subscribers.changed.wake()
 
 
-class Samples(_Subscription):
+class Samples(Subscription):
     """An async iterator of Sample, of each device in their order, from now on."""
 
     def __init__(self, subscribers, them):
@@ -113,21 +113,3 @@ class Samples(_Subscription):
         """It goes without the samples that were not taken: they count as missed."""
         if device.ring is not None:
             self.missed += device.ring.end - self._places.pop(device, 0)
-
-
-class Events(_Subscription):
-    """An async iterator of Event, from now on."""
-
-    def __init__(self, subscribers, them):
-        super().__init__(subscribers, them)
-        self._waiting = deque((), EVENTS)
-
-    def put(self, event):
-        if len(self._waiting) == EVENTS:
-            self._waiting.popleft()
-            self.missed += 1
-        self._waiting.append(event)
-
-    def get_nowait(self):
-        """Returns the oldest Event that it has not returned, or None."""
-        return self._waiting.popleft() if self._waiting else None

@@ -89,8 +89,8 @@ BARS = {
     "sensor bus, 8 devices at 10 Hz and 1 at 100 Hz, share of the scan": ("<=", 0.10),
     "sensor bus, sda stuck in any bit, until all polls go on": ("<=", 250),
     "sensor bus, sda stuck in any bit, devices lost": ("<=", 0),
-    "sensors RAM, table of 16 types, installed": ("<=", 1270),
+    "sensors RAM, table of 16 types, installed": ("<=", 1400),
     "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
-    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 41640),
-    "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 22540),
+    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 24030),
+    "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 12900),
 }

@@ -1,7 +1,7 @@
 """RAM that sensor types and a sensor bus take on a board: `python3 -m build.bench sensors`.
 
-The table of 16 types is that of build/sensor_types.py. It is measured as a module that is installed (.mpy, whose bytes
-the import copies into the heap) and in ROMFS, where they stay in the flash; with it, and without, what reads it.
+Both are measured as they are installed (build/install/sensor_package.py): as .mpy files, which an import copies into
+the heap, and in ROMFS, where they stay in the flash.
 """
 
 import tempfile
@@ -10,23 +10,20 @@ from pathlib import Path
 from build.bench import boards
 from build.bench.figures import Figure
 from build.bench.ram import MOUNT
-from build.install import sensor_package, sensor_types
+from build.install import sensor_package
 from build.tools import micropython
 
-# Heap in use after a collection: with the modules that read it, with the table, with Records.
-_RAM = """
-import gc
-from protocol import const
+# Heap in use after a collection: with the bus's module, with the table, with Records.
+_TABLE = """
+import gc, asyncio
+from sensor_bus.bus import Records
 gc.collect(); before = gc.mem_alloc()
-import sensor_bus.records
-gc.collect(); read = gc.mem_alloc()
 import sensor_types
 gc.collect(); table = gc.mem_alloc()
-records = sensor_bus.records.Records(sensor_types.TYPES)
+records = Records(sensor_types.TYPES)
 gc.collect()
-print(table - read, read - before, gc.mem_alloc() - table, len(records))
+print(table - before, gc.mem_alloc() - table, len(records))
 """
-
 
 _FOUR = ("AHT20", "SHT40", "MCP9808", "TMP117")
 
@@ -61,35 +58,27 @@ asyncio.run(main())
 
 def measure():
     small = micropython.find(32)
-    text = sensor_types.source(None, [sensor_types.OWN])
-    with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
-        sensor_types.install(folder, text)
-        figures = list(_figures(small, folder, "installed"))
-    with tempfile.TemporaryDirectory(prefix="pb_link-rom-") as folder:
-        Path(folder, "image").write_bytes(sensor_types.image(text))
-        figures += _figures(small, folder, "ROMFS", MOUNT)
-    return figures + list(_of_bus(small))
+    figures = []
+    for kind, before, fill in (("installed", "", sensor_package.tree), ("ROMFS", MOUNT, _image)):
+        for types, program, names in ((None, before + _TABLE, _table_figures), (_FOUR, before + _BUS, _bus_figures)):
+            with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
+                fill(Path(folder), types)
+                command = [str(small), "-X", "heapsize=200k", "-c", program]
+                printed, _ = boards.run(command, cwd=folder, env={})
+                figures += names(kind, *map(int, printed.split()))
+    return figures
 
 
-def _of_bus(small):
-    with tempfile.TemporaryDirectory(prefix="pb_link-mpy-") as folder:
-        sensor_package.tree(Path(folder), _FOUR)
-        yield from _bus(small, folder, "installed")
-    with tempfile.TemporaryDirectory(prefix="pb_link-rom-") as folder:
-        Path(folder, "image").write_bytes(sensor_package.image(_FOUR))
-        yield from _bus(small, folder, "ROMFS", MOUNT)
+def _image(folder, types):
+    (folder / "image").write_bytes(sensor_package.image(types))
 
 
-def _bus(interpreter, folder, kind, before=""):
-    printed, _ = boards.run([str(interpreter), "-X", "heapsize=200k", "-c", before + _BUS], cwd=folder, env={})
-    modules, objects, devices = map(int, printed.split())
+def _table_figures(kind, table, records, count):
+    yield Figure("sensors", f"sensors RAM, table of {count} types, {kind}", table, "bytes")
+    yield Figure("sensors", f"sensors RAM, its Records, {kind}", records, "bytes")
+
+
+def _bus_figures(kind, modules, objects, devices):
     name = f"sensors RAM, bus with {devices} devices of {len(_FOUR)} types, {kind}"
     yield Figure("sensors", name, modules + objects, "bytes")
-    yield Figure("sensors", f"sensors RAM, modules and table of that, {kind}", modules, "bytes")
-
-
-def _figures(interpreter, folder, kind, before=""):
-    printed, _ = boards.run([str(interpreter), "-X", "heapsize=200k", "-c", before + _RAM], cwd=folder, env={})
-    table, readers, records, count = map(int, printed.split())
-    yield Figure("sensors", f"sensors RAM, table of {count} types, {kind}", table, "bytes")
-    yield Figure("sensors", f"sensors RAM, what reads the table, {kind}", readers + records, "bytes")
+    yield Figure("sensors", f"sensors RAM, of these modules and table, {kind}", modules, "bytes")

@@ -45,14 +45,15 @@ class Bundle:
     ("pb_link.settings", ..), ..}, modules to be joined into another one, which is loaded when it is needed; short:
     ShortNames of the program that these are a part of; asked: {(module, name), ..} that the rest of it uses; texts_of:
     texts of errors are one object (texts.py), and so is what functions of these modules return; None: they stay; run:
-    lines of a source that may become one (compact.py).
+    lines of a source that may become one (compact.py); foreign: names that objects of other programs have;
+    hidden: public names of kept modules that users do not see.
 
     Raises: BuildError for what cannot be joined; it names file and line.
     """
 
     def __init__(
         self, sources, root, kept=(), ordered=False, apart=(), inner=(), later=None, texts_of=None, run=1,
-        short=None, asked=(), closed=(), constants_of=(),
+        short=None, asked=(), closed=(), constants_of=(), foreign=(), hidden=(),
     ):  # fmt: skip
         self.name = root
         self._known = sources
@@ -68,7 +69,7 @@ class Bundle:
         trees = {name: self.module(name).tree for name in self._known}
         passed = {one: self._public(one) for one in self._passed(trees)}
         layouts = {} if apart else {_class_name(one): names for one, names in passed.items()}
-        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner), layouts, closed)
+        self.short = short or ShortNames(trees, self._kept, self.joined.union(inner), layouts, closed, foreign, hidden)
         self._used_in_classes = set().union(*map(used_in_classes, trees.values()), *passed.values())
         self._new_names = self._named()
         self._asked = set()  # names of attributes of objects

@@ -15,9 +15,9 @@ from build.images import rom_names
 
 # Names of classes of the device code that objects of MicroPython have as well; a test compares with its source.
 TAKEN = frozenset((
-    "RX TX accept append buf buffer busy channel clear close count create_task device digest disconnect end feed "
-    "fill get groups ioctl memory mode next open pins poll put read release remove reset restart run send set sleep "
-    "slot start state status strip tell update user wait waiting wake write"
+    "RX TX accept access append buf buffer busy channel clear close count create_task device digest disconnect end "
+    "entry feed fill free get groups ioctl memory mode next open pins poll port power put read release remove reset "
+    "restart run send set sleep slot start state status strip tell update user wait waiting wake write"
 ).split())  # fmt: skip
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -36,13 +36,16 @@ class ShortNames:
     Args: trees: {module name: ast.Module}, all of the program; kept: names of modules whose classes are subclassed by
     users, or whose functions they call: these keep their names; joined: names of modules of which users see
     nothing: public names of others stay; layouts: {name of a class: its names} of classes that stand for modules;
-    closed: modules of kept ones of whose classes users make no subclass.
+    closed: modules of kept ones of whose classes users make no subclass; foreign: names that objects of other programs
+    have; hidden: public names of kept modules that users do not see.
     """
 
-    def __init__(self, trees, kept, joined, layouts=None, closed=()):
+    def __init__(self, trees, kept, joined, layouts=None, closed=(), foreign=(), hidden=()):
         self._kept = kept
+        self._hidden = frozenset(hidden)
         self._closed = closed
         self._joined = joined
+        self._taken = TAKEN.union(foreign)
         self._keywords = set()  # names of arguments that some call gives
         families = {}  # class name: the set of names of its family, shared by its base classes
         owners = {}  # private name: class names
@@ -65,7 +68,7 @@ class ShortNames:
                     methods = [one.name for one in node.body if isinstance(one, _DEFINITIONS) and not node.bases]
                     self._methods.update((module, node.name, name) for name in methods)
         for owner, names in (layouts or {}).items():
-            for name in names - TAKEN:
+            for name in names - self._taken:
                 owners.setdefault(name, set()).add(owner)
             families[owner] = {owner}
         self._rom, self._rom_arguments = rom_names.unused(trees.values())
@@ -97,7 +100,8 @@ class ShortNames:
             if name.startswith("_"):
                 seen = module in self._kept and module not in self._closed
             else:
-                seen = module in self._kept or module not in self._joined or name in TAKEN
+                seen = module in self._kept and name not in self._hidden
+                seen = seen or module not in self._joined or name in self._taken
             owners.setdefault(name, set()).add(None if seen else node.name)
 
     def _coloured(self, families, owners):
@@ -118,7 +122,7 @@ class ShortNames:
     def arguments(self, module, node, taken=frozenset()):
         """Returns {argument: short name} of a function of the module. taken: new names that the functions around it
         define."""
-        if module in self._kept:
+        if module in self._kept and not self._is_hidden(module, getattr(node, "name", "")):
             return {}
         every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         used = taken | {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
@@ -126,6 +130,11 @@ class ShortNames:
         short = (name for name in itertools.chain(self._rom_arguments, numbered("")) if name not in used)
         named = [one.arg for one in every if one.arg != "self" and one.arg not in self._keywords]
         return {name: next(short) for name in named if len(name) > 1}
+
+    def _is_hidden(self, module, name):
+        """Returns True for a function of a kept module that no user calls."""
+        private = name.startswith("_") and not name.startswith("__")
+        return module in self._closed and (private or name in self._hidden)
 
 
 def _names_of(node):

@@ -11,6 +11,7 @@ A compiled sensor bus has what it uses of primitives/ in its joined module, so i
 """
 
 import argparse
+import functools
 import json
 import shlex
 import tempfile
@@ -28,18 +29,33 @@ _JOINED = "primitives/"  # of these is in the joined module what it uses
 TABLE = "sensor_types.py"
 ROOT_MODULE = "sensor_bus.bus"
 # Programs use what these define: classes, their methods, functions.
-_PUBLIC = ("sensor_bus.errors", "sensor_bus.port", "sensor_bus.records", "sensor_bus.subscriptions")
+_PUBLIC = ("sensor_bus.port", "sensor_bus.records")
+# Public names of these that are for the sensor bus's own modules.
+_HIDDEN = (
+    "added", "admit", "all", "at", "bars", "candidates", "constants", "detection", "drop", "entry", "field", "gone",
+    "identify", "infos", "is_barred", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers", "use",
+)  # fmt: skip
+# What programs ask the objects for that samples() and events() return, and that device() returns.
+_ASKED = ("close", "get_nowait", "missed", "status", "type")
 # Loaded when they are needed, by the sensor bus alone.
-_INNER = ("sensor_bus.power", "sensor_bus.slots")
-# They stay as they are: functions for programs, of which the joined module has what it uses itself; and what devjson.py
-# alone uses, and a client has too.
-_APART = ("sensor_bus.address", "protocol.strict_json", "protocol.surrogates", "protocol.text")
+_INNER = tuple(f"sensor_bus.{name}" for name in (
+    "bars", "catalog", "changes", "config_items", "lines", "power", "recovery", "requests", "slot_access",
+    "slot_scanner", "slots",
+))  # fmt: skip
+# What service.py asks objects of the link for.
+_OF_THE_LINK = ("channel", "on_request", "send", "usable")
+# Used by devjson.py alone: they stay as they are, a client has the same.
+_APART = ("protocol.strict_json", "protocol.surrogates", "protocol.text")
+# Of this module others have the values of constants in place of imports.
+_CONSTANTS = ("sensor_bus.address",)
 # All that is loaded when it is needed, each with what is loaded for it alone.
 LATER = {
     **{f"sensor_bus.{name}": () for name in (
-        "commands", "decode", "decoders", "devbin", "devjson", "grammar", "info", "loader", "power", "slots",
+        "bars", "catalog", "changes", "commands", "config_items", "decode", "decoders", "devbin", "devjson", "errors",
+        "events", "grammar", "info", "lines", "loader", "power", "recovery", "requests", "slots",
     )},
     "sensor_bus.service": ("sensor_bus.batch", "sensor_bus.publish"),
+    "sensor_bus.slot_scanner": ("sensor_bus.slot_access",),
 }  # fmt: skip
 
 
@@ -48,21 +64,24 @@ def files():
     return {name: ROOT / name for name, _ in json.loads(LIST.read_text())["urls"]}
 
 
+@functools.cache
 def bundle(in_flash=False):
     """Returns the Bundle, whose joined module is sensor_bus.bus. in_flash: its bytecode stays there. Raises:
     BuildError."""
     return firmware.bundle_of(
         files(), ROOT_MODULE, kept=_PUBLIC, closed=(ROOT_MODULE, *_PUBLIC), ordered=not in_flash, inner=_INNER,
-        apart=_APART, later=LATER, texts_of=(), run=RUN,
+        apart=_APART, constants_of=_CONSTANTS, later=LATER, foreign=_OF_THE_LINK + _ASKED, hidden=_HIDDEN, texts_of=(),
+        run=RUN,
     )  # fmt: skip
 
 
 def joined(scratch, types=(), in_flash=False):
-    """Writes the sources below a folder. Args: types: names of the types for a table; none: without a table. Returns
+    """Writes the sources below a folder. Args: types: names of the types for a table, (): without
+    a table, None: all. Returns
     {"sensor_bus/bus.py": path, ..} of them. Raises: BuildError; ValueError: there is no such type."""
     found = {name: path for name, path in files().items() if not name.startswith(_JOINED)}
     written = firmware.joined(scratch, found, bundle(in_flash))
-    if types:
+    if types is None or types:
         written[TABLE] = table = Path(scratch, TABLE)
         table.write_text(sensor_types.source(types, [sensor_types.OWN]))
     return written

@@ -14,17 +14,13 @@ docs/sensor-bus.md, "Records".
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
-from build.images import firmware
 from build.tools.cache import ROOT
 from sensor_bus import loader
 
 OWN = ROOT / "sensor_bus" / "types.json"
 _LINE_BYTES = 24
-_NAME = "sensor_types.py"
-_READERS = ("protocol/__init__.py", "sensor_bus/__init__.py", "sensor_bus/address.py", "sensor_bus/records.py")
 
 
 def source(names, files):
@@ -41,25 +37,6 @@ def source(names, files):
     lines = [f"    {table[at : at + _LINE_BYTES]!r}" for at in range(0, len(table), _LINE_BYTES)]
     head = f'"""Types of sensors: {", ".join(names)}. Made by build/sensor_types.py."""'
     return "\n".join([head, "", "TYPES = (", *lines, ")", ""])
-
-
-def install(folder, text, more=()):
-    """Fill the folder with this table and the modules that read it, compiled. more: further ones, names of files as
-    "sensor_bus/bus.py". Raises: BuildError."""
-    with tempfile.TemporaryDirectory(prefix="pb_link-types-") as scratch:
-        firmware.compile_into(folder, _files(scratch, text, more))
-
-
-def image(text, more=()):
-    """Returns the bytes of a read-only file system with the same. Raises: BuildError."""
-    with tempfile.TemporaryDirectory(prefix="pb_link-types-") as scratch:
-        return firmware.romfs_of(_files(scratch, text, more))
-
-
-def _files(scratch, text, more):
-    table = Path(scratch, _NAME)
-    table.write_text(text)
-    return {**{name: ROOT / name for name in (*_READERS, *more)}, _NAME: table}
 
 
 def main(arguments=None):

@@ -18,6 +18,7 @@ class BusRig(Watch):
         self.now = self.bed.now
         self.sensors = self.bed.sensors
         self.records = standard_records()
+        self._polled = None  # address of the device that is being polled
         self._config = config or {}
         self._lines, self._reset = lines, reset
         self._i2c = {"hardware": hardware, "timeout_us": timeout_us}
@@ -40,10 +41,27 @@ class BusRig(Watch):
                     line.value(1)
 
             self.bus = SensorBus(MachineI2C(self.make(), **wires), self.records, self._config, reset=reset)
+            self._watch_polls()
             self.offset = self.bus.now() / 1e4 - self.bed.now()
             return await self.watch(program)
 
         return self.bed.run(main, seconds)
+
+    def _watch_polls(self):
+        poll = self.bus._poll
+
+        async def watched(device):
+            self._polled = device.address
+            try:
+                await poll(device)
+            finally:
+                self._polled = None
+
+        self.bus._poll = watched
+
+    def polls(self, address):
+        """Returns whether a poll of a device has begun and not ended."""
+        return self._polled == address or self.bus.device(address).pause is not None
 
     def add(self, type, address=None, slot=0, **options):
         """Adds a device. Returns its Member."""

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from sensor_bus.access import DOUBT_MS, MUX_ATTEMPTS
 from sensor_bus.errors import NoAnswer
+from sensor_bus.slot_access import DOUBT_MS, MUX_ATTEMPTS
 from tests.sensor_bus.bus_rig import BusRig
 
 MICROPYTHON = False
@@ -126,7 +126,7 @@ def test_slot_is_opened_again_in_the_middle_of_a_poll_if_its_device_does_not_ans
     async def program(rig):
         await all_polled(rig, (address,))
         for round in range(20):
-            await rig.until(lambda: rig.bus.device(address).time is not None, 1)
+            await rig.until(lambda: rig.polls(address), 1)
             await asyncio.sleep(0.005 + round / 1000)
             mux.brown_out()
             await asyncio.sleep(0.2)
@@ -285,7 +285,7 @@ def test_expander_that_is_pulled_and_plugged_switches_its_slots_on_as_at_the_sta
         await asyncio.sleep(3)
         expander.plug()
         await rig.until(lambda: rig.sensors.has_supply(1), 1)
-        assert not rig.bus._power.usable(1)  # it settles
+        assert not rig.bus._access.power.usable(1)  # it settles
         await rig.until(lambda: rig.kinds(FIRST)[-1] == "online", 10)
 
     rig.run(program)
@@ -312,7 +312,7 @@ def test_expander_that_comes_late_has_its_slots_settle_before_they_are_used():
 
     async def program(rig):
         await asyncio.sleep(2)
-        assert not rig.bus._power.usable(1)
+        assert not rig.bus._access.power.usable(1)
         expander.plug()
         await rig.until(lambda: rig.sensors.has_supply(1), 1)
         supplied = rig.bed.now()

@@ -4,6 +4,7 @@ import json
 import sys
 import unittest
 
+from sensor_bus.catalog import scan_lists
 from sensor_bus.loader import MAX_FILE, entry, load, table, types
 from sensor_bus.records import standard_records
 from tests.sensor_bus.programs import listed
@@ -35,7 +36,7 @@ class TestPublished(unittest.TestCase):
         self.assertEqual([found.name(0), found.name(33)], ["RoboticalLightSensor", "TrillFlex"])
 
     def test_the_scan_lists_of_the_published_records_are_upstreams(self):
-        self.assertEqual([len(one) for one in load(published()).scan_lists()], [19, 52, 45])
+        self.assertEqual([len(one) for one in scan_lists(load(published()))], [19, 52, 45])
 
     def test_the_poll_of_the_published_fifo(self):
         found = load(published())
@@ -115,8 +116,8 @@ class TestTaken(unittest.TestCase):
 
     def test_addresses_are_kept_in_their_order_and_once(self):
         made = load({"devTypes": {"T": record(addresses="0x20, 0x10-0x12 ,0x11")}})
-        self.assertEqual(made.scan_lists()[0], b"\x20")
-        self.assertEqual(made.scan_lists()[1], b"\x10\x11\x12")
+        self.assertEqual(scan_lists(made)[0], b"\x20")
+        self.assertEqual(scan_lists(made)[1], b"\x10\x11\x12")
 
     def test_bytes_and_what_they_become_give_the_same(self):
         whole = {"devTypes": {"T": record()}}

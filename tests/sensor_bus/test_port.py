@@ -3,7 +3,8 @@
 import unittest
 from errno import EIO, ENODEV, ETIMEDOUT
 
-from sensor_bus.port import FEWEST_CLOCKS, MOST_CLOCKS, MachineI2C
+from sensor_bus.lines import FEWEST_CLOCKS, MOST_CLOCKS
+from sensor_bus.port import MachineI2C
 
 
 class RecordingI2C:

@@ -2,6 +2,7 @@
 
 import unittest
 
+from sensor_bus.catalog import priority, scan_lists
 from sensor_bus.grammar import detection_program, steps_program
 from sensor_bus.loader import table
 from sensor_bus.records import MAX_RUNTIME, Records
@@ -122,24 +123,24 @@ class TestRecords(unittest.TestCase):
 class TestScanLists(unittest.TestCase):
     def test_only_the_first_address_of_a_high_type_is_in_the_first_list(self):
         found = records()
-        self.assertEqual([found.priority(address) for address in (0x10, 0x11, 0x12, 0x20, 0x30, 0x50)],
+        self.assertEqual([priority(found, address) for address in (0x10, 0x11, 0x12, 0x20, 0x30, 0x50)],
                          [0, 1, 1, 2, 1, 2])  # fmt: skip
 
     def test_each_address_is_in_one_list(self):
-        lists = records().scan_lists()
+        lists = scan_lists(records())
         self.assertEqual(lists[:2], [b"\x10", b"\x11\x12\x30"])
         self.assertEqual(sorted(b"".join(lists)), list(range(0x04, 0x78)))
 
     def test_boosted_and_added_addresses_are_in_the_first_list(self):
         found = records()
         found.add(record("D", "0x60-0x61", scanPriority="low"))
-        self.assertEqual(found.scan_lists((0x77, 0x11))[0], b"\x10\x11\x60\x61\x77")
-        self.assertEqual(sorted(b"".join(found.scan_lists((0x77, 0x11)))), list(range(0x04, 0x78)))
+        self.assertEqual(scan_lists(found, (0x77, 0x11))[0], b"\x10\x11\x60\x61\x77")
+        self.assertEqual(sorted(b"".join(scan_lists(found, (0x77, 0x11)))), list(range(0x04, 0x78)))
 
     def test_a_boost_that_is_no_address_is_refused(self):
         for boost in ((0x03,), (0x78,), ("0x6a",), (None,)):
             with self.assertRaisesRegex(ValueError, "scanBoost"):
-                records().scan_lists(boost)
+                scan_lists(records(), boost)
 
 
 if __name__ == "__main__":

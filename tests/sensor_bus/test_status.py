@@ -5,8 +5,10 @@ import unittest
 from sensor_bus.status import OFFLINE, ONLINE, SPURIOUS, Status
 
 
-def changes(results, **arguments):
-    status = Status(**arguments)
+def changes(results, offline_after=None):
+    status = Status()
+    if offline_after:
+        status.offline_after = offline_after
     return [status.note(result) for result in results]
 
 

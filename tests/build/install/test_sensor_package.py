@@ -29,7 +29,7 @@ class Port:
 with open("record.json") as file:
     record = json.load(file)
 bus = SensorBus(Port(), Records())
-print(bus.add_type(record), bus.records.name(0), bus.records.interval_us(0), bytes(bus.records.detection(0)))
+print(bus.add_type(record), bus.records.name(0), bus.records.interval_us(0))
 try:
     bus.add_type(dict(record, deviceType="Other", addresses="0x99"))
 except ValueError as error:
@@ -64,7 +64,7 @@ def test_each_module_is_joined_or_joined_later():
     ours = {name for name in names if name.startswith("sensor_bus.") and not name.endswith("__init__")}
     bundle = sensor_package.bundle()
     later = {one for name, others in sensor_package.LATER.items() for one in (name, *others)}
-    assert ours == later | {name for name in bundle.joined if name.startswith("sensor_bus.")}
+    assert ours == later | {"sensor_bus.address"} | {name for name in bundle.joined if name.startswith("sensor_bus.")}
     assert not later & bundle.joined
 
 
@@ -82,7 +82,7 @@ def test_type_is_added_while_a_joined_bus_runs(made, micropython64):
     types = json.loads((ROOT / "sensor_bus" / "types.json").read_text())["devTypes"]
     (made / "record.json").write_text(json.dumps(types["TMP117"]))
     assert run(micropython64, made, ADDED) == (
-        "0 TMP117 1000000 b'\\x02\\x19\\x0f\\x02\\x01\\x0f\\xff\\x01\\x17'\n"
+        "0 TMP117 1000000\n"
         "record Other: addresses: an address must be 0x04..0x77, not '0x99'\n"
     )
 

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from sensor_bus.access import Access
-from sensor_bus.scanner import Scanner
+from sensor_bus.slot_scanner import SlotScanner
 from sensor_bus.slots import Multiplexers
 from sim import cli
 from sim.virtual.sensor_soak import SensorRun
@@ -43,7 +43,7 @@ def test_device_that_is_shown_in_the_wrong_slot_is_noticed(monkeypatch):
     async def never(scanner, address):
         return False
 
-    monkeypatch.setattr(Scanner, "is_outside", never)
+    monkeypatch.setattr(SlotScanner, "is_outside", never)
     assert not all(SensorRun(seed, slots_fail=False).play().good for seed in (33, 41, 62, 105, 133))
 
 
