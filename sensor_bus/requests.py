@@ -1,12 +1,10 @@
 """Raw requests: what an application has done on the bus between the polls. They wait in a queue. Loaded for the first.
 """
 
-import asyncio
-
-from primitives.timeout import Timeout
-from primitives.waiting import wait_for_ms
+from primitives.timed_flag import Sleepers
 from protocol import const
 from sensor_bus.address import join
+from sensor_bus.clock import PER_MS
 from sensor_bus.errors import Barred, InDoubt, QueueFull, TimedOut
 
 MAX_REQUESTS = const(40)
@@ -15,19 +13,16 @@ MAX_BYTES = const(255)  # that one may write, or read
 
 
 class Request:
-    """Args: address: with its slot; write: bytes; size: bytes to read, 0: none; limit: Timeout."""
+    """Args: address: with its slot; write: bytes; size: bytes to read, 0: none; until: when its time is over, 100 us.
+    """
 
-    def __init__(self, address, write, size, limit):
+    def __init__(self, address, write, size, until):
         self.address = address
         self.write = write
         self.into = bytearray(size) if size else None
-        self.limit = limit
-        self.done = asyncio.Event()
+        self.until = until
+        self.done = False
         self.error = None
-
-    def finish(self, error=None):
-        self.error = error
-        self.done.set()
 
 
 class Queue:
@@ -37,6 +32,7 @@ class Queue:
         self._bus = bus
         self._most = MAX_LOW_LOAD if bus.config.low_load else MAX_REQUESTS
         self._waiting = []
+        self._changed = Sleepers()
 
     def __len__(self):
         return len(self._waiting)
@@ -52,12 +48,14 @@ class Queue:
             raise ValueError("a request must write or read something")
         if len(self._waiting) >= self._most:
             raise QueueFull(self._most)
-        request = Request(address, bytes(write), size, Timeout(timeout_ms))
+        request = Request(address, bytes(write), size, self._bus.now() + timeout_ms * PER_MS)
         self._waiting.append(request)
         try:
-            await wait_for_ms(request.done.wait(), timeout_ms)
-        except asyncio.TimeoutError:
-            raise TimedOut(address)
+            while not request.done:
+                left = request.until - self._bus.now()
+                if left <= 0:
+                    raise TimedOut(address)
+                await self._changed.sleep(-(-left // PER_MS))
         finally:
             if request in self._waiting:
                 self._waiting.remove(request)
@@ -69,10 +67,10 @@ class Queue:
         """Carry out the oldest request whose time is not over. Args: access: Access."""
         while self._waiting:
             request = self._waiting.pop(0)
-            if request.limit.expired():
-                request.finish(TimedOut(request.address))
+            if self._bus.now() >= request.until:
+                self._finish(request, TimedOut(request.address))
             elif self._bus.is_barred(request.address, self._bus.now()):
-                request.finish(Barred(request.address))
+                self._finish(request, Barred(request.address))
             else:
                 try:
                     await access.transfer(request.address, request.write, request.into)
@@ -80,7 +78,12 @@ class Queue:
                     self._waiting.insert(0, request)
                     return
                 except OSError as error:
-                    request.finish(error)
+                    self._finish(request, error)
                 else:
-                    request.finish()
+                    self._finish(request)
                 return
+
+    def _finish(self, request, error=None):
+        request.error = error
+        request.done = True
+        self._changed.wake()

@@ -25,6 +25,7 @@ from build.tools.shell import BuildError, say
 from protocol.version import RELEASE, release_text
 
 LIST = ROOT / "sensor_bus.json"
+_CPYTHON = "primitives/waiting.py"  # imported in parts for CPython alone
 _JOINED = "primitives/"  # of these is in the joined module what it uses
 TABLE = "sensor_types.py"
 ROOT_MODULE = "sensor_bus.bus"
@@ -61,7 +62,7 @@ LATER = {
 
 def files():
     """Returns {"sensor_bus/bus.py": path, ..}, with what it imports of other folders."""
-    return {name: ROOT / name for name, _ in json.loads(LIST.read_text())["urls"]}
+    return {name: ROOT / name for name, _ in json.loads(LIST.read_text())["urls"] if name != _CPYTHON}
 
 
 @functools.cache

@@ -68,6 +68,13 @@ def test_each_module_is_joined_or_joined_later():
     assert not later & bundle.joined
 
 
+def test_each_module_is_imported_with_nothing_beside_the_folder(made, micropython32):
+    names = [str(path.relative_to(made).with_suffix("")).replace("/", ".") for path in sorted(made.rglob("*.mpy"))]
+    modules = [name for name in names if not name.endswith("__init__")]
+    program = "".join(f"import {name}\n" for name in modules) + "print('imported')"
+    assert run(micropython32, made, program) == "imported\n"
+
+
 def test_the_same_bytes_come_from_the_same_sources(made, tmp_path):
     sensor_package.tree(tmp_path, ["TMP117"])
     for path in made.rglob("*.mpy"):
