@@ -65,13 +65,19 @@ class SensorBus:
         self.subscribers = Subscribers(self._devices)
         self.samples = self.subscribers.samples
         self.events = self.subscribers.events
-        from sensor_bus.catalog import scan_lists
-
+        try:
+            from sensor_bus.catalog import scan_lists
+        except MemoryError:
+            half_loaded("catalog")
+            raise
         lists = scan_lists(records, config.boost)
         forget("catalog")
         if config.mux_enabled or config.expanders:
-            from sensor_bus.slot_scanner import SlotScanner
-
+            try:
+                from sensor_bus.slot_scanner import SlotScanner
+            except MemoryError:
+                half_loaded("slot_scanner")
+                raise
             self.scanner = self.slots = SlotScanner(self, port, lists, reset, self.subscribers)
         else:
             self.scanner = Scanner(self, Access(port), lists)

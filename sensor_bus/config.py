@@ -21,7 +21,7 @@ another layer there (name, sdaPin, sclPin, i2cPort, i2cFreq, i2cFilter, taskCore
 the I2C object that the bus gets has them already.
 """
 
-from sensor_bus.loading import forget
+from sensor_bus.loading import forget, half_loaded
 
 
 class Config:
@@ -44,7 +44,10 @@ class Config:
 
     def __init__(self, items=None):
         if items:
-            from sensor_bus.config_items import read
-
+            try:
+                from sensor_bus.config_items import read
+            except MemoryError:
+                half_loaded("config_items")
+                raise
             read(items, self)
             forget("config_items")

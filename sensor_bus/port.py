@@ -5,6 +5,8 @@ A port has `transfer`, `probe`, and `lines`: None, or what frees a wire that is 
 
 from errno import EIO, ETIMEDOUT
 
+from sensor_bus.loading import half_loaded
+
 
 class MachineI2C:
     """Args: i2c: machine.I2C or machine.SoftI2C; scl, sda, make: machine.Pin objects of the bus, and a function () that
@@ -15,8 +17,11 @@ class MachineI2C:
         self._i2c = i2c
         self.lines = None
         if scl is not None or sda is not None or make is not None:
-            from sensor_bus.lines import Lines
-
+            try:
+                from sensor_bus.lines import Lines
+            except MemoryError:
+                half_loaded("lines")
+                raise
             self.lines = Lines(self, scl, sda, make)
 
     def use(self, i2c):

@@ -46,8 +46,8 @@ DEFINITIONS = {
     "sensor bus": "In virtual time, 400 kHz. Jitter: most that two stamps are off the interval; a stamp counts 100 us. "
     "Until identified: slowest of five phases of the scan. Share of the scan: from a call of `rescan` on. Stuck: a "
     "device holds sda in a bit of an answer; slowest of 16 bits, with SoftI2C and I2C, until all are polled again.",
-    "sensors": "In a 32-bit MicroPython, after a collection: what the import of the records of sensor types takes (the "
-    "table that build/sensor_types.py makes); and a bus, compiled and joined, that has found, identified and polled its "
+    "sensors": "In a 32-bit MicroPython, after a collection: what the import of the records of sensor types takes, the "
+    "table that build/sensor_types.py makes; and a bus, compiled and joined, that has found, identified and polled its "
     "devices, with one subscriber: its modules, their table and all objects.",
     "server": "For information: lines of 42 bytes for each second of a core that the server's process used, from "
     "clients of another process by TCP. They depend on the machine and on what else it does, less so their ratios. "

@@ -1,13 +1,17 @@
 """The sensor bus as boards install it: what the compiled folder and the image hold, and that programs run with them."""
 
+import ast
 import json
 import os
+import re
 import subprocess
+import sys
 
 import pytest
 
-from build.install import sensor_package
+from build.install import client_package, sensor_package
 from build.tools.cache import ROOT
+from tests.peers.processes import running, up, write_settings
 
 # What the documents tell programs to import, and what a Device shows them.
 PUBLIC = """
@@ -35,6 +39,50 @@ try:
 except ValueError as error:
     print(error)
 """
+
+# A board with client and sensor bus, both joined, and a server that reads, asks and changes.
+CLIENT = """
+import asyncio
+import sensor_types
+from machine import I2C, Pin
+from pb_link.app_base import AppBase
+from pb_link.config import config, conn_id, hardware
+from sensor_bus import bus, service
+print("from", bus.__file__, service.__file__)
+def make():
+    return I2C(2, freq=400000)
+class App(AppBase):
+    def start(self):
+        port = bus.MachineI2C(make(), scl=Pin("Y9"), sda=Pin("Y10"), make=make)
+        self.bus = bus.SensorBus(port, bus.Records(sensor_types.TYPES), {"mux": {"enable": True}})
+        self.create_task(self.bus.run())
+        self.create_task(service.SensorService(self, self.bus).run())
+asyncio.run(App(conn_id, config, hardware).run())
+"""
+SERVER = """
+import asyncio
+from pb_link.server import run, serve
+from pb_link.settings import read
+async def follow(conn):
+    sensors = conn.sensors()
+    seen = {}
+    async for reading in sensors:
+        seen[reading.device] = reading
+        if len(seen) == 2:
+            break
+    for device in sorted(seen):
+        print(device, seen[device].type, seen[device].values)
+    print("raw", await sensors.command("cmdraw", addr=0x48, write="0f", read=2))
+    for name, asked in (("devconfig", {"addr": 0x48, "interval_us": 50000}), ("bar", {"addr": 0x48, "ms": 1}),
+                        ("rescan", {}), ("typeinfo", {"type": "TMP117"})):
+        print(name, await sensors.command(name, **asked))
+    print("devs", await sensors.command("listdevs"))
+async def main():
+    settings = read()
+    await asyncio.gather(run({"demo"}, port=settings["port"], keys={"demo": settings["key"]}), serve(follow))
+asyncio.run(main())
+"""
+SENSORS = [{"type": "PCA9548A"}, {"type": "SHT40", "slot": 3}, {"type": "TMP117"}]
 
 
 def run(interpreter, folder, program):
@@ -105,6 +153,49 @@ def test_image_has_the_client_too_if_asked(tmp_path, micropython64):
         "print(sensor_bus.bus.__file__, pb_link.app_base.__file__, len(sensor_bus.bus.Records(sensor_types.TYPES)))"
     )
     assert run(micropython64, tmp_path, program) == "/rom/sensor_bus/bus.mpy /rom/pb_link/app_base.mpy 1\n"
+
+
+def test_joined_bus_beside_the_joined_client_is_served_over_the_link(tmp_path, micropython64, micropython_chip):
+    assert client_package.main(["tree", str(tmp_path / "lib"), "--mpy"]) == 0
+    sensor_package.tree(tmp_path / "lib", ["SHT40", "TMP117"])
+    write_settings(tmp_path)
+    (tmp_path / "board.py").write_text(CLIENT)
+    (tmp_path / "answers.py").write_text(SERVER)
+    (tmp_path / "sensors.json").write_text(json.dumps(SENSORS))
+    boards = {"MICROPYTHON": micropython64, "MICROPYTHON_CHIP": micropython_chip}
+    options = ("--client-lib", tmp_path / "lib", "--bridge-image", "--sensors", tmp_path / "sensors.json")
+    with running([sys.executable, "answers.py"], tmp_path) as server:
+        with running(up(tmp_path / "board.py", *options), tmp_path, **boards) as link:
+            folder = f"{tmp_path}/lib/sensor_bus"
+            assert link.wait_for("from ").endswith(f"{folder}/bus.mpy {folder}/service.mpy")
+            assert "SHT40" in server.wait_for("1_344 ") and "TMP117" in server.wait_for("1_48 ")
+            assert "'0117'" in server.wait_for("raw ")
+            assert "'number': 1" in server.wait_for("typeinfo ")
+            assert "[72, 'TMP117', 1]" in server.wait_for("devs ")
+
+
+def test_names_that_the_service_asks_of_the_link_stay():
+    tree = ast.parse((ROOT / "sensor_bus" / "service.py").read_text())
+    asked = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            if owner in ("self._app", "channel") or owner.startswith("self._app.channel("):
+                asked.add(node.attr)
+    assert asked >= {"channel", "on_request", "send", "usable"}
+    assert not asked & set(sensor_package.bundle().short.attributes)
+
+
+@pytest.mark.parametrize("folder", ["docs", "examples", "sim/mpy", "tests/sim/mpy/programs"])
+def test_names_that_programs_ask_a_bus_for_stay(folder):
+    """Of the document's table, and of programs."""
+    text = "".join(
+        path.read_text() for end in ("md", "py") for path in (ROOT / folder).rglob(f"*.{end}") if "sensor" in path.name
+    )
+    asked = set(re.findall(r"\b(?:bus|records|device|sample|port|service)\.(\w+)", text))
+    asked |= set(re.findall(r"\bbus\.device\(\w+\)\.(\w+)", text)) - {"py"}
+    assert asked or folder == "examples"
+    assert not asked & set(sensor_package.bundle().short.attributes)
 
 
 def test_line_of_a_traceback_is_found(capsys):
