@@ -1,7 +1,7 @@
 """What a program changes while the bus runs. Loaded for the first change."""
 
 from sensor_bus.clock import PER_MS
-from sensor_bus.loading import forget
+from sensor_bus.loading import forget, half_loaded
 from sensor_bus.ring import Ring
 from sensor_bus.status import ONLINE
 
@@ -25,16 +25,22 @@ def configure(bus, device, interval_us, samples):
 def bar(bus, address, ms):
     """As SensorBus.bar has it."""
     if bus.bars is None:
-        from sensor_bus.bars import Bars
-
+        try:
+            from sensor_bus.bars import Bars
+        except MemoryError:
+            half_loaded("bars")
+            raise
         bus.bars = Bars()
     bus.bars.set(address, ms * PER_MS, bus.now())
 
 
 def add_type(bus, record):
     """As SensorBus.add_type has it."""
-    from sensor_bus.catalog import scan_lists
-
+    try:
+        from sensor_bus.catalog import scan_lists
+    except MemoryError:
+        half_loaded("catalog")
+        raise
     number = bus.records.add(record)
     bus.scanner.plan.set_lists(scan_lists(bus.records, bus.config.boost))
     forget("catalog")

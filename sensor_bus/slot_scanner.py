@@ -1,6 +1,7 @@
 """The scan of a bus with multiplexers or power switches, and what these mean for the bus. Loaded if there are any."""
 
 from protocol import const
+from sensor_bus.loading import half_loaded
 from sensor_bus.scanner import Scanner
 from sensor_bus.slot_access import SlotAccess
 from sensor_bus.status import INITIAL, ONLINE
@@ -18,13 +19,19 @@ class SlotScanner(Scanner):
         config = bus.config
         self.muxes = self.power = None
         if config.mux_enabled:
-            from sensor_bus.slots import Multiplexers
-
+            try:
+                from sensor_bus.slots import Multiplexers
+            except MemoryError:
+                half_loaded("slots")
+                raise
             self.muxes = Multiplexers(config.mux_first)
             self.addresses = bytes(range(config.mux_first, config.mux_last + 1))
         if config.expanders:
-            from sensor_bus.power import Expander, Power
-
+            try:
+                from sensor_bus.power import Expander, Power
+            except MemoryError:
+                half_loaded("power")
+                raise
             self.power = Power(config.groups, [Expander(*one) for one in config.expanders], bus.now())
         super().__init__(bus, SlotAccess(port, self.muxes, reset, self.power, bus.now), lists)
         self._subscribers = subscribers

@@ -38,7 +38,6 @@ TESTED_IN = {
     # A sensor bus is played as a whole.
     "sim/virtual/sensor_slots.py": "tests/sim/virtual/test_sensor_soak.py",
     "sensor_bus/access.py": "tests/sensor_bus/test_bus_slots.py",
-    "sensor_bus/access.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/catalog.py": "tests/sensor_bus/test_records.py",
     "sensor_bus/changes.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/commands.py": "tests/sensor_bus/test_service.py",

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from build.bench import boards
+from build.install import sensor_package
 from tests.micropython.run import ROOT
 from tests.sample import all_or
 
@@ -54,6 +55,13 @@ def test_import_that_found_no_memory_can_be_repeated(micropython_failing, tmp_pa
     failed = int(run(micropython_failing, "failing_imports", OF_IMPORTS, path=f"{tmp_path}:"))
     report_line(f"imports of compiled modules: {failed} failed")
     assert failed > 3000 // OF_IMPORTS
+
+
+def test_sensor_bus_survives_any_failed_allocation_of_what_it_loads(micropython_failing, tmp_path, report_line):
+    sensor_package.tree(tmp_path)
+    failed = int(run(micropython_failing, "failing_sensors", OF_IMPORTS, path=f"{tmp_path}:"))
+    report_line(f"sensor bus: {failed} calls failed")
+    assert failed > 2000 // OF_IMPORTS
 
 
 def test_run_survives_any_failed_allocation_after_the_start(micropython_failing):
