@@ -13,7 +13,8 @@
 from errno import EAGAIN, ETIMEDOUT
 
 from protocol import const
-from sensor_bus.faults import BusStuck, NoAnswer  # noqa: F401 - for programs
+from sensor_bus.faults import BusStuck
+from sensor_bus.faults import NoAnswer as NoAnswer  # for programs
 
 _EBUSY = const(16)  # which MicroPython's errno does not have
 
