@@ -5,7 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FOLDERS = ("sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus")
+FOLDERS = (
+    "sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "remote_i2c"
+)  # fmt: skip
 
 # These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
 NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")
@@ -38,6 +40,8 @@ TESTED_IN = {
     "sensor_bus/scanner.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/ticks.py": "tests/sensor_bus/test_clock.py",
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
+    "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
+    "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

@@ -4,7 +4,7 @@ import shutil
 
 from build.wheel.imports import TOP, rewritten
 
-PACKAGES = ("protocol", "primitives", "i2c_devices", "sensor_bus", "server", "esp_link", "sim")
+PACKAGES = ("protocol", "primitives", "i2c_devices", "sensor_bus", "remote_i2c", "server", "esp_link", "sim")
 SOURCES = (".py", ".pyi")
 DATA = ("types.json",)  # files that modules read, by name
 FACADES = ("server.py", "server.pyi")  # of the checkout's pb_link: in the wheel a package has its place
