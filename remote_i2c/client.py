@@ -1,8 +1,9 @@
 """A bus of a client of the link, by requests on its channel 1. The client runs an I2CService (pb_link/i2c_service.py).
 
-A request is carried out at most once: it names the life of the client's service, and one that comes to another life is
-refused there. Requests of a client are carried out one at a time and in order, so one that has timed out here has ended
-there before the next one begins.
+A request is carried out at most once. One life of a client has it once (docs/requests.md); it names the life of the
+service, and one that comes to another life is refused there. It is asked again only if the life of the client before
+cannot have had it. Requests of a client are carried out one at a time and in order, so one that has timed out here has
+ended there before the next one begins.
 """
 
 import asyncio
@@ -33,7 +34,8 @@ class ClientBus(Bus):
         self._connection = connection
         self._number = number
         self._channel = connection.channel(I2C_CHANNEL, 1)
-        self._life = NO_LIFE
+        self._life = NO_LIFE  # of its service
+        self._lives = None  # of the client, when that was learned
 
     async def transfer(self, transfer, timeout_ms=TRANSFER_MS):
         """As Bus.transfer."""
@@ -62,14 +64,7 @@ class ClientBus(Bus):
         """Returns the answers to transfers that fit into one request. Raises: BusError."""
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                for _ in range(_LIVES):
-                    try:
-                        answers, error = await self._ask(transfers, timeout_ms)
-                        break
-                    except OtherLife as other:
-                        self._life = other.life
-                else:
-                    raise BusError(EIO, "the client's I2CService is started anew again and again", place=LINK)
+                answers, error = await self._asked(transfers, timeout_ms)
         except TimeoutError:
             raise self._late(timeout_ms).at(self.name)
         except BusError as found:
@@ -78,6 +73,21 @@ class ClientBus(Bus):
             error.done = answers
             raise error.at(self.name)
         return answers
+
+    async def _asked(self, transfers, timeout_ms):
+        """Returns (answers, error), as decode_answer. Raises: BusError."""
+        for _ in range(_LIVES):
+            lives = self._connection.lives
+            if lives != self._lives:
+                self._life = NO_LIFE  # nobody carries this out
+            sure = self._life == NO_LIFE
+            try:
+                return await self._ask(transfers, timeout_ms)
+            except OtherLife as other:
+                self._life, self._lives = other.life, self._connection.lives
+                if not sure and self._lives != lives:
+                    raise self._restarted("the client was restarted")
+        raise BusError(EIO, "the client's I2CService is started anew again and again", place=LINK)
 
     async def _ask(self, transfers, timeout_ms):
         request = encode_request(self._number, self._life, transfers)
@@ -107,8 +117,11 @@ class ClientBus(Bus):
         if "no handler" in text:
             return self._without_service()
         if "restarted" in text or "interrupted" in text:
-            return BusError(EHOSTDOWN, f"{text}: it may have been carried out", place=LINK)
+            return self._restarted(text)
         return BusError(EIO, text, place=LINK)
+
+    def _restarted(self, text):
+        return BusError(EHOSTDOWN, f"{text}: the call may have been carried out", place=LINK)
 
 
 def _shared_out(transfers):
