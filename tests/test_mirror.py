@@ -42,6 +42,7 @@ TESTED_IN = {
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
     "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
+    "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",
