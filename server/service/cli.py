@@ -19,7 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, sensors_command, standard_files, starter, terminal
+from server.service import client_settings, i2c_command, metrics, sensors_command, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -42,6 +42,7 @@ _EXAMPLES = """examples:
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
+  pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -137,6 +138,9 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
+    one = command("i2c", _i2c, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
+    one.add_argument("tool", choices=[*i2c_command.TOOLS])
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
@@ -247,6 +251,10 @@ def _sensors(options, settings):
     if options.bus is not None:
         return sensors_command.show_bus(options)
     return sensors_command.show_answers(options, _answers(settings, {"do": "sensors", "id": options.id}))
+
+
+def _i2c(options, settings):
+    return i2c_command.run(options, functools.partial(_ask, settings))
 
 
 def _seconds(text):
