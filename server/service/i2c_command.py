@@ -1,7 +1,9 @@
 """`pb-link i2c`: the i2c-tools on a bus of this computer, of a running server, or simulated."""
 
+import argparse
 import asyncio
 import contextlib
+import functools
 import importlib
 import sys
 
@@ -37,6 +39,18 @@ class Console:
             return True
         print("Aborting on user request.", file=sys.stderr)
         return False
+
+
+def add_i2c(command, ask):
+    """Add `pb-link i2c`. Args: command: as in cli.py; ask: function (settings, request, limit_s) that returns the
+    server's answer."""
+
+    def run_tool(options, settings):
+        return run(options, functools.partial(ask, settings))
+
+    one = command("i2c", run_tool, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
+    one.add_argument("tool", choices=[*TOOLS])
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
 
 
 def run(options, ask):
