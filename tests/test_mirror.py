@@ -42,6 +42,10 @@ TESTED_IN = {
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
     "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
+    "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/smbus_pb2.py": "tests/build/tools/test_proto.py",
+    "remote_i2c/rpc/smbus_rcp_pb2.py": "tests/build/tools/test_proto.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",
