@@ -62,6 +62,20 @@ class Bus:
         Args: transfer: list of messages.Message."""
         raise NotImplementedError
 
+    async def batch(self, transfers, timeout_ms=TRANSFER_MS):
+        """Do several transfers, one after the other, until one fails. Returns a list of what `transfer` returns.
+
+        Where a call costs a round trip, they share it. timeout_ms: of each of them. An error has in `done` what the
+        transfers before it have returned."""
+        done = []
+        for transfer in transfers:
+            try:
+                done.append(await self.transfer(transfer, timeout_ms))
+            except BusError as error:
+                error.done = done
+                raise
+        return done
+
     async def quick(self, address, read, timeout_ms=TRANSFER_MS):
         """Send the address alone, with the read bit or without: SMBus quick command."""
         raise NotImplementedError

@@ -7,6 +7,7 @@
 | ETIMEDOUT | not done in its time: `place` says where it waited |
 | EOPNOTSUPP | the bus, or its adapter, cannot do this |
 | EACCES | the address is not allowed |
+| EBUSY | a driver of the kernel has the device, or a sensor bus leaves it alone for now |
 | EAGAIN | as many callers wait as may: try again later |
 | ENODEV | there is no such bus, or it is closed |
 | EHOSTDOWN | the client that has the bus is not connected |
@@ -25,7 +26,11 @@ PLACES = (CALLER, LOCK, LINK, BUS)
 
 class BusError(OSError):
     """Args: number: errno; text: what happened; place: one of PLACES; bus: name of the bus, or None; address: of the
-    target, or None; index: of the message in its transfer, or None: not known."""
+    target, or None; index: of the message in its transfer, or None: not known.
+
+    done: what the transfers before the one that failed have read: of Bus.batch."""
+
+    done = ()
 
     def __init__(self, number, text=None, *, place=BUS, bus=None, address=None, index=None):
         super().__init__(number, text or os.strerror(number))

@@ -20,6 +20,8 @@ HOLD_MS = 2000
 WAIT_MS = 5000
 # Callers that may wait.
 MAX_WAITING = 64
+# A provider has so much longer than its limit, to say itself where a call has waited.
+_MARGIN_S = 0.05
 
 
 class SharedBus:
@@ -92,6 +94,11 @@ class SharedBus:
         async with self.hold() as bus:
             return await bus.transfer(transfer, timeout_ms)
 
+    async def batch(self, transfers, timeout_ms=TRANSFER_MS):
+        """As Held.batch."""
+        async with self.hold() as bus:
+            return await bus.batch(transfers, timeout_ms)
+
     async def quick(self, address, read, timeout_ms=TRANSFER_MS):
         """As Bus.quick."""
         async with self.hold() as bus:
@@ -123,6 +130,14 @@ class Held:
             self._allow(message.address)
         return await self._limited(self._bus.transfer, transfer, timeout_ms=timeout_ms)
 
+    async def batch(self, transfers, timeout_ms=TRANSFER_MS):
+        """As Bus.batch, but timeout_ms is that of all together. Raises: BusError(EACCES) before anything is sent."""
+        for transfer in transfers:
+            self._bus.check(transfer)
+            for message in transfer:
+                self._allow(message.address)
+        return await self._limited(self._bus.batch, transfers, timeout_ms=timeout_ms)
+
     async def quick(self, address, read, timeout_ms=TRANSFER_MS):
         """As Bus.quick."""
         self._allow(address)
@@ -143,7 +158,7 @@ class Held:
         if limit_s <= 0:
             raise timed_out(LOCK, "this caller has had the bus for too long").at(self._bus.name)
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s + _MARGIN_S):
                 return await call(*args, timeout_ms=max(1, int(limit_s * 1000)))
         except TimeoutError:
             raise timed_out(BUS, f"the bus has not answered within {limit_s * 1000:.0f} ms").at(self._bus.name)

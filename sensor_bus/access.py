@@ -82,7 +82,7 @@ class Access:
             self._muxes.wrote(address, byte)
 
     async def _once(self, address, write, into=None):
-        """One transaction. write: None: a probe. Returns what a probe does."""
+        """One transaction. write: None: a probe; a function: see Queue.exclusive. Returns what a probe does."""
         lines = self._lines
         if self.stuck or lines is not None and not lines.free():
             self.stuck = True
@@ -93,7 +93,10 @@ class Access:
                 answered = self._port.probe(address & 0x7F)
             else:
                 answered = True
-                self._port.transfer(address & 0x7F, write, into)
+                if callable(write):
+                    write(self._port.i2c)
+                else:
+                    self._port.transfer(address & 0x7F, write, into)
             self._timeouts = 0
         except OSError as error:
             if error.errno == ETIMEDOUT:

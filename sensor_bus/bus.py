@@ -72,6 +72,7 @@ class SensorBus:
         self._access = Access(port, self._muxes, reset, self._power, self.now)
         self._scanner = Scanner(self, self._access, self._muxes, self._power, addresses)
         self._queue = Queue(MAX_LOW_LOAD if config.low_load else MAX_REQUESTS)
+        self.exclusive = self._queue.exclusive
         self._bars = Bars()
         self.is_barred = self._bars.has  # function (address, now)
         self._hiatus = self._stuck_again = 0

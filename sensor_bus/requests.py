@@ -13,7 +13,8 @@ MAX_BYTES = const(255)  # that one may write, or read
 
 
 class Request:
-    """Args: address: with its slot; write: bytes; size: bytes to read, 0: none; limit: Timeout."""
+    """Args: address: with its slot; write: bytes, or the function of `exclusive`; size: bytes to read, 0: none; limit:
+    Timeout."""
 
     def __init__(self, address, write, size, limit):
         self.address = address
@@ -44,14 +45,23 @@ class Queue:
             raise ValueError("a request writes and reads at most %d bytes" % MAX_BYTES)
         if not (write or size):
             raise ValueError("a request must write or read something")
+        return await self._served(Request(address, bytes(write), size, Timeout(timeout_ms)), timeout_ms)
+
+    async def exclusive(self, use, timeout_ms=1000):
+        """Have use(i2c) done on the main bus between two transactions. i2c: the port's machine.I2C.
+
+        It must be short, and raise no other OSError than ETIMEDOUT: a wire was held. Raises: QueueFull, TimedOut: it
+        may be done yet; BusStuck, also if the bus is stuck behind it; OSError(ETIMEDOUT)."""
+        await self._served(Request(0, use, 0, Timeout(timeout_ms)), timeout_ms)
+
+    async def _served(self, request, timeout_ms):
         if len(self._waiting) >= self._most:
             raise QueueFull(self._most)
-        request = Request(address, bytes(write), size, Timeout(timeout_ms))
         self._waiting.append(request)
         try:
             await wait_for_ms(request.done.wait(), timeout_ms)
         except asyncio.TimeoutError:
-            raise TimedOut(address)
+            raise TimedOut(request.address)
         finally:
             if request in self._waiting:
                 self._waiting.remove(request)

@@ -42,6 +42,7 @@ TESTED_IN = {
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
     "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
+    "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
     "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
     "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
     "remote_i2c/rpc/smbus_pb2.py": "tests/build/tools/test_proto.py",

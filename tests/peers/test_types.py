@@ -14,7 +14,8 @@ from server.service import starter
 from tests.peers.processes import ROOT
 
 STUBBED = (
-    "pb_link.app_base", "pb_link.requests", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server",
+    "pb_link.app_base", "pb_link.i2c_service", "pb_link.requests", "pb_link.settings", "pb_link.selftest", "server",
+    "pb_link.server",
     "i2c_devices.device_controller", "i2c_devices.memory_controller", "i2c_devices.packet_controller",
     "i2c_devices.smbus_i2c", "i2c_devices.stream_controller",
 )  # fmt: skip
