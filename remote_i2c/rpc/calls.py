@@ -1,12 +1,14 @@
 """The calls of both services, as they are done on a bus."""
 
+from itertools import takewhile
 from typing import Callable, NamedTuple
 
 from remote_i2c import bus as functions
 from remote_i2c import smbus
-from remote_i2c.errors import unsupported
+from remote_i2c.errors import BusError, unsupported
 from remote_i2c.messages import read, write
 from remote_i2c.rpc.smbus_pb2 import Reply, TransferReply
+from remote_i2c.shared import HOLD_MS
 
 
 class Kind(NamedTuple):
@@ -86,22 +88,56 @@ KINDS = {
 }  # fmt: skip
 
 
-async def do(bus, kind, request):
-    """Do a call of SMBus on a SharedBus or a Held. Returns the Reply. Raises: BusError, ValueError, TypeError."""
-    needs = kind.needs | (_PEC if request.pec else 0)
-    if needs & ~bus.functions:
-        what = "a PEC" if needs & ~bus.functions == _PEC else kind.name
-        raise unsupported(f"the bus cannot do {what}", request.address)
+class Planned(NamedTuple):
+    """What a call does on the bus. messages: of one transfer, or None: a quick command, which reads or does not;
+    reply: returns the message of the answer, of what the transfer has returned."""
+
+    messages: list | None
+    reply: Callable
+    address: int = 0
+    reads: bool = False
+
+
+def planned(available, kind, request):
+    """Returns what a Request does. available: bits of bus.py. Raises: BusError(EOPNOTSUPP), ValueError, TypeError."""
+    lacking = (kind.needs | (_PEC if request.pec else 0)) & ~available
+    if lacking:
+        raise unsupported(f"the bus cannot do {'a PEC' if lacking == _PEC else kind.name}", request.address)
     if kind.quick is not None:
-        await bus.quick(request.address, kind.quick)
-        return Reply()
+        return Planned(None, _done, request.address, kind.quick)
     call = kind.make(request)
-    return kind.reply(call.result(await bus.transfer(call.messages)))
+    return Planned(call.messages, lambda answers: kind.reply(call.result(answers)))
 
 
-async def do_transfer(bus, request):
-    """Do a TransferRequest. Returns the TransferReply. Raises: as do."""
-    return TransferReply(answers=await bus.transfer([_message(message) for message in request.messages]))
+def planned_transfer(request):
+    """Returns what a TransferRequest does."""
+    return Planned([_message(message) for message in request.messages], lambda answers: TransferReply(answers=answers))
+
+
+async def do(bus, plan):
+    """Do it on a SharedBus or a Held. Returns its reply. Raises: BusError, ValueError."""
+    if plan.messages is None:
+        await bus.quick(plan.address, plan.reads)
+        return plan.reply(None)
+    return plan.reply(await bus.transfer(plan.messages))
+
+
+async def do_all(held, plans):
+    """Do several, in their order, on a Held. Returns their replies. Transfers that follow each other are one batch of
+    the bus: to a board beyond the link they share a round trip. An error has the number of its plan as `step`."""
+    replies = []
+    while len(replies) < len(plans):
+        run = list(takewhile(lambda plan: plan.messages is not None, plans[len(replies) :]))
+        try:
+            if not run:
+                replies.append(await do(held, plans[len(replies)]))
+                continue
+            for plan, answers in zip(run, await held.batch([plan.messages for plan in run], HOLD_MS)):
+                replies.append(plan.reply(answers))
+        except BusError as error:
+            error.step = len(replies) + len(error.done)
+            raise
+    return replies
 
 
 def answer_bytes(request):

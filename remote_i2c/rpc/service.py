@@ -5,7 +5,7 @@ from errno import ENODEV
 
 from remote_i2c.errors import CALLER, BusError
 from remote_i2c.messages import MAX_BYTES
-from remote_i2c.rpc.calls import KINDS, answer_bytes, do, do_transfer
+from remote_i2c.rpc.calls import KINDS, answer_bytes, do, do_all, planned, planned_transfer
 from remote_i2c.rpc.smbus_pb2 import BatchReply, StepReply
 
 # Steps of a batch, and the bytes that they may read: the bus is another's again after HOLD_MS of shared.py.
@@ -54,7 +54,7 @@ class Buses:
             try:
                 if self._log is not None:
                     self._log_call(session, kind, request)
-                return await do(session.bus, kind, request)
+                return await do(session.bus, planned(session.bus.functions, kind, request))
             finally:
                 session.last_s = self._now_s()
 
@@ -63,38 +63,36 @@ class Buses:
         with self.use(session_id).call() as session:
             try:
                 self.log_transfer(session, request)
-                return await do_transfer(session.bus, request)
+                return await do(session.bus, planned_transfer(request))
             finally:
                 session.last_s = self._now_s()
 
     async def batch(self, request):
-        """Do a BatchRequest. Returns the BatchReply. Raises: as call; the error has `step`, and `done`: the replies of
-        the steps before it."""
+        """Do a BatchRequest. Returns the BatchReply. Raises: as call; a BusError has the number of its step: `step`."""
         with self.use(request.session).call() as session:
             _check_batch(request.steps)
-            replies = []
+            plans = [self._planned(session, number, step) for number, step in enumerate(request.steps)]
             try:
                 async with session.bus.hold() as bus:
-                    for number, step in enumerate(request.steps):
-                        try:
-                            replies.append(await self._step(session, bus, step))
-                        except BusError as error:
-                            error.step = number
-                            raise
-                        except (TypeError, ValueError) as error:
-                            raise ValueError(f"step {number}: {error}")
+                    replies = await do_all(bus, plans)
             finally:
                 session.last_s = self._now_s()
-            return BatchReply(replies=replies)
+            return BatchReply(replies=[_step_reply(step, reply) for step, reply in zip(request.steps, replies)])
 
-    async def _step(self, session, bus, step):
-        if step.call == "Transfer":
-            self.log_transfer(session, step.transfer)
-            return StepReply(transfer=await do_transfer(bus, step.transfer))
-        kind = KINDS[step.call]
-        if self._log is not None:
-            self._log_call(session, kind, step.request)
-        return StepReply(reply=await do(bus, kind, step.request))
+    def _planned(self, session, number, step):
+        try:
+            if step.call == "Transfer":
+                self.log_transfer(session, step.transfer)
+                return planned_transfer(step.transfer)
+            kind = KINDS[step.call]
+            if self._log is not None:
+                self._log_call(session, kind, step.request)
+            return planned(session.bus.functions, kind, step.request)
+        except BusError as error:
+            error.step = number
+            raise
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"step {number}: {error}")
 
     def log(self, text):
         """Log a line."""
@@ -115,6 +113,10 @@ class Buses:
         # Calls without a register have none in their name either.
         register = f" register {request.register:#x}" if "_data" in kind.name or "call" in kind.name else ""
         self._log(f"Client({session.id}) {kind.name} at {request.address:#x}{register}")
+
+
+def _step_reply(step, reply):
+    return StepReply(transfer=reply) if step.call == "Transfer" else StepReply(reply=reply)
 
 
 def _check_batch(steps):

@@ -176,6 +176,29 @@ def test_batch_ends_at_the_step_that_fails():
     assert (error.errno, error.step, entries) == (errno.ENXIO, 1, 4)
 
 
+def test_step_whose_answer_cannot_be_right_is_told_by_its_number():
+    async def scenario(one):
+        steps = [step("WriteQuick", address=A), step("ReadByte", address=A), step("ReadByteData", address=A, pec=True)]
+        return await failure(one.rows["Batch"](batch(await one.open(), *steps)))
+
+    _, error = run(scenario)
+    assert (error.errno, error.step) == (errno.EIO, 2)
+
+
+def test_transfers_of_a_batch_are_one_of_the_bus():
+    """To a board beyond the link each is a round trip."""
+
+    async def scenario(one):
+        batches = []
+        make = one.bus.batch
+        one.bus.batch = lambda transfers, timeout_ms: batches.append(len(transfers)) or make(transfers, timeout_ms)
+        steps = [step("ReadByte", address=A)] * 3 + [step("WriteQuick", address=A)] + [step("ReadByte", address=A)] * 2
+        await one.rows["Batch"](batch(await one.open(), *steps))
+        return batches
+
+    assert run(scenario) == [3, 2]
+
+
 @pytest.mark.parametrize(
     ("steps", "text"),
     [
