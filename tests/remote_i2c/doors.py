@@ -51,6 +51,7 @@ class DoorThread:
         port, addresses, shared, limits = self._arguments
         self.loop = asyncio.get_running_loop()
         self.shared = SharedBus(self.bus, addresses, **shared)
+        await self.shared.open()
         limits = {"log": self.lines.append, **limits}
         door = SmbusDoor({1: self.shared}, f"127.0.0.1:{port}", **limits)
         self._task = asyncio.create_task(door.run())
