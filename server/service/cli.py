@@ -19,7 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, sensors_command, standard_files, starter, terminal
+from server.service import client_settings, metrics, sensors_command, smbus_command, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -42,6 +42,7 @@ _EXAMPLES = """examples:
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
+  pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -137,6 +138,7 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
+    smbus_command.add_arguments(command("smbus", smbus_command.run, "Serve I2C buses by SMBus over gRPC."))
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
