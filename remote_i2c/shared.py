@@ -75,6 +75,15 @@ class SharedBus:
             self._lock.release()
 
     async def _take(self, wait_ms):
+        if self._waiting == 0 and not self._lock.locked():
+            await self._lock.acquire()  # at once: a timer would cost more than the lock
+        else:
+            await self._wait(wait_ms)
+        if self._closed:
+            self._lock.release()
+            raise closed().at(self.name)
+
+    async def _wait(self, wait_ms):
         if self._waiting >= self._max_waiting:
             raise busy(self._waiting).at(self.name)
         self._waiting += 1
@@ -85,9 +94,6 @@ class SharedBus:
             raise timed_out(LOCK, f"others have had the bus for {wait_ms} ms").at(self.name)
         finally:
             self._waiting -= 1
-        if self._closed:
-            self._lock.release()
-            raise closed().at(self.name)
 
     async def transfer(self, transfer, timeout_ms=TRANSFER_MS):
         """As Bus.transfer."""
