@@ -101,7 +101,7 @@ class Planned(NamedTuple):
 def planned(available, kind, request):
     """Returns what a Request does. available: bits of bus.py. Raises: BusError(EOPNOTSUPP), ValueError, TypeError."""
     lacking = (kind.needs | (_PEC if request.pec else 0)) & ~available
-    if lacking:
+    if lacking and available:  # 0: it is not open yet, and says so itself
         raise unsupported(f"the bus cannot do {'a PEC' if lacking == _PEC else kind.name}", request.address)
     if kind.quick is not None:
         return Planned(None, _done, request.address, kind.quick)

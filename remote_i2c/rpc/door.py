@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
-from remote_i2c.rpc.access import TokenInterceptor
+from remote_i2c.rpc.access import TokenInterceptor, read_token
 from remote_i2c.rpc.methods import ORIGINAL, SMBUS
 from remote_i2c.rpc.original import original_handlers
 from remote_i2c.rpc.peers import is_loopback, split_listen
@@ -60,6 +60,8 @@ class SmbusDoor:
 
     def __init__(self, buses, listen, *, token=None, tls=None, log=None, **limits):
         check_listen(listen, token, tls)
+        if token is not None:
+            read_token(token)
         self.port = None  # once it has started
         self._buses = buses
         self._listen = listen

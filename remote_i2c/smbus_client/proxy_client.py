@@ -12,17 +12,38 @@ class ProxyClient:
 
     def __init__(self, server_address, i2c_bus, log_level=logging.INFO):
         self._bus = SMBus(f"grpc://{server_address}/{i2c_bus}")
-        self.read_byte = self._bus.read_byte
-        self.write_byte = self._bus.write_byte
-        self.read_byte_data = self._bus.read_byte_data
-        self.write_byte_data = self._bus.write_byte_data
-        self.read_word_data = self._bus.read_word_data
-        self.write_word_data = self._bus.write_word_data
-        self.write_i2c_block_data = self._bus.write_i2c_block_data
+
+    def read_byte(self, i2c_addr):
+        """An int."""
+        return self._bus.read_byte(i2c_addr)
+
+    def write_byte(self, i2c_addr, value):
+        """Write one byte without a register."""
+        self._bus.write_byte(i2c_addr, value)
+
+    def read_byte_data(self, i2c_addr, register):
+        """An int: the byte of a register."""
+        return self._bus.read_byte_data(i2c_addr, register)
+
+    def write_byte_data(self, i2c_addr, register, value):
+        """Write the byte of a register."""
+        self._bus.write_byte_data(i2c_addr, register, value)
+
+    def read_word_data(self, i2c_addr, register):
+        """An int: the word of a register."""
+        return self._bus.read_word_data(i2c_addr, register)
+
+    def write_word_data(self, i2c_addr, register, value):
+        """Write the word of a register."""
+        self._bus.write_word_data(i2c_addr, register, value)
 
     def read_i2c_block_data(self, i2c_addr, register, length=MAX_BLOCK):
         """A list of ints. The original's has no length, and reads 32 bytes."""
         return self._bus.read_i2c_block_data(i2c_addr, register, length)
+
+    def write_i2c_block_data(self, i2c_addr, register, data):
+        """Write up to 32 bytes."""
+        self._bus.write_i2c_block_data(i2c_addr, register, data)
 
     def close(self):
         """End the session."""

@@ -32,6 +32,12 @@ def test_beyond_the_loopback_token_and_tls_are_needed(given, lacking):
     check_listen("0.0.0.0:50051", TOKEN, TLS(b"", b""))
 
 
+@pytest.mark.parametrize("token", ["", "short"])
+def test_token_that_can_be_guessed_is_refused(token):
+    with pytest.raises(ValueError, match="at least 16"):
+        SmbusDoor({}, "127.0.0.1:0", token=token)
+
+
 def test_second_door_at_the_same_address_is_an_error():
     async def scenario(one):
         with pytest.raises(OSError, match="another program"):
