@@ -100,6 +100,7 @@ bench-server: $(INSTALLED) ## Measure the server beside Mosquitto, and SMBus bes
 
 fuzz-server: $(INSTALLED) ## Feed a million inputs that nobody means to what reads the network: two minutes.
 	@$(VENV_PYTHON) -m tests.server.fuzz
+	@$(VENV_PYTHON) -m tests.remote_i2c.fuzz
 
 fuzz-client: $(INSTALLED) ## Feed the client's channels and requests what no good server sends: some minutes.
 	@$(VENV_PYTHON) -m tests.pb_link.fuzz

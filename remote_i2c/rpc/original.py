@@ -30,6 +30,11 @@ _CALLS = {
 
 def original_handlers(buses):
     """Returns the handlers of the service. Args: buses: service.Buses."""
+    return handlers(ORIGINAL, original_rows(buses))
+
+
+def original_rows(buses):
+    """Returns {name of a method: coroutine function (request, context)}. Whatever the request has, it returns."""
 
     async def open_bus(request, context):
         session = buses.open(str(request.i2c_bus), host_of(context.peer()))
@@ -60,7 +65,7 @@ def original_handlers(buses):
 
     rows = {"open": open_bus, "close": close, "ping": ping, **{name: call(name) for name in _CALLS}}
     answers = {name: method.reply for name, method in methods(ORIGINAL).items()}
-    return handlers(ORIGINAL, {name: _told(row, answers[name]) for name, row in rows.items()})
+    return {name: _told(row, answers[name]) for name, row in rows.items()}
 
 
 def _request(request, fields):

@@ -9,6 +9,11 @@ from remote_i2c.rpc.status import status_of
 
 def smbus_handlers(buses):
     """Returns the handlers of the service. Args: buses: service.Buses."""
+    return handlers(SMBUS, smbus_rows(buses))
+
+
+def smbus_rows(buses):
+    """Returns {name of a method: coroutine function (request, context)}. Whatever the request has, it returns."""
 
     async def open_bus(request, context):
         session = buses.open(request.bus, host_of(context.peer()))
@@ -41,7 +46,7 @@ def smbus_handlers(buses):
 
     rows = {"Open": open_bus, "Close": close, "Ping": ping, "Transfer": transfer, "Batch": batch}
     rows |= {name: call(name) for name in KINDS}
-    return handlers(SMBUS, {name: _told(row) for name, row in rows.items()})
+    return {name: _told(row) for name, row in rows.items()}
 
 
 def _told(implementation):
