@@ -14,8 +14,8 @@ package(
     (
         "__init__.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py", "connection.py",
         "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py", "frame_log.py",
-        "i2c_service.py", "limits.py", "link.py", "notifier.py", "pb_client.py", "reasons.py", "release_check.py", "requests.py",
-        "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py", "utc.py",
+        "i2c_service.py", "limits.py", "link.py", "notifier.py", "pb_client.py", "reasons.py", "release_check.py",
+        "requests.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py", "utc.py",
     ),
     base_path="..",
 )  # fmt: skip
@@ -33,8 +33,8 @@ package(
         "channel_sender.py", "channel_session.py", "channels.py", "config_record.py", "control.py",
         "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
         "frame_reader.py", "framing.py", "handshake.py", "i2c_messages.py", "limits.py", "lines.py", "link_errors.py",
-        "mailbox.py", "receive_space.py", "receiver.py", "requests.py", "selftest.py", "sender.py", "sequence.py", "session.py",
-        "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py", "version.py",
+        "mailbox.py", "receive_space.py", "receiver.py", "requests.py", "selftest.py", "sender.py", "sequence.py",
+        "session.py", "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -16,9 +16,32 @@ from errno import EAGAIN, EIO, ENODEV, ETIMEDOUT
 from primitives.platform import sleep_ms
 from protocol import const
 from protocol.i2c_messages import (
-    ADDRESS_ALONE, BAD_REQUEST, BARRED, BUSY, CANNOT, COUNTED, DONE, HEAD_BYTES, HELD, I2C_CHANNEL, I2C_VERSION, LATE,
-    LENGTH, LIFE_AT, LIFE_BYTES, MAX_COUNT, MAX_I2C_BYTES, MAX_MESSAGES, MAX_TRANSFER_BYTES, NO_ANSWER, NO_BUS,
-    NO_MEMORY, NOT_ALLOWED, OTHER_LIFE, STOPPED, UNKNOWN,
+    ADDRESS_ALONE,
+    BAD_REQUEST,
+    BARRED,
+    BUSY,
+    CANNOT,
+    COUNTED,
+    DONE,
+    HEAD_BYTES,
+    HELD,
+    I2C_CHANNEL,
+    I2C_VERSION,
+    LATE,
+    LENGTH,
+    LIFE_AT,
+    LIFE_BYTES,
+    MAX_COUNT,
+    MAX_I2C_BYTES,
+    MAX_MESSAGES,
+    MAX_TRANSFER_BYTES,
+    NO_ANSWER,
+    NO_BUS,
+    NO_MEMORY,
+    NOT_ALLOWED,
+    OTHER_LIFE,
+    STOPPED,
+    UNKNOWN,
 )  # fmt: skip
 
 # How long a transfer may wait for its turn on a SensorBus.

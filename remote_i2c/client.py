@@ -13,7 +13,12 @@ from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
 from protocol.i2c_messages import HEAD_BYTES, I2C_CHANNEL, MAX_I2C_BYTES, MAX_TRANSFER_BYTES
 from remote_i2c.bus import SMBUS_BY_MESSAGES, SMBUS_COUNTED, SMBUS_QUICK, TRANSFER_MS, Bus
 from remote_i2c.client_messages import (
-    NO_LIFE, OtherLife, answer_bytes, decode_answer, encode_request, request_bytes
+    NO_LIFE,
+    OtherLife,
+    answer_bytes,
+    decode_answer,
+    encode_request,
+    request_bytes,
 )  # fmt: skip
 from remote_i2c.errors import CALLER, LINK, BusError, away, timed_out
 from remote_i2c.messages import check_address

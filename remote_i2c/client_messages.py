@@ -6,8 +6,25 @@ from errno import EACCES, EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EOPNOTSUPP, EPROTO,
 from struct import pack
 
 from protocol.i2c_messages import (
-    ADDRESS_ALONE, BAD_REQUEST, BARRED, BUSY, CANNOT, COUNTED, DONE, HELD, I2C_VERSION, LATE, LIFE_BYTES, MAX_COUNT,
-    NO_ANSWER, NO_BUS, NO_MEMORY, NOT_ALLOWED, OTHER_LIFE, STOPPED, UNKNOWN,
+    ADDRESS_ALONE,
+    BAD_REQUEST,
+    BARRED,
+    BUSY,
+    CANNOT,
+    COUNTED,
+    DONE,
+    HELD,
+    I2C_VERSION,
+    LATE,
+    LIFE_BYTES,
+    MAX_COUNT,
+    NO_ANSWER,
+    NO_BUS,
+    NO_MEMORY,
+    NOT_ALLOWED,
+    OTHER_LIFE,
+    STOPPED,
+    UNKNOWN,
 )  # fmt: skip
 from remote_i2c.errors import BUS, CALLER, LINK, LOCK, BusError
 

@@ -46,7 +46,10 @@ _DAMAGED = (EIO, EBADMSG, EPROTO)
 
 
 class LinuxBus(Bus):
-    """Args: number: N of /dev/i2c-N; name: of the bus, for people."""
+    """Args: number: N of /dev/i2c-N; name: of the bus, for people. force: also use devices that a driver of the kernel
+    has."""
+
+    force = False
 
     def __init__(self, number, name=None):
         self.path = f"/dev/i2c-{number}"
@@ -108,7 +111,7 @@ class LinuxBus(Bus):
 
     def _look_for_driver(self, address):
         """Raises: BusError(EBUSY), as the kernel does for SMBus calls; I2C_RDWR does not look."""
-        if os.path.exists(_DRIVER % (self._number, address)):
+        if not self.force and os.path.exists(_DRIVER % (self._number, address)):
             raise BusError(EBUSY, "a driver of the kernel has this device", place=CALLER, address=address)
 
     async def _call(self, address, messages, timeout_ms):

@@ -11,6 +11,7 @@ Who has the bus keeps it for at most `hold_ms`; who waits, waits for at most `wa
 
 import asyncio
 from contextlib import asynccontextmanager
+from errno import ETIMEDOUT
 
 from remote_i2c.bus import TRANSFER_MS
 from remote_i2c.errors import BUS, LOCK, BusError, busy, closed, not_allowed, timed_out
@@ -33,6 +34,7 @@ class SharedBus:
         self._hold_ms = hold_ms
         self._wait_ms = wait_ms
         self._max_waiting = max_waiting
+        self.calls = self.failures = self.late = 0  # so far; late: of the failures, those by time
         self._lock = asyncio.Lock()  # fair: first come, first served
         self._waiting = 0
         self._closed = False
@@ -70,7 +72,7 @@ class SharedBus:
         be short: while it runs, everybody waits."""
         await self._take(self._wait_ms if wait_ms is None else wait_ms)
         try:
-            yield Held(self._bus, self.addresses, asyncio.get_running_loop().time() + self._hold_ms / 1000)
+            yield Held(self, self._bus, asyncio.get_running_loop().time() + self._hold_ms / 1000)
         finally:
             self._lock.release()
 
@@ -119,9 +121,9 @@ class SharedBus:
 class Held:
     """A bus that one caller has, until a time of the loop's clock. Made by SharedBus.hold."""
 
-    def __init__(self, bus, addresses, until):
+    def __init__(self, shared, bus, until):
+        self._shared = shared
         self._bus = bus
-        self._addresses = addresses
         self._until = until
 
     @property
@@ -155,18 +157,25 @@ class Held:
         return await self._limited(self._bus.probe, address, timeout_ms=timeout_ms)
 
     def _allow(self, address):
-        if address not in self._addresses:
+        if address not in self._shared.addresses:
             raise not_allowed(address).at(self._bus.name)
 
     async def _limited(self, call, *args, timeout_ms):
+        self._shared.calls += 1
+        try:
+            return await self._in_time(call, args, timeout_ms)
+        except BusError as error:
+            self._shared.failures += 1
+            self._shared.late += error.errno == ETIMEDOUT
+            raise error.at(self._bus.name)
+
+    async def _in_time(self, call, args, timeout_ms):
         left_s = self._until - asyncio.get_running_loop().time()
         limit_s = min(timeout_ms / 1000, left_s)
         if limit_s <= 0:
-            raise timed_out(LOCK, "this caller has had the bus for too long").at(self._bus.name)
+            raise timed_out(LOCK, "this caller has had the bus for too long")
         try:
             async with asyncio.timeout(limit_s + _MARGIN_S):
                 return await call(*args, timeout_ms=max(1, int(limit_s * 1000)))
         except TimeoutError:
-            raise timed_out(BUS, f"the bus has not answered within {limit_s * 1000:.0f} ms").at(self._bus.name)
-        except BusError as error:
-            raise error.at(self._bus.name)
+            raise timed_out(BUS, f"the bus has not answered within {limit_s * 1000:.0f} ms")

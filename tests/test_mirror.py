@@ -42,6 +42,11 @@ TESTED_IN = {
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
     "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
     "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
+    **{
+        f"remote_i2c/tools/{name}.py": "tests/remote_i2c/tools/test_tools.py"
+        for name in ("detect", "dump", "get", "set", "transfer", "words")
+    },
+    "server/gateways/i2c/doors.py": "tests/server/gateways/i2c/test_gateway.py",
     "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
     "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
     "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",

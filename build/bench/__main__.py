@@ -2,7 +2,7 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, channels, times (exact, on the virtual bed), boards, ram (of each module of client and bridge), sensors
+Parts: wire, channels, times, i2c (exact, on the virtual bed), boards, ram (of each module of client and bridge), sensors
 (RAM of their records), allocations, instructions (counts of a 32-bit MicroPython), server (depends on this machine).
 Without any all are measured. Prints a table, writes FILE (bench.json), and ends with status 1 if a bar of
 build/bench/bars.py is missed. A part that cannot be measured on this machine is skipped, and the reason is printed;
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from build.bench import boards, channels, counts, ram, sensors, server, times, wire
+from build.bench import boards, channels, counts, i2c, ram, sensors, server, times, wire
 from build.bench.figures import as_json, missed, ordered, table
 from build.tools import debian
 from build.tools.shell import BuildError, say
@@ -24,6 +24,7 @@ PARTS = {
     "wire": wire.measure,
     "channels": channels.measure,
     "times": times.measure,
+    "i2c": i2c.measure,
     "boards": boards.measure,
     "ram": ram.measure,
     "sensors": sensors.measure,

@@ -37,6 +37,8 @@ BARS = {
     },
     "request of the client zero median clocks": ("<=", 2200),
     "request of the server zero median clocks": ("<=", 2200),
+    "read_byte_data over the link model, beyond the echo": ("<=", 3.0),
+    "client RAM, what an I2CService loads beside requests": ("<=", 3692),
     "fallbacks, all lines of the wire": ("<=", 0),
     "fallbacks, real MicroPython": ("<=", 0),
     "idle transactions, connected": ("<=", 1.0),

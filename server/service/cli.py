@@ -19,7 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, metrics, sensors_command, smbus_command, standard_files, starter, terminal
+from server.service import client_settings, i2c_command, metrics, sensors_command, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -27,6 +27,7 @@ from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
+from server.service.smbus_command import add_smbus
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
@@ -42,6 +43,7 @@ _EXAMPLES = """examples:
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
+  pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
   pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
@@ -99,10 +101,8 @@ def _fail(options, text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = argparse.ArgumentParser("pb-link", description="The server of pb_link.", epilog=_EXAMPLES)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=f"pb-link {release_text(RELEASE)}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -138,7 +138,10 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
-    smbus_command.add_arguments(command("smbus", smbus_command.run, "Serve I2C buses by SMBus over gRPC."))
+    one = command("i2c", _i2c, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
+    one.add_argument("tool", choices=[*i2c_command.TOOLS])
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
+    add_smbus(command)
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
@@ -249,6 +252,10 @@ def _sensors(options, settings):
     if options.bus is not None:
         return sensors_command.show_bus(options)
     return sensors_command.show_answers(options, _answers(settings, {"do": "sensors", "id": options.id}))
+
+
+def _i2c(options, settings):
+    return i2c_command.run(options, functools.partial(_ask, settings))
 
 
 def _seconds(text):

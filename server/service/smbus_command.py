@@ -12,8 +12,9 @@ LISTEN = "127.0.0.1:50051"
 EVERYWHERE = "all"
 
 
-def add_arguments(one):
-    """Add the command's arguments to an ArgumentParser."""
+def add_smbus(command):
+    """Add the command. Args: command: function (name, run, text) that returns an ArgumentParser."""
+    one = command("smbus", run, "Serve I2C buses by SMBus over gRPC.")
     one.add_argument("what", choices=["serve"])
     one.add_argument(
         "--bus", action="append", metavar="NAME=BUS",

@@ -1,6 +1,5 @@
-"""The link in virtual time, with virtual sensors on the client's second bus and a program at the server that uses it."""
+"""The link in virtual time: virtual sensors on the client's second bus, and a program at the server that uses it."""
 
-import asyncio
 
 from build.bench.bed import Bed
 from pb_link.i2c_service import I2CService

@@ -8,7 +8,7 @@ import pytest
 from remote_i2c.errors import BUS, CALLER, LINK, BusError
 from remote_i2c.messages import read, write
 from remote_i2c.shared import SharedBus
-from remote_i2c.smbus import read_byte_data, read_word_data
+from remote_i2c.smbus import read_word_data
 from tests.link.i2c_bed import MCP9808, TMP117, I2CBed
 
 KILLED_AFTER_S = (0.001, 0.003, 0.005, 0.008)

@@ -7,8 +7,22 @@ from errno import EAGAIN, EIO, ENODEV, ETIMEDOUT
 
 from pb_link.i2c_service import I2CService
 from protocol.i2c_messages import (
-    BAD_REQUEST, BARRED, BUSY, CANNOT, DONE, HELD, LATE, MAX_I2C_BYTES, MAX_TRANSFER_BYTES, NO_ANSWER, NO_BUS,
-    NO_MEMORY, NOT_ALLOWED, OTHER_LIFE, STOPPED, UNKNOWN,
+    BAD_REQUEST,
+    BARRED,
+    BUSY,
+    CANNOT,
+    DONE,
+    HELD,
+    LATE,
+    MAX_I2C_BYTES,
+    MAX_TRANSFER_BYTES,
+    NO_ANSWER,
+    NO_BUS,
+    NO_MEMORY,
+    NOT_ALLOWED,
+    OTHER_LIFE,
+    STOPPED,
+    UNKNOWN,
 )  # fmt: skip
 
 A, B, OTHER = 0x48, 0x49, 0x50
@@ -16,9 +30,10 @@ W, R = A << 1, A << 1 | 1
 
 
 class FakeI2C:
-    """machine.SoftI2C with a device of 256 registers at A and at B. `log` has what was on the wires: "S" start, "P"
-    stop, the address with its bit, and the bytes; `addressed` the addresses. fails: an exception of each transfer; takes: bytes that a device
-    acknowledges of each write."""
+    """machine.SoftI2C with a device of 256 registers at A and at B.
+
+    `log` has what was on the wires: "S" start, "P" stop, the address with its bit, and the bytes; `addressed` the
+    addresses. fails: an exception of each transfer; takes: bytes that a device acknowledges of each write."""
 
     def __init__(self):
         self.log = []
@@ -181,8 +196,9 @@ class TestTransfers(Case):
 class TestFailures(Case):
     def test_the_first_transfer_that_fails_ends_the_answer(self):
         answer = self.ask(
-            transfer(read(R, 1)), transfer(message(W, b"\x01"), read(OTHER << 1 | 1, 1)), transfer(message(W, b"\x02\xff"))
-        )
+            transfer(read(R, 1)), transfer(message(W, b"\x01"), read(OTHER << 1 | 1, 1)),
+            transfer(message(W, b"\x02\xff")),
+        )  # fmt: skip
         self.assertEqual(answer, bytes((DONE, 0, NO_ANSWER, 1)))
         self.assertEqual(self.i2c.registers[A][2], 2)
 

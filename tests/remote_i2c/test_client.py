@@ -1,4 +1,4 @@
-"""A client's bus, with a Connection that answers what a test wants. tests/link/test_remote_i2c.py has the whole path."""
+"""A client's bus, with a Connection that answers what a test wants. The whole path: tests/link/test_remote_i2c.py."""
 
 import asyncio
 from errno import EAGAIN, EHOSTDOWN, EIO, ENODEV, ETIMEDOUT

@@ -9,7 +9,12 @@ import pytest
 
 from protocol import i2c_messages
 from remote_i2c.client_messages import (
-    NO_LIFE, OtherLife, answer_bytes, decode_answer, encode_request, request_bytes
+    NO_LIFE,
+    OtherLife,
+    answer_bytes,
+    decode_answer,
+    encode_request,
+    request_bytes,
 )  # fmt: skip
 from remote_i2c.errors import LINK, PLACES, BusError
 from remote_i2c.messages import read, read_counted, write
@@ -79,7 +84,8 @@ def test_what_is_no_answer_is_an_error_of_the_link():
     good = bytes.fromhex("00 19 00 00 00 02 aa bb 5c")
     seed = random.getrandbits(30)
     chance = random.Random(seed)
-    wrong = [good[:size] for size in range(len(good))] + [good + b"\0", b"\x63\x00", b"\x01\x02", b"\x00\x19\x00\x00\x00\x21"]
+    wrong = [good[:size] for size in range(len(good))]
+    wrong += [good + b"\0", b"\x63\x00", b"\x01\x02", b"\x00\x19\x00\x00\x00\x21"]
     for _ in range(300):
         bad = bytearray(good)
         bad[chance.randrange(len(bad))] = chance.getrandbits(8)
