@@ -50,7 +50,7 @@ class Buses:
     async def call(self, session_id, name, request):
         """Do a call of SMBus. name: as in smbus.proto. Returns the Reply. Raises: BusError, ValueError, TypeError."""
         kind = KINDS[name]
-        with self.use(session_id).call() as session:
+        with self.use(session_id) as session:
             try:
                 if self._log is not None:
                     self._log_call(session, kind, request)
@@ -60,7 +60,7 @@ class Buses:
 
     async def transfer(self, session_id, request):
         """Do a TransferRequest. Returns the TransferReply. Raises: as call."""
-        with self.use(session_id).call() as session:
+        with self.use(session_id) as session:
             try:
                 self.log_transfer(session, request)
                 return await do(session.bus, planned_transfer(request))
@@ -69,7 +69,7 @@ class Buses:
 
     async def batch(self, request):
         """Do a BatchRequest. Returns the BatchReply. Raises: as call; a BusError has the number of its step: `step`."""
-        with self.use(request.session).call() as session:
+        with self.use(request.session) as session:
             _check_batch(request.steps)
             plans = [self._planned(session, number, step) for number, step in enumerate(request.steps)]
             try:

@@ -4,7 +4,6 @@ A session ends when it is closed, or when nothing was called for `expiry_s`. A c
 """
 
 import secrets
-from contextlib import contextmanager
 from errno import EAGAIN, ESTALE
 
 from remote_i2c.errors import CALLER, BusError
@@ -17,7 +16,7 @@ MAX_CALLS = 8
 
 
 class Session:
-    """Who uses a bus. Made by Sessions.open.
+    """Who uses a bus. Made by Sessions.open. `with session` is a call of it.
 
     id: str; bus: SharedBus; peer: str: an address without its port; last_s: when it was used last; calls: under way."""
 
@@ -29,16 +28,15 @@ class Session:
         self.calls = 0
         self._max_calls = max_calls
 
-    @contextmanager
-    def call(self):
-        """A call is under way. Raises: BusError(EAGAIN)."""
+    def __enter__(self):
+        """A call is under way until the block ends. Raises: BusError(EAGAIN)."""
         if self.calls >= self._max_calls:
             raise _too_many(f"{self.calls} calls of this client are under way already")
         self.calls += 1
-        try:
-            yield self
-        finally:
-            self.calls -= 1
+        return self
+
+    def __exit__(self, *error):
+        self.calls -= 1
 
 
 class Sessions:

@@ -105,19 +105,22 @@ class SMBus(Calls):
         connection = self._connection
         if connection is None:
             raise BusError(ENODEV, "the bus is not open", place=CALLER)
-        recovery = Recovery(call.repeatable, time.monotonic(), self._retry_s, self._timeout_s)
+        recovery, limit_s = None, self._timeout_s
+        begin_s = time.monotonic()
         while True:
             session = connection.session
             try:
                 if session is None:
-                    session = self._open_again(connection, recovery)
-                return call.result(connection.call(call, session, recovery.limit_s(time.monotonic())))
+                    session = self._open_again(connection)
+                return call.result(connection.call(call, session, limit_s))
             except grpc.RpcError as error:
+                recovery = recovery or Recovery(call.repeatable, begin_s, self._retry_s, self._timeout_s)
                 pause_s = recovery.after(error, time.monotonic())
             connection.forget(session)
             time.sleep(pause_s)
+            limit_s = recovery.limit_s(time.monotonic())
 
-    def _open_again(self, connection, recovery):
+    def _open_again(self, connection):
         """To open is no call of the bus: it may be repeated, whatever the call is."""
         with connection.opening:
             if connection.session is None:
@@ -137,10 +140,11 @@ class _Connection:
         self.session = None
         self.opening = threading.Lock()  # one thread opens the bus again
         self._target = target
+        self._metadata = target.metadata or None
         self._channel = target.channel(grpc)
         self._callers = callers(self._channel, SMBUS)
         self._ended = threading.Event()
-        self._called_s = 0.0
+        self._called = False  # since the last look of `_keep`
 
     def open(self, limit_s, wait):
         """Returns the OpenReply. wait: for a server that is not there. Raises: grpc.RpcError."""
@@ -152,7 +156,7 @@ class _Connection:
         """Returns the reply. Raises: grpc.RpcError."""
         call.request.session = session
         reply = self._call(call.name, call.request, limit_s, True)
-        self._called_s = time.monotonic()
+        self._called = True
         return reply
 
     def forget(self, session):
@@ -178,14 +182,13 @@ class _Connection:
         self._channel.close()
 
     def _call(self, name, request, limit_s, wait):
-        return self._callers[name](
-            request, timeout=limit_s, metadata=self._target.metadata, wait_for_ready=wait
-        )  # fmt: skip
+        return self._callers[name](request, limit_s, self._metadata, wait_for_ready=wait)
 
     def _keep(self, every_s):
         while not self._ended.wait(every_s):
             session = self.session
-            if session is None or time.monotonic() - self._called_s < every_s:
+            if session is None or self._called:
+                self._called = False
                 continue
             try:
                 self._call("Ping", SessionRequest(session=session), every_s, False)

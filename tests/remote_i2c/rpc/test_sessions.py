@@ -29,7 +29,7 @@ def test_session_is_known_until_it_expires():
 def test_call_under_way_keeps_its_session():
     sessions = Sessions(expiry_s=5)
     session = sessions.open("bus", PEER, 0)
-    with session.call():
+    with session:
         assert sessions.expire(60) == []
     assert sessions.expire(60) == [session]
 
@@ -61,7 +61,7 @@ def test_one_peer_has_so_many_sessions_and_all_together_so_many():
 
 def test_one_session_has_so_many_calls_under_way():
     session = Sessions(max_calls=2).open("bus", PEER, 0)
-    with session.call(), session.call():
-        assert failing(lambda: session.call().__enter__()) == EAGAIN
-    with session.call():
+    with session, session:
+        assert failing(lambda: session.__enter__()) == EAGAIN
+    with session:
         assert session.calls == 1
