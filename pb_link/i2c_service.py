@@ -45,7 +45,7 @@ from protocol.i2c_messages import (
 )  # fmt: skip
 
 # How long a transfer may wait for its turn on a SensorBus.
-TURN_MS = const(500)
+_TURN_MS = const(500)
 _UNACKNOWLEDGED = (EIO, ENODEV)  # which of them depends on the board
 _MESSAGE_HEAD = const(3)
 
@@ -182,7 +182,7 @@ class _Work:
                 pass  # `code` says it
             return
         try:
-            await bus.exclusive(self.do, TURN_MS)
+            await bus.exclusive(self.do, _TURN_MS)
         except OSError as error:
             if not self._begun:
                 self._given_up = True

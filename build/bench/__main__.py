@@ -2,9 +2,9 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, channels, times, i2c (exact, on the virtual bed), boards, ram (of each module of client and bridge), sensors
-(RAM of their records), allocations, instructions (counts of a 32-bit MicroPython), server (depends on this machine).
-Without any all are measured. Prints a table, writes FILE (bench.json), and ends with status 1 if a bar of
+Parts: wire, channels, times, i2c (exact, on the virtual bed), boards, ram (of each module of client and bridge),
+sensors (RAM of their records), allocations, instructions (counts of a 32-bit MicroPython), server (depends on this
+machine). Without any all are measured. Prints a table, writes FILE (bench.json), and ends with status 1 if a bar of
 build/bench/bars.py is missed. A part that cannot be measured on this machine is skipped, and the reason is printed;
 with CI set that is an error. docs/measurements.md has the method.
 """

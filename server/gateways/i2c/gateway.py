@@ -48,8 +48,7 @@ class Gateway(interface.Gateway):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)  # a door says goodbye to who is in it
-            for bus in self.buses.values():
-                await bus.close()
+            await asyncio.gather(*[bus.close() for bus in self.buses.values()])
 
     async def _opened(self, bus):
         """Return when the bus is open."""

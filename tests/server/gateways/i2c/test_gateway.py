@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -83,7 +84,11 @@ async def while_running(one, use):
 
 
 def open_doors(monkeypatch, smbus, web):
-    made = (doors.Door("smbus_listen", "grpc", smbus), doors.Door("web_listen", "web", web))
+    """smbus, web: names of modules with a class Door."""
+    made = (
+        doors.Door("smbus_listen", "grpc", smbus, lambda module, *more: module.Door(*more)),
+        doors.Door("web_listen", "web", web, lambda module, *more: module.Door(*more)),
+    )
     monkeypatch.setattr(doors, "DOORS", made)
 
 
@@ -135,7 +140,7 @@ def test_a_bus_that_cannot_be_opened_is_told_once_and_tried_again(monkeypatch):
 
 
 def test_doors_are_opened_by_their_settings_and_share_the_buses(monkeypatch):
-    open_doors(monkeypatch, Door, Door)
+    open_doors(monkeypatch, __name__, __name__)
 
     async def main():
         assert make()._doors == []
@@ -157,13 +162,11 @@ def test_doors_are_opened_by_their_settings_and_share_the_buses(monkeypatch):
 
 
 def test_a_door_whose_packages_are_missing_names_the_extra(monkeypatch):
-    def lacking(*_):
-        raise ImportError("No module named 'grpc'")
-
     def wrong(*_):
         raise ValueError("a token is needed")
 
-    open_doors(monkeypatch, lacking, wrong)
+    monkeypatch.setitem(sys.modules, "wrong_door", SimpleNamespace(Door=wrong))
+    open_doors(monkeypatch, "remote_i2c.no_such_door", "wrong_door")
     with pytest.raises(SettingsError, match=r"smbus_listen needs the extra grpc .* pip install '.\[grpc\]'"):
         make(smbus_listen="h:1")
     with pytest.raises(SettingsError, match="web_listen: a token is needed"):
@@ -198,3 +201,32 @@ def test_a_check_opens_the_buses_and_leaves_clients_alone():
     client = tables(one="made")
     client["one"].bus = "client:pump:0"
     assert asyncio.run(check(buses=client)) is None
+
+
+def test_doors_are_made_of_their_settings():
+    """What each door gets, with stand-ins for their modules."""
+    made = []
+    module = SimpleNamespace(
+        TLS=lambda *pair: pair, SmbusDoor=lambda *args, **more: made.append((args, more)),
+        WebDoor=lambda *args, **more: made.append((args, more)),
+    )  # fmt: skip
+    settings = settings_of(
+        DESCRIPTION, smbus_listen="127.0.0.1:1", smbus_certificate=__file__, smbus_key=__file__,
+        web_listen="127.0.0.1:2", web_certificate="c", web_key="k", web_origins=["https://a"],
+        web_chirimen="127.0.0.1:3",
+    )  # fmt: skip
+    told = []
+    for door in doors.DOORS:
+        door.make(module, settings, SECRETS, {"1": "bus"}, lambda event, **details: told.append((event, details)))
+    (smbus_args, smbus), (web_args, web) = made
+    with open(__file__, "rb") as file:
+        pem = file.read()
+    smbus.pop("log")("a line")
+    assert told == [("smbus", {"text": "a line"})]
+    assert smbus_args == ({"1": "bus"}, "127.0.0.1:1") == (web_args[0], "127.0.0.1:1")
+    assert smbus == {"token": "s" * 20, "tls": (pem, pem), "expiry_s": 5}
+    web.pop("log")
+    assert web_args[1] == "127.0.0.1:2" and web == {
+        "token": None, "origins": ["https://a"], "hosts": [], "tls": ("c", "k"), "chirimen": "127.0.0.1:3",
+        "chirimen_bus": None,
+    }  # fmt: skip
