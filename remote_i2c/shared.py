@@ -15,6 +15,7 @@ from errno import ETIMEDOUT
 
 from remote_i2c.bus import TRANSFER_MS
 from remote_i2c.errors import BUS, LOCK, BusError, busy, closed, not_allowed, timed_out
+from remote_i2c.time_limit import TimeLimit
 
 # The longest time that one caller has the bus, and that one waits for it.
 HOLD_MS = 2000
@@ -35,6 +36,7 @@ class SharedBus:
         self._wait_ms = wait_ms
         self._max_waiting = max_waiting
         self.calls = self.failures = self.late = 0  # so far; late: of the failures, those by time
+        self.limit = TimeLimit()  # of the call that is on the bus
         self._lock = asyncio.Lock()  # fair: first come, first served
         self._waiting = 0
         self._closed = False
@@ -62,6 +64,7 @@ class SharedBus:
         """End it: who waits, or calls later, gets ENODEV."""
         self._closed = True
         async with self._lock:
+            self.limit.close()
             await self._bus.close()
 
     @asynccontextmanager
@@ -70,13 +73,23 @@ class SharedBus:
 
         After hold_ms the call that is under way, or the next one, raises ETIMEDOUT. What else is done in the block must
         be short: while it runs, everybody waits."""
-        await self._take(self._wait_ms if wait_ms is None else wait_ms)
+        held = await self._take(self._wait_ms if wait_ms is None else wait_ms)
         try:
-            yield Held(self, self._bus, asyncio.get_running_loop().time() + self._hold_ms / 1000)
+            yield held
         finally:
             self._lock.release()
 
     async def _take(self, wait_ms):
+        if self._waiting == 0 and not self._lock.locked():
+            await self._lock.acquire()  # at once: a timer would cost more than the lock
+        else:
+            await self._wait(wait_ms)
+        if self._closed:
+            self._lock.release()
+            raise closed().at(self.name)
+        return Held(self, self._bus, asyncio.get_running_loop().time() + self._hold_ms / 1000)
+
+    async def _wait(self, wait_ms):
         if self._waiting >= self._max_waiting:
             raise busy(self._waiting).at(self.name)
         self._waiting += 1
@@ -87,14 +100,14 @@ class SharedBus:
             raise timed_out(LOCK, f"others have had the bus for {wait_ms} ms").at(self.name)
         finally:
             self._waiting -= 1
-        if self._closed:
-            self._lock.release()
-            raise closed().at(self.name)
 
     async def transfer(self, transfer, timeout_ms=TRANSFER_MS):
         """As Bus.transfer."""
-        async with self.hold() as bus:
-            return await bus.transfer(transfer, timeout_ms)
+        held = await self._take(self._wait_ms)  # as `hold` does, and faster
+        try:
+            return await held.transfer(transfer, timeout_ms)
+        finally:
+            self._lock.release()
 
     async def batch(self, transfers, timeout_ms=TRANSFER_MS):
         """As Held.batch."""
@@ -164,12 +177,13 @@ class Held:
             raise error.at(self._bus.name)
 
     async def _in_time(self, call, args, timeout_ms):
-        left_s = self._until - asyncio.get_running_loop().time()
+        now_s = asyncio.get_running_loop().time()
+        left_s = self._until - now_s
         limit_s = min(timeout_ms / 1000, left_s)
         if limit_s <= 0:
             raise timed_out(LOCK, "this caller has had the bus for too long")
         try:
-            async with asyncio.timeout(limit_s + _MARGIN_S):
+            with self._shared.limit.until(now_s + limit_s + _MARGIN_S):
                 return await call(*args, timeout_ms=max(1, int(limit_s * 1000)))
         except TimeoutError:
             raise timed_out(BUS, f"the bus has not answered within {limit_s * 1000:.0f} ms")

@@ -31,6 +31,7 @@ MAY_IMPORT = {
 MAY_ALSO_IMPORT = {
     "pb_link/server.py": {"server"},
     "pb_link/s_app.py": {"server"},  # the server's demo
+    "pb_link/smbus.py": {"remote_i2c"},
     "server/service/client_settings.py": {"pb_link"},  # writes the file that pb_link/settings.py reads
 }
 

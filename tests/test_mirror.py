@@ -48,6 +48,10 @@ TESTED_IN = {
     },
     "server/gateways/i2c/doors.py": "tests/server/gateways/i2c/test_gateway.py",
     "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
+    "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/smbus_pb2.py": "tests/build/tools/test_proto.py",
+    "remote_i2c/rpc/smbus_rcp_pb2.py": "tests/build/tools/test_proto.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

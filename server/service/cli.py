@@ -27,6 +27,7 @@ from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
+from server.service.smbus_command import add_smbus
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
@@ -43,6 +44,7 @@ _EXAMPLES = """examples:
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
   pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
+  pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -99,10 +101,8 @@ def _fail(options, text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = argparse.ArgumentParser("pb-link", description="The server of pb_link.", epilog=_EXAMPLES)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=f"pb-link {release_text(RELEASE)}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -139,6 +139,7 @@ def _parser():
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
     i2c_command.add_i2c(command, _ask)
+    add_smbus(command)
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")

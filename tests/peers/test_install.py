@@ -13,6 +13,7 @@ import pytest
 from protocol.version import RELEASE, release_text
 from tests.peers.processes import ROOT
 from tests.peers.wheel import environment, from_index, run
+from tests.server.peer import free_port
 
 # What a user may have beside the program: names of the checkout's folders.
 IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
@@ -26,9 +27,9 @@ print("imported", run.__module__, SQLiteStore.__name__)
 
 @pytest.fixture(scope="module")
 def with_extras(tmp_path_factory, missing_tool):
-    """A fresh environment as `pip install '.[mqtt,sim]'` in the checkout makes it."""
+    """A fresh environment as `pip install '.[mqtt,sim,grpc]'` in the checkout makes it."""
     folder = tmp_path_factory.mktemp("extras")
-    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim]")
+    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc]")
     return folder / "bin"
 
 
@@ -114,6 +115,32 @@ def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
     assert result["client_to_server"]["delivered"] == 40 and result["client_to_server"]["lost"] == 0
     found = run(python, "-c", "from pb_link import sim; print(sim.__file__)", cwd=tmp_path)
     assert found.startswith(str(with_extras.parent))
+
+
+SMBUS_PROGRAM = """
+import subprocess, sys
+from pb_link.smbus import SMBus
+words = [sys.argv[1], "smbus", "serve", "--bus", "1=sim:room.json", "--listen", "127.0.0.1:" + sys.argv[2]]
+with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+    while "Server started" not in server.stderr.readline():
+        pass
+    with SMBus("grpc://127.0.0.1:" + sys.argv[2] + "/1") as bus:
+        print(hex(bus.read_word_data(0x48, 0x0F)))
+    server.terminate()
+    server.communicate()
+"""
+
+
+def test_smbus_over_grpc_works_where_its_extra_is_installed(with_extras, tmp_path):
+    (tmp_path / "room.json").write_text('[{"type": "TMP117", "address": "0x48"}]')
+    (tmp_path / "program.py").write_text(SMBUS_PROGRAM)
+    words = (with_extras / "python", "program.py", with_extras / "pb-link", free_port())
+    assert run(*words, cwd=tmp_path) == "0x1701\n"
+
+
+def test_smbus_says_which_extra_it_needs(installed, tmp_path):
+    done = subprocess.run([installed[0] / "python", "-c", "import pb_link.smbus"], cwd=tmp_path, capture_output=True)
+    assert b"pip install 'pb-link[grpc]'" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["run", "--lines", "1"], ["board", "blink.py"], ["demo"]])
