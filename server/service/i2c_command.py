@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import functools
-import importlib
 import sys
 
 from remote_i2c.asked import AskedBus
@@ -16,8 +15,7 @@ from server.service.admin import ANSWER_S
 
 # How long one call may take: a client may be at the end of a slow link.
 CALL_MS = 5000
-GRPC = "grpc://"
-_GRPC_BUS = "remote_i2c.rpc.bus"
+GRPC = ("grpc://", "grpcs://")
 _WARNING = "WARNING! This program can confuse your I2C bus, cause data loss and worse!"
 
 
@@ -96,11 +94,12 @@ def open_bus(text, ask):
 
 
 def _over_grpc(url):
-    """Returns the Bus at the other end of a door of SMBus over gRPC: GrpcBus(url)."""
+    """Returns the Bus at the other end of SMBus over gRPC."""
     try:
-        return importlib.import_module(_GRPC_BUS).GrpcBus(url)
+        from remote_i2c.smbus_client.bus import GrpcBus
     except ImportError:
         raise ValueError(f"{url} needs the extra grpc: pip install 'pb-link[grpc]'") from None
+    return GrpcBus(url)
 
 
 async def _run(tool, plan, bus, console):
