@@ -52,6 +52,10 @@ TESTED_IN = {
     "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
     "remote_i2c/rpc/smbus_pb2.py": "tests/build/tools/test_proto.py",
     "remote_i2c/rpc/smbus_rcp_pb2.py": "tests/build/tools/test_proto.py",
+    # A door is tested through its sockets.
+    "remote_i2c/web/access.py": "tests/remote_i2c/web/test_door.py",
+    "remote_i2c/web/calls.py": "tests/remote_i2c/web/test_door.py",
+    "remote_i2c/web/session.py": "tests/remote_i2c/web/test_door.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",
