@@ -28,6 +28,7 @@ from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
 from server.service.smbus_command import add_smbus
+from server.service.web_i2c_command import add_web_i2c
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
@@ -45,6 +46,7 @@ _EXAMPLES = """examples:
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
   pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
   pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
+  pb-link web-i2c serve --bus 1=/dev/i2c-1 --addresses 0x48   this bus for web pages, by the Web I2C API
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -140,6 +142,7 @@ def _parser():
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
     i2c_command.add_i2c(command, _ask)
     add_smbus(command)
+    add_web_i2c(command)
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
