@@ -1,10 +1,27 @@
 """The bytes of the own protocol. The recorded examples are those of docs/remote-i2c.md."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from remote_i2c.errors import no_answer
 from remote_i2c.web import frames
 from remote_i2c.web.calls import Failure, Request, failure_of
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "remote-i2c.md"
+
+
+def test_the_document_has_the_recorded_bytes():
+    text = DOCUMENT.read_text(encoding="utf-8").partition("Recorded, and compared")[2].partition("### CHIRIMEN")[0]
+    hello, welcome, *calls, done = (bytes.fromhex(one) for one in re.findall(r"`((?:[0-9a-f]{2} ?)+)` \|$", text, re.M))
+    assert frames.decode_hello(hello) == b"secret"
+    assert welcome == frames.encode_welcome({1: "1", 2: "mast"}, 64, 8192)
+    assert [frames.decode_request(call) for call in calls] == [
+        Request(1, 1, 0x48, b"\x01\x60", None), Request(2, 1, 0x48, None, 2), Request(3, 1, 0x48, b"\0", 2),
+        Request(4, 1, 0x48, None, None),
+    ]  # fmt: skip
+    assert done == frames.encode_done(2, b"\x12\x34")
 
 
 def test_recorded_requests():
