@@ -1,11 +1,11 @@
-"""Fixtures: the engines that run JavaScript."""
+"""Fixtures: the engines that run JavaScript, and a site for pages."""
 
 import shutil
 import subprocess
 
 import pytest
 
-from tests.remote_i2c.web.javascript import Node, npm_folder
+from tests.remote_i2c.web.javascript import Node, npm_folder, served
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +35,12 @@ def chromium_program(missing_tool):
     if program is None:
         missing_tool("Chromium is not installed; Debian's package chromium has it")
     return program
+
+
+@pytest.fixture
+def site(tmp_path, npm_modules):
+    """The origin of a site with an empty page and the npm packages at /npm."""
+    (tmp_path / "npm").symlink_to(npm_modules)
+    (tmp_path / "index.html").write_text("<!doctype html><meta charset=utf-8><title>site</title>", encoding="utf-8")
+    with served(tmp_path) as origin:
+        yield origin

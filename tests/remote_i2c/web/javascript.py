@@ -5,13 +5,17 @@ A script is the body of an async function. What it returns is what `run` returns
 
 import asyncio
 import contextlib
+import functools
 import hashlib
+import http.server
 import itertools
 import json
 import os
 import shutil
+import socketserver
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 from websockets.asyncio.client import connect
@@ -178,3 +182,21 @@ const load = (source, type) => new Promise((resolve, reject) => {
 async def _discard(stream):
     while await stream.read(65536):
         pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Gives the origin of a server of files, as a page's own server is one."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -2,12 +2,8 @@
 
 import asyncio
 import contextlib
-import functools
-import http.server
 import shutil
-import socketserver
 import subprocess
-import threading
 
 import pytest
 
@@ -22,33 +18,6 @@ from tests.server.peer import until
 ALL = range(0x08, 0x78)
 # Of polyfill.js: it can be asked for nowhere else.
 POLYFILL_PORT = 33330
-
-
-@contextlib.contextmanager
-def served(folder):
-    """Gives the origin of a server of files, as a page's own server is one."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def site(tmp_path, npm_modules):
-    """The origin of a site with an empty page and the npm packages at /npm."""
-    (tmp_path / "npm").symlink_to(npm_modules)
-    (tmp_path / "index.html").write_text("<!doctype html><meta charset=utf-8><title>site</title>", encoding="utf-8")
-    with served(tmp_path) as origin:
-        yield origin
 
 
 def in_chromium(program, site, script, bus, addresses=ALL, **options):
