@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from remote_i2c.web.access import Access, is_loopback, parse_address
@@ -31,8 +32,9 @@ MAX_PORTS = 255
 END_S = 3
 _GRACE_S = 1
 BACKLOG = 64
-# Connections that only fetch files, beside those with a WebSocket.
+# Connections without a WebSocket, which only fetch files: how many, and how long each may last.
 _FILE_CONNECTIONS = 64
+_FILE_S = 15
 
 _HERE = Path(__file__).parent
 _JAVASCRIPT, _HTML, _CSS = "text/javascript; charset=utf-8", "text/html; charset=utf-8", "text/css; charset=utf-8"
@@ -46,7 +48,7 @@ _FILES = {
 _FOR_ALL = ("/web_i2c.js", "/web_i2c.mjs")  # also for pages of other origins
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -137,12 +139,13 @@ class WebDoor:
 
     def _config(self, app):
         certificate, key = self._tls or (None, None)
+        ping_s = self._limits.ping_ms / 1000
         try:
             config = uvicorn.Config(
-                app, ws=_Protocol, ws_max_size=MAX_MESSAGE, ws_per_message_deflate=False, lifespan="off",
-                log_config=None, access_log=False, proxy_headers=False, server_header=False,
-                limit_concurrency=self._limits.connections + _FILE_CONNECTIONS,
-                timeout_graceful_shutdown=_GRACE_S, ssl_certfile=certificate, ssl_keyfile=key,
+                app, http=_HTTP, ws=_WebSocket, ws_max_size=MAX_MESSAGE, ws_per_message_deflate=False,
+                ws_ping_interval=ping_s, ws_ping_timeout=ping_s, lifespan="off", log_config=None, log_level="error",
+                access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=_GRACE_S,
+                ssl_certfile=certificate, ssl_keyfile=key,
             )  # fmt: skip
             config.load()
         except OSError as error:
@@ -283,9 +286,31 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Protocol(WebSocketsSansIOProtocol):
-    """Gives the application a way to end a connection whose other end takes nothing: a close would wait for it."""
+class _HTTP(H11Protocol):
+    """Ends connections that are too many or last too long: uvicorn would wait for a request without end."""
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(_FILE_S, transport.abort)
+        if sum(isinstance(one, _HTTP) for one in self.connections) > _FILE_CONNECTIONS:
+            transport.abort()
+
+    def connection_lost(self, error):
+        self._timer.cancel()
+        super().connection_lost(error)
+
+    def handle_websocket_upgrade(self, event):
+        self._timer.cancel()
+        super().handle_websocket_upgrade(event)
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """Can end a connection whose other end takes nothing: a close would wait for it without end."""
 
     def connection_made(self, transport):
         super().connection_made(transport)
         self.app_state = {**self.app_state, "abort": transport.abort}
+
+    def keepalive_timeout(self):
+        super().keepalive_timeout()
+        self.transport.abort()

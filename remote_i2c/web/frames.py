@@ -26,8 +26,8 @@ MAX_TEXT = 400
 _CALL = Struct(">BIHB")  # kind, id, port, address
 _SIZE = Struct(">H")
 _ANSWER = Struct(">BI")  # kind, id
-_WELCOME = Struct(">BBHHB")  # kind, version, calls in flight, bytes of a transfer, ports
-_PORT = Struct(">HB")  # number, bytes of its name
+_WELCOME = Struct(">BBHB")  # kind, version, calls in flight, ports
+_PORT = Struct(">HHB")  # number, bytes of a transfer, bytes of its name
 HEADER_BYTES = _CALL.size + _SIZE.size
 
 
@@ -81,13 +81,12 @@ def decode_request(message):
     return Request(id, port, address, rest or None, size)
 
 
-def encode_welcome(ports, in_flight, max_bytes):
-    """Returns the answer to a hello. ports: dict of number -> name; max_bytes: of one transfer, on the port that takes
-    least."""
-    parts = [_WELCOME.pack(WELCOME, VERSION, in_flight, max_bytes, len(ports))]
-    for number, name in ports.items():
+def encode_welcome(ports, in_flight):
+    """Returns the answer to a hello. ports: dict of number -> (name, bytes that a transfer has at most)."""
+    parts = [_WELCOME.pack(WELCOME, VERSION, in_flight, len(ports))]
+    for number, (name, max_bytes) in ports.items():
         data = name.encode()
-        parts.append(_PORT.pack(number, len(data)) + data)
+        parts.append(_PORT.pack(number, max_bytes, len(data)) + data)
     return b"".join(parts)
 
 

@@ -27,16 +27,17 @@ class Limits:
     """connections: at a time; in_flight: calls of one connection that have no answer yet; per_second, reserve: calls of
     one connection, see Rate; refusals: calls in a row that were too many, until the connection is cut; hello_ms: from
     the handshake to the first message; call_ms: from a call's arrival until its bus is asked; send_ms: until a page
-    must have taken an answer."""
+    must have taken an answer; ping_ms: between pings, and until one must be answered."""
 
     connections: int = 32
     in_flight: int = 64
-    per_second: int = 2000
-    reserve: int = 1000
+    per_second: int = 10000
+    reserve: int = 2000
     refusals: int = 1000
     hello_ms: int = 5000
     call_ms: int = 8000
     send_ms: int = 10000
+    ping_ms: int = 20000
 
 
 MAX_MESSAGE = frames.HEADER_BYTES + MAX_BYTES
@@ -171,8 +172,8 @@ class OwnSession(Session):
         if not self._admits(token):
             self._counts.strangers += 1
             raise Cut(WRONG_TOKEN, "the token is wrong" if token else "a token is needed")
-        max_bytes = min([bus.max_bytes for bus in self._ports.values()], default=0)
-        await self._send(frames.encode_welcome(self._names, self._limits.in_flight, max_bytes))
+        ports = {number: (name, self._ports[number].max_bytes) for number, name in self._names.items()}
+        await self._send(frames.encode_welcome(ports, self._limits.in_flight))
 
     _decode = staticmethod(frames.decode_request)
     _encode_failed = staticmethod(lambda id, error: frames.encode_failed(id, failure_of(error)))

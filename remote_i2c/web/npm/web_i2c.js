@@ -114,13 +114,13 @@
 
   function decodeWelcome(data) {
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    const welcome = { version: view.getUint8(1), inFlight: view.getUint16(2), maxBytes: view.getUint16(4), ports: [] };
-    let at = 7;
-    for (let count = view.getUint8(6); count > 0; count--) {
-      const length = view.getUint8(at + 2);
-      const name = new TextDecoder().decode(data.subarray(at + 3, at + 3 + length));
-      welcome.ports.push({ number: view.getUint16(at), name });
-      at += 3 + length;
+    const welcome = { inFlight: view.getUint16(2), ports: [] };
+    let at = 5;
+    for (let count = view.getUint8(4); count > 0; count--) {
+      const length = view.getUint8(at + 4);
+      const name = new TextDecoder().decode(data.subarray(at + 5, at + 5 + length));
+      welcome.ports.push({ number: view.getUint16(at), maxBytes: view.getUint16(at + 2), name });
+      at += 5 + length;
     }
     return welcome;
   }
@@ -143,7 +143,7 @@
       this.settings = settings;
       this.onwelcome = null; // called with each WELCOME
       this.onchange = null; // called with true and false
-      this.limits = { inFlight: 0, maxBytes: 0 };
+      this._most = 0; // calls that may be sent without an answer
       this.fault = null; // why there will be no connection any more
       this.lastFault = "the door does not answer";
       this.connected = false;
@@ -229,7 +229,7 @@
     _welcomed(welcome) {
       clearTimeout(this._timer);
       this._attempts = 0;
-      this.limits = welcome;
+      this._most = welcome.inFlight;
       this.connected = true;
       this._tell(this.onwelcome, welcome);
       this._tell(this.onchange, true);
@@ -244,7 +244,7 @@
     }
 
     _pump() {
-      while (this.connected && this._queue.length > 0 && this._sent.size < this.limits.inFlight) {
+      while (this.connected && this._queue.length > 0 && this._sent.size < this._most) {
         const call = this._queue.shift();
         call.id = this._newId();
         this._sent.set(call.id, call);
@@ -375,11 +375,11 @@
     _update(ports) {
       const before = this._ports;
       this._ports = new Map();
-      for (const { number, name } of ports) {
-        const kept = before.get(number);
-        const alias = `i2c-${number}`;
-        const portName = name === String(number) ? alias : name;
-        this._ports.set(number, kept && kept.portName === portName ? kept : new I2CPort(this._link, number, portName, alias));
+      for (const { number, maxBytes, name } of ports) {
+        const port = before.get(number) || new I2CPort(this._link, number);
+        port.portName = name === String(number) ? port._alias : name;
+        port._maxBytes = maxBytes;
+        this._ports.set(number, port);
       }
     }
   }
@@ -395,11 +395,12 @@
   }
 
   class I2CPort {
-    constructor(link, number, name, alias) {
+    constructor(link, number) {
       this._link = link;
-      this._alias = alias;
+      this._alias = `i2c-${number}`;
+      this._maxBytes = 0; // of a transfer
       this.portNumber = number;
-      this.portName = name;
+      this.portName = this._alias;
       this.pinName = "";
     }
 
@@ -482,7 +483,7 @@
     }
 
     _most() {
-      return this._port._link.limits.maxBytes;
+      return this._port._maxBytes;
     }
 
     _size(length) {

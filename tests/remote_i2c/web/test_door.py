@@ -7,6 +7,7 @@ import socket
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from remote_i2c.web import door as door_module
 from remote_i2c.web.door import port_numbers
 from remote_i2c.web.session import BAD_MESSAGE, FLOOD, TOO_LATE, WRONG_TOKEN, Limits
 from tests.patience import PATIENCE_S
@@ -20,12 +21,13 @@ from tests.remote_i2c.web.doors import (
     write_read,
     written,
 )  # fmt: skip
+from tests.server.peer import until
 
 
 def test_calls_reach_the_bus():
     async def play():
         async with opened_door() as door, opened_page(door) as page:
-            assert page.welcome[7:] == b"\0\x01\x01" + b"1"
+            assert page.welcome[4:] == b"\1\0\1\x20\0\x01" + b"1"
             await page.send(probed(1, 0x48))
             await page.send(probed(2, 0x49))
             await page.send(write_read(3, 0x48, [0x10], 3))
@@ -298,6 +300,63 @@ def test_who_reads_no_answers_is_cut():
                     wires.write(_unmasked(read(1, 0x50, 8000)))
                     await asyncio.sleep(0.001)
             assert door.counts.connections == 0
+
+    asyncio.run(play())
+
+
+def test_who_answers_no_ping_is_cut():
+    async def play():
+        async with opened_door(limits=Limits(ping_ms=500)) as door, opened_page(door) as page:
+            page.socket.transport.pause_reading()
+            await until(lambda: door.counts.connections == 0, "the end")
+
+    asyncio.run(play())
+
+
+async def half_a_request(door):
+    """Returns the StreamReader of a connection on which no request comes to its end, and its writer."""
+    reader, writer = await asyncio.open_connection(*door.addresses[0])
+    writer.write(b"GET / HTTP/1.1\r\n")
+    return reader, writer
+
+
+async def reset(reader):
+    async with asyncio.timeout(PATIENCE_S):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+def test_connections_that_ask_for_nothing_are_few():
+    async def play():
+        async with opened_door() as door:
+            opened = [await half_a_request(door) for _ in range(door_module._FILE_CONNECTIONS)]
+            reader, writer = await half_a_request(door)
+            await reset(reader)
+            for _, one in (*opened, (reader, writer)):
+                one.close()
+            while (await fetch_or_none(door, "/")) is None:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(play())
+
+
+async def fetch_or_none(door, path):
+    """As fetch, or None if the connection was ended."""
+    try:
+        return await fetch(door, path)
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def test_connections_that_ask_for_nothing_are_short_and_others_stay(monkeypatch):
+    async def play():
+        monkeypatch.setattr(door_module, "_FILE_S", 3)  # enough for a handshake
+        async with opened_door() as door, opened_page(door) as page:
+            reader, writer = await half_a_request(door)
+            await reset(reader)
+            writer.close()
+            await page.send(probed(1, 0x48))
+            assert await page.answer() == (1, b"\1")
 
     asyncio.run(play())
 

@@ -16,7 +16,7 @@ def test_the_document_has_the_recorded_bytes():
     text = DOCUMENT.read_text(encoding="utf-8").partition("Recorded, and compared")[2].partition("### CHIRIMEN")[0]
     hello, welcome, *calls, done = (bytes.fromhex(one) for one in re.findall(r"`((?:[0-9a-f]{2} ?)+)` \|$", text, re.M))
     assert frames.decode_hello(hello) == b"secret"
-    assert welcome == frames.encode_welcome({1: "1", 2: "mast"}, 64, 8192)
+    assert welcome == frames.encode_welcome({1: ("1", 8192), 2: ("mast", 250)}, 64)
     assert [frames.decode_request(call) for call in calls] == [
         Request(1, 1, 0x48, b"\x01\x60", None), Request(2, 1, 0x48, None, 2), Request(3, 1, 0x48, b"\0", 2),
         Request(4, 1, 0x48, None, None),
@@ -34,8 +34,8 @@ def test_recorded_requests():
 
 
 def test_recorded_answers():
-    welcome = frames.encode_welcome({1: "1", 2: "mast"}, 64, 8192)
-    assert welcome.hex(" ") == "81 01 00 40 20 00 02 00 01 01 31 00 02 04 6d 61 73 74"
+    welcome = frames.encode_welcome({1: ("1", 8192), 2: ("mast", 250)}, 64)
+    assert welcome.hex(" ") == "81 01 00 40 02 00 01 20 00 01 31 00 02 00 fa 04 6d 61 73 74"
     assert frames.encode_done(2, b"\x12\x34").hex(" ") == "90 00 00 00 02 12 34"
     assert frames.encode_failed(3, failure_of(no_answer(0x49))).hex(" ") == (
         "91 00 00 00 03 02 03 05 45 4e 58 49 4f "

@@ -17,7 +17,7 @@ from tests.peers.processes import running, up
 from tests.remote_i2c.test_linux import FakeKernel
 from tests.remote_i2c.web.doors import base_of, opened_door
 from tests.remote_i2c.web.javascript import Chromium
-from tests.server.peer import free_port
+from tests.server.peer import free_port, until
 from tests.sim.wires.sensors.rig import Rig
 
 SENSOR = {"type": "SHT31", "values": {"temperature": 23.5, "humidity": 61.0}}
@@ -26,6 +26,21 @@ await load("/npm/@chirimen/sht30/index.js");
 const driver = new SHT30((await navigator.requestI2CAccess()).ports.get(1), 0x44);
 await driver.init();
 return await driver.readData();
+"""
+WITHOUT_BOARDS = """
+const device = await (await WebI2C.requestI2CAccess()).ports.get(1).open(0x44, { probe: false });
+const error = await failure(device.writeBytes([0x24, 0x00]));
+return [error.name, error.code, error.place];
+"""
+AGAIN = """
+const port = (await WebI2C.requestI2CAccess()).ports.get(1);
+let device;
+while (device === undefined) {
+  device = await port.open(0x44).catch((error) => { if (error.name !== "NetworkError") throw error; });
+}
+await device.writeBytes([0x24, 0x00]);
+await sleep(100);
+return (await device.readBytes(6)).length;
 """
 CLIENT = '''
 import asyncio
@@ -110,7 +125,9 @@ def test_on_a_bus_of_linux(chromium_program, site, monkeypatch, tmp_path):
     assert kernel.opened == ["/dev/i2c-1"]
 
 
-def test_on_a_bus_of_a_client_behind_the_link(chromium_program, site, tmp_path, micropython64, micropython_bridge):
+def test_on_a_bus_of_a_client_behind_the_link(
+    chromium_program, node, site, tmp_path, micropython64, micropython_bridge
+):
     """Boards in MicroPython, the server as `pb-link serve`: its gateway has the door."""
     pb_link = [sys.executable, "-m", "server"]
     words = ["init", "pump", "--port", str(free_port()), "--server", "127.0.0.1"]
@@ -130,3 +147,45 @@ def test_on_a_bus_of_a_client_behind_the_link(chromium_program, site, tmp_path, 
             client.wait_for("the bus is served")
             check(asyncio.run(read_at(chromium_program, site, f"http://127.0.0.1:{port}")))
         server.wait_for("web_i2c_opened")
+        # The boards are killed: a named error in a bounded time. The next call after their start works.
+        url = f"ws://127.0.0.1:{port}/i2c"
+        name, code, place = asyncio.run(node.run(WITHOUT_BOARDS, url))
+        assert (name, place) == ("NetworkError", "link") and code in ("EHOSTDOWN", "ETIMEDOUT"), (name, code)
+        with running(command, tmp_path, **boards) as client:
+            client.wait_for("the bus is served")
+            assert asyncio.run(node.run(AGAIN, url)) == 6
+
+
+def test_a_door_that_is_killed_in_a_call(node, tmp_path):
+    """A named error at once; the page finds the next door by itself."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps([{"type": "TMP117", "values": {"temperature": 25.0}}]), encoding="utf-8")
+    port = free_port()
+    command = [sys.executable, "-m", "server", "web-i2c", "serve", "--bus", f"1=sim:{plan}", "--addresses", "all"]
+    command += ["--listen", f"127.0.0.1:{port}"]
+    begun = tmp_path / "begun"
+    script = """
+    const device = await (await WebI2C.requestI2CAccess()).ports.get(1).open(0x48);
+    require("fs").writeFileSync(BEGUN, "");
+    let error;
+    while (error === undefined) {
+      error = await device.read16(0).then(() => undefined, (error) => error);
+    }
+    const word = await device.read16(0x0f);
+    return [String(error), word];
+    """.replace("BEGUN", json.dumps(str(begun)))
+
+    async def play():
+        with running(command, tmp_path) as door:
+            await asyncio.to_thread(door.wait_for, "web_i2c_listening")
+            page = asyncio.create_task(node.run(script, f"ws://127.0.0.1:{port}/i2c"))
+            await until(lambda: begun.exists() or page.done(), "the first call")
+            door.process.kill()
+            door.process.wait()
+            with running(command, tmp_path) as again:
+                await asyncio.to_thread(again.wait_for, "web_i2c_opened")
+                return await page
+
+    error, word = asyncio.run(play())
+    assert error.startswith("NetworkError: the connection was lost"), error
+    assert word == 0x1701  # the identification of a TMP117, low byte last
