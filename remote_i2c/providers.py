@@ -18,8 +18,9 @@ FORMS = "/dev/i2c-1, client:ID:BUS or sim:FILE"
 
 # The highest number of a client's bus: a byte of the request.
 HIGHEST_BUS = 255
-# Where the simulator's buses are made. A name, because nothing but the simulator itself imports it.
-_SIMULATOR = "sim.remote_bus"
+# Where the simulator's buses are made. A name, because nothing but the simulator itself imports it; in an installed
+# wheel it is below pb_link, as this module is.
+_SIMULATOR = __name__.removesuffix("remote_i2c.providers") + "sim.remote_bus"
 
 
 def make_bus(spec, name, connect=None):

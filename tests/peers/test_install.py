@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from protocol.version import RELEASE, release_text
+from tests.patience import PATIENCE_S
 from tests.peers.processes import ROOT
 from tests.peers.wheel import environment, from_index, run
 from tests.server.peer import free_port
@@ -27,9 +29,9 @@ print("imported", run.__module__, SQLiteStore.__name__)
 
 @pytest.fixture(scope="module")
 def with_extras(tmp_path_factory, missing_tool):
-    """A fresh environment as `pip install '.[mqtt,sim,grpc]'` in the checkout makes it."""
+    """A fresh environment as `pip install '.[mqtt,sim,grpc,web]'` in the checkout makes it."""
     folder = tmp_path_factory.mktemp("extras")
-    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc]")
+    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc,web]")
     return folder / "bin"
 
 
@@ -186,6 +188,22 @@ def test_gateway_says_which_extra_it_needs(installed, with_extras, tmp_path):
         ))  # fmt: skip
     assert "mqtt: [mqtt] needs the extra" in checked[0].stdout and "'.[mqtt]'" in checked[0].stdout
     assert "mqtt: 127.0.0.1:9 takes no connection" in checked[1].stdout
+
+
+def test_web_i2c_is_served_from_the_wheel(installed, with_extras, tmp_path):
+    (tmp_path / "plan.json").write_text('[{"type": "TMP117"}]')
+    words = ["web-i2c", "serve", "--bus", "1=sim:plan.json", "--addresses", "0x48", "--listen", "127.0.0.1:0", "--json"]
+    done = subprocess.run([installed[0] / "pb-link", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "needs the extra web" in done.stderr
+    with subprocess.Popen([with_extras / "pb-link", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as door:
+        try:
+            address = json.loads(door.stderr.readline())["addresses"][0]
+            for path, text in (("/", b"<h1>Web I2C</h1>"), ("/web_i2c.js", b"requestI2CAccess"), ("/try.js", b"scan")):
+                with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as answer:
+                    assert text in answer.read()
+        finally:
+            door.terminate()
+        assert door.wait() == 0
 
 
 def test_editable_installation_is_refused(installed, tmp_path):
