@@ -241,6 +241,36 @@ def test_a_call_without_an_answer_fails_in_its_time(node):
     assert asyncio.run(run()) == ["NetworkError", "ETIMEDOUT"]
 
 
+def test_calls_of_an_outage_fail_in_their_time_and_work_after_it(node, tmp_path):
+    over = tmp_path / "over"
+    script = """
+    const access = await WebI2C.requestI2CAccess({ callTimeoutMs: 300 });
+    const device = await access.ports.get(1).open(0x48);
+    let error = null;
+    while (error === null || error.code === "ECONNRESET") {
+      error = await device.read8(1).then(() => null, (error) => error);
+    }
+    require("fs").writeFileSync(OVER, "");
+    let value;
+    while (value === undefined) {
+      value = await device.read8(2).catch((error) => { if (error.name !== "NetworkError") throw error; });
+    }
+    return [String(error).slice(0, 40), error.place, value];
+    """.replace("OVER", json.dumps(str(over)))
+
+    async def run():
+        async with opened_door() as door, Relay(door.addresses[0]) as relay:
+            running = asyncio.create_task(node.run(script, f"ws://127.0.0.1:{relay.port}/i2c"))
+            await until(lambda: running.done() or door.counts.done > 1, "the first calls")
+            await relay.refuse()
+            relay.cut()
+            await until(lambda: running.done() or over.exists(), "the error")
+            await relay.listen_again()
+            return await running
+
+    assert asyncio.run(run()) == ["NetworkError: no answer within 300 ms: t", "link", 2]
+
+
 def test_more_calls_than_the_door_takes_wait_in_the_page(node):
     script = """
     const device = await (await WebI2C.requestI2CAccess()).ports.get(1).open(0x48);
