@@ -60,7 +60,7 @@ class Session:
         self._limits = limits
         self._socket = socket
         self._counts = counts
-        self._queues = {}  # number of a port -> asyncio.Queue of (Request, time of its arrival)
+        self._queues = {}  # number of a port -> (asyncio.Queue of (Request, time of its arrival), task that does them)
         self._in_flight = 0
         self._refused = 0  # in a row
         self._clock = asyncio.get_running_loop().time

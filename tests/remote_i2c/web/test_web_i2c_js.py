@@ -297,6 +297,16 @@ def test_a_closed_access_ends_its_calls_and_a_new_one_can_be_had(node):
     assert play(node, script) == ["NetworkError: this access was closed", False, True, 5]
 
 
+def test_the_websocket_of_the_platform_is_used_if_none_is_given(node):
+    script = """
+    WebI2C.configure({ WebSocket: null });
+    const none = await failure(WebI2C.requestI2CAccess({ WebSocket: 7 }));
+    globalThis.WebSocket = ws;
+    return [none.name, (await WebI2C.requestI2CAccess()).ports.size];
+    """
+    assert play(node, script) == ["NotSupportedError", 1]
+
+
 def test_unknown_settings_are_named(node):
     script = """
     assert.throws(() => WebI2C.configure({ tocken: "x" }), /there is no setting tocken/);
