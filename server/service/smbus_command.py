@@ -5,21 +5,18 @@ Its log is that of smbus-proxy, whose place it takes: which client, which call, 
 
 import asyncio
 import logging
-import signal
 import sys
 
+from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
+
 LISTEN = "127.0.0.1:50051"
-EVERYWHERE = "all"
 
 
 def add_smbus(command):
     """Add the command. Args: command: function (name, run, text) that returns an ArgumentParser."""
     one = command("smbus", run, "Serve I2C buses by SMBus over gRPC.")
     one.add_argument("what", choices=["serve"])
-    one.add_argument(
-        "--bus", action="append", metavar="NAME=BUS",
-        help="a bus, and its name here: 1=/dev/i2c-1, or test=sim:FILE for virtual sensors. Several are possible",
-    )  # fmt: skip
+    one.add_argument("--bus", action="append", metavar="NAME=BUS", help=BUS_HELP)
     one.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"where clients come (default: {LISTEN})")
     one.add_argument("--token-file", metavar="FILE", help="the token that clients need; needed beyond this computer")
     one.add_argument("--tls-cert", metavar="FILE", help="the certificate with its chain, PEM; needed beyond it")
@@ -53,63 +50,26 @@ async def _serve(options, log):
         for bus in buses.values():
             await bus.open()
             opened.append(bus)
-        await _until_told(door.run())
+        await until_told(door.run())
     finally:
         for bus in opened:
             await bus.close()
 
 
-async def _until_told(serving):
-    """Run a coroutine until a signal ends it."""
-    task, loop = asyncio.ensure_future(serving), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass  # that is how it ends
-
-
 def _buses(options):
     """Returns {name: SharedBus}. Raises: ValueError."""
-    from remote_i2c.addresses import parse_addresses
+    from remote_i2c.addresses import ORDINARY
     from remote_i2c.providers import make_bus
     from remote_i2c.rpc.peers import is_loopback
     from remote_i2c.shared import SharedBus
 
-    if not options.bus:
-        raise ValueError("no bus is named: --bus 1=/dev/i2c-1")
-    specs = {}
-    for text in options.bus:
-        name, equals, spec = text.partition("=")
-        if not (equals and name and spec):
-            raise ValueError(f"--bus {text}: NAME=BUS is needed, such as 1=/dev/i2c-1")
-        if name in specs:
-            raise ValueError(f"--bus {text}: there is a bus {name} already")
-        specs[name] = spec
-    allowed = _allowed(options.addresses or [], specs)
+    specs = bus_specs(options.bus)
+    allowed = allowed_addresses(options.addresses, specs)
     if not is_loopback(options.listen) and (lacking := [name for name in specs if name not in allowed]):
         raise ValueError(
             f"bus {lacking[0]} can be reached from elsewhere: say which devices may be used, --addresses 0x48,0x76"
         )
-    return {
-        name: SharedBus(make_bus(spec, name), parse_addresses(allowed.get(name, EVERYWHERE)))
-        for name, spec in specs.items()
-    }
-
-
-def _allowed(texts, names):
-    """Returns {name of a bus: text of its addresses}. Raises: ValueError."""
-    found = {}
-    for text in texts:
-        name, equals, addresses = text.partition("=")
-        if not equals:
-            found = {**dict.fromkeys(names, text), **found}
-        elif name not in names:
-            raise ValueError(f"--addresses {text}: there is no bus {name}")
-        else:
-            found[name] = addresses
-    return found
+    return {name: SharedBus(make_bus(spec, name), allowed.get(name, ORDINARY)) for name, spec in specs.items()}
 
 
 def _secrets(options):

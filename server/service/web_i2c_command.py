@@ -2,24 +2,23 @@
 
 import asyncio
 import json
-import signal
 import sys
 from types import SimpleNamespace
 
-from remote_i2c.addresses import parse_addresses
 from remote_i2c.providers import make_bus
 from remote_i2c.shared import SharedBus
 from server.core.shown import harmless
+from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
 
 
 def add_web_i2c(command):
     """Add the command. Args: command: function (name, run, text) that returns an ArgumentParser."""
     parser = command("web-i2c", run, "Serve I2C buses to web pages, by the Web I2C API. No server is needed.")
     parser.add_argument("what", choices=["serve"])
-    parser.add_argument("--bus", action="append", default=[], metavar="NAME=BUS", help="/dev/i2c-1 or sim:FILE")
+    parser.add_argument("--bus", action="append", metavar="NAME=BUS", help=BUS_HELP)
     parser.add_argument(
-        "--addresses", action="append", default=[], metavar="[NAME=]ADDRESSES",
-        help='what may be used of that bus, or of all: "0x48,0x20-0x27" or "all" (default: nothing)',
+        "--addresses", action="append", metavar="[NAME=]LIST",
+        help='those that may be used, of all buses or of one: "0x48, 0x20-0x27", or "all" (default: none)',
     )  # fmt: skip
     parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--token-file", metavar="FILE", help="with the token alone; or set PB_LINK_WEB_TOKEN")
@@ -53,7 +52,7 @@ def run(options, settings):
         for bus in buses.values():
             await bus.open()
         try:
-            await _until_told(door.run())
+            await until_told(door.run())
         finally:
             for bus in buses.values():
                 await bus.close()
@@ -63,38 +62,12 @@ def run(options, settings):
 
 
 def shared_buses(named, allowed):
-    """Returns {name: SharedBus}. named: ["1=/dev/i2c-1", ..]; allowed: ["1=0x48", "all", ..]. Raises: ValueError."""
-    specs = {}
-    for text in named:
-        name, equals, spec = text.partition("=")
-        if not (name and equals and spec):
-            raise ValueError(f"--bus {text}: NAME=BUS is needed, such as 1=/dev/i2c-1")
-        if name in specs:
-            raise ValueError(f"--bus {text}: there is a bus {name} already")
-        specs[name] = spec
-    if not specs:
-        raise ValueError("a bus is needed, such as --bus 1=/dev/i2c-1")
-    addresses = dict.fromkeys(specs, frozenset())
-    for text in allowed:
-        name, equals, some = text.rpartition("=")
-        if equals and name not in specs:
-            raise ValueError(f"--addresses {text}: there is no bus {name}")
-        for one in [name] if equals else specs:
-            addresses[one] |= parse_addresses(some)
+    """Returns {name: SharedBus}. Args: as those of served_buses.py. Raises: ValueError."""
+    specs = bus_specs(named)
+    addresses = allowed_addresses(allowed, specs)
     if not any(addresses.values()):
         raise ValueError('no address may be used: name them, such as --addresses 0x48,0x76, or "all"')
-    return {name: SharedBus(make_bus(spec, name), addresses[name]) for name, spec in specs.items()}
-
-
-async def _until_told(running):
-    """Run until a signal asks for the end."""
-    task = asyncio.ensure_future(running)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
+    return {name: SharedBus(make_bus(spec, name), addresses.get(name, ())) for name, spec in specs.items()}
 
 
 def _printer(as_json):
