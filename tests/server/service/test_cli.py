@@ -190,8 +190,8 @@ from server.stores.sqlite import SQLiteStore
 async def main():
     store = SQLiteStore("pb_link.db")
     owner = (await store.claim("pump")).owner
-    while (line := await store.take("pump", owner)) is not None:
-        print(line.decode())
+    while (taken := await store.take("pump", owner)) is not None:
+        print(taken[1].data.decode())
 
 asyncio.run(main())
 """
