@@ -138,9 +138,7 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
-    one = command("i2c", _i2c, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
-    one.add_argument("tool", choices=[*i2c_command.TOOLS])
-    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
+    i2c_command.add_i2c(command, _ask)
     add_smbus(command)
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
@@ -252,10 +250,6 @@ def _sensors(options, settings):
     if options.bus is not None:
         return sensors_command.show_bus(options)
     return sensors_command.show_answers(options, _answers(settings, {"do": "sensors", "id": options.id}))
-
-
-def _i2c(options, settings):
-    return i2c_command.run(options, functools.partial(_ask, settings))
 
 
 def _seconds(text):

@@ -1,8 +1,9 @@
 """`pb-link i2c`: the i2c-tools on a bus of this computer, of a running server, or simulated."""
 
+import argparse
 import asyncio
 import contextlib
-import importlib
+import functools
 import sys
 
 from remote_i2c.asked import AskedBus
@@ -14,8 +15,7 @@ from server.service.admin import ANSWER_S
 
 # How long one call may take: a client may be at the end of a slow link.
 CALL_MS = 5000
-GRPC = "grpc://"
-_GRPC_BUS = "remote_i2c.rpc.bus"
+GRPC = ("grpc://", "grpcs://")
 _WARNING = "WARNING! This program can confuse your I2C bus, cause data loss and worse!"
 
 
@@ -37,6 +37,18 @@ class Console:
             return True
         print("Aborting on user request.", file=sys.stderr)
         return False
+
+
+def add_i2c(command, ask):
+    """Add `pb-link i2c`. Args: command: as in cli.py; ask: function (settings, request, limit_s) that returns the
+    server's answer."""
+
+    def run_tool(options, settings):
+        return run(options, functools.partial(ask, settings))
+
+    one = command("i2c", run_tool, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
+    one.add_argument("tool", choices=[*TOOLS])
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
 
 
 def run(options, ask):
@@ -82,11 +94,12 @@ def open_bus(text, ask):
 
 
 def _over_grpc(url):
-    """Returns the Bus at the other end of a door of SMBus over gRPC: GrpcBus(url)."""
+    """Returns the Bus at the other end of SMBus over gRPC."""
     try:
-        return importlib.import_module(_GRPC_BUS).GrpcBus(url)
+        from remote_i2c.smbus_client.bus import GrpcBus
     except ImportError:
         raise ValueError(f"{url} needs the extra grpc: pip install 'pb-link[grpc]'") from None
+    return GrpcBus(url)
 
 
 async def _run(tool, plan, bus, console):
