@@ -218,3 +218,34 @@ def test_many_buses_one_after_the_other(door):
         with SMBus(door.url) as bus:
             assert bus.read_byte_data(A, number) == number
     assert sessions(door) == 0 and time.monotonic() - begin < PATIENCE_S
+
+
+def test_tls_and_token(certificate, monkeypatch):
+    tls, path = certificate
+    with open_door(tls=tls, token="a-token-of-the-tests") as door:
+        url = door.url.replace("grpc://", "grpcs://")
+        with SMBus(url, token="a-token-of-the-tests", ca=path) as bus:
+            assert bus.read_byte_data(A, 5) == 5
+            door.call(door.service.sessions._sessions.clear)
+            assert bus.read_byte_data(A, 6) == 6
+        monkeypatch.setenv("PB_LINK_SMBUS_CA", str(path))
+        error = failing(lambda: SMBus(url, token="another-token-of-them"))
+        assert (error.errno, error.place) == (errno.EPERM, "caller")
+        assert failing(lambda: SMBus(url)).errno == errno.EPERM
+
+
+def test_server_that_cannot_prove_who_it_is_is_not_believed(certificate):
+    with open_door(tls=certificate[0], token="a-token-of-the-tests") as door:
+        error = failing(lambda: SMBus(door.url.replace("grpc://", "grpcs://"), token="a-token-of-the-tests"))
+        assert (error.errno, error.place) == (errno.ECONNABORTED, "link")
+        assert not any("New client" in line for line in door.lines)
+
+
+def test_server_with_too_many_calls_is_told():
+    with open_door(max_calls=1) as door, SMBus(door.url) as bus:
+        door.call(lambda: setattr(door.bus, "gate", asyncio.Event()))
+        thread = threading.Thread(target=lambda: failing(lambda: bus.write_byte(A, 1)))
+        thread.start()
+        until(lambda: door.bus.log, "the call")
+        assert failing(lambda: bus.write_byte(A, 1)).errno == errno.EAGAIN
+        thread.join(PATIENCE_S)
