@@ -8,7 +8,9 @@ from remote_i2c import smbus
 from remote_i2c.errors import BusError, unsupported
 from remote_i2c.messages import read, write
 from remote_i2c.rpc.smbus_pb2 import Reply, TransferReply
-from remote_i2c.shared import HOLD_MS
+
+# Of a batch: it is ended earlier, by the time for which one caller may have the bus.
+BATCH_MS = 60_000
 
 
 class Kind(NamedTuple):
@@ -132,7 +134,7 @@ async def do_all(held, plans):
             if not run:
                 replies.append(await do(held, plans[len(replies)]))
                 continue
-            for plan, answers in zip(run, await held.batch([plan.messages for plan in run], HOLD_MS)):
+            for plan, answers in zip(run, await held.batch([plan.messages for plan in run], BATCH_MS)):
                 replies.append(plan.reply(answers))
         except BusError as error:
             error.step = len(replies) + len(error.done)

@@ -44,7 +44,7 @@ _NUMBERS = {
     StatusCode.UNAVAILABLE: ECONNABORTED,
     StatusCode.DEADLINE_EXCEEDED: ETIMEDOUT,
     StatusCode.CANCELLED: ECONNABORTED,
-    StatusCode.RESOURCE_EXHAUSTED: EMSGSIZE,
+    StatusCode.RESOURCE_EXHAUSTED: EAGAIN,
     StatusCode.UNIMPLEMENTED: EOPNOTSUPP,
     StatusCode.UNAUTHENTICATED: EPERM,
     StatusCode.PERMISSION_DENIED: EACCES,
@@ -78,7 +78,7 @@ def error_of(rpc_error):
     place = metadata.get("place") if known else LINK
     fields = {name: _number(metadata.get(name)) for name in _NUMBER_FIELDS}
     error = BusError(
-        number if known else _NUMBERS.get(rpc_error.code(), EIO),
+        number if known else _number_of(rpc_error),
         rpc_error.details() or rpc_error.code().name,
         place=place if place in PLACES else LINK,
         bus=metadata.get("bus"),
@@ -87,6 +87,13 @@ def error_of(rpc_error):
     )
     error.step = fields["step"]
     return error
+
+
+def _number_of(rpc_error):
+    """Returns the errno of a status that gRPC has made."""
+    if "larger than max" in (rpc_error.details() or ""):  # of a message; the code is that of too many calls
+        return EMSGSIZE
+    return _NUMBERS.get(rpc_error.code(), EIO)
 
 
 def of_the_bus(rpc_error):

@@ -1,14 +1,18 @@
 """A client's second bus from the command line: `pb-link serve`, boards in real MicroPython, and the i2c-tools."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from pb_link.smbus import SMBus
 from server.service.key_file import KeyFile
 from tests.patience import until
 from tests.peers.processes import ROOT, running, up, write_settings
+from tests.remote_i2c.drivers.packages import packages_folder, run_program
+from tests.server.peer import free_port
 
 SENSORS = [
     {"type": "MCP9808", "address": "0x18", "values": {"temperature": 25.0}},
@@ -17,6 +21,11 @@ SENSORS = [
 ]
 SETTINGS = """
 port = {port}
+[i2c]
+smbus_listen = "127.0.0.1:{smbus_port}"
+[i2c.buses.1]
+bus = "client:demo:0"
+addresses = "0x48"
 [i2c.buses.mast]
 bus = "client:demo:0"
 addresses = "0x08-0x77"
@@ -37,7 +46,9 @@ def serving(tmp_path, monkeypatch):
     settings = write_settings(tmp_path)
     KeyFile("keys.json").add("demo", settings["key"])
     (tmp_path / "sensors.json").write_text(json.dumps(SENSORS))
-    (tmp_path / "pb_link.toml").write_text(SETTINGS.format(port=settings["port"]))
+    ports = {"port": settings["port"], "smbus_port": free_port()}
+    (tmp_path / "pb_link.toml").write_text(SETTINGS.format(**ports))
+    monkeypatch.setenv("PB_LINK_SMBUS", f"grpc://127.0.0.1:{ports['smbus_port']}")
     return [sys.executable, "-m", "server", "serve", "--config", "pb_link.toml"]
 
 
@@ -75,6 +86,25 @@ def use_buses():
     status, out, err = tool("get", "-y", "mast", "0x49")
     assert (status, out) == (1, "") and "the client does not allow this address" in err
     assert tool("get", "-y", "desk", "0x18", "6", "w") == (0, "0x5400\n", "")  # of virtual sensors at the server
+
+
+def test_driver_of_others_reads_a_sensor_of_a_board(
+    serving, tmp_path, micropython64, micropython_bridge, missing_tool
+):  # fmt: skip
+    """Adafruit's for the TMP117, unmodified: over gRPC, the server and the link, to a board's second bus."""
+    packages = packages_folder(missing_tool)
+    interpreters = {"MICROPYTHON": micropython64, "MICROPYTHON_BRIDGE": micropython_bridge}
+    (tmp_path / "sensors.json").write_text(json.dumps([{"type": "TMP117", "values": {"temperature": 31.25}}]))
+    with running(serving, tmp_path) as server:
+        server.wait_for("started")
+        client = ROOT / "examples" / "i2c_client.py"
+        with running(up(client, "--sensors", "sensors.json"), tmp_path, **interpreters) as board:
+            board.wait_for("the bus may be used")
+            until(lambda: tool("get", "-y", "1", "0x48")[0] == 0, "the board's bus")
+            found = run_program(packages, "tmp117", os.environ["PB_LINK_SMBUS"])
+            assert found["temperature"] == pytest.approx(31.25, abs=0.01)
+            with SMBus(1) as bus, pytest.raises(OSError, match="not allowed"):
+                bus.read_byte(0x18)  # by the client, and not by the server
 
 
 def test_settings_are_checked(serving):

@@ -8,6 +8,7 @@ import sys
 
 from remote_i2c.smbus_client.messages import i2c_msg
 from remote_i2c.smbus_client.smbus import SMBus
+from tests.patience import PATIENCE_S
 from tests.remote_i2c.doors import A
 
 PAIRS = 16  # bytes of a block
@@ -15,7 +16,7 @@ PAIRS = 16  # bytes of a block
 
 def main(port, register):
     count = 0
-    with SMBus(f"grpc://127.0.0.1:{port}/1") as bus:
+    with SMBus(f"grpc://127.0.0.1:{port}/1", timeout_s=PATIENCE_S, retry_s=PATIENCE_S) as bus:
         while True:
             count = count + 1 & 0xFF
             batch = bus.batch()

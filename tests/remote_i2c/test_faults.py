@@ -82,7 +82,8 @@ def test_clients_that_are_killed_tear_nothing_and_keep_nothing(report_line):
     seed = random.SystemRandom().randrange(1 << 30)
     chance = random.Random(seed)
     bus = SlowBus({A: bytearray(256)})
-    with open_door(bus, expiry_s=2, log=None, max_of_peer=64) as door:
+    patient = {"hold_ms": 1000 * PATIENCE_S, "wait_ms": 1000 * PATIENCE_S}
+    with open_door(bus, expiry_s=2, log=None, max_of_peer=64, shared=patient) as door:
         processes = [crowd(door.port, number * PAIRS) for number in range(CLIENTS)]
         try:
             for process in processes:

@@ -71,7 +71,7 @@ def tmp117():
     from adafruit_tmp117 import TMP117
 
     with SMBus(1) as bus:
-        sensor = TMP117(I2C(bus), 0x49)
+        sensor = TMP117(I2C(bus), 0x48)
         return {"temperature": sensor.temperature}
 
 

@@ -1,41 +1,22 @@
 """Drivers that nobody here wrote, unmodified, against simulated devices at the other end of SMBus over gRPC."""
 
-import hashlib
-import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from smbus2 import smbus2
 
+from remote_i2c.linux import LinuxBus
 from sim.remote_bus import SimulatedBus
 from sim.wires.sensors.catalog import TYPES
 from sim.wires.sensors.plan import plan_of
-from tests.patience import PATIENCE_S
-from tests.peers.wheel import from_index
 from tests.remote_i2c.doors import open_door
 from tests.remote_i2c.drivers.chips import CHIPS
-
-ROOT = Path(__file__).resolve().parents[3]
-REQUIREMENTS = Path(__file__).resolve().with_name("requirements.txt")
+from tests.remote_i2c.drivers.linux_kernel import DeviceKernel
+from tests.remote_i2c.drivers.packages import packages_folder, run_program
 
 
 @pytest.fixture(scope="module")
 def packages(missing_tool):
-    """The folder with the drivers. It is kept, under the name of what is in it."""
-    name = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = ROOT / ".cache" / f"drivers-{name}"
-    if not folder.exists():
-        made = ROOT / ".cache" / f"drivers-{name}-{os.getpid()}"
-        words = ("-m", "pip", "install", "--quiet", "--no-deps", "--target", made, "-r", REQUIREMENTS)
-        from_index(missing_tool, sys.executable, *words)
-        try:
-            made.rename(folder)
-        except OSError:  # another run was faster
-            shutil.rmtree(made)
-    return folder
+    """The folder with the drivers."""
+    return packages_folder(missing_tool)
 
 
 @pytest.fixture
@@ -48,14 +29,7 @@ def drive(packages, monkeypatch):
         planned = plan_of([{"type": type, "address": address, **options}]).devices["i2c1"]
         bus = SimulatedBus("1", planned)
         with open_door(bus, addresses={address}) as door:
-            places = os.pathsep.join((str(ROOT), str(packages)))
-            environment = dict(os.environ, PYTHONPATH=places, PB_LINK_SMBUS=door.url.removesuffix("/1"))
-            done = subprocess.run(
-                [sys.executable, "-m", "tests.remote_i2c.drivers.programs", program],
-                env=environment, capture_output=True, text=True, timeout=PATIENCE_S,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout), bus.sensors.members[0].device
+            return run_program(packages, program, door.url.removesuffix("/1")), bus.sensors.members[0].device
 
     return run
 
@@ -83,7 +57,7 @@ def test_ads1115(drive):
 
 
 def test_tmp117(drive):
-    found, _ = drive("tmp117", "TMP117", 0x49, values={"temperature": -12.5})
+    found, _ = drive("tmp117", "TMP117", 0x48, values={"temperature": -12.5})
     assert found["temperature"] == pytest.approx(-12.5, abs=0.01)
 
 
@@ -104,3 +78,13 @@ def test_mpu6050(drive):
 def test_character_lcd(drive):
     _, device = drive("lcd", "CharacterLCD", 0x27)
     assert device.lines() == ["tank 21.4 C", "valve open"]
+
+
+def test_driver_on_a_bus_of_linux(packages, monkeypatch):
+    """tests/peers/test_remote_i2c.py has one on the bus of a board."""
+    kernel = DeviceKernel(0x48, TYPES["TMP117"](values={"temperature": 31.25}))
+    monkeypatch.setattr(smbus2, "os", kernel)
+    monkeypatch.setattr(smbus2, "ioctl", kernel.ioctl)
+    with open_door(LinuxBus(1, "1"), addresses={0x48}) as door:
+        found = run_program(packages, "tmp117", door.url.removesuffix("/1"))
+    assert found["temperature"] == pytest.approx(31.25, abs=0.01)
