@@ -27,7 +27,7 @@ CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests -
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-sensors firmware tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
+.PHONY: help demo demo-sensors firmware proto tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
 	kill-server kill-mqtt bench-server fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
@@ -66,6 +66,9 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 	@$(VENV_PYTHON) build/client.py packages $(FIRMWARE_ARGS)
 	@$(VENV_PYTHON) -m build.images.diagrams $(FIRMWARE_ARGS)
 
+proto: $(INSTALLED) ## Make the messages of SMBus over gRPC anew, after a change of their .proto files.
+	@$(VENV_PYTHON) -m build.tools.proto
+
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
 bench: $(INSTALLED) ## Measure speed and cost, write bench.json, fail on a missed bar: five minutes.
@@ -95,11 +98,13 @@ kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 c
 kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 times each, under traffic: some minutes.
 	@$(VENV_PYTHON) -m tests.peers.kill_mqtt
 
-bench-server: $(INSTALLED) ## Measure the server beside Mosquitto: lines/s, latency, idle clients. Some minutes.
+bench-server: $(INSTALLED) ## Measure the server beside Mosquitto, and SMBus beside a bare echo of gRPC. Some minutes.
 	@$(VENV_PYTHON) -m tests.server.bench
+	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus
 
 fuzz-server: $(INSTALLED) ## Feed a million inputs that nobody means to what reads the network: two minutes.
 	@$(VENV_PYTHON) -m tests.server.fuzz
+	@$(VENV_PYTHON) -m tests.remote_i2c.fuzz
 
 fuzz-client: $(INSTALLED) ## Feed the client's channels and requests what no good server sends: some minutes.
 	@$(VENV_PYTHON) -m tests.pb_link.fuzz

@@ -14,7 +14,8 @@ package(
     (
         "__init__.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py", "connection.py",
         "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py", "frame_log.py",
-        "limits.py", "link.py", "loading.py", "notifier.py", "pb_client.py", "reasons.py", "release_check.py",
+        "i2c_service.py", "limits.py", "link.py", "loading.py", "notifier.py", "pb_client.py", "reasons.py",
+        "release_check.py",
         "requests.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py", "utc.py",
     ),
     base_path="..",
@@ -33,9 +34,9 @@ package(
         "__init__.py", "channel.py", "channel_errors.py", "channel_receiver.py", "channel_records.py",
         "channel_sender.py", "channel_session.py", "channels.py", "config_record.py", "control.py",
         "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
-        "frame_reader.py", "framing.py", "handshake.py", "limits.py", "lines.py", "link_errors.py", "mailbox.py",
-        "receive_space.py", "receiver.py", "requests.py", "selftest.py", "sender.py", "sequence.py", "session.py",
-        "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py", "version.py",
+        "frame_reader.py", "framing.py", "handshake.py", "i2c_messages.py", "limits.py", "lines.py", "link_errors.py",
+        "mailbox.py", "receive_space.py", "receiver.py", "requests.py", "selftest.py", "sender.py", "sequence.py",
+        "session.py", "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py", "version.py",
     ),
     base_path="..",
 )  # fmt: skip

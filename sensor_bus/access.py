@@ -53,7 +53,7 @@ class Access:
         return not self.stuck and self.doubt is None
 
     async def once(self, address, write, into=None):
-        """One transaction. write: None: a probe. Returns what a probe does."""
+        """One transaction. write: None: a probe; a function: see Queue.exclusive. Returns what a probe does."""
         self._look_before()
         if self.stuck:
             raise BusStuck
@@ -63,7 +63,10 @@ class Access:
                 answered = self.port.probe(address & 0x7F)
             else:
                 answered = True
-                self.port.transfer(address & 0x7F, write, into)
+                if callable(write):
+                    write(self.port.i2c)
+                else:
+                    self.port.transfer(address & 0x7F, write, into)
             self.timeouts = 0
         except OSError as error:
             if error.errno == ETIMEDOUT:

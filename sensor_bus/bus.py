@@ -104,6 +104,17 @@ class SensorBus:
         """Write bytes to a device, then read `size` bytes from it, in one transaction. Returns the bytes.
 
         Raises: Barred, NoAnswer, TimedOut, BusStuck, QueueFull, see errors.py; ValueError."""
+        return await self._raw().ask(address, write, size, timeout_ms)
+
+    async def exclusive(self, use, timeout_ms=1000):
+        """Have use(i2c) done on the main bus between two transactions. i2c: the port's machine.I2C.
+
+        It must be short, and raise no other OSError than ETIMEDOUT: a wire was held. Raises: QueueFull, TimedOut: it
+        may be done yet; BusStuck, also if the bus is stuck behind it; OSError(ETIMEDOUT)."""
+        await self._raw().exclusive(use, timeout_ms)
+
+    def _raw(self):
+        """Returns the Queue of raw requests, which is loaded for the first."""
         if self._queue is None:
             try:
                 from sensor_bus.requests import Queue
@@ -111,7 +122,7 @@ class SensorBus:
                 half_loaded("requests")
                 raise
             self._queue = Queue(self)
-        return await self._queue.ask(address, write, size, timeout_ms)
+        return self._queue
 
     def bar(self, address, ms):
         """Leave a device alone for so long: no polls, no scan, no requests. 0: no longer."""

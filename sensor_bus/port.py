@@ -14,7 +14,7 @@ class MachineI2C:
     only be told by its errors, and freed by multiplexers and power."""
 
     def __init__(self, i2c, *, scl=None, sda=None, make=None):
-        self._i2c = i2c
+        self.i2c = i2c
         self.lines = None
         if scl is not None or sda is not None or make is not None:
             try:
@@ -26,14 +26,14 @@ class MachineI2C:
 
     def use(self, i2c):
         """Go on with this I2C object."""
-        self._i2c = i2c
+        self.i2c = i2c
 
     def transfer(self, address, write, into=None):
         """Do one transaction: write bytes, if there are any, then read into a buffer, if there is one.
 
         Args: address: 7 bits; into: buffer of the length to read, or None. Raises: OSError: ENODEV, EIO: the target has
         not acknowledged; ETIMEDOUT: the clock or the data wire was held."""
-        i2c = self._i2c
+        i2c = self.i2c
         if into is None:
             if i2c.writeto(address, write) != len(write):
                 raise OSError(EIO, "a byte was not acknowledged")
@@ -49,7 +49,7 @@ class MachineI2C:
     def probe(self, address):
         """Returns whether a target acknowledges this address. Raises: OSError(ETIMEDOUT): a wire is held low."""
         try:
-            self._i2c.writeto(address, b"")
+            self.i2c.writeto(address, b"")
         except OSError as error:
             if error.errno == ETIMEDOUT:
                 raise

@@ -13,8 +13,8 @@ MAX_BYTES = const(255)  # that one may write, or read
 
 
 class Request:
-    """Args: address: with its slot; write: bytes; size: bytes to read, 0: none; until: when its time is over, 100 us.
-    """
+    """Args: address: with its slot; write: bytes, or the function of `exclusive`; size: bytes to read, 0: none; until:
+    when its time is over, 100 us."""
 
     def __init__(self, address, write, size, until):
         self.address = address
@@ -46,9 +46,18 @@ class Queue:
             raise ValueError("a request writes and reads at most %d bytes" % MAX_BYTES)
         if not (write or size):
             raise ValueError("a request must write or read something")
+        request = await self._served(address, bytes(write), size, timeout_ms)
+        return bytes(request.into or b"")
+
+    async def exclusive(self, use, timeout_ms):
+        """As that of SensorBus."""
+        await self._served(0, use, 0, timeout_ms)
+
+    async def _served(self, address, write, size, timeout_ms):
+        """Returns the Request, which was carried out. Raises: QueueFull, TimedOut, what the bus raises."""
         if len(self._waiting) >= self._most:
             raise QueueFull(self._most)
-        request = Request(address, bytes(write), size, self._bus.now() + timeout_ms * PER_MS)
+        request = Request(address, write, size, self._bus.now() + timeout_ms * PER_MS)
         self._waiting.append(request)
         try:
             while not request.done:
@@ -61,7 +70,7 @@ class Queue:
                 self._waiting.remove(request)
         if request.error is not None:
             raise request.error
-        return bytes(request.into or b"")
+        return request
 
     async def serve(self, access):
         """Carry out the oldest request whose time is not over. Args: access: Access."""

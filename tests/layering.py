@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 ALL = {
-    "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "server", "sim", "examples", "build",
-    "tests",
+    "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "remote_i2c", "server", "sim",
+    "examples", "build", "tests",
 }  # fmt: skip
 MAY_IMPORT = {
     "protocol": set(),
@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "pb_link": {"protocol", "primitives", "i2c_devices"},
     "esp_link": {"protocol", "primitives", "i2c_devices"},
     "sensor_bus": {"protocol", "primitives"},
-    "server": {"protocol", "primitives", "sensor_bus"},
+    "remote_i2c": {"protocol"},
+    "server": {"protocol", "primitives", "sensor_bus", "remote_i2c"},
     "sim": ALL - {"examples", "build", "tests"},
     "examples": {"pb_link", "i2c_devices", "protocol", "sensor_bus"},
     "build": ALL,
@@ -30,6 +31,7 @@ MAY_IMPORT = {
 MAY_ALSO_IMPORT = {
     "pb_link/server.py": {"server"},
     "pb_link/s_app.py": {"server"},  # the server's demo
+    "pb_link/smbus.py": {"remote_i2c"},
     "server/service/client_settings.py": {"pb_link"},  # writes the file that pb_link/settings.py reads
 }
 
@@ -86,7 +88,7 @@ NOT_ON_DEVICES = {"typing", "dataclasses", "enum", "abc", "functools", "contextl
 PLATFORM_MODULES = {
     "machine", "umachine", "network", "esp", "esp32", "pyb", "stm", "rp2", "socket", "usocket", "bluetooth", "lwip"
 }
-PLATFORM_FOLDERS = (*DEVICE_FOLDERS, "server", "examples")
+PLATFORM_FOLDERS = (*DEVICE_FOLDERS, "remote_i2c", "server", "examples")
 PLATFORM_FILES = {"primitives/platform.py"}
 PLATFORM_NAMES = {"board.py", "main.py", "config.py"}
 ADAPTER_LIST = re.compile(r"<!-- adapters -->(.*?)<!-- /adapters -->", re.DOTALL)

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = "build|docs|esp_link|examples|firmware|i2c_devices|pb_link|primitives|protocol|sensor_bus|server|sim|tests"
+FOLDERS = (
+    "build|docs|esp_link|examples|firmware|i2c_devices|pb_link|primitives|protocol|remote_i2c|sensor_bus|server|sim|tests"
+)
 QUOTED_PATH = re.compile(rf"`((?:{FOLDERS})/[\w/.-]+\.\w+)`")
 QUOTED_TEST = re.compile(r"`(test_\w+)`")
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FOLDERS = ("sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus")
+FOLDERS = (
+    "sim", "build", "server", "protocol", "primitives", "i2c_devices", "pb_link", "esp_link", "sensor_bus", "remote_i2c"
+)  # fmt: skip
 
 # These run on boards, and beds with boards in them test them; manifests are read by MicroPython.
 NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*\.py|.*/__init__\.py")
@@ -55,6 +57,22 @@ TESTED_IN = {
     "sensor_bus/slot_scanner.py": "tests/sensor_bus/test_bus_slots.py",
     "sensor_bus/ticks.py": "tests/sensor_bus/test_clock.py",
     "sensor_bus/subscriptions.py": "tests/sensor_bus/test_bus.py",
+    "remote_i2c/errors.py": "tests/remote_i2c/test_shared.py",
+    "remote_i2c/bus.py": "tests/remote_i2c/test_shared.py",
+    **{
+        f"remote_i2c/tools/{name}.py": "tests/remote_i2c/tools/test_tools.py"
+        for name in ("detect", "dump", "get", "set", "transfer", "words")
+    },
+    "server/gateways/i2c/doors.py": "tests/server/gateways/i2c/test_gateway.py",
+    "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
+    "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
+    "remote_i2c/rpc/smbus_pb2.py": "tests/build/tools/test_proto.py",
+    "remote_i2c/rpc/smbus_rcp_pb2.py": "tests/build/tools/test_proto.py",
+    # A door is tested through its sockets.
+    "remote_i2c/web/access.py": "tests/remote_i2c/web/test_door.py",
+    "remote_i2c/web/calls.py": "tests/remote_i2c/web/test_door.py",
+    "remote_i2c/web/session.py": "tests/remote_i2c/web/test_door.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

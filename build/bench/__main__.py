@@ -2,11 +2,11 @@
 
     python3 -m build.bench [--json FILE] [PART ..]
 
-Parts: wire, channels, beside, times (exact, on the virtual bed), boards, ram (of each module of client and bridge),
-sensors (what their bus reaches, on the virtual bed, and its RAM), allocations, instructions (counts of a 32-bit
-MicroPython), server (depends on this machine). Without any all are measured. Prints a table, writes FILE (bench.json),
-and ends with status 1 if a bar of build/bench/bars.py is missed. A part that cannot be measured on this machine is
-skipped, and the reason is printed; with CI set that is an error. docs/measurements.md has the method.
+Parts: wire, channels, beside, times, i2c (exact, on the virtual bed), boards, ram (of each module of client and
+bridge), sensors (what their bus reaches, on the virtual bed, and its RAM), allocations, instructions (counts of a
+32-bit MicroPython), server (depends on this machine). Without any all are measured. Prints a table, writes FILE
+(bench.json), and ends with status 1 if a bar of build/bench/bars.py is missed. A part that cannot be measured on this
+machine is skipped, and the reason is printed; with CI set that is an error. docs/measurements.md has the method.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from build.bench import beside, boards, channels, counts, ram, sensor_bus, sensors, server, times, wire
+from build.bench import beside, boards, channels, counts, i2c, ram, sensor_bus, sensors, server, times, wire
 from build.bench.figures import as_json, missed, ordered, table
 from build.tools import debian
 from build.tools.shell import BuildError, say
@@ -25,6 +25,7 @@ PARTS = {
     "channels": channels.measure,
     "beside": beside.measure,
     "times": times.measure,
+    "i2c": i2c.measure,
     "boards": boards.measure,
     "ram": ram.measure,
     "sensors": lambda: [*sensor_bus.measure(), *sensors.measure()],

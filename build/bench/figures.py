@@ -26,6 +26,8 @@ DEFINITIONS = {
     "with it; lines and messages of samples together, bytes clocked, and echoes, each divided by the same without it.",
     "requests": "From the call of `request` to its return with an answer of 50 bytes, the same that were asked; one "
     "at a time, the channel being open.",
+    "i2c": "From the call at the server to its result, read_byte_data of a sensor on the client's second bus of 400 "
+    "kHz, one at a time. Beyond the echo: less the median of the echo above. RAM: in a 32-bit MicroPython, compiled.",
     "wake-ups": "Looks of client and bridge by the clock that found what no edge had told of: so much waited. Of the "
     "virtual bed over all traffic above, and of a run in real MicroPython (for the bridge's free heap, below).",
     "idle": "With nothing to say, over 60 s. Limit: a beat a second, by which the client knows that the bridge lives.",

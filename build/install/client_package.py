@@ -38,7 +38,7 @@ _CHANNELS = (
 # And the first request.
 _REQUESTS = ("pb_link.requests", "protocol.requests")
 # Nothing but constants, which those have in place of imports.
-_CONSTANTS = ("protocol.channel_records",)
+_CONSTANTS = ("protocol.channel_records", "protocol.i2c_messages")
 # The checks of the client's arguments (pb_link/start.py): with names of their own a board would have them for ever.
 _START = ("pb_link.settings", "protocol.config_record", "protocol.credentials", "protocol.receive_space")
 # What a connection begins with (pb_link/link.py).

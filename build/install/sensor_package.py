@@ -34,7 +34,7 @@ _PUBLIC = ("sensor_bus.port", "sensor_bus.records")
 # Public names of these that are for the sensor bus's own modules.
 _HIDDEN = (
     "added", "admit", "all", "at", "bars", "candidates", "constants", "detection", "drop", "entry", "field", "gone",
-    "identify", "infos", "is_barred", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers", "use",
+    "identify", "infos", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers", "use",
 )  # fmt: skip
 # What programs ask the objects for that samples() and events() return, and that device() returns.
 _ASKED = ("close", "get_nowait", "missed", "status", "type")

@@ -4,9 +4,10 @@ import shutil
 
 from build.wheel.imports import TOP, rewritten
 
-PACKAGES = ("protocol", "primitives", "i2c_devices", "sensor_bus", "server", "esp_link", "sim")
+PACKAGES = ("protocol", "primitives", "i2c_devices", "sensor_bus", "remote_i2c", "server", "esp_link", "sim")
 SOURCES = (".py", ".pyi")
 DATA = ("types.json",)  # files that modules read, by name
+SERVED = (".js", ".mjs", ".html", ".css")  # files that a door serves
 FACADES = ("server.py", "server.pyi")  # of the checkout's pb_link: in the wheel a package has its place
 
 
@@ -16,7 +17,8 @@ def write(root, folder):
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*")):
             sources[f"{TOP}/{path.relative_to(root)}"] = path
-    sources = {name: path for name, path in sources.items() if path.suffix in (*SOURCES, ".typed") or path.name in DATA}
+    taken = (*SOURCES, *SERVED, ".typed")
+    sources = {name: path for name, path in sources.items() if path.suffix in taken or path.name in DATA}
     modules = _modules([path.relative_to(root) for path in sources.values() if path.parent.name != TOP])
     for name, path in sources.items():
         target = folder / name

@@ -111,6 +111,12 @@ class Gateway:
     def served_changed(self):
         """Handle a change of the clients that may connect. It must return at once."""
 
+    async def ask(self, request):
+        """Answer a request of a command by the admin socket: a dict, as JSON has it. Returns the answer, a dict.
+
+        Raises: ValueError, KeyError, TypeError: what is wrong, in words."""
+        raise ValueError(f"{type(self).__module__} takes no requests")
+
     def metrics(self):
         """Return a list of (name, type, help, value) for Prometheus. Each name begins with the name of the gateway."""
         return []

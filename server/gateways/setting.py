@@ -5,6 +5,7 @@ server/service/settings.py.
 """
 
 import os
+from types import SimpleNamespace
 
 from protocol.credentials import parse_id
 
@@ -44,6 +45,43 @@ class Setting:
 class _PathOrURL(Setting):
     def placed(self, value, folder):
         return value if "://" in value else super().placed(value, folder)
+
+
+class Tables(Setting):
+    """The setting of tables by name: each [SECTION.SETTING.NAME] of the file has the same settings. The value is a dict
+    from name to the settings of that table, as attributes. The default is none.
+
+    Args: settings: dict from name to Setting; those without a default have None; rule: as that of Setting; a name that
+    does not fit is refused by fits: function (name)."""
+
+    def __init__(self, settings, rule, fits=None):
+        super().__init__({}, dict, rule, lambda value: all(map(fits or bool, value)))
+        self._settings = settings
+
+    def validate(self, name, value):
+        """Raises: ValueError that names the table, the setting, the value and the rule."""
+        super().validate(name, value)
+        for key, table in value.items():
+            where = f"{name}.{key}"
+            if not isinstance(table, dict):
+                raise ValueError(f"{where} = {table!r} must be a table, [..{where}]")
+            for item, found in table.items():
+                if item not in self._settings:
+                    raise ValueError(f"{where} has no setting {item!r}; there are {', '.join(self._settings)}")
+                self._settings[item].validate(f"{where}.{item}", found)
+            for item, setting in self._settings.items():
+                if setting.default is None and item not in table:
+                    raise ValueError(f"{where} needs {item}: {setting.rule}")
+
+    def placed(self, value, folder):
+        """Returns the value for a file in this folder."""
+        return {
+            key: SimpleNamespace(
+                **{name: setting.default for name, setting in self._settings.items()}
+                | {name: self._settings[name].placed(found, folder) for name, found in table.items()}
+            )
+            for key, table in value.items()
+        }
 
 
 def integer(default, low, high, rule=None):
@@ -89,6 +127,11 @@ def choice(*values):
 def host_port(default, rule):
     """Returns the Setting of "HOST:PORT". It may be empty if the default is."""
     return text(default, rule, _is_host_port)
+
+
+def texts(rule, fits=None):
+    """Returns the Setting of a list of texts, each of which must fit. The default is none."""
+    return Setting([], list, rule, lambda value: all(isinstance(one, str) and (fits or bool)(one) for one in value))
 
 
 def client_ids(rule):

@@ -3,7 +3,7 @@
 The socket is a file with permissions for its owner alone. A request is a line of JSON, such as {"do": "clients"}. Each
 answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for each line of the client,
 until the caller disconnects. So are `sensors`, `console` with `follow`, and `repl`, whose caller sends lines of JSON as
-well. `devman` is a request of server/core/devman.py.
+well. `devman` is a request of server/core/devman.py, `gateway` one of a gateway (server/gateways/interface.py).
 """
 
 import asyncio
@@ -26,14 +26,16 @@ ANSWER_S = 20.0  # for the answer to a question that waits for no client
 class AdminServer:
     """The server's end of the socket.
 
-    Args: path; status: ClientStatus; registry: Registry; store: Store; consoles: Consoles."""
+    Args: path; status: ClientStatus; registry: Registry; store: Store; consoles: Consoles; ask_gateway: coroutine
+    function (name, request) that returns a gateway's answer."""
 
-    def __init__(self, path, status, registry, store, consoles=None):
+    def __init__(self, path, status, registry, store, consoles=None, ask_gateway=None):
         self.path = path
         self._status = status
         self._registry = registry
         self._store = store
         self._consoles = consoles
+        self._ask_gateway = ask_gateway
         self._tails = {}  # id -> set of queues
         self._server = None
 
@@ -110,6 +112,8 @@ class AdminServer:
         elif what == "devman":
             sensors = self._registry.get(self._status.known(request["id"])).sensors()
             yield await DevMan(sensors).answer(request["path"], request["arguments"])
+        elif what == "gateway":
+            yield await self._ask_gateway(request["gateway"], request["request"])
         else:
             raise ValueError(f"unknown request {what!r}")
 

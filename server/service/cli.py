@@ -19,15 +19,7 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import (
-    client_settings,
-    metrics,
-    sensors_command,
-    standard_files,
-    starter,
-    store_command,
-    terminal,
-)  # fmt: skip
+from server.service import client_settings, i2c_command, metrics, sensors_command, standard_files, starter, terminal
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -35,6 +27,9 @@ from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
+from server.service.smbus_command import add_smbus
+from server.service.store_command import add_restore, add_store
+from server.service.web_i2c_command import add_web_i2c
 from server.stores.opened import open_store
 
 _EXAMPLES = """examples:
@@ -49,6 +44,9 @@ _EXAMPLES = """examples:
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
   pb-link console pump --repl                  MicroPython's prompt of pump; its key must allow it: keys add --repl
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
+  pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
+  pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
+  pb-link web-i2c serve --bus 1=/dev/i2c-1 --addresses 0x48   this bus for web pages, by the Web I2C API
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
@@ -105,10 +103,8 @@ def _fail(options, text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="pb-link", description="The server of pb_link.", epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = argparse.ArgumentParser("pb-link", description="The server of pb_link.", epilog=_EXAMPLES)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=f"pb-link {release_text(RELEASE)}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -144,6 +140,9 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
+    i2c_command.add_i2c(command, _ask)
+    add_smbus(command)
+    add_web_i2c(command)
     one = command("send", _send, "Send a line to a client, through the running server.")
     one.add_argument("id")
     one.add_argument("line")
@@ -161,12 +160,8 @@ def _parser():
         help="with add and rotate: whether the key allows `pb-link console ID --repl` (default: no, or as before)",
     )  # fmt: skip
     one.add_argument("--settings", metavar="FILE", help="of that client: made or changed, to have the key as well")
-    text = "Put a back-up in the place of the store. No server may be running on it."
-    one = command("restore", store_command.restored, text)
-    one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
-    one.add_argument("--store", metavar="FILE")
-    one = command("store", store_command.run, "Make, migrate, examine or copy a store. No server may be running on it.")
-    store_command.arguments(one)
+    add_restore(command)
+    add_store(command)
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
     return parser
 

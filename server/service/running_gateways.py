@@ -14,6 +14,7 @@ class RunningGateways:
         self._settings = settings
         self._secrets = secrets
         self._all = []
+        self._by_name = {}
         self._admits = None  # title of the gateway that takes connections
 
     @property
@@ -34,7 +35,8 @@ class RunningGateways:
                 log=rate_limited(), subscribe=subscribe, more_files=more_files,
                 take_connections=lambda admit, name=name: self._give_connections(listener, name, admit),
             )  # fmt: skip
-            self._all.append(gateway_class(name)(settings, host))
+            self._by_name[name] = gateway_class(name)(settings, host)
+            self._all.append(self._by_name[name])
 
     def _give_connections(self, listener, name, admit):
         title = descriptions()[name].title
@@ -51,6 +53,12 @@ class RunningGateways:
         """Tell all gateways that the set of clients that may connect has changed."""
         for gateway in self._all:
             gateway.served_changed()
+
+    async def ask(self, name, request):
+        """Returns a gateway's answer to a request of a command. Raises: ValueError, KeyError, TypeError."""
+        if name not in self._by_name:
+            raise ValueError(f"the server's settings have no section [{name}]")
+        return await self._by_name[name].ask(request)
 
     def metrics(self):
         """Returns (name, type, help, value) of the counters of all gateways."""

@@ -68,8 +68,10 @@ class Service:
         self.store = open_store(settings.store, *limits, total_bytes=settings.total_bytes, tell=self._store_tells)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
-        self._admin = AdminServer(settings.admin_socket, self.status, self.registry, self.store, self._consoles)
         self._gateways = RunningGateways(settings, secrets)
+        self._admin = AdminServer(
+            settings.admin_socket, self.status, self.registry, self.store, self._consoles, self._gateways.ask
+        )
         self._stop = asyncio.Event()
         self.exit_status = 0
         self._causes = []  # exceptions for which the server ends

@@ -11,8 +11,16 @@ from server.stores.sqlite import SQLiteStore
 ACTIONS = ("init", "migrate", "check", "copy")
 
 
-def arguments(one):
-    """Declare the arguments. one: argparse's parser of the command."""
+def add_restore(command):
+    """Add the command. Args: command: function (name, run, text) that returns an ArgumentParser."""
+    one = command("restore", restored, "Put a back-up in the place of the store. No server may be running on it.")
+    one.add_argument("file", metavar="FILE", help="the back-up: a copy that SQLite made, or the files of a store")
+    one.add_argument("--store", metavar="FILE")
+
+
+def add_store(command):
+    """As `add_restore`."""
+    one = command("store", run, "Make, migrate, examine or copy a store. No server may be running on it.")
     one.add_argument("what", choices=ACTIONS)
     one.add_argument("addresses", nargs="*", metavar="STORE", help="a path, or postgresql://..; of copy two")
     one.add_argument("--role", help="with init: the role of the servers, which gets only the rights that they need")

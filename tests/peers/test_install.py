@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from email import message_from_string
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from protocol.version import RELEASE, release_text
+from tests.patience import PATIENCE_S
 from tests.peers.processes import ROOT
 from tests.peers.wheel import environment, from_index, run
+from tests.server.peer import free_port
 
 # What a user may have beside the program: names of the checkout's folders.
 IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
@@ -26,9 +29,9 @@ print("imported", run.__module__, SQLiteStore.__name__)
 
 @pytest.fixture(scope="module")
 def with_extras(tmp_path_factory, missing_tool):
-    """A fresh environment as `pip install '.[mqtt,sim]'` in the checkout makes it."""
+    """A fresh environment as `pip install '.[mqtt,sim,grpc,web]'` in the checkout makes it."""
     folder = tmp_path_factory.mktemp("extras")
-    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim]")
+    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc,web]")
     return folder / "bin"
 
 
@@ -116,6 +119,32 @@ def test_simulator_runs_where_its_extra_is_installed(with_extras, tmp_path):
     assert found.startswith(str(with_extras.parent))
 
 
+SMBUS_PROGRAM = """
+import subprocess, sys
+from pb_link.smbus import SMBus
+words = [sys.argv[1], "smbus", "serve", "--bus", "1=sim:room.json", "--listen", "127.0.0.1:" + sys.argv[2]]
+with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+    while "Server started" not in server.stderr.readline():
+        pass
+    with SMBus("grpc://127.0.0.1:" + sys.argv[2] + "/1") as bus:
+        print(hex(bus.read_word_data(0x48, 0x0F)))
+    server.terminate()
+    server.communicate()
+"""
+
+
+def test_smbus_over_grpc_works_where_its_extra_is_installed(with_extras, tmp_path):
+    (tmp_path / "room.json").write_text('[{"type": "TMP117", "address": "0x48"}]')
+    (tmp_path / "program.py").write_text(SMBUS_PROGRAM)
+    words = (with_extras / "python", "program.py", with_extras / "pb-link", free_port())
+    assert run(*words, cwd=tmp_path) == "0x1701\n"
+
+
+def test_smbus_says_which_extra_it_needs(installed, tmp_path):
+    done = subprocess.run([installed[0] / "python", "-c", "import pb_link.smbus"], cwd=tmp_path, capture_output=True)
+    assert b"pip install 'pb-link[grpc]'" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["run", "--lines", "1"], ["board", "blink.py"], ["demo"]])
 def test_simulator_of_the_wheel_says_what_needs_the_checkout(installed, micropython64, tmp_path, words):
     (tmp_path / "blink.py").write_text((ROOT / "examples/blink.py").read_text())
@@ -159,6 +188,22 @@ def test_gateway_says_which_extra_it_needs(installed, with_extras, tmp_path):
         ))  # fmt: skip
     assert "mqtt: [mqtt] needs the extra" in checked[0].stdout and "'.[mqtt]'" in checked[0].stdout
     assert "mqtt: 127.0.0.1:9 takes no connection" in checked[1].stdout
+
+
+def test_web_i2c_is_served_from_the_wheel(installed, with_extras, tmp_path):
+    (tmp_path / "plan.json").write_text('[{"type": "TMP117"}]')
+    words = ["web-i2c", "serve", "--bus", "1=sim:plan.json", "--addresses", "0x48", "--listen", "127.0.0.1:0", "--json"]
+    done = subprocess.run([installed[0] / "pb-link", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "needs the extra web" in done.stderr
+    with subprocess.Popen([with_extras / "pb-link", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as door:
+        try:
+            address = json.loads(door.stderr.readline())["addresses"][0]
+            for path, text in (("/", b"<h1>Web I2C</h1>"), ("/web_i2c.js", b"requestI2CAccess"), ("/try.js", b"scan")):
+                with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as answer:
+                    assert text in answer.read()
+        finally:
+            door.terminate()
+        assert door.wait() == 0
 
 
 def test_editable_installation_is_refused(installed, tmp_path):

@@ -14,7 +14,8 @@ from server.service import starter
 from tests.peers.processes import ROOT
 
 STUBBED = (
-    "pb_link.app_base", "pb_link.requests", "pb_link.settings", "pb_link.selftest", "server", "pb_link.server",
+    "pb_link.app_base", "pb_link.i2c_service", "pb_link.requests", "pb_link.settings", "pb_link.selftest",
+    "pb_link.smbus", "server", "pb_link.server",
     "i2c_devices.device_controller", "i2c_devices.memory_controller", "i2c_devices.packet_controller",
     "i2c_devices.smbus_i2c", "i2c_devices.stream_controller",
     "sensor_bus.bus", "sensor_bus.decode", "sensor_bus.linux_i2c", "sensor_bus.loader", "sensor_bus.port",
@@ -43,6 +44,7 @@ from pb_link.sensor_bus.port import MachineI2C
 from pb_link.sensor_bus.records import Records, standard_records
 from pb_link.sensor_bus.service import SensorService
 from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, serve, wait_all
+from pb_link.smbus import AsyncSMBus, I2C, I2cFunc, SMBus, i2c_msg
 
 
 class Dog:
@@ -123,6 +125,16 @@ async def measure_on_linux(more: bytes) -> float:
 async def sensors_of(connection: Connection) -> None:
     async for reading in connection.sensors():
         print(reading.device, reading.time + reading.bus, reading.values, await connection.sensors().command("pause"))
+
+
+async def remote(bus: SMBus) -> int:
+    message = i2c_msg.read(0x48, 2)
+    bus.i2c_rdwr(i2c_msg.write(0x48, [0]), message)
+    batch = bus.batch()
+    batch.write_byte_data(0x48, 1, 2)
+    print(batch.run(), I2C(bus).scan(), list(message), bus.funcs & I2cFunc.I2C)
+    async with AsyncSMBus("grpc://mast:50051/1", token="token") as other:
+        return await other.read_word_data(0x48, 0) + bus.read_i2c_block_data(0x48, 0, 2)[0]
 
 
 async def program() -> None:

@@ -3,8 +3,8 @@
 Usage: python3 -m tests.server.fuzz [--inputs 1000000] [--seed N]
 
 Inputs are chance, or good ones with changes, for: the framing, the handshake, an open session, the connection of a
-micropython-iot client. Any exception but those that the modules promise ends the run, with the seed and the input; so
-does memory that grows.
+micropython-iot client, both protocols of Web I2C. Any exception but those that the modules promise ends the run, with
+the seed and the input; so does memory that grows.
 """
 
 import argparse
@@ -35,9 +35,11 @@ from server.core.registry import Registry
 from server.core.resuming import Resuming
 from server.gateways.micropython_iot.adapter import Client
 from server.stores.memory import MemoryStore
+from tests.remote_i2c.web import fuzz_door
 from tests.server.store_calls import a_line
 
 KEY = bytes(range(32))
+DOORS = 0.1  # of the inputs are for the doors of remote I2C, which take longest
 GROWTH_KIB = 40000  # from a tenth of the run on
 
 
@@ -258,6 +260,9 @@ class Fuzz:
         return lines
 
     async def one(self):
+        if self.random.random() < DOORS:
+            await self.random.choice((fuzz_door.own, fuzz_door.others))(self)
+            return
         what = self.random.randrange(4)
         if what > 1:
             await (self.session, self.micropython_iot)[what - 2]()

@@ -8,6 +8,7 @@ from protocol.channel import Channel
 from protocol.channel_receiver import ChannelReceiver
 from protocol.channels import Channels
 from protocol.server_session import ServerSession
+from remote_i2c.web import session
 from tests.server import fuzz
 
 
@@ -37,6 +38,29 @@ def test_inputs_reach_open_sessions_and_finished_handshakes(monkeypatch):
     assert reached["data"] > 100 and reached["proven"] > 10, reached
 
 
+def test_inputs_reach_a_bus_behind_both_protocols_of_web_i2c(monkeypatch):
+    reached = collections.Counter()
+    for name in ("own", "others"):
+        original = getattr(fuzz.fuzz_door, name)
+
+        async def counted(one, name=name, original=original):
+            messages = await original(one)
+            reached[name] += len(messages)
+            return messages
+
+        monkeypatch.setattr(fuzz.fuzz_door, name, counted)
+    perform = session.perform
+
+    async def performed(bus, request):
+        result = await perform(bus, request)
+        reached["done"] += 1
+        return result
+
+    monkeypatch.setattr(session, "perform", performed)
+    asyncio.run(fuzz.run(2000, 1))
+    assert min(reached["own"], reached["others"], reached["done"]) > 100, reached
+
+
 def test_inputs_reach_channels_that_are_open(monkeypatch):
     reached = collections.Counter()
 
@@ -55,7 +79,7 @@ def test_inputs_reach_channels_that_are_open(monkeypatch):
     count(Channel, "take_credit", "credit")
     count(Channel, "accept", "accepted")
     count(ChannelReceiver, "take", "record")
-    asyncio.run(fuzz.run(4000, 1))
+    asyncio.run(fuzz.run(6000, 1))
     for what in ("list", "entry", "credit", "record"):
         assert min(reached[what, True], reached[what, False]) > 10, reached
     assert reached["accepted", True] > 100, reached

@@ -1,7 +1,7 @@
-"""Converters with 16-bit registers: ADS1115 and INA219.
+"""Converters with 16-bit registers: ADS1115, ADS1015 and INA219.
 
-Sources: Texas Instruments, ADS1115 data sheet, SBAS444E (2024), 7.3, 7.4, 8.1; Texas Instruments, INA219 data sheet,
-SBOS448G (2015), 8.5, 8.6.
+Sources: Texas Instruments, ADS1115 data sheet, SBAS444E (2024), 7.3, 7.4, 8.1; ADS1015 data sheet, SBAS473F (2024),
+8.1: the same registers, 12 bits, other rates; INA219 data sheet, SBOS448G (2015), 8.5, 8.6.
 """
 
 from sim.wires.sensors.device import Words, clamped, full_periods
@@ -21,6 +21,7 @@ class ADS1115(Words):
     INPUTS = (("a0", "a1"), ("a0", "a3"), ("a1", "a3"), ("a2", "a3"), ("a0",), ("a1",), ("a2",), ("a3",))
     RANGE_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
     RATE_HZ = (8, 16, 32, 64, 128, 250, 475, 860)
+    BITS = 16  # of a result, which stands at the left of its word
 
     def reset(self):
         super().reset()
@@ -60,13 +61,23 @@ class ADS1115(Words):
         config = self.words[self.CONFIG]
         plus, *minus = self.INPUTS[config >> 12 & 7]
         volts = self.value(plus, when) - (self.value(minus[0], when) if minus else 0)
-        return clamped(volts / self.RANGE_V[config >> 9 & 7] * 32768, -32768, 32767) & 0xFFFF
+        most = 1 << self.BITS - 1
+        raw = clamped(volts / self.RANGE_V[config >> 9 & 7] * most, -most, most - 1)
+        return raw << 16 - self.BITS & 0xFFFF
 
     def load(self, register):
         word = super().load(register)
         if register == self.CONFIG and self._began is None:
             word |= self.START  # it does not convert
         return word
+
+
+class ADS1015(ADS1115):
+    """The ADS1115 with 12 bits and faster."""
+
+    AGE_S = 1 / 1600
+    RATE_HZ = (128, 250, 490, 920, 1600, 2400, 3300, 3300)
+    BITS = 12
 
 
 class INA219(Words):

@@ -110,8 +110,8 @@ class SHT40(Commands):
 
 
 class SHT31(Commands):
-    """Single shots without clock stretching, and periodic measurement. Alerts, the heater's warmth, ART, and the
-    commands with clock stretching are not modelled: these are not acknowledged."""
+    """Single shots and periodic measurement. A single shot with clock stretching does not hold the clock: a read that
+    comes too early gives at once what the true one waits for. Alerts, the heater's warmth and ART are not modelled."""
 
     ADDRESSES = (0x44, 0x45)
     VALUES = {"temperature": 20.0, "humidity": 50.0}  # deg C, %
@@ -120,6 +120,7 @@ class SHT31(Commands):
 
     POWER_ON_S = 0.0015
     SINGLE_S = {0x2400: 0.0155, 0x240B: 0.0065, 0x2416: 0.0045}
+    STRETCHING_S = {0x2C06: 0.0155, 0x2C0D: 0.0065, 0x2C10: 0.0045}
     PERIODIC_S = {
         0x2032: 2.0, 0x2024: 2.0, 0x202F: 2.0, 0x2130: 1.0, 0x2126: 1.0, 0x212D: 1.0, 0x2236: 0.5, 0x2220: 0.5,
         0x222B: 0.5, 0x2334: 0.25, 0x2322: 0.25, 0x2329: 0.25, 0x2737: 0.1, 0x2721: 0.1, 0x272A: 0.1,
@@ -136,6 +137,7 @@ class SHT31(Commands):
     def _restart(self, busy_until):
         self._busy_until = busy_until
         self._result = None  # bytes, or a time: what is measured then
+        self._stretches = False  # it would hold the clock until then
         self._began = self._period_s = None
         self._fetched = 0
 
@@ -144,12 +146,13 @@ class SHT31(Commands):
 
     def acceptable(self, begun):
         if len(begun) == 1:
-            return begun[0] in (0x20, 0x21, 0x22, 0x23, 0x24, 0x27, 0xE0, 0x30, 0xF3, 0x37, 0x36)
+            return begun[0] in (0x20, 0x21, 0x22, 0x23, 0x24, 0x27, 0x2C, 0xE0, 0x30, 0xF3, 0x37, 0x36)
         return len(begun) == 2 and self._known(begun[0] << 8 | begun[1])
 
     def _known(self, code):
+        shots = self.SINGLE_S | self.STRETCHING_S
         words = (self.FETCH, self.BREAK, self.SOFT_RESET, self.STATUS, self.CLEAR, *self.SERIAL)
-        return code in self.SINGLE_S or code in self.PERIODIC_S or code in self.HEATER or code in words
+        return code in shots or code in self.PERIODIC_S or code in self.HEATER or code in words
 
     def command(self, command, now):
         code = int.from_bytes(command, "big")
@@ -175,7 +178,8 @@ class SHT31(Commands):
         elif code in self.PERIODIC_S:
             self._began, self._period_s, self._fetched = now, self.PERIODIC_S[code], 0
         else:
-            self._busy_until = self._result = now + self.SINGLE_S[code]
+            self._stretches = code in self.STRETCHING_S
+            self._busy_until = self._result = now + (self.SINGLE_S | self.STRETCHING_S)[code]
 
     def _fetch(self, now):
         done = 0 if self._period_s is None else full_periods(self._began, self._period_s, now)
@@ -186,7 +190,7 @@ class SHT31(Commands):
             self._result = None
 
     def answer(self, now):
-        if now < self._busy_until or self._result is None:
+        if now < self._busy_until and not self._stretches or self._result is None:
             return None
         result, self._result = self._result, None
         return result if type(result) is bytes else self._measured(result)

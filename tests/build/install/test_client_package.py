@@ -22,7 +22,10 @@ from protocol.version import RELEASE, release_text
 from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
-STARTS = ("pb_link/autostart.py", "pb_link/pb_client.py", "pb_link/selftest.py", "protocol/errors.py")
+STARTS = (
+    "pb_link/autostart.py", "pb_link/i2c_service.py", "pb_link/pb_client.py", "pb_link/selftest.py",
+    "protocol/errors.py",
+)  # fmt: skip
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60
 LEAST_FREE = 59000  # bytes: the link wants about 11 KB of that, the rest is the application's

@@ -33,7 +33,7 @@ def read(text):
 
 
 def test_every_package_is_a_gateway():
-    assert list(descriptions()) == ["at_top", "lacking", "micropython_iot", "mqtt", "recorder"]
+    assert list(descriptions()) == ["at_top", "i2c", "lacking", "micropython_iot", "mqtt", "recorder"]
 
 
 def test_module_of_a_gateway_is_imported_when_it_runs_only():
@@ -46,7 +46,7 @@ def test_module_of_a_gateway_is_imported_when_it_runs_only():
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("[recoder]\nx = 1", r"line 1: there is no setting 'recoder'; .* sections \[lacking\], \[mqtt\], \[recorder\]"),
+        ("[recoder]\nx = 1", r"line 1: there is no setting 'recoder'; .* sections \[i2c\], \[lacking\], \[mqtt\], .*"),
         ("[micropython_iot]\nx = 1", "line 1: there is no setting 'micropython_iot'"),
         ("[recorder]\nfile = 1", "line 2: file = 1 must be the path of a file"),
         ("[recorder]\npassword = 'x'", f"line 2: no password belongs here: use password_file, or .* {VARIABLE}"),

@@ -23,6 +23,7 @@ IDS = word.client_ids("a list of ids")
         (word.choice("a", "b"), ["a", "b"], ["c", "", "ab", 1]),
         (word.host_port("", "HOST:PORT"), ["", "x:1", "::1:65535"], ["x", "x:0", ":1", "x:65536", "x:", "x:+1", "1"]),
         (word.host_port("x:1", "HOST:PORT"), ["y:2"], [""]),
+        (word.texts("texts", str.isdecimal), [[], ["1", "2"]], ["1", [1], ["x"], [""]]),
         (IDS, [[], ["a", "b c"]], ["a", ["a\nb"], [1], [""], ("a",), {"a": 1}]),
     ],
 )
@@ -34,6 +35,38 @@ def test_value_fits_or_the_error_says_what_it_must_be(setting, good, bad):
         with pytest.raises(ValueError) as raised:
             setting.validate("x", value)
         assert str(raised.value) == f"x = {value!r} must be {setting.rule}"
+
+
+TABLES = word.Tables(
+    {"bus": word.text(None, "a bus"), "ms": word.integer(5, 1, 9), "to": word.path("", "a path")}, "tables"
+)
+
+
+def test_tables_have_the_same_settings_each():
+    found = {"1": {"bus": "x", "to": "y"}, "2": {"bus": "z", "ms": 9}}
+    TABLES.validate("buses", found)
+    first, second = TABLES.placed(found, "/folder").values()
+    assert (first.bus, first.ms, first.to) == ("x", 5, "/folder/y")
+    assert (second.bus, second.ms, second.to) == ("z", 9, "")
+    assert TABLES.default == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ([], "buses = [] must be tables"),
+        ({"1": 5}, "buses.1 = 5 must be a table, [..buses.1]"),
+        ({"1": {}}, "buses.1 needs bus: a bus"),
+        ({"1": {"bus": 5}}, "buses.1.bus = 5 must be a bus"),
+        ({"1": {"bus": "x", "ms": 10}}, "buses.1.ms = 10 must be 1 to 9"),
+        ({"1": {"bus": "x", "s": 1}}, "buses.1 has no setting 's'; there are bus, ms, to"),
+        ({"": {"bus": "x"}}, "buses = {'': {'bus': 'x'}} must be tables"),
+    ],
+)
+def test_fault_in_a_table_is_told_with_its_place(value, error):
+    with pytest.raises(ValueError) as raised:
+        TABLES.validate("buses", value)
+    assert str(raised.value) == error
 
 
 def test_rule_follows_from_the_word():

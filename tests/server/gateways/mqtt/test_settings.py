@@ -75,7 +75,7 @@ def test_paths_are_relative_to_the_file():
         ('[mqtt]\npassword = "horse"', "line 2: no password belongs here: use password_file"),
         *((f'[mqtt]\nprefix = "{bad}"', "line 2: prefix = .* must be a topic") for bad in BAD_TOPICS),
         ('[mqtt]\ndiscovery = "a#"', "line 2: discovery = .* must be a topic"),
-        ("[mqttt]\nx = 1", r"line 1: there is no setting 'mqttt'; .* and the section \[mqtt\]"),
+        ("[mqttt]\nx = 1", r"line 1: there is no setting 'mqttt'; .* and the sections \[i2c\], \[mqtt\]"),
     ],
 )  # fmt: skip
 def test_error_names_the_line_and_the_remedy(text, error):

@@ -1,4 +1,4 @@
-"""ADS1115 and INA219."""
+"""ADS1115, ADS1015 and INA219."""
 
 import pytest
 
@@ -82,3 +82,12 @@ def test_ina219_has_ranges_triggers_and_a_reset(bits):
     assert word(rig, INA, 1) == 4000  # the end of its range
     rig.put(INA, 0, 0x80, 0x00)
     assert word(rig, INA, 0) == 0x399F
+
+
+@WHOLE_AND_BITS
+def test_ads1015_converts_faster_and_to_twelve_bits(bits):
+    rig = Rig(bits)
+    rig.add("ADS1015", values={"a0": 1.5})
+    rig.put(ADS, 1, 0xC3, 0x00)  # a0, 4.096 V, 128 a second
+    rig.wait(0.008)
+    assert word(rig, ADS, 0) == 750 << 4

@@ -135,6 +135,16 @@ def test_sht31_status_reset_and_unknown_commands(bits):
     rig.put(SHT, 0x30, 0xA2)
     rig.wait(0.01)
     assert status() == 0x8010
-    assert rig.write(SHT, b"\x2c\x06") == 0 and rig.write(SHT, b"\x24\x01") == 1
+    assert rig.write(SHT, b"\x2c\x07") == 1 and rig.write(SHT, b"\x24\x01") == 1
     rig.put(SHT, 0x37, 0x80)
     assert rig.read(SHT, 2) == b"\x01\x02"
+
+
+@WHOLE_AND_BITS
+def test_sht31_single_shot_with_clock_stretching(bits):
+    rig = Rig(bits)
+    weather(rig, "SHT31")
+    rig.now = 10.0
+    assert rig.write(SHT, b"\x2c\x06") == 2
+    rig.wait(0.001)
+    assert sht31_of(rig.read(SHT, 6)) == pytest.approx((10.0165, 40.0), abs=0.01)

@@ -8,7 +8,7 @@ from tests.sim.wires.sensors.rig import Rig
 def test_names_addresses_and_slots_are_checked():
     rig = Rig()
     add = rig.sensors.add
-    with pytest.raises(ValueError, match="no model of 'BMP180'; there are ADS1115"):
+    with pytest.raises(ValueError, match="no model of 'BMP180'; there are ADS1015"):
         add("BMP180")
     with pytest.raises(ValueError, match="AHT20 cannot have address 0x39: 0x38"):
         add("AHT20", 0x39)

@@ -1,0 +1,126 @@
+"""detect: a table of the addresses at which a device answers; what a bus can do (-F)."""
+
+from collections import namedtuple
+from errno import EACCES, EBUSY
+
+from remote_i2c import bus as bits
+from remote_i2c.errors import BusError
+from remote_i2c.messages import read
+from remote_i2c.tools.words import ToolError, UsageError, address_range, bus_of, is_no_answer, number, options
+
+USAGE = """Usage: pb-link i2c detect [-y] [-a] [-q|-r] BUS [FIRST LAST]
+       pb-link i2c detect -F BUS
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  FIRST and LAST limit the addresses that are probed
+  -q: by a write without data; -r: by a read of a byte; else by what harms least"""
+
+_AUTO, _QUICK, _READ = "auto", "quick", "read"
+# A write without data could change what stands there: EEPROMs and the like. So these are read.
+_READ_RANGES = (range(0x30, 0x38), range(0x50, 0x60))
+_FUNCTIONS = (
+    ("I2C", bits.I2C),
+    ("SMBus Quick Command", bits.SMBUS_QUICK),
+    ("SMBus Send Byte", bits.SMBUS_WRITE_BYTE),
+    ("SMBus Receive Byte", bits.SMBUS_READ_BYTE),
+    ("SMBus Write Byte", bits.SMBUS_WRITE_BYTE_DATA),
+    ("SMBus Read Byte", bits.SMBUS_READ_BYTE_DATA),
+    ("SMBus Write Word", bits.SMBUS_WRITE_WORD_DATA),
+    ("SMBus Read Word", bits.SMBUS_READ_WORD_DATA),
+    ("SMBus Process Call", bits.SMBUS_PROC_CALL),
+    ("SMBus Block Write", bits.SMBUS_WRITE_BLOCK_DATA),
+    ("SMBus Block Read", bits.SMBUS_READ_BLOCK_DATA),
+    ("SMBus Block Process Call", bits.SMBUS_BLOCK_PROC_CALL),
+    ("SMBus PEC", bits.SMBUS_PEC),
+    ("I2C Block Write", bits.SMBUS_WRITE_I2C_BLOCK),
+    ("I2C Block Read", bits.SMBUS_READ_I2C_BLOCK),
+)
+
+Plan = namedtuple("Plan", "bus yes force functions mode first last")
+
+
+def parse(words):
+    """Returns the Plan. Raises: UsageError, ToolError."""
+    found, words = options(words, "yaqrF")
+    if "q" in found and "r" in found:
+        raise ToolError("Error: Different modes specified!")
+    mode = _QUICK if "q" in found else _READ if "r" in found else _AUTO
+    bus = bus_of(words)
+    first, last = address_range("a" in found)
+    if words and "F" not in found:
+        first, last = _range(words, first, last)
+    return Plan(bus, "y" in found or "F" in found, False, "F" in found, mode, first, last)
+
+
+def _range(words, lowest, highest):
+    if len(words) != 2:
+        raise UsageError(None)
+    first, last = map(number, words)
+    if first is None or last is None:
+        raise UsageError(f"{'FIRST' if first is None else 'LAST'} argument is not a number!")
+    if not lowest <= first <= highest:
+        raise UsageError(f"FIRST argument out of range ({lowest:#04x}-{highest:#04x})!")
+    if not first <= last <= highest:
+        raise UsageError(f"LAST argument out of range ({first:#04x}-{highest:#04x})!")
+    return first, last
+
+
+def question(plan):
+    return f"I will probe bus {plan.bus}, addresses {plan.first:#04x} to {plan.last:#04x}."
+
+
+async def run(plan, bus, console):
+    if plan.functions:
+        console.out(f"Functionalities implemented by {plan.bus}:")
+        for name, bit in _FUNCTIONS:
+            console.out(f"{name:<32} {'yes' if bus.functions & bit else 'no'}")
+        return 0
+    _check(plan, bus, console)
+    console.out("     " + "  ".join(f"{column:x}" for column in range(16)))
+    left_out = False
+    for row in range(0, 128, 16):
+        cells = []
+        for address in range(row, row + 16):
+            cell = await _cell(plan, bus, address)
+            left_out |= cell is None
+            cells.append(cell or "  ")
+        console.out(f"{row:02x}: " + "".join(f"{cell} " for cell in cells))
+    if left_out:
+        console.err("Warning: addresses that are not allowed were left out")
+    return 0
+
+
+def _check(plan, bus, console):
+    for mode, bit, name in (
+        (_QUICK, bits.SMBUS_QUICK, "Quick Write"), (_READ, bits.SMBUS_READ_BYTE, "Receive Byte")
+    ):  # fmt: skip
+        if bus.functions & bit:
+            continue
+        if not bus.functions & (bits.SMBUS_QUICK | bits.SMBUS_READ_BYTE):
+            raise ToolError("Error: Bus doesn't support detection commands")
+        if plan.mode == mode:
+            raise ToolError(f"Error: Can't use SMBus {name} command on this bus")
+        if plan.mode == _AUTO:
+            console.err(f"Warning: Can't use SMBus {name} command, will skip some addresses")
+
+
+async def _cell(plan, bus, address):
+    """Returns two characters; None for an address that is not allowed."""
+    if not plan.first <= address <= plan.last:
+        return "  "
+    reads = any(address in addresses for addresses in _READ_RANGES) if plan.mode == _AUTO else plan.mode == _READ
+    if not bus.functions & (bits.SMBUS_READ_BYTE if reads else bits.SMBUS_QUICK):
+        return "  "
+    try:
+        if reads:
+            await bus.transfer([read(address, 1)])
+        else:
+            await bus.quick(address, False)
+    except BusError as error:
+        if error.errno == EACCES:
+            return None
+        if error.errno == EBUSY:
+            return "UU"
+        if is_no_answer(error):
+            return "--"
+        raise
+    return f"{address:02x}"

@@ -1,0 +1,125 @@
+"""`pb-link i2c`: the i2c-tools on a bus of this computer, of a running server, or simulated."""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import sys
+
+from remote_i2c.asked import AskedBus
+from remote_i2c.errors import BusError
+from remote_i2c.providers import CLIENT, LINUX, PYTHON, SIM, make_bus
+from remote_i2c.tools import TOOLS
+from remote_i2c.tools.words import ToolError, UsageError
+from server.service.admin import ANSWER_S
+
+# How long one call may take: a client may be at the end of a slow link.
+CALL_MS = 5000
+GRPC = ("grpc://", "grpcs://")
+_WARNING = "WARNING! This program can confuse your I2C bus, cause data loss and worse!"
+
+
+class Console:
+    """Where a tool shows what it found, and what it has to say."""
+
+    def out(self, text):
+        print(text)
+
+    def err(self, text):
+        print(text, file=sys.stderr)
+
+    def agrees(self, question, default):
+        """Ask whether to go on. Returns what the user says; default: what an empty line means."""
+        choice = "Y/n" if default else "y/N"
+        print(f"{_WARNING}\n{question}\nContinue? [{choice}] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+        if answer.strip()[:1].lower() == "y" or answer.strip() == "" and answer and default:
+            return True
+        print("Aborting on user request.", file=sys.stderr)
+        return False
+
+
+def add_i2c(command, ask):
+    """Add `pb-link i2c`. Args: command: as in cli.py; ask: function (settings, request, limit_s) that returns the
+    server's answer."""
+
+    def run_tool(options, settings):
+        return run(options, functools.partial(ask, settings))
+
+    one = command("i2c", run_tool, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
+    one.add_argument("tool", choices=[*TOOLS])
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
+
+
+def run(options, ask):
+    """Run a tool. Args: options: tool: one of TOOLS; words: its arguments; json; ask: function (request, limit_s) that
+    returns the server's answer. Returns the exit status. Raises: ValueError: there is no such bus, or no server."""
+    if options.json:
+        raise ValueError("i2c shows what the i2c-tools do: it has no --json")
+
+    def ask_gateway(request):
+        return ask({"do": "gateway", "gateway": "i2c", "request": request}, ANSWER_S)
+
+    tool, console = TOOLS[options.tool], Console()
+    try:
+        plan = tool.parse(options.words)
+        bus = open_bus(plan.bus, ask_gateway)
+        if plan.force:
+            bus.force = True
+        if not plan.yes and not console.agrees(tool.question(plan), default=options.tool != "transfer"):
+            return 0
+        return asyncio.run(_run(tool, plan, bus, console))
+    except UsageError as error:
+        if error.args[0] is not None:
+            console.err(f"Error: {error}")
+        console.err(tool.USAGE)
+        return 1
+    except ToolError as error:
+        sys.stdout.flush()
+        console.err(str(error))
+        return error.status
+    except BusError as error:
+        sys.stdout.flush()
+        console.err(f"Error: {error}")
+        return 1
+
+
+def open_bus(text, ask):
+    """Returns the Bus of a text, not open yet. Raises: ValueError."""
+    if text.startswith((LINUX, CLIENT, SIM, PYTHON)):
+        return make_bus(text, text)
+    if text.startswith(GRPC):
+        return _over_grpc(text)
+    return AskedBus(text, ask)
+
+
+def _over_grpc(url):
+    """Returns the Bus at the other end of SMBus over gRPC."""
+    try:
+        from remote_i2c.smbus_client.bus import GrpcBus
+    except ImportError:
+        raise ValueError(f"{url} needs the extra grpc: pip install 'pb-link[grpc]'") from None
+    return GrpcBus(url)
+
+
+async def _run(tool, plan, bus, console):
+    await bus.open()
+    try:
+        return await tool.run(plan, _Patient(bus), console)
+    finally:
+        with contextlib.suppress(BusError):
+            await bus.close()
+
+
+class _Patient:
+    """A bus whose calls may take CALL_MS."""
+
+    def __init__(self, bus):
+        self.functions = bus.functions
+        self._bus = bus
+
+    def transfer(self, transfer):
+        return self._bus.transfer(transfer, CALL_MS)
+
+    def quick(self, address, read):
+        return self._bus.quick(address, read, CALL_MS)

@@ -1,0 +1,51 @@
+"""What the commands that serve I2C buses have in common: `--bus`, `--addresses`, and the end by a signal."""
+
+import asyncio
+import signal
+
+from remote_i2c.addresses import parse_addresses
+
+BUS_HELP = "a bus, and its name here: 1=/dev/i2c-1, or test=sim:FILE for virtual sensors. Several are possible"
+
+
+def bus_specs(texts):
+    """Returns {name: text of the bus} of a list such as ["1=/dev/i2c-1"], or of None. Raises: ValueError."""
+    if not texts:
+        raise ValueError("no bus is named: --bus 1=/dev/i2c-1")
+    specs = {}
+    for text in texts:
+        name, equals, spec = text.partition("=")
+        if not (equals and name and spec):
+            raise ValueError(f"--bus {text}: NAME=BUS is needed, such as 1=/dev/i2c-1")
+        if name in specs:
+            raise ValueError(f"--bus {text}: there is a bus {name} already")
+        specs[name] = spec
+    return specs
+
+
+def allowed_addresses(texts, names):
+    """Returns {name of a bus: set of its addresses} of a list such as ["0x48", "1=0x20-0x27"], or of None. Those of one
+    bus count in its case, and not those of all; a bus that has neither is left out. Raises: ValueError."""
+    of_all, of_one = None, {}
+    for text in texts or ():
+        name, equals, addresses = text.rpartition("=")
+        if equals and name not in names:
+            raise ValueError(f"--addresses {text}: there is no bus {name}")
+        if equals:
+            of_one[name] = of_one.get(name, frozenset()) | parse_addresses(addresses)
+        else:
+            of_all = (of_all or frozenset()) | parse_addresses(addresses)
+    if of_all is not None:
+        return {name: of_one.get(name, of_all) for name in names}
+    return of_one
+
+
+async def until_told(serving):
+    """Run a coroutine until SIGINT or SIGTERM ends it, or it raises."""
+    task, loop = asyncio.ensure_future(serving), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass  # that is how it ends

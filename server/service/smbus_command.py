@@ -1,0 +1,103 @@
+"""`pb-link smbus serve`: SMBus over gRPC for buses of this computer, without the link's server.
+
+Its log is that of smbus-proxy, whose place it takes: which client, which call, at which address and register.
+"""
+
+import asyncio
+import logging
+import sys
+
+from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
+
+LISTEN = "127.0.0.1:50051"
+
+
+def add_smbus(command):
+    """Add the command. Args: command: function (name, run, text) that returns an ArgumentParser."""
+    one = command("smbus", run, "Serve I2C buses by SMBus over gRPC.")
+    one.add_argument("what", choices=["serve"])
+    one.add_argument("--bus", action="append", metavar="NAME=BUS", help=BUS_HELP)
+    one.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"where clients come (default: {LISTEN})")
+    one.add_argument("--token-file", metavar="FILE", help="the token that clients need; needed beyond this computer")
+    one.add_argument("--tls-cert", metavar="FILE", help="the certificate with its chain, PEM; needed beyond it")
+    one.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
+    one.add_argument(
+        "--addresses", action="append", metavar="[NAME=]LIST",
+        help='those that may be used, of all buses or of one: "0x48, 0x20-0x27" (default on this computer: "all")',
+    )  # fmt: skip
+    one.add_argument("--expiry", type=float, default=5.0, metavar="S", help="of clients that do nothing (default: 5)")
+
+
+def run(options, settings):
+    """Serve until SIGTERM or Ctrl-C. Returns the exit status. Raises: ValueError, OSError: it cannot be served so."""
+    try:
+        import grpc  # noqa: F401
+    except ImportError:
+        raise ValueError("smbus needs the extra grpc: pip install 'pb-link[grpc]'") from None
+    log = _log(sys.stderr)
+    asyncio.run(_serve(options, log.info))
+    return 0
+
+
+async def _serve(options, log):
+    from remote_i2c.rpc.door import SmbusDoor
+
+    token, tls = _secrets(options)
+    buses = _buses(options)
+    door = SmbusDoor(buses, options.listen, token=token, tls=tls, log=log, expiry_s=_expiry(options.expiry))
+    opened = []
+    try:
+        for bus in buses.values():
+            await bus.open()
+            opened.append(bus)
+        await until_told(door.run())
+    finally:
+        for bus in opened:
+            await bus.close()
+
+
+def _buses(options):
+    """Returns {name: SharedBus}. Raises: ValueError."""
+    from remote_i2c.addresses import ORDINARY
+    from remote_i2c.providers import make_bus
+    from remote_i2c.rpc.peers import is_loopback
+    from remote_i2c.shared import SharedBus
+
+    specs = bus_specs(options.bus)
+    allowed = allowed_addresses(options.addresses, specs)
+    if not is_loopback(options.listen) and (lacking := [name for name in specs if name not in allowed]):
+        raise ValueError(
+            f"bus {lacking[0]} can be reached from elsewhere: say which devices may be used, --addresses 0x48,0x76"
+        )
+    return {name: SharedBus(make_bus(spec, name), allowed.get(name, ORDINARY)) for name, spec in specs.items()}
+
+
+def _secrets(options):
+    """Returns (token or None, TLS or None). Raises: ValueError, OSError."""
+    from remote_i2c.rpc.access import read_token
+    from remote_i2c.rpc.door import TLS
+
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise ValueError("--tls-cert and --tls-key belong together")
+    token = None if options.token_file is None else read_token(_bytes(options.token_file).decode("utf-8", "replace"))
+    tls = None if options.tls_cert is None else TLS(_bytes(options.tls_cert), _bytes(options.tls_key))
+    return token, tls
+
+
+def _bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _expiry(seconds):
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError(f"--expiry {seconds:g} must be 0.1 to 3600 s")
+    return seconds
+
+
+def _log(stream):
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s :: %(levelname)s :: %(message)s"))
+    log = logging.Logger("pb_link.smbus")
+    log.addHandler(handler)
+    return log

@@ -1,0 +1,116 @@
+"""A client's second bus from the command line: `pb-link serve`, boards in real MicroPython, and the i2c-tools."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pb_link.smbus import SMBus
+from server.service.key_file import KeyFile
+from tests.patience import until
+from tests.peers.processes import ROOT, running, up, write_settings
+from tests.remote_i2c.drivers.packages import packages_folder, run_program
+from tests.server.peer import free_port
+
+SENSORS = [
+    {"type": "MCP9808", "address": "0x18", "values": {"temperature": 25.0}},
+    {"type": "TMP117", "address": "0x48"},
+    {"type": "TMP117", "address": "0x49"},
+]
+SETTINGS = """
+port = {port}
+[i2c]
+smbus_listen = "127.0.0.1:{smbus_port}"
+[i2c.buses.1]
+bus = "client:demo:0"
+addresses = "0x48"
+[i2c.buses.mast]
+bus = "client:demo:0"
+addresses = "0x08-0x77"
+[i2c.buses.few]
+bus = "client:demo:0"
+addresses = "0x48"
+[i2c.buses.desk]
+bus = "sim:sensors.json"
+addresses = "all"
+"""
+
+
+@pytest.fixture
+def serving(tmp_path, monkeypatch):
+    """The command of a server in the current folder, with a key for the client, and sensors.json."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    settings = write_settings(tmp_path)
+    KeyFile("keys.json").add("demo", settings["key"])
+    (tmp_path / "sensors.json").write_text(json.dumps(SENSORS))
+    ports = {"port": settings["port"], "smbus_port": free_port()}
+    (tmp_path / "pb_link.toml").write_text(SETTINGS.format(**ports))
+    monkeypatch.setenv("PB_LINK_SMBUS", f"grpc://127.0.0.1:{ports['smbus_port']}")
+    return [sys.executable, "-m", "server", "serve", "--config", "pb_link.toml"]
+
+
+def tool(*words):
+    """Returns (exit status, stdout, stderr) of `pb-link i2c`."""
+    done = subprocess.run([sys.executable, "-m", "server", "i2c", *words], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_tools_reach_the_bus_of_a_board(serving, tmp_path, micropython64, micropython_bridge):
+    interpreters = {"MICROPYTHON": micropython64, "MICROPYTHON_BRIDGE": micropython_bridge}
+    with running(serving, tmp_path) as server:
+        server.wait_for("started")
+        status, out, err = tool("get", "-y", "mast", "0x18")
+        assert (status, out) == (1, "") and "the client demo is not connected" in err
+        client = ROOT / "examples" / "i2c_client.py"
+        with running(up(client, "--sensors", "sensors.json"), tmp_path, **interpreters) as board:
+            board.wait_for("the bus may be used")
+            until(lambda: tool("get", "-y", "mast", "0x18", "6", "w") == (0, "0x5400\n", ""), "the board's bus")
+            use_buses()
+        until(lambda: "not connected" in tool("get", "-y", "mast", "0x18")[2], "the end of the board")
+
+
+def use_buses():
+    assert tool("detect", "-y", "mast", "0x10", "0x1f")[0] == 0
+    status, out, err = tool("detect", "-y", "mast", "0x40", "0x4f")
+    assert status == 0 and "\n40:                         48                      \n" in out
+    assert "not allowed" in err  # 0x49, by the client's own list
+    assert tool("transfer", "-y", "mast", "w1@0x18", "7", "r2", "w1", "6", "r2") == (0, "0x04 0x00\n0x00 0x54\n", "")
+    assert tool("get", "-y", "mast", "0x18", "7", "s") == (0, "0x00 0x04 0x00 0x04\n", "")  # what the device counts
+    status, out, err = tool("set", "-y", "-r", "mast", "0x48", "4", "0x1234", "w")
+    assert (status, out) == (0, "Value 0x1234 written, readback matched\n")
+    status, out, err = tool("get", "-y", "few", "0x18")  # by the server's list
+    assert (status, out) == (1, "") and "not allowed: see the addresses of the bus" in err
+    status, out, err = tool("get", "-y", "mast", "0x49")
+    assert (status, out) == (1, "") and "the client does not allow this address" in err
+    assert tool("get", "-y", "desk", "0x18", "6", "w") == (0, "0x5400\n", "")  # of virtual sensors at the server
+
+
+def test_driver_of_others_reads_a_sensor_of_a_board(
+    serving, tmp_path, micropython64, micropython_bridge, missing_tool
+):  # fmt: skip
+    """Adafruit's for the TMP117, unmodified: over gRPC, the server and the link, to a board's second bus."""
+    packages = packages_folder(missing_tool)
+    interpreters = {"MICROPYTHON": micropython64, "MICROPYTHON_BRIDGE": micropython_bridge}
+    (tmp_path / "sensors.json").write_text(json.dumps([{"type": "TMP117", "values": {"temperature": 31.25}}]))
+    with running(serving, tmp_path) as server:
+        server.wait_for("started")
+        client = ROOT / "examples" / "i2c_client.py"
+        with running(up(client, "--sensors", "sensors.json"), tmp_path, **interpreters) as board:
+            board.wait_for("the bus may be used")
+            until(lambda: tool("get", "-y", "1", "0x48")[0] == 0, "the board's bus")
+            found = run_program(packages, "tmp117", os.environ["PB_LINK_SMBUS"])
+            assert found["temperature"] == pytest.approx(31.25, abs=0.01)
+            with SMBus(1) as bus, pytest.raises(OSError, match="not allowed"):
+                bus.read_byte(0x18)  # by the client, and not by the server
+
+
+def test_settings_are_checked(serving):
+    done = subprocess.run([*serving[:3], "check", "--config", "pb_link.toml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open("pb_link.toml", "a") as file:
+        file.write('[i2c.buses.none]\nbus = "sim:absent.json"\n')
+    done = subprocess.run([*serving[:3], "check", "--config", "pb_link.toml"], capture_output=True, text=True)
+    assert done.returncode == 1 and "[i2c.buses.none]" in done.stdout and "absent.json" in done.stdout

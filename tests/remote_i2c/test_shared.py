@@ -1,0 +1,174 @@
+"""A bus for several callers."""
+
+import asyncio
+from errno import EACCES, EAGAIN, ENODEV, ENXIO, ETIMEDOUT
+
+import pytest
+
+from remote_i2c.errors import BUS, CALLER, LOCK, BusError
+from remote_i2c.messages import read, write
+from remote_i2c.shared import SharedBus
+from tests.patience import PATIENCE_S
+from tests.remote_i2c.fake_bus import FakeBus
+
+A, B = 0x48, 0x49
+
+
+def run(scenario, **settings):
+    """Run scenario(bus, shared) on a bus with two devices. Returns what it returns."""
+
+    async def main():
+        bus = FakeBus({A: bytearray(range(256)), B: bytearray(256)})
+        shared = SharedBus(bus, {A, B, 0x50}, **settings)
+        async with asyncio.timeout(PATIENCE_S):
+            return await scenario(bus, shared)
+
+    return asyncio.run(main())
+
+
+def test_transfer_gives_what_each_message_has_read():
+    async def scenario(bus, shared):
+        return await shared.transfer([write(A, b"\x05"), read(A, 2), write(A, b"\x10"), read(A, 1)])
+
+    assert run(scenario) == [b"\x05\x06", b"\x10"]
+
+
+def test_no_transfer_begins_before_the_one_before_it_has_ended():
+    async def scenario(bus, shared):
+        await asyncio.gather(*[shared.transfer([write(A, bytes((number,)))]) for number in range(20)])
+        return bus.log
+
+    log = run(scenario)
+    assert [step for step, _ in log] == ["begin", "end"] * 20
+    numbers = [transfer[0].data[0] for step, transfer in log if step == "begin"]
+    assert numbers == list(range(20))  # in the order of the calls
+
+
+def test_who_holds_the_bus_has_it_alone():
+    async def scenario(bus, shared):
+        async with shared.hold() as held:
+            other = asyncio.create_task(shared.transfer([write(B, b"\x01")]))
+            for number in range(3):
+                await held.transfer([write(A, bytes((number,)))])
+            assert [transfer[0].address for _, transfer in bus.log] == [A] * 6
+        await other
+        return bus.log[-1][1][0].address
+
+    assert run(scenario) == B
+
+
+def test_address_that_was_not_allowed_is_not_reached():
+    async def scenario(bus, shared):
+        for call in (
+            shared.transfer([write(A, b"\x01"), read(0x51, 1)]),
+            shared.quick(0x51, False),
+            shared.probe(0x51),
+        ):
+            with pytest.raises(BusError) as caught:
+                await call
+            assert (caught.value.errno, caught.value.place) == (EACCES, CALLER)
+        return bus.log
+
+    assert run(scenario) == []
+
+
+def test_address_without_a_device_is_told_with_its_bus_and_message():
+    async def scenario(bus, shared):
+        assert await shared.probe(A)
+        assert not await shared.probe(0x50)
+        with pytest.raises(BusError) as caught:
+            await shared.transfer([write(A, b""), write(0x50, b"")])
+        return caught.value
+
+    error = run(scenario)
+    assert (error.errno, error.index, error.address, error.place) == (ENXIO, 1, 0x50, BUS)
+    assert str(error).endswith("(bus fake, address 0x50, message 1)")
+
+
+def test_bus_that_does_not_answer_is_given_up_and_used_again():
+    async def scenario(bus, shared):
+        bus.gate = asyncio.Event()
+        with pytest.raises(BusError) as caught:
+            await shared.transfer([read(A, 1)], timeout_ms=10)
+        bus.gate = None
+        assert await shared.transfer([read(A, 1)]) == [b"\x00"]
+        return caught.value
+
+    error = run(scenario)
+    assert (error.errno, error.place) == (ETIMEDOUT, BUS)
+
+
+def test_who_holds_the_bus_for_too_long_loses_it():
+    async def scenario(bus, shared):
+        bus.gate = asyncio.Event()
+        async with shared.hold() as held:
+            with pytest.raises(BusError) as first:
+                await held.transfer([read(A, 1)], timeout_ms=60_000)
+            with pytest.raises(BusError) as second:
+                await held.transfer([read(A, 1)])
+        return first.value, second.value
+
+    first, second = run(scenario, hold_ms=20)
+    assert (first.errno, first.place, second.errno, second.place) == (ETIMEDOUT, BUS, ETIMEDOUT, LOCK)
+
+
+def test_who_waits_is_told_when_others_have_the_bus():
+    async def scenario(bus, shared):
+        async with shared.hold():
+            with pytest.raises(BusError) as caught:
+                await shared.transfer([read(A, 1)])
+        await shared.transfer([read(A, 1)])
+        return caught.value
+
+    error = run(scenario, wait_ms=10)
+    assert (error.errno, error.place) == (ETIMEDOUT, LOCK)
+
+
+def test_so_many_may_wait_and_no_more():
+    async def scenario(bus, shared):
+        async with shared.hold():
+            waiting = [asyncio.create_task(shared.transfer([read(A, 1)])) for _ in range(3)]
+            await asyncio.sleep(0)
+            with pytest.raises(BusError) as caught:
+                await shared.transfer([read(A, 1)])
+        await asyncio.gather(*waiting)
+        return caught.value.errno
+
+    assert run(scenario, max_waiting=3) == EAGAIN
+
+
+def test_caller_that_is_cancelled_leaves_the_bus():
+    async def scenario(bus, shared):
+        bus.gate = asyncio.Event()
+        first = asyncio.create_task(shared.transfer([read(A, 1)]))
+        second = asyncio.create_task(shared.transfer([read(B, 1)]))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        first.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        bus.gate = None
+        return await shared.transfer([read(A, 1)])
+
+    assert run(scenario) == [b"\x00"]
+
+
+def test_closed_bus_is_told():
+    async def scenario(bus, shared):
+        held = asyncio.Event()
+
+        async def holder():
+            async with shared.hold():
+                held.set()
+                await asyncio.sleep(0.01)
+
+        task = asyncio.create_task(holder())
+        await held.wait()
+        waiting = asyncio.create_task(shared.transfer([read(A, 1)]))
+        await asyncio.sleep(0)
+        await shared.close()
+        with pytest.raises(BusError) as caught:
+            await waiting
+        await task
+        return caught.value.errno
+
+    assert run(scenario) == ENODEV

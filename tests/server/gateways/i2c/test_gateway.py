@@ -1,0 +1,232 @@
+"""The buses of a server: opened, shared, tried again, asked by commands, and checked before."""
+
+import asyncio
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from remote_i2c.errors import BusError, closed
+from server.gateways.i2c import doors, gateway
+from server.gateways.i2c.gateway import Gateway
+from server.gateways.i2c.settings import DESCRIPTION
+from server.gateways.interface import gateway_class
+from server.gateways.setting import SettingsError
+from tests.patience import PATIENCE_S
+from tests.remote_i2c.fake_bus import FakeBus
+from tests.server.gateways.host import make_host, settings_of
+from tests.server.peer import until
+
+SECRETS = {"smbus_token": lambda: "s" * 20, "web_token": lambda: None}
+
+
+class Door:
+    """A door of tests, with what it was made of. fails: what `run` raises."""
+
+    def __init__(self, settings, secrets, buses, log):
+        self.settings, self.secrets, self.buses, self.log = settings, secrets, buses, log
+        self.running = False
+        self.fails = None
+
+    async def run(self):
+        self.running = True
+        try:
+            if self.fails is not None:
+                raise self.fails
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.running = False
+
+
+def made(argument, name):
+    bus = FakeBus({0x48: bytearray(range(256))})
+    bus.name = name
+    return bus
+
+
+def unusable(argument, name):
+    """A bus that opens at the second attempt."""
+    bus = made(argument, name)
+    attempts = []
+
+    async def open():
+        attempts.append(name)
+        if len(attempts) == 1:
+            raise closed()
+
+    bus.open = open
+    return bus
+
+
+def tables(**specs):
+    return {
+        name: SimpleNamespace(bus=f"python:{__name__}:{spec}", addresses="0x48", hold_ms=1000, wait_ms=1000)
+        for name, spec in specs.items()
+    }
+
+
+def make(monkeypatch=None, *, log=lambda event, **details: None, **given):
+    given = {"buses": tables(one="made"), **given}
+    host = make_host(registry=SimpleNamespace(get=None), secrets=SECRETS, log=log)
+    return Gateway(settings_of(DESCRIPTION, **given), host)
+
+
+async def while_running(one, use):
+    task = asyncio.create_task(one.run())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.sleep(0)
+            return await use()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def open_doors(monkeypatch, smbus, web):
+    """smbus, web: names of modules with a class Door."""
+    made = (
+        doors.Door("smbus_listen", "grpc", smbus, lambda module, *more: module.Door(*more)),
+        doors.Door("web_listen", "web", web, lambda module, *more: module.Door(*more)),
+    )
+    monkeypatch.setattr(doors, "DOORS", made)
+
+
+def request(**more):
+    return {"bus": "one", "timeout_ms": 1000, **more}
+
+
+def test_it_is_found_by_its_section():
+    assert gateway_class("i2c") is Gateway
+
+
+def test_commands_use_its_buses_and_are_counted():
+    async def main():
+        one = make()
+
+        async def use():
+            buses = await one.ask({"what": "buses"})
+            read = await one.ask(request(transfer=[[0x48, "05"], [0x48, 2]]))
+            refused = await one.ask(request(quick=[0x49, False]))
+            return json.loads(json.dumps([buses, read, refused])), one.metrics()
+
+        return await while_running(one, use)
+
+    (buses, read, refused), metrics = asyncio.run(main())
+    assert list(buses["buses"]) == ["one"] and read == {"read": ["0506"]}
+    assert refused["failed"]["place"] == "caller" and "not allowed" in refused["failed"]["text"]
+    assert [(name, value) for name, _, _, value in metrics] == [
+        ("i2c_calls_total", 1), ("i2c_failures_total", 0), ("i2c_late_total", 0)
+    ]  # fmt: skip
+
+
+def test_a_bus_that_cannot_be_opened_is_told_once_and_tried_again(monkeypatch):
+    monkeypatch.setattr(gateway, "AGAIN_S", 0.01)
+    told = []
+
+    async def main():
+        one = make(log=lambda event, **details: told.append((event, details["bus"])), buses=tables(late="unusable"))
+
+        async def use():
+            await until(lambda: not any(not task.done() for task in opening()), "the bus")
+
+        def opening():
+            return [task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_opened"]
+
+        await while_running(one, use)
+
+    asyncio.run(main())
+    assert told == [("i2c_bus_unusable", "late")]
+
+
+def test_doors_are_opened_by_their_settings_and_share_the_buses(monkeypatch):
+    open_doors(monkeypatch, __name__, __name__)
+
+    async def main():
+        assert make()._doors == []
+        one = make(smbus_listen="h:1", web_listen="h:2")
+        smbus, web = one._doors
+        assert smbus.buses is web.buses is one.buses and list(one.buses) == ["one"]
+
+        async def use():
+            await until(lambda: smbus.running and web.running, "the doors")
+
+        await while_running(one, use)
+        assert not (smbus.running or web.running)
+        smbus.fails = OSError(98, "the address is used")
+        with pytest.raises(OSError, match="is used"):
+            await asyncio.wait_for(one.run(), PATIENCE_S)
+        assert not web.running
+
+    asyncio.run(main())
+
+
+def test_a_door_whose_packages_are_missing_names_the_extra(monkeypatch):
+    def wrong(*_):
+        raise ValueError("a token is needed")
+
+    monkeypatch.setitem(sys.modules, "wrong_door", SimpleNamespace(Door=wrong))
+    open_doors(monkeypatch, "remote_i2c.no_such_door", "wrong_door")
+    with pytest.raises(SettingsError, match=r"smbus_listen needs the extra grpc .* pip install '.\[grpc\]'"):
+        make(smbus_listen="h:1")
+    with pytest.raises(SettingsError, match="web_listen: a token is needed"):
+        make(web_listen="h:1")
+
+
+def test_a_bus_that_cannot_be_made_names_its_section():
+    with pytest.raises(SettingsError, match=r"\[i2c.buses.one\]: .* has returned no Bus"):
+        make(buses=tables(one="no_bus"))
+
+
+def no_bus(argument, name):
+    return None
+
+
+def broken(argument, name):
+    bus = made(argument, name)
+
+    async def open():
+        raise BusError(2, "there is none")
+
+    bus.open = open
+    return bus
+
+
+def test_a_check_opens_the_buses_and_leaves_clients_alone():
+    async def check(**given):
+        return await Gateway.validate(settings_of(DESCRIPTION, **given), SECRETS)
+
+    assert asyncio.run(check(buses=tables(one="made"))) is None
+    assert "there is none" in asyncio.run(check(buses=tables(one="broken")))
+    client = tables(one="made")
+    client["one"].bus = "client:pump:0"
+    assert asyncio.run(check(buses=client)) is None
+
+
+def test_doors_are_made_of_their_settings():
+    """What each door gets, with stand-ins for their modules."""
+    made = []
+    module = SimpleNamespace(
+        TLS=lambda *pair: pair, SmbusDoor=lambda *args, **more: made.append((args, more)),
+        WebDoor=lambda *args, **more: made.append((args, more)),
+    )  # fmt: skip
+    settings = settings_of(
+        DESCRIPTION, smbus_listen="127.0.0.1:1", smbus_certificate=__file__, smbus_key=__file__,
+        web_listen="127.0.0.1:2", web_certificate="c", web_key="k", web_origins=["https://a"],
+        web_chirimen="127.0.0.1:3",
+    )  # fmt: skip
+    told = []
+    for door in doors.DOORS:
+        door.make(module, settings, SECRETS, {"1": "bus"}, lambda event, **details: told.append((event, details)))
+    (smbus_args, smbus), (web_args, web) = made
+    with open(__file__, "rb") as file:
+        pem = file.read()
+    smbus.pop("log")("a line")
+    assert told == [("smbus", {"text": "a line"})]
+    assert smbus_args == ({"1": "bus"}, "127.0.0.1:1") == (web_args[0], "127.0.0.1:1")
+    assert smbus == {"token": "s" * 20, "tls": (pem, pem), "expiry_s": 5}
+    web.pop("log")
+    assert web_args[1] == "127.0.0.1:2" and web == {
+        "token": None, "origins": ["https://a"], "hosts": [], "tls": ("c", "k"), "chirimen": "127.0.0.1:3",
+        "chirimen_bus": None,
+    }  # fmt: skip
