@@ -47,7 +47,7 @@ class MemoryEngine:
 
     def put(self, at, data):
         """Write data into the memory. It does not wrap."""
-        if len(data) == _CELL:
+        if len(data) == _CELL and type(data) is bytearray:  # CPython packs no memoryview
             pack_into("16s", self.memory, at, data)
         else:
             self.memory[at : at + len(data)] = data

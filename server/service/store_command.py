@@ -35,7 +35,7 @@ def run(options, settings):
         _show(options, {"clients": clients, "messages": messages}, "copied: {clients} clients with {messages} messages")
         return 0
     if len(options.addresses) > 1:
-        raise SettingsError(f"pb-link store {options.what}: name one store, or none for that of the settings")
+        raise SettingsError("name one store, or none for that of the settings")
     address = options.addresses[0] if options.addresses else settings.store
     (_postgres if is_postgres(address) else _file)(options, address)
     return 0
