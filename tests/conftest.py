@@ -24,6 +24,18 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+_MANY_STARTS = ("tests/pb_link/", "tests/link/", "tests/memory/", "tests/sim/virtual/")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def starts_skip_what_other_tests_have_loaded(request):
+    """Where hundreds of boards start, each gc.collect() of theirs would look at all that this process has: a library
+    that another test has loaded can take a minute so."""
+    if request.node.nodeid.startswith(_MANY_STARTS):
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call):
     """Report a failure without collecting garbage meanwhile.

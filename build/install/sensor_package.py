@@ -126,8 +126,8 @@ def main(arguments=None):
         if options.command == "tree":
             names = tree(options.folder, options.types)
             size = sum((options.folder / name).stat().st_size for name in names)
-            package = shlex.quote(f"{options.folder}/package.json")
-            print(f"{options.folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {package}")
+            quoted = shlex.quote(f"{options.folder}/package.json")
+            print(f"{options.folder}: {len(names)} files, {size:,} bytes. Install:  mpremote mip install {quoted}")
         elif options.command == "where":
             print(bundle().where(options.place))
         else:

@@ -46,8 +46,14 @@ if sys.implementation.name == "micropython":
 else:
 
     async def start_server(serve, host, port, backlog, limit):
+        async def served(reader, writer):
+            try:
+                await serve(reader, writer)
+            except asyncio.CancelledError:  # CPython 3.11 prints a traceback of a handler that ends like this
+                writer.close()
+
         try:
-            return await asyncio.start_server(serve, hosts(host), port, backlog=backlog, limit=limit)
+            return await asyncio.start_server(served, hosts(host), port, backlog=backlog, limit=limit)
         except (OSError, ValueError) as error:  # ValueError: such as a label of the name that is too long
             failed = listen_error(error, host, port)
         raise failed

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pb_link.smbus
 
+MICROPYTHON = False
+MICROPYTHON_REASON = "the SMBus client is for CPython"
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
