@@ -1,6 +1,7 @@
 """`pb-link store`: makes, migrates, examines and copies stores; `pb-link restore`. No server may be running on them."""
 
 import json
+import os
 
 from server.service.settings import SettingsError
 from server.stores.copying import copy
@@ -72,6 +73,8 @@ def _postgres(options, address):
 
 def _file(options, path):
     if options.what == "check":
+        if not os.path.exists(path):
+            raise SettingsError(f"there is no store {path}")
         SQLiteStore(path).close()
         _show(options, {"store": path}, "whole: {store}")
     else:

@@ -1,13 +1,14 @@
 """Copies a store into another one of any kind, with nothing lost: `pb-link store copy FROM TO`.
 
-No server may use either of them. A file is locked meanwhile; of PostgreSQL each client is claimed, so a server that
-still runs on it is fenced: it stores nothing more.
+No server may use either of them. A file is locked meanwhile. Of PostgreSQL each client is claimed, which ends its
+connection to a server that still runs; but when the client comes again, that server stores for it again: end it first.
 """
 
 import json
+import os
 
 from protocol.errors import StoreError
-from server.stores.opened import is_postgres, need_postgres
+from server.stores.opened import is_postgres, need_postgres, shown_address
 from server.stores.sqlite_file import Rows, SQLiteFile
 from server.stores.sqlite_record import SQLiteRecord
 
@@ -27,12 +28,12 @@ def copy(source, target):
     if source == target:
         raise StoreError("a store cannot be copied into itself")
     clients = messages = 0
-    origin = _side(source)
+    origin = _side(source, must_exist=True)
     try:
         copied = _side(target)
         try:
             if copied.ids():
-                raise StoreError(f"the store {target} has clients already: copy into an empty one")
+                raise StoreError(f"the store {shown_address(target)} has clients already: copy into an empty one")
             ids = origin.ids()
             for first in range(0, len(ids), CLIENTS_AT_ONCE):
                 records = origin.read(ids[first : first + CLIENTS_AT_ONCE])
@@ -46,9 +47,9 @@ def copy(source, target):
     return clients, messages
 
 
-def _side(address):
+def _side(address, must_exist=False):
     if not is_postgres(address):
-        return _File(address)
+        return _File(address, must_exist)
     need_postgres()
     from server.stores.postgres_copy import Tables
 
@@ -78,7 +79,9 @@ def _count(record):
 class _File:
     """A store in a file of SQLite."""
 
-    def __init__(self, path):
+    def __init__(self, path, must_exist):
+        if must_exist and not os.path.exists(path):
+            raise StoreError(f"there is no store {path}")
         self._file = SQLiteFile(path)
 
     def ids(self):

@@ -2,15 +2,18 @@
 
 import asyncio
 
+MOST = 500  # of one work: after an outage all clients come at once, each with all that it has
+
 
 class Gathered:
     """Args: work: function (list of keys, done). It begins the work for these keys, and has done(results, error) called
     in the loop when it has ended; results: {key: anything, an exception among that is raised}.
 
-    One event loop at a time may use it, and another one when that has ended."""
+    most: keys of one work. One event loop at a time may use it, and another one when that has ended."""
 
-    def __init__(self, work):
+    def __init__(self, work, most=MOST):
         self._work = work
+        self._most = most
         self._loop = None
         self._waiting = {}  # key -> Future, of the next work
         self._busy = {}  # likewise, of the one that is under way
@@ -31,8 +34,8 @@ class Gathered:
 
     def _begin(self):
         if self._waiting and not self._busy:
-            busy = self._busy = self._waiting
-            self._waiting = {}
+            first = list(self._waiting)[: self._most]
+            busy = self._busy = {key: self._waiting.pop(key) for key in first}
             self._work(list(busy), lambda results, error: self._done(busy, results, error))
 
     def _done(self, busy, results, error):

@@ -1,6 +1,7 @@
 """Which store an address names: a file's path, or a database of PostgreSQL."""
 
 import os
+import re
 
 from protocol.errors import StoreError
 from server.stores.sqlite import SQLiteStore
@@ -28,10 +29,11 @@ def shown_address(address):
     """Returns the address for people: a whole path, or that of a database without its password."""
     if not is_postgres(address):
         return os.path.abspath(address)
-    scheme, _, rest = address.partition("://")
-    authority, slash, path = rest.partition("/")
+    scheme, authority, path, rest = re.match(r"(\w+://)([^/?#]*)([^?#]*)(.*)", address, re.DOTALL).groups()
     user, at, hosts = authority.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}{at}{hosts}{slash}{path.partition('?')[0]}"
+    if "@" in path + rest or not all(re.fullmatch(r"[^:]*|\[.*\]|.*:\d*", host) for host in hosts.split(",")):
+        return scheme + "..."  # a password with a character that has a meaning there
+    return f"{scheme}{user.partition(':')[0]}{at}{hosts}{path}"
 
 
 def need_postgres():

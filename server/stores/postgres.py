@@ -45,6 +45,7 @@ class PostgresStore(BatchedStore):
             outbox_bytes=outbox_bytes, channel_bytes=channel_bytes, total_bytes=total_bytes,
         )  # fmt: skip
         self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
+        self._counting = False  # `_recount` is under way
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
         try:
@@ -63,7 +64,17 @@ class PostgresStore(BatchedStore):
         found, _ = await self._peeks.call(client_id)
         return found
 
+    def note(self, client_id, owner, text, at_once=False):
+        _storable(text)
+        super().note(client_id, owner, text, at_once)
+
+    def close(self):
+        if self._database is not None:
+            self._database.closing = True
+        super().close()
+
     async def claim(self, client_id):
+        _storable(client_id)
         while True:
             self._check_usable()
             record = self._clients.get(client_id)
@@ -97,6 +108,9 @@ class PostgresStore(BatchedStore):
             for client_id, one in (found or {}).items():
                 states[client_id] = one
                 if not isinstance(one, StoreError):
+                    old = self._clients.get(client_id)
+                    if old is not None:
+                        self._lose(old)
                     self._clients[client_id], states[client_id] = one, one.first
                     one.first = None
                     self._epochs.pop(client_id, None)
@@ -138,16 +152,23 @@ class PostgresStore(BatchedStore):
     def _fence(self, batch):
         for record in batch.records:
             if record.key in batch.fenced:
-                record.broken = CLAIMED
-                self._next.rows.forget(record.key)
-                self._next.records.discard(record)
-                error = StoreError(CLAIMED % record.client_id)
-                batch.tell(error, record)
-                self._next.tell(error, record)
-        self._disk.start(self._database.total_cost, self._recount)
+                self._lose(record)
+                batch.tell(StoreError(CLAIMED % record.client_id), record)
+        if not self._counting:
+            self._counting = True
+            self._disk.start(self._database.total_cost, self._recount)
+
+    def _lose(self, record):
+        """What this record has is old: another claim has been made. What it was to write is not written."""
+        if not record.broken:
+            record.broken = CLAIMED
+            self._next.rows.forget(record.key)
+            self._next.records.discard(record)
+            self._next.tell(StoreError(CLAIMED % record.client_id), record)
 
     def _recount(self, total, error):
         """The cost of all messages is so much in the database: what others have stored is in it."""
+        self._counting = False
         if error is None:
             self._total = total + self._next.change + (self._flying.change if self._flying else 0)
             self._tell_room()
@@ -156,6 +177,12 @@ class PostgresStore(BatchedStore):
         with suppress(StoreError):
             self._wait(self._database.close)  # the connection belongs to the thread
         self._disk.close()
+
+
+def _storable(text):
+    """Raises: StoreError: PostgreSQL has no such text."""
+    if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        raise StoreError("PostgreSQL stores no text with a NUL or a surrogate in it")
 
 
 def _claimer(client_id):

@@ -8,9 +8,10 @@ from protocol.errors import StoreError
 from server.core.store import LINE_COST
 from server.stores import postgres_schema
 from server.stores.opened import shown_address
-from server.stores.postgres_database import CONNECT_S
+from server.stores.postgres_database import CLOSE_S, CONNECT_S
 from server.stores.postgres_schema import SCHEMA, quoted
 
+_FAILURES = (asyncpg.InterfaceError, asyncpg.TargetServerAttributeNotMatched, OSError, TimeoutError)
 # Of the messages of each client, what the client's row says of them.
 _WRONG = """
 SELECT c.id, c.messages, count(m.client) AS found, c.cost, coalesce(sum(octet_length(m.data) + {each}), 0) AS costs
@@ -64,13 +65,16 @@ def _run(url, work):
         try:
             async with asyncio.timeout(CONNECT_S):
                 connection = await asyncpg.connect(url, target_session_attrs="read-write")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        except (asyncpg.PostgresError, *_FAILURES, ValueError) as error:
             raise StoreError(f"{shown_address(url)} cannot be reached: {error or type(error).__name__}")
         try:
             return await work(connection)
-        except asyncpg.PostgresError as error:
-            raise StoreError(f"{shown_address(url)}: {error}")
+        except (asyncpg.PostgresError, *_FAILURES) as error:
+            raise StoreError(f"{shown_address(url)}: {error or type(error).__name__}")
         finally:
-            await connection.close()
+            try:
+                await connection.close(timeout=CLOSE_S)
+            except (asyncpg.PostgresError, *_FAILURES):
+                connection.terminate()
 
     return asyncio.run(main())

@@ -16,6 +16,7 @@ the first one has not changed. Rows that it has not changed and that have the ba
 import asyncio
 import json
 import os
+import re
 import time
 from contextlib import suppress
 
@@ -46,6 +47,11 @@ _PASSING = (
 )  # fmt: skip
 # A commit that was cancelled while it waited for the standby is told as done, with this class of warnings.
 _WARNING = "WARNING"
+# A server that dies in the middle of a claim leaves its locks for no longer than this.
+_SETTINGS = {
+    "application_name": "pb_link", "client_min_messages": "warning", "idle_in_transaction_session_timeout": "20s",
+    "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+}  # fmt: skip
 
 class PostgresDatabase:
     """The tables of a store. Args: url: as libpq and asyncpg take it; schema: name of the tables' schema; tell:
@@ -55,7 +61,8 @@ class PostgresDatabase:
 
     def __init__(self, url, schema=postgres_schema.SCHEMA, tell=None):
         self.where = shown_address(url)
-        self._url = url
+        self._urls = one_by_one(url)
+        self._turn = 0  # which of them is next
         self._schema_name = schema
         self._schema = quoted(schema)
         self._tell = tell or (lambda event, **details: None)
@@ -63,6 +70,8 @@ class PostgresDatabase:
         self._connection = None
         self._warned = False  # the server has said something about the last statement
         self.trouble = None  # or why it does not answer
+        self.closing = False  # nothing is to be waited for
+        self._away_since = 0.0  # while there is trouble: all calls of that time share one limit
 
     # What the store calls
 
@@ -81,7 +90,9 @@ class PostgresDatabase:
         """Returns total_cost, or None if the server is away. Raises: StoreGone: these are not our tables any longer."""
         try:
             return self._run(self._checked())
-        except _PASSING as error:
+        except StoreGone:
+            raise
+        except (*_PASSING, asyncpg.PostgresError, StoreError) as error:
             self._run(self._drop())
             self._is_away(error)
             return None
@@ -142,33 +153,47 @@ class PostgresDatabase:
         try:
             connection = await asyncio.wait_for(
                 asyncpg.connect(
-                    self._url, command_timeout=STATEMENT_S, target_session_attrs="read-write",
-                    server_settings={"application_name": "pb_link"},
+                    self._urls[self._turn % len(self._urls)], command_timeout=STATEMENT_S,
+                    target_session_attrs="read-write", server_settings=_SETTINGS,
                 ),
                 CONNECT_S,
             )  # fmt: skip
         except _PASSING:
+            self._turn += 1  # the next host
             raise
         except (asyncpg.PostgresError, ValueError) as error:
+            self._turn += 1
             raise StoreError(f"{self.where}: {error}")
         connection.add_log_listener(self._heard)
+        try:
+            await self._prove(connection)
+        except BaseException:
+            self._turn += 1
+            connection.terminate()
+            raise
         self._connection = connection
-        await self._prove(connection)
         return connection
 
     async def _prove(self, connection):
         """Have a commit done: an old primary that was replaced waits for its standby then, and is found by that."""
         await postgres_schema.check(connection, self._schema_name, self.where)
+        if await connection.fetchval("SHOW synchronous_commit") == "off":
+            raise StoreError(f"{self.where} has synchronous_commit = off: it would lose what was acknowledged")
         self._warned = False
         async with asyncio.timeout(STATEMENT_S):
-            await connection.execute("SELECT pg_current_xact_id()")  # it makes a transaction that has to be committed
+            # It writes to the WAL. A commit of a transaction that has written nothing waits for nobody.
+            await connection.execute("SELECT pg_logical_emit_message(true, 'pb_link', '')")
         if self._warned:
             raise TimeoutError("the server has not had a commit confirmed by its standby")
 
     def _heard(self, connection, message):
         if getattr(message, "severity_en", None) == _WARNING or getattr(message, "severity", None) == _WARNING:
             self._warned = True
-            self._tell("store_warning", text=str(message))
+            self._say("store_warning", text=str(message))
+
+    def _say(self, event, **details):
+        with suppress(Exception):  # what is told must not fail a transaction
+            self._tell(event, **details)
 
     async def _drop(self, politely=False):
         """End the connection, whatever state it is in."""
@@ -183,7 +208,6 @@ class PostgresDatabase:
 
     async def _again(self, function, *args):
         """Returns what the coroutine function returns, which may be called again when the connection has broken."""
-        until = time.monotonic() + OUTAGE_S
         while True:
             try:
                 await self._connected()
@@ -195,9 +219,9 @@ class PostgresDatabase:
                 return result
             except _PASSING as error:
                 await self._drop()
-                if time.monotonic() > until:
-                    raise StoreError(f"{self.where} has been away for {OUTAGE_S:.0f} s: {_said(error)}")
                 self._is_away(error)
+                if self.closing or time.monotonic() > self._away_since + OUTAGE_S:
+                    raise StoreError(f"{self.where} has been away for {OUTAGE_S:.0f} s: {_said(error)}")
                 await asyncio.sleep(PAUSE_S)
             except asyncpg.PostgresError as error:
                 await self._drop()
@@ -207,13 +231,14 @@ class PostgresDatabase:
 
     def _is_away(self, error):
         if self.trouble is None:
-            self._tell("store_away", reason=_said(error))
+            self._away_since = time.monotonic()
+            self._say("store_away", reason=_said(error))
         self.trouble = _said(error)
 
     def _answers(self):
         if self.trouble is not None:
             self.trouble = None
-            self._tell("store_back")
+            self._say("store_back")
 
     # In the connection's loop
 
@@ -222,10 +247,7 @@ class PostgresDatabase:
 
     async def _checked(self):
         connection = await self._connected()
-        try:
-            await postgres_schema.check(connection, self._schema_name, self.where)
-        except StoreError as error:
-            raise StoreGone(str(error))
+        await postgres_schema.check(connection, self._schema_name, self.where)
         total = await self._total()
         self._answers()
         return total
@@ -245,6 +267,8 @@ class PostgresDatabase:
             if attempts > 1 and len(done) < len(columns[0]):
                 found = f"SELECT key FROM {self._schema}.client WHERE key = ANY($1::bigint[]) AND batch = $2"
                 done |= {row["key"] for row in await self._fetch(found, columns[0], batch)}
+                # What was found may wait for its standby yet. A later commit is there when that one is.
+                await self._prove(self._connection)
             return done
 
         return await self._again(attempt)
@@ -252,7 +276,7 @@ class PostgresDatabase:
     async def _claim(self, wanted):
         connection, schema = self._connection, self._schema
         ids = [one[0] for one in wanted]
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):
             await connection.execute(
                 f"INSERT INTO {schema}.client (id, epoch) SELECT * FROM unnest($1::text[], $2::bytea[]) "
                 "ON CONFLICT (id) DO NOTHING",
@@ -311,6 +335,15 @@ def _loaded(row, boxes):
         "note": row["note"], "away_s": row["away_s"],
         "runs": [_run_of(text) for text in row["runs"].split(",") if text],
     }  # fmt: skip
+
+
+def one_by_one(url):
+    """Returns the addresses of the hosts that an address names, each with all the rest: asyncpg would give all of them
+    one time limit, which a host that is dead would use up."""
+    scheme, _, rest = url.partition("://")
+    authority = re.match(r"[^/?#]*", rest)[0]
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
 
 
 def _run_of(text):

@@ -13,6 +13,7 @@ keys: `messages` shows whether a row is missing, when a client is claimed.
 """
 
 from protocol.errors import StoreError
+from server.core.store import StoreGone
 
 VERSION = 1
 SCHEMA = "pb_link"
@@ -62,14 +63,14 @@ async def version_of(connection, schema):
 
 
 async def check(connection, schema, where):
-    """Raises: StoreError that says what to do: the tables are not those of this release."""
+    """Raises: StoreGone that says what to do: the tables are not those of this release."""
     version = await version_of(connection, schema)
     if version == 0:
-        raise StoreError(f"{where} has no tables of pb_link: make them with pb-link store init")
+        raise StoreGone(f"{where} has no tables of pb_link: make them with pb-link store init")
     if version > VERSION:
-        raise StoreError(f"{where} is of a newer pb_link (format {version}): upgrade this one")
+        raise StoreGone(f"{where} is of a newer pb_link (format {version}): upgrade this one")
     if version < VERSION:
-        raise StoreError(f"{where} is of an older pb_link (format {version}): pb-link store migrate")
+        raise StoreGone(f"{where} is of an older pb_link (format {version}): pb-link store migrate")
 
 
 async def make(connection, schema, role=None):

@@ -26,11 +26,12 @@ def commit_statement(schema, tables):
         f"""
 WITH want AS (SELECT * FROM unnest({_arrays(2, CLIENT.values())}) AS w ({", ".join(CLIENT)})),
 locked AS (
-    SELECT c.key FROM {schema}.client c JOIN want w ON c.key = w.key AND c.version = w.version
+    SELECT c.key, c.version FROM {schema}.client c JOIN want w ON c.key = w.key
     ORDER BY c.key FOR UPDATE OF c),
 ok AS (
     UPDATE {schema}.client c SET version = c.version + 1, batch = $1, {", ".join(f"{x} = w.{x}" for x in _WRITTEN)}
-    FROM want w JOIN locked ON locked.key = w.key WHERE c.key = w.key RETURNING c.key)"""
+    FROM want w JOIN locked ON locked.key = w.key AND locked.version = w.version
+    WHERE c.key = w.key RETURNING c.key)"""
     ]
     for what, table in tables:
         if what == "put":

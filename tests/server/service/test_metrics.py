@@ -244,7 +244,7 @@ def test_health_needs_no_token_and_readiness_is_that_of_the_store():
             store.trouble = "it is restarted"
             assert "503" in await answer(port, request.format("/readyz").encode())
             found = await answer(port, request.format("/readyz").encode())
-            assert found.endswith("the store is away: it is restarted\n")
+            assert "the store is away" in found and "it is restarted" not in found
             assert "200 OK" in await answer(port, request.format("/healthz").encode())
             for bad in (b"POST /healthz HTTP/1.1\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n"):
                 assert "200" not in await answer(port, bad)

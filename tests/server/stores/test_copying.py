@@ -115,6 +115,12 @@ def test_store_with_clients_is_not_copied_into(url, tmp_path):
         copying.copy(file, url)
 
 
+def test_store_that_is_not_there_is_not_made(tmp_path):
+    with pytest.raises(StoreError, match="there is no store"):
+        copying.copy(str(tmp_path / "a.db"), str(tmp_path / "b.db"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_store_is_not_copied_into_itself(tmp_path):
     with pytest.raises(StoreError, match="into itself"):
         copying.copy(str(tmp_path / "a.db"), str(tmp_path / "a.db"))

@@ -27,6 +27,11 @@ def test_missing_package_names_the_extra(monkeypatch):
         ("postgresql://u:pw@h:5/db?sslmode=require&password=pw", "postgresql://u@h:5/db"),
         ("postgres://h1,h2/db", "postgres://h1,h2/db"),
         ("postgresql:///db?host=/run/pg", "postgresql:///db"),
+        ("postgresql://?host=/run&user=x&password=secret", "postgresql://"),
+        ("postgresql://h?user=x&password=secret", "postgresql://h"),
+        ("postgresql://u:se/cret@h/db", "postgresql://..."),
+        ("postgresql://u:se#cret@h/db", "postgresql://..."),
+        ("postgresql://[::1]:5432/db", "postgresql://[::1]:5432/db"),
     ],
 )
 def test_address_is_shown_without_its_password(address, shown):

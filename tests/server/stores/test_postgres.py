@@ -159,6 +159,43 @@ def test_client_that_is_new_gets_the_epoch_that_peek_has_told(bed):
     run(main())
 
 
+def test_claims_that_overlap_writes_of_the_same_server_lose_nothing(bed):
+    """Several servers of a process may use one store object: one claim may begin while another one's owner writes."""
+
+    async def main():
+        store = bed.open()
+        await store.claim("other")
+        safe = []
+
+        async def serve():
+            for _ in range(25):
+                state = await store.claim("a")
+                for _ in range(3):
+                    number = state.cursors[0]
+                    line = b"%d" % len(safe)
+                    try:
+                        await store.receive("a", state.owner, EPOCH, {0: number + 1}, a_lines([line]))
+                    except StoreError:
+                        break
+                    state.cursors[0] = number + 1
+                    safe.append(line)
+
+        async def disturb():
+            for _ in range(40):
+                await store.away("other", 1, 1)
+                record = store._clients.get("a")
+                if record is not None:
+                    record.broken = record.broken or "as if a commit had failed: %s"
+
+        await asyncio.gather(serve(), serve(), serve(), disturb(), return_exceptions=False)
+        state = await bed.open().claim("a")
+        found = [data for _, data in await inbox_of(bed.stores[-1], state.owner)]
+        assert len(found) == state.cursors[0] or state.cursors[0] < len(found)
+        assert set(safe) <= set(found)
+
+    run(main())
+
+
 # Many clients
 
 
@@ -302,6 +339,49 @@ def test_commit_that_was_not_confirmed_by_the_standby_is_not_taken_for_safe(bed,
 
     assert run(main()) == [(0, b"once")]
     assert [event for event, _ in bed.told] == ["store_warning", "store_away", "store_back"]
+
+
+def test_primary_whose_standby_is_not_there_is_not_used(own_bed, monkeypatch):
+    """A primary that was replaced waits for a standby that has left it. A commit that has written nothing would not."""
+    monkeypatch.setattr(postgres_database, "STATEMENT_S", 1.0)
+
+    async def standby(connection, schema):
+        await connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await connection.execute("SELECT pg_reload_conf()")
+        while await connection.fetchval("SHOW synchronous_standby_names") != "nobody":
+            await asyncio.sleep(0.05)
+
+    own_bed.do("", standby)
+    with pytest.raises(StoreError, match="cannot be reached"):
+        own_bed.open()
+
+
+def test_setting_that_loses_what_was_acknowledged_is_refused(bed):
+    with pytest.raises(StoreError, match="synchronous_commit = off"):
+        PostgresStore(bed.server.url + "&options=-csynchronous_commit%3Doff", schema=bed.schema)
+
+
+def test_next_host_is_tried_when_one_is_dead(bed):
+    url = bed.server.url.replace("postgres@/", "postgres@127.0.0.1:1,/")
+    assert postgres_database.one_by_one("postgresql://u:p@a:1,b/db?x=1") == [
+        "postgresql://u:p@a:1/db?x=1", "postgresql://u:p@b/db?x=1"
+    ]  # fmt: skip
+    assert len(postgres_database.one_by_one(url)) == 2
+
+
+def test_text_that_postgresql_does_not_have_is_refused_and_nothing_else_fails(bed):
+    async def main():
+        store = bed.open()
+        owner = (await store.claim("a")).owner
+        for text in ("\0", "\ud800"):
+            with pytest.raises(StoreError, match="stores no text"):
+                store.note("a", owner, text)
+            with pytest.raises(StoreError, match="stores no text"):
+                await store.claim(text)
+        store.note("a", owner, "good", at_once=True)
+        assert (await store.claim("a")).note == "good"
+
+    run(main())
 
 
 def test_server_that_stays_away_is_told_after_a_time(own_bed, monkeypatch):

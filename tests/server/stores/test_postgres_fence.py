@@ -17,7 +17,7 @@ from tests.server.store_calls import a_line
 
 # What is taken away: (text of the statement, what stands there instead).
 CONDITIONS = {
-    "the version": (" AND c.version = w.version\n    ORDER BY", "\n    ORDER BY"),
+    "the version": (" AND locked.version = w.version", ""),
     "new messages only of clients that are still ours": (" JOIN ok ON ok.key = r.client", ""),
     "old messages only of clients that are still ours": (" JOIN ok ON ok.key = d.client", ""),
 }
