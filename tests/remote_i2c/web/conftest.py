@@ -15,8 +15,8 @@ def npm_modules(missing_tool):
         return npm_folder()
     except FileNotFoundError as error:
         missing_tool(f"{error}; Debian's packages nodejs and npm have it")
-    except subprocess.CalledProcessError as error:
-        missing_tool(f"npm could not have the packages: {error.stderr}")
+    except subprocess.SubprocessError as error:
+        missing_tool(f"npm could not have the packages: {error}: {error.stderr}")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from remote_i2c.shared import SharedBus
 from remote_i2c.web import frames
 from remote_i2c.web.calls import NAMES
 from remote_i2c.web.door import WebDoor
+from remote_i2c.web.session import Limits
 from tests.patience import PATIENCE_S
 from tests.remote_i2c.fake_bus import FakeBus
 
@@ -22,11 +23,17 @@ def fake_bus():
     return FakeBus({0x48: bytearray(range(256)), 0x50: bytearray(256)})
 
 
+def patient(**limits):
+    """Returns Limits whose times are long, but for those that are given: a loaded machine is no fault."""
+    long_ms = 1000 * PATIENCE_S
+    return Limits(**{"hello_ms": long_ms, "call_ms": long_ms, "send_ms": long_ms, "ping_ms": long_ms, **limits})
+
+
 @contextlib.asynccontextmanager
 async def opened_door(bus=None, addresses=ADDRESSES, **options):
     """Gives a WebDoor that listens, at any free port. bus: of port 1, or a dict of name -> SharedBus."""
     buses = bus if isinstance(bus, dict) else {"1": SharedBus(bus or fake_bus(), addresses)}
-    door = WebDoor(buses, **{"listen": "127.0.0.1:0", **options})
+    door = WebDoor(buses, **{"listen": "127.0.0.1:0", "limits": patient(), **options})
     running = asyncio.create_task(door.run())
     waiting = asyncio.create_task(door.ready.wait())
     try:

@@ -24,6 +24,11 @@ from build.tools.cache import cache_folder, locked
 from tests.patience import PATIENCE_S
 
 HERE = Path(__file__).parent
+# Of one attempt of npm to have the packages, and how many are made.
+NPM_S = 300
+NPM_ATTEMPTS = 2
+# For WebI2C.configure, in scripts that are not about time limits: a loaded machine is no fault.
+PATIENT = f"{{ connectTimeoutMs: {1000 * PATIENCE_S}, callTimeoutMs: {1000 * PATIENCE_S} }}"
 WEB_I2C = HERE.parents[2] / "remote_i2c" / "web" / "npm" / "web_i2c.js"
 CHROMIUM_OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -35,23 +40,35 @@ CHROMIUM_OPTIONS = (
 
 def npm_folder():
     """Returns the folder node_modules with what npm/package-lock.json pins. Raises: FileNotFoundError: there is no npm;
-    CalledProcessError: npm has not had them."""
+    SubprocessError: npm has not had them."""
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError("npm is not installed")
     pinned = [HERE / "npm" / name for name in ("package.json", "package-lock.json")]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in pinned)).hexdigest()[:16]
-    folder = cache_folder() / f"npm-web-i2c-{digest}"
-    with locked(cache_folder()):
+    base = cache_folder() / "npm-web-i2c"  # with a lock of its own: builds of programs wait for no download
+    base.mkdir(exist_ok=True)
+    folder = base / digest
+    with locked(base):
         if not folder.exists():
-            with tempfile.TemporaryDirectory(dir=cache_folder()) as unfinished:
+            with tempfile.TemporaryDirectory(dir=base) as unfinished:
                 for path in pinned:
                     shutil.copy(path, unfinished)
-                command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-                subprocess.run(command, cwd=unfinished, check=True, capture_output=True, text=True)
+                _install(npm, unfinished)
                 os.rename(unfinished, folder)
                 os.mkdir(unfinished)  # for its owner to remove
     return folder / "node_modules"
+
+
+def _install(npm, folder):
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    for attempt in range(1, NPM_ATTEMPTS + 1):
+        try:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=NPM_S)
+            return
+        except subprocess.SubprocessError:
+            if attempt == NPM_ATTEMPTS:
+                raise
 
 
 class Node:
@@ -67,7 +84,7 @@ class Node:
 const assert = require("node:assert");
 const WebI2C = require({json.dumps(str(WEB_I2C))});
 const ws = require({json.dumps(str(self._modules / "ws"))});
-WebI2C.configure({{ url: {json.dumps(url)}, token: {json.dumps(token)}, WebSocket: ws }});
+WebI2C.configure({{ url: {json.dumps(url)}, token: {json.dumps(token)}, WebSocket: ws, ...{PATIENT} }});
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const failure = (promise) => promise.then((value) => {{ throw new Error("resolved " + value); }}, (error) => error);
 (async () => {{ {script} }})().then(

@@ -10,7 +10,7 @@ import pytest
 from remote_i2c.shared import SharedBus
 from tests.patience import PATIENCE_S
 from tests.remote_i2c.web.doors import TOKEN, base_of, fake_bus, opened_door
-from tests.remote_i2c.web.javascript import Chromium
+from tests.remote_i2c.web.javascript import PATIENT, Chromium
 from tests.remote_i2c.web.relay import Relay
 from tests.remote_i2c.web.simulated_bus import SimulatedBus
 from tests.server.peer import until
@@ -28,7 +28,8 @@ def in_chromium(program, site, script, bus, addresses=ALL, **options):
         async with opened_door(shared, origins=[site], **options) as door, Chromium.started(program) as browser:
             page = await browser.page(site + "/index.html")
             values = f"const DOOR = {base_of(door)!r}, TOKEN = {options.get('token', '')!r};\n"
-            return await page.run(values + 'await load(DOOR + "/web_i2c.js");' + script)
+            load = f'await load(DOOR + "/web_i2c.js"); WebI2C.configure({PATIENT});'
+            return await page.run(values + load + script)
 
     return asyncio.run(run())
 
@@ -98,7 +99,7 @@ def test_a_worker_and_a_module_have_it_too(chromium_program, site):
     script = """
     const text = `
       importScripts("${DOOR}/web_i2c.js");
-      WebI2C.configure({ url: "${DOOR.replace("http", "ws")}/i2c" });
+      WebI2C.configure({ url: "${DOOR.replace("http", "ws")}/i2c", ...PATIENT });
       navigator.requestI2CAccess().then(async ({ ports }) => {
         const device = await ports.get(1).open(0x48);
         postMessage(await device.read16(0x10));
@@ -108,7 +109,7 @@ def test_a_worker_and_a_module_have_it_too(chromium_program, site):
     const { requestI2CAccess } = await import(DOOR + "/web_i2c.mjs");
     const device = await (await requestI2CAccess()).ports.get(1).open(0x48);
     return [ofWorker, await device.read16(0x20), requestI2CAccess === WebI2C.requestI2CAccess];
-    """
+    """.replace("PATIENT", PATIENT)
     # A worker that was made of a blob has the origin of its page.
     assert in_chromium(chromium_program, site, script, fake_bus()) == [0x1110, 0x2120, True]
 
@@ -120,12 +121,13 @@ def test_a_page_of_another_origin_reaches_nothing(chromium_program, site):
         async with opened_door(bus, origins=["https://elsewhere.example"]) as door:
             async with Chromium.started(chromium_program) as browser:
                 page = await browser.page(site + "/index.html")
-                answer = await page.run(
-                    f'await load("{base_of(door)}/web_i2c.js");'
-                    "WebI2C.configure({ connectTimeoutMs: 500 });"
-                    "return String(await failure(navigator.requestI2CAccess()));"
-                )
-                assert door.counts.opened == 0 and door.counts.strangers > 0
+                await page.run(f'await load("{base_of(door)}/web_i2c.js"); WebI2C.configure({{ connectTimeoutMs: 500 }});')
+                answer, refusals = "", 0
+                async with asyncio.timeout(PATIENCE_S):
+                    while not refusals or "does not allow" not in answer:  # on a loaded machine the time may be short
+                        answer = await page.run("return String(await failure(navigator.requestI2CAccess()));")
+                        refusals = door.counts.strangers
+                assert door.counts.opened == 0
                 return answer
 
     answer = asyncio.run(run())
@@ -137,6 +139,7 @@ def test_the_door_s_own_page_scans_reads_and_writes(chromium_program):
     """With a Content-Security-Policy that allows nothing from elsewhere, and with a token."""
     bus = fake_bus()
     script = """
+    WebI2C.configure(PATIENT);
     const part = (id) => document.getElementById(id);
     const shows = async (id, text) => { while (!part(id).textContent.includes(text)) await sleep(5); };
     part("connect").requestSubmit();
@@ -158,7 +161,7 @@ def test_the_door_s_own_page_scans_reads_and_writes(chromium_program):
     await shows("result", "ab 03 00");
     const blocked = await failure(load("data:text/javascript,1"));
     return [found, blocked.message.startsWith("cannot load")];
-    """.replace("TOKEN", TOKEN)
+    """.replace("TOKEN", TOKEN).replace("PATIENT", PATIENT)
 
     async def run():
         async with opened_door(bus, ALL, token=TOKEN) as door, Chromium.started(chromium_program) as browser:
@@ -183,7 +186,7 @@ def test_sixteen_concurrent_writes_from_the_browser(chromium_program, site, repo
                 page = await browser.page(site + "/index.html")
                 bus.gate = asyncio.Event()
                 load = f'await load("{base_of(door)}/web_i2c.js");'
-                where = f'WebI2C.configure({{ url: "ws://127.0.0.1:{relay.port}/i2c" }});'
+                where = f'WebI2C.configure({{ url: "ws://127.0.0.1:{relay.port}/i2c", ...{PATIENT} }});'
                 running = asyncio.create_task(page.run(load + where + script))
                 if hold:
                     await until(lambda: running.done() or door.counts.taken == 17, "the 16 calls behind that of open")

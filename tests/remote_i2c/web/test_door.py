@@ -9,13 +9,14 @@ from websockets.exceptions import InvalidStatus
 
 from remote_i2c.web import door as door_module
 from remote_i2c.web.door import port_numbers
-from remote_i2c.web.session import BAD_MESSAGE, FLOOD, TOO_LATE, WRONG_TOKEN, Limits
+from remote_i2c.web.session import BAD_MESSAGE, FLOOD, TOO_LATE, WRONG_TOKEN
 from tests.patience import PATIENCE_S
 from tests.remote_i2c.web.doors import (
     TOKEN,
     fake_bus,
     opened_door,
     opened_page,
+    patient,
     probed,
     read,
     write_read,
@@ -205,7 +206,7 @@ def test_cut_frames_get_the_named_error_or_end_the_connection():
 
 def test_who_says_nothing_is_cut():
     async def play():
-        async with opened_door(limits=Limits(hello_ms=50)) as door:
+        async with opened_door(limits=patient(hello_ms=50)) as door:
             assert await cut(door, TOO_LATE, hello=False) == "there was no hello"
 
     asyncio.run(play())
@@ -215,7 +216,7 @@ def test_calls_in_flight_are_limited():
     async def play():
         bus = fake_bus()
         bus.gate = asyncio.Event()
-        async with opened_door(bus, limits=Limits(in_flight=3)) as door, opened_page(door) as page:
+        async with opened_door(bus, limits=patient(in_flight=3)) as door, opened_page(door) as page:
             assert page.welcome[2:4] == b"\0\3"
             for id in range(5):
                 await page.send(read(id, 0x48, 1))
@@ -231,7 +232,7 @@ def test_calls_in_flight_are_limited():
 
 def test_calls_a_second_are_limited():
     async def play():
-        limits = Limits(per_second=1e-9, reserve=2)
+        limits = patient(per_second=1e-9, reserve=2)
         async with opened_door(limits=limits) as door, opened_page(door) as page:
             for id in range(3):
                 await page.send(probed(id, 0x48))
@@ -245,7 +246,7 @@ def test_a_flood_is_cut():
     async def play():
         bus = fake_bus()
         bus.gate = asyncio.Event()
-        async with opened_door(bus, limits=Limits(in_flight=1, refusals=10)) as door:
+        async with opened_door(bus, limits=patient(in_flight=1, refusals=10)) as door:
             messages = [read(id, 0x48, 1) for id in range(12)]
             assert "11 calls in a row" in await cut(door, FLOOD, *messages)
             assert door.counts.refused == 11
@@ -255,7 +256,7 @@ def test_a_flood_is_cut():
 
 def test_connections_are_limited():
     async def play():
-        async with opened_door(limits=Limits(connections=2)) as door:
+        async with opened_door(limits=patient(connections=2)) as door:
             async with opened_page(door), opened_page(door):
                 await refused(door, 503)
             while door.counts.connections == 2:
@@ -270,7 +271,7 @@ def test_a_call_that_waits_too_long_is_not_done():
     async def play():
         bus = fake_bus()
         bus.gate = asyncio.Event()
-        async with opened_door(bus, limits=Limits(call_ms=1)) as door, opened_page(door) as page:
+        async with opened_door(bus, limits=patient(call_ms=1)) as door, opened_page(door) as page:
             await page.send(written(1, 0x50, [0, 1]))
             await page.send(written(2, 0x50, [0, 2]))
             while door.counts.taken < 2:
@@ -290,7 +291,7 @@ def test_who_reads_no_answers_is_cut():
     async def play():
         bus = fake_bus()
         bus.devices[0x50] = bytearray(8192)
-        limits = Limits(send_ms=50, per_second=1e9, reserve=1e9)
+        limits = patient(send_ms=50, per_second=1e9, reserve=1e9)
         async with opened_door(bus, limits=limits) as door, opened_page(door) as page:
             wires = page.socket.transport
             wires.pause_reading()
@@ -306,7 +307,7 @@ def test_who_reads_no_answers_is_cut():
 
 def test_who_answers_no_ping_is_cut():
     async def play():
-        async with opened_door(limits=Limits(ping_ms=500)) as door, opened_page(door) as page:
+        async with opened_door(limits=patient(ping_ms=500)) as door, opened_page(door) as page:
             page.socket.transport.pause_reading()
             await until(lambda: door.counts.connections == 0, "the end")
 
