@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
+from errno import ETIMEDOUT
 
 import pytest
 
 from pb_link.smbus import SMBus
 from server.service.key_file import KeyFile
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 from tests.peers.processes import ROOT, running, up, write_settings
 from tests.remote_i2c.drivers.packages import packages_folder, run_program
 from tests.server.peer import free_port
@@ -52,10 +54,28 @@ def serving(tmp_path, monkeypatch):
     return [sys.executable, "-m", "server", "serve", "--config", "pb_link.toml"]
 
 
+LATE = f"[Errno {ETIMEDOUT}]"  # of a call that was not done in its time: on a loaded machine no fault
+
+
 def tool(*words):
-    """Returns (exit status, stdout, stderr) of `pb-link i2c`."""
-    done = subprocess.run([sys.executable, "-m", "server", "i2c", *words], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
+    """Returns (exit status, stdout, stderr) of `pb-link i2c`. A call that is late is made again: all are repeatable."""
+    command = [sys.executable, "-m", "server", "i2c", *words]
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if LATE not in done.stderr or time.monotonic() > deadline:
+            return done.returncode, done.stdout, done.stderr
+
+
+def in_time(function, *arguments):
+    """Returns what the function returns. Calls of a bus that are late are made again."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return function(*arguments)
+        except (AssertionError, OSError) as error:
+            if LATE not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 def test_tools_reach_the_bus_of_a_board(serving, tmp_path, micropython64, micropython_bridge):
@@ -101,10 +121,10 @@ def test_driver_of_others_reads_a_sensor_of_a_board(
         with running(up(client, "--sensors", "sensors.json"), tmp_path, **interpreters) as board:
             board.wait_for("the bus may be used")
             until(lambda: tool("get", "-y", "1", "0x48")[0] == 0, "the board's bus")
-            found = run_program(packages, "tmp117", os.environ["PB_LINK_SMBUS"])
+            found = in_time(run_program, packages, "tmp117", os.environ["PB_LINK_SMBUS"])
             assert found["temperature"] == pytest.approx(31.25, abs=0.01)
             with SMBus(1) as bus, pytest.raises(OSError, match="not allowed"):
-                bus.read_byte(0x18)  # by the client, and not by the server
+                in_time(bus.read_byte, 0x18)  # by the client, and not by the server
 
 
 def test_settings_are_checked(serving):

@@ -16,7 +16,7 @@ from remote_i2c.shared import SharedBus
 from tests.peers.processes import running, up
 from tests.remote_i2c.test_linux import FakeKernel
 from tests.remote_i2c.web.doors import base_of, opened_door
-from tests.remote_i2c.web.javascript import Chromium
+from tests.remote_i2c.web.javascript import PATIENT, Chromium
 from tests.server.peer import free_port, until
 from tests.sim.wires.sensors.rig import Rig
 
@@ -27,7 +27,7 @@ const driver = new SHT30((await navigator.requestI2CAccess()).ports.get(1), 0x44
 let data;
 while (data === undefined) {  // on a loaded machine the link may be away for a moment
   data = await driver.init().then(() => driver.readData()).catch((error) => {
-    if (error.name !== "NetworkError") throw error;
+    if (error.name !== "NetworkError" && error.code !== "ETIMEDOUT") throw error;
     return sleep(50);
   });
 }
@@ -40,13 +40,19 @@ return [error.name, error.code, error.place];
 """
 AGAIN = """
 const port = (await WebI2C.requestI2CAccess()).ports.get(1);
-let device;
-while (device === undefined) {
-  device = await port.open(0x44).catch((error) => { if (error.name !== "NetworkError") throw error; });
+const device = await port.open(0x44, { probe: false });
+let data;
+while (data === undefined) {
+  try {
+    await device.writeBytes([0x24, 0x00]);
+    await sleep(100);
+    data = await device.readBytes(6);
+  } catch (error) {
+    if (error.name !== "NetworkError" && error.code !== "ETIMEDOUT") throw error;
+    await sleep(50);
+  }
 }
-await device.writeBytes([0x24, 0x00]);
-await sleep(100);
-return (await device.readBytes(6)).length;
+return data.length;
 """
 CLIENT = '''
 import asyncio
@@ -72,7 +78,8 @@ async def read_at(program, site, address):
     """Returns what the driver reads through the door at this address."""
     async with Chromium.started(program) as browser:
         page = await browser.page(site + "/index.html")
-        return await page.run(f"await load({address + '/web_i2c.js'!r});" + SCRIPT)
+        load = f"await load({address + '/web_i2c.js'!r}); WebI2C.configure({PATIENT});"
+        return await page.run(load + SCRIPT)
 
 
 def check(found):
