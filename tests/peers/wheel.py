@@ -21,9 +21,16 @@ def environment(folder):
 
 
 def from_index(missing_tool, *words):
-    """Run a command that needs what PyPI has."""
+    """Run a command that needs what PyPI has, a second time if the first one fails: networks have bad moments."""
     try:
         run(*words)
+        return
+    except (AssertionError, subprocess.TimeoutExpired):
+        pass
+    try:
+        run(*words)
+    except subprocess.TimeoutExpired as error:
+        missing_tool(f"a package cannot be had: {error}")
     except AssertionError as error:
         if not any(text in str(error) for text in ("No matching distribution", "Could not find a version")):
             raise

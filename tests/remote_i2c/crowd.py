@@ -5,6 +5,7 @@ that was torn leaves them different. Usage: python3 -m tests.remote_i2c.crowd PO
 """
 
 import sys
+import time
 
 from remote_i2c.smbus_client.messages import i2c_msg
 from remote_i2c.smbus_client.smbus import SMBus
@@ -12,6 +13,7 @@ from tests.patience import PATIENCE_S
 from tests.remote_i2c.doors import A
 
 PAIRS = 16  # bytes of a block
+PAUSE_S = 0.001  # between batches: other tests run beside this one
 
 
 def main(port, register):
@@ -29,6 +31,7 @@ def main(port, register):
                 print(f"torn: {list(read)}", flush=True)
                 return
             print(count, flush=True)
+            time.sleep(PAUSE_S)
 
 
 if __name__ == "__main__":

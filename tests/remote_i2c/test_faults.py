@@ -114,13 +114,28 @@ def test_clients_that_are_killed_tear_nothing_and_keep_nothing(report_line):
 
 
 def server(port):
-    """A door with the command, on a bus of virtual sensors."""
+    """A door with the command, on a bus in RAM. While another program has the port, it is tried again."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (process := _server(port)) is None:
+        assert time.monotonic() < deadline, f"port {port} stays taken"
+        time.sleep(0.1)
+    return process
+
+
+def _server(port):
+    """Returns the process, which listens; None: the port is taken."""
     command = [sys.executable, "-m", "server", "smbus", "serve", "--bus", "1=python:tests.remote_i2c.test_faults:make"]
     process = subprocess.Popen(
         [*command, "--listen", f"127.0.0.1:{port}"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )  # fmt: skip
-    while "Server started" not in process.stderr.readline():
-        assert process.poll() is None
+    said = ""
+    while "Server started" not in said:
+        line = process.stderr.readline()
+        said += line
+        if not line:
+            process.wait()
+            assert "another program" in said, said
+            return None
     threading.Thread(target=process.stderr.read, daemon=True).start()
     return process
 
