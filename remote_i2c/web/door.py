@@ -35,6 +35,9 @@ BACKLOG = 64
 # Connections without a WebSocket, which only fetch files: how many, and how long each may last.
 _FILE_CONNECTIONS = 64
 _FILE_S = 15
+# Of a WebSocket: fragments of a message, and pongs while the other end reads nothing. No browser sends pings.
+_FRAGMENTS = 64
+_UNREAD_PONGS = 8
 
 _HERE = Path(__file__).parent
 _JAVASCRIPT, _HTML, _CSS = "text/javascript; charset=utf-8", "text/html; charset=utf-8", "text/css; charset=utf-8"
@@ -305,11 +308,26 @@ class _HTTP(H11Protocol):
 
 
 class _WebSocket(WebSocketsSansIOProtocol):
-    """Can end a connection whose other end takes nothing: a close would wait for it without end."""
+    """Can end a connection whose other end takes nothing: a close would wait for it without end. Ends those that would
+    fill the memory with what no limit of a message counts: pongs that are not read, and fragments."""
 
     def connection_made(self, transport):
         super().connection_made(transport)
         self.app_state = {**self.app_state, "abort": transport.abort}
+        self._unread_pongs = 0
+
+    def handle_ping(self):
+        self._unread_pongs = 0 if self.writable.is_set() else self._unread_pongs + 1
+        if self._unread_pongs > _UNREAD_PONGS:
+            self.transport.abort()
+            return
+        super().handle_ping()
+
+    def handle_cont(self, event):
+        if len(self.frames) == _FRAGMENTS:
+            self.transport.abort()
+            return
+        super().handle_cont(event)
 
     def keepalive_timeout(self):
         super().keepalive_timeout()

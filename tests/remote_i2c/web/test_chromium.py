@@ -121,7 +121,8 @@ def test_a_page_of_another_origin_reaches_nothing(chromium_program, site):
         async with opened_door(bus, origins=["https://elsewhere.example"]) as door:
             async with Chromium.started(chromium_program) as browser:
                 page = await browser.page(site + "/index.html")
-                await page.run(f'await load("{base_of(door)}/web_i2c.js"); WebI2C.configure({{ connectTimeoutMs: 500 }});')
+                await page.run(f'await load("{base_of(door)}/web_i2c.js");')
+                await page.run("WebI2C.configure({ connectTimeoutMs: 500 });")
                 answer, refusals = "", 0
                 async with asyncio.timeout(PATIENCE_S):
                     while not refusals or "does not allow" not in answer:  # on a loaded machine the time may be short

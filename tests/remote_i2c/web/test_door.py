@@ -305,6 +305,44 @@ def test_who_reads_no_answers_is_cut():
     asyncio.run(play())
 
 
+def test_pings_of_who_reads_no_pongs_end_the_connection():
+    """The bus is asked until the socket takes no more. From then on each pong would stay in the memory."""
+
+    async def play():
+        bus = fake_bus()
+        bus.devices[0x50] = bytearray(8192)
+        async with opened_door(bus, limits=patient(per_second=1e9, reserve=1e9)) as door, opened_page(door) as page:
+            wires = page.socket.transport
+            wires.pause_reading()
+            wires.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sent = 0
+            async with asyncio.timeout(PATIENCE_S):
+                while door.counts.connections:
+                    if sent - door.counts.done < 10:
+                        sent += 1
+                        wires.write(_unmasked(read(sent, 0x50, 8000)))
+                    wires.write(_unmasked(b"", 0x89))
+                    await asyncio.sleep(0.001)
+            assert 0 < door.counts.done < sent and door.counts.refused == 0
+
+    asyncio.run(play())
+
+
+def test_a_message_may_be_in_fragments_but_not_in_very_many():
+    async def play():
+        async with opened_door() as door, opened_page(door) as page:
+            wires, call = page.socket.transport, probed(1, 0x48)
+            for number, octet in enumerate(call):
+                wires.write(_unmasked(bytes((octet,)), (0x80 if number == len(call) - 1 else 0) | (0 if number else 2)))
+            assert await page.answer() == (1, b"\1")
+            wires.write(_unmasked(b"", 0x02) + _unmasked(b"", 0x00) * 63)  # empty, and not the last
+            wires.write(_unmasked(call, 0x80))
+            assert (await page.closed())[0] == 1006  # RFC 6455 7.4.1: without a close
+            await until(lambda: door.counts.connections == 0, "the end")
+
+    asyncio.run(play())
+
+
 def test_who_answers_no_ping_is_cut():
     async def play():
         async with opened_door(limits=patient(ping_ms=500)) as door, opened_page(door) as page:
@@ -362,9 +400,10 @@ def test_connections_that_ask_for_nothing_are_short_and_others_stay(monkeypatch)
     asyncio.run(play())
 
 
-def _unmasked(data):
-    """A WebSocket frame of a client, masked with zeros. Source: RFC 6455 5.2."""
-    return bytes((0x82, 0x80 | len(data))) + bytes(4) + data
+def _unmasked(data, first=0x82):
+    """A WebSocket frame of a client, masked with zeros. first: its first byte: 0x80 for the last fragment, and what it
+    is: 0 more of a message, 2 binary, 9 a ping. Source: RFC 6455 5.2."""
+    return bytes((first, 0x80 | len(data))) + bytes(4) + data
 
 
 def test_a_page_that_goes_leaves_the_bus_to_others():
