@@ -10,6 +10,8 @@ import ipaddress
 import re
 
 LOCAL_NAME = "localhost"
+# The Origin of pages from files, and of each page that another one shows in a sandboxed iframe: anybody can make these.
+NO_ORIGIN = "null"
 # Characters of a token: no one guesses as many random ones.
 MIN_TOKEN = 16
 MAX_TOKEN = 256
@@ -41,8 +43,8 @@ def is_loopback(host):
 
 class Access:
     """Args: host: where the door listens; token: str, or None; origins: of pages that others serve, such as
-    "https://desk.example:8443", or "null" for pages from files; hosts: names by which the door may be asked for, beside
-    the one where it listens and addresses as numbers.
+    "https://desk.example:8443", or "null", with a token, for pages from files; hosts: names by which the door may be
+    asked for, beside the one where it listens and addresses as numbers.
 
     Raises: ValueError: it would be open to everybody, or a part is none.
     """
@@ -58,6 +60,8 @@ class Access:
         for origin in origins:
             if not _ORIGIN.fullmatch(origin.lower()):
                 raise ValueError(f'{origin!r} is no origin: write "https://host" or "http://host:port", without a path')
+            if origin.lower() == NO_ORIGIN and token is None:
+                raise ValueError('each page can have the origin "null", in an iframe: give a token, or serve the pages')
         self._token = None if token is None else token.encode()
         self._origins = frozenset(origin.lower() for origin in origins)
         self._hosts = {LOCAL_NAME, host.lower(), *(name.lower() for name in hosts)}

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from remote_i2c.web.access import Access, is_loopback, parse_address
+from remote_i2c.web.access import NO_ORIGIN, Access, is_loopback, parse_address
 from remote_i2c.web.frames import MAX_NAME, SUBPROTOCOL
 from remote_i2c.web.session import MAX_MESSAGE, ChirimenSession, Counts, Cut, Limits, OwnSession
 
@@ -109,6 +109,8 @@ class WebDoor:
             raise ValueError(f"CHIRIMEN's protocol has no token: it cannot listen at {address[0]}, only at 127.0.0.1")
         if not origins:
             raise ValueError("CHIRIMEN's protocol has no token: name the origins of the pages that may use it")
+        if NO_ORIGIN in (origin.lower() for origin in origins):
+            raise ValueError('CHIRIMEN\'s protocol has no token, and each page can have the origin "null": take it out')
         numbers = {name: number for number, name in self._names.items()}
         if bus is None:
             bus = self._names.get(1) or (next(iter(numbers)) if len(numbers) == 1 else None)

@@ -89,6 +89,8 @@ async def fetch(door, path, which=0, **headers):
         ({"token": "x" * 257}, "16 to 256 bytes"),
         ({"origins": ["https://desk.example/app"]}, "without a path"),
         ({"origins": ["*"]}, "is no origin"),
+        ({"origins": ["null"]}, "each page can have the origin"),
+        ({"origins": ["http://a", "Null"], "chirimen": "127.0.0.1:0", "token": TOKEN}, "each page can have the origin"),
         ({"chirimen": "0.0.0.0:33330", "origins": ["http://a"], "token": TOKEN}, "has no token"),
         ({"chirimen": "127.0.0.1:0"}, "name the origins"),
         ({"chirimen": "127.0.0.1:0", "origins": ["http://a"], "chirimen_bus": "9"}, "has one bus"),
@@ -134,6 +136,16 @@ def test_pages_of_other_origins_are_refused_at_the_handshake():
     asyncio.run(play())
     refusals = [details for event, details in events if event == "web_i2c_refused"]
     assert refusals[0]["value"] == "https://evil.example" and len(refusals[4]["value"]) == 200
+
+
+def test_pages_from_files_are_admitted_with_a_token():
+    async def play():
+        async with opened_door(origins=["null"], token=TOKEN) as door:
+            assert await cut(door, WRONG_TOKEN, b"\x01\x01", hello=False, origin="null") == "a token is needed"
+            async with opened_page(door, TOKEN, origin="null") as page:
+                assert page.welcome
+
+    asyncio.run(play())
 
 
 def test_a_name_that_was_made_to_point_here_is_refused():
