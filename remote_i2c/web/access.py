@@ -44,16 +44,22 @@ def is_loopback(host):
 class Access:
     """Args: host: where the door listens; token: str, or None; origins: of pages that others serve, such as
     "https://desk.example:8443", or "null", with a token, for pages from files; hosts: names by which the door may be
-    asked for, beside the one where it listens and addresses as numbers.
+    asked for, beside the one where it listens and addresses as numbers; protected: whether others cannot read along:
+    with TLS, or because of a proxy or network that the user answers for.
 
     Raises: ValueError: it would be open to everybody, or a part is none.
     """
 
-    def __init__(self, host, token=None, origins=(), hosts=()):
+    def __init__(self, host, token=None, origins=(), hosts=(), protected=False):
         if token is None and not is_loopback(host):
             raise ValueError(
                 f"whoever reaches {host} could use the buses: give a token, or listen at 127.0.0.1, which is this "
                 "computer alone"
+            )
+        if not protected and not is_loopback(host):
+            raise ValueError(
+                f"the token could be read on the way to {host}: give a certificate and its key, or listen at "
+                "127.0.0.1. If a proxy with TLS or the network protects it, say so: --plain, or web_plain = true"
             )
         if token is not None and not MIN_TOKEN <= len(token.encode()) <= MAX_TOKEN:
             raise ValueError(f"a token has {MIN_TOKEN} to {MAX_TOKEN} bytes: `openssl rand -hex 16` makes one")

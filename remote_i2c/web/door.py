@@ -78,17 +78,18 @@ def port_numbers(names):
 
 class WebDoor:
     """Args: buses: dict of name -> SharedBus, open; listen: "host:port"; token: str, or None: then it listens to this
-    computer alone; origins, hosts: see Access; tls: (file of the certificate, file of the key), or None; chirimen:
-    "host:port" of this computer, for CHIRIMEN's protocol, or None; chirimen_bus: name of its bus (default: port 1, or
-    the only one); limits: Limits; log: function (event, **details).
+    computer alone; origins, hosts: see Access; tls: (file of the certificate, file of the key), or None: the same,
+    unless plain: a proxy or the network protects it; chirimen: "host:port" of this computer, for CHIRIMEN's protocol,
+    or None; chirimen_bus: name of its bus (default: port 1, or the only one); limits: Limits; log: function
+    (event, **details).
 
     `counts`: Counts; `ready`: asyncio.Event, set while it listens; `addresses`: then (host, port) of the door, and of
     CHIRIMEN's. Raises: ValueError: it may not be started like this.
     """
 
     def __init__(
-        self, buses, listen="127.0.0.1:8080", *, token=None, origins=(), hosts=(), tls=None, chirimen=None,
-        chirimen_bus=None, limits=None, log=lambda event, **details: None,
+        self, buses, listen="127.0.0.1:8080", *, token=None, origins=(), hosts=(), tls=None, plain=False,
+        chirimen=None, chirimen_bus=None, limits=None, log=lambda event, **details: None,
     ):  # fmt: skip
         self.counts = Counts()
         self.ready = asyncio.Event()
@@ -99,7 +100,7 @@ class WebDoor:
         self._log = log
         self._tls = tls
         self._listen = parse_address(listen)
-        self._access = Access(self._listen[0], token, origins, hosts)
+        self._access = Access(self._listen[0], token, origins, hosts, tls is not None or plain)
         self._apps = [(self._listen, self._app([*self._file_routes(), WebSocketRoute("/i2c", self._own)]))]
         if chirimen is not None:
             self._add_chirimen(parse_address(chirimen), chirimen_bus, origins)

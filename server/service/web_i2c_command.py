@@ -26,6 +26,7 @@ def add_web_i2c(command):
     parser.add_argument("--host-name", action="append", default=[], help="by which the door may be asked for")
     parser.add_argument("--tls-cert", metavar="FILE", help="the certificate with its chain, PEM")
     parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
+    parser.add_argument("--plain", action="store_true", help="without TLS beyond this computer: a proxy protects it")
     parser.add_argument("--chirimen", metavar="HOST:PORT", help="for CHIRIMEN's protocol: 127.0.0.1:33330")
     parser.add_argument("--chirimen-bus", metavar="NAME")
 
@@ -47,7 +48,8 @@ def run(options, settings):
     async def serve():
         door = WebDoor(
             buses, options.listen, token=token, origins=options.origin, hosts=options.host_name, tls=tls,
-            chirimen=options.chirimen, chirimen_bus=options.chirimen_bus, log=_printer(options.json),
+            plain=options.plain, chirimen=options.chirimen, chirimen_bus=options.chirimen_bus,
+            log=_printer(options.json),
         )  # fmt: skip
         for bus in buses.values():
             await bus.open()

@@ -25,7 +25,7 @@ def _web(door, settings, secrets, buses, log):
     tls = (settings.web_certificate, settings.web_key) if settings.web_certificate else None
     return door.WebDoor(
         buses, settings.web_listen, token=secrets["web_token"](), origins=settings.web_origins,
-        hosts=settings.web_hosts, tls=tls, chirimen=settings.web_chirimen or None,
+        hosts=settings.web_hosts, tls=tls, plain=settings.web_plain, chirimen=settings.web_chirimen or None,
         chirimen_bus=settings.web_chirimen_bus or None, log=log,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from remote_i2c.addresses import parse_addresses
 from remote_i2c.providers import SIM, check_spec
 from remote_i2c.shared import HOLD_MS, WAIT_MS
 from server.gateways.interface import Description
-from server.gateways.setting import Secret, Setting, Tables, host_port, integer, path, text, texts
+from server.gateways.setting import Secret, Setting, Tables, boolean, host_port, integer, path, text, texts
 
 TITLE = "the I2C buses"
 MAX_TOKEN = 256  # bytes
@@ -79,6 +79,7 @@ DESCRIPTION = Description(
         "web_token_file": path("", "the path of a file with the token alone"),
         "web_certificate": path("", "the path of a file, PEM, with the chain behind it"),
         "web_key": path("", "the path of a file, PEM"),
+        "web_plain": boolean(False),
         "web_origins": texts('a list of origins of pages, such as ["https://desk.example"]'),
         "web_hosts": texts("a list of names by which the door may be asked for"),
         "web_chirimen": host_port("", 'HOST:PORT for CHIRIMEN\'s protocol, such as "127.0.0.1:33330", or "" for none'),

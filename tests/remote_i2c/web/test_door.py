@@ -82,6 +82,8 @@ async def fetch(door, path, which=0, **headers):
         ({"listen": "0.0.0.0:8080"}, "give a token"),
         ({"listen": "desk.example:8080"}, "give a token"),
         ({"listen": "[::]:8080"}, "give a token"),
+        ({"listen": "0.0.0.0:8080", "token": TOKEN}, "give a certificate"),
+        ({"listen": "0.0.0.0:8080", "plain": True}, "give a token"),
         ({"listen": ":8080"}, "names no host"),
         ({"listen": "127.0.0.1"}, "no address to listen"),
         ({"listen": "127.0.0.1:99999"}, "no address to listen"),
@@ -136,6 +138,14 @@ def test_pages_of_other_origins_are_refused_at_the_handshake():
     asyncio.run(play())
     refusals = [details for event, details in events if event == "web_i2c_refused"]
     assert refusals[0]["value"] == "https://evil.example" and len(refusals[4]["value"]) == 200
+
+
+def test_a_door_behind_a_proxy_listens_plainly_if_told_so():
+    async def play():
+        async with opened_door(listen="0.0.0.0:0", token=TOKEN, plain=True) as door, opened_page(door, TOKEN) as page:
+            assert page.welcome
+
+    asyncio.run(play())
 
 
 def test_pages_from_files_are_admitted_with_a_token():

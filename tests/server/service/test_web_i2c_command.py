@@ -41,12 +41,18 @@ def test_a_bus_without_addresses_has_none(plan):
         (["--bus", "1=a", "--addresses", "2=all"], "there is no bus 2"),
         (["--bus", "1=client:pump:0", "--addresses", "all"], "only the server reaches its clients"),
         (["--bus", "1=PLAN", "--addresses", "all", "--listen", "0.0.0.0:1"], "give a token"),
+        (["--bus", "1=PLAN", "--addresses", "all", "--listen", "0.0.0.0:1", "--plain"], "give a token"),
+        (["--bus", "1=PLAN", "--addresses", "all", "--listen", "0.0.0.0:1", "--token-file", "TOKEN"], "--plain"),
         (["--bus", "1=PLAN", "--addresses", "all", "--tls-key", "k"], "belong together"),
         (["--bus", "1=PLAN", "--addresses", "all", "--token-file", "/nowhere"], "/nowhere"),
     ],
 )
-def test_what_cannot_be_served_is_said(capsys, plan, arguments, says):
-    assert cli.main(["web-i2c", "serve", *(part.replace("PLAN", plan) for part in arguments)]) == 1
+def test_what_cannot_be_served_is_said(capsys, plan, tmp_path, arguments, says):
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    words = [part.replace("PLAN", plan).replace("TOKEN", str(token)) for part in arguments]
+    assert cli.main(["web-i2c", "serve", *words]) == 1
     assert says in capsys.readouterr().err
 
 

@@ -227,6 +227,6 @@ def test_doors_are_made_of_their_settings():
     assert smbus == {"token": "s" * 20, "tls": (pem, pem), "expiry_s": 5}
     web.pop("log")
     assert web_args[1] == "127.0.0.1:2" and web == {
-        "token": None, "origins": ["https://a"], "hosts": [], "tls": ("c", "k"), "chirimen": "127.0.0.1:3",
-        "chirimen_bus": None,
+        "token": None, "origins": ["https://a"], "hosts": [], "tls": ("c", "k"), "plain": False,
+        "chirimen": "127.0.0.1:3", "chirimen_bus": None,
     }  # fmt: skip
