@@ -8,6 +8,7 @@ CHIRIMEN's protocol, if asked to. Uses uvicorn and Starlette; nothing here is kn
 """
 
 import asyncio
+import collections
 import contextlib
 import socket
 from pathlib import Path
@@ -94,6 +95,7 @@ class WebDoor:
         self.counts = Counts()
         self.ready = asyncio.Event()
         self.addresses = []
+        self._of_peer = collections.Counter()  # address -> its connections
         self._names = port_numbers(list(buses))
         self._ports = {number: buses[name] for number, name in self._names.items()}
         self._limits = limits or Limits()
@@ -195,13 +197,16 @@ class WebDoor:
         await websocket.send_denial_response(PlainTextResponse(text, 403))
 
     async def _serve(self, websocket, session, subprotocol):
+        peer, host = _peer(websocket.scope), _peer_host(websocket.scope)
         if self.counts.connections >= self._limits.connections:
-            self._log("web_i2c_refused", reason="connections", value=str(self.counts.connections))
-            await websocket.send_denial_response(PlainTextResponse("there are too many connections\n", 503))
+            await self._refuse_more(websocket, "connections", self.counts.connections, peer)
+            return
+        if self._of_peer[host] >= self._limits.of_peer and not is_loopback(host):
+            await self._refuse_more(websocket, "of_peer", self._of_peer[host], peer)
             return
         self.counts.connections += 1
         self.counts.opened += 1
-        peer = _peer(websocket.scope)
+        self._of_peer[host] += 1
         try:
             await websocket.accept(subprotocol)
             self._log("web_i2c_opened", peer=peer)
@@ -214,6 +219,12 @@ class WebDoor:
             await _close(websocket, cut, self._limits.send_ms / 1000)
         finally:
             self.counts.connections -= 1
+            self._of_peer[host] -= 1
+            self._of_peer += collections.Counter()  # forgets those that have none
+
+    async def _refuse_more(self, websocket, reason, count, peer):
+        self._log("web_i2c_refused", reason=reason, value=str(count), peer=peer)
+        await websocket.send_denial_response(PlainTextResponse("there are too many connections\n", 503))
 
 
 async def _close(websocket, cut, limit_s):
@@ -276,6 +287,11 @@ def _file(path, kind, for_all):
 def _peer(scope):
     client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client else "?"
+
+
+def _peer_host(scope):
+    client = scope.get("client")
+    return client[0] if client else "?"
 
 
 def _bound(host, port):

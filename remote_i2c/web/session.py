@@ -24,12 +24,14 @@ TOO_LATE = 4004
 
 @dataclass(frozen=True)
 class Limits:
-    """connections: at a time; in_flight: calls of one connection that have no answer yet; per_second, reserve: calls of
-    one connection, see Rate; refusals: calls in a row that were too many, until the connection is cut; hello_ms: from
-    the handshake to the first message; call_ms: from a call's arrival until its bus is asked; send_ms: until a page
-    must have taken an answer; ping_ms: between pings, and until one must be answered."""
+    """connections: at a time; of_peer: those of one address beyond this computer; in_flight: calls of one connection
+    that have no answer yet; per_second, reserve: calls of one connection, see Rate; refusals: calls in a row that were
+    too many, until the connection is cut; hello_ms: from the handshake to the first message; call_ms: from a call's
+    arrival until its bus is asked; send_ms: until a page must have taken an answer; ping_ms: between pings, and until
+    one must be answered."""
 
     connections: int = 32
+    of_peer: int = 8
     in_flight: int = 64
     per_second: int = 10000
     reserve: int = 2000

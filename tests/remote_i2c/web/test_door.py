@@ -289,6 +289,28 @@ def test_connections_are_limited():
     asyncio.run(play())
 
 
+def test_connections_of_one_peer_are_limited_unless_it_is_this_computer(monkeypatch):
+    """All come from the loopback, which the door takes for a network in the second part."""
+    events = []
+    log = lambda event, **details: events.append((event, details))
+
+    async def play():
+        async with opened_door(limits=patient(of_peer=1), log=log) as door, opened_page(door), opened_page(door):
+            monkeypatch.setattr(door_module, "is_loopback", lambda host: False)
+            await refused(door, 503)
+            async with opened_page(door, local_addr=("127.0.0.2", 0)) as page:
+                assert page.welcome
+                await refused(door, 503, local_addr=("127.0.0.2", 0))
+            await until(lambda: door.counts.connections == 2, "the end of one")
+            async with opened_page(door, local_addr=("127.0.0.2", 0)) as page:
+                assert page.welcome
+
+    asyncio.run(play())
+    refusals = [details for event, details in events if event == "web_i2c_refused"]
+    assert [(one["reason"], one["value"]) for one in refusals] == [("of_peer", "2"), ("of_peer", "1")]
+    assert refusals[1]["peer"].startswith("127.0.0.2:")
+
+
 def test_a_call_that_waits_too_long_is_not_done():
     async def play():
         bus = fake_bus()
