@@ -104,6 +104,7 @@ class WebDoor:
         self._listen = parse_address(listen)
         self._access = Access(self._listen[0], token, origins, hosts, tls is not None or plain)
         self._apps = [(self._listen, self._app([*self._file_routes(), WebSocketRoute("/i2c", self._own)]))]
+        self._chirimen_port = None
         if chirimen is not None:
             self._add_chirimen(parse_address(chirimen), chirimen_bus, origins)
 
@@ -133,6 +134,8 @@ class WebDoor:
             tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
             self.ready.set()
             self._log("web_i2c_listening", addresses=[f"{host}:{port}" for host, port in self.addresses])
+            if self._chirimen_port is not None and self._tls is None:
+                self._log("web_i2c_no_tls", reason="CHIRIMEN's polyfill takes TLS alone: give certificate and key")
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:

@@ -47,6 +47,19 @@ def test_what_is_no_request_has_no_answer(text):
     assert caught.value.id is None
 
 
+def test_a_door_without_tls_says_that_the_polyfill_does_not_reach_it():
+    async def play(**options):
+        events = []
+        log = lambda event, **details: events.append((event, details))
+        async with opened_door(origins=[PAGE], log=log, **options):
+            return events
+
+    ((event, _), (warning, details)) = asyncio.run(play(chirimen="127.0.0.1:0"))
+    assert (event, warning) == ("web_i2c_listening", "web_i2c_no_tls") and "takes TLS alone" in details["reason"]
+    ((event, _),) = asyncio.run(play())
+    assert event == "web_i2c_listening"
+
+
 def test_a_door_speaks_it_to_pages_of_the_named_origins_alone():
     async def play():
         async with opened_door(fake_bus(), {0x48}, chirimen="127.0.0.1:0", origins=[PAGE]) as door:
