@@ -6,6 +6,7 @@ Its log is that of smbus-proxy, whose place it takes: which client, which call, 
 import asyncio
 import logging
 import sys
+from types import SimpleNamespace
 
 from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
 
@@ -18,7 +19,7 @@ def add_smbus(command):
     one.add_argument("what", choices=["serve"])
     one.add_argument("--bus", action="append", metavar="NAME=BUS", help=BUS_HELP)
     one.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"where clients come (default: {LISTEN})")
-    one.add_argument("--token-file", metavar="FILE", help="the token that clients need; needed beyond this computer")
+    one.add_argument("--token-file", metavar="FILE", help="with the token alone; or set PB_LINK_SMBUS_TOKEN")
     one.add_argument("--tls-cert", metavar="FILE", help="the certificate with its chain, PEM; needed beyond it")
     one.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
     one.add_argument(
@@ -74,12 +75,13 @@ def _buses(options):
 
 def _secrets(options):
     """Returns (token or None, TLS or None). Raises: ValueError, OSError."""
-    from remote_i2c.rpc.access import read_token
     from remote_i2c.rpc.door import TLS
 
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ValueError("--tls-cert and --tls-key belong together")
-    token = None if options.token_file is None else read_token(_bytes(options.token_file).decode("utf-8", "replace"))
+    # The secret is that of the gateway, which opens the same door. The door checks it.
+    files = SimpleNamespace(smbus_token_file=options.token_file, web_token_file=None)
+    token = options.secrets.of_gateway("i2c", files)["smbus_token"]()
     tls = None if options.tls_cert is None else TLS(_bytes(options.tls_cert), _bytes(options.tls_key))
     return token, tls
 

@@ -25,10 +25,10 @@ def serve(tmp_path):
     (tmp_path / "room.json").write_text(json.dumps([{"type": "TMP117", "address": "0x48"}]))
     started = []
 
-    def start(*words):
+    def start(*words, **variables):
         with open(tmp_path / "log", "wb") as log:
             command = [sys.executable, "-m", "server", "smbus", "serve", *words]
-            environment = dict(os.environ, PYTHONPATH=str(ROOT))
+            environment = dict(os.environ, PYTHONPATH=str(ROOT), **variables)
             started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=log))
         until(lambda: "Server started" in (tmp_path / "log").read_text(), "the start")
         return started[-1]
@@ -61,8 +61,20 @@ def test_bus_is_served_until_sigterm_and_the_log_says_who_does_what(serve, tmp_p
 
 def test_token_of_a_file_is_needed(serve, tmp_path):
     (tmp_path / "token").write_text("a-token-of-the-tests\n")
+    (tmp_path / "token").chmod(0o600)
     port = free_port()
     serve("--bus", "1=sim:room.json", "--listen", f"127.0.0.1:{port}", "--token-file", "token")
+    check_token(port)
+
+
+def test_token_of_the_environment_is_needed(serve):
+    port = free_port()
+    words = ("--bus", "1=sim:room.json", "--listen", f"127.0.0.1:{port}")
+    serve(*words, PB_LINK_SMBUS_TOKEN="a-token-of-the-tests")
+    check_token(port)
+
+
+def check_token(port):
     with pytest.raises(OSError, match="a valid token"):
         SMBus(f"grpc://127.0.0.1:{port}/1")
     SMBus(f"grpc://127.0.0.1:{port}/1", token="a-token-of-the-tests").close()
@@ -85,13 +97,17 @@ def test_token_of_a_file_is_needed(serve, tmp_path):
         (["--bus", "1=sim:room.json", "--listen", "0.0.0.0:0", "--addresses", "0x48"], "needs a token and TLS"),
         (["--bus", "1=sim:room.json", "--tls-cert", "x"], "belong together"),
         (["--bus", "1=sim:room.json", "--token-file", "none"], "none"),
-        (["--bus", "1=sim:room.json", "--token-file", "room.json"], "a token is one line"),
+        (["--bus", "1=sim:room.json", "--token-file", "room.json"], "chmod 600"),
+        (["--bus", "1=sim:room.json", "--token-file", "short"], "a token is one line"),
         (["--bus", "1=sim:room.json", "--expiry", "0"], "0.1 to 3600"),
     ],
 )
 def test_what_cannot_be_served_is_told(tmp_path, monkeypatch, capsys, words, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "room.json").write_text('[{"type": "TMP117"}]')
+    (tmp_path / "room.json").chmod(0o644)
+    (tmp_path / "short").write_text("short")
+    (tmp_path / "short").chmod(0o600)
     assert cli.main(["smbus", "serve", *words]) == 1
     assert text in capsys.readouterr().err
 
