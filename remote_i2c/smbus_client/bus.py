@@ -10,11 +10,13 @@ from remote_i2c.smbus_client.messages import i2c_msg
 
 
 class GrpcBus(Bus):
-    """Args: url: "grpc://HOST:PORT/BUS", see target.py. Raises: ValueError, OSError: it names no bus."""
+    """Args: url: "grpc://HOST:PORT/BUS", and token: str, or None: see target.py.
 
-    def __init__(self, url):
+    Raises: ValueError, OSError: it names no bus."""
+
+    def __init__(self, url, token=None):
         self.name = url
-        self._bus = AsyncSMBus(url)
+        self._bus = AsyncSMBus(url, token=token)
 
     async def open(self):
         """As Bus.open."""

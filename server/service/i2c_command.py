@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import functools
 import sys
+from types import SimpleNamespace
 
 from remote_i2c.asked import AskedBus
 from remote_i2c.errors import BusError
@@ -44,16 +45,20 @@ def add_i2c(command, ask):
     server's answer."""
 
     def run_tool(options, settings):
-        return run(options, functools.partial(ask, settings))
+        # Secrets were taken from the environment, where a client of SMBus over gRPC would look for its token.
+        files = SimpleNamespace(smbus_token_file=None, web_token_file=None)
+        token = options.secrets.of_gateway("i2c", files)["smbus_token"]()
+        return run(options, functools.partial(ask, settings), token)
 
     one = command("i2c", run_tool, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
     one.add_argument("tool", choices=[*TOOLS])
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
 
 
-def run(options, ask):
+def run(options, ask, token=None):
     """Run a tool. Args: options: tool: one of TOOLS; words: its arguments; json; ask: function (request, limit_s) that
-    returns the server's answer. Returns the exit status. Raises: ValueError: there is no such bus, or no server."""
+    returns the server's answer; token: str, of SMBus over gRPC. Returns the exit status. Raises: ValueError: there is
+    no such bus, or no server."""
     if options.json:
         raise ValueError("i2c shows what the i2c-tools do: it has no --json")
 
@@ -63,7 +68,7 @@ def run(options, ask):
     tool, console = TOOLS[options.tool], Console()
     try:
         plan = tool.parse(options.words)
-        bus = open_bus(plan.bus, ask_gateway)
+        bus = open_bus(plan.bus, ask_gateway, token)
         if plan.force:
             bus.force = True
         if not plan.yes and not console.agrees(tool.question(plan), default=options.tool != "transfer"):
@@ -84,22 +89,22 @@ def run(options, ask):
         return 1
 
 
-def open_bus(text, ask):
-    """Returns the Bus of a text, not open yet. Raises: ValueError."""
+def open_bus(text, ask, token=None):
+    """Returns the Bus of a text, not open yet. token: str, of SMBus over gRPC. Raises: ValueError."""
     if text.startswith((LINUX, CLIENT, SIM, PYTHON)):
         return make_bus(text, text)
     if text.startswith(GRPC):
-        return _over_grpc(text)
+        return _over_grpc(text, token)
     return AskedBus(text, ask)
 
 
-def _over_grpc(url):
+def _over_grpc(url, token):
     """Returns the Bus at the other end of SMBus over gRPC."""
     try:
         from remote_i2c.smbus_client.bus import GrpcBus
     except ImportError:
         raise ValueError(f"{url} needs the extra grpc: pip install 'pb-link[grpc]'") from None
-    return GrpcBus(url)
+    return GrpcBus(url, token)
 
 
 async def _run(tool, plan, bus, console):

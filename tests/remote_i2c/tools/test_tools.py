@@ -27,7 +27,7 @@ def run(command, capfd, monkeypatch, bus=None, typed=""):
     if words[0].startswith("FUNCS="):
         functions = int(words.pop(0).partition("=")[2], 0)
     made = bus or RecordedBus(functions)
-    monkeypatch.setattr(i2c_command, "open_bus", lambda text, ask: made)
+    monkeypatch.setattr(i2c_command, "open_bus", lambda *given: made)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda: typed))
     options = SimpleNamespace(tool=words[0].removeprefix("i2c"), words=words[1:], json=False)
     status = i2c_command.run(options, None)

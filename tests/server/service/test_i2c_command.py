@@ -13,6 +13,7 @@ from server.service import cli, i2c_command
 from server.service.admin import AdminServer
 from sim.remote_bus import SimulatedBus
 from tests.patience import PATIENCE_S
+from tests.remote_i2c.doors import open_door
 
 PLAN = [{"type": "MCP9808", "address": "0x18"}, {"type": "TMP117", "address": "0x48"}]
 
@@ -34,7 +35,7 @@ def test_a_text_names_a_bus(plan):
 
 def test_force_is_told_to_the_bus(monkeypatch):
     bus = LinuxBus(1)
-    monkeypatch.setattr(i2c_command, "open_bus", lambda text, ask: bus)
+    monkeypatch.setattr(i2c_command, "open_bus", lambda *given: bus)
     options = SimpleNamespace(tool="get", words=["-f", "-y", "1", "0x18"], json=False)
     assert i2c_command.run(options, None) == 1  # there is no such bus here
     assert bus.force is True
@@ -46,6 +47,16 @@ def test_a_simulated_bus_is_used_from_the_command_line(plan, capsys):
     assert cli.main(["i2c", "get", "-y", plan, "0x19"]) == 2
     assert cli.main(["i2c", "transfer", "-y", plan, "w1@0x18", "6", "r2"]) == 0
     assert capsys.readouterr().out == "0x00 0x54\n"
+
+
+def test_a_bus_over_grpc_is_used_with_the_token_of_the_environment(capsys, monkeypatch):
+    token = "a-token-of-the-tests"
+    with open_door(token=token, log=None) as door:
+        assert cli.main(["i2c", "get", "-y", door.url, "0x48", "5"]) == 1
+        assert "a valid token is needed" in capsys.readouterr().err
+        monkeypatch.setenv("PB_LINK_SMBUS_TOKEN", token)
+        assert cli.main(["i2c", "get", "-y", door.url, "0x48", "5"]) == 0
+        assert capsys.readouterr().out == "0x05\n"
 
 
 def test_what_cannot_be_used_is_told(plan, capsys, tmp_path, monkeypatch):
