@@ -355,7 +355,8 @@ def test_pings_of_who_reads_no_pongs_end_the_connection():
     async def play():
         bus = fake_bus()
         bus.devices[0x50] = bytearray(8192)
-        async with opened_door(bus, limits=patient(per_second=1e9, reserve=1e9)) as door, opened_page(door) as page:
+        limits = patient(per_second=1e9, reserve=1e9)
+        async with opened_door(bus, limits=limits) as door, opened_page(door, ping_interval=None) as page:
             wires = page.socket.transport
             wires.pause_reading()
             wires.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
