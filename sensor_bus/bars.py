@@ -12,7 +12,7 @@ class Bars:
 
     def set(self, address, units, now):
         """Bar an address for a time, or no longer (0). Args: units: 100 us. Raises: ValueError."""
-        join(address & 0x7F, address >> 8)
+        join(address & 0xFF, address >> 8)
         if units < 0:
             raise ValueError("a device cannot be barred for a negative time")
         self._until = {one: until for one, until in self._until.items() if until > now and one != address}

@@ -36,6 +36,8 @@ _MAX_DEVICES = const(50)  # multiplexers and addresses that have answered once i
 # without a type, and asked at longer intervals.
 _IDENTIFY_AGAIN_MS = const(1000)
 _IDENTIFY_LATE_MS = const(10000)
+# Polls in a row in which the bus was stuck, from which on the device is blamed: before that another one may hold it.
+_HELD = const(3)
 _DOUBT_STEP_MS = const(2)  # as slot_access.py has it
 _MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -285,7 +287,7 @@ class SensorBus:
                 await self._access.transfer(device.address, job.wanted[0], job.wanted[1])
                 answered = True
             except BusStuck:
-                job.begin(self.records, device, self.now())  # when the bus is free
+                self._identify_later(device)
                 return
             except OSError:
                 self._access.forget_path(device.address >> 8)
@@ -305,21 +307,26 @@ class SensorBus:
 
     async def _not_identified(self, device):
         """It is nothing that is known, or it does not answer any longer."""
-        job = device.job
         try:
             answered = await self._access.probe(device.address)
         except BusStuck:
-            job.begin(self.records, device, self.now())
+            self._identify_later(device)
             return
         except OSError:
             answered = False
         self.note(device, answered)
-        if self._devices.get(device.address) is not device:
-            return
-        job.attempts += 1
-        if job.attempts == IDENTIFY_ATTEMPTS:
-            self._tell("online", device)
-        pause_ms = _IDENTIFY_AGAIN_MS if job.attempts < IDENTIFY_ATTEMPTS else _IDENTIFY_LATE_MS
+        if self._devices.get(device.address) is device:
+            self._identify_later(device)
+
+    def _identify_later(self, device):
+        """An identification has failed, or the bus was stuck in it: begin it anew after a time, so that a device that
+        holds the bus leaves time for the others. In doubt no device is to blame: it begins anew at once."""
+        job, pause_ms = device.job, 0
+        if self._access.doubt is None:
+            job.attempts += 1
+            if job.attempts == IDENTIFY_ATTEMPTS:
+                self._tell("online", device)
+            pause_ms = _IDENTIFY_AGAIN_MS if job.attempts < IDENTIFY_ATTEMPTS else _IDENTIFY_LATE_MS
         job.begin(self.records, device, self.now() + pause_ms * PER_MS)
 
     def next_poll(self, now):
@@ -360,10 +367,16 @@ class SensorBus:
         except OSError as error:
             if device.pause is not None:
                 device.pause = None
-            if not isinstance(error, BusStuck):
+            if self._access.doubt is not None:
+                return
+            device.due = self.now() + min(device.interval, AGAIN_MS * PER_MS)
+            if isinstance(error, BusStuck):
+                device.held += 1
+                if device.held < _HELD:
+                    return
+            else:
                 self._access.forget_path(address >> 8)
-                device.due = self.now() + min(device.interval, AGAIN_MS * PER_MS)
-                self.note(device, False)
+            self.note(device, False)
             return
         if device.pause is not None:
             device.pause = None
@@ -371,6 +384,8 @@ class SensorBus:
             if self._access.usable():
                 self.gone(device)
             return
+        if device.held:
+            device.held = 0
         device.end_poll(self.now())
         self.note(device, True)
         if count:

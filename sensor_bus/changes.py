@@ -11,15 +11,19 @@ def configure(bus, device, interval_us, samples):
     if device.due is None:
         raise ValueError("the device at address %x is not polled" % device.address)
     if interval_us is not None:
-        if not 1000 <= interval_us <= 3600000000:
-            raise ValueError("interval_us must be 1000..3600000000")
+        _check("interval_us", interval_us, 1000, 3600000000)
+    if samples is not None:
+        _check("samples", samples, 1, 255)
+        ring = Ring(samples, device.ring.size())  # without memory for it all is as before
+        bus.subscribers.forget(device)
+        device.ring = ring
+    if interval_us is not None:
         device.interval = interval_us // 100
         device.due = bus.now()  # the poll that runs is finished as it has begun
-    if samples is not None:
-        if not 1 <= samples <= 255:
-            raise ValueError("samples must be 1..255")
-        bus.subscribers.forget(device)
-        device.ring = Ring(samples, device.ring.size())
+
+def _check(name, value, lowest, highest):
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise ValueError("%s must be a whole number %d..%d, not %r" % (name, lowest, highest, value))
 
 
 def bar(bus, address, ms):

@@ -26,6 +26,7 @@ ERRORS = (
     (QueueFull, "queue_full"),
     (OSError, "bus_error"),
     (KeyError, "unknown"),
+    (IndexError, "unknown"),
     (ValueError, "bad_request"),
     (TypeError, "bad_request"),
 )

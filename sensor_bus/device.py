@@ -17,6 +17,7 @@ class Device(Status):
     due = None  # when the next poll, or the one that runs, is due, 100 us; None: it is not polled
     interval = 0  # of polls, 100 us
     missed = 0  # polls that could not be made in their time
+    held = 0  # polls in a row in which the bus was stuck
     constants = b""
     ring = None
     job = None  # Identification, while that runs

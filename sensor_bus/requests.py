@@ -39,7 +39,7 @@ class Queue:
 
     async def ask(self, address, write, size, timeout_ms):
         """Returns the bytes that were read. Raises: Barred, QueueFull, TimedOut, ValueError, what the bus raises."""
-        join(address & 0x7F, address >> 8)
+        join(address & 0xFF, address >> 8)
         if self._bus.is_barred(address, self._bus.now()):
             raise Barred(address)
         if len(write) > MAX_BYTES or not 0 <= size <= MAX_BYTES:

@@ -27,7 +27,8 @@ HOLD_MS = const(100)
 BATCH_BYTES = const(900)
 # Bytes of samples that may wait with qos=True. Then no further ones are taken from the bus.
 WAITING_BYTES = const(4000)
-# Beyond its bytes, a sample costs so much of a batch or of what may wait, if it is the only one of its device and type.
+# Beyond its bytes and the name of its type, a sample costs so much of a batch or of what may wait, if it is the only one
+# of its device and type.
 SAMPLE_COST = const(24)
 # The channel is looked at this often while it cannot be used.
 _LOOK_MS = const(50)
@@ -136,15 +137,21 @@ class SensorService:
 
     def _count(self):
         """Returns how many of the oldest samples go into the next batch."""
-        first, size = self._waiting[0].time, 0
+        low = high = self._waiting[0].time
+        types, size = set(), 0
         for count, sample in enumerate(self._waiting):
+            low, high = min(low, sample.time), max(high, sample.time)
             size += _cost(sample)
-            if count and (size > BATCH_BYTES or sample.time - first >= SPAN):
+            if sample.type not in types:
+                types.add(sample.type)
+                size += len(self._bus.records.name(sample.type).encode())
+            if count and (size > BATCH_BYTES or high - low >= SPAN):
                 return count
         return len(self._waiting)
 
     def _encoded(self, samples):
-        """Returns the batch of these samples, which are in order of their times."""
+        """Returns the batch of these samples. Those of a device are in order of their times; a poll with a pause comes
+        with the time of its beginning behind later ones of other devices."""
         records, names, devices = self._bus.records, {}, []
         by_address = {}
         for sample in samples:
@@ -158,7 +165,7 @@ class SensorService:
             device[4].append((sample.stamp, sample.data))
         envelope = encode_devbin(self._topic, self._sequence, self._number, devices)
         self._sequence = (self._sequence + 1) % _SEQUENCES
-        return encode_batch(self._life, samples[-1].time, names, envelope)
+        return encode_batch(self._life, max([sample.time for sample in samples]), names, envelope)
 
 
 def _cost(sample):

@@ -31,7 +31,7 @@ class TestBars(unittest.TestCase):
         self.assertTrue(bars.has(0x11, 15))
 
     def test_what_is_no_address_or_no_time_is_refused(self):
-        for address, units in ((0x78, 1), (0x38, -1), (65 << 8 | 0x38, 1)):
+        for address, units in ((0x78, 1), (0x38, -1), (65 << 8 | 0x38, 1), (0xB8, 1)):
             with self.assertRaises(ValueError):
                 Bars().set(address, units, 0)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sensor_bus import changes
 from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
 from sim.virtual import sensor_scenes
 from tests.sensor_bus.bus_rig import BusRig
@@ -105,6 +106,30 @@ def test_devices_are_back_soon_after_a_wire_was_low_for_long():
         await asyncio.sleep(2)
         rig.bed.sda.stick(None)
         await rig.until(lambda: sorted(rig.names()) == sorted(addresses), 3)
+
+    rig.run(program, 100)
+
+
+def test_device_that_holds_sda_in_each_poll_takes_nothing_from_the_others():
+    rig = BusRig()
+    member = rig.sensors.add("MCP9808")
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(MCP) and rig.of(TMP), 3)
+        for address in (MCP, TMP):
+            rig.bus.configure(address, interval_us=50000)
+        await asyncio.sleep(0.5)
+        begin = rig.bed.now()
+        while rig.bed.now() < begin + 5:  # a SoftI2C reads zeros, without an error
+            if member.stick_at is None:
+                member.stick_sda(0, 0)
+            await asyncio.sleep(0.001)
+        assert len(rig.of(TMP, begin)) > 90
+        assert rig.kinds(MCP, begin)[:2] == ["offline", "gone"] and rig.kinds(TMP, begin) == []
+        member.stick_at = None
+        since = rig.bed.now()
+        await rig.until(lambda: rig.of(MCP, since), 35)
 
     rig.run(program, 100)
 
@@ -226,6 +251,8 @@ def test_errors_of_requests_are_told_apart_and_the_queue_has_an_end():
             await rig.bus.request(0x50)
         with pytest.raises(ValueError):
             await rig.bus.request(0x80, b"\x00")
+        with pytest.raises(ValueError):  # on the wire it would be that of the TMP117, which may be barred
+            await rig.bus.request(TMP | 0x80, b"\x0f", 2)
         rig.bus.hiatus(1000)
         asked = [asyncio.create_task(rig.bus.request(TMP, b"\x0f", 2, timeout_ms=5000)) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -308,6 +335,31 @@ def test_configured_in_the_middle_of_a_poll_it_is_polled_on():
     rig.run(program)
     assert len(done) == 2 and min(done.values()) > 5
     assert {len(sample.data) for _, sample in rig.samples if rig.names()[sample.address] == "ADS1115"} == {8}
+
+
+def test_configuration_that_is_refused_or_has_no_memory_changes_nothing(monkeypatch):
+    rig = BusRig()
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP), 3)
+        device = rig.bus.device(TMP)
+        ring, interval = device.ring, device.interval
+        wrong = [{"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}]
+        for arguments in wrong:
+            with pytest.raises(ValueError, match="whole number"):
+                rig.bus.configure(TMP, **arguments)
+        monkeypatch.setattr(changes, "Ring", no_memory)
+        slow = rig.bus.samples()
+        await rig.until(lambda: ring.end > 2, 5)
+        with pytest.raises(MemoryError):
+            rig.bus.configure(TMP, interval_us=5000, samples=200)
+        assert (device.ring, device.interval, slow.missed) == (ring, interval, 0) and slow.get_nowait()
+
+    def no_memory(samples, size):
+        raise MemoryError
+
+    rig.run(program)
 
 
 def test_worker_that_was_cancelled_in_a_poll_gives_no_part_of_it():

@@ -112,9 +112,10 @@ def samples_of(channel):
     return found
 
 
-def run(main, **arguments):
+def run(main, records=RECORDS, **arguments):
     async def whole():
         app, bus = FakeApp(), FakeBus()
+        bus.records = records
         service = SensorService(app, bus, hold_ms=5, **arguments)
         task = asyncio.create_task(service.run())
         try:
@@ -156,6 +157,33 @@ def test_samples_that_are_further_apart_than_a_stamp_tells_go_in_batches_of_thei
         assert [time - BEGIN for _, _, time, _ in samples_of(app.channels[SAMPLES])] == [0, 100000, 100001, 900000]
 
     run(main)
+
+
+def test_poll_with_a_pause_comes_late_and_each_sample_keeps_its_time():
+    async def main(app, bus, service):
+        for number in (500, 1000, 600, 60900, 900):  # each third one with the time of its beginning, as an ADS1115
+            bus.put(number, 0x48 if number in (600, 900) else 0x18)
+        await until(lambda: service.sent == 5)
+        found = sorted(time - BEGIN for _, _, time, _ in samples_of(app.channels[SAMPLES]))
+        assert found == [500, 600, 900, 1000, 60900]
+
+    run(main)
+
+
+def test_batch_of_types_with_long_names_fits_into_a_frame():
+    async def main(app, bus, service):
+        for number in range(40):
+            sample = Sample(0x18 + number, number, BEGIN + number, (BEGIN + number) & 0xFFFF, b"\x01\x50")
+            bus.source.queue.put_nowait(sample)
+        await until(lambda: service.sent == 40)
+        assert max(len(data) for data, _ in app.channels[SAMPLES].sent) <= 1024
+        assert len(samples_of(app.channels[SAMPLES])) == 40
+
+    class Names:
+        def name(self, number):
+            return "%064d" % number
+
+    run(main, records=Names())
 
 
 def test_link_that_is_away_gets_the_newest_of_each_device():
@@ -271,6 +299,7 @@ def test_errors_of_raw_requests_are_told_apart(fault, code):
         b"", b"{", b"[]", b"{}", b'{"cmd": 1}', b'{"cmd": "nothing"}', b'{"cmd": "__init__"}', b'{"cmd": "cmdraw"}',
         b'{"cmd": "cmdraw", "addr": 24, "write": "0"}', b'{"cmd": "cmdraw", "addr": 24, "read": 256}',
         b'{"cmd": "bar", "addr": 24}', b'{"cmd": "typeinfo", "type": "nothing"}', b"\xff",
+        b'{"cmd": "typeinfo", "type": 999}', b'{"cmd": "typeinfo", "type": -1}',
         b'{"cmd": "cmdraw", "addr": 24, "read": 1, "timeout_ms": 0}',
     ],
 )  # fmt: skip
