@@ -345,8 +345,9 @@ def test_configuration_that_is_refused_or_has_no_memory_changes_nothing(monkeypa
         await rig.until(lambda: rig.of(TMP), 3)
         device = rig.bus.device(TMP)
         ring, interval = device.ring, device.interval
-        wrong = [{"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}]
-        for arguments in wrong:
+        for arguments in (
+            {"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}
+        ):  # fmt: skip
             with pytest.raises(ValueError, match="whole number"):
                 rig.bus.configure(TMP, **arguments)
         monkeypatch.setattr(changes, "Ring", no_memory)
