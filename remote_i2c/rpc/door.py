@@ -12,7 +12,7 @@ from typing import NamedTuple
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from remote_i2c.rpc.access import TokenInterceptor, read_token
 from remote_i2c.rpc.methods import ORIGINAL, SMBUS
@@ -29,6 +29,17 @@ MAX_METADATA = 8 * 1024
 # Calls under way at a time, in all and of one connection. More get RESOURCE_EXHAUSTED.
 MAX_CALLS = 256
 MAX_CALLS_OF_CONNECTION = 64
+# More connections are closed at once.
+MAX_CONNECTIONS = 128
+# A connection without a call is closed after IDLE_MS. After AGE_MS it takes no new calls, which use another, and those
+# under way end within AGE_GRACE_MS: also calls whose request never comes.
+IDLE_MS = 300_000
+AGE_MS = 600_000
+AGE_GRACE_MS = 30_000
+HANDSHAKE_MS = 10_000
+# Of a stream that asks for the services. It is given back then, whoever keeps it.
+REFLECTION_S = 10.0
+MAX_REFLECTIONS = 64
 # Calls under way get so long when the door closes.
 GRACE_S = 1.0
 # How often sessions are looked at, in parts of their expiry.
@@ -39,6 +50,11 @@ _OPTIONS = (
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.max_concurrent_streams", MAX_CALLS_OF_CONNECTION),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.max_connection_idle_ms", IDLE_MS),
+    ("grpc.max_connection_age_ms", AGE_MS),
+    ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
     ("grpc.so_reuseport", 0),  # a second door at the same port is an error
     ("grpc.keepalive_time_ms", 20_000),  # a client whose computer has gone is noticed
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -96,7 +112,8 @@ class SmbusDoor:
         self._server.add_generic_rpc_handlers((smbus_handlers(self.service), original_handlers(self.service)))
         await self._add_health()
         names = [SMBUS.full_name, ORIGINAL.full_name, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
-        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        servicer = _Reflection([*names, reflection.SERVICE_NAME])
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
         self.port = self._bind()
         await self._server.start()
         self.service.log("Server started")
@@ -132,6 +149,29 @@ class _Health(health.HealthServicer):
     async def Watch(self, request, context):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask again: there is only Check")
         yield  # what makes it a stream
+
+
+class _Reflection(reflection.aio.ReflectionServicer):
+    """Answers which services there are, in streams that end: MAX_REFLECTIONS, and REFLECTION_S, at most."""
+
+    async def ServerReflectionInfo(self, request_iterator, context):
+        try:
+            async with asyncio.timeout(REFLECTION_S):
+                for _ in range(MAX_REFLECTIONS):
+                    request = await context.read()
+                    if request is grpc.aio.EOF:
+                        return
+                    async for answer in super().ServerReflectionInfo(_alone(request), context):
+                        await context.write(answer)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"a stream has {REFLECTION_S:g} s: begin another")
+        await context.abort(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, f"a stream has {MAX_REFLECTIONS} requests: begin another"
+        )
+
+
+async def _alone(request):
+    yield request
 
 
 def check_listen(listen, token, tls):

@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from remote_i2c.rpc import door
 from remote_i2c.rpc.door import MAX_REQUEST, TLS, SmbusDoor, check_listen
 from remote_i2c.rpc.methods import SMBUS, callers
 from remote_i2c.rpc.smbus_pb2 import OpenRequest, Request
@@ -75,6 +76,105 @@ def test_services_can_be_asked_for():
             return {service.name for service in answer.list_services_response.service}
 
     assert {"pb_link.smbus.v1.SMBus", "SmbusRcp", "grpc.health.v1.Health"} <= run(scenario)
+
+
+def ask_for_services(one):
+    """Returns a stream of reflection that is asked, and stays open."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(one.channel)
+    return stub.ServerReflectionInfo()
+
+
+async def ended(stream):
+    """Returns the StatusCode with which a stream ends."""
+    try:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+    except grpc.RpcError:
+        pass
+    return await stream.code()
+
+
+def test_streams_that_are_kept_open_end_and_leave_room_for_calls(monkeypatch):
+    monkeypatch.setattr(door, "REFLECTION_S", 0.2)
+    monkeypatch.setattr(door, "MAX_CALLS", 8)
+
+    async def scenario(one):
+        streams = [ask_for_services(one) for _ in range(8)]
+        for stream in streams:
+            await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        codes = [await ended(stream) for stream in streams]
+        return codes, await one.open()
+
+    codes, session = run(scenario)
+    assert codes == [grpc.StatusCode.DEADLINE_EXCEEDED] * 8 and session
+
+
+def test_stream_has_so_many_requests():
+    async def scenario(one):
+        stub = reflection_pb2_grpc.ServerReflectionStub(one.channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        answers = 0
+        try:
+            async for _ in stub.ServerReflectionInfo(iter([request] * (door.MAX_REFLECTIONS + 1))):
+                answers += 1
+        except grpc.RpcError as error:
+            return answers, error.code()
+
+    assert run(scenario) == (door.MAX_REFLECTIONS, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+def option(monkeypatch, name, value):
+    """The door has this limit of gRPC for connections, in place of its own."""
+    assert name in dict(door._OPTIONS)
+    monkeypatch.setattr(door, "_OPTIONS", tuple({**dict(door._OPTIONS), name: value}.items()))
+
+
+def test_so_many_connections_and_no_more(monkeypatch):
+    option(monkeypatch, "grpc.max_allowed_incoming_connections", 4)
+
+    async def scenario(one):
+        host, port = one.address.split(":")
+        await one.open()
+        pairs = [await asyncio.open_connection(host, int(port)) for _ in range(4)]
+        while any([not reader.at_eof() for reader, _ in pairs[3:]]):
+            await pairs[3][0].read(1000)
+        for _, writer in pairs:
+            writer.close()
+        return await one.open()  # who was there is not disturbed
+
+    assert run(scenario)
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"])
+def test_connection_that_does_nothing_is_closed(monkeypatch, said):
+    option(monkeypatch, "grpc.server_handshake_timeout_ms", 200)
+    option(monkeypatch, "grpc.max_connection_idle_ms", 200)
+
+    async def scenario(one):
+        host, port = one.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(said)
+        while await reader.read(1000):
+            pass
+        writer.close()
+        return await one.open()
+
+    assert run(scenario)
+
+
+def test_old_connection_is_given_up_and_no_call_fails(monkeypatch):
+    option(monkeypatch, "grpc.max_connection_age_ms", 100)
+
+    async def scenario(one):
+        session = await one.open()
+        loop = asyncio.get_running_loop()
+        end_s, calls = loop.time() + 1, 0
+        while loop.time() < end_s:
+            await one.rows["ReadByte"](Request(session=session, address=A))
+            calls += 1
+        return calls
+
+    assert run(scenario) > 0
 
 
 @pytest.mark.parametrize("metadata", [(), (("authorization", "Bearer wrong-token-of-them"),)])
