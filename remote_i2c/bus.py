@@ -3,7 +3,7 @@
 from errno import EIO, ENXIO
 
 from remote_i2c import messages
-from remote_i2c.errors import BusError, unsupported
+from remote_i2c.errors import BUS, BusError, unsupported
 
 # What a bus can do: a set of bits with the kernel's names and values.
 # Source: the kernel's include/uapi/linux/i2c.h, I2C_FUNC_*.
@@ -89,7 +89,7 @@ class Bus:
             else:
                 await self.transfer([messages.read(address, 1)], timeout_ms)
         except BusError as error:
-            if error.errno in (ENXIO, EIO):
+            if error.errno in (ENXIO, EIO) and error.place == BUS:
                 return False
             raise
         return True

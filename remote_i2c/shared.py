@@ -126,7 +126,8 @@ class SharedBus:
 
 
 class Held:
-    """A bus that one caller has, until a time of the loop's clock. Made by SharedBus.hold."""
+    """A bus that one caller has, until a time of the loop's clock. Made by SharedBus.hold. It takes one call at a
+    time: two at once would share one limit. Raises: RuntimeError: a call is under way."""
 
     def __init__(self, shared, bus, until):
         self._shared = shared
@@ -177,6 +178,8 @@ class Held:
             raise error.at(self._bus.name)
 
     async def _in_time(self, call, args, timeout_ms):
+        if self._shared.limit.busy:
+            raise RuntimeError("one call at a time: another task uses this Held")
         now_s = asyncio.get_running_loop().time()
         left_s = self._until - now_s
         limit_s = min(timeout_ms / 1000, left_s)

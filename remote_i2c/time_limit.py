@@ -18,6 +18,11 @@ class TimeLimit:
         self._cancelling = 0
         self._over = False
 
+    @property
+    def busy(self):
+        """Whether a call is under way."""
+        return self._task is not None
+
     def until(self, when_s):
         """Returns the context manager of the next call, which is this object."""
         self._until_s = when_s

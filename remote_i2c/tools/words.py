@@ -3,6 +3,8 @@
 import re
 from errno import EIO, ENXIO
 
+from remote_i2c.errors import BUS
+
 FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77  # those that are not reserved
 HIGHEST_ADDRESS = 0x7F
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
@@ -71,7 +73,7 @@ def bus_of(words):
 
 def is_no_answer(error):
     """Returns whether a BusError is that of a device that is not there, or refuses. Others are of the way to it."""
-    return error.errno in (ENXIO, EIO)
+    return error.errno in (ENXIO, EIO) and error.place == BUS
 
 
 def need(bus, function, what):

@@ -1,11 +1,11 @@
 """A bus for several callers."""
 
 import asyncio
-from errno import EACCES, EAGAIN, ENODEV, ENXIO, ETIMEDOUT
+from errno import EACCES, EAGAIN, EIO, ENODEV, ENXIO, ETIMEDOUT
 
 import pytest
 
-from remote_i2c.errors import BUS, CALLER, LOCK, BusError
+from remote_i2c.errors import BUS, CALLER, LINK, LOCK, BusError
 from remote_i2c.messages import read, write
 from remote_i2c.shared import SharedBus
 from tests.patience import PATIENCE_S
@@ -172,3 +172,30 @@ def test_closed_bus_is_told():
         return caught.value.errno
 
     assert run(scenario) == ENODEV
+
+
+def test_way_that_is_down_is_no_missing_device():
+    async def scenario(bus, shared):
+        async def quick(address, read, timeout_ms):
+            raise BusError(EIO, "the client answers what is no answer", place=LINK)
+
+        bus.quick = quick
+        with pytest.raises(BusError) as caught:
+            await shared.probe(A)
+        return caught.value.place
+
+    assert run(scenario) == LINK
+
+
+def test_held_bus_takes_one_call_at_a_time():
+    async def scenario(bus, shared):
+        bus.gate = asyncio.Event()
+        async with shared.hold() as held:
+            first = asyncio.create_task(held.transfer([read(A, 1)]))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="one call at a time"):
+                await held.transfer([read(A, 1)])
+            bus.gate.set()
+            return await first
+
+    assert run(scenario) == [b"\x00"]
