@@ -11,6 +11,8 @@ from remote_i2c.rpc.smbus_pb2 import BatchReply, StepReply
 # Steps of a batch, and the bytes that they may read: the bus is another's again after HOLD_MS of shared.py.
 MAX_STEPS = 256
 MAX_BATCH_BYTES = 32 * 1024
+# Messages of a transfer that its line of the log shows.
+MAX_SHOWN = 8
 
 
 class Buses:
@@ -105,8 +107,10 @@ class Buses:
             parts = [
                 f"{'read' if message.read else 'write'} {message.length if message.read else len(message.data)} at "
                 f"{message.address:#x}"
-                for message in request.messages
+                for message in request.messages[:MAX_SHOWN]
             ]
+            if len(request.messages) > MAX_SHOWN:
+                parts.append(f"and {len(request.messages) - MAX_SHOWN} more")
             self._log(f"Client({session.id}) i2c_rdwr {', '.join(parts)}")
 
     def _log_call(self, session, kind, request):

@@ -283,3 +283,17 @@ def test_caller_that_cancels_leaves_the_bus():
         return await one.rows["ReadByte"](Request(session=session, address=A))
 
     run(scenario)
+
+
+def test_line_of_a_transfer_is_short_whatever_is_asked():
+    from remote_i2c.rpc.smbus_pb2 import TransferRequest
+
+    async def scenario(one):
+        request = TransferRequest(session=await one.open())
+        for _ in range(5_000):
+            request.messages.add(address=A, read=True, length=1)
+        code, _ = await failure(one.rows["Transfer"](request))
+        return code.name, max(len(line) for line in one.lines)
+
+    code, longest = run(scenario)
+    assert code == "INVALID_ARGUMENT" and longest < 400
