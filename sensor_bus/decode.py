@@ -16,6 +16,8 @@ UNSIGNED = "BHILQ"
 FLOATS = "fd"
 # One data point of a FIFO and the next, us, if the record does not say.
 _APART_US = 1000
+# Larger values, and those that are no number, are in no row of a lut.
+_LARGEST = 1e18
 
 
 def readings(info, data):
@@ -174,7 +176,7 @@ def _looked_up(attribute, value):
     for row in attribute.get("lut", ()):
         if row["r"] == "":
             default = row["v"]
-        elif value == value and _is_in(round(value), row["r"]):
+        elif abs(value) < _LARGEST and _is_in(round(value), row["r"]):
             return row["v"]
     return default
 

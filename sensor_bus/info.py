@@ -10,6 +10,7 @@ MAX_SAMPLE = const(253)
 MAX_SHIFT = const(63)
 MAX_ROWS = const(64)  # of a lut
 MAX_APART_US = const(10000000)
+_LARGEST = 1e30  # of a number: each may be one of 32 bits, and one with a fraction
 
 _DECODERS = ("bme280", "max30101_fifo", "lsm6ds_fifo")
 _BITWISE = ("x", "m", "sb", "ss", "s")
@@ -143,6 +144,6 @@ def _list(item, value, least, most):
 def _number(item, value, lowest=None, highest=None, whole=False):
     kinds = (int,) if whole else (int, float)
     good = isinstance(value, kinds) and not isinstance(value, bool)
-    if not good or value - value != 0 or (lowest is not None and not lowest <= value <= highest):
+    if not good or not -_LARGEST <= value <= _LARGEST or (lowest is not None and not lowest <= value <= highest):
         bounds = "" if lowest is None else " %d..%d" % (lowest, highest)
         raise ValueError("%s must be a%s number%s, not %r" % (item, " whole" if whole else "", bounds, value))

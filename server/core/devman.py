@@ -56,13 +56,15 @@ class DevMan:
             return {"req": path, "rslt": "fail", "error": error.code, "text": error.text}
         except (Refused, LinkError, ValueError) as error:
             return {"req": path, "rslt": "fail", "error": str(error)}
+        except Exception as error:  # KeyError, TypeError: an answer of the client's that is another one than it should be
+            return {"req": path, "rslt": "fail", "error": f"the client's answer cannot be used: {error!r}"}
 
     async def _typeinfo(self, arguments):
         if "type" in arguments:
             name = arguments["type"]
             wanted = int(name) if name.isdigit() else name
         elif "deviceid" in arguments:
-            wanted = self._device(arguments["deviceid"]).type
+            wanted = await self._type(arguments["deviceid"])
             if wanted is None:
                 raise Refused("the type of this device is not known")
         else:
@@ -76,11 +78,16 @@ class DevMan:
             raise Refused(f"neither the server nor the client has the description of type {wanted!r}")
         return {"devinfo": info}
 
-    def _device(self, name):
-        try:
-            return self._sensors.latest[name]
-        except KeyError:
-            raise Refused(f"no sample of device {name!r} has come")
+    async def _type(self, device):
+        """Returns the name of a device's type, None: not known. The client is asked if no sample of it was read."""
+        self._address({"deviceid": device})
+        reading = self._sensors.latest.get(device)
+        if reading is not None:
+            return reading.type
+        for found in (await self._listdevs({}))["devices"]:
+            if found["deviceid"] == device:
+                return found["type"]
+        raise Refused(f"there is no device {device!r}")
 
     async def _cmdraw(self, arguments):
         timeout_ms = _number(arguments, "timeoutMs", 1, MAX_TIMEOUT_MS, 1000)
@@ -177,7 +184,7 @@ class DevMan:
             found = int(text, 16)
         except ValueError:
             raise Refused(f"the address must be hexadecimal, not {text!r}")
-        if not 0x04 <= found & 0x7F <= 0x77 or not 0 <= found >> 8 <= 64:
+        if not 0x04 <= found & 0xFF <= 0x77 or not 0 <= found >> 8 <= 64:
             raise Refused(f"there is no address {text!r}: 4 to 77, with a slot of 0 to 40 in front")
         return found
 

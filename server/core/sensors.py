@@ -15,6 +15,7 @@ from collections import deque, namedtuple
 from primitives.broadcast import Broadcast
 from protocol import const
 from protocol.errors import LinkError
+from sensor_bus.address import join
 from sensor_bus.batch import decode_batch, time_of
 from sensor_bus.decode import readings, units
 from sensor_bus.devbin import decode_devbin
@@ -33,6 +34,8 @@ LIVES = const(4)
 COMMAND_MS = const(5000)
 # A type that the client could not explain is asked for again after this time.
 AGAIN_MS = const(60000)
+# Devices of a client whose newest Reading is kept, and types that it has explained or not: the oldest make way.
+MOST = const(64)
 # Readings of one batch: less than its bytes.
 _MOST_OF_BATCH = const(1100)
 
@@ -59,6 +62,21 @@ def reading_of(bus, address, name, time, info, data, status=ONLINE, number=None)
     ]  # fmt: skip
 
 
+def _readings_of(bus, address, name, timed, info, status, number):
+    found = []
+    for at, data in timed:
+        found += reading_of(bus, address, name, at, info, data, status, number)
+    return found
+
+
+def _put(table, key, value):
+    """Put a value into a table of at most MOST, in place of those that were put first."""
+    table.pop(key, None)
+    table[key] = value
+    for old in list(table)[:-MOST]:
+        del table[old]
+
+
 class CommandFailed(Exception):
     """The client answered a command with an error. code: str, see sensor_bus/commands.py; text: in words."""
 
@@ -74,7 +92,7 @@ class Sensors:
 
     def __init__(self, connection, records, tell):
         self.latest = {}  # device id -> its newest Reading
-        self.refused = 0  # messages that are no batches
+        self.refused = 0  # messages that are no batches, and devices in them that are none or cannot be decoded
         self._connection = connection
         self._records = records
         self._tell = tell
@@ -85,10 +103,11 @@ class Sensors:
         self._reader = None
 
     def __aiter__(self):
-        return self.readings()
+        return _Loop(self.readings())
 
     def readings(self, lossless=True):
-        """Returns a Subscription: an async iterator of Readings, in the order in which each device was polled.
+        """Returns a Subscription: an async iterator of Readings, in the order in which each device was polled. Its
+        caller must close it, also after an error: while a lossless one is open, all others wait for it.
 
         lossless: True: nothing goes past this subscriber, and the client's samples wait for it. False: it gets the
         newest; what it is more than BEHIND readings behind is dropped, and counted in its `missed`.
@@ -112,32 +131,46 @@ class Sensors:
             async for message in self._channel.messages():
                 found = await self._decoded(message)
                 for reading in found:
-                    self.latest[reading.device] = reading
+                    _put(self.latest, reading.device, reading)
                 for subscription in list(self._subscribers):
                     await subscription.put(found)
         except Exception as error:
-            for subscription in list(self._subscribers):
+            them, self._subscribers = self._subscribers, []
+            for subscription in them:
                 subscription.fail(error)
 
     async def _decoded(self, message):
-        """Returns the Readings in a message. One that is no batch is told, counted, and gone."""
+        """Returns the Readings in a message. One that is no batch is told, counted, and gone; so is a device at no
+        address. Samples that their type's description does not fit have no values; that is told and counted too."""
         try:
             life, now, names, envelope = decode_batch(message.data)
             _, _, devices = decode_devbin(envelope)
         except ValueError as error:
-            self.refused += 1
-            self._tell("sensor_batch_refused", self._connection.client_id, fault=str(error))
+            self._refuse(error)
             return []
         clock = self._clock(life)
         clock.note(now, message.received_at / 1000)
         found = []
         for bus, address, number, status, _, samples in devices:
+            try:
+                join(address & 0xFF, address >> 8)
+            except ValueError as error:
+                self._refuse(error)
+                continue
             name = names.get(number)
             info = None if name is None else await self._info(life, name)
-            for stamp, data in samples:
-                at = clock.utc(time_of(now, stamp))
-                found += reading_of(bus, address, name, at, info, data, status, message.number)
+            timed = [(clock.utc(time_of(now, stamp)), data) for stamp, data in samples]
+            try:
+                them = _readings_of(bus, address, name, timed, info, status, message.number)
+            except Exception as error:  # the info is the client's: whatever it does, what comes after it must be read
+                self._refuse(error)
+                them = _readings_of(bus, address, name, timed, None, status, message.number)
+            found += them
         return found
+
+    def _refuse(self, error):
+        self.refused += 1
+        self._tell("sensor_batch_refused", self._connection.client_id, fault=str(error))
 
     def _clock(self, life):
         clock = self._clocks.get(life)
@@ -164,7 +197,7 @@ class Sensors:
                 info = None  # or it is none that samples can be decoded by
             if info is None:
                 self._tell("sensor_type_unknown", self._connection.client_id, type=name)
-            self._types[key] = info, monotonic_ms() + AGAIN_MS
+            _put(self._types, key, (info, monotonic_ms() + AGAIN_MS))
         return info
 
     def info(self, name):
@@ -186,13 +219,30 @@ class Sensors:
         answer = await self._connection.channel(COMMANDS, 1).request(request, answer_ms, wait)
         try:
             found = json.loads(answer)
-        except ValueError:
+        except (ValueError, RuntimeError):  # RecursionError is one: brackets within brackets
             found = None
         if not isinstance(found, dict):
             raise CommandFailed("bad_answer", "the client's answer is no JSON object")
         if "error" in found:
             raise CommandFailed(str(found["error"]), str(found.get("text", "")))
         return found
+
+
+class _Loop:
+    """The Readings of an `async for` over Sensors itself. However the loop is left, nobody else has this, so its end closes
+    the Subscription. MicroPython has no __del__: use `readings` and `close` there."""
+
+    def __init__(self, subscription):
+        self._subscription = subscription
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        return self._subscription.__anext__()
+
+    def __del__(self):
+        self._subscription.close()
 
 
 class Subscription:

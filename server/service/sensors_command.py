@@ -70,14 +70,12 @@ async def _follow(port, number, shown):
 
     records = standard_records()
     bus = SensorBus(port, records)
-    begin_s = time.time() - bus.now() / 1e4
 
     async def show():
         async for sample in bus.samples():
             name = records.name(sample.type)
-            for reading in reading_of(
-                number, sample.address, name, begin_s + sample.time / 1e4, records.info_by_name(name), sample.data
-            ):
+            at = time.time() - (bus.now() - sample.time) / 1e4  # each time anew: the wall clock may be set
+            for reading in reading_of(number, sample.address, name, at, records.info_by_name(name), sample.data):
                 for one in shown:
                     one.show(as_dict(reading))
 

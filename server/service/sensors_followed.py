@@ -20,13 +20,14 @@ async def follow(connection, reader):
     caller's StreamReader, which ends when it disconnects. Raises: ValueError: the client has no sensors."""
     sensors = connection.sensors()
     newest = list(sensors.latest.values())
-    for reading in newest:
-        yield as_dict(reading)
     readings = sensors.readings(lossless=False)
     gone = asyncio.create_task(reader.read(1))
     gone.add_done_callback(lambda task: readings.close())
     try:
         devices = await _devices(connection)
+        for reading in newest:  # without those that were unplugged
+            if devices is None or reading.device in devices:
+                yield as_dict(reading)
         if devices is None and not newest and connection.status():
             first = await _first(readings)
             if first is not None:

@@ -10,6 +10,7 @@ SWAP_S: what answers in the same way all the time is the same device to a bus.
 import asyncio
 import json
 import multiprocessing
+import os
 import random
 from collections import namedtuple
 
@@ -269,7 +270,7 @@ def play(seed):
 def run(options):
     """Plays all seeds, and tells. Returns the exit status."""
     seeds, bad, samples, faults = parse_seeds(options.seeds), [], 0, 0
-    with multiprocessing.Pool(maxtasksperchild=50) as pool:
+    with multiprocessing.Pool(min(len(seeds), os.cpu_count() or 1) or 1, maxtasksperchild=50) as pool:
         for count, outcome in enumerate(pool.imap_unordered(play, seeds), 1):
             samples, faults = samples + outcome.samples, faults + outcome.faults
             if not outcome.good:

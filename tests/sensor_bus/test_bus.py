@@ -120,8 +120,20 @@ def test_device_that_holds_sda_in_each_poll_takes_nothing_from_the_others():
         for address in (MCP, TMP):
             rig.bus.configure(address, interval_us=50000)
         await asyncio.sleep(0.5)
+        port = rig.bus._access.port
+        transfer = port.transfer
+
+        def without_errors(address, write, into=None):  # as a SoftI2C: what it reads of a wire that is held is zeros
+            try:
+                transfer(address, write, into)
+            except OSError:
+                if not rig.bed.sda.level:
+                    return
+                raise
+
+        port.transfer = without_errors
         begin = rig.bed.now()
-        while rig.bed.now() < begin + 5:  # a SoftI2C reads zeros, without an error
+        while rig.bed.now() < begin + 5:
             if member.stick_at is None:
                 member.stick_sda(0, 0)
             await asyncio.sleep(0.001)
@@ -251,8 +263,11 @@ def test_errors_of_requests_are_told_apart_and_the_queue_has_an_end():
             await rig.bus.request(0x50)
         with pytest.raises(ValueError):
             await rig.bus.request(0x80, b"\x00")
-        with pytest.raises(ValueError):  # on the wire it would be that of the TMP117, which may be barred
+        try:
             await rig.bus.request(TMP | 0x80, b"\x0f", 2)
+            raise AssertionError("on the wire that is the TMP117, which may be barred")
+        except ValueError:
+            pass
         rig.bus.hiatus(1000)
         asked = [asyncio.create_task(rig.bus.request(TMP, b"\x0f", 2, timeout_ms=5000)) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -340,27 +355,33 @@ def test_configured_in_the_middle_of_a_poll_it_is_polled_on():
 def test_configuration_that_is_refused_or_has_no_memory_changes_nothing(monkeypatch):
     rig = BusRig()
     rig.sensors.add("TMP117")
+    refused = []
 
     async def program(rig):
         await rig.until(lambda: rig.of(TMP), 3)
         device = rig.bus.device(TMP)
         ring, interval = device.ring, device.interval
-        for arguments in (
-            {"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}
-        ):  # fmt: skip
-            with pytest.raises(ValueError, match="whole number"):
+        wrong = [{"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}]
+        for arguments in wrong:
+            try:
                 rig.bus.configure(TMP, **arguments)
+                refused.append(None)
+            except ValueError as error:
+                refused.append(str(error))
         monkeypatch.setattr(changes, "Ring", no_memory)
         slow = rig.bus.samples()
         await rig.until(lambda: ring.end > 2, 5)
-        with pytest.raises(MemoryError):
+        try:
             rig.bus.configure(TMP, interval_us=5000, samples=200)
+        except MemoryError:
+            refused.append("no memory")
         assert (device.ring, device.interval, slow.missed) == (ring, interval, 0) and slow.get_nowait()
 
     def no_memory(samples, size):
         raise MemoryError
 
     rig.run(program)
+    assert len(refused) == 5 and all("whole number" in one for one in refused[:4])
 
 
 def test_worker_that_was_cancelled_in_a_poll_gives_no_part_of_it():

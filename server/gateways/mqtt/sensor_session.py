@@ -117,7 +117,8 @@ class SensorSession(BrokerSession):
                 self._take(reading)
 
     async def _next_reading(self):
-        """Returns the next Reading, or None: something is to be published, or may be. Raises: StoreError."""
+        """Returns the next Reading, or None: something is to be published, or may be. Raises: StoreError, and what
+        else has ended the reading."""
         self._changed.clear()
         if self._readings is None:
             self._readings = self._sensors.readings()
@@ -136,7 +137,7 @@ class SensorSession(BrokerSession):
         awaited, self._awaited = self._awaited, None
         try:
             return awaited.result()
-        except StoreError:  # the Subscription has ended with it
+        except Exception:  # the Subscription has ended with it
             self._readings.close()
             self._readings = None
             raise

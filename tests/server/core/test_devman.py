@@ -100,9 +100,9 @@ def test_bar_needs_a_time():
 @pytest.mark.parametrize(
     ("path", "arguments", "word"),
     [
-        ("nothing", {}, "nothing"), ("typeinfo", {}, "type="), ("typeinfo", {"deviceid": "1_77"}, "1_77"),
+        ("nothing", {}, "nothing"), ("typeinfo", {}, "type="), ("typeinfo", {"deviceid": "1_78"}, "78"),
         ("cmdraw", {"addr": "18"}, "hexWr"), ("cmdraw", {"addr": "zz", "numToRd": "1"}, "hexadecimal"),
-        ("cmdraw", {"addr": "80", "numToRd": "1"}, "80"), ("cmdraw", {"numToRd": "1"}, "addr="),
+        ("cmdraw", {"addr": "80", "numToRd": "1"}, "80"), ("bar", {"addr": "b8", "ms": "0"}, "b8"), ("cmdraw", {"numToRd": "1"}, "addr="),
         ("cmdraw", {"deviceid": "18", "numToRd": "1"}, "1_38"), ("cmdraw", {"addr": "18", "numToRd": "241"}, "240"),
         ("cmdraw", {"addr": "18", "numToRd": "1", "timeoutMs": "0"}, "timeoutMs"),
         ("devconfig", {"addr": "18"}, "intervalUs"), ("devconfig", {"addr": "18", "sampleRateHz": "0"}, "sampleRateHz"),
@@ -124,3 +124,18 @@ def test_what_is_wrong_is_said_and_the_client_is_not_asked(path, arguments, word
 def test_client_that_is_absent_is_a_failure_in_words():
     found, _ = asked("pause")
     assert found == {"req": "pause", "rslt": "fail", "error": "the client is absent"}
+
+
+@pytest.mark.parametrize("path", ["listdevs", "busname", "cmdraw", "typeinfo"])
+@pytest.mark.parametrize("answer", [{}, {"bus": 1}, {"bus": 1, "devs": [3]}, {"devs": 5, "bus": []}, {"type": ["x"]}])
+def test_answer_that_is_another_one_than_it_should_be_is_a_failure(path, answer):
+    found, _ = asked(path, lambda request: answer, addr="18", numToRd="1", busnum="2", deviceid="1_48")
+    assert found["rslt"] == "fail" and found["error"]
+
+
+def test_typeinfo_of_a_device_of_which_nothing_was_read_asks_what_is_there():
+    answer = {"bus": 1, "devs": [[0x48, "TMP117", 1], [0x29, None, 1]]}
+    found, requests = asked("typeinfo", lambda request: answer, deviceid="1_48")
+    assert found["devinfo"]["name"] == "TMP117" and requests[0][0] == {"cmd": "listdevs"}
+    assert "not known" in asked("typeinfo", lambda request: answer, deviceid="1_29")[0]["error"]
+    assert "1_77" in asked("typeinfo", lambda request: answer, deviceid="1_77")[0]["error"]

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import RequestFailed, StoreError
 from server.core import sensors as sensors_module
-from server.core.sensors import BEHIND, LIVES, CommandFailed
+from server.core.sensors import BEHIND, LIVES, MOST, CommandFailed
 from tests.server.core.sensor_peer import MCP, UTC, FakeClient
 
 WARM = b"\x01\x50"  # 21 degrees
@@ -189,5 +189,114 @@ def test_sample_of_a_type_without_a_name_is_raw():
         client.send_samples([(0, WARM)], UTC, names={}, kind=MCP)
         found = await anext(client.sensors.readings())
         assert found.type is None and found.values == {} and found.raw == WARM
+
+    asyncio.run(main())
+
+
+def test_loop_that_is_left_in_any_way_stops_nobody_else():
+    async def main():
+        client = FakeClient()
+        viewer = client.sensors.readings(lossless=False)
+
+        async def fails():
+            async for _ in client.sensors:
+                raise KeyError("of the application")
+
+        async def leaves():
+            async for _ in client.sensors:
+                break
+
+        for at, reader in enumerate((fails, leaves)):
+            task = asyncio.create_task(reader())
+            await asyncio.sleep(0)
+            client.send_samples([(at, WARM)], UTC)
+            assert (await anext(viewer)).number == at
+            await asyncio.wait([task])
+            assert client.sensors._subscribers == [viewer]
+        client.send_samples([(9, WARM)], UTC)
+        assert (await anext(viewer)).number == 2
+
+    asyncio.run(main())
+
+
+def test_subscriber_of_before_a_fault_does_not_hold_up_those_after_it():
+    async def main():
+        client = FakeClient()
+        channel = client.channels[sensors_module.SAMPLES]
+
+        async def messages():
+            raise StoreError("no disk")
+            yield
+
+        whole, channel.messages = channel.messages, messages
+        first = client.sensors.readings()
+        with pytest.raises(StoreError):
+            await anext(first)
+        channel.messages = whole
+        second = client.sensors.readings()
+        for at in range(2):
+            client.send_samples([(at, WARM)], UTC)
+            assert (await anext(second)).number == at
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "attribute", [{"t": "<f", "lut": [{"r": "1", "v": 2}]}, {"t": "<d", "a": 10**400}, {"t": "<f", "u": ["mm"]}]
+)
+def test_description_that_does_not_fit_costs_its_values_and_stops_nothing(attribute):
+    async def main():
+        client = FakeClient()
+        info = {"name": "Mine", "resp": {"a": [{"n": "level", **attribute}]}}
+        client.commands.answer = lambda request: {"info": info}
+        client.send_samples([(0, b"\0\0\x80\x7f" * 2)], UTC, names={200: "Mine"}, kind=200)  # infinity, as <f
+        client.send_samples([(1, WARM)], UTC)
+        readings = client.sensors.readings()
+        assert (await anext(readings)).raw == b"\0\0\x80\x7f" * 2
+        assert (await anext(readings)).values == {"temperature": 21.0}
+
+    asyncio.run(main())
+
+
+def test_fault_in_decoding_is_told_and_the_sample_is_raw(monkeypatch):
+    def broken(info, data):
+        raise OverflowError("too large")
+
+    async def main():
+        client = FakeClient()
+        monkeypatch.setattr(sensors_module, "readings", broken)
+        client.send_samples([(0, WARM)], UTC)
+        found = await anext(client.sensors.readings())
+        assert found.values == {} and found.raw == WARM
+        assert client.told == [("sensor_batch_refused", {"fault": "too large"})] and client.sensors.refused == 1
+
+    asyncio.run(main())
+
+
+def test_answer_of_nested_brackets_is_a_bad_answer():
+    async def main():
+        client = FakeClient()
+        client.commands.answer = lambda request: b"[" * 100000
+        with pytest.raises(CommandFailed, match="bad_answer"):
+            await client.sensors.command("pause")
+
+    asyncio.run(main())
+
+
+def test_client_with_ever_new_devices_and_types_has_bounded_tables():
+    async def main():
+        client = FakeClient()
+        client.commands.answer = lambda request: {"info": OWN}
+        readings = client.sensors.readings()
+        for at in range(2 * MOST):
+            names = {200: "Mine%d" % at}
+            client.send_samples([(at, WARM)], UTC, names=names, kind=200, address=0x18 + at % 64 | at // 64 << 8)
+            await anext(readings)
+        assert len(client.sensors.latest) == len(client.sensors._types) == MOST
+        assert "1_157" in client.sensors.latest and "1_18" not in client.sensors.latest
+        client.send_samples([(0, WARM)], UTC, address=0x78)
+        client.send_samples([(0, WARM)], UTC, address=0x18)
+        assert (await anext(readings)).address == 0x18
+        assert client.told[-1][0] == "sensor_batch_refused"
 
     asyncio.run(main())

@@ -122,3 +122,17 @@ def test_caller_that_disconnects_ends_it_at_any_time():
             assert not one.client.sensors._subscribers
 
     run(main)
+
+
+def test_device_that_was_unplugged_is_not_shown_at_the_begin():
+    async def main():
+        one = Viewed(answer=listed((0x18, "MCP9808")))
+        readings = one.client.sensors.readings()
+        for address in (0x19, 0x18):
+            one.client.send_samples([(0, WARM)], UTC, address=address)
+            await anext(readings)
+        answers = follow(one, one.reader)
+        assert (await anext(answers))["device"] == "1_18"
+        await answers.aclose()
+
+    run(main)
