@@ -27,8 +27,8 @@ HOLD_MS = const(100)
 BATCH_BYTES = const(900)
 # Bytes of samples that may wait with qos=True. Then no further ones are taken from the bus.
 WAITING_BYTES = const(4000)
-# Beyond its bytes and the name of its type, a sample costs so much of a batch or of what may wait, if it is the only
-# one of its device and type.
+# Beyond its bytes and the name of its type, a sample costs this of a batch or of what may wait, if it is the only one
+# of its device and type.
 SAMPLE_COST = const(24)
 # The channel is looked at this often while it cannot be used.
 _LOOK_MS = const(50)

@@ -361,7 +361,7 @@ def test_configuration_that_is_refused_or_has_no_memory_changes_nothing(monkeypa
         await rig.until(lambda: rig.of(TMP), 3)
         device = rig.bus.device(TMP)
         ring, interval = device.ring, device.interval
-        wrong = [{"interval_us": 5000.5}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}]
+        wrong = [{"interval_us": 5e3}, {"interval_us": True}, {"samples": 2.0}, {"interval_us": 5000, "samples": 256}]
         for arguments in wrong:
             try:
                 rig.bus.configure(TMP, **arguments)

@@ -16,6 +16,8 @@ from server.gateways.setting import SettingsError
 
 # A bus that could not be opened is tried again after this.
 AGAIN_S = 5.0
+# Open files of a door, at most: its limits of connections (remote_i2c/rpc/door.py, remote_i2c/web/door.py).
+_FILES = 160
 
 
 class Gateway(interface.Gateway):
@@ -40,6 +42,7 @@ class Gateway(interface.Gateway):
 
     async def run(self):
         """Run until cancelled."""
+        self.host.more_files(_FILES * len(self._doors))
         tasks = [asyncio.create_task(self._opened(bus)) for bus in self.buses.values()]
         tasks += [asyncio.create_task(door.run()) for door in self._doors]
         try:

@@ -95,7 +95,7 @@ async def ended(stream):
 
 
 def test_streams_that_are_kept_open_end_and_leave_room_for_calls(monkeypatch):
-    monkeypatch.setattr(door, "REFLECTION_S", 0.2)
+    monkeypatch.setattr(door, "REFLECTION_S", 3)
     monkeypatch.setattr(door, "MAX_CALLS", 8)
 
     async def scenario(one):
@@ -147,8 +147,8 @@ def test_so_many_connections_and_no_more(monkeypatch):
 
 @pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"])
 def test_connection_that_does_nothing_is_closed(monkeypatch, said):
-    option(monkeypatch, "grpc.server_handshake_timeout_ms", 200)
-    option(monkeypatch, "grpc.max_connection_idle_ms", 200)
+    option(monkeypatch, "grpc.server_handshake_timeout_ms", 3000)
+    option(monkeypatch, "grpc.max_connection_idle_ms", 3000)
 
     async def scenario(one):
         host, port = one.address.split(":")
