@@ -56,7 +56,7 @@ class DevMan:
             return {"req": path, "rslt": "fail", "error": error.code, "text": error.text}
         except (Refused, LinkError, ValueError) as error:
             return {"req": path, "rslt": "fail", "error": str(error)}
-        except Exception as error:  # KeyError, TypeError: an answer of the client's that is another one than it should be
+        except Exception as error:  # KeyError, TypeError: an answer of the client's of another form
             return {"req": path, "rslt": "fail", "error": f"the client's answer cannot be used: {error!r}"}
 
     async def _typeinfo(self, arguments):

@@ -229,7 +229,7 @@ class Sensors:
 
 
 class _Loop:
-    """The Readings of an `async for` over Sensors itself. However the loop is left, nobody else has this, so its end closes
+    """The Readings of an `async for` over Sensors itself. Nobody else has it, so its end closes
     the Subscription. MicroPython has no __del__: use `readings` and `close` there."""
 
     def __init__(self, subscription):

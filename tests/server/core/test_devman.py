@@ -102,7 +102,8 @@ def test_bar_needs_a_time():
     [
         ("nothing", {}, "nothing"), ("typeinfo", {}, "type="), ("typeinfo", {"deviceid": "1_78"}, "78"),
         ("cmdraw", {"addr": "18"}, "hexWr"), ("cmdraw", {"addr": "zz", "numToRd": "1"}, "hexadecimal"),
-        ("cmdraw", {"addr": "80", "numToRd": "1"}, "80"), ("bar", {"addr": "b8", "ms": "0"}, "b8"), ("cmdraw", {"numToRd": "1"}, "addr="),
+        ("cmdraw", {"addr": "80", "numToRd": "1"}, "80"),
+        ("bar", {"addr": "b8", "ms": "0"}, "b8"), ("cmdraw", {"numToRd": "1"}, "addr="),
         ("cmdraw", {"deviceid": "18", "numToRd": "1"}, "1_38"), ("cmdraw", {"addr": "18", "numToRd": "241"}, "240"),
         ("cmdraw", {"addr": "18", "numToRd": "1", "timeoutMs": "0"}, "timeoutMs"),
         ("devconfig", {"addr": "18"}, "intervalUs"), ("devconfig", {"addr": "18", "sampleRateHz": "0"}, "sampleRateHz"),
