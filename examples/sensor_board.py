@@ -33,7 +33,8 @@ async def show_samples(bus):
 
 async def main():
     port = MachineI2C(make_i2c(), scl=Pin("Y9"), sda=Pin("Y10"), make=make_i2c)
-    bus = SensorBus(port, Records(sensor_types.TYPES), {"mux": {"enable": True}})
+    # At 0x76 and 0x77 a BME280 may stand: no multiplexer is looked for there.
+    bus = SensorBus(port, Records(sensor_types.TYPES), {"mux": {"enable": True, "maxAddr": 0x75}})
     await asyncio.gather(bus.run(), show_events(bus), show_samples(bus))
 
 
