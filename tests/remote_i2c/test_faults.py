@@ -23,7 +23,7 @@ from tests.server.peer import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = 8
-KILLS = all_or(24, 300)
+KILLS = all_or(24, 100)
 
 
 class SlowBus(FakeBus):
