@@ -243,10 +243,11 @@ def test_broker_that_sends_more_than_can_be_held_sends_the_rest_again(mqtt, arri
                 broker.publish(number, DOWN, b"%d" % number)
             await until(lambda: len(arrived) == 50, "all messages")
             assert broker.connections == 1  # as long as there is something to do on this one
+            first = broker.subscribers[DOWN]
             client = await connected(service)
             await until(lambda: len(client.lines) == 21, "the line that was stored, and those held")
-            await until(lambda: broker.connections == 2, "another connection")
-            assert "send the rest again" in found.log.of("mqtt_lost")[0]["error"]
+            await until(lambda: broker.subscribers[DOWN] is not first, "another connection, which has subscribed")
+            assert broker.connections == 2 and "send the rest again" in found.log.of("mqtt_lost")[0]["error"]
             for number in range(31, 40):
                 broker.publish(number, DOWN, b"%d" % number, flags=0xA)
             await until(lambda: len(client.lines) == 30, "more lines")
