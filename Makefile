@@ -23,7 +23,10 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 # Those that need an emulator of a chip, for which MicroPython is compiled first, and those that try many cases: see
 # tests/sample.py.
 CHIP_TESTS := tests/build/chip
-CASES_TESTS = $(sort $(shell grep -rlx 'from tests.sample import all_or' tests --include='test_*.py'))
+# Those that take a minute each and change seldom: not in `make test`, which is to stay under ten minutes.
+LONG_TESTS := tests/sim/virtual/test_request_work.py tests/sim/virtual/test_sensor_soak.py tests/sim/mpy/test_i2c_devices.py \
+	tests/peers/test_mqtt_sensors.py tests/remote_i2c/test_faults.py tests/server/test_fuzz.py
+CASES_TESTS = $(sort $(LONG_TESTS) $(shell grep -rlx 'from tests.sample import all_or' tests --include='test_*.py'))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -43,10 +46,11 @@ demo-sensors: python ## Plug a sensor into a client, see its values at the serve
 
 # The long ones first: what is left at the end is short.
 test: $(INSTALLED) interpreters ## Run the tests, but not test-cases: CPython, MicroPython in 64 and 32 bit, processes.
-	$(PYTEST) $(BY_FILE) --ignore=$(CHIP_TESTS) $(PROCESS_TESTS) $(MPY_TESTS) $(UNIT_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(BY_FILE) --ignore=$(CHIP_TESTS) $(addprefix --ignore=,$(LONG_TESTS)) $(PROCESS_TESTS) $(MPY_TESTS) \
+		$(UNIT_TESTS) $(PYTEST_ARGS)
 
 # A file is no unit here: of some a single case takes a minute.
-test-cases: $(INSTALLED) interpreters ## Run all cases where `make test` tries a part, and the tests in emulators of the chips.
+test-cases: $(INSTALLED) interpreters ## Run all cases where `make test` tries a part, what takes long, and the tests in emulators of the chips.
 	PB_LINK_ALL_CASES=1 $(PYTEST) --dist worksteal $(CASES_TESTS) $(CHIP_TESTS) $(PYTEST_ARGS)
 
 test-unit: $(INSTALLED) ## Run the tests that need one CPython process, the layering test among them.
