@@ -106,7 +106,9 @@ class SensorBed(BoardSensors):
         async def guarded():
             try:
                 self.result = await main()
-            except Exception as error:
+            except GeneratorExit:  # the run is over
+                raise
+            except BaseException as error:  # what pytest raises for a test that fails is no Exception
                 self.failure = error
             self.world.stop()
 

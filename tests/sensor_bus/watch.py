@@ -21,7 +21,7 @@ class Watch:
             return await program(self)
         finally:
             for task in tasks:
-                if task.done():
+                if task.done() and not task.cancelled():  # a program may end the bus itself
                     failed.append(task)
                 task.cancel()
             for task in failed:
