@@ -5,7 +5,7 @@ reports, and watches over itself.
     connection task    Wi-Fi, then one server connection after the other
     housekeeping task  clock of the others, keepalives, watchdog
 
-An exception in any task, or a task that hangs, ends `run`, and main.py resets
+An exception in any task, or a task that hangs, ends `run`, and program.py resets
 the chip. Nothing is lost by it.
 """
 

@@ -1,5 +1,5 @@
 """What the bridge's program does once: names the hardware, and does a self test if the client asks for it. Loaded by
-main.py, and out of memory when it has returned. Pins: docs/hardware.md, GPIO numbers.
+program.py, and out of memory when it has returned. Pins: docs/hardware.md, GPIO numbers.
 """
 
 import time

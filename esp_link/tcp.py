@@ -1,6 +1,6 @@
 """TCP connections under MicroPython, without asyncio's streams: they would
 cost the bridge a kilobyte of heap and copy what a stalled socket leaves.
-Loaded by main.py for each connection.
+Loaded by program.py for each connection.
 
 What `connect` returns is MicroPython's socket: reads and writes do not wait
 (None: not now), and `primitives.platform.readable` and `writable` do.

@@ -1,4 +1,4 @@
-"""Wi-Fi: joins the stored network first, then the configured one. Loaded by main.py for that.
+"""Wi-Fi: joins the stored network first, then the configured one. Loaded by program.py for that.
 
 The chip stores one network: that of the last `connect` with credentials, even if they are wrong. So there is no way
 back from the configured network to the one that was stored before (ports/esp8266/network_wlan.c).

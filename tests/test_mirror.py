@@ -147,6 +147,7 @@ TESTED_IN = {
     "primitives/waiting.py": "tests/primitives/test_timed_flag.py",
     # The programs of the boards, and what names their hardware.
     "esp_link/main.py": "tests/sim/mpy/test_esp8266.py",
+    "esp_link/program.py": "tests/sim/mpy/test_esp8266.py",
     "esp_link/selftest.py": "tests/sim/mpy/test_selftest.py",
     "esp_link/start.py": "tests/sim/mpy/test_esp8266.py",
     "esp_link/tcp.py": "tests/sim/mpy/test_esp8266_c.py",

@@ -1,6 +1,6 @@
 """The images that are flashed: `make firmware` writes them into firmware/, the same bytes from the same sources.
 
-    python3 build/firmware.py [--folder FOLDER] [--check | --where esp_link/main.py:LINE]
+    python3 build/firmware.py [--folder FOLDER] [--check | --where esp_link/program.py:LINE]
 
     esp_link.romfs         the bridge as .mpy, its modules joined (bundle.py), a read-only file system from which
                            bytecode runs in place
@@ -30,7 +30,7 @@ FIRMWARE = ROOT / "firmware"
 MANIFEST = ROOT / "build" / "images" / "manifest_bridge.py"
 MAIN = ROOT / "build" / "images" / "on_chip" / "main.py"
 
-ROOT_MODULE = "esp_link.main"
+ROOT_MODULE = "esp_link.program"
 # Loaded when they are needed: each is joined with nothing, for its private names to be short.
 _LATER = {f"esp_link.{name}": () for name in ("names", "selftest", "start", "tcp", "wifi")}
 _PACKAGES = ("protocol",)  # those that define something

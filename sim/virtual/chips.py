@@ -371,7 +371,7 @@ def client_modules(life, bus, scl, sda):
 
 
 def bridge_modules(life, i2c, watchdog, station, reset, name_server):
-    """Returns the modules that esp_link/main.py and what it loads import on an ESP8266, except `socket`."""
+    """Returns the modules that esp_link/program.py and what it loads import on an ESP8266, except `socket`."""
     stations = {0: WLAN(life, station, name_server), 1: WLAN(life, None, None)}
     return {
         "machine": module("machine", Pin=pin_class(life), SoftI2C=i2c, WDT=watchdog, reset=reset),

@@ -127,7 +127,7 @@ class Esp8266:
         modules["esp_link.bridge"] = chips.module("esp_link.bridge", Bridge=self._make_bridge)
         modules["socket"] = lwip.socket_module(life, self.tcp, self._null_pointer)
         # Those that name the chip or `socket` are run for each life; the others are this process's own.
-        for name in ("esp_link.names", "esp_link.tcp", "esp_link.start"):
+        for name in ("esp_link.names", "esp_link.tcp", "esp_link.start", "esp_link.program"):
             modules[name] = chips.module(name, **board.execute(name, modules, name))
         board.execute("esp_link.main", modules)
 
@@ -136,7 +136,7 @@ class Esp8266:
         self._boot("machine.reset()")
 
     def _program_ended(self, board, fault):
-        # As esp_link/main.py does where asyncio.run returns or raises: machine.reset().
+        # As esp_link/program.py does where asyncio.run returns or raises: machine.reset().
         self.programs_ended += 1
         self.world.trace("bridge", f"its program ended: {fault!r}")
         self._boot("machine.reset()")

@@ -203,7 +203,7 @@ class Bench:
         self.sockets = []
         self.free = 25000
         self.feeds = 0
-        ack.init(ack.OUT, value=1)  # as esp_link/main.py and the link do
+        ack.init(ack.OUT, value=1)  # as esp_link/start.py and the link do
         self.client_syn.init(ack.OUT, value=1)
         self._pins = syn, ack
         self.bridge = None

@@ -75,12 +75,12 @@ def test_image_holds_all_that_the_bridge_imports_and_no_more():
 
 
 def test_what_the_bridge_loads_when_it_is_needed_imports_nothing_of_what_is_in_memory():
-    """main.py has taken that out of sys.modules: it would be loaded again, and main.py run again."""
+    """program.py has taken that out of sys.modules: it would be loaded again."""
     files = firmware.modules()
     bundle = firmware.bundle()
     for name, path in files.items():
         module = name.removesuffix(".py").replace("/", ".")
-        if not name.endswith("__init__.py") and module not in bundle.joined:
+        if not name.endswith("__init__.py") and name != START and module not in bundle.joined:
             assert f"from {firmware.ROOT_MODULE} " not in bundle.beside(module), name
             if module.startswith("esp_link.") and module != "esp_link.selftest":
                 names = {f"{one}/" for one in ("i2c_devices", "primitives", "esp_link")}
@@ -121,8 +121,8 @@ def test_bytecode_is_of_a_version_that_the_named_releases_read(built):
 
 
 def test_line_of_a_traceback_of_the_joined_bridge_is_found(capsys):
-    assert firmware.main(["--where", "esp_link/main.py:400"]) == 0
+    assert firmware.main(["--where", "esp_link/program.py:400"]) == 0
     file, _, rest = capsys.readouterr().out.partition(":")
     assert (firmware.ROOT / file).is_file() and rest.split()[0].isdecimal()
-    assert firmware.main(["--where", "esp_link/main.py"]) == 1
-    assert "give it as esp_link/main.py:LINE" in capsys.readouterr().err
+    assert firmware.main(["--where", "esp_link/program.py"]) == 1
+    assert "give it as esp_link/program.py:LINE" in capsys.readouterr().err
