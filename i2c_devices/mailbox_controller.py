@@ -262,8 +262,7 @@ class MailboxController:
         return self._write_transfer()
 
     def _write_transfer(self):
-        to = self._layout.RX + self._layout.SLOT * (self._out_number % _C_SLOTS)
-        return self._write(to, self._out[_WHOLE])
+        return self._write(self._layout.RX, self._out[_WHOLE])
 
     def _read(self, at, buf):
         try:

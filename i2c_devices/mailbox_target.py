@@ -115,9 +115,7 @@ class MailboxTarget:
         status.controller_epoch = controller_epoch
         status.next = status.base = status.end = status.drop = 0
         status.length0 = status.length1 = 0
-        # No transfer of another epoch may look like the next one of this.
-        self._memory[self._layout.RX] = 1
-        self._memory[self._layout.RX + self._layout.SLOT] = 0
+        self._memory[self._layout.RX] = 1  # no transfer of another epoch may look like the first one of this
         self._epochs = epochs
         self.synchronised = epochs is not None
         if epochs is not None:
@@ -195,8 +193,7 @@ class MailboxTarget:
 
     def arrived(self):
         """True if something stands where the next transfer is expected. Does not allocate."""
-        number = self.status.next
-        return self._memory[self._layout.RX + self._layout.SLOT * (number % box.SLOTS)] == number
+        return self._memory[self._layout.RX] == self.status.next
 
     def fetch(self, count=True):
         """Copy the transfer that is expected next. True if it is there and whole: then `payload` has it.
@@ -205,7 +202,7 @@ class MailboxTarget:
         """
         if self._epochs is None or not self.arrived():
             return False
-        self._copy(self._layout.RX + self._layout.SLOT * (self.status.next % box.SLOTS))
+        self._copy(self._layout.RX)
         buf = self.received
         buf[0] = _FROM_CONTROLLER
         length = buf[9] << 8 | buf[10]

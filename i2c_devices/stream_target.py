@@ -25,7 +25,7 @@ class StreamTarget(DeviceTarget):
     port: i2c_devices.ports.TargetPort.
     rxbuf, txbuf: bytes towards the application, and towards the controller.
         A transfer has at most half of the larger one, 16..1,024 bytes: max_payload;
-        memory in all: rxbuf + txbuf + 10 * max_payload + about 2 KB.
+        memory in all: rxbuf + txbuf + 8 * max_payload + about 2 KB.
     life: random number 1..65535 that differs from that of the last run.
         None: from os.urandom.
     pin: Pin, which `open` makes an output, or function of a level: pulsed

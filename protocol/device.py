@@ -7,13 +7,12 @@ bridge is a controller. P is max_payload, the longest payload of a transfer.
     0           12    DEVICE  target writes, once: what it is
     12          10    SYNC    controller writes
     22          4     ACK     controller writes
-    26          10+P  RX 0    controller writes: transfer with an even number
-    36+P        10+P  RX 1    controller writes: transfer with an odd number
-    46+2P       10+P  TX 0    target writes: transfer with an even number
-    56+3P       20    STATUS  target writes
-    76+3P       10+P  TX 1    target writes: transfer with an odd number
-    86+4P       20    STATUS  the same again, so that one read brings both
-    106+4P            end
+    26          10+P  RX      controller writes: a transfer
+    36+P        10+P  TX 0    target writes: transfer with an even number
+    46+2P       20    STATUS  target writes
+    66+2P       10+P  TX 1    target writes: transfer with an odd number
+    76+3P       20    STATUS  the same again, so that one read brings both
+    96+3P             end
 
 A transfer in TX ends where its place does, so that STATUS follows it.
 
@@ -46,7 +45,7 @@ from protocol.mailbox import ACK_BYTES, HEADER, SLOTS, SYNC_BYTES, StatusCell, c
 from protocol.sequence import get16, put16
 from protocol.target_cells import encode_shared_into
 
-LAYOUT_VERSION = 0x64
+LAYOUT_VERSION = 0x65
 STREAM = 0x53  # "S"
 PACKET = 0x50  # "P"
 
@@ -93,7 +92,7 @@ class Layout:
     def __init__(self, max_payload):
         self.PAYLOAD = max_payload
         self.SLOT = HEADER + max_payload
-        self.TX = self.RX + SLOTS * self.SLOT
+        self.TX = self.RX + self.SLOT
         self.TX_STRIDE = self.SLOT + self.STATUS_BYTES
         self.STATUS = self.TX + self.SLOT
         self.MEMORY = self.TX + SLOTS * self.TX_STRIDE

@@ -8,13 +8,12 @@ readable, and a lost interrupt costs time only. `docs/protocol.md` section 2.
     0        10     SYNC    bridge writes: I am here, this is my epoch
     10       4      ACK     bridge writes: which transfers it has received
     14       16     STATUS  client writes; its place in every layout from 53 hex on
-    30       1078   RX 0    bridge writes: transfer with an even number
-    1108     1078   RX 1    bridge writes: transfer with an odd number
-    2186     1078   TX 0    client writes: transfer with an even number
-    3264     16     STATUS  the same again, so that one read brings both
-    3280     1078   TX 1    client writes: transfer with an odd number
-    4358     16     STATUS  and again
-    4374            end
+    30       1078   RX      bridge writes: a transfer, and the next one when the client has taken it
+    1108     1078   TX 0    client writes: transfer with an even number
+    2186     16     STATUS  the same again, so that one read brings both
+    2202     1078   TX 1    client writes: transfer with an odd number
+    3280     16     STATUS  and again
+    3296            end
 
 A transfer in TX ends where its place does, so that STATUS follows it: a read
 brings the transfer, and then what the client offers by the time of its end.
@@ -63,13 +62,13 @@ from hashlib import sha256
 from protocol import const
 from protocol.sequence import get16, put16
 
-LAYOUT_VERSION = const(0x54)
+LAYOUT_VERSION = const(0x55)
 ADDRESS = const(0x12)  # of the target on the bus
 ADDRESS_BITS = const(16)  # of the memory address
 
 PAYLOAD = const(1068)  # the longest frame
 SYNC_PAYLOAD = const(PAYLOAD)  # what SYNC says: the longest payload that the controller reads
-SLOTS = const(2)  # transfers in flight, each way
+SLOTS = const(2)  # transfers that the client offers at a time
 HEADER = const(10)
 LENGTH = const(4)  # offsets in a transfer's header
 _CHECKSUM = const(6)
@@ -82,8 +81,8 @@ ACK = const(SYNC + SYNC_BYTES)
 ACK_BYTES = const(4)
 STATUS = const(ACK + ACK_BYTES)
 STATUS_BYTES = const(16)
-RX = const(STATUS + STATUS_BYTES)  # + SLOT * (number % SLOTS)
-TX = const(RX + SLOTS * SLOT)  # + TX_STRIDE * (number % SLOTS): the transfer at its end, then STATUS
+RX = const(STATUS + STATUS_BYTES)
+TX = const(RX + SLOT)  # + TX_STRIDE * (number % SLOTS): the transfer at its end, then STATUS
 TX_STRIDE = const(SLOT + STATUS_BYTES)
 
 # A transfer that is found damaged this often is damaged where it lies, in the

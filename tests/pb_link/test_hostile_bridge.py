@@ -58,7 +58,7 @@ class HostileBridge:
         self.write(at, self.rng.randbytes(min(size, len(self.target._memory) - at)))
 
     def flip(self):
-        at = self.rng.choice((box.SYNC, box.ACK, box.RX, box.RX + box.SLOT)) + self.rng.randrange(box.HEADER)
+        at = self.rng.choice((box.SYNC, box.ACK, box.RX)) + self.rng.randrange(box.HEADER)
         self.write(at, bytes((self.memory[at] ^ 1 << self.rng.randrange(8),)))
 
     def transfer(self, kind=None, connection=None, payload=None):
@@ -73,7 +73,7 @@ class HostileBridge:
         number = self.target.status.next
         acknowledged = self.rng.randrange(256)
         buf = sealed(box.FROM_CONTROLLER, self.target._epochs, payload, number, kind, connection, acknowledged)
-        self.write(box.RX + box.SLOT * (number % box.SLOTS), buf)
+        self.write(box.RX, buf)
 
     @property
     def in_use(self):

@@ -50,7 +50,7 @@ def test_mailbox_of_another_layout_is_noticed_and_makes_no_link(monkeypatch, cap
     assert not target.poll() and not target.synchronised and target.other_layout == ours
     check = ReleaseCheck()
     check.other_layout(target.other_layout)
-    assert "with another mailbox (54): no link" in capsys.readouterr().out
+    assert "with another mailbox (55): no link" in capsys.readouterr().out
 
 
 def test_damaged_cell_is_no_other_layout():

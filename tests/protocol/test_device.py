@@ -14,8 +14,8 @@ from protocol.device import (
     encode_status_into,
 )
 
-DEVICE = b"645000640004000900002066"
-STATUS = b"64031234abcd07fe000064002101f403e8000764"
+DEVICE = b"655000640004000900004980"
+STATUS = b"65031234abcd07fe000064002101f403e800038d"
 
 
 class TestLayout(unittest.TestCase):
@@ -23,15 +23,14 @@ class TestLayout(unittest.TestCase):
         for max_payload in (16, 100, 1024):
             layout = Layout(max_payload)
             self.assertEqual((layout.SYNC, layout.ACK, layout.RX), (12, 22, 26))
-            self.assertEqual(layout.RX + layout.SLOT, 36 + max_payload)
-            self.assertEqual(layout.TX, 46 + 2 * max_payload)
-            self.assertEqual(layout.STATUS, 56 + 3 * max_payload)
-            self.assertEqual(layout.TX + layout.TX_STRIDE, 76 + 3 * max_payload)
-            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 86 + 4 * max_payload)
-            self.assertEqual(layout.MEMORY, 106 + 4 * max_payload)
+            self.assertEqual(layout.TX, 36 + max_payload)
+            self.assertEqual(layout.STATUS, 46 + 2 * max_payload)
+            self.assertEqual(layout.TX + layout.TX_STRIDE, 66 + 2 * max_payload)
+            self.assertEqual(layout.STATUS + layout.TX_STRIDE, 76 + 3 * max_payload)
+            self.assertEqual(layout.MEMORY, 96 + 3 * max_payload)
 
     def test_what_the_target_writes_is_read_only(self):
-        self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (246, 506)))
+        self.assertEqual(Layout(100).READ_ONLY, ((0, 12), (136, 396)))
 
 
 class TestRecordedBytes(unittest.TestCase):
