@@ -41,6 +41,21 @@ def make_bus(spec, name, connect=None):
     raise ValueError(f"{spec!r} names no bus: {FORMS} is needed")
 
 
+def same_bus(spec):
+    """Returns the text by which the bus of a text is told from others. Raises: ValueError: it names none."""
+    check_spec(spec)
+    if spec.startswith(LINUX):
+        return f"{LINUX}{_linux_number(spec)}"
+    if spec.startswith(CLIENT):
+        return "{}{}:{}".format(CLIENT, *_client_and_bus(spec))
+    return spec
+
+
+def client_of(spec):
+    """Returns the id of the client in the text of a client's bus. Raises: ValueError."""
+    return _client_and_bus(spec)[0]
+
+
 def check_spec(spec):
     """Raises: ValueError: this text names no bus. What it names is not looked at."""
     if spec.startswith(LINUX):

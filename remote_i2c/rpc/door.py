@@ -7,17 +7,17 @@ Beyond the loopback it wants a token and TLS: the bus is nobody's else, and a to
 """
 
 import asyncio
-from typing import NamedTuple
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from remote_i2c.listen import is_loopback, split_listen
 from remote_i2c.rpc.access import TokenInterceptor, read_token
+from remote_i2c.rpc.log_lines import LISTENING
 from remote_i2c.rpc.methods import ORIGINAL, SMBUS
 from remote_i2c.rpc.original import original_handlers
-from remote_i2c.rpc.peers import is_loopback, split_listen
 from remote_i2c.rpc.service import Buses
 from remote_i2c.rpc.sessions import Sessions
 from remote_i2c.rpc.smbus_service import smbus_handlers
@@ -62,17 +62,12 @@ _OPTIONS = (
 )
 
 
-class TLS(NamedTuple):
-    """What proves who the server is. certificate: bytes, PEM, with the chain behind it; key: bytes, PEM."""
-
-    certificate: bytes
-    key: bytes
-
-
 class SmbusDoor:
-    """Args: buses: {int or str: SharedBus}; they are open, and stay so; listen: "HOST:PORT", port 0 for any; token:
-    str of access.read_token, or None; tls: TLS, or None; log: function of a line of text, or None; limits: of Sessions,
-    expiry_s among them. Raises: ValueError: not these together."""
+    """Args: buses: {int or str: SharedBus}; one that is not open yet is opened by its first session; listen:
+    "HOST:PORT", port 0 for any; token: str of access.read_token, or None; tls: TLS of ../tls.py, or None; log: function
+    (event, **details), see log_lines.py, or None; limits: of Sessions, expiry_s among them.
+
+    Raises: ValueError: not these together."""
 
     def __init__(self, buses, listen, *, token=None, tls=None, log=None, **limits):
         check_listen(listen, token, tls)
@@ -90,8 +85,8 @@ class SmbusDoor:
 
     async def run(self):
         """Serve until it is cancelled. Raises: OSError: the address cannot be used."""
-        await self.start()
         try:
+            await self.start()
             await self.keep()
         finally:
             await self.close()
@@ -116,12 +111,23 @@ class SmbusDoor:
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
         self.port = self._bind()
         await self._server.start()
-        self.service.log("Server started")
+        self.service.log(LISTENING, address=f"{self._listen.rpartition(':')[0]}:{self.port}")
 
     async def close(self):
         """Refuse new calls, and end those under way."""
-        if self._server is not None:
-            await self._server.stop(GRACE_S)
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(GRACE_S)
+
+    def metrics(self):
+        """Returns (name, type, help, value) of what it counts; the names are without that of the gateway."""
+        service = self.service
+        calls, refused, sessions = (service.calls, service.refused, len(self._sessions)) if service else (0, 0, 0)
+        return [
+            ("smbus_sessions", "gauge", "Sessions of SMBus over gRPC", sessions),
+            ("smbus_calls_total", "counter", "Calls by SMBus over gRPC", calls),
+            ("smbus_refused_total", "counter", "Wrong tokens; calls and sessions that are refused", refused),
+        ]  # fmt: skip
 
     def _bind(self):
         try:
@@ -138,8 +144,8 @@ class SmbusDoor:
             await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(servicer, self._server)
 
-    def _refused(self, path):
-        self.service.log(f"A call of {path[:80]!r} without a valid token")
+    def _refused(self, peer, path):
+        self.service.refuse(reason="no valid token", path=path[:80], peer=peer)
 
 
 class _Health(health.HealthServicer):
@@ -176,11 +182,11 @@ async def _alone(request):
 
 def check_listen(listen, token, tls):
     """Raises: ValueError: this address must not be listened at without a token and TLS."""
-    if is_loopback(listen):
+    host, port = split_listen(listen)
+    if is_loopback(host):
         return
     lacking = " and ".join([what for what, given in (("a token", token), ("TLS", tls)) if not given])
     if lacking:
-        port = split_listen(listen)[1]
         raise ValueError(
             f"listen {listen} can be reached from elsewhere, and needs {lacking}: give token and TLS, or listen at "
             f"127.0.0.1:{port} and come by ssh -L {port}:127.0.0.1:{port}"

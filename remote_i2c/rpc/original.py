@@ -37,7 +37,7 @@ def original_rows(buses):
     """Returns {name of a method: coroutine function (request, context)}. Whatever the request has, it returns."""
 
     async def open_bus(request, context):
-        session = buses.open(str(request.i2c_bus), host_of(context.peer()))
+        session = await buses.open(str(request.i2c_bus), host_of(context.peer()))
         context.set_trailing_metadata((("client_id", session.id),))
         return OriginalStatus()
 

@@ -16,7 +16,7 @@ def smbus_rows(buses):
     """Returns {name of a method: coroutine function (request, context)}. Whatever the request has, it returns."""
 
     async def open_bus(request, context):
-        session = buses.open(request.bus, host_of(context.peer()))
+        session = await buses.open(request.bus, host_of(context.peer()))
         return OpenReply(
             session=session.id,
             functions=session.bus.functions,

@@ -12,7 +12,7 @@ from errno import ECONNABORTED, ESTALE
 from remote_i2c.rpc.status import error_of, of_the_bus
 
 # How long a call that may be repeated is repeated, and how long one call waits for its answer: the server's own limit
-# is 6 s, WAIT_MS and TRANSFER_MS.
+# is 7 s, MAX_WAIT_MS and MAX_HOLD_MS of ../shared.py.
 RETRY_S = 10.0
 TIMEOUT_S = 10.0
 # Times that one call opens the bus again.

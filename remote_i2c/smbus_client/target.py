@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import grpc
 
-from remote_i2c.rpc.peers import is_loopback
+from remote_i2c.listen import is_loopback
 
 SERVER = "PB_LINK_SMBUS"
 TOKEN = "PB_LINK_SMBUS_TOKEN"
@@ -72,7 +72,7 @@ def target_of(bus, token=None, ca=None, environment=os.environ):
     secure = parts.scheme == "grpcs"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     address = f"{host}:{PORT if parts.port is None else parts.port}"
-    if token and not secure and not is_loopback(address):
+    if token and not secure and not is_loopback(parts.hostname):
         raise ValueError(f"the token could be read on its way to {address}: use grpcs://, or an ssh tunnel")
     return Target(address, name, token, secure, _content(ca) if secure and ca else None)
 

@@ -10,7 +10,7 @@ from remote_i2c.tools.words import ToolError, UsageError, address_range, bus_of,
 
 USAGE = """Usage: pb-link i2c detect [-y] [-a] [-q|-r] BUS [FIRST LAST]
        pb-link i2c detect -F BUS
-  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, client:ID:BUS, or the name of a bus of the running server
   FIRST and LAST limit the addresses that are probed
   -q: by a write without data; -r: by a read of a byte; else by what harms least"""
 

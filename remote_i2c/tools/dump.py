@@ -19,7 +19,7 @@ from remote_i2c.tools.words import (
 )  # fmt: skip
 
 USAGE = """Usage: pb-link i2c dump [-f] [-y] [-r FIRST-LAST] [-a] BUS CHIP-ADDRESS [MODE]
-  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, client:ID:BUS, or the name of a bus of the running server
   CHIP-ADDRESS is a number, 0x08 to 0x77, or 0x00 to 0x7f with -a
   MODE is b (byte, the default), w (word), W (word, of even registers), i (I2C block) or c (byte after byte);
     a p behind it: with a PEC"""

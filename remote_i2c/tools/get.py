@@ -20,7 +20,7 @@ from remote_i2c.tools.words import (
 )  # fmt: skip
 
 USAGE = """Usage: pb-link i2c get [-f] [-y] [-a] BUS CHIP-ADDRESS [DATA-ADDRESS [MODE [LENGTH]]]
-  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, client:ID:BUS, or the name of a bus of the running server
   CHIP-ADDRESS is a number, 0x08 to 0x77, or 0x00 to 0x7f with -a
   MODE is b (byte, the default), w (word), c (write the data address, read a byte),
     s (SMBus block) or i (I2C block of LENGTH bytes, 1 to 32, default 32); a p behind it: with a PEC"""

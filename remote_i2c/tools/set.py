@@ -19,7 +19,7 @@ from remote_i2c.tools.words import (
 )  # fmt: skip
 
 USAGE = """Usage: pb-link i2c set [-f] [-y] [-m MASK] [-r] [-a] BUS CHIP-ADDRESS DATA-ADDRESS [VALUE] ... [MODE]
-  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, client:ID:BUS, or the name of a bus of the running server
   CHIP-ADDRESS is a number, 0x08 to 0x77, or 0x00 to 0x7f with -a
   MODE is c (the data address alone, the default without a VALUE), b (byte, the default), w (word),
     i (I2C block) or s (SMBus block); a p behind it: with a PEC

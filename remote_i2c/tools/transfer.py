@@ -9,7 +9,7 @@ from remote_i2c.messages import MAX_MESSAGES, Message, read, read_counted, write
 from remote_i2c.tools.words import ToolError, UsageError, chip_address, hex_bytes, is_no_answer, need, number, options
 
 USAGE = """Usage: pb-link i2c transfer [-f] [-y] [-v] [-a] BUS DESC [DATA] [DESC [DATA]]...
-  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, or the name of a bus of the running server
+  BUS is /dev/i2c-N, sim:FILE, grpc://HOST:PORT/BUS, client:ID:BUS, or the name of a bus of the running server
   DESC is {r|w}LENGTH[@ADDRESS]; without an address it is that of the message before;
     r? reads as many bytes as the device says in the first one
   DATA are the LENGTH bytes of a write. A suffix of the last one makes the rest:

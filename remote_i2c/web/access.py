@@ -9,7 +9,8 @@ import hmac
 import ipaddress
 import re
 
-LOCAL_NAME = "localhost"
+from remote_i2c.listen import LOCAL_NAME, is_loopback
+
 # The Origin of pages from files, and of each page that another one shows in a sandboxed iframe: anybody can make these.
 NO_ORIGIN = "null"
 # Characters of a token: no one guesses as many random ones.
@@ -17,28 +18,6 @@ MIN_TOKEN = 16
 MAX_TOKEN = 256
 
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:\d{1,5})?|null")
-_ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]*):(\d{1,5})")
-
-
-def parse_address(text):
-    """Returns (host, port) of a text such as "127.0.0.1:8080" or "[::1]:8080". Raises: ValueError."""
-    match = _ADDRESS.fullmatch(text.strip())
-    if match is None or int(match[2]) > 65535:
-        raise ValueError(f'{text!r} is no address to listen at: write "127.0.0.1:8080"')
-    host = match[1].strip("[]")
-    if not host:
-        raise ValueError(f'{text!r} names no host: write "127.0.0.1{text}", or "0.0.0.0{text}" for all networks')
-    return host, int(match[2])
-
-
-def is_loopback(host):
-    """Returns whether only programs of this computer reach who listens there."""
-    if host == LOCAL_NAME:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Access:

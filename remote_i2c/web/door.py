@@ -22,7 +22,8 @@ from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from remote_i2c.web.access import NO_ORIGIN, Access, is_loopback, parse_address
+from remote_i2c.listen import is_loopback, split_listen
+from remote_i2c.web.access import NO_ORIGIN, Access
 from remote_i2c.web.frames import MAX_NAME, SUBPROTOCOL
 from remote_i2c.web.session import MAX_MESSAGE, ChirimenSession, Counts, Cut, Limits, OwnSession
 
@@ -101,12 +102,12 @@ class WebDoor:
         self._limits = limits or Limits()
         self._log = log
         self._tls = tls
-        self._listen = parse_address(listen)
+        self._listen = split_listen(listen)
         self._access = Access(self._listen[0], token, origins, hosts, tls is not None or plain)
         self._apps = [(self._listen, self._app([*self._file_routes(), WebSocketRoute("/i2c", self._own)]))]
         self._chirimen_port = None
         if chirimen is not None:
-            self._add_chirimen(parse_address(chirimen), chirimen_bus, origins)
+            self._add_chirimen(split_listen(chirimen), chirimen_bus, origins)
 
     def _add_chirimen(self, address, bus, origins):
         if not is_loopback(address[0]):
@@ -147,6 +148,16 @@ class WebDoor:
                 _, late = await asyncio.wait(tasks, timeout=END_S)
                 for task in late:
                     task.cancel()
+
+    def metrics(self):
+        """Returns (name, type, help, value) of what it counts; the names are without that of the gateway."""
+        counts = self.counts
+        return [
+            ("web_connections", "gauge", "Connections of Web I2C", counts.connections),
+            ("web_calls_total", "counter", "Calls by Web I2C", counts.taken),
+            ("web_refused_total", "counter", "Calls that could not be understood, or are too many", counts.refused),
+            ("web_strangers_total", "counter", "Connections with a wrong token, origin or host", counts.strangers),
+        ]
 
     def _config(self, app):
         certificate, key = self._tls or (None, None)

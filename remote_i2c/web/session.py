@@ -21,6 +21,10 @@ BAD_MESSAGE = 4002
 FLOOD = 4003
 TOO_LATE = 4004
 
+# Until a call's bus is asked. With the wait for the bus and the time on it, MAX_WAIT_MS and MAX_HOLD_MS, a call has its
+# answer within 14 s: before callTimeoutMs of web_i2c.js.
+CALL_MS = 7000
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -37,7 +41,7 @@ class Limits:
     reserve: int = 2000
     refusals: int = 1000
     hello_ms: int = 5000
-    call_ms: int = 8000
+    call_ms: int = CALL_MS
     send_ms: int = 10000
     ping_ms: int = 20000
 

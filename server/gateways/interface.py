@@ -33,13 +33,15 @@ class Description:
         the lines alone;
     keyless: the name of the setting with the ids of clients that connect through the gateway without a key, or None.
         Such a setting at the top level is an option of `pb-link serve` too;
+    on_request: True: commands may ask it also if the file has no section of it. It is made then, with the defaults of
+        its settings, and does not run;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
     files_per_client: files that the gateway holds open for each client.
     """
 
     def __init__(
         self, title, settings, *, at_top=False, secrets=None, extra=None, reads=None, keyless=None,
-        contradiction=lambda settings: None, files_per_client=0, reads_channels=None,
+        contradiction=lambda settings: None, files_per_client=0, reads_channels=None, on_request=False,
     ):  # fmt: skip
         self.title = title
         self.settings = settings
@@ -49,6 +51,7 @@ class Description:
         self.reads = reads
         self.reads_channels = reads_channels or (lambda settings: {0})
         self.keyless = keyless
+        self.on_request = on_request
         self.contradiction = contradiction
         self.files_per_client = files_per_client
 

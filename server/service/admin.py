@@ -21,6 +21,7 @@ from server.service.sensors_followed import follow
 MAX_REQUEST = 1 << 16
 MAX_BEHIND = 1000  # lines that a caller of tail may be behind; with more it is disconnected
 ANSWER_S = 20.0  # for the answer to a question that waits for no client
+MAX_ANSWER = 1 << 20  # bytes of an answer to `answer_from`
 
 
 class AdminServer:
@@ -208,3 +209,19 @@ def ask(path, request, limit_s=None):
             for line in lines:
                 if line.endswith(b"\n"):  # else the server was killed meanwhile
                     yield json.loads(line)
+
+
+async def answer_from(path, request, limit_s):
+    """Returns the one answer to a request. Raises: OSError if no server runs, it ends before it has answered, or it is
+    silent for limit_s (TimeoutError)."""
+    async with asyncio.timeout(limit_s):
+        reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            await writer.drain()
+            line = await reader.readline()
+        finally:
+            writer.close()
+    if not line.endswith(b"\n"):
+        raise ConnectionResetError(None, "the server ended before it answered")
+    return json.loads(line)

@@ -46,6 +46,7 @@ _EXAMPLES = """examples:
   pb-link sensors pump --csv pump.csv          what its sensors measure, in a table and into a file
   pb-link i2c detect -y /dev/i2c-1             what is on an I2C bus; also get, set, dump, transfer (docs/remote-i2c.md)
   pb-link smbus serve --bus 1=/dev/i2c-1       this bus for programs elsewhere: SMBus over gRPC
+  pb-link smbus serve --bus 2=client:pump:0    the same with bus 0 of pump, through the server that runs here
   pb-link web-i2c serve --bus 1=/dev/i2c-1 --addresses 0x48   this bus for web pages, by the Web I2C API
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
@@ -140,7 +141,7 @@ def _parser():
     one.add_argument("id", nargs="?")
     one.add_argument("--bus", metavar="/dev/i2c-N", help="in place of a client; needs the extra linux, and no server")
     one.add_argument("--csv", metavar="FILE", help="add a row to this file for each value")
-    i2c_command.add_i2c(command, _ask)
+    i2c_command.add_i2c(command)
     add_smbus(command)
     add_web_i2c(command)
     one = command("send", _send, "Send a line to a client, through the running server.")

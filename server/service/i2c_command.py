@@ -3,16 +3,15 @@
 import argparse
 import asyncio
 import contextlib
-import functools
 import sys
 from types import SimpleNamespace
 
 from remote_i2c.asked import AskedBus
 from remote_i2c.errors import BusError
-from remote_i2c.providers import CLIENT, LINUX, PYTHON, SIM, make_bus
+from remote_i2c.providers import CLIENT, LINUX, PYTHON, SIM, check_spec, make_bus
 from remote_i2c.tools import TOOLS
 from remote_i2c.tools.words import ToolError, UsageError
-from server.service.admin import ANSWER_S
+from server.service.asked_server import asker
 
 # How long one call may take: a client may be at the end of a slow link.
 CALL_MS = 5000
@@ -40,37 +39,32 @@ class Console:
         return False
 
 
-def add_i2c(command, ask):
-    """Add `pb-link i2c`. Args: command: as in cli.py; ask: function (settings, request, limit_s) that returns the
-    server's answer."""
+def add_i2c(command):
+    """Add `pb-link i2c`. Args: command: as in cli.py."""
 
     def run_tool(options, settings):
         # Secrets were taken from the environment, where a client of SMBus over gRPC would look for its token.
         files = SimpleNamespace(smbus_token_file=None, web_token_file=None)
         token = options.secrets.of_gateway("i2c", files)["smbus_token"]()
-        return run(options, functools.partial(ask, settings), token)
+        return run(options, settings.admin_socket, token)
 
     one = command("i2c", run_tool, "Use an I2C bus, as i2cdetect, i2cget, i2cset, i2cdump and i2ctransfer do.")
     one.add_argument("tool", choices=[*TOOLS])
     one.add_argument("words", nargs=argparse.REMAINDER, metavar="..", help="its arguments; none shows them")
 
 
-def run(options, ask, token=None):
-    """Run a tool. Args: options: tool: one of TOOLS; words: its arguments; json; ask: function (request, limit_s) that
-    returns the server's answer; token: str, of SMBus over gRPC. Returns the exit status. Raises: ValueError: there is
-    no such bus, or no server."""
+def run(options, path, token=None):
+    """Run a tool. Args: options: tool: one of TOOLS; words: its arguments; json; path: of the admin socket of the
+    running server; token: str, of SMBus over gRPC. Returns the exit status. Raises: ValueError: there is no such bus.
+    """
     if options.json:
         raise ValueError("i2c shows what the i2c-tools do: it has no --json")
-
-    def ask_gateway(request):
-        return ask({"do": "gateway", "gateway": "i2c", "request": request}, ANSWER_S)
-
     tool, console = TOOLS[options.tool], Console()
     try:
         plan = tool.parse(options.words)
-        bus = open_bus(plan.bus, ask_gateway, token)
+        bus = open_bus(plan.bus, path, token)
         if plan.force:
-            bus.force = True
+            _force(bus)
         if not plan.yes and not console.agrees(tool.question(plan), default=options.tool != "transfer"):
             return 0
         return asyncio.run(_run(tool, plan, bus, console))
@@ -89,13 +83,22 @@ def run(options, ask, token=None):
         return 1
 
 
-def open_bus(text, ask, token=None):
-    """Returns the Bus of a text, not open yet. token: str, of SMBus over gRPC. Raises: ValueError."""
-    if text.startswith((LINUX, CLIENT, SIM, PYTHON)):
+def open_bus(text, path, token=None):
+    """Returns the Bus of a text, not open yet. Args: as run. Raises: ValueError."""
+    if text.startswith((LINUX, SIM, PYTHON)):
         return make_bus(text, text)
     if text.startswith(GRPC):
         return _over_grpc(text, token)
-    return AskedBus(text, ask)
+    if text.startswith(CLIENT):
+        check_spec(text)
+    return AskedBus(text, asker(path))
+
+
+def _force(bus):
+    """Also use devices that a driver of the kernel has. Raises: ToolError: that is not for this command to say."""
+    if not hasattr(bus, "force"):
+        raise ToolError("Error: -f is for /dev/i2c-N: of any other bus its own computer says who may use its devices")
+    bus.force = True
 
 
 def _over_grpc(url, token):

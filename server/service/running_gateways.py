@@ -2,7 +2,7 @@
 
 from server.gateways.interface import Host, descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service.settings import reserve_lines
+from server.service.settings import defaults_of, reserve_lines
 
 
 class RunningGateways:
@@ -15,6 +15,7 @@ class RunningGateways:
         self._secrets = secrets
         self._all = []
         self._by_name = {}
+        self._made = None  # function (name, settings) that makes a gateway
         self._admits = None  # title of the gateway that takes connections
 
     @property
@@ -28,14 +29,19 @@ class RunningGateways:
         Raises: SettingsError, LocalProtocolError, OSError: one of them cannot start.
         """
         reserve_lines(registry.readers, self._settings.gateways)
-        for name, settings in self._settings.gateways.items():
+
+        def made(name, settings):
             host = Host(
                 registry=registry, store=store, timeout_ms=self._settings.timeout_ms,
                 secrets=self._secrets.of_gateway(name, settings), served=served, has_key=keys.__contains__,
                 log=rate_limited(), subscribe=subscribe, more_files=more_files,
-                take_connections=lambda admit, name=name: self._give_connections(listener, name, admit),
+                take_connections=lambda admit: self._give_connections(listener, name, admit),
             )  # fmt: skip
-            self._by_name[name] = gateway_class(name)(settings, host)
+            return gateway_class(name)(settings, host)
+
+        self._made = made
+        for name, settings in self._settings.gateways.items():
+            self._by_name[name] = made(name, settings)
             self._all.append(self._by_name[name])
 
     def _give_connections(self, listener, name, admit):
@@ -57,7 +63,10 @@ class RunningGateways:
     async def ask(self, name, request):
         """Returns a gateway's answer to a request of a command. Raises: ValueError, KeyError, TypeError."""
         if name not in self._by_name:
-            raise ValueError(f"the server's settings have no section [{name}]")
+            description = descriptions().get(name)
+            if description is None or not description.on_request:
+                raise ValueError(f"the server's settings have no section [{name}]")
+            self._by_name[name] = self._made(name, defaults_of(description))
         return await self._by_name[name].ask(request)
 
     def metrics(self):

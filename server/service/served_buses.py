@@ -1,11 +1,17 @@
 """What the commands that serve I2C buses have in common: `--bus`, `--addresses`, and the end by a signal."""
 
 import asyncio
+import contextlib
 import signal
 
 from remote_i2c.addresses import parse_addresses
+from remote_i2c.sharing import Sharing
+from server.service.asked_server import bus_maker
 
-BUS_HELP = "a bus, and its name here: 1=/dev/i2c-1, or test=sim:FILE for virtual sensors. Several are possible"
+BUS_HELP = (
+    "a bus, and its name here: 1=/dev/i2c-1, 2=client:ID:BUS of the server that runs here, or test=sim:FILE for "
+    "virtual sensors. Several are possible"
+)
 
 
 def bus_specs(texts):
@@ -38,6 +44,23 @@ def allowed_addresses(texts, names):
     if of_all is not None:
         return {name: of_one.get(name, of_all) for name in names}
     return of_one
+
+
+def shared_buses(specs, addresses, default, admin_socket):
+    """Returns {name: SharedBus}, which are not open. Args: specs, addresses: as the functions above return them;
+    default: addresses of a bus that has none there; admin_socket: path, of the running server. Raises: ValueError."""
+    sharing = Sharing(bus_maker(admin_socket))
+    return {name: sharing.bus(spec, name, addresses.get(name, default)) for name, spec in specs.items()}
+
+
+@contextlib.asynccontextmanager
+async def opened(buses):
+    """The buses are open in this block. Args: {name: SharedBus}. Raises: BusError: one of them cannot be opened."""
+    async with contextlib.AsyncExitStack() as stack:
+        for bus in buses.values():
+            await bus.open()
+            stack.push_async_callback(bus.close)
+        yield
 
 
 async def until_told(serving):

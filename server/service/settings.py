@@ -66,6 +66,11 @@ def read(path=None, changes=None):
     return SimpleNamespace(**values, gateways=gateways, keyless=_keyless(gateways))
 
 
+def defaults_of(description):
+    """Returns the settings of a gateway that has no section."""
+    return SimpleNamespace(**{key: setting.default for key, setting in description.settings.items()})
+
+
 def reserve_lines(readers, gateways):
     """Reserve each gateway's clients in a Readers. gateways: as `read` returns them.
 
@@ -139,7 +144,7 @@ def _read_section(path, text, folder, name, found, description):
         remedy = f"use {description.secrets[secret].file}, or the variable {description.secrets[secret].variable}"
         raise SettingsError(f"{path}, line {_line_of(text, secret, name)}: no {secret} belongs here: {remedy}")
     found = _validated(path, text, folder, name, found, description.settings)
-    settings = SimpleNamespace(**{key: setting.default for key, setting in description.settings.items()} | found)
+    settings = SimpleNamespace(**vars(defaults_of(description)) | found)
     _refuse_contradiction(where, settings, description)
     return settings
 

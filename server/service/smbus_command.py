@@ -1,4 +1,4 @@
-"""`pb-link smbus serve`: SMBus over gRPC for buses of this computer, without the link's server.
+"""`pb-link smbus serve`: SMBus over gRPC for buses of this computer, and of clients of the server that runs here.
 
 Its log is that of smbus-proxy, whose place it takes: which client, which call, at which address and register.
 """
@@ -8,7 +8,7 @@ import logging
 import sys
 from types import SimpleNamespace
 
-from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
+from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, opened, shared_buses, until_told
 
 LISTEN = "127.0.0.1:50051"
 
@@ -35,60 +35,46 @@ def run(options, settings):
         import grpc  # noqa: F401
     except ImportError:
         raise ValueError("smbus needs the extra grpc: pip install 'pb-link[grpc]'") from None
-    log = _log(sys.stderr)
-    asyncio.run(_serve(options, log.info))
+    asyncio.run(_serve(options, settings, _log(sys.stderr)))
     return 0
 
 
-async def _serve(options, log):
+async def _serve(options, settings, log):
     from remote_i2c.rpc.door import SmbusDoor
 
     token, tls = _secrets(options)
-    buses = _buses(options)
+    buses = _buses(options, settings)
     door = SmbusDoor(buses, options.listen, token=token, tls=tls, log=log, expiry_s=_expiry(options.expiry))
-    opened = []
-    try:
-        for bus in buses.values():
-            await bus.open()
-            opened.append(bus)
+    async with opened(buses):
         await until_told(door.run())
-    finally:
-        for bus in opened:
-            await bus.close()
 
 
-def _buses(options):
+def _buses(options, settings):
     """Returns {name: SharedBus}. Raises: ValueError."""
     from remote_i2c.addresses import ORDINARY
-    from remote_i2c.providers import make_bus
-    from remote_i2c.rpc.peers import is_loopback
-    from remote_i2c.shared import SharedBus
+    from remote_i2c.listen import is_loopback, split_listen
 
     specs = bus_specs(options.bus)
     allowed = allowed_addresses(options.addresses, specs)
-    if not is_loopback(options.listen) and (lacking := [name for name in specs if name not in allowed]):
-        raise ValueError(
-            f"bus {lacking[0]} can be reached from elsewhere: say which devices may be used, --addresses 0x48,0x76"
-        )
-    return {name: SharedBus(make_bus(spec, name), allowed.get(name, ORDINARY)) for name, spec in specs.items()}
+    if not is_loopback(split_listen(options.listen)[0]):
+        lacking = [name for name in specs if name not in allowed]
+        if lacking:
+            raise ValueError(
+                f"bus {lacking[0]} can be reached from elsewhere: say which devices may be used, --addresses 0x48,0x76"
+            )
+    return shared_buses(specs, allowed, ORDINARY, settings.admin_socket)
 
 
 def _secrets(options):
     """Returns (token or None, TLS or None). Raises: ValueError, OSError."""
-    from remote_i2c.rpc.door import TLS
+    from remote_i2c.tls import read_tls
 
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ValueError("--tls-cert and --tls-key belong together")
     # The secret is that of the gateway, which opens the same door. The door checks it.
     files = SimpleNamespace(smbus_token_file=options.token_file, web_token_file=None)
     token = options.secrets.of_gateway("i2c", files)["smbus_token"]()
-    tls = None if options.tls_cert is None else TLS(_bytes(options.tls_cert), _bytes(options.tls_key))
-    return token, tls
-
-
-def _bytes(path):
-    with open(path, "rb") as file:
-        return file.read()
+    return token, None if options.tls_cert is None else read_tls(options.tls_cert, options.tls_key)
 
 
 def _expiry(seconds):
@@ -98,8 +84,11 @@ def _expiry(seconds):
 
 
 def _log(stream):
+    """Returns the log of a door, which writes lines as smbus-proxy does."""
+    from remote_i2c.rpc.log_lines import line_of
+
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s :: %(levelname)s :: %(message)s"))
     log = logging.Logger("pb_link.smbus")
     log.addHandler(handler)
-    return log
+    return lambda event, **details: log.info("%s", line_of(event, **details))

@@ -5,10 +5,8 @@ import json
 import sys
 from types import SimpleNamespace
 
-from remote_i2c.providers import make_bus
-from remote_i2c.shared import SharedBus
 from server.core.shown import harmless
-from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, until_told
+from server.service.served_buses import BUS_HELP, allowed_addresses, bus_specs, opened, shared_buses, until_told
 
 
 def add_web_i2c(command):
@@ -33,7 +31,7 @@ def add_web_i2c(command):
 
 def run(options, settings):
     """Serve. Returns the exit status. Raises: ValueError, OSError: it cannot start."""
-    buses = shared_buses(options.bus, options.addresses)
+    buses = _buses(options, settings)
     # The secret is that of the gateway, which opens the same door.
     files = SimpleNamespace(web_token_file=options.token_file, smbus_token_file=None)
     token = options.secrets.of_gateway("i2c", files)["web_token"]()
@@ -51,25 +49,20 @@ def run(options, settings):
             plain=options.plain, chirimen=options.chirimen, chirimen_bus=options.chirimen_bus,
             log=_printer(options.json),
         )  # fmt: skip
-        for bus in buses.values():
-            await bus.open()
-        try:
+        async with opened(buses):
             await until_told(door.run())
-        finally:
-            for bus in buses.values():
-                await bus.close()
 
     asyncio.run(serve())
     return 0
 
 
-def shared_buses(named, allowed):
-    """Returns {name: SharedBus}. Args: as those of served_buses.py. Raises: ValueError."""
-    specs = bus_specs(named)
-    addresses = allowed_addresses(allowed, specs)
+def _buses(options, settings):
+    """Returns {name: SharedBus}. Raises: ValueError."""
+    specs = bus_specs(options.bus)
+    addresses = allowed_addresses(options.addresses, specs)
     if not any(addresses.values()):
         raise ValueError('no address may be used: name them, such as --addresses 0x48,0x76, or "all"')
-    return {name: SharedBus(make_bus(spec, name), addresses.get(name, ())) for name, spec in specs.items()}
+    return shared_buses(specs, addresses, (), settings.admin_socket)
 
 
 def _printer(as_json):

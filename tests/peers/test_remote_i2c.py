@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from errno import ETIMEDOUT
 
 import pytest
 
-from pb_link.smbus import SMBus
+from pb_link.smbus import I2cFunc, SMBus
 from server.service.key_file import KeyFile
 from tests.patience import PATIENCE_S, until
 from tests.peers.processes import ROOT, running, up, write_settings
@@ -55,6 +56,11 @@ def serving(tmp_path, monkeypatch):
 
 
 LATE = f"[Errno {ETIMEDOUT}]"  # of a call that was not done in its time: on a loaded machine no fault
+
+
+def port_of(folder):
+    """Returns the port of the server that `serving` has set up."""
+    return tomllib.loads((folder / "pb_link.toml").read_text())["port"]
 
 
 def tool(*words):
@@ -106,6 +112,51 @@ def use_buses():
     status, out, err = tool("get", "-y", "mast", "0x49")
     assert (status, out) == (1, "") and "the client does not allow this address" in err
     assert tool("get", "-y", "desk", "0x18", "6", "w") == (0, "0x5400\n", "")  # of virtual sensors at the server
+
+
+def test_client_is_reached_by_its_text_without_a_section_of_the_settings(
+    serving, tmp_path, micropython64, micropython_bridge
+):  # fmt: skip
+    """As a new user types it: `client:ID:BUS`, with the tools and with both commands that serve buses."""
+    (tmp_path / "pb_link.toml").write_text(SETTINGS.partition("[i2c]")[0].format(port=port_of(tmp_path)))
+    interpreters = {"MICROPYTHON": micropython64, "MICROPYTHON_BRIDGE": micropython_bridge}
+    text = "client:demo:0"
+    status, out, err = tool("get", "-y", text, "0x18")
+    assert (status, out) == (1, "") and "no server runs here" in err
+    with running(serving, tmp_path) as server:
+        server.wait_for("started")
+        status, _, err = tool("get", "-y", "client:pump:0", "0x18")
+        assert status == 1 and "the server knows no client 'pump'" in err
+        status, _, err = tool("get", "-y", text, "0x18")
+        assert status == 1 and "the client demo is not connected" in err
+        client = ROOT / "examples" / "i2c_client.py"
+        with running(up(client, "--sensors", "sensors.json"), tmp_path, **interpreters) as board:
+            board.wait_for("the bus may be used")
+            until(lambda: tool("get", "-y", text, "0x18", "6", "w") == (0, "0x5400\n", ""), "the board's bus")
+            assert "the client does not allow this address" in tool("get", "-y", text, "0x49")[2]
+            use_served(text, tmp_path)
+
+
+def use_served(text, folder):
+    """`pb-link smbus serve` beside the server: its addresses count, and so do the client's."""
+    port = free_port()
+    command = [sys.executable, "-m", "server", "smbus", "serve", "--bus", f"2={text}", "--addresses", "0x18,0x49"]
+    with running([*command, "--listen", f"127.0.0.1:{port}"], folder) as served:
+        served.wait_for("Server started")
+        with SMBus(f"grpc://127.0.0.1:{port}/2") as bus:
+            assert bus.funcs & I2cFunc.SMBUS_READ_BLOCK_DATA
+            assert in_time(bus.read_word_data, 0x18, 6) == 0x5400
+            assert in_time(two_registers, bus) == [[0x00, 0x54], [0x04, 0x00]]
+            for address, told in ((0x48, "see the addresses of the bus"), (0x49, "the client does not allow")):
+                with pytest.raises(OSError, match=told):
+                    in_time(bus.read_byte, address)
+
+
+def two_registers(bus):
+    batch = bus.batch()
+    for register in (6, 7):
+        batch.read_i2c_block_data(0x18, register, 2)
+    return batch.run()
 
 
 def test_driver_of_others_reads_a_sensor_of_a_board(

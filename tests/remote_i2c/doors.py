@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from remote_i2c.addresses import ORDINARY
 from remote_i2c.rpc.door import SmbusDoor
+from remote_i2c.rpc.log_lines import line_of
 from remote_i2c.shared import SharedBus
 from tests.patience import PATIENCE_S
 from tests.remote_i2c.fake_bus import FakeBus
@@ -27,6 +28,9 @@ class DoorThread:
         assert self._started.wait(PATIENCE_S)
         if self._error is not None:
             raise self._error
+
+    def _note(self, event, **details):
+        self.lines.append(line_of(event, **details))
 
     @property
     def url(self):
@@ -52,7 +56,7 @@ class DoorThread:
         self.loop = asyncio.get_running_loop()
         self.shared = SharedBus(self.bus, addresses, **shared)
         await self.shared.open()
-        limits = {"log": self.lines.append, **limits}
+        limits = {"log": self._note, **limits}
         door = SmbusDoor({1: self.shared}, f"127.0.0.1:{port}", **limits)
         self._task = asyncio.create_task(door.run())
         try:

@@ -18,6 +18,7 @@ import time
 
 from google.protobuf.message import DecodeError
 
+from remote_i2c.rpc.log_lines import line_of
 from remote_i2c.rpc.methods import ORIGINAL, SMBUS, methods
 from remote_i2c.rpc.original import original_rows
 from remote_i2c.rpc.service import Buses
@@ -58,6 +59,12 @@ class Context:
         text.encode()
 
 
+def _logged(event, **details):
+    """As both logs have it: lines of text, and JSON."""
+    line_of(event, **details).encode()
+    json.dumps(details)
+
+
 class Fuzz:
     """Both services, on a bus in RAM. reached: {what ended how: count}."""
 
@@ -65,7 +72,7 @@ class Fuzz:
         self.bus = FakeBus({0x48: bytearray(range(256)), 0x50: bytearray(256)})
         self.bus.log = self
         self.sessions = Sessions(expiry_s=0.05)
-        self.buses = Buses({1: SharedBus(self.bus, ALLOWED)}, self.sessions, str.encode)
+        self.buses = Buses({1: SharedBus(self.bus, ALLOWED)}, self.sessions, _logged)
         self.rows = [
             (methods(SMBUS), smbus_rows(self.buses)),
             (methods(ORIGINAL), original_rows(self.buses)),

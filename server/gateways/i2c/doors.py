@@ -3,26 +3,28 @@
 import importlib
 from collections import namedtuple
 
+from remote_i2c.tls import read_tls
 from server.gateways.setting import SettingsError
 
 # setting: name of the one with the address where it listens; extra: of pyproject.toml, which its module needs; make:
-# function (module, settings, secrets, buses, log) that returns an object with `run`, which serves until cancelled.
-# secrets: as in Host; buses: {name: SharedBus}; log: function (event, **details). It raises ValueError, OSError.
+# function (module, settings, secrets, buses, log) that returns an object with `run`, which serves until cancelled,
+# and `metrics`. secrets: as in Host; buses: {name: SharedBus}; log: function (event, **details). It raises ValueError,
+# OSError.
 Door = namedtuple("Door", "setting extra module make")
 
 
 def _smbus(door, settings, secrets, buses, log):
-    tls = None
-    if settings.smbus_certificate:
-        tls = door.TLS(_bytes(settings.smbus_certificate), _bytes(settings.smbus_key))
+    tls = read_tls(settings.smbus_certificate, settings.smbus_key) if settings.smbus_certificate else None
     return door.SmbusDoor(
         buses, settings.smbus_listen, token=secrets["smbus_token"](), tls=tls, expiry_s=settings.smbus_expiry_s,
-        log=lambda line: log("smbus", text=line),
+        log=log,
     )  # fmt: skip
 
 
 def _web(door, settings, secrets, buses, log):
     tls = (settings.web_certificate, settings.web_key) if settings.web_certificate else None
+    if tls:
+        read_tls(*tls)  # what is wrong with it is told now
     return door.WebDoor(
         buses, settings.web_listen, token=secrets["web_token"](), origins=settings.web_origins,
         hosts=settings.web_hosts, tls=tls, plain=settings.web_plain, chirimen=settings.web_chirimen or None,
@@ -53,7 +55,3 @@ def doors(settings, secrets, buses, log):
             raise SettingsError(f"[i2c] {door.setting}: {error}")
     return made
 
-
-def _bytes(path):
-    with open(path, "rb") as file:
-        return file.read()

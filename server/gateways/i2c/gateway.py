@@ -1,15 +1,19 @@
 """The buses of the section [i2c], for programs elsewhere. All doors share them, and so do the commands of pb-link.
 
 A bus that cannot be opened is tried again: an adapter may be plugged in later. Meanwhile its calls fail with ENODEV.
+A command may also name a bus of a client that the settings do not name: client:ID:BUS. Who reaches the admin socket is
+the server's user; which addresses there are the client says itself.
 """
 
 import asyncio
+from errno import EINVAL, ENODEV
 
 from remote_i2c.addresses import parse_addresses
 from remote_i2c.asked import answer_to
-from remote_i2c.errors import BusError
-from remote_i2c.providers import make_bus
-from remote_i2c.shared import SharedBus
+from remote_i2c.errors import CALLER, BusError
+from remote_i2c.messages import HIGHEST_ADDRESS
+from remote_i2c.providers import CLIENT, client_of, make_bus, same_bus
+from remote_i2c.sharing import Sharing
 from server.gateways import interface
 from server.gateways.i2c.doors import doors
 from server.gateways.setting import SettingsError
@@ -25,13 +29,14 @@ class Gateway(interface.Gateway):
 
     def __init__(self, settings, host):
         super().__init__(settings, host)
-        self.buses = shared_buses(settings, host.registry.get)
+        self._sharing = Sharing(lambda spec, name: make_bus(spec, name, host.registry.get))
+        self.buses = shared_buses(settings, self._sharing)
         self._doors = doors(settings, host.secrets, self.buses, host.log)
 
     @classmethod
     async def validate(cls, settings, secrets):
         """Open and close the buses that this computer has, and make the doors."""
-        buses = shared_buses(settings, _Absent)
+        buses = shared_buses(settings, Sharing(lambda spec, name: make_bus(spec, name, _Absent)))
         doors(settings, secrets, buses, lambda event, **details: None)
         for bus in buses.values():
             try:
@@ -68,30 +73,55 @@ class Gateway(interface.Gateway):
 
     async def ask(self, request):
         """As interface.Gateway.ask: see remote_i2c/asked.py."""
-        return await answer_to(self.buses, request)
+        return await answer_to(self._bus, request)
+
+    def _bus(self, name):
+        """Returns the SharedBus of a name, or of client:ID:BUS. Raises: BusError: there is none."""
+        if name in self.buses:
+            return self.buses[name]
+        if not str(name).startswith(CLIENT):
+            there = ", ".join(self.buses) or "none: its settings have no section [i2c]"
+            raise BusError(ENODEV, f"the server has no bus {name}, but {there}", place=CALLER)
+        try:
+            return self._of_client(name)
+        except ValueError as error:
+            raise BusError(EINVAL, str(error), place=CALLER)
+
+    def _of_client(self, spec):
+        named = self._sharing.first(spec)
+        if named is not None:  # its list of addresses counts
+            return named
+        client_id = client_of(spec)
+        if client_id not in self.host.served():
+            text = f"the server knows no client {client_id!r}: pb-link keys add {client_id} makes it known"
+            raise BusError(ENODEV, text, place=CALLER)
+        return self._sharing.bus(spec, same_bus(spec), range(HIGHEST_ADDRESS + 1))
 
     def metrics(self):
-        """Returns the counts of calls."""
-        found = []
-        for name, help, count in (
-            ("i2c_calls_total", "Calls of all buses", "calls"),
-            ("i2c_failures_total", "Calls that ended with an error", "failures"),
-            ("i2c_late_total", "Calls that ended because their time, or that of their caller, was over", "late"),
-        ):
-            found.append((name, "counter", help, sum(getattr(bus, count) for bus in self.buses.values())))
-        return found
+        """Returns the counts of calls, and what the doors count."""
+        buses = self.buses.values()
+        longest_s = max((bus.longest_hold_s for bus in buses), default=0.0)
+        found = [
+            (name, "counter", help, sum(getattr(bus, count) for bus in buses))
+            for name, help, count in (
+                ("i2c_calls_total", "Calls of all buses", "calls"),
+                ("i2c_failures_total", "Calls that ended with an error", "failures"),
+                ("i2c_late_total", "Calls that ended because their time, or that of their caller, was over", "late"),
+            )
+        ]
+        found.append(("i2c_longest_hold_seconds", "gauge", "The longest time that one caller has had a bus", longest_s))
+        return found + [("i2c_" + name, *more) for door in self._doors for name, *more in door.metrics()]
 
 
-def shared_buses(settings, connect):
-    """Returns {name: SharedBus}, which are not open. connect: as in make_bus. Raises: SettingsError."""
+def shared_buses(settings, sharing):
+    """Returns {name: SharedBus}, which are not open. Raises: SettingsError."""
     made = {}
     for name, table in settings.buses.items():
+        limits = {"hold_ms": table.hold_ms, "wait_ms": table.wait_ms, "timeout_ms": table.timeout_ms}
         try:
-            bus = make_bus(table.bus, name, connect)
+            made[name] = sharing.bus(table.bus, name, parse_addresses(table.addresses), **limits)
         except ValueError as error:
             raise SettingsError(f"[i2c.buses.{name}]: {error}")
-        addresses = parse_addresses(table.addresses)
-        made[name] = SharedBus(bus, addresses, hold_ms=table.hold_ms, wait_ms=table.wait_ms)
     return made
 
 

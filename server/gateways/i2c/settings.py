@@ -3,8 +3,9 @@
 import os
 
 from remote_i2c.addresses import parse_addresses
+from remote_i2c.bus import TRANSFER_MS
 from remote_i2c.providers import SIM, check_spec
-from remote_i2c.shared import HOLD_MS, WAIT_MS
+from remote_i2c.shared import HOLD_MS, MAX_HOLD_MS, MAX_WAIT_MS, WAIT_MS
 from server.gateways.interface import Description
 from server.gateways.setting import Secret, Setting, Tables, boolean, host_port, integer, path, text, texts
 
@@ -64,8 +65,9 @@ DESCRIPTION = Description(
                 "addresses": text(
                     "", 'the addresses that may be used, such as "0x48, 0x20-0x27" or "all"', _is(parse_addresses)
                 ),
-                "hold_ms": integer(HOLD_MS, 10, 60000),
-                "wait_ms": integer(WAIT_MS, 0, 60000),
+                "hold_ms": integer(HOLD_MS, 10, MAX_HOLD_MS),
+                "wait_ms": integer(WAIT_MS, 0, MAX_WAIT_MS),
+                "timeout_ms": integer(TRANSFER_MS, 10, MAX_HOLD_MS),
             },
             f"tables by name, [i2c.buses.1]; a name has up to {MAX_NAME} letters, digits, - and _",
             _is_name,
@@ -90,4 +92,5 @@ DESCRIPTION = Description(
         "web_token": Secret("PB_LINK_WEB_TOKEN", "web_token_file", MAX_TOKEN),
     },
     contradiction=_contradiction,
+    on_request=True,
 )

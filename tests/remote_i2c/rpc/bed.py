@@ -7,6 +7,7 @@ import grpc
 
 from remote_i2c.addresses import ORDINARY
 from remote_i2c.rpc.door import SmbusDoor
+from remote_i2c.rpc.log_lines import line_of
 from remote_i2c.rpc.methods import ORIGINAL, SMBUS, callers
 from remote_i2c.rpc.smbus_pb2 import OpenRequest
 from remote_i2c.rpc.status import error_of
@@ -32,7 +33,8 @@ async def bed(*, addresses=ORDINARY, shared=None, **limits):
     one.lines = []
     one.bus = FakeBus({A: bytearray(range(256))})
     one.shared = SharedBus(one.bus, addresses, **shared or {})
-    one.door = SmbusDoor({1: one.shared, "mast": one.shared}, "127.0.0.1:0", log=one.lines.append, **limits)
+    log = lambda event, **details: one.lines.append(line_of(event, **details))
+    one.door = SmbusDoor({1: one.shared, "mast": one.shared}, "127.0.0.1:0", log=log, **limits)
     await one.door.start()
     running = asyncio.create_task(one.door.keep())
     try:

@@ -3,6 +3,7 @@
 import asyncio
 from types import SimpleNamespace
 
+import grpc
 import pytest
 
 from remote_i2c.rpc.access import TokenInterceptor, read_token
@@ -18,12 +19,19 @@ def passes(metadata, method="/pb_link.smbus.v1.SMBus/Open"):
         async def passed(details):
             return "handler"
 
-        interceptor = TokenInterceptor(TOKEN, refused.append)
+        interceptor = TokenInterceptor(TOKEN, lambda *refusal: refused.append(refusal))
         details = SimpleNamespace(method=method, invocation_metadata=metadata)
-        return await interceptor.intercept_service(passed, details) == "handler"
+        handler = await interceptor.intercept_service(passed, details)
+        if handler == "handler":
+            return True
+        told = {}
+        context = SimpleNamespace(peer=lambda: "ipv4:192.0.2.7:1", set_code=lambda code: told.update(code=code))
+        context.set_details = context.set_trailing_metadata = lambda value: None
+        assert await handler.unary_unary(b"", context) == b"" and told["code"] is grpc.StatusCode.UNAUTHENTICATED
+        return False
 
     result = asyncio.run(main())
-    assert result is not bool(refused)
+    assert refused == ([] if result else [("192.0.2.7", method)])
     return result
 
 

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import threading
+from errno import ENODEV
 from types import SimpleNamespace
 
 import pytest
 
-from remote_i2c.asked import AskedBus
+from remote_i2c.asked import AskedBus, answer_to
+from remote_i2c.errors import CALLER, BusError
 from remote_i2c.linux import LinuxBus
+from remote_i2c.providers import make_bus
+from remote_i2c.shared import SharedBus
 from server.service import cli, i2c_command
 from server.service.admin import AdminServer
 from sim.remote_bus import SimulatedBus
@@ -29,8 +33,9 @@ def test_a_text_names_a_bus(plan):
     assert isinstance(i2c_command.open_bus("/dev/i2c-1", None), LinuxBus)
     assert isinstance(i2c_command.open_bus(plan, None), SimulatedBus)
     assert isinstance(i2c_command.open_bus("1", None), AskedBus)
-    with pytest.raises(ValueError, match=r"section \[i2c\]"):
-        i2c_command.open_bus("client:pump:0", None)
+    assert isinstance(i2c_command.open_bus("client:pump:0", None), AskedBus)
+    with pytest.raises(ValueError, match="client:ID:BUS is needed"):
+        i2c_command.open_bus("client:pump", None)
 
 
 def test_force_is_told_to_the_bus(monkeypatch):
@@ -39,6 +44,12 @@ def test_force_is_told_to_the_bus(monkeypatch):
     options = SimpleNamespace(tool="get", words=["-f", "-y", "1", "0x18"], json=False)
     assert i2c_command.run(options, None) == 1  # there is no such bus here
     assert bus.force is True
+
+
+@pytest.mark.parametrize("bus", ["sim", "1", "client:pump:0", "grpc://127.0.0.1:1/1"])
+def test_force_is_refused_where_another_computer_says_who_may_use_a_device(plan, capsys, bus):
+    assert cli.main(["i2c", "get", "-f", "-y", plan if bus == "sim" else bus, "0x18"]) == 1
+    assert "-f is for /dev/i2c-N" in capsys.readouterr().err
 
 
 def test_a_simulated_bus_is_used_from_the_command_line(plan, capsys):
@@ -99,16 +110,16 @@ class Server:
 
 
 def test_a_bus_of_the_running_server_is_used_by_its_name(plan, capsys, tmp_path, monkeypatch):
-    from remote_i2c.asked import answer_to
-    from remote_i2c.providers import make_bus
-    from remote_i2c.shared import SharedBus
-
     shared = SharedBus(make_bus(plan, "desk"), {0x18, 0x19})
+
+    def find(name):
+        if name != "desk":
+            raise BusError(ENODEV, f"the server has no bus {name}, but desk", place=CALLER)
+        return shared
 
     async def ask(gateway, request):
         assert gateway == "i2c"
-        await shared.open()
-        return await answer_to({"desk": shared}, request)
+        return await answer_to(find, request)
 
     monkeypatch.chdir(tmp_path)
     with Server(tmp_path / "pb_link.sock", ask):
@@ -117,7 +128,7 @@ def test_a_bus_of_the_running_server_is_used_by_its_name(plan, capsys, tmp_path,
         assert cli.main(["i2c", "get", "-y", "desk", "0x48"]) == 1
         assert "not allowed" in capsys.readouterr().err
         assert cli.main(["i2c", "get", "-y", "other", "0x18"]) == 1
-        assert "the server has no bus other: desk" in capsys.readouterr().err
+        assert "the server has no bus other, but desk" in capsys.readouterr().err
         assert cli.main(["i2c", "detect", "-y", "desk", "0x18", "0x1f"]) == 0
         shown = capsys.readouterr()
         assert "\n10:                         18 --                   \n" in shown.out and "left out" in shown.err

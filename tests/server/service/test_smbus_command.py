@@ -55,6 +55,7 @@ def test_bus_is_served_until_sigterm_and_the_log_says_who_does_what(serve, tmp_p
         f"New client({client}) requests bus 1",
         f"Client({client}) read_word_data at 0x48 register 0xf",
         f"Client({client}) read_byte at 0x49",
+        f"Client({client}) refused (bus 1, address 0x49): this address is not allowed: see the addresses of the bus",
         f"Client({client}) closes",
     ]
 
@@ -86,7 +87,8 @@ def check_token(port):
         ([], "--bus 1=/dev/i2c-1"),
         (["--bus", "/dev/i2c-1"], "NAME=BUS is needed"),
         (["--bus", "1=sim:x", "--bus", "1=sim:y"], "there is a bus 1 already"),
-        (["--bus", "1=client:pump:0"], "only the server reaches its clients"),
+        (["--bus", "1=client:pump:0"], "no server runs here"),
+        (["--bus", "1=client:pump"], "client:ID:BUS is needed"),
         (["--bus", "1=horse"], "names no bus"),
         (["--bus", "1=sim:none.json"], "none.json"),
         (["--bus", "1=/dev/i2c-99"], "i2c-99"),
@@ -96,6 +98,7 @@ def check_token(port):
         (["--bus", "1=sim:room.json", "--listen", "0.0.0.0:0"], "--addresses"),
         (["--bus", "1=sim:room.json", "--listen", "0.0.0.0:0", "--addresses", "0x48"], "needs a token and TLS"),
         (["--bus", "1=sim:room.json", "--tls-cert", "x"], "belong together"),
+        (["--bus", "1=sim:room.json", "--tls-cert", "room.json", "--tls-key", "room.json"], "its key room.json cannot"),
         (["--bus", "1=sim:room.json", "--token-file", "none"], "none"),
         (["--bus", "1=sim:room.json", "--token-file", "room.json"], "chmod 600"),
         (["--bus", "1=sim:room.json", "--token-file", "short"], "a token is one line"),

@@ -8,13 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from remote_i2c.errors import BusError, closed
+from remote_i2c.tls import read_tls
 from server.gateways.i2c import doors, gateway
 from server.gateways.i2c.gateway import Gateway
 from server.gateways.i2c.settings import DESCRIPTION
 from server.gateways.interface import gateway_class
 from server.gateways.setting import SettingsError
 from tests.patience import PATIENCE_S
+from tests.remote_i2c.conftest import make_certificate
 from tests.remote_i2c.fake_bus import FakeBus
+from tests.remote_i2c.test_client import FakeConnection
 from tests.server.gateways.host import make_host, settings_of
 from tests.server.peer import until
 
@@ -28,6 +31,9 @@ class Door:
         self.settings, self.secrets, self.buses, self.log = settings, secrets, buses, log
         self.running = False
         self.fails = None
+
+    def metrics(self):
+        return [("door_calls_total", "counter", "Calls of a door", 7)]
 
     async def run(self):
         self.running = True
@@ -61,14 +67,19 @@ def unusable(argument, name):
 
 def tables(**specs):
     return {
-        name: SimpleNamespace(bus=f"python:{__name__}:{spec}", addresses="0x48", hold_ms=1000, wait_ms=1000)
+        name: SimpleNamespace(
+            bus=f"python:{__name__}:{spec}", addresses="0x48", hold_ms=1000, wait_ms=1000, timeout_ms=500
+        )
         for name, spec in specs.items()
     }
 
 
-def make(monkeypatch=None, *, log=lambda event, **details: None, **given):
+def make(*, log=lambda event, **details: None, connections=None, **given):
+    """connections: {id of a client that the server knows: its Connection}."""
     given = {"buses": tables(one="made"), **given}
-    host = make_host(registry=SimpleNamespace(get=None), secrets=SECRETS, log=log)
+    connections = connections or {}
+    registry = SimpleNamespace(get=connections.get)
+    host = make_host(registry=registry, secrets=SECRETS, log=log, served=lambda: set(connections))
     return Gateway(settings_of(DESCRIPTION, **given), host)
 
 
@@ -105,19 +116,68 @@ def test_commands_use_its_buses_and_are_counted():
         one = make()
 
         async def use():
-            buses = await one.ask({"what": "buses"})
+            bus = await one.ask({"bus": "one", "what": "bus"})
             read = await one.ask(request(transfer=[[0x48, "05"], [0x48, 2]]))
             refused = await one.ask(request(quick=[0x49, False]))
-            return json.loads(json.dumps([buses, read, refused])), one.metrics()
+            return json.loads(json.dumps([bus, read, refused])), one.metrics()
 
         return await while_running(one, use)
 
-    (buses, read, refused), metrics = asyncio.run(main())
-    assert list(buses["buses"]) == ["one"] and read == {"read": ["0506"]}
+    (bus, read, refused), metrics = asyncio.run(main())
+    assert bus == {"functions": FakeBus.functions, "max_bytes": 8192} and read == {"read": ["0506"]}
     assert refused["failed"]["place"] == "caller" and "not allowed" in refused["failed"]["text"]
-    assert [(name, value) for name, _, _, value in metrics] == [
+    assert [(name, value) for name, _, _, value in metrics[:3]] == [
         ("i2c_calls_total", 1), ("i2c_failures_total", 0), ("i2c_late_total", 0)
     ]  # fmt: skip
+    assert metrics[3][0] == "i2c_longest_hold_seconds" and metrics[3][3] > 0
+
+
+def test_a_client_that_the_settings_do_not_name_is_used_by_its_text():
+    connection = FakeConnection()
+
+    async def main():
+        one = make(connections={"pump": connection}, buses={})
+        request = {"bus": "client:pump:0", "timeout_ms": 1000, "transfer": [[0x48, "05"], [0x48, 2]]}
+        return await one.ask(request), await one.ask(request)
+
+    assert asyncio.run(main()) == ({"read": ["0000"]},) * 2
+    assert len(connection.requests) == 3  # one learns the life of its service
+
+
+def test_a_client_that_the_settings_name_is_used_at_their_addresses():
+    buses = tables(mast="made")
+    buses["mast"].bus = "client:pump:0"
+
+    async def main():
+        one = make(connections={"pump": FakeConnection()}, buses=buses)
+        return [
+            await one.ask({"bus": "client:pump:00", "timeout_ms": 1000, "transfer": [[address, 1]]})
+            for address in (0x48, 0x49)
+        ]
+
+    allowed, refused = asyncio.run(main())
+    assert allowed == {"read": ["00"]}
+    assert refused["failed"]["bus"] == "mast"
+    assert "not allowed: see the addresses of the bus" in refused["failed"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("other", "the server has no bus other, but one"),
+        ("client:valve:0", "the server knows no client 'valve': pb-link keys add valve"),
+        ("client:pump", "client:ID:BUS is needed"),
+    ],
+)
+def test_a_bus_that_there_is_not_is_told(name, told):
+    answer = asyncio.run(make(connections={"pump": FakeConnection()}).ask({"bus": name, "what": "bus"}))
+    assert told in answer["failed"]["text"] and answer["failed"]["place"] == "caller"
+
+
+def test_two_entries_of_one_bus_are_one_bus_to_their_callers():
+    one = make(buses=tables(one="made", other="made"))
+    assert one.buses["one"].turns is one.buses["other"].turns
+    assert (one.buses["other"].name, one.buses["other"].timeout_ms) == ("other", 500)
 
 
 def test_a_bus_that_cannot_be_opened_is_told_once_and_tried_again(monkeypatch):
@@ -151,6 +211,7 @@ def test_doors_are_opened_by_their_settings_and_share_the_buses(monkeypatch):
         async def use():
             await until(lambda: smbus.running and web.running, "the doors")
 
+        assert ("i2c_door_calls_total", "counter", "Calls of a door", 7) in one.metrics()
         await while_running(one, use)
         assert not (smbus.running or web.running)
         smbus.fails = OSError(98, "the address is used")
@@ -203,30 +264,39 @@ def test_a_check_opens_the_buses_and_leaves_clients_alone():
     assert asyncio.run(check(buses=client)) is None
 
 
-def test_doors_are_made_of_their_settings():
+def test_doors_are_made_of_their_settings(tmp_path, missing_tool):
     """What each door gets, with stand-ins for their modules."""
     made = []
+    key, chain = map(str, make_certificate(tmp_path, missing_tool))
     module = SimpleNamespace(
-        TLS=lambda *pair: pair, SmbusDoor=lambda *args, **more: made.append((args, more)),
+        SmbusDoor=lambda *args, **more: made.append((args, more)),
         WebDoor=lambda *args, **more: made.append((args, more)),
     )  # fmt: skip
     settings = settings_of(
-        DESCRIPTION, smbus_listen="127.0.0.1:1", smbus_certificate=__file__, smbus_key=__file__,
-        web_listen="127.0.0.1:2", web_certificate="c", web_key="k", web_origins=["https://a"],
+        DESCRIPTION, smbus_listen="127.0.0.1:1", smbus_certificate=chain, smbus_key=key,
+        web_listen="127.0.0.1:2", web_certificate=chain, web_key=key, web_origins=["https://a"],
         web_chirimen="127.0.0.1:3",
     )  # fmt: skip
     told = []
     for door in doors.DOORS:
         door.make(module, settings, SECRETS, {"1": "bus"}, lambda event, **details: told.append((event, details)))
     (smbus_args, smbus), (web_args, web) = made
-    with open(__file__, "rb") as file:
-        pem = file.read()
-    smbus.pop("log")("a line")
-    assert told == [("smbus", {"text": "a line"})]
+    smbus.pop("log")("smbus_call", address=1)
+    assert told == [("smbus_call", {"address": 1})]
     assert smbus_args == ({"1": "bus"}, "127.0.0.1:1") == (web_args[0], "127.0.0.1:1")
-    assert smbus == {"token": "s" * 20, "tls": (pem, pem), "expiry_s": 5}
+    assert smbus == {"token": "s" * 20, "tls": read_tls(chain, key), "expiry_s": 5}
     web.pop("log")
     assert web_args[1] == "127.0.0.1:2" and web == {
-        "token": None, "origins": ["https://a"], "hosts": [], "tls": ("c", "k"), "plain": False,
+        "token": None, "origins": ["https://a"], "hosts": [], "tls": (chain, key), "plain": False,
         "chirimen": "127.0.0.1:3", "chirimen_bus": None,
     }  # fmt: skip
+
+
+def test_a_certificate_that_is_none_is_told_with_its_setting_and_file(tmp_path):
+    none = tmp_path / "none.pem"
+    none.write_text("none")
+    for door in ("smbus", "web"):
+        pair = {f"{door}_listen": "127.0.0.1:1", f"{door}_certificate": str(none), f"{door}_key": str(none)}
+        told = rf"\[i2c\] {door}_listen: the certificate .*none.pem and its key .*none.pem cannot"
+        with pytest.raises(SettingsError, match=told):
+            make(**pair)

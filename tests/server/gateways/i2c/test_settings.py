@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from remote_i2c.shared import HOLD_MS, WAIT_MS
+from remote_i2c.bus import TRANSFER_MS
+from remote_i2c.shared import HOLD_MS, MAX_HOLD_MS, MAX_WAIT_MS, WAIT_MS
+from remote_i2c.smbus_client.recovery import TIMEOUT_S
+from remote_i2c.web.session import CALL_MS
 from server.gateways.i2c.settings import DESCRIPTION
 from server.gateways.setting import SettingsError, Tables
 from server.service import settings
@@ -59,7 +62,9 @@ bus = "sim:plan.json"
         ('[i2c.buses.1]\nbus = "i2c-1"\n', "buses.1.bus = 'i2c-1' must be"),
         ('[i2c.buses.1]\nbus = "/dev/i2c-1"\naddress = "0x48"\n', "buses.1 has no setting 'address'; there are bus,"),
         ('[i2c.buses.1]\nbus = "/dev/i2c-1"\naddresses = "0x4g"\n', "buses.1.addresses = '0x4g' must be"),
-        ('[i2c.buses.1]\nbus = "/dev/i2c-1"\nhold_ms = 0\n', "buses.1.hold_ms = 0 must be 10 to 60000"),
+        ('[i2c.buses.1]\nbus = "/dev/i2c-1"\nhold_ms = 0\n', "buses.1.hold_ms = 0 must be 10 to 2000"),
+        ('[i2c.buses.1]\nbus = "/dev/i2c-1"\nwait_ms = 5001\n', "buses.1.wait_ms = 5001 must be 0 to 5000"),
+        ('[i2c.buses.1]\nbus = "/dev/i2c-1"\ntimeout_ms = 2001\n', "buses.1.timeout_ms = 2001 must be 10 to 2000"),
         ('[i2c.buses]\n1 = "/dev/i2c-1"\n', "buses.1 = '/dev/i2c-1' must be a table"),
         ('[i2c.buses."a/b"]\nbus = "/dev/i2c-1"\n', "letters, digits, - and _"),
         ('[i2c]\nsmbus_key = "k"\n[i2c.buses.1]\nbus = "/dev/i2c-1"\n', "belong together"),
@@ -78,5 +83,14 @@ def test_the_document_has_all_settings():
     settings_of_all = {name: one for name, one in DESCRIPTION.settings.items() if not isinstance(one, Tables)}
     documented = [row for row in rows if row[0] in settings_of_all]
     assert documented == [(name, json.dumps(one.default)) for name, one in settings_of_all.items()]
-    of_buses = [row for row in rows if row[0] in ("addresses", "hold_ms", "wait_ms")]
-    assert of_buses == [("addresses", '""'), ("hold_ms", str(HOLD_MS)), ("wait_ms", str(WAIT_MS))]
+    of_buses = [row for row in rows if row[0] in ("addresses", "hold_ms", "wait_ms", "timeout_ms")]
+    assert of_buses == [
+        ("addresses", '""'), ("hold_ms", str(HOLD_MS)), ("wait_ms", str(WAIT_MS)), ("timeout_ms", str(TRANSFER_MS))
+    ]  # fmt: skip
+
+
+def test_a_call_ends_before_its_caller_gives_up():
+    """What the settings allow, and what the doors and their clients promise (docs/remote-i2c.md)."""
+    longest_ms = MAX_WAIT_MS + MAX_HOLD_MS
+    assert CALL_MS + longest_ms <= 14_000 and "answers each within 14 s" in " ".join(DOCUMENT.read_text().split())
+    assert longest_ms < 1000 * TIMEOUT_S
