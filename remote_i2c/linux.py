@@ -21,6 +21,7 @@ from errno import (
     EPERM,
     EPROTO,
     EREMOTEIO,
+    ESHUTDOWN,
     ETIMEDOUT,
 )  # fmt: skip
 
@@ -43,11 +44,12 @@ _NO_ANSWER = (ENXIO, EREMOTEIO)
 _HELD = (EAGAIN, EBUSY, ETIMEDOUT)  # arbitration lost with no other controller, or never free: a wire is held
 _CANNOT = (EOPNOTSUPP, EINVAL)
 _DAMAGED = (EIO, EBADMSG, EPROTO)
+_GONE = (ENODEV, ESHUTDOWN)  # an adapter at USB was pulled
 
 
 class LinuxBus(Bus):
     """Args: number: N of /dev/i2c-N; name: of the bus, for people. force: also use devices that a driver of the kernel
-    has."""
+    has. When its adapter is gone (ENODEV), `open` opens that which has its place."""
 
     force = False
 
@@ -86,12 +88,18 @@ class LinuxBus(Bus):
 
     async def close(self):
         """As Bus.close. A call that the kernel has not ended after CLOSE_MS is left to end by itself."""
+        last = self._leave()
+        if last is not None:
+            await asyncio.wait([asyncio.wrap_future(last)], timeout=CLOSE_MS / 1000)
+
+    def _leave(self):
+        """Let the thread close the file behind its last call. Returns the future of that, or None: it is not open."""
         bus, self._bus = self._bus, None
         if bus is None:
-            return
+            return None
         last = self._thread.submit(bus.close)
         self._thread.shutdown(wait=False)
-        await asyncio.wait([asyncio.wrap_future(last)], timeout=CLOSE_MS / 1000)
+        return last
 
     async def transfer(self, transfer, timeout_ms=TRANSFER_MS):
         """As Bus.transfer. `index` of an error is None: the kernel does not tell it."""
@@ -115,9 +123,10 @@ class LinuxBus(Bus):
             raise BusError(EBUSY, "a driver of the kernel has this device", place=CALLER, address=address)
 
     async def _call(self, address, messages, timeout_ms):
-        if self._bus is None:
+        bus = self._bus
+        if bus is None:
             raise closed().at(self.name)
-        call = self._thread.submit(self._bus.i2c_rdwr, *messages)
+        call = self._thread.submit(bus.i2c_rdwr, *messages)
         try:
             # Cancelled, or out of time: one that has not begun never does; one that has goes on in its thread.
             async with asyncio.timeout(timeout_ms / 1000):
@@ -127,6 +136,8 @@ class LinuxBus(Bus):
                 raise timed_out(BUS, "the adapter has not ended an earlier call", address).at(self.name)
             raise timed_out(BUS, f"the adapter has not ended the call within {timeout_ms} ms", address).at(self.name)
         except OSError as error:
+            if error.errno in _GONE and bus is self._bus:
+                self._leave()
             raise _translated(error, address, len(messages)).at(self.name)
 
 
@@ -158,7 +169,7 @@ def _translated(error, address, count):
         return BusError(EOPNOTSUPP, "the adapter cannot do this transfer", place=CALLER, address=address)
     if number in _DAMAGED:
         return stopped(address)
-    if number == ENODEV:
+    if number in _GONE:
         return BusError(ENODEV, "the adapter is gone", address=address)
     return BusError(EIO, f"the adapter failed: {error.strerror}", address=address)
 

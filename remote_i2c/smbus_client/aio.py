@@ -6,7 +6,7 @@
 
 import asyncio
 from contextlib import suppress
-from errno import ENODEV
+from errno import ECONNABORTED
 
 import grpc
 
@@ -18,7 +18,7 @@ from remote_i2c.smbus_client.batch import Batch
 from remote_i2c.smbus_client.calls import Calls
 from remote_i2c.smbus_client.messages import I2cFunc
 from remote_i2c.smbus_client.recovery import RETRY_S, TIMEOUT_S, Recovery
-from remote_i2c.smbus_client.smbus import CLOSE_S, PINGS
+from remote_i2c.smbus_client.smbus import CLOSE_S, PINGS, not_open
 from remote_i2c.smbus_client.target import target_of
 
 
@@ -74,7 +74,7 @@ class AsyncSMBus(Calls):
         if channel is not None:
             try:
                 if session is not None:
-                    with suppress(grpc.RpcError):  # the server is away: the session has ended all the same
+                    with suppress(grpc.RpcError, BusError):  # the server is away: the session has ended all the same
                         await self._call("Close", SessionRequest(session=session), CLOSE_S, False)
             finally:
                 await channel.close()
@@ -102,7 +102,7 @@ class AsyncSMBus(Calls):
         recovery = Recovery(call.repeatable, _now_s(), self._retry_s, self._timeout_s)
         while True:
             if self._channel is None:
-                raise BusError(ENODEV, "the bus is not open", place=CALLER)
+                raise not_open()
             session = self._session
             try:
                 if session is None:
@@ -134,9 +134,18 @@ class AsyncSMBus(Calls):
         return reply
 
     async def _call(self, name, request, limit_s, wait):
-        call = self._callers[name](request, timeout=limit_s, metadata=self._target.metadata, wait_for_ready=wait)
+        channel = self._channel
+        try:
+            call = self._callers[name](request, timeout=limit_s, metadata=self._target.metadata, wait_for_ready=wait)
+        except grpc.aio.UsageError:
+            raise not_open() from None  # another task has closed the channel
         try:
             return await call
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling() or self._channel is channel:
+                raise
+            text = "the bus was closed during the call: it may have been made or not"
+            raise BusError(ECONNABORTED, text, place=CALLER) from None
         finally:
             call.cancel()  # of no effect when it has ended; gRPC does not cancel a call that nobody has any longer
 

@@ -104,7 +104,7 @@ class SMBus(Calls):
     def _do(self, call):
         connection = self._connection
         if connection is None:
-            raise BusError(ENODEV, "the bus is not open", place=CALLER)
+            raise not_open()
         recovery, limit_s = None, self._timeout_s
         begin_s = time.monotonic()
         while True:
@@ -131,6 +131,11 @@ class SMBus(Calls):
                     except grpc.RpcError as error:
                         time.sleep(opening.after(error, time.monotonic()))
             return connection.session
+
+
+def not_open():
+    """Returns the error of a call of a bus that is closed."""
+    return BusError(ENODEV, "the bus is not open", place=CALLER)
 
 
 class _Connection:
@@ -182,7 +187,12 @@ class _Connection:
         self._channel.close()
 
     def _call(self, name, request, limit_s, wait):
-        return self._callers[name](request, limit_s, self._metadata, wait_for_ready=wait)
+        try:
+            return self._callers[name](request, limit_s, self._metadata, wait_for_ready=wait)
+        except ValueError:
+            if not self._ended.is_set():
+                raise
+            raise not_open() from None  # another thread has closed the channel
 
     def _keep(self, every_s):
         while not self._ended.wait(every_s):
@@ -194,5 +204,5 @@ class _Connection:
                 self._call("Ping", SessionRequest(session=session), every_s, False)
             except grpc.RpcError:
                 pass  # the next call finds out, and opens the bus again
-            except ValueError:  # the channel was closed meanwhile
+            except BusError:  # it was closed meanwhile
                 return

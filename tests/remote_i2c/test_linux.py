@@ -3,7 +3,21 @@
 import asyncio
 import os
 import threading
-from errno import EACCES, EAGAIN, EBUSY, EINVAL, EIO, ENODEV, ENOENT, ENXIO, EOPNOTSUPP, EPROTO, EREMOTEIO, ETIMEDOUT
+from errno import (
+    EACCES,
+    EAGAIN,
+    EBUSY,
+    EINVAL,
+    EIO,
+    ENODEV,
+    ENOENT,
+    ENXIO,
+    EOPNOTSUPP,
+    EPROTO,
+    EREMOTEIO,
+    ESHUTDOWN,
+    ETIMEDOUT,
+)
 
 import pytest
 from smbus2 import smbus2 as module
@@ -13,6 +27,7 @@ from remote_i2c.bus import I2C, SMBUS_COUNTED, SMBUS_QUICK
 from remote_i2c.errors import BUS, CALLER, BusError
 from remote_i2c.linux import LinuxBus
 from remote_i2c.messages import read, read_counted, write
+from remote_i2c.shared import SharedBus
 from tests.patience import PATIENCE_S
 
 # linux/i2c-dev.h, linux/i2c.h
@@ -168,6 +183,7 @@ def test_a_probe_reads_a_byte_where_the_adapter_cannot_send_an_address_alone(ker
         (EOPNOTSUPP, EOPNOTSUPP, CALLER),
         (EINVAL, EOPNOTSUPP, CALLER),
         (ENODEV, ENODEV, BUS),
+        (ESHUTDOWN, ENODEV, BUS),
         (ENOENT, EIO, BUS),
     ],
 )
@@ -264,3 +280,34 @@ def test_a_closed_bus_is_told_and_the_file_is_closed_behind_a_call_that_hangs(ke
         if thread.name.startswith("i2c-1"):
             thread.join(PATIENCE_S)
     assert kernel.closed == [99]
+
+
+@pytest.mark.parametrize("pulled", [ENODEV, ESHUTDOWN])
+def test_an_adapter_that_was_pulled_is_opened_again_when_it_is_back(kernel, pulled):
+    """By whoever calls next: the bus of a server is for all of them."""
+
+    async def scenario():
+        shared = SharedBus(LinuxBus(1, "desk"), {A})
+        found = []
+
+        async def called():
+            try:
+                found.append(await shared.transfer([write(A, b"\x05"), read(A, 1)]))
+            except BusError as error:
+                found.append((error.errno, error.place))
+
+        await called()
+        kernel.error = pulled
+        await called()  # pulled in a call
+        kernel.error, kernel.refuses = None, ENOENT
+        await called()  # there is no file of it
+        kernel.refuses, kernel.funcs = None, I2C
+        await called()  # another adapter has its place
+        assert shared.functions == I2C
+        await shared.close()
+        await called()
+        return found
+
+    gone, absent = (ENODEV, BUS), (ENODEV, CALLER)
+    assert asyncio.run(scenario()) == [[b"\x05"], gone, absent, [b"\x05"], absent]
+    assert len(kernel.opened) == 3 and len(kernel.closed) == 2

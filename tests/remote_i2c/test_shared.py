@@ -6,7 +6,7 @@ from errno import EACCES, EAGAIN, EIO, ENODEV, ENXIO, ETIMEDOUT
 import pytest
 
 from remote_i2c.errors import BUS, CALLER, LINK, LOCK, BusError
-from remote_i2c.messages import read, write
+from remote_i2c.messages import read, read_counted, write
 from remote_i2c.shared import SharedBus
 from tests.patience import PATIENCE_S
 from tests.remote_i2c.fake_bus import FakeBus
@@ -199,3 +199,74 @@ def test_held_bus_takes_one_call_at_a_time():
             return await first
 
     assert run(scenario) == [b"\x00"]
+
+
+def test_bus_that_is_not_open_is_opened_by_its_first_call_and_its_errors_are_told():
+    async def scenario(bus, shared):
+        functions, bus.functions = bus.functions, 0
+        attempts = []
+
+        async def open():
+            attempts.append(len(attempts))
+            if len(attempts) < 3:
+                raise BusError(ENODEV, "there is no such adapter", place=CALLER)
+            bus.functions = functions
+
+        bus.open = open
+        with pytest.raises(BusError, match="no such adapter"):
+            await shared.open()
+        with pytest.raises(BusError, match="no such adapter"):
+            await shared.transfer([write(A, b"\x05"), read_counted(A)])  # not: it cannot read what the target counts
+        await shared.transfer([write(A, b"\x05"), read_counted(A)])
+        await shared.open()
+        return len(attempts), shared.functions == functions, shared.failures, shared.calls
+
+    assert run(scenario) == (3, True, 1, 2)
+
+
+def test_bus_that_cannot_be_opened_in_time_is_told():
+    async def scenario(bus, shared):
+        bus.open = asyncio.Event().wait
+        with pytest.raises(BusError, match="could not be opened within 20 ms") as caught:
+            await shared.transfer([read(A, 1)])
+        del bus.open
+        await shared.transfer([read(A, 1)])
+        return caught.value.errno
+
+    assert run(scenario, hold_ms=20) == ETIMEDOUT
+
+
+def test_call_has_the_time_of_its_bus_if_it_says_no_other():
+    async def scenario(bus, shared):
+        limits = []
+
+        async def transfer(transfer, timeout_ms):
+            limits.append(timeout_ms)
+
+        bus.transfer = transfer
+        await shared.transfer([read(A, 1)])
+        await shared.transfer([read(A, 1)], timeout_ms=200)
+        await shared.beside({A}, timeout_ms=100).transfer([read(A, 1)])
+        return limits
+
+    assert run(scenario, timeout_ms=300) == [300, 200, 100]
+
+
+def test_calls_that_wait_in_vain_are_counted():
+    async def scenario(bus, shared):
+        async with shared.hold():
+            with pytest.raises(BusError):
+                await shared.transfer([read(A, 1)])
+        return shared.calls, shared.failures, shared.late
+
+    assert run(scenario, wait_ms=10) == (1, 1, 1)
+
+
+def test_longest_hold_is_known():
+    async def scenario(bus, shared):
+        async with shared.hold():
+            await asyncio.sleep(0.05)
+        await shared.transfer([read(A, 1)])
+        return shared.longest_hold_s
+
+    assert run(scenario) >= 0.05

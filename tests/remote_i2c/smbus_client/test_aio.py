@@ -124,3 +124,24 @@ def test_bus_that_is_not_there_is_told():
     with open_door() as door:
         assert asyncio.run(main(door)) == errno.ENODEV
         assert door.call(lambda: len(door.service.sessions)) == 0
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_bus_that_another_task_closes_is_an_oserror_of_its_callers(moment):
+    async def scenario(door, bus):
+        if moment == "before":
+            await bus._channel.close()  # as `close` of another task has, which waits for the end of the session
+        else:
+            door.call(lambda: setattr(door.bus, "gate", asyncio.Event()))
+        call = asyncio.create_task(bus.write_byte(A, 1))
+        if moment == "during":
+            while not door.call(lambda: door.bus.log):
+                await asyncio.sleep(0.001)
+            await bus.close()
+            door.call(lambda: setattr(door.bus, "gate", None))
+        with pytest.raises(OSError) as caught:
+            await call
+        return caught.value
+
+    expected = {"before": errno.ENODEV, "during": errno.ECONNABORTED}
+    assert run(scenario).errno == expected[moment]

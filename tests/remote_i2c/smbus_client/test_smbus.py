@@ -239,3 +239,30 @@ def test_server_that_cannot_prove_who_it_is_is_not_believed(certificate):
         error = failing(lambda: SMBus(door.url.replace("grpc://", "grpcs://"), token="a-token-of-the-tests"))
         assert (error.errno, error.place) == (errno.ECONNABORTED, "link")
         assert not any("New client" in line for line in door.lines)
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_bus_that_another_thread_closes_is_an_oserror_of_its_callers(door, moment, repeatable):
+    bus, found = SMBus(door.url), []
+
+    def call():
+        try:
+            bus.read_byte_data(A, 1) if repeatable else bus.write_byte(A, 1)
+        except Exception as error:
+            found.append(error)
+
+    if moment == "before":
+        bus._connection._ended.set()
+        bus._connection._channel.close()  # the rest of `close` follows
+        call()
+    else:
+        door.call(lambda: setattr(door.bus, "gate", asyncio.Event()))
+        thread = threading.Thread(target=call)
+        thread.start()
+        until(lambda: door.call(lambda: door.bus.log), "the call")
+        bus.close()
+        thread.join(PATIENCE_S)
+    (error,) = found
+    assert isinstance(error, OSError), error
+    assert error.errno == (errno.ENODEV if moment == "before" or repeatable else errno.ECONNABORTED)
