@@ -115,6 +115,7 @@ class SmbusDoor:
 
     async def close(self):
         """Refuse new calls, and end those under way."""
+        # gRPC's server must go before the loop does, or the interpreter ends with "Error in sys.excepthook".
         server, self._server = self._server, None
         if server is not None:
             await server.stop(GRACE_S)

@@ -8,6 +8,8 @@ A door calls log(event, **details) with
 | REFUSED | reason; what is known of: peer, path, bus, session, address |
 | CALL | session, call: as smbus2 names it; address, register: if it has one; i2c_rdwr: messages |
 | LISTENING | address |
+
+address of a device and register are texts: "0x48".
 """
 
 LISTENING = "smbus_listening"
@@ -31,13 +33,9 @@ def line_of(event, *, session=None, what=None, **details):
         }[what].format(session=session, **details)
     if event == REFUSED:
         who = f"Client({session})" if session else details.get("peer", "?")
-        where = ", ".join(f"{name} {_shown(name, value)}" for name, value in details.items() if name in _WHERE)
+        where = ", ".join(f"{name} {ascii(details[name])[1:-1]}" for name in _WHERE if name in details)
         return f"{who} refused{f' ({where})' if where else ''}: {details['reason']}"
     if "messages" in details:
         return f"Client({session}) {details['call']} {details['messages']}"
-    register = f" register {details['register']:#x}" if "register" in details else ""
-    return f"Client({session}) {details['call']} at {details['address']:#x}{register}"
-
-
-def _shown(name, value):
-    return f"{value:#04x}" if name == "address" else ascii(value)[1:-1]
+    register = f" register {details['register']}" if "register" in details else ""
+    return f"Client({session}) {details['call']} at {details['address']}{register}"

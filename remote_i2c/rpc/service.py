@@ -123,8 +123,8 @@ class Buses:
     def _log_call(self, session, kind, request):
         if self._log is not None:
             # Calls without a register have none in their name either.
-            register = {"register": request.register} if "_data" in kind.name or "call" in kind.name else {}
-            self._log(CALL, session=session.id, call=kind.name, address=request.address, **register)
+            register = {"register": hex(request.register)} if "_data" in kind.name or "call" in kind.name else {}
+            self._log(CALL, session=session.id, call=kind.name, address=hex(request.address), **register)
 
 
 class _Called:
@@ -147,7 +147,7 @@ class _Called:
         session.__exit__()
         session.last_s = buses._now_s()
         if kind is BusError and error.errno == EACCES:
-            buses.refuse(reason=error.strerror, session=session.id, bus=session.bus.name, address=error.address)
+            buses.refuse(reason=error.strerror, session=session.id, bus=session.bus.name, address=hex(error.address))
 
 
 def _step_reply(step, reply):

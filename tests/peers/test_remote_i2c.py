@@ -7,6 +7,7 @@ import sys
 import time
 import tomllib
 from errno import ETIMEDOUT
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,21 @@ def test_settings_are_checked(serving):
         file.write('[i2c.buses.none]\nbus = "sim:absent.json"\n')
     done = subprocess.run([*serving[:3], "check", "--config", "pb_link.toml"], capture_output=True, text=True)
     assert done.returncode == 1 and "[i2c.buses.none]" in done.stdout and "absent.json" in done.stdout
+
+
+def test_server_with_a_door_of_smbus_ends_without_a_word(serving):
+    """What gRPC leaves behind would be told when the interpreter ends."""
+    log = Path("log")
+    with log.open("wb") as file:
+        process = subprocess.Popen(serving, stderr=file)
+    try:
+        until(lambda: " started " in log.read_text(), "the start")
+        with SMBus(os.environ["PB_LINK_SMBUS"] + "/desk") as bus:
+            assert bus.read_word_data(0x18, 6) == 0x5400
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    lines = log.read_text().splitlines()
+    assert " stopped" in lines[-1] and not [line for line in lines if "excepthook" in line], lines

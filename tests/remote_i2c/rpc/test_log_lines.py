@@ -16,10 +16,10 @@ from remote_i2c.rpc.log_lines import CALL, LISTENING, REFUSED, SESSION, line_of
             "No activity from client ab since 5 sec delete it",
         ),
         (
-            CALL, {"session": "ab", "call": "read_i2c_block_data", "address": 0x10, "register": 10},
+            CALL, {"session": "ab", "call": "read_i2c_block_data", "address": "0x10", "register": "0xa"},
             "Client(ab) read_i2c_block_data at 0x10 register 0xa",
         ),
-        (CALL, {"session": "ab", "call": "read_byte", "address": 0x48}, "Client(ab) read_byte at 0x48"),
+        (CALL, {"session": "ab", "call": "read_byte", "address": "0x48"}, "Client(ab) read_byte at 0x48"),
         (
             CALL, {"session": "ab", "call": "i2c_rdwr", "messages": "write 2 at 0x48"},
             "Client(ab) i2c_rdwr write 2 at 0x48",
@@ -29,8 +29,8 @@ from remote_i2c.rpc.log_lines import CALL, LISTENING, REFUSED, SESSION, line_of
             "192.0.2.7 refused (path /a\\n/b): no valid token",
         ),
         (
-            REFUSED, {"reason": "not allowed", "session": "ab", "bus": "mast", "address": 8},
-            "Client(ab) refused (bus mast, address 0x08): not allowed",
+            REFUSED, {"reason": "not allowed", "session": "ab", "bus": "mast", "address": "0x8"},
+            "Client(ab) refused (bus mast, address 0x8): not allowed",
         ),
         (REFUSED, {"reason": "8 calls are under way", "session": "ab"}, "Client(ab) refused: 8 calls are under way"),
     ],
