@@ -11,6 +11,7 @@ from errno import EHOSTDOWN, EIO, ENODEV
 
 from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
 from protocol.i2c_messages import HEAD_BYTES, I2C_CHANNEL, MAX_I2C_BYTES, MAX_TRANSFER_BYTES
+from protocol.request_reasons import INTERRUPTED, NO_HANDLER, RESTARTED
 from remote_i2c.bus import SMBUS_BY_MESSAGES, SMBUS_COUNTED, SMBUS_QUICK, TRANSFER_MS, Bus
 from remote_i2c.client_messages import (
     NO_LIFE,
@@ -105,7 +106,7 @@ class ClientBus(Bus):
         except RequestTimeout:
             raise self._late(timeout_ms)
         except RequestFailed as failed:
-            raise self._failed(str(failed))
+            raise self._failed(failed)
         except (StoreError, ValueError) as error:  # ValueError: the client takes only shorter messages
             raise BusError(EIO, str(error), place=LINK)
         return decode_answer(answer, transfers)
@@ -118,12 +119,12 @@ class ClientBus(Bus):
     def _without_service(self):
         return BusError(ENODEV, f"the client {self._connection.client_id} runs no I2CService", place=CALLER)
 
-    def _failed(self, text):
-        if "no handler" in text:
+    def _failed(self, failed):
+        if failed.reason == NO_HANDLER:
             return self._without_service()
-        if "restarted" in text or "interrupted" in text:
-            return self._restarted(text)
-        return BusError(EIO, text, place=LINK)
+        if failed.reason in (INTERRUPTED, RESTARTED):
+            return self._restarted(str(failed))
+        return BusError(EIO, str(failed), place=LINK)
 
     def _restarted(self, text):
         return BusError(EHOSTDOWN, f"{text}: the call may have been carried out", place=LINK)

@@ -139,7 +139,9 @@ class _Traffic(Protocol):
     round_trip_ms: int
     longest_round_trip_ms: int
 
-class RequestFailed(Exception): ...
+class RequestFailed(Exception):
+    reason: str
+
 class RequestTimeout(Exception): ...
 class StoreError(Exception): ...
 

@@ -17,6 +17,7 @@ from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.channel_records import ANSWER, CALL, FAILURE, FIELD, REQUEST
 from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
+from protocol.request_reasons import RESTARTED, reason_of
 from protocol.requests import check_timeout, failure_of, ident, result_of
 from server.core.clock import utc_ms
 from server.core.message import BEGUN, Message
@@ -83,8 +84,8 @@ class Requests:
             or does not use the channel; reader: one that has reserved the channel, or None for an application.
 
         Several may be asked at once. Cancelling it does not stop the handler; the answer is thrown away.
-        Raises: RequestFailed, RequestTimeout; TypeError, ValueError: nothing was asked; StoreError: the store has
-        failed, and may or may not have the request.
+        Raises: RequestFailed, whose `reason` is one of protocol/request_reasons.py; RequestTimeout; TypeError,
+        ValueError: nothing was asked; StoreError: the store has failed, and may or may not have the request.
         """
         data = bytes_of(data)
         check_timeout(timeout_ms)
@@ -103,7 +104,12 @@ class Requests:
             while len(self._waiting) >= MAX_REQUESTS:
                 await self._use.changed.wait(limit)
             self._waiting[name] = None
-            return result_of(await self._answer_to(name, request, limit), self._channel.number)
+            answer = await self._answer_to(name, request, limit)
+            try:
+                return result_of(answer, self._channel.number)
+            except RequestFailed as failed:
+                failed.reason = reason_of(answer[1], self._channel.number)
+                raise
         except asyncio.TimeoutError:
             raise RequestTimeout("no answer on channel %d within %d ms" % (self._channel.number, timeout_ms))
         finally:
@@ -118,8 +124,10 @@ class Requests:
                 if put.channel.acknowledged >= put.count:
                     epoch = self._client.peer_epoch
             elif epoch != self._client.peer_epoch and not self._unread():
-                raise RequestFailed("channel %d: the client was restarted, perhaps while its handler ran"
-                                    % self._channel.number)  # fmt: skip
+                failed = RequestFailed("channel %d: the client was restarted, perhaps while its handler ran"
+                                       % self._channel.number)  # fmt: skip
+                failed.reason = RESTARTED
+                raise failed
             await self._use.changed.wait(limit)
         return self._waiting[name]
 

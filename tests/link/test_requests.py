@@ -7,6 +7,7 @@ import pytest
 
 import esp_link.bridge
 from protocol.errors import LinkDown, RequestFailed, RequestTimeout
+from protocol.request_reasons import NO_HANDLER
 from tests.link.harness import System
 from tests.link.test_link import QUICK
 from tests.server.all_stores import STORES, TemporaryStore
@@ -265,14 +266,16 @@ def test_channel_is_for_messages_or_for_requests():
         for asks, reads, number in ((app, conn, 40), (conn, app, 41)):
             reading = asyncio.create_task(reads.channel(number).receive())
             await asyncio.sleep(0)
-            with pytest.raises(RequestFailed, match="channel %d is used for messages at the" % number):
+            with pytest.raises(RequestFailed, match="channel %d is used for messages at the" % number) as raised:
                 await within(asks.request(number, b"", LONG_MS))
+            assert asks is app or raised.value.reason == NO_HANDLER
             reading.cancel()
         for asks, other, number in ((app, conn, 50), (conn, app, 51)):
             theirs = asyncio.create_task(other.request(number, b"", LONG_MS))
             await asyncio.sleep(0)
-            with pytest.raises(RequestFailed, match="no handler of requests at the"):
+            with pytest.raises(RequestFailed, match="no handler of requests at the") as raised:
                 await within(asks.request(number, b"", LONG_MS))
+            assert asks is app or raised.value.reason == NO_HANDLER
             theirs.cancel()
 
     run(main)

@@ -6,6 +6,7 @@ import unittest
 from primitives.platform import sleep_ms, ticks_ms
 from protocol.channel_records import ANSWER, EXPIRES, FAILURE, REQUEST
 from protocol.link_errors import LinkDown
+from protocol.request_reasons import INTERRUPTED, reason_of
 from protocol.requests import RequestFailed, RequestTimeout, ident_of
 from tests.pb_link.channel_app import App as ChannelApp
 from tests.pb_link.channel_app import turns
@@ -269,7 +270,7 @@ class TestRequests(unittest.TestCase):
             await app.request_of_server(b"2", b"nam2")
             found = await app.take(2)
             self.assertEqual([found[0][0], found[0][2]], [b"name", FAILURE])
-            self.assertIn(b"interrupted", found[0][1])
+            self.assertEqual(reason_of(found[0][1], 99), INTERRUPTED)
             self.assertEqual(found[1], (b"nam2", b"second", ANSWER))
             self.assertEqual(ran, [b"1"])
 

@@ -7,9 +7,18 @@ import pytest
 
 from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
 from protocol.i2c_messages import MAX_I2C_BYTES, MAX_TRANSFER_BYTES, NO_MEMORY, OTHER_LIFE
+from protocol.request_reasons import INTERRUPTED, NO_HANDLER, RAISED, RESTARTED
 from remote_i2c.client import ClientBus
 from remote_i2c.errors import CALLER, LINK, BusError
 from remote_i2c.messages import read, write
+
+
+def request_failed(reason, text):
+    """Returns a RequestFailed as the server raises it."""
+    error = RequestFailed(text)
+    error.reason = reason
+    return error
+
 
 LIFE, NEXT = b"aaaa", b"bbbb"
 ONE = [write(0x48, b"\x05"), read(0x48, 2)]
@@ -134,10 +143,10 @@ def test_a_service_with_a_new_life_for_each_request_is_given_up():
         (LinkDown("absent"), True, ENODEV, CALLER, "runs no I2CService"),
         (RequestTimeout("late"), True, ETIMEDOUT, LINK, "has not answered within"),
         (RequestTimeout("late"), False, EHOSTDOWN, LINK, "pump is not connected"),
-        (RequestFailed("channel 1 has no handler of requests at the client"), True, ENODEV, CALLER, "I2CService"),
-        (RequestFailed("channel 1: the client was restarted, perhaps"), True, EHOSTDOWN, LINK, "may have been"),
-        (RequestFailed("the handler was interrupted: .."), True, EHOSTDOWN, LINK, "may have been"),
-        (RequestFailed("ZeroDivisionError"), True, EIO, LINK, "ZeroDivisionError"),
+        (request_failed(NO_HANDLER, "channel 1: nobody"), True, ENODEV, CALLER, "I2CService"),
+        (request_failed(RESTARTED, "channel 1: a new life"), True, EHOSTDOWN, LINK, "may have been"),
+        (request_failed(INTERRUPTED, "channel 1: stopped"), True, EHOSTDOWN, LINK, "may have been"),
+        (request_failed(RAISED, "OSError: no handler was restarted"), True, EIO, LINK, "no handler was restarted"),
         (StoreError("disk"), True, EIO, LINK, "disk"),
         (b"", True, EIO, LINK, "damaged"),
         (bytes((NO_MEMORY, 255)), True, EAGAIN, LINK, "no memory"),

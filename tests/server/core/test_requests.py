@@ -9,6 +9,7 @@ from primitives.platform import ticks_ms
 from primitives.waiting import ticks_add
 from protocol.channel_records import ANSWER, EXPIRES, FAILURE, REQUEST
 from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
+from protocol.request_reasons import RESTARTED
 from protocol.requests import ident, ident_of
 from server import MemoryStore, client_conn
 from server.core.message import BEGUN, Message
@@ -465,8 +466,9 @@ def test_new_life_of_the_client_fails_what_the_former_one_had_accepted(kind):
         assert await within(answered) == b"yes"
         client.cut()
         client, _ = await joined(service)
-        with pytest.raises(RequestFailed, match="the client was restarted"):
+        with pytest.raises(RequestFailed, match="the client was restarted") as raised:
             await within(accepted)
+        assert raised.value.reason == RESTARTED
         name, data, _ = (await client.calls(1))[0]
         assert data == b"for the next life"
         client.answer(name, b"here")
