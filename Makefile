@@ -7,6 +7,7 @@ JOBS ?= 4
 FIRMWARE_ARGS ?=
 SOAK_SEEDS ?= 0:500
 SENSOR_SEEDS ?= 0:1000
+FUZZ_ARGS ?=
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
@@ -31,7 +32,7 @@ CASES_TESTS = $(sort $(LONG_TESTS) $(shell grep -rlx 'from tests.sample import a
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo demo-sensors firmware proto tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
-	kill-server kill-mqtt bench-server fuzz-server fuzz-client micropython python clean
+	kill-server kill-mqtt bench-server bench-smbus fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,16 +103,19 @@ kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 c
 kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 times each, under traffic: some minutes.
 	@$(VENV_PYTHON) -m tests.peers.kill_mqtt
 
-bench-server: $(INSTALLED) ## Measure the server beside Mosquitto, and SMBus beside a bare echo of gRPC. Some minutes.
+bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, and bench-smbus. Some minutes.
 	@$(VENV_PYTHON) -m tests.server.bench
+
+bench-smbus: $(INSTALLED) ## Measure SMBus over gRPC beside a bare echo of gRPC; fails on a missed bar.
 	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus
 
-fuzz-server: $(INSTALLED) ## Feed a million inputs that nobody means to what reads the network: two minutes.
-	@$(VENV_PYTHON) -m tests.server.fuzz
-	@$(VENV_PYTHON) -m tests.remote_i2c.fuzz
+fuzz-server: $(INSTALLED) ## Feed inputs that nobody means to what reads the network, a million without FUZZ_ARGS: some minutes.
+	@$(VENV_PYTHON) -m tests.server.fuzz $(FUZZ_ARGS)
+	@$(VENV_PYTHON) -m tests.remote_i2c.fuzz $(FUZZ_ARGS)
 
-fuzz-client: $(INSTALLED) ## Feed the client's channels and requests what no good server sends: some minutes.
-	@$(VENV_PYTHON) -m tests.pb_link.fuzz
+fuzz-client: $(INSTALLED) ## Feed the client's channels, requests and I2CService what no good server sends: some minutes.
+	@$(VENV_PYTHON) -m tests.pb_link.fuzz $(FUZZ_ARGS)
+	@$(VENV_PYTHON) -m tests.pb_link.fuzz_i2c $(FUZZ_ARGS)
 
 micropython: python ## Find or build the MicroPython interpreters, and print their paths.
 	@$(MICROPYTHON_PY)
