@@ -327,6 +327,9 @@ class _HTTP(H11Protocol):
 
     def connection_made(self, transport):
         super().connection_made(transport)
+        # asyncio does so for sockets that say they are TCP's, which those of socket.create_server do not. Without it
+        # the second of two answers waits for the acknowledgement of the first, 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._timer = self.loop.call_later(_FILE_S, transport.abort)
         if sum(isinstance(one, _HTTP) for one in self.connections) > _FILE_CONNECTIONS:
             transport.abort()

@@ -289,6 +289,25 @@ def test_connections_are_limited():
     asyncio.run(play())
 
 
+def test_answers_do_not_wait_for_the_acknowledgement_of_those_before(monkeypatch):
+    """Nagle's algorithm is off: with it 16 concurrent calls took 45 ms on one computer."""
+    found = []
+    connected = door_module._HTTP.connection_made
+
+    def connection_made(protocol, transport):
+        connected(protocol, transport)
+        found.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(door_module._HTTP, "connection_made", connection_made)
+
+    async def play():
+        async with opened_door() as door, opened_page(door):
+            pass
+
+    asyncio.run(play())
+    assert found and all(found)
+
+
 def test_connections_of_one_peer_are_limited_unless_it_is_this_computer(monkeypatch):
     """All come from the loopback, which the door takes for a network in the second part."""
     events = []

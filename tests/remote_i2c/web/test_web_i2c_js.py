@@ -329,6 +329,8 @@ def test_the_package_has_the_release_and_its_files():
     package = json.loads((WEB_I2C.parent / "package.json").read_text(encoding="utf-8"))
     assert package["version"] == release_text(RELEASE)
     assert sorted(package["files"]) == sorted(p.name for p in WEB_I2C.parent.iterdir() if p.name != "package.json")
+    licenses = [(folder / "LICENSE").read_bytes() for folder in (WEB_I2C.parent, WEB_I2C.parents[3])]
+    assert package["license"] == "MIT" and licenses[0] == licenses[1]
 
 
 def test_the_types_name_what_there_is():
