@@ -7,6 +7,8 @@ import time
 from pb_link.server import Connection, StoreError, run, serve
 from pb_link.settings import read
 
+GONE = 2  # status of a device that was unplugged
+
 
 def short(value: object) -> object:
     return round(value, 3) if isinstance(value, float) else value
@@ -15,6 +17,10 @@ def short(value: object) -> object:
 async def follow(conn: Connection) -> None:  # called for each client that comes
     known = set()
     async for reading in conn.sensors():
+        if reading.status == GONE:
+            known.discard(reading.device)
+            print(reading.device, "is gone")
+            continue
         if reading.device not in known:
             known.add(reading.device)
             print(conn.client_id, "has", reading.type, "as", reading.device)

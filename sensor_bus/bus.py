@@ -254,7 +254,7 @@ class SensorBus:
         if self.slots is not None and self.slots.gone(address) or device.status == INITIAL:
             return
         self._tell("offline", device)
-        self.subscribers.forget(device)
+        self.subscribers.gone(device)
         self._tell("gone", device)
 
     def _tell(self, kind, device):

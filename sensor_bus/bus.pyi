@@ -39,11 +39,14 @@ class _Device(Protocol):
     type: int | None
     missed: int
 
+class _MakesSamples(Protocol):
+    def __call__(self, on_gone: Callable[[_Device], None] | None = None) -> _Samples: ...
+
 class SensorBus:
     records: Records
     failing: bool
     refused: int
-    samples: Callable[[], _Samples]
+    samples: _MakesSamples
     events: Callable[[], _Events]
     def __init__(
         self,

@@ -7,7 +7,8 @@
 Samples go on system channel 2 in batches (batch.py), commands are requests on system channel 6 (commands.py). With
 qos=False, the default, a slow or absent link gets the newest sample of each device, and the others are dropped and
 counted. With qos=True each sample goes exactly once, as long as the link takes them as fast as they come; what waits is
-bounded, and what the bus's ring then overwrites is counted. docs/sensor-bus.md, "Over the link".
+bounded, and what the bus's ring then overwrites is counted. That a device is gone is told behind its last sample, once,
+and is never dropped. docs/sensor-bus.md, "Over the link".
 """
 
 import asyncio
@@ -17,7 +18,8 @@ import os
 from primitives.platform import sleep_ms
 from protocol import const
 from sensor_bus.batch import SPAN, encode_batch
-from sensor_bus.publish import ONLINE, encode_devbin
+from sensor_bus.publish import ONLINE, PENDING_DELETION, encode_devbin
+from sensor_bus.subscriptions import Sample
 
 SAMPLES = const(2)
 COMMANDS = const(6)
@@ -54,7 +56,8 @@ class SensorService:
         self._life = int.from_bytes(os.urandom(4), "big")
         self._sequence = 0
         self._device_sequences = {}
-        self._waiting = []  # samples, oldest first
+        self._told = {}  # address -> type: devices of which a sample waits or has gone, and not yet that they are gone
+        self._waiting = []  # samples, oldest first; one without data (None) says that its device is gone
         self._bytes = 0
         self._stalled = False  # the link takes no batch now
         self._taken = asyncio.Event()
@@ -68,7 +71,11 @@ class SensorService:
 
             commands = Commands(self._bus, self._number, allow_raw)
             self._app.channel(COMMANDS, 1).on_request(commands.answer)
-        samples = self._bus.samples()
+        samples = self._bus.samples(self._note_gone)
+        there = {address: number for address, number, _ in self._bus.devices()}
+        for address, number in list(self._told.items()):
+            if there.get(address) != number:  # since the service was last run
+                self._tell_gone(address, number)
         tasks = [asyncio.create_task(one) for one in (self._take(samples), self._send())]
         try:
             await asyncio.gather(*tasks)
@@ -87,18 +94,38 @@ class SensorService:
     def _add(self, sample):
         if not self._qos and (self._stalled or self._bytes >= WAITING_BYTES):
             self._make_way(sample.address)
+        self._put(sample)
+        self._told[sample.address] = sample.type
+
+    def _put(self, sample):
         self._waiting.append(sample)
         self._bytes += _cost(sample)
 
     def _make_way(self, address):
         """Drop the oldest waiting sample of this device; if there is none and no room, that of any device."""
-        index = next((at for at, other in enumerate(self._waiting) if other.address == address), None)
+        samples = [(at, other) for at, other in enumerate(self._waiting) if other.data is not None]
+        index = next((at for at, other in samples if other.address == address), None)
         if index is None:
-            if self._bytes < WAITING_BYTES:
+            if self._bytes < WAITING_BYTES or not samples:
                 return
-            index = 0
+            index = samples[0][0]
         self._bytes -= _cost(self._waiting.pop(index))
         self.dropped += 1
+
+    def _note_gone(self, device):
+        """A device is gone. So many notices wait as there are devices and samples that wait, at most."""
+        if device.address in self._told:
+            self._tell_gone(device.address, self._told[device.address])
+
+    def _tell_gone(self, address, number):
+        if not self._qos:  # what was told of the device before is of no use any longer
+            for at, other in enumerate(self._waiting):
+                if other.address == address and other.data is None:
+                    self._bytes -= _cost(self._waiting.pop(at))
+                    break
+        now = self._bus.now()
+        self._put(Sample(address, number, now, now & 0xFFFF, None))
+        self._told.pop(address)
 
     async def _send(self):
         channel = self._app.channel(SAMPLES, 1)
@@ -121,18 +148,19 @@ class SensorService:
         taken, rest = self._waiting[:count], self._waiting[count:]
         batch = self._encoded(taken)
         cost = sum([_cost(sample) for sample in taken])
+        samples = sum([sample.data is not None for sample in taken])
         self._waiting = rest
         self._bytes -= cost
         self._stalled = not self._qos  # until it has its place in the channel
         try:
-            await channel.send(batch, qos=self._qos, wait=False)
+            await channel.send(batch, qos=self._qos or samples < count, wait=False)
         except MemoryError:
             taken.extend(self._waiting)
             self._waiting = taken
             self._bytes += cost
             raise
         self._stalled = False
-        self.sent += count
+        self.sent += samples
         self._taken.set()
 
     def _count(self):
@@ -155,12 +183,16 @@ class SensorService:
         records, names, devices = self._bus.records, {}, []
         by_address = {}
         for sample in samples:
+            address = sample.address
             names[sample.type] = records.name(sample.type)
-            device = by_address.get(sample.address)
+            if sample.data is None:
+                devices.append((address, sample.type, PENDING_DELETION, self._next_of(address), []))
+                by_address.pop(address, None)
+                self._device_sequences.pop(address)
+                continue
+            device = by_address.get(address)
             if device is None:
-                sequence = self._device_sequences.get(sample.address, 0)
-                self._device_sequences[sample.address] = (sequence + 1) % _SEQUENCES
-                device = by_address[sample.address] = (sample.address, sample.type, ONLINE, sequence, [])
+                device = by_address[address] = (address, sample.type, ONLINE, self._next_of(address), [])
                 devices.append(device)
             device[4].append((sample.stamp, sample.data))
         envelope = encode_devbin(self._topic, self._sequence, self._number, devices)
@@ -168,5 +200,12 @@ class SensorService:
         return encode_batch(self._life, max([sample.time for sample in samples]), names, envelope)
 
 
+    def _next_of(self, address):
+        """Returns the sequence number of a device's next record."""
+        sequence = self._device_sequences.get(address, 0)
+        self._device_sequences[address] = (sequence + 1) % _SEQUENCES
+        return sequence
+
+
 def _cost(sample):
-    return len(sample.data) + SAMPLE_COST
+    return len(sample.data or b"") + SAMPLE_COST

@@ -23,8 +23,8 @@ class Subscribers:
         self._of_samples = []
         self._of_events = []
 
-    def samples(self):
-        return self._add(self._of_samples, Samples(self, self._of_samples))
+    def samples(self, on_gone=None):
+        return self._add(self._of_samples, Samples(self, self._of_samples, on_gone))
 
     def events(self):
         try:
@@ -46,9 +46,16 @@ class Subscribers:
         self.changed.wake()
 
     def forget(self, device):
-        """A device is gone, or its ring is a new one."""
+        """The ring of a device is a new one, or the device is gone."""
         for one in self._of_samples:
             one.forget(device)
+
+    def gone(self, device):
+        """A device is gone."""
+        self.forget(device)
+        for one in self._of_samples:
+            if one.on_gone is not None:
+                one.on_gone(device)
 
 
 class Subscription:
@@ -79,10 +86,11 @@ class Subscription:
 
 
 class Samples(Subscription):
-    """An async iterator of Sample, of each device in their order, from now on."""
+    """An async iterator of Sample, of each device in their order, from now on. on_gone: see SensorBus.samples."""
 
-    def __init__(self, subscribers, them):
+    def __init__(self, subscribers, them, on_gone):
         super().__init__(subscribers, them)
+        self.on_gone = on_gone
         self._places = {}  # device -> place of the next one in its ring
         for device in subscribers.devices.values():
             if device.ring is not None:

@@ -20,7 +20,7 @@ from sensor_bus.batch import decode_batch, time_of
 from sensor_bus.decode import readings, units
 from sensor_bus.devbin import decode_devbin
 from sensor_bus.info import check_info
-from sensor_bus.publish import ONLINE
+from sensor_bus.publish import ONLINE, PENDING_DELETION
 from server.core.clock import monotonic_ms
 from server.core.sensor_clock import SensorClock
 
@@ -34,6 +34,8 @@ LIVES = const(4)
 COMMAND_MS = const(5000)
 # A type that the client could not explain is asked for again after this time.
 AGAIN_MS = const(60000)
+# Types that are asked for at a time: the others follow when one of these was answered.
+ASKED = const(4)
 # Devices of a client whose newest Reading is kept, and types that it has explained or not: the oldest make way.
 MOST = const(64)
 # Readings of one batch: less than its bytes.
@@ -42,6 +44,7 @@ _MOST_OF_BATCH = const(1100)
 # One reading of a device. device: id, "1_38"; address: with the slot, as in sensor_bus/address.py; type: name;
 # time: UTC in s (float); values: {name: value}; units: {name: unit}; invalid: names of values that are not to be
 # trusted; status: of publish.py; raw: the sample's bytes; number: of the message, which identifies a repeated one.
+# With status PENDING_DELETION it says that the device is gone: without values, and raw is b"".
 Reading = namedtuple("Reading", "device bus address type time values units invalid status raw number")
 
 
@@ -99,6 +102,7 @@ class Sensors:
         self._channel = connection.channel(SAMPLES, 1)
         self._clocks = {}  # life -> SensorClock, in order of their first batches
         self._types = {}  # (life, type name) -> (info, None: not known; when to ask again)
+        self._asking = {}  # (life, type name) -> task that asks for it
         self._subscribers = []
         self._reader = None
 
@@ -125,13 +129,18 @@ class Sensors:
         if not self._subscribers and self._reader is not None:
             self._reader.cancel()
             self._reader = None
+            for task in self._asking.values():
+                task.cancel()
 
     async def _read(self):
         try:
             async for message in self._channel.messages():
-                found = await self._decoded(message)
+                found = self._decoded(message)
                 for reading in found:
-                    _put(self.latest, reading.device, reading)
+                    if reading.status == PENDING_DELETION:
+                        self.latest.pop(reading.device, None)
+                    else:
+                        _put(self.latest, reading.device, reading)
                 for subscription in list(self._subscribers):
                     await subscription.put(found)
         except Exception as error:
@@ -139,9 +148,10 @@ class Sensors:
             for subscription in them:
                 subscription.fail(error)
 
-    async def _decoded(self, message):
+    def _decoded(self, message):
         """Returns the Readings in a message. One that is no batch is told, counted, and gone; so is a device at no
-        address. Samples that their type's description does not fit have no values; that is told and counted too."""
+        address. Samples that their type's description does not fit have no values; that is told and counted too. So
+        have those of a type that the client has not explained yet."""
         try:
             life, now, names, envelope = decode_batch(message.data)
             _, _, devices = decode_devbin(envelope)
@@ -158,7 +168,10 @@ class Sensors:
                 self._refuse(error)
                 continue
             name = names.get(number)
-            info = None if name is None else await self._info(life, name)
+            if status == PENDING_DELETION:
+                found += reading_of(bus, address, name, clock.utc(now), None, b"", status, message.number)
+                continue
+            info = None if name is None else self._info(life, name)
             timed = [(clock.utc(time_of(now, stamp)), data) for stamp, data in samples]
             try:
                 them = _readings_of(bus, address, name, timed, info, status, message.number)
@@ -181,24 +194,33 @@ class Sensors:
                 self._types = {key: info for key, info in self._types.items() if key[0] != old}
         return clock
 
-    async def _info(self, life, name):
-        """Returns the devInfoJson of a type: this server's own, or the client's, which is asked once in each life."""
+    def _info(self, life, name):
+        """Returns the devInfoJson of a type: this server's own, or the client's, which is asked once in each life. None
+        until it has answered: nothing waits for that."""
         try:
             return self._records.info_by_name(name)
         except KeyError:
             pass
         key = life, name
         info, again = self._types.get(key, (None, 0))
-        if info is None and monotonic_ms() >= again:
-            try:
-                info = (await self.command("typeinfo", type=name, wait=False)).get("info")
-                check_info(info)
-            except (CommandFailed, LinkError, ValueError):
-                info = None  # or it is none that samples can be decoded by
-            if info is None:
-                self._tell("sensor_type_unknown", self._connection.client_id, type=name)
-            _put(self._types, key, (info, monotonic_ms() + AGAIN_MS))
+        if info is None and monotonic_ms() >= again and key not in self._asking and len(self._asking) < ASKED:
+            self._asking[key] = asyncio.create_task(self._ask(key))
         return info
+
+    async def _ask(self, key):
+        """Ask the client what a type is. It ends within COMMAND_MS."""
+        life, name = key
+        try:
+            info = (await self.command("typeinfo", type=name, wait=False)).get("info")
+            check_info(info)
+        except (CommandFailed, LinkError, ValueError):
+            info = None  # or it is none that samples can be decoded by
+        finally:
+            del self._asking[key]
+        if info is None:
+            self._tell("sensor_type_unknown", self._connection.client_id, type=name)
+        if life in self._clocks:
+            _put(self._types, key, (info, monotonic_ms() + AGAIN_MS))
 
     def info(self, name):
         """Returns the devInfoJson of a type, if this server or a client's answer so far has it, else None."""

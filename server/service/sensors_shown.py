@@ -1,18 +1,20 @@
 """Readings of sensors for people and files: a table that follows, JSON, CSV. No input; output goes to a stream.
 
 A reading is a dict, as the admin socket has it: device, type, time (UTC in s), values {name: value}, units {name:
-unit}, invalid [name], raw (hex).
+unit}, invalid [name], raw (hex), status: "gone" without values when it was unplugged, else "online" or "offline".
 """
 
 import csv
 import json
 import time
 
+from sensor_bus.publish import ONLINE, PENDING_DELETION
 from server.core.shown import harmless
 
 _CLEAR = "\x1b[H\x1b[J"  # ECMA-48: cursor to the top, erase to the end
 _REDRAW_S = 0.25  # a table is drawn at most this often
 _UNKNOWN = "?"  # in place of a type that nobody knows
+_STATUS = {ONLINE: "online", PENDING_DELETION: "gone"}
 _HEAD = ("DEVICE", "TYPE", "VALUE", "", "", "AGE")
 
 
@@ -21,6 +23,7 @@ def as_dict(reading):
     return {
         "device": reading.device, "type": reading.type, "time": round(reading.time, 4), "values": reading.values,
         "units": reading.units, "invalid": list(reading.invalid), "raw": reading.raw.hex(),
+        "status": _STATUS.get(reading.status, "offline"),
     }  # fmt: skip
 
 
@@ -32,6 +35,7 @@ class Lines:
 
     def show(self, reading):
         values = " ".join(f"{name}={_number(value)}{mark}" for name, value, _, mark in _values(reading))
+        values = "gone" if _is_gone(reading) else values
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(reading["time"]))
         moment += f".{int(reading['time'] % 1 * 1000):03d}"
         text = f"{moment}  {reading['device']:8} {reading['type'] or _UNKNOWN:10} {values or reading['raw']}"
@@ -76,7 +80,10 @@ class Table:
         self._drawn = None
 
     def show(self, reading):
-        self._newest[reading["device"]] = reading
+        if _is_gone(reading):
+            self._newest.pop(reading["device"], None)
+        else:
+            self._newest[reading["device"]] = reading
         now = self._clock()
         if self._drawn is None or not 0 <= now - self._drawn < _REDRAW_S:
             self.draw()
@@ -95,6 +102,10 @@ class Table:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         self._stream.write(_CLEAR + "\n".join(map(harmless, lines)) + "\n")
         self._stream.flush()
+
+
+def _is_gone(reading):
+    return reading.get("status") == _STATUS[PENDING_DELETION]
 
 
 def _values(reading):

@@ -8,7 +8,9 @@ import pytest
 from sensor_bus import service as service_module
 from sensor_bus.batch import decode_batch, time_of
 from sensor_bus.devbin import decode_devbin
+from sensor_bus.device import Device
 from sensor_bus.errors import Barred, BusStuck, NoAnswer, QueueFull, TimedOut
+from sensor_bus.publish import ONLINE, PENDING_DELETION
 from sensor_bus.records import standard_records
 from sensor_bus.service import COMMANDS, SAMPLES, WAITING_BYTES, SensorService
 from sensor_bus.subscriptions import Sample
@@ -73,18 +75,30 @@ class FakeBus:
     def __init__(self):
         self.records = RECORDS
         self.source = FakeSamples()
+        self.on_gone = None
+        self.time = BEGIN
+        self.there = [(0x18, MCP, 1), (0x248, None, 1)]
         self.done = []
         self.fault = None
 
-    def samples(self):
+    def samples(self, on_gone):
+        self.on_gone = on_gone
         return self.source
+
+    def now(self):
+        return self.time
+
+    def unplug(self, number, address=0x18):
+        """It is gone at this time."""
+        self.time = BEGIN + number
+        self.on_gone(Device(address))
 
     def put(self, number, address=0x18, data=b"\x01\x50"):
         time = BEGIN + number
         self.source.queue.put_nowait(Sample(address, MCP, time, time & 0xFFFF, data))
 
     def devices(self):
-        return [(0x18, MCP, 1), (0x248, None, 1)]
+        return self.there
 
     async def request(self, address, write, size, timeout_ms):
         self.done.append(("request", address, write, size, timeout_ms))
@@ -109,6 +123,15 @@ def samples_of(channel):
         _, now, names, envelope = decode_batch(data)
         for _, address, number, _, _, samples in decode_devbin(envelope)[2]:
             found += [(address, names[number], time_of(now, stamp), sample) for stamp, sample in samples]
+    return found
+
+
+def records_of(channel):
+    """Returns [(address, status, sequence, count of the samples)] of all that was sent."""
+    found = []
+    for data, _ in channel.sent:
+        for _, address, _, status, sequence, samples in decode_devbin(decode_batch(data)[3])[2]:
+            found.append((address, status, sequence, len(samples)))
     return found
 
 
@@ -237,6 +260,81 @@ def test_lack_of_memory_costs_time_and_no_samples(qos):
         assert [time - BEGIN for _, _, time, _ in samples_of(channel)] == [0, 1, 2] and service.dropped == 0
 
     run(main, qos=qos)
+
+
+@pytest.mark.parametrize("qos", [False, True])
+def test_device_that_is_gone_is_told_behind_its_last_sample_and_begins_anew(qos):
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        for number in range(3):
+            bus.put(number)
+            await until(lambda expected=number + 1: service.sent == expected)
+        bus.put(3)
+        await until(lambda: service._told and service._waiting)
+        bus.unplug(4)
+        bus.put(5)
+        await until(lambda: service.sent == 5)
+        assert records_of(channel)[3:] == [
+            (0x18, ONLINE, 3, 1), (0x18, PENDING_DELETION, 4, 0), (0x18, ONLINE, 0, 1)
+        ]  # fmt: skip
+        assert channel.sent[-1][1] is True and channel.sent[0][1] is qos  # the notice is not lost with the link
+        decoded = decode_batch(channel.sent[-1][0])
+        assert decoded[1] == BEGIN + 5 and decoded[2] == {MCP: "MCP9808"}
+
+    run(main, qos=qos)
+
+
+def test_device_of_which_nothing_was_told_is_not_told_to_be_gone():
+    async def main(app, bus, service):
+        await until(lambda: bus.on_gone is not None)
+        bus.unplug(1, 0x19)
+        bus.put(2)
+        await until(lambda: service.sent == 1)
+        bus.unplug(3)
+        bus.unplug(4)
+        await until(lambda: len(records_of(app.channels[SAMPLES])) == 2)
+        assert records_of(app.channels[SAMPLES])[1] == (0x18, PENDING_DELETION, 1, 0)
+        await asyncio.sleep(0.05)
+        assert len(app.channels[SAMPLES].sent) == 2
+
+    run(main)
+
+
+def test_notices_are_not_dropped_for_samples_and_one_of_a_device_waits_at_most():
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        channel.up = False
+        for number in range(300):
+            bus.put(number, 0x18 + number % 3)
+            await until(lambda: bus.source.queue.empty())
+            await asyncio.sleep(0)
+            if number % 3 == 0:
+                bus.unplug(number)
+        assert len(service._waiting) <= 6 and service._bytes < WAITING_BYTES
+        channel.up = True
+        await until(lambda: not service._waiting)
+        found = [(address, status) for address, status, _, _ in records_of(channel)]
+        assert found.count((0x18, PENDING_DELETION)) == 1 and found[-1][1] == ONLINE
+
+    run(main)
+
+
+def test_device_that_went_while_the_service_was_stopped_is_told_when_it_runs_again():
+    async def whole():
+        app, bus = FakeApp(), FakeBus()
+        service = SensorService(app, bus, hold_ms=5)
+        for last in (1, 2):
+            task = asyncio.create_task(service.run())
+            bus.put(last)
+            await until(lambda expected=last: service.sent == expected)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            bus.there = []
+        assert [one[:2] for one in records_of(app.channels[SAMPLES])] == [
+            (0x18, ONLINE), (0x18, PENDING_DELETION), (0x18, ONLINE)
+        ]  # fmt: skip
+
+    asyncio.run(whole())
 
 
 def test_link_that_is_closed_ends_the_service_with_its_error():

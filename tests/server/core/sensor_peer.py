@@ -5,7 +5,7 @@ import json
 
 from protocol.errors import LinkDown
 from sensor_bus.batch import encode_batch
-from sensor_bus.publish import encode_devbin
+from sensor_bus.publish import PENDING_DELETION, encode_devbin
 from sensor_bus.records import standard_records
 from server.core.message import Received
 from server.core.sensors import COMMANDS, SAMPLES, Sensors
@@ -53,6 +53,11 @@ class FakeClient:
     def send(self, data, received_s):
         self.channels[SAMPLES].queue.put_nowait(Received(data, SAMPLES, self.number, round(received_s * 1000)))
         self.number += 1
+
+    def send_gone(self, time, received_s, *, life=7, address=0x18):
+        """A device is gone. time: whole."""
+        envelope = encode_devbin(0, 0, 1, [(address, MCP, PENDING_DELETION, 0, [])])
+        self.send(encode_batch(life, time, {MCP: "MCP9808"}, envelope), received_s)
 
     def send_samples(self, samples, received_s, *, life=7, names=None, kind=MCP, address=0x18):
         """samples: [(whole time, bytes)] of one device."""

@@ -1,12 +1,15 @@
 """Readings of a client's sensors at the server: values, times, subscribers, and types that only the client knows."""
 
 import asyncio
+import json
 
 import pytest
 
 from protocol.errors import RequestFailed, StoreError
+from sensor_bus.publish import PENDING_DELETION
 from server.core import sensors as sensors_module
-from server.core.sensors import BEHIND, LIVES, MOST, CommandFailed
+from server.core.sensors import ASKED, BEHIND, LIVES, MOST, CommandFailed
+from tests.patience import PATIENCE_S
 from tests.server.core.sensor_peer import MCP, UTC, FakeClient
 
 WARM = b"\x01\x50"  # 21 degrees
@@ -14,6 +17,13 @@ OWN = {
     "name": "Mine", "desc": "", "manu": "", "type": "Mine",
     "resp": {"b": 2, "a": [{"n": "level", "t": ">H", "u": "mm", "d": 10}]},
 }  # fmt: skip
+
+
+async def explained(client, left=0):
+    """Waits until the client has answered what its types are, but for so many."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(client.sensors._asking) > left:
+            await asyncio.sleep(0)
 
 
 def test_reading_has_its_values_units_and_the_time_of_its_poll():
@@ -117,7 +127,9 @@ def test_type_that_only_the_client_knows_is_asked_for_once():
         readings = client.sensors.readings()
         for at in range(3):
             client.send_samples([(at, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
-            assert (await anext(readings)).values == {"level": 10.0}
+            found = await anext(readings)
+            assert found.values == ({"level": 10.0} if at else {}) and found.raw == b"\x00\x64"
+            await explained(client)
         assert [request for request, _, _ in client.commands.asked] == [{"cmd": "typeinfo", "type": "Mine"}]
         assert client.sensors.info("Mine") == OWN
 
@@ -141,11 +153,65 @@ def test_type_that_nobody_explains_has_no_values_and_is_asked_for_again(answer, 
             client.send_samples([(at, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
             found = await anext(readings)
             assert found.values == {} and found.raw == b"\x00\x64" and found.type == "Mine"
+            await explained(client)
         assert len(client.commands.asked) == 1 and client.told == [("sensor_type_unknown", {"type": "Mine"})]
         now = sensors_module.AGAIN_MS
         client.commands.answer = lambda request: {"info": OWN}
-        client.send_samples([(9, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
-        assert (await anext(readings)).values == {"level": 10.0}
+        for at in (9, 10):
+            client.send_samples([(at, b"\x00\x64")], UTC, names={200: "Mine"}, kind=200)
+            found = await anext(readings)
+            await explained(client)
+        assert found.values == {"level": 10.0}
+
+    asyncio.run(main())
+
+
+def test_types_that_are_not_explained_yet_hold_up_nobody_and_few_are_asked_for_at_a_time():
+    async def main():
+        client = FakeClient()
+        answers = [asyncio.get_running_loop().create_future() for _ in range(2 * ASKED)]
+        asked = []
+
+        async def request(data, timeout_ms, wait):
+            asked.append(json.loads(data)["type"])
+            return await answers[len(asked) - 1]
+
+        client.commands.request = request
+        readings = client.sensors.readings()
+        for at in range(2 * ASKED):
+            client.send_samples([(at, WARM)], UTC, names={200 + at: "Mine%d" % at}, kind=200 + at)
+        client.send_samples([(99, WARM)], UTC)
+        found = [await anext(readings) for _ in range(2 * ASKED + 1)]
+        assert [one.values for one in found] == [{}] * 2 * ASKED + [{"temperature": 21.0}]
+        await asyncio.sleep(0)
+        assert asked == ["Mine%d" % at for at in range(ASKED)] and client.committed == 2 * ASKED
+        tasks = list(client.sensors._asking.values())
+        answers[0].set_result(json.dumps({"info": OWN}).encode())
+        await explained(client, ASKED - 1)
+        for at in (0, ASKED):  # the next one is asked for when it comes again
+            client.send_samples([(100, b"\x00\x64")], UTC, names={200: "Mine%d" % at}, kind=200)
+        assert [(await anext(readings)).values for _ in range(2)] == [{"level": 10.0}, {}]
+        await asyncio.sleep(0)
+        assert asked[ASKED:] == ["Mine%d" % ASKED]
+        readings.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(task.cancelled() for task in tasks[1:])
+
+    asyncio.run(main())
+
+
+def test_device_that_is_gone_is_a_reading_without_values_and_no_longer_the_latest():
+    async def main():
+        client = FakeClient()
+        client.send_samples([(100000, WARM)], UTC + 10)
+        client.send_gone(110000, UTC + 11)
+        readings = client.sensors.readings()
+        await anext(readings)
+        assert list(client.sensors.latest) == ["1_18"]
+        gone = await anext(readings)
+        assert (gone.device, gone.type, gone.status) == ("1_18", "MCP9808", PENDING_DELETION)
+        assert (gone.values, gone.raw, gone.time, gone.number) == ({}, b"", pytest.approx(UTC + 11), 1)
+        assert client.sensors.latest == {}
 
     asyncio.run(main())
 
@@ -292,6 +358,7 @@ def test_client_with_ever_new_devices_and_types_has_bounded_tables():
             names = {200: "Mine%d" % at}
             client.send_samples([(at, WARM)], UTC, names=names, kind=200, address=0x18 + at % 64 | at // 64 << 8)
             await anext(readings)
+            await explained(client)
         assert len(client.sensors.latest) == len(client.sensors._types) == MOST
         assert "1_157" in client.sensors.latest and "1_18" not in client.sensors.latest
         client.send_samples([(0, WARM)], UTC, address=0x78)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+from sensor_bus.publish import PENDING_DELETION
 from server.core.sensors import Reading
 from server.service.sensors_shown import CSV, JSONLines, Lines, Table, as_dict
 
@@ -22,6 +23,23 @@ def test_line_has_time_device_type_and_values():
     first, second = out.getvalue().splitlines()
     assert first.split()[2:] == ["1_18", "MCP9808", "temperature=21"] and ".250 " in first
     assert second.split()[2:] == ["1_18", "?", "0150"]
+
+
+def gone(device="1_18"):
+    return as_dict(Reading(device, 1, 0x18, "MCP9808", UTC, {}, {}, (), PENDING_DELETION, b"", 4))
+
+
+def test_device_that_is_gone_is_told_and_leaves_the_table():
+    out, table, rows = io.StringIO(), io.StringIO(), io.StringIO()
+    Lines(out).show(gone())
+    assert out.getvalue().split()[2:] == ["1_18", "MCP9808", "gone"] and gone()["status"] == "gone"
+    shown = Table(table, clock=lambda: UTC)
+    for one in (reading(), reading("1_19"), gone()):
+        shown.show(one)
+        shown.draw()
+    assert "1_18" not in table.getvalue().split("\x1b[J")[-1] and "1_19" in table.getvalue().split("\x1b[J")[-1]
+    CSV(rows, head=False).show(gone())
+    assert rows.getvalue() == ""
 
 
 def test_json_lines_are_objects():
