@@ -44,7 +44,8 @@ _MICROPYTHON = sys.implementation.name == "micropython"
 
 class SensorBus:
     """Args: port: MachineI2C or LinuxI2C; records: Records; config: dict, see config.py; reset: function () that resets
-    all multiplexers by their reset line, if config has mux.rstPin. Raises: ValueError, which names the item."""
+    all multiplexers by their reset lines and leaves these inactive, if config has mux.rstPin, mux.rstPins or muxRstPin.
+    It is called here too. Raises: ValueError, which names the item."""
 
     refused = 0  # answers of addresses for which there was no place
     bars = None  # Bars, once an address was barred
@@ -58,13 +59,14 @@ class SensorBus:
         self.records = records
         self.config = config = Config(config)
         if config.mux_reset != (reset is not None):
-            raise ValueError("mux.rstPin and reset= belong together: give both, or neither")
+            raise ValueError("mux.rstPin, rstPins or muxRstPin and reset= belong together: give both, or neither")
         self.failing = config.lockup is not None  # the device of lockupDetect is not there
         self.now = Clock().now  # function (): the bus's time, 100 us since it was made
         self._devices = {}  # address -> Device
         self.at = self._devices.get  # function (address): the Device there, or None
         self.all = self._devices.values
         self.subscribers = Subscribers(self._devices)
+        # samples(on_gone=None). on_gone: function (Device), called when one is gone: of it no sample comes any longer.
         self.samples = self.subscribers.samples
         self.events = self.subscribers.events
         try:
@@ -211,8 +213,6 @@ class SensorBus:
             self.refused += 1
             return False
         device = self._devices[address] = Device(address)
-        if address & 0x7F in self.scanner.addresses:
-            self.slots.watch(device)
         device.note(True)
         return True
 

@@ -1,10 +1,11 @@
 """Power of the slots, switched through I/O expanders (PCA9535, TCA9535). Time is an argument.
 
-A slot group is switched by some pins of expanders. At the start all are off for START_MS, so that each device begins
-with a power-on reset. A cycle is OFF_MS off. After it comes on, a group settles for SETTLE_MS; until then its slots are
-not to be used. These times count from when an expander has acknowledged. It is read again each CHECK_MS: one that has
-lost its settings was without power, and so were its groups, which are then switched on as at the start. Loaded if the
-configuration has `pwr`. Source of the registers: NXP PCA9535 data sheet, rev 6, 6.2.
+Each slot has pins of expanders of its own, one for each voltage; slots that share a pin are switched together, as a
+group. At the start all are off for START_MS, so that each device begins with a power-on reset. A cycle is OFF_MS off.
+After it comes on, a group settles for SETTLE_MS; until then its slots are not to be used. These times count from when
+an expander has acknowledged. It is read again each CHECK_MS: one that has lost its settings was without power, and so
+were its groups, which are then switched on as at the start. Loaded if the configuration has expanders or slotControl.
+Source of the registers: NXP PCA9535 data sheet, rev 6, 6.2.
 """
 
 from protocol import const
@@ -68,41 +69,46 @@ class Expander:
 
 
 class _Group:
-    def __init__(self, first, last, pins):
-        self.first = first
-        self.last = last
-        self.pins = pins  # (virtual pin, level when on)
+    def __init__(self, slots, pins):
+        self.slots = slots
+        self.pins = pins  # (virtual pin, level while on, level while off)
         self.state = _OFF
         self.units = 0  # 100 us: how long it is to be off, or to settle
         self.until = None
 
 
 class Power:
-    """Args: groups: list of (first slot, last slot, [(virtual pin, level that is on)]); expanders: list of Expander;
-    now: 100 us."""
+    """Args: groups, serial: as in Config; expanders: list of Expander; now: 100 us."""
 
-    def __init__(self, groups, expanders, now):
+    def __init__(self, groups, expanders, now, serial=()):
         self.expanders = expanders
+        self.serving = False  # an expander is spoken to, which needs no power that it switches
         self._groups = [_Group(*group) for group in groups]
+        self._serial = [one[0] for one in serial if one[0]]  # slots that are no part of the bus
+        for _, pin, level in serial:
+            self._set(pin, level)
         for group in self._groups:
             self._switch(group, False, START_MS * 10, now)
+
+    def _set(self, pin, level):
+        for expander in self.expanders:
+            if expander.has(pin):
+                expander.set(pin, level)
 
     def _switch(self, group, on, units, now):
         group.state = _SETTLING if on else _OFF
         group.units = units
         group.until = now + units
-        for pin, level in group.pins:
-            for expander in self.expanders:
-                if expander.has(pin):
-                    expander.set(pin, level if on else not level)
+        for pin, when_on, when_off in group.pins:
+            self._set(pin, when_on if on else when_off)
 
     def _of(self, group):
         """Returns the expanders (list) that switch a group."""
-        return [one for one in self.expanders if any([one.has(pin) for pin, _ in group.pins])]
+        return [one for one in self.expanders if any([one.has(pin[0]) for pin in group.pins])]
 
     def _group(self, slot):
         for group in self._groups:
-            if group.first <= slot <= group.last:
+            if slot in group.slots:
                 return group
         return None
 
@@ -111,9 +117,9 @@ class Power:
         return any([expander.address == address for expander in self.expanders])
 
     def usable(self, slot):
-        """True if a slot has had power for long enough, or has no switch."""
-        group = self._group(slot)
-        return group is None or group.state == _ON
+        """True if a slot is for I2C, and it has had power for long enough. One without a switch has the main bus's."""
+        group = self._group(slot) or self._group(0)
+        return slot not in self._serial and (group is None or group.state == _ON)
 
     def cycle(self, slot, now):
         """Switch a slot's group off, and later on again. Returns False if nothing switches it."""
@@ -138,11 +144,14 @@ class Power:
         self.service(now)
         for expander in self.expanders:
             if now >= expander.due or not expander.failed and expander.writes():
+                self.serving = True
                 try:
                     await self._serve(expander, access, now)
                 except OSError:
                     expander.failed = True
                     expander.due = now + AGAIN_MS * 10
+                finally:
+                    self.serving = False
 
     async def _serve(self, expander, access, now):
         groups = [group for group in self._groups if expander in self._of(group)]

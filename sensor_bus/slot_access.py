@@ -35,7 +35,7 @@ class SlotAccess(Access):
         self._now = now
 
     async def open(self, slot):
-        if self.power is not None and not self.power.usable(slot):
+        if self.power is not None and not (self.power.serving or self.power.usable(slot)):
             raise NoAnswer(slot << 8)
         muxes = self.muxes
         if slot and (muxes is None or not muxes.exists(slot) or self.shut.get(slot, 0) > self._now()):

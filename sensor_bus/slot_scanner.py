@@ -1,6 +1,7 @@
 """The scan of a bus with multiplexers or power switches, and what these mean for the bus. Loaded if there are any."""
 
 from protocol import const
+from sensor_bus.faults import BusStuck
 from sensor_bus.loading import half_loaded
 from sensor_bus.scanner import Scanner
 from sensor_bus.slot_access import SlotAccess
@@ -26,16 +27,20 @@ class SlotScanner(Scanner):
                 raise
             self.muxes = Multiplexers(config.mux_first)
             self.addresses = bytes(range(config.mux_first, config.mux_last + 1))
-        if config.expanders:
+        if config.expanders or config.serial:
             try:
                 from sensor_bus.power import Expander, Power
             except MemoryError:
                 half_loaded("power")
                 raise
-            self.power = Power(config.groups, [Expander(*one) for one in config.expanders], bus.now())
+            self.power = Power(
+                config.groups, [Expander(*one) for one in config.expanders], bus.now(), config.serial
+            )
         super().__init__(bus, SlotAccess(port, self.muxes, reset, self.power, bus.now), lists)
         self._subscribers = subscribers
         self._lost = []  # addresses of multiplexers that are asked for until they answer
+        if reset is not None:
+            reset()  # its pins are outputs from now on, and what a former program has opened is closed
 
     # For the bus.
 
@@ -44,33 +49,33 @@ class SlotScanner(Scanner):
         muxes, mux = self.muxes, address & 0x7F
         return muxes is not None and mux in muxes and muxes.parent(mux) == address >> 8
 
-    def watch(self, device):
-        """Something has answered at the address of a multiplexer."""
-        device.offline_after = MUX_OFFLINE_AFTER
-
     def found(self, device):
         """A device is online. Returns True if it is a multiplexer."""
-        address = device.address
+        self._hide(device.address)
+        if not self.is_mux(device.address):
+            return False
+        device.offline_after = MUX_OFFLINE_AFTER
+        self._restart()
+        return True
+
+    def _hide(self, address):
+        """Something is at this address: what seemed to be further in was this one, or is hidden now."""
         if self.muxes is not None:
-            for other in list(self.bus.all()):  # what seemed to be further in was this one, or is hidden now
+            for other in list(self.bus.all()):
                 if (other.address ^ address) & 0x7F == 0 and other.address >> 8 != address >> 8:
                     if self.muxes.is_behind(other.address >> 8, address >> 8):
                         self.bus.gone(other)
-        if address & 0x7F not in self.addresses:
-            return False
-        if self.muxes.add(address & 0x7F, address >> 8):
-            self._restart()
-        return True
 
     def gone(self, address):
-        """What was at this address is gone. Returns True if that was a multiplexer, or was to be one."""
-        if self.is_mux(address):
-            gone = self.muxes.remove(address & 0x7F)
-            for other in list(self.bus.all()):
-                if other.address >> 8 and self.muxes.owner(other.address >> 8) in gone:
-                    self.bus.gone(other)
-            self._restart()
-        return address & 0x7F in self.addresses
+        """What was at this address is gone. Returns True if that was a multiplexer."""
+        if not self.is_mux(address):
+            return False
+        gone = self.muxes.remove(address & 0x7F)
+        for other in list(self.bus.all()):
+            if other.address >> 8 and self.muxes.owner(other.address >> 8) in gone:
+                self.bus.gone(other)
+        self._restart()
+        return True
 
     async def serve(self):
         """Go on with multiplexers that have failed, and with the power."""
@@ -98,6 +103,37 @@ class SlotScanner(Scanner):
                 self.again(outside)
         except OSError:
             pass
+        return True
+
+    async def _look_at(self, address):
+        """Find out whether what answers at the address of a multiplexer is one: its register reads back as it was
+        written. Source: NXP PCA9548A data sheet, rev 5.1, 7.2. It is in `muxes` then. Returns False if it does not
+        answer any longer, or is behind too many others.
+
+        What has registers is told by this too: the byte that is written selects one of them, and changes nothing."""
+        access, muxes, place = self.access, self.muxes, address & 0x7F
+        self._hide(address)
+        if not muxes.add(place, address >> 8):  # so a recovery closes it, and so does what is opened next
+            return False
+        buf, is_one = bytearray(1), True
+        try:
+            for byte in (0, 1):
+                await access.transfer(address, bytes((byte,)))
+                muxes.wrote(place, None)
+                await access.once(address, b"", buf)
+                if buf[0] != byte:
+                    is_one = False
+                    break
+        except BusStuck:
+            if byte:
+                return True  # by what is behind it: a recovery closes it
+            muxes.remove(place)
+            return False
+        except OSError:
+            muxes.remove(place)
+            return False
+        if not is_one:
+            muxes.remove(place)
         return True
 
     # The scan.
@@ -135,11 +171,13 @@ class SlotScanner(Scanner):
     async def note(self, address, answered):
         bus = self.bus
         device = bus.at(address)
-        if device is not None and answered and device.status == INITIAL and address >> 8:
+        if device is not None and answered and device.status == INITIAL:
             self.forget(address)
-            if await self.is_outside(address):
+            if address >> 8 and await self.is_outside(address):
                 bus.drop(address)
                 return
+            if address & 0x7F in self.addresses:
+                answered = await self._look_at(address)
         await super().note(address, answered)
         if device is None and address in self._lost:
             if bus.at(address) is not None:

@@ -51,7 +51,7 @@ class Slots:
         config = {"mux": {"enable": True, **({"rstPin": 5} if self._reset else {})}}
         if self.expander is not None:
             config["ioExps"] = {"exps": [{"dev": "PCA9535", "addr": EXPANDER, "vPinBase": 0, "numPins": 16}]}
-            levels = [{"vPins": [PIN], "on": [1]}]
+            levels = [{"vPins": [PIN] * 8, "on": [1] * 8}]
             group = {"name": "A", "startSlotNum": 1, "numSlots": 8, "defaultLevelIdx": 1, "levelsExclOff": levels}
             config["pwr"] = {"slotGroups": [group]}
         return config

@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from sensor_bus.bus import SensorBus
 from sensor_bus.errors import NoAnswer
+from sensor_bus.port import MachineI2C
+from sensor_bus.records import standard_records
 from sensor_bus.slot_access import DOUBT_MS, MUX_ATTEMPTS
 from tests.sensor_bus.bus_rig import BusRig
 
@@ -245,7 +248,7 @@ POWER = {
     "pwr": {
         "slotGroups": [
             {"name": "A", "startSlotNum": 1, "numSlots": 8, "defaultLevelIdx": 1,
-             "levelsExclOff": [{"vPins": [203], "on": [1]}]},
+             "levelsExclOff": [{"vPins": [203] * 8, "on": [1] * 8}]},
         ]
     },
 }  # fmt: skip
@@ -320,3 +323,111 @@ def test_expander_that_comes_late_has_its_slots_settle_before_they_are_used():
         assert rig.bed.now() - supplied >= 0.099
 
     rig.run(program)
+
+
+PER_SLOT = {
+    "mux": {"enable": True},
+    "ioExps": {"exps": [{"addr": "0x20", "vPinBase": 100}]},
+    "pwr": {
+        "voltageLevels": ["off", "3V3", "5V"],
+        "slotGroups": [
+            {"startSlotNum": 1, "numSlots": 2,
+             "levelsExclOff": [{"vPins": [100, 101], "on": [0, 0]}, {"vPins": [108, 109], "on": [1, 1]}]},
+        ],
+    },
+}  # fmt: skip
+
+
+def test_each_slot_is_switched_by_its_own_pin_and_those_of_other_voltages_are_off():
+    rig = BusRig(PER_SLOT)
+    switches = [{"slots": [slot, slot], "on": {slot - 1: 0, slot + 7: 0}} for slot in (1, 2)]
+    expander = rig.sensors.add("PCA9535", EXPANDER, power=switches, floating=0xFFFF)
+    rig.sensors.add("PCA9548A")
+    rig.sensors.add("MCP9808", slot=1)
+    rig.sensors.add("MCP9808", slot=2)
+
+    async def program(rig):
+        addresses = (FIRST, MCP | 2 << 8)
+        await all_polled(rig, addresses)
+        assert expander.device.pins() & 0x0303 == 0
+        rig.bus._access.power.cycle(1, rig.bus.now())
+        await rig.until(lambda: "gone" in rig.kinds(FIRST), 1)
+        assert expander.device.pins() & 0x0303 == 1
+        await rig.until(lambda: rig.kinds(FIRST)[-1] == "online", 10)
+        assert rig.kinds(addresses[1]) == []
+
+    rig.run(program)
+
+
+def test_expander_on_a_main_bus_that_it_switches_is_reached_and_switches_it_on():
+    config = {
+        "ioExps": {"exps": [{"addr": "0x20", "vPinBase": 100}]},
+        "pwr": {"slotGroups": [{"startSlotNum": 0, "levelsExclOff": [{"vPins": [100], "on": [1]}]}]},
+    }
+    rig = BusRig(config)
+    rig.sensors.add("PCA9535", EXPANDER, power=[{"slots": [0, 0], "on": {0: 1}}])
+    rig.sensors.add("TMP117")
+
+    async def program(rig):
+        assert not rig.sensors.has_supply(0)
+        await rig.until(lambda: rig.of(TMP), 5)
+
+    rig.run(program)
+
+
+def test_slot_that_is_serial_is_left_alone():
+    slots = [{}, {"serEnPin": 100, "serEnLevel": 1, "rxPin": 4, "txPin": 5, "defaultMode": "serial-full"}]
+    rig = BusRig({"mux": {"enable": True}, "ioExps": PER_SLOT["ioExps"], "slotControl": {"slots": slots}})
+    expander = rig.sensors.add("PCA9535", EXPANDER)
+    rig.sensors.add("PCA9548A")
+    rig.sensors.add("MCP9808", slot=1)
+    serial = rig.sensors.add("MCP9808", slot=2)
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(FIRST), 5)
+        await asyncio.sleep(25)
+        with pytest.raises(NoAnswer):
+            await rig.bus.request(MCP | 2 << 8, b"\x06", 2)
+
+    rig.run(program)
+    assert rig.names() == {FIRST: "MCP9808"} and serial.starts == 0 and expander.device.pins() & 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_device_at_the_address_of_a_multiplexer_is_none(reset):
+    rig = BusRig(RESET if reset else MUX, reset=reset)
+    rig.sensors.add("PCA9548A", 0x70)
+    rig.sensors.add("BME280", 0x76)
+    rig.sensors.add("BME280", 0x77, slot=1)
+    rig.sensors.add("MCP9808", slot=8)
+    addresses = (0x76, 0x77 | 1 << 8, MCP | 8 << 8)
+
+    async def program(rig):
+        await rig.until(lambda: all(rig.of(one) for one in addresses), 10)
+        assert [rig.bus.is_mux(one) for one in (0x70, *addresses)] == [True, False, False, False]
+        rig.sensors["BME280@76/0"].unplug()
+        await rig.until(lambda: rig.kinds(0x76)[-1] == "gone", 10)
+
+    rig.run(program)
+    assert rig.kinds(0x76) == ["found", "identified", "online", "offline", "gone"]
+
+
+def test_multiplexer_that_holds_the_bus_when_it_is_looked_at_is_closed_and_used():
+    rig = BusRig(RESET, reset=True)
+    rig.sensors.add("PCA9548A", 0x70)
+    rig.sensors.add("MCP9808", slot=2)
+    rig.sensors.add("TMP117")
+    rig.hold_sda(1, True)  # the first channel, which is opened for the look
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(TMP) and rig.of(MCP | 2 << 8), 20)
+
+    rig.run(program)
+    assert rig.bus.is_mux(0x70)
+
+
+def test_reset_line_is_used_at_the_start():
+    resets = []
+    config = {"mux": {"enable": True, "rstPins": [3]}}
+    SensorBus(MachineI2C(None), standard_records(), config, reset=lambda: resets.append(1))
+    assert resets == [1]

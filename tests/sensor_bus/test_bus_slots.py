@@ -169,7 +169,7 @@ POWER = {
     "pwr": {
         "slotGroups": [
             {"name": "A", "startSlotNum": 1, "numSlots": 8, "defaultLevelIdx": 1,
-             "levelsExclOff": [{"vPins": [203], "on": [1]}]},
+             "levelsExclOff": [{"vPins": [203] * 8, "on": [1] * 8}]},
         ]
     },
 }  # fmt: skip

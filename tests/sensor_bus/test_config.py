@@ -9,7 +9,9 @@ POWER = {
     "mux": {"enable": True},
     "pwr": {
         "voltageLevels": ["off", "3V3"],
-        "slotGroups": [{"name": "A", "startSlotNum": 1, "numSlots": 8, "levelsExclOff": [{"vPins": [203], "on": [1]}]}],
+        "slotGroups": [
+            {"name": "A", "startSlotNum": 1, "numSlots": 8, "levelsExclOff": [{"vPins": [203] * 8, "on": [1] * 8}]},
+        ],
     },
 }
 
@@ -27,7 +29,46 @@ class TestConfig(unittest.TestCase):
     def test_power_and_expanders(self):
         config = Config(POWER)
         self.assertEqual(config.expanders, [(0x21 | 11 << 8, 200, 16)])
-        self.assertEqual(config.groups, [(1, 8, [(203, True)])])
+        self.assertEqual(config.groups, [(bytes(range(1, 9)), [(203, 1, 0)])])
+
+    def test_each_level_has_a_pin_for_each_slot(self):
+        levels = [{"vPins": [200, -1, 202], "on": [0, 0, 1]}, {"vPins": [203, 204, -1], "on": [1, 1, 1]}]
+        group = {"startSlotNum": 9, "numSlots": 3, "defaultLevelIdx": 2, "levelsExclOff": levels}
+        config = Config(dict(POWER, pwr={"voltageLevels": ["off", "3V3", "5V"], "slotGroups": [group]}))
+        self.assertEqual(
+            config.groups,
+            [
+                (b"\x09", [(200, 1, 1), (203, 1, 0)]),  # pin, level with power, level without
+                (b"\x0a", [(204, 1, 0)]),
+                (b"\x0b", [(202, 0, 0)]),  # it has no pin for this voltage, so it stays off
+            ],
+        )
+
+    def test_slots_that_share_a_pin_are_one_group(self):
+        level = {"vPins": [200, 201, 202, 200, -1], "on": [1, 1, 1, 1, 1]}
+        other = {"vPins": [205, 203, 203, -1, -1], "on": [1, 0, 0, 1, 0]}
+        group = {"startSlotNum": 1, "numSlots": 5, "levelsExclOff": [level, other]}
+        groups = Config(dict(POWER, pwr={"slotGroups": [group]})).groups
+        self.assertEqual(sorted([sorted(slots) for slots, _ in groups]), [[1, 4], [2, 3]])
+        group["levelsExclOff"] = [level, {"vPins": [205, 203, 203, 203, -1], "on": [1, 0, 0, 0, 0]}]
+        groups = Config(dict(POWER, pwr={"slotGroups": [group]})).groups
+        self.assertEqual([sorted(slots) for slots, _ in groups], [[1, 2, 3, 4]])
+
+    def test_reset_lines_are_wanted_by_any_item_that_has_one(self):
+        for items in (
+            {"mux": {"enable": True, "rstPin": 3}},
+            {"mux": {"enable": True, "rstPins": [16, 17]}},
+            {"mux": {"enable": True}, "ioExps": {"exps": [{"addr": 0x25, "muxAddr": "0x75", "muxRstPin": 16}]}},
+        ):
+            self.assertTrue(Config(items).mux_reset)
+        exps = [{"addr": 0x25, "muxRstPin": -1}]
+        for items in ({"mux": {"rstPin": -1, "rstPins": [-1]}}, {"ioExps": {"exps": exps}}):
+            self.assertFalse(Config(items).mux_reset)
+
+    def test_slots_that_are_serial(self):
+        slots = [{"serEnPin": 200}, {"serEnPin": 201, "serEnLevel": 1, "defaultMode": "serial-half"}]
+        config = Config(dict(POWER, slotControl={"slots": slots}))
+        self.assertEqual(config.serial, [(0, 200, 1), (2, 201, 1)])
 
     def test_what_is_wrong_is_named(self):
         for items, name in (
@@ -46,6 +87,18 @@ class TestConfig(unittest.TestCase):
             ({"pwr": {"slotGroups": [{"levelsExclOff": [{"vPins": [1], "on": []}]}]}}, "levelsExclOff"),
             ({"pwr": {"slotGroups": [{"levelsExclOff": []}]}}, "defaultLevelIdx"),
             ({"pwr": {"slotGroups": [{"levelsExclOff": [{"vPins": [1], "on": [1]}]}]}}, "virtual pin 1"),
+            ({"pwr": {"slotGroups": [{"numSlots": 2, "levelsExclOff": [{"vPins": [1], "on": [1]}]}]}}, "of 2 slots"),
+            ({"pwr": {"slotGroups": [{"levelsExclOff": [{"vPins": [1], "on": [2]}]}]}}, "levelsExclOff.on"),
+            ({"pwr": {"slotGroups": [{"levelsExclOff": [{"vPins": [1], "on": [1], "off": []}]}]}}, "levelsExclOff.off"),
+            ({"pwr": {"voltageLevels": ["off"], "slotGroups": [{"levelsExclOff": [{}]}]}}, "0 levels beside off"),
+            ({"pwr": {"slotGroups": [{"startSlotNum": 64, "numSlots": 2}]}}, "the last slot is 64"),
+            ({"pwr": {"slotGroups": [{"levelsExclOff": [{"vPins": [1], "on": [1]}]}] * 2}}, "slot 0 is in two groups"),
+            ({"mux": {"rstPins": 16}}, "mux.rstPins"),
+            ({"mux": {"rstPins": ["16"]}}, "mux.rstPins"),
+            ({"slotControl": {"slots": [{"defaultMode": "spi"}]}}, "slotControl.slots.defaultMode"),
+            ({"slotControl": {"slots": [{"serEnPin": 1}]}}, "virtual pin 1"),
+            ({"slotControl": {"slots": [{"serEn": 1}]}}, "slotControl.slots.serEn"),
+            ({"identCheckMs": -1}, "identCheckMs"),
         ):
             try:
                 Config(items)

@@ -8,7 +8,8 @@ from sensor_bus.power import AGAIN_MS, CHECK_MS, OFF_MS, SETTLE_MS, START_MS, Ex
 
 
 def power(now=0):
-    return Power([(1, 8, [(200, True), (201, False)]), (9, 16, [(215, True)])], [Expander(0x20, 200, 16)], now)
+    groups = [(bytes(range(1, 9)), [(200, 1, 0), (201, 0, 1)]), (bytes(range(9, 17)), [(215, 1, 0)])]
+    return Power(groups, [Expander(0x20, 200, 16)], now)
 
 
 def after(one, now):
@@ -38,7 +39,7 @@ class RecordingAccess:
 class TestServe(unittest.TestCase):
     def setUp(self):
         self.access = RecordingAccess()
-        self.power = Power([(1, 8, [(203, True)])], [Expander(0x20, 200, 16)], 0)
+        self.power = Power([(bytes(range(1, 9)), [(203, 1, 0)])], [Expander(0x20, 200, 16)], 0)
 
     def serve(self, *times_ms):
         for ms in times_ms:
@@ -87,6 +88,24 @@ class TestPower(unittest.TestCase):
         self.assertEqual(one.expanders[0].writes(), (b"\x02\x01\x80", b"\x06\xfc\x7f"))
         self.assertFalse(after(one, (START_MS + SETTLE_MS) * 10 - 1).usable(8))
         self.assertTrue(after(one, (START_MS + SETTLE_MS) * 10).usable(8))
+
+    def test_pins_of_the_other_voltages_are_off_with_and_without_power(self):
+        one = Power([(b"\x01", [(200, 0, 0), (201, 1, 0), (202, 1, 1)])], [Expander(0x20, 200, 16)], 0)
+        self.assertEqual(one.expanders[0].writes(), (b"\x02\x04\x00", b"\x06\xf8\xff"))
+        one.service(START_MS * 10)
+        self.assertEqual(one.expanders[0].writes(), (b"\x02\x06\x00", b"\x06\xf8\xff"))
+
+    def test_slot_without_a_switch_has_the_power_of_the_main_bus(self):
+        one = Power([(b"\x00", [(200, 1, 0)]), (b"\x01", [(201, 1, 0)])], [Expander(0x20, 200, 16)], 0)
+        one.service(START_MS * 10)
+        self.assertEqual([after(one, 10000).usable(slot) for slot in (0, 1, 2)], [True] * 3)
+        one.cycle(0, 20000)
+        self.assertEqual([one.usable(slot) for slot in (0, 1, 2)], [False, True, False])
+
+    def test_slot_that_is_serial_is_not_used_and_its_pin_is_set(self):
+        one = Power([], [Expander(0x20, 200, 16)], 0, [(0, 200, 1), (2, 201, 0), (3, -1, 0)])
+        self.assertEqual(one.expanders[0].writes(), (b"\x02\x01\x00", b"\x06\xfc\xff"))
+        self.assertEqual([one.usable(slot) for slot in (0, 1, 2, 3)], [True, True, False, False])
 
     def test_slot_without_a_switch_is_always_usable(self):
         self.assertTrue(power().usable(0))

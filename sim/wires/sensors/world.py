@@ -105,9 +105,9 @@ class SensorWorld:
         places = [(one.place(when), one) for one in self.members]
         return {(slot, one.address): one for slot, one in places if slot is not None}
 
-    def has_supply(self, slot):
-        """Returns whether what is in this slot gets power."""
-        entries = [entry for entry in self._supplies if entry[1] <= slot <= entry[2]]
+    def has_supply(self, slot, member=None):
+        """Returns whether what is in this slot, or this member there, gets power. No expander switches itself."""
+        entries = [entry for entry in self._supplies if entry[1] <= slot <= entry[2] and entry[0] is not member]
         return not entries or any(self._supplied(*entry) for entry in entries)
 
     def stuck(self):
@@ -130,7 +130,7 @@ class SensorWorld:
         member.slot = member.slot if slot is None else slot
         member.segment = self._segment(member.slot)
         member.plugged = True
-        member.supply(self.has_supply(member.slot))
+        member.supply(self.has_supply(member.slot, member))
 
     def unplug(self, member):
         member.plugged = False
@@ -149,7 +149,7 @@ class SensorWorld:
             mux.reset_wires()
 
     def _supply(self, expander=None):
-        """The pins of an expander have changed, or there is one more that has no power. It does not switch itself."""
+        """The pins of an expander have changed, or there is one more that has no power."""
         for member in list(self.members):
             if member.plugged and member is not expander and self._supplies:
                 member.supply(self.has_supply(member.slot))
