@@ -22,7 +22,7 @@ from sensor_bus.clock import PER_MS, Clock
 from sensor_bus.config import Config
 from sensor_bus.device import IDENTIFY_ATTEMPTS, Device
 from sensor_bus.faults import BusStuck
-from sensor_bus.identify import Identification
+from sensor_bus.identify import Identification, can_look
 from sensor_bus.loading import forget, half_loaded
 from sensor_bus.port import MachineI2C  # noqa: F401 - for programs: all that one needs is from this module
 from sensor_bus.records import Records  # noqa: F401
@@ -286,24 +286,39 @@ class SensorBus:
             try:
                 await self._access.transfer(device.address, job.wanted[0], job.wanted[1])
                 answered = True
-            except BusStuck:
-                self._identify_later(device)
-                return
-            except OSError:
-                self._access.forget_path(device.address >> 8)
+            except OSError as error:
+                if not isinstance(error, BusStuck):
+                    self._access.forget_path(device.address >> 8)
+                if isinstance(error, BusStuck) or device.type is not None:
+                    self._identify_later(device)
+                    return
                 answered = False
             if self._devices.get(device.address) is not device:
                 return
         try:
             job.go_on(answered, self.now())
         except StopIteration as end:
-            if end.value is None:
+            if device.type is not None:
+                self._looked_at(device, end.value)
+            elif end.value is None:
                 await self._not_identified(device)
             else:
                 device.job = None
-                device.set_up(end.value, self.records, self.now())
+                now = self.now()
+                device.set_up(end.value, self.records, now)
+                if self.config.check_ms and device.due is not None and can_look(self.records, end.value):
+                    device.check = now + self.config.check_ms * PER_MS
                 self._tell("identified", device)
                 self._tell("online", device)
+
+    def _looked_at(self, device, number):
+        """The type of a device was looked at again. number: of the one that fits now; None: none does. Then a program
+        has set it otherwise than it is after a reset, and it is left alone."""
+        device.job = None
+        device.check = None if number is None else self.now() + self.config.check_ms * PER_MS
+        if number is not None and number != device.type:
+            self.gone(device)
+            self.scanner.again(device.address, 0)
 
     async def _not_identified(self, device):
         """It is nothing that is known, or it does not answer any longer."""
@@ -322,6 +337,9 @@ class SensorBus:
         """An identification has failed, or the bus was stuck in it: begin it anew after a time, so that a device that
         holds the bus leaves time for the others. In doubt no device is to blame: it begins anew at once."""
         job, pause_ms = device.job, 0
+        if device.type is not None:  # after its next poll
+            device.job = None
+            return
         if self._access.doubt is None:
             job.attempts += 1
             if job.attempts == IDENTIFY_ATTEMPTS:
@@ -376,6 +394,8 @@ class SensorBus:
                     return
             else:
                 self._access.forget_path(address >> 8)
+                if device.check is not None:
+                    device.check = 0  # another one may be plugged in here
             self.note(device, False)
             return
         if device.pause is not None:
@@ -386,8 +406,11 @@ class SensorBus:
             return
         if device.held:
             device.held = 0
-        device.end_poll(self.now())
+        now = self.now()
+        device.end_poll(now)
         self.note(device, True)
+        if device.check is not None and device.job is None and now >= device.check:
+            self.identify(device)
         if count:
             device.ring.put(time, space, count)
             self.subscribers.changed.wake()

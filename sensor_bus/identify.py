@@ -1,7 +1,8 @@
-"""Finds out which type a device is, and initialises it. Pure: a generator that asks for what is to be done.
+"""Finds out which type a device is, and initialises it; and whether it is still of that type. Pure: generators that ask
+for what is to be done.
 
-It yields (bytes to write, buffer to read into, or None), and is sent whether that was acknowledged; and pauses, ms as
-an int. So the pauses of one device hold up no other. It returns the number of the type, or None.
+They yield (bytes to write, buffer to read into, or None), and are sent whether that was acknowledged; and pauses, ms as
+an int. So the pauses of one device hold up no other. They return the number of the type, or None.
 """
 
 from sensor_bus.clock import PER_MS
@@ -9,7 +10,8 @@ from sensor_bus.steps import Steps
 
 
 class Identification:
-    """That of one device, while its type is not known. Args: records: Records; device: Device; now: 100 us."""
+    """That of one device, while its type is not known; or a look at it later. Args: records: Records; device: Device;
+    now: 100 us."""
 
     def __init__(self, records, device, now):
         self.attempts = 0  # that have failed
@@ -17,7 +19,7 @@ class Identification:
 
     def begin(self, records, device, at):
         """Begin it, or begin it anew, at a time."""
-        self._steps = identification(records, device)
+        self._steps = (identification if device.type is None else look)(records, device)
         self.wanted = None  # (bytes, buffer) of its next transaction
         self.resume = at  # when it goes on
 
@@ -51,6 +53,38 @@ def identification(records, device):
             device.constants = bytes(buf)
         return number
     return None
+
+
+def look(records, device):
+    """Returns the generator of a look at a device whose type is known. If that fits still, it returns that one."""
+    steps, number = Steps(), device.type
+    program = records.detection(number)
+    buf = bytearray(program[0])
+    for _ in range(2):
+        if (yield from _run(steps, program, buf, True)):
+            return number
+    for other in records.candidates(device.address):
+        program = records.detection(other)
+        buf = _fitting(buf, program)
+        if other != number and (yield from _run(steps, program, buf, True)):
+            return other
+    return None
+
+
+def can_look(records, number):
+    """Returns whether a look at a device of this type disturbs nothing: its detection reads registers and does nothing
+    else, and no read of its polls depends on the write of another step."""
+    return _reads_registers(records.detection(number), True) and _reads_registers(records.poll(number), False)
+
+
+def _reads_registers(program, only):
+    """Args: only: it does nothing else."""
+    steps = Steps(program)
+    while steps.next():
+        reads, writes = steps.reads(), len(steps.write)
+        if reads and not writes or only and (not reads or writes > 2 or steps.pause_ms):
+            return False
+    return len(program) > 0
 
 
 def _fitting(buf, program):

@@ -101,6 +101,10 @@ class Steps:
         self.at = at
         return True
 
+    def reads(self):
+        """Returns whether this step may read."""
+        return self._kind > 0
+
     def _bytes(self, at, count):
         program = self._program
         if not count:

@@ -6,6 +6,8 @@ import pytest
 
 from sensor_bus import changes
 from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
+from sensor_bus.identify import can_look
+from sensor_bus.records import standard_records
 from sim.virtual import sensor_scenes
 from tests.sensor_bus.bus_rig import BusRig
 
@@ -427,3 +429,84 @@ def test_rest_of_a_poll_that_a_pause_cut_off_is_not_given_an_old_stamp():
         assert rig.at(rig.samples[-1][1]) >= resumed - 0.001
 
     rig.run(program)
+
+
+def swapped(config, nack=0, limit_s=15):
+    """Has an ADS1115 in place of a TMP117 between two polls, after so many that the TMP117 refuses. Returns (seconds
+    until it is identified, rig); None: it is not."""
+    rig = BusRig(config)
+    thermometer = rig.sensors.add("TMP117")
+    converter = rig.sensors.add("ADS1115", TMP, plugged=False)
+
+    async def program(rig):
+        await rig.until(lambda: len(rig.of(TMP)) > 2, 5)
+        await asyncio.sleep(0.5)  # polls are a second apart
+        if nack:
+            thermometer.nack(nack)
+            await rig.until(lambda: not thermometer.refusals, 3)
+        thermometer.unplug()
+        converter.plug()
+        begin = rig.bed.now()
+        while rig.bed.now() < begin + limit_s:
+            if rig.names() == {TMP: "ADS1115"}:
+                return rig.bed.now() - begin
+            await asyncio.sleep(0.01)
+
+    return rig.run(program), rig
+
+
+def test_device_that_is_replaced_between_two_polls_is_noticed_within_the_interval_of_the_looks():
+    seconds, rig = swapped({})
+    assert seconds <= 10 + 1 + 0.5  # identCheckMs, the next poll, an identification
+    assert rig.kinds(TMP)[3:] == ["offline", "gone", "found", "identified", "online"]
+    assert swapped({"identCheckMs": 2000})[0] <= 2 + 1 + 0.5
+
+
+def test_device_that_is_replaced_is_noticed_by_the_first_poll_after_one_that_failed():
+    assert swapped({"identCheckMs": 3600000}, nack=1)[0] <= 0.5
+
+
+def test_without_looks_a_device_that_is_replaced_is_taken_for_the_other():
+    assert swapped({"identCheckMs": 0}, nack=1)[0] is None
+
+
+def test_device_that_a_program_has_set_otherwise_is_no_other_one():
+    rig = BusRig({"identCheckMs": 1000})
+    rig.sensors.add("INA219")
+
+    async def program(rig):
+        await rig.until(lambda: rig.of(INA), 5)
+        await rig.bus.request(INA, b"\x00\x01\x9f")  # register 0 is what it is known by
+        await asyncio.sleep(10)
+        assert len(rig.of(INA, rig.bed.now() - 2)) >= 3
+
+    rig.run(program)
+    assert rig.kinds(INA) == ["found", "identified", "online"]
+
+
+def test_looks_cost_no_poll_and_change_no_value():
+    found = {}
+    for check_ms in (0, 1000):
+        rig = BusRig({"identCheckMs": check_ms})
+        rig.sensors.add("LSM6DS")
+        rig.sensors.add("MAX30101")
+        rig.sensors.add("ADS1115", ADS, values={"a0": 1.5})
+        rig.sensors.add("BME280", values={"temperature": 20})
+        rig.sensors.add("VCNL4040")
+        addresses = LSM, 0x57, ADS, BME, 0x60
+
+        async def program(rig):
+            await rig.until(lambda: all(rig.of(one) for one in addresses), 10)  # noqa: B023
+            await asyncio.sleep(10)
+            return [rig.bus.device(one).missed for one in addresses]  # noqa: B023
+
+        assert rig.run(program) == [0] * len(addresses)
+        assert not [event for event in rig.events if event[1] in ("offline", "gone")]
+        found[check_ms] = {one: [sample.data for sample in rig.of(one)][:40] for one in (ADS, BME, 0x60)}
+    assert all(found[0][one][:8] == found[1000][one][:8] for one in found[0])
+
+
+def test_only_what_is_read_by_registers_is_looked_at():
+    records = standard_records()
+    names = {records.name(number) for number in range(len(records)) if not can_look(records, number)}
+    assert names == {"AHT20", "SHT40", "SHT31"}
