@@ -13,20 +13,19 @@ def number(records, name):
     return names.index(name)
 
 
-def priority(records, address):
-    """Returns the scan list of an address, 0..2. A type of priority 0 has its first address in list 0, and its others
-    in list 1; a type that was added has all of its addresses in list 0."""
-    address &= 0x7F
-    found = LISTS - 1
+def priorities(records):
+    """Returns a bytearray: the scan list, 0..2, of each address. A type of priority 0 has its first address in list 0,
+    and its others in list 1; a type that was added has all of its addresses in list 0."""
+    found = bytearray(bytes((LISTS - 1,)) * (LAST + 1))  # MicroPython multiplies no bytearray
     for number in range(len(records)):
-        addresses = bytes(records.field(number, ADDRESSES))
-        if address in addresses:
-            own = records.entry(number)[0]
-            if number >= len(records) - len(records.added):
-                own = 0
-            elif own == 0 and addresses[0] != address:
-                own = 1
-            found = min(found, own)
+        own = records.entry(number)[0]
+        if number >= len(records) - len(records.added):
+            first = own = 0
+        else:
+            first, own = own, max(own, 1)
+        for address in bytes(records.field(number, ADDRESSES)):
+            found[address] = min(found[address], first)
+            first = own
     return found
 
 
@@ -36,9 +35,9 @@ def scan_lists(records, boost=()):
     for address in boost:
         if not isinstance(address, int) or not FIRST <= address <= LAST:
             raise ValueError("scanBoost: an address must be 0x%02x..0x%02x, not %r" % (FIRST, LAST, address))
-    lists = [bytearray() for _ in range(LISTS)]
+    lists, priority = [bytearray() for _ in range(LISTS)], priorities(records)
     for address in range(FIRST, LAST + 1):
-        lists[0 if address in boost else priority(records, address)].append(address)
+        lists[0 if address in boost else priority[address]].append(address)
     return [bytes(one) for one in lists]
 
 

@@ -5,9 +5,13 @@ import contextlib
 import json
 import sys
 
+from sensor_bus.address import device_id
+from sensor_bus.publish import PENDING_DELETION
 from server.core.sensors import reading_of
 from server.core.shown import harmless
 from server.service.sensors_shown import CSV, JSONLines, Lines, Table, as_dict
+
+FIRST_S = 3.0  # by when a bus has told what was there from the beginning: four scans of all addresses, and detections
 
 
 def outputs(options, stack):
@@ -33,11 +37,16 @@ def show_answers(options, answers):
         shown = outputs(options, stack)
         for answer in answers:
             if "note" in answer:
-                print(json.dumps(answer) if options.json else f"pb-link: {harmless(answer['note'])}", file=sys.stderr)
+                say(options, answer["note"])
                 continue
             for one in shown:
                 one.show(answer)
     return 1  # the server has ended
+
+
+def say(options, note):
+    """Say on stderr why nothing is shown."""
+    print(json.dumps({"note": note}) if options.json else f"pb-link: {harmless(note)}", file=sys.stderr, flush=True)
 
 
 def show_bus(options):
@@ -50,7 +59,7 @@ def show_bus(options):
     with contextlib.ExitStack() as stack:
         shown = outputs(options, stack)
         port = stack.enter_context(contextlib.closing(LinuxI2C(number)))
-        asyncio.run(_follow(port, number, shown))
+        asyncio.run(follow(port, number, shown, lambda note: say(options, note)))
     return 0
 
 
@@ -62,7 +71,9 @@ def bus_number(text):
     return int(digits)
 
 
-async def _follow(port, number, shown):
+async def follow(port, number, shown, note):
+    """Show the readings of a bus. Args: port: LinuxI2C; number: of the bus; shown: what shows them; note: function
+    (text), to be called with why there is nothing to show."""
     import time
 
     from sensor_bus.bus import SensorBus
@@ -71,12 +82,27 @@ async def _follow(port, number, shown):
     records = standard_records()
     bus = SensorBus(port, records)
 
+    def gone(device):
+        for one in shown if device.type is not None else ():
+            name = records.name(device.type)
+            one.show(as_dict(*reading_of(number, device.address, name, time.time(), None, b"", PENDING_DELETION)))
+
+    async def explain():
+        """The first scan is over by now. What is found later, and has no type, is told too."""
+        events = bus.events()
+        await asyncio.sleep(FIRST_S)
+        if not bus.devices():
+            note(f"nothing answers on bus {number} yet: what is plugged in is shown")
+        async for event in events:
+            if event.kind == "online" and event.type is None:
+                note(f"there is no type for {device_id(number, event.address)}: nothing is read of it")
+
     async def show():
-        async for sample in bus.samples():
+        async for sample in bus.samples(gone):
             name = records.name(sample.type)
             at = time.time() - (bus.now() - sample.time) / 1e4  # each time anew: the wall clock may be set
             for reading in reading_of(number, sample.address, name, at, records.info_by_name(name), sample.data):
                 for one in shown:
                     one.show(as_dict(reading))
 
-    await asyncio.gather(bus.run(), show())  # a fault of either ends the command
+    await asyncio.gather(bus.run(), show(), explain())  # a fault of either ends the command

@@ -2,7 +2,7 @@
 
 import unittest
 
-from sensor_bus.catalog import priority, scan_lists
+from sensor_bus.catalog import priorities, scan_lists
 from sensor_bus.grammar import detection_program, steps_program
 from sensor_bus.loader import table
 from sensor_bus.records import MAX_RUNTIME, Records
@@ -123,8 +123,21 @@ class TestRecords(unittest.TestCase):
 class TestScanLists(unittest.TestCase):
     def test_only_the_first_address_of_a_high_type_is_in_the_first_list(self):
         found = records()
-        self.assertEqual([priority(found, address) for address in (0x10, 0x11, 0x12, 0x20, 0x30, 0x50)],
-                         [0, 1, 1, 2, 1, 2])  # fmt: skip
+        priority = priorities(found)
+        self.assertEqual([priority[address] for address in (0x10, 0x11, 0x12, 0x20, 0x30, 0x50)], [0, 1, 1, 2, 1, 2])
+
+    def test_each_type_is_looked_at_once(self):
+        """A board takes a while for each: it was once for each address."""
+        looked = []
+
+        class Counted(type(records())):
+            def field(self, number, field):
+                looked.append(number)
+                return super().field(number, field)
+
+        found = Counted(records()._table)
+        scan_lists(found, (0x77,))
+        self.assertEqual(looked, list(range(len(found))))
 
     def test_each_address_is_in_one_list(self):
         lists = scan_lists(records())

@@ -54,6 +54,7 @@ class _Device:
         self.silent_s = SILENT_S
         self.appeared = None  # time of the first reading since it is there: that of the client's samples, UTC, s
         self.last = None  # time of the last reading
+        self.restored = None  # UTC, s: when it was taken from the note; None: its readings have come since
         self.told = None  # time of the last one that was published
         self.left_out = 0  # readings since then
         self.state = None  # Publication of it
@@ -98,6 +99,7 @@ class SensorDevices:
                 one = devices[name] = _Device(name, type_name, moment)
                 one.status = ONLINE if gone_since is None else GONE
                 one.gone_since = one.last = gone_since
+                one.restored = moment.utc
                 for kind, names in zip(_COMPONENTS, by_component, strict=True):
                     one.shown.update(dict.fromkeys(names, kind))
         except (TypeError, AttributeError) as error:
@@ -154,7 +156,7 @@ class SensorDevices:
         if one is None:
             one = self._add(reading, moment)
         one.silent_s = min(max(SILENT_S, 2 * (moment.monotonic - one.heard)), MAX_SILENT_S)
-        one.heard, one.last = moment.monotonic, reading.time
+        one.heard, one.last, one.restored = moment.monotonic, reading.time, None
         found += self._described(one)
         if one.status != ONLINE:
             if one.status != OFFLINE:  # which says nothing about where it is
@@ -227,9 +229,10 @@ class SensorDevices:
 
     def _moved(self):
         """Remove what seems to have been plugged elsewhere: it is gone, and since its last reading one device of its
-        type has come, within MOVED_S; and no other one of the type could have become that one."""
+        type has come, within MOVED_S; and no other one of the type could have become that one. Of one that went while
+        this was not there nobody knows the last reading: then MOVED_S count from when its note was read."""
         found = []
-        gone = [one for one in self._devices.values() if one.status == GONE and one.last is not None]
+        gone = [one for one in self._devices.values() if one.status == GONE]
         for one in gone:
             later = [other for other in self._devices.values() if _may_be(one, other)]
             if len(later) == 1 and [other for other in gone if _may_be(other, later[0])] == [one]:
@@ -321,6 +324,8 @@ def _may_be(gone, other):
     """True if `other` may be the device that is gone, plugged elsewhere."""
     if other.type != gone.type or other.status != ONLINE or other.appeared is None:
         return False
+    if gone.last is None:
+        return other.appeared <= gone.restored + MOVED_S
     return gone.last <= other.appeared <= gone.last + MOVED_S
 
 

@@ -1,5 +1,7 @@
 """`pb-link sensors`: what it shows and where, and what is wrong with its arguments."""
 
+import asyncio
+import contextlib
 import csv
 import json
 import sys
@@ -7,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.service import cli
-from server.service.sensors_command import bus_number, show_answers, show_bus
+from server.service import cli, sensors_command
+from server.service.sensors_command import bus_number, follow, say, show_answers, show_bus
+from tests.patience import PATIENCE_S
 
 READING = {
     "device": "1_18", "type": "MCP9808", "time": 1_700_000_000.5, "values": {"temperature": 21.0},
@@ -53,3 +56,67 @@ def test_missing_extra_is_told_with_how_to_install_it(monkeypatch):
 def test_it_needs_a_client_or_a_bus(words, capsys):
     assert cli.main(words) == 1
     assert "--bus /dev/i2c-N" in capsys.readouterr().err
+
+
+class OneDevicePort:
+    """A port of a bus on which nothing answers, or an MCP9808 at 0x18, or what has no type at 0x20."""
+
+    lines = None
+
+    def __init__(self):
+        self.there = set()
+        self._register = None
+
+    def probe(self, address):
+        return address in self.there
+
+    def transfer(self, address, write, into=None):
+        if address not in self.there:
+            raise OSError(19, "nobody is there")
+        self._register = write[0] if write else self._register
+        if into is not None:
+            into[:] = {5: b"\x01\x50", 6: b"\x00\x54", 7: b"\x04\x00"}.get(self._register, bytes(len(into)))
+
+
+class Shown:
+    def __init__(self):
+        self.readings = []
+
+    def show(self, reading):
+        self.readings.append(reading)
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def test_empty_bus_is_told_and_then_what_is_plugged_in_and_pulled(monkeypatch):
+    monkeypatch.setattr(sensors_command, "FIRST_S", 0.1)
+    port, shown, notes = OneDevicePort(), Shown(), []
+
+    async def main():
+        task = asyncio.create_task(follow(port, 1, [shown], notes.append))
+        await until(lambda: notes)
+        assert notes == ["nothing answers on bus 1 yet: what is plugged in is shown"]
+        port.there = {0x18, 0x20}
+        await until(lambda: shown.readings)
+        assert shown.readings[0]["values"] == {"temperature": 21.0} and shown.readings[0]["status"] == "online"
+        await until(lambda: len(notes) == 2)
+        assert notes[1] == "there is no type for 1_20: nothing is read of it"
+        port.there = set()
+        await until(lambda: shown.readings[-1]["status"] == "gone")
+        assert shown.readings[-1]["device"] == "1_18" and shown.readings[-1]["values"] == {}
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def test_notes_go_to_stderr_and_are_objects_with_json(capsys):
+    say(options(), "it waits")
+    say(options(json=True), "it waits")
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines() == ["pb-link: it waits", '{"note": "it waits"}']

@@ -211,6 +211,26 @@ def test_device_is_not_taken_for_one_that_was_there_before_or_came_late_or_is_of
             assert ("config", "") not in told(found) and "1_118" in bed.devices._devices
 
 
+@pytest.mark.parametrize("gone_first", [True, False])
+@pytest.mark.parametrize("after_s", [1, MOVED_S + 1])
+def test_device_that_was_plugged_elsewhere_while_the_server_was_down_is_removed_where_it_was(gone_first, after_s):
+    bed = Bed()
+    bed.take(0x118)
+    bed.take(0x418)  # stays
+    note = bed.devices.note()
+    bed.now += 7200
+    bed.devices = bed.fresh()
+    bed.devices.restore(note, bed.moment)
+    bed.take(0x418)
+    if gone_first:
+        assert words(bed.lose(0x118)) == [("1_118/status", "gone")]
+    found = told(bed.take(0x218, after_s=after_s))
+    if not gone_first:
+        found = told(bed.lose(0x118))
+    assert (found[-3:] == [("config", ""), ("1_118", ""), ("1_118/status", "")]) == (after_s == 1)
+    assert ("1_118" in bed.devices._devices) == (after_s != 1) and "1_418" in bed.devices._devices
+
+
 def test_of_two_that_are_gone_nobody_knows_which_was_plugged_elsewhere():
     bed = Bed()
     bed.take(0x118)
