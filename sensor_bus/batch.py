@@ -25,7 +25,7 @@ MAX_NAMES = const(255)
 
 _HEAD = ">BIHIB"
 _NAME = ">HB"
-_NAME_HEAD = const(3)
+NAME_HEAD = const(3)
 
 
 def encode_batch(life, now, names, envelope):
@@ -48,10 +48,10 @@ def decode_batch(data):
         raise ValueError("this release reads batches of version %d, not %d" % (VERSION, version))
     names, at = {}, HEAD
     for _ in range(count):
-        if at + _NAME_HEAD > len(data):
+        if at + NAME_HEAD > len(data):
             raise ValueError("the names of the batch are cut")
         number, size = unpack_from(_NAME, data, at)
-        at += _NAME_HEAD
+        at += NAME_HEAD
         if at + size > len(data):
             raise ValueError("the names of the batch are cut")
         try:

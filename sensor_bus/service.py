@@ -17,23 +17,23 @@ import os
 
 from primitives.platform import sleep_ms
 from protocol import const
-from sensor_bus.batch import SPAN, encode_batch
-from sensor_bus.publish import ONLINE, PENDING_DELETION, encode_devbin
+from sensor_bus.batch import HEAD, NAME_HEAD, SPAN, encode_batch
+from sensor_bus.publish import DEVICE_HEAD, ENVELOPE, ONLINE, PENDING_DELETION, SAMPLE_HEAD, encode_devbin
 from sensor_bus.subscriptions import Sample
 
 SAMPLES = const(2)
 COMMANDS = const(6)
-# Samples are collected for so long before a batch goes, so that several share a message.
-HOLD_MS = const(100)
+# After a batch the next one goes no sooner than this. What comes when none has gone for so long waits for LOOK_MS.
+HOLD_MS = const(250)
 # A batch has no more bytes than fit into one frame of the session, names and headers included.
 BATCH_BYTES = const(900)
 # Bytes of samples that may wait with qos=True. Then no further ones are taken from the bus.
 WAITING_BYTES = const(4000)
-# Beyond its bytes and the name of its type, a sample costs this of a batch or of what may wait, if it is the only one
-# of its device and type.
+# Beyond its bytes, a sample costs this of what may wait.
 SAMPLE_COST = const(24)
-# The channel is looked at this often while it cannot be used.
-_LOOK_MS = const(50)
+# It is looked this often whether samples have come, so that those of several devices share a batch, and whether the
+# channel can be used again.
+LOOK_MS = const(50)
 _SEQUENCES = const(256)
 
 
@@ -129,18 +129,21 @@ class SensorService:
 
     async def _send(self):
         channel = self._app.channel(SAMPLES, 1)
+        hold_ms = self._hold_ms
+        pause_ms = look_ms = min(hold_ms, LOOK_MS)
         while True:
-            await sleep_ms(self._hold_ms)
+            await sleep_ms(pause_ms)
+            pause_ms = hold_ms if self._waiting else look_ms
             while self._waiting:
                 if not self._qos and not channel.usable():
                     self._stalled = True
-                    await sleep_ms(_LOOK_MS)
+                    await sleep_ms(LOOK_MS)
                     continue
                 try:
                     await self._send_some(channel)
                 except MemoryError:  # nothing was sent, and the samples wait
                     gc.collect()
-                    await sleep_ms(_LOOK_MS)
+                    await sleep_ms(LOOK_MS)
 
     async def _send_some(self, channel):
         """Send a batch of the oldest samples. Raises: MemoryError: they wait as before."""
@@ -166,13 +169,19 @@ class SensorService:
     def _count(self):
         """Returns how many of the oldest samples go into the next batch."""
         low = high = self._waiting[0].time
-        types, size = set(), 0
+        types, open_records, size = set(), set(), HEAD + ENVELOPE
         for count, sample in enumerate(self._waiting):
             low, high = min(low, sample.time), max(high, sample.time)
-            size += _cost(sample)
             if sample.type not in types:
                 types.add(sample.type)
-                size += len(self._bus.records.name(sample.type).encode())
+                size += NAME_HEAD + len(self._bus.records.name(sample.type).encode())
+            if sample.data is None or sample.address not in open_records:
+                open_records.add(sample.address)
+                size += DEVICE_HEAD
+            if sample.data is None:
+                open_records.discard(sample.address)
+            else:
+                size += SAMPLE_HEAD + len(sample.data)
             if count and (size > BATCH_BYTES or high - low >= SPAN):
                 return count
         return len(self._waiting)

@@ -12,7 +12,7 @@ from sensor_bus.device import Device
 from sensor_bus.errors import Barred, BusStuck, NoAnswer, QueueFull, TimedOut
 from sensor_bus.publish import ONLINE, PENDING_DELETION
 from sensor_bus.records import standard_records
-from sensor_bus.service import COMMANDS, SAMPLES, WAITING_BYTES, SensorService
+from sensor_bus.service import BATCH_BYTES, COMMANDS, SAMPLES, WAITING_BYTES, SensorService
 from sensor_bus.subscriptions import Sample
 from tests.patience import PATIENCE_S
 
@@ -133,6 +133,11 @@ def records_of(channel):
         for _, address, _, status, sequence, samples in decode_devbin(decode_batch(data)[3])[2]:
             found.append((address, status, sequence, len(samples)))
     return found
+
+
+class FakeSent:
+    def __init__(self, *messages):
+        self.sent = messages
 
 
 def run(main, records=RECORDS, **arguments):
@@ -270,16 +275,16 @@ def test_device_that_is_gone_is_told_behind_its_last_sample_and_begins_anew(qos)
             bus.put(number)
             await until(lambda expected=number + 1: service.sent == expected)
         bus.put(3)
-        await until(lambda: service._told and service._waiting)
+        await until(lambda: bus.source.queue.empty() and service.sent + len(service._waiting) == 4)
         bus.unplug(4)
         bus.put(5)
         await until(lambda: service.sent == 5)
         assert records_of(channel)[3:] == [
             (0x18, ONLINE, 3, 1), (0x18, PENDING_DELETION, 4, 0), (0x18, ONLINE, 0, 1)
         ]  # fmt: skip
-        assert channel.sent[-1][1] is True and channel.sent[0][1] is qos  # the notice is not lost with the link
-        decoded = decode_batch(channel.sent[-1][0])
-        assert decoded[1] == BEGIN + 5 and decoded[2] == {MCP: "MCP9808"}
+        told, how = next(one for one in channel.sent if (0x18, PENDING_DELETION, 4, 0) in records_of(FakeSent(one)))
+        assert how is True and channel.sent[0][1] is qos  # the notice is not lost with the link
+        assert decode_batch(told)[1] in (BEGIN + 4, BEGIN + 5) and decode_batch(told)[2] == {MCP: "MCP9808"}
 
     run(main, qos=qos)
 
@@ -335,6 +340,31 @@ def test_device_that_went_while_the_service_was_stopped_is_told_when_it_runs_aga
         ]  # fmt: skip
 
     asyncio.run(whole())
+
+
+def test_batch_is_as_large_as_a_frame_and_sparse_samples_do_not_wait_for_the_hold():
+    async def main(app, bus, service):
+        channel = app.channels[SAMPLES]
+        service._waiting = [Sample(0x18 + number % 8, MCP, BEGIN, BEGIN & 0xFFFF, b"\x01\x50") for number in range(300)]
+        await until(lambda: service.sent == 300)
+        sizes = [len(data) for data, _ in channel.sent]
+        assert max(sizes) <= BATCH_BYTES and all(BATCH_BYTES - size < 20 for size in sizes[:-1])
+
+    run(main)
+
+    async def alone():
+        app, bus = FakeApp(), FakeBus()
+        service = SensorService(app, bus, hold_ms=10 * PATIENCE_S * 1000)
+        task = asyncio.create_task(service.run())
+        bus.put(0)
+        await until(lambda: service.sent == 1)
+        bus.put(1)
+        await asyncio.sleep(0.3)
+        assert service.sent == 1  # the next one is held
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(alone())
 
 
 def test_link_that_is_closed_ends_the_service_with_its_error():
