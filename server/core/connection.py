@@ -10,12 +10,11 @@ no line is stored twice, and none is lost on the way. (A store that is
 """
 
 import asyncio
-from collections import namedtuple
 
 from primitives.platform import ticks_diff, ticks_ms
 from primitives.task_flag import TaskFlag
 from primitives.timeout import wait_limit
-from protocol.errors import RemoteProtocolError, StoreError
+from protocol.errors import StoreError
 from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
@@ -27,11 +26,10 @@ from server.core.lives import Lives
 from server.core.message import Message
 from server.core.notes import Notes
 from server.core.outgoing import Calls
+from server.core.ownership import Ownership
 from server.core.resuming import Resuming
+from server.core.store import Fenced
 from server.core.turns import Changes, Counted, Turns
-
-# The server's state when it sent a WELCOME: serial number of the client's WELCOME; owner in the store; epoch told.
-_Welcome = namedtuple("_Welcome", ("serial", "owner", "epoch"))
 
 
 class Connection(Calls):
@@ -45,8 +43,6 @@ class Connection(Calls):
         self._store = None
         self._state = None  # ClientState, as the store returned it
         self._session = None
-        self._welcomes = 0  # WELCOMEs sent, proven or not
-        self._attached = 0  # serial number of the WELCOME of the connection attached last
         self._written = 0  # numbered lines ever put into the store here
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # the base that the store was told last
@@ -64,6 +60,8 @@ class Connection(Calls):
         self._carrier = Carrier(self._changed, self._storing, self._answer, lambda: self._channels.arrived())
         self.wake, self.finish = self._carrier.wake, self._carrier.finish
         self._channels = ClientChannels(self._use, self, registry)
+        self._ownership = Ownership(client_id, self._fail)
+        self.welcome = self._ownership.welcome
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -250,20 +248,32 @@ class Connection(Calls):
 
     # State
 
-    async def load(self, store, owner=0):
-        """Claim this client's state in the store, once.
-
-        It is claimed again after a failure, or if `owner`, as seen in the store, is a later one: another server.
-        Raises: StoreError."""
+    async def load(self, store):
+        """Claim this client's state in the store, once, and again after a failure. Raises: StoreError."""
         async with self._loading:
-            if self._store is not store or self.fault or self._state.owner < owner:
-                try:
-                    state = await store.claim(self.client_id)
-                except Exception as error:  # a store may raise any exception
-                    raise StoreError("the store failed: %s" % error)
+            if self._store is not store or self.fault:
+                self._begin(store, await self._ownership.claim(store))
+
+    async def admit(self, store, welcome):
+        """The client has proved itself with this Welcome: own its state. The caller calls `attach` at once.
+
+        Raises: LateProof; StoreError."""
+        async with self._loading:
+            state = await self._ownership.prove(store, welcome, self._store is store and not self.fault)
+            if state is not None:
                 self._begin(store, state)
 
+    def taken_over(self, owner):
+        """Another server has claimed this client as this owner: end its connection, readers and writers here at once.
+
+        It is a hint, and may come late or twice: what this process has claimed since, or may be claiming, counts."""
+        if self._session and not (self.fault or self._loading.locked()) and self._ownership.is_over(owner):
+            self._task.cancel()
+            self._fail(Fenced("another owner has claimed " + self.client_id))
+
     def _begin(self, store, state):
+        if self._ownership.begin(store, state) and state.peer_epoch is not None:
+            self._resuming.was_elsewhere(state.peer_epoch)
         session = ServerSession(ticks_diff)
         session.restore(state.peer_epoch, state.cursors[0], state.bases[0], state.lines)
         self._carrier.begin(session)
@@ -315,9 +325,14 @@ class Connection(Calls):
             raise self.fault
 
     def _fail(self, error):
-        """Note that the store has failed. No acknowledgement is sent until `load` succeeds again."""
-        self.fault = StoreError("the store failed: %s" % error)
-        self._registry.events.tell("store_failed", self.client_id, error=str(error))
+        """Note that the store has failed, or another server has the client. Nothing is acknowledged before a claim."""
+        if isinstance(error, Fenced):
+            if not isinstance(self.fault, Fenced):
+                self._registry.events.tell("taken_over", self.client_id)
+            self.fault = error
+        else:
+            self.fault = StoreError("the store failed: %s" % error)
+            self._registry.events.tell("store_failed", self.client_id, error=str(error))
         self.disconnect()
         self._unacknowledged.wake_all()
         self._changed.pulse()
@@ -400,36 +415,22 @@ class Connection(Calls):
 
     # TCP connections
 
-    async def welcome(self, store):
-        """Returns the Welcome for a peer that has not yet authenticated as this client. Raises: StoreError."""
-        try:
-            owner, epoch = await store.peek(self.client_id)
-        except Exception as error:  # a store may raise any exception
-            raise StoreError("the store failed: %s" % error)
-        self._welcomes += 1
-        return _Welcome(self._welcomes, owner, epoch)
-
     def _answer(self):
         """Answer the client's RESUME. The store, which may be slow, is used only if something must be corrected."""
         self._carrier.admit_all()
         return self._resuming.answer(self._state, self._session)
 
     def attach(self, transport, responder, welcome):
-        """Replace the present connection, if any, by an authenticated one. Call `load` first.
+        """Replace the present connection, if any, by an authenticated one. Call `admit` first.
 
-        A client has one handshake at a time. So of two proofs, the one for the
-        later WELCOME is the later one: docs/protocol.md section 5.
-
-        Raises: RemoteProtocolError for a proof that a later one has overtaken;
-        StoreError if the store has failed or was replaced since `welcome`.
+        Raises: LateProof for a proof that a later one has overtaken; StoreError if the store has failed or was
+        replaced since `welcome`.
         """
-        if welcome.serial < self._attached:
-            raise RemoteProtocolError("late proof of an earlier handshake")
+        self._ownership.attach(welcome)
         if self.fault:
             raise self.fault
         if self._state.epoch != welcome.epoch:
             raise StoreError("the store has another epoch than WELCOME told")
-        self._attached = welcome.serial
         self.nconns += 1
         self._resuming.attach(transport, welcome.epoch, responder.peer_epoch)
         held = self._carrier.attach(transport, responder)

@@ -3,9 +3,9 @@
 from server.core.failures import where
 from server.core.rate_limited_log import RateLimitedLog
 
-# Why connections are refused: authentication failed; bytes that break the protocol; not in time; ended in the middle; a
-# flood; the store has failed.
-REFUSALS = ("identity", "protocol", "time", "gone", "flood", "store")
+# Why connections are refused: authentication failed; a proof that a later connection has overtaken; bytes that break
+# the protocol; not in time; ended in the middle; a flood; the store has failed.
+REFUSALS = ("identity", "late", "protocol", "time", "gone", "flood", "store")
 # The reason of "disconnected" where no fault ended the connection.
 CLOSED_HERE = "closed by the server"
 FAILED = "subscriber_failed"

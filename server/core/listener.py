@@ -22,6 +22,7 @@ from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from server.core.admission import Admission
 from server.core.events import CLOSED_HERE
 from server.core.keys import Keys
+from server.core.ownership import LateProof
 from server.core.streams import report_failed_accepts, start_server
 from server.core.ticker import Ticker
 from server.core.transport import LOOKS, Transport
@@ -226,8 +227,8 @@ class Listener:
         proof = self._proof(transport, responder, connection, key)
         welcome = await _within(Timeout(HANDSHAKE_MS), "PROOF", proof)
         self._leave(newcomer)
-        loading = connection.load(self._store, welcome.owner)
-        await _within(Timeout(HANDSHAKE_MS), "answer of the store", loading)
+        admitted = connection.admit(self._store, welcome)
+        await _within(Timeout(HANDSHAKE_MS), "answer of the store", admitted)
         if not self.keys.proved(responder.client_id, key):
             raise AuthenticationError("the key was taken away during the handshake")
         return connection, welcome
@@ -296,6 +297,7 @@ def _kind(error):
 
 _KINDS = (
     ("identity", AuthenticationError),
+    ("late", LateProof),
     ("time", _TooSlow),
     ("flood", _Full),
     ("protocol", RemoteProtocolError),

@@ -11,7 +11,7 @@ import sys
 QUIET = {"received", "acknowledged"}
 INFO = {
     "started", "stopped", "ended", "listening", "connected", "disconnected", "connected_more", "disconnected_more",
-    "keys_read", "new_key_used", "channel_used", "new_life",
+    "keys_read", "new_key_used", "channel_used", "new_life", "taken_over",
 }  # fmt: skip
 ERRORS = {
     "failed", "handler_failed", "store_failed", "store_gone", "subscriber_failed", "keys_unreadable", "keys_unwritable",

@@ -62,6 +62,11 @@ class Registry:
         while not all(connection.settled() for connection in self):
             await asyncio.sleep(0.01)
 
+    def taken_over(self, client_id, owner):
+        """Another server on the same store says that it has claimed the client, as this owner: see Connection."""
+        if client_id in self._connections:
+            self._connections[client_id].taken_over(owner)
+
     def finish_all(self):
         for connection in self._connections.values():
             connection.finish()

@@ -56,6 +56,10 @@ class Resuming:
         if other is not None:
             self._events.tell("same_id", self._client_id, peer=transport.peer, other=other, reason=SAME_ID)
 
+    def was_elsewhere(self, epoch):
+        """Another server has had the client since this one, with this epoch of it."""
+        self._rivals.met_elsewhere(epoch)
+
     def ended(self, transport):
         """Note that a connection has ended. It counts only if it is the present one."""
         if transport is not None and transport is self._transport:

@@ -21,6 +21,12 @@ class Rivals:
         self._met = []  # (epoch, address of its newest connection), the newest last
         self._returned = None  # when an epoch came back last
 
+    def met_elsewhere(self, epoch):
+        """Another server on the same store has had a client of this epoch since. One that is known here may have been
+        there too, so that proves nothing."""
+        if all(entry[0] != epoch for entry in self._met):
+            self.met(epoch, "another server")
+
     def met(self, epoch, peer):
         """A client of this epoch has proved the id. Returns the address of the other client if there are two, and if
         that is to be reported now, else None."""

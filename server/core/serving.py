@@ -8,6 +8,7 @@ from primitives.timeout import Timeout
 from protocol.errors import LocalProtocolError
 from server.core.events import text_of
 from server.core.failures import traceback_text, where
+from server.core.store import Fenced
 
 FIRST_MS = 1000  # the pause after a failure; it doubles with each further one in a row
 LAST_MS = 60000  # the longest pause
@@ -88,6 +89,8 @@ class Serving:
             except BaseException as error:  # the handler is foreign code. A CancelledError may come from its own tasks
                 if self._ended or _is_cancelled():
                     raise
+                if error is connection.fault and isinstance(error, Fenced):
+                    return  # the client is another server's now. If it comes back, the handler is called again
                 fault = error
             if steady.expired():
                 pause_ms = FIRST_MS

@@ -20,10 +20,15 @@ client id is a str (docs/protocol.md section 5).
 **Channels.** Each channel has an order and a room of its own. What is done to one channel does nothing to another.
 
 **Owners.** `claim` makes the caller the owner of the client. An owner is a number, and it only grows. When there is a
-later claim, the earlier owner is *fenced*: every method that takes an owner raises StoreError for it, and does nothing.
+later claim, the earlier owner is *fenced*: every method that takes an owner raises Fenced for it, and does nothing.
 So of several servers on one store, the one that claimed last has the client. A server claims a client when the client
 has authenticated, never for a HELLO alone. It also claims it when the application first writes to it or reads from it.
 It claims nothing when it starts, so that a server may be on standby.
+
+**The order of handshakes.** A server claims for a client's proof only if the owner is the one that it has seen before
+it sent WELCOME (`claim` with `seen`). For each further connection of a client that it owns already, it calls `renew`,
+which raises the number too. So a proof that answers a WELCOME from before the last connection finds another owner,
+whichever server has that connection, and changes nothing. docs/protocol.md section 5 has the argument.
 
 **Safe.** Once a method has returned, what it has written survives whatever the store survives. The acknowledgements
 depend on that. A method does everything that it says, for all channels, or nothing.
@@ -60,6 +65,10 @@ class StoreGone(StoreError):
     """Raised when the store no longer exists, or is not this server's alone. The server has to be restarted."""
 
 
+class Fenced(StoreError):
+    """Raised when another owner has claimed the client since: what it was to do is not done, and never will be."""
+
+
 class Store:
     """The interface of a store. A subclass overrides every method."""
 
@@ -85,13 +94,24 @@ class Store:
         """
         raise NotImplementedError("peek")
 
-    async def claim(self, client_id):
+    async def claim(self, client_id, seen=None):
         """Become the owner of this client, and begin a run. Earlier owners are fenced when it returns.
 
+        seen: None, or what `peek` has returned, (owner, epoch): claim only if these are still the present ones.
         Returns: ClientState, which the caller may change. It has everything that was safe, and everything that calls
-        of earlier owners have reported as done or will. Its owner number is greater than all earlier ones of `claim`.
+        of earlier owners have reported as done or will. Its owner number is the one before plus 1.
+        Raises: Fenced: owner or epoch is another one than `seen`. Then the present owner stays.
         """
         raise NotImplementedError("claim")
+
+    async def renew(self, client_id, owner):
+        """Raise the owner's number by 1, and stay the owner: no `claim` that has seen an earlier number succeeds when
+        this has returned. Nothing else changes, and the methods still take the number that `claim` returned.
+
+        The new number is safe only in a store that several processes may use: in others nobody has seen it when this
+        process has ended. Returns: the number, as `peek` has it now.
+        """
+        raise NotImplementedError("renew")
 
     # The inbox
 

@@ -22,7 +22,7 @@ import time
 from asyncio import _get_running_loop  # None if there is none
 
 from protocol.errors import StoreError
-from server.core.store import LINE_COST, Store, StoreGone
+from server.core.store import LINE_COST, Fenced, Store, StoreGone
 from server.stores.histogram import Histogram
 from server.stores.memory import unclaimed
 
@@ -38,6 +38,7 @@ class BatchedStore(Store):
     SQLiteStore; rows: function () -> an object that collects the changes to messages in one transaction."""
 
     look_s = LOOK_S
+    shared = False  # whether other processes may use the database
 
     def __init__(self, path, database, disk, rows, *, inbox_bytes, outbox_bytes, channel_bytes, total_bytes):
         self.path = path
@@ -61,6 +62,11 @@ class BatchedStore(Store):
         self._watching = set()  # Events of calls of `watch`
 
     # The contract: see core/store.py
+
+    async def renew(self, client_id, owner):
+        record = self._owned(client_id, owner)
+        number = record.renew()
+        return await self._commit(record, number) if self.shared else number
 
     def inbox_room(self, client_id, channel=0):
         used = self._known(client_id).inbox_cost(channel)
@@ -241,11 +247,11 @@ class BatchedStore(Store):
     def _owned(self, client_id, owner):
         self._check_usable()
         record = self._clients.get(client_id)
-        if record is not None and record.owner == owner and owner and not record.broken:
+        if record is not None and record.owner - record.renewed == owner and owner and not record.broken:
             return record
         broken = self._known(client_id).broken
         if broken:
-            raise StoreError(broken % client_id)
+            raise (Fenced if broken is CLAIMED else StoreError)(broken % client_id)
         return record.owned(owner)
 
     def _undo_take(self, record, row):

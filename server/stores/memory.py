@@ -14,6 +14,7 @@ from server.core.store import (
     LINE_COST,
     OUTBOX_BYTES,
     ClientState,
+    Fenced,
     Store,
     expired_then,
     moved,
@@ -40,8 +41,11 @@ class MemoryStore(Store):
         record = self._record(client_id)
         return record.owner, record.epoch
 
-    async def claim(self, client_id):
-        return self._record(client_id).claim()
+    async def claim(self, client_id, seen=None):
+        return self._record(client_id).claim(seen)
+
+    async def renew(self, client_id, owner):
+        return self._owned(client_id, owner).renew()
 
     def inbox_room(self, client_id, channel=0):
         limit = self._channel_bytes if channel else self._inbox_bytes
@@ -163,6 +167,7 @@ class Record:
     def __init__(self, client_id):
         self.client_id = client_id
         self.owner = 0
+        self.renewed = 0  # how often the present owner has raised its number
         self.epoch = os.urandom(EPOCH_BYTES)
         self.peer_epoch = None
         # As in ClientState. The many clients that only wait share these, which are replaced and not changed.
@@ -183,17 +188,25 @@ class Record:
         return self
 
     def owned(self, owner):
-        if self.claimed().owner != owner:
-            raise StoreError("another owner has claimed " + self.client_id)
+        if self.claimed().owner - self.renewed != owner:
+            raise Fenced("another owner has claimed " + self.client_id)
         return self
 
-    def claim(self):
+    def claim(self, seen=None):
+        if seen is not None and (self.owner, self.epoch) != seen:
+            raise Fenced("another owner has claimed " + self.client_id)
         self.owner += 1
+        self.renewed = 0
         begin_run(self.runs, os.urandom(RUN_BYTES), self.serial & NUMBERS)
         return ClientState(
             self.owner, self.epoch, self.peer_epoch, dict(self.cursors), dict(self.expired), dict(self.bases),
             self._waiting(), self.serial, self.note, list(self.runs), dict(self.pasts),
         )  # fmt: skip
+
+    def renew(self):
+        self.owner += 1
+        self.renewed += 1
+        return self.owner
 
     def _waiting(self):
         """Returns [(serial, Message)] of the outbox, the oldest first."""

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
-from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
@@ -34,6 +34,7 @@ class PostgresStore(BatchedStore):
     Raises: StoreError: the database cannot be reached, or has no tables of this release (`pb-link store init`)."""
 
     look_s = 5.0
+    shared = True
 
     def __init__(
         self, url, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
@@ -73,18 +74,19 @@ class PostgresStore(BatchedStore):
             self._database.closing = True
         super().close()
 
-    async def claim(self, client_id):
+    async def claim(self, client_id, seen=None):
         _storable(client_id)
         while True:
             self._check_usable()
             record = self._clients.get(client_id)
-            if record is None or record.broken:
-                state, first = await self._claims.call(client_id)
-                if first:
+            if record is None or record.broken or seen not in (None, (record.owner, record.epoch)):
+                # What this store knows is old, or what the caller has seen. The database decides.
+                state, first = await self._claims.call((client_id, seen))
+                if first and state is not None:
                     return state
                 continue  # another call has claimed it, and this one comes after that
             try:
-                return await self._commit(record, record.claim())
+                return await self._commit(record, record.claim(seen))
             except StoreError:
                 if not record.broken or self._gone is not None or self._database is None:
                     raise
@@ -100,18 +102,20 @@ class PostgresStore(BatchedStore):
 
         self._disk.start(lambda: self._database.peek(ids), peeked)
 
-    def _claim(self, ids, done):
-        wanted = [(client_id, self._epoch(client_id), _claimer(client_id)) for client_id in ids]
+    def _claim(self, keys, done):
+        calls = {client_id: seen for client_id, seen in reversed(keys)}  # the first one of each client
+        wanted = [(client_id, self._epoch(client_id), _claimer(client_id, seen)) for client_id, seen in calls.items()]
 
         def claimed(found, error):
-            states = {}
+            states = dict.fromkeys(keys)
             for client_id, one in (found or {}).items():
-                states[client_id] = one
+                key = client_id, calls[client_id]
+                states[key] = one
                 if not isinstance(one, StoreError):
                     old = self._clients.get(client_id)
                     if old is not None:
                         self._lose(old)
-                    self._clients[client_id], states[client_id] = one, one.first
+                    self._clients[client_id], states[key] = one, one.first
                     one.first = None
                     self._epochs.pop(client_id, None)
             done(states, error and self._explained(error))
@@ -153,7 +157,7 @@ class PostgresStore(BatchedStore):
         for record in batch.records:
             if record.key in batch.fenced:
                 self._lose(record)
-                batch.tell(StoreError(CLAIMED % record.client_id), record)
+                batch.tell(Fenced(CLAIMED % record.client_id), record)
         if not self._counting:
             self._counting = True
             self._disk.start(self._database.total_cost, self._recount)
@@ -164,7 +168,7 @@ class PostgresStore(BatchedStore):
             record.broken = CLAIMED
             self._next.rows.forget(record.key)
             self._next.records.discard(record)
-            self._next.tell(StoreError(CLAIMED % record.client_id), record)
+            self._next.tell(Fenced(CLAIMED % record.client_id), record)
 
     def _recount(self, total, error):
         """The cost of all messages is so much in the database: what others have stored is in it."""
@@ -185,12 +189,15 @@ def _storable(text):
         raise StoreError("PostgreSQL stores no text with a NUL or a surrogate in it")
 
 
-def _claimer(client_id):
-    """Returns the function that makes the record of a client that is claimed, for PostgresDatabase.claim."""
+def _claimer(client_id, seen):
+    """Returns the function that makes the record of a client that is claimed, for PostgresDatabase.claim, or Fenced."""
 
     def claim(loaded):
         record = PostgresRecord(client_id, loaded)
-        record.first = record.claim()
+        try:
+            record.first = record.claim(seen)
+        except Fenced as error:
+            return error
         return record
 
     return claim

@@ -49,9 +49,9 @@ class SQLiteStore(BatchedStore):
         record = await self._loaded(client_id)
         return record.owner, record.epoch
 
-    async def claim(self, client_id):
+    async def claim(self, client_id, seen=None):
         record = await self._loaded(client_id)
-        return await self._commit(record, record.claim())
+        return await self._commit(record, record.claim(seen))
 
     def wal_bytes(self):
         """Returns the size of SQLite's -wal file."""

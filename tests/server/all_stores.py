@@ -36,9 +36,9 @@ class FailingStore(RecordingStore):
         self._may("peek")
         return await super().peek(client_id)
 
-    async def claim(self, client_id):
+    async def claim(self, *args):
         self._may("claim")
-        return await super().claim(client_id)
+        return await super().claim(*args)
 
     async def receive(self, *args):
         self._may("receive")

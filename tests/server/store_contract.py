@@ -1,5 +1,6 @@
 """The contract of a store (server/core/store.py) as tests: every store passes all of them. What is tested of calls that
-overlap, are cancelled or fail is in store_contract_calls.py, and of channels in store_contract_channels.py.
+overlap, are cancelled or fail is in store_contract_calls.py, of channels in store_contract_channels.py, of claims in
+store_contract_owners.py.
 
 `StoreContract` is mixed into a TestCase that names a bed: see store_beds.py for the beds, and test_contract.py for the
 list of them. What overlaps is made with tasks that are begun in a known order. This file runs under both interpreters.
@@ -26,11 +27,12 @@ from tests.server.store_calls import (
 )  # fmt: skip
 from tests.server.store_contract_calls import StoreCalls
 from tests.server.store_contract_channels import StoreChannels
+from tests.server.store_contract_owners import StoreOwners
 
 ALL_LINES = [b"", b"x", b"\0", b"\xff\xfe\0", b'"', b"\\u0000\r\t", "\u20ac\U0001f600".encode(), b"y" * 8192]
 
 
-class StoreContract(StoreCalls, StoreChannels):
+class StoreContract(StoreCalls, StoreChannels, StoreOwners):
     bed_class = MemoryBed
 
     def setUp(self):
@@ -97,6 +99,7 @@ class StoreContract(StoreCalls, StoreChannels):
             store.realign(client_id, owner, b"another.", {0: 9}, {0: 3}),
             store.named(client_id, owner, b"some run"),
             store.away(client_id, owner, 99),
+            store.renew(client_id, owner),
             note(),
             note(at_once=True),
         ]

@@ -73,7 +73,7 @@ class Client:
     async def _serve(self, transport):
         connection = self._registry.get(self.client_id)
         welcome = await connection.welcome(self._store)
-        await connection.load(self._store, welcome.owner)
+        await connection.admit(self._store, welcome)
         self._connection = connection
         if not self._restored:
             self._restored = True

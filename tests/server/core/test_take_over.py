@@ -70,13 +70,13 @@ def test_late_proof_of_an_earlier_life_changes_nothing(capsys):
             client = Client(service.port)
             await within(client.connect())
             conn = await within(client_conn("a"))
-            state = conn._session.peer_epoch, conn._attached
+            state = conn._session.peer_epoch, await service.store.peek("a")
             for line in ("one", "two", "three"):
                 await client.write(line)
             client.cut()  # the acknowledgements may not have arrived
             await until(lambda: not conn.status(), "the end of the connection")
             await before.release()
-            assert (conn._session.peer_epoch, conn._attached, conn.nconns) == (*state, 1)
+            assert (conn._session.peer_epoch, await service.store.peek("a"), conn.nconns) == (*state, 1)
             await within(client.connect())
             await client.write("four")
             assert [await within(conn.readline()) for _ in range(4)] == ["one\n", "two\n", "three\n", "four\n"]

@@ -147,7 +147,7 @@ def test_refusals_are_counted_by_kind_however_many_there_are(monkeypatch):
             await until(lambda: sum(service.events.refusals.values()) == 34, "the refusals")
             found = service.read()
             kinds = {kind: found["refused_total", kind] for kind in service.events.refusals}
-            assert kinds == {"identity": 2, "protocol": 30, "time": 1, "gone": 1, "flood": 0, "store": 0}
+            assert kinds == {"identity": 2, "protocol": 30, "time": 1, "gone": 1, "flood": 0, "store": 0, "late": 0}
 
     asyncio.run(main())
 
