@@ -69,16 +69,14 @@ class AppBase:
         gc.collect()  # what is loaded now lies where garbage lay, and leaves no hole in the room for the link's buffers
         start = _load_start()
         try:
-            validated = start.validated(conn_id, config, hardware)
-            if console or repl:
-                console = start.console_class(console, repl)
+            validated, more = start.validated(conn_id, config, hardware, console, repl)
         finally:
             start.forget()
         del start  # its memory is free for what the link holds
         self.verbose = verbose
         self._link = Link(*validated, self, verbose)
-        if console:
-            console(self._link, repl)
+        for extend in more:
+            extend(self._link)
         # A ticket for each write that waits for its place, in the order of the calls; a list when one has had to wait.
         self._line_writers = None
 

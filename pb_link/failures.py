@@ -13,12 +13,12 @@ _MAX_SAID = const(8)
 
 
 class Failures:
-    """The failures since the last session. Args: config: the CONFIG record; client_id: str."""
+    """The failures since the last session. Args: link: has `config`, the present CONFIG record; client_id: str."""
 
-    def __init__(self, config, client_id):
-        self._config = config
+    def __init__(self, link, client_id):
+        self._link = link
         self._id = client_id
-        self._last = None  # (kind, why)
+        self._last = None  # (kind, why, CONFIG record)
         self._said = ()
         self._in_vain = 0
         self._refused = False  # by a server, with its reason
@@ -35,7 +35,7 @@ class Failures:
             # A server that has refused us often may close the next connections at once, for a while.
             if self._refused or self._in_vain < _IN_VAIN:
                 return False
-        self._last = last = kind, why
+        self._last = last = kind, why, self._link.config
         if last not in self._said and len(self._said) < _MAX_SAID:
             self._said += (last,)
             print("pb_link: " + self.reason())
@@ -48,7 +48,7 @@ class Failures:
         try:
             from pb_link import reasons
 
-            text = reasons.text(*self._last, self._config, self._id)
+            text = reasons.text(*self._last, self._id)
         except MemoryError:
             return "no session with the server (%s)" % self._last[1]
         finally:

@@ -44,7 +44,7 @@ class Link:
     def __init__(self, client_id, settings, hardware, app, verbose):
         port, self._syn, self._ack, self._rst = hardware
         self._id, self._key = client_id, settings.key
-        self._config = settings.record()
+        self.config = settings.record()
         self._app, self._verbose = app, verbose
         self.flag = TimedFlag()
         self.nonces = Nonces(hmac, settings.key)
@@ -56,7 +56,7 @@ class Link:
         self.shortage = Shortage(settings.max_line)
         self._reader = FrameReader()
         self._bus_left = True  # the next step opens the target
-        self._bridge_is_new = self._send_config = self._received = self._ack_moved = False
+        self._bridge_is_new = self.send_config = self._received = self._ack_moved = False
         self._reset_task = self.connection = None
         self._number = 0  # of the connection, among the bridge's
         if verbose == 2:
@@ -68,13 +68,13 @@ class Link:
         self.changed = Broadcast()  # something that a call of the application may wait for
         self._tasks = Supervisor(self.flag.set)
         self.create_task = self._tasks.start  # for the application's tasks
-        self._notifier = Notifier(app, self._tasks)
+        self.notifier = Notifier(app, self._tasks)
         self.failures = None  # Failures since the last session, if any; False: no memory for them, which is said
         self.release_check = None  # ReleaseCheck, if the ESP8266 was ever of another release
 
     def serve(self, app):
         """Before `run`: call start() and the hooks of app, and run the application's tasks by its create_task()."""
-        self._app = self._notifier.app = app
+        self._app = self.notifier.app = app
         self.create_task = app.create_task
 
     def raise_if_closed(self):
@@ -149,7 +149,7 @@ class Link:
             return
         self.closed = True
         self.up = False
-        self._notifier.close()
+        self.notifier.close()
         if self.resetting:  # the task may not have begun, and then never will
             self._reset_task.cancel()
             release(self._rst[0], self._rst[1])
@@ -188,8 +188,8 @@ class Link:
         if self._bridge_is_new:
             self._new_bridge()
             self._bridge_is_new = False
-        if self._notifier.stuck:
-            self._notifier.go_on()
+        if self.notifier.stuck:
+            self.notifier.go_on()
         self._receive()
         if box.used:  # an edge on ack alone proves nothing: the bus may be stuck
             box.used = False
@@ -214,7 +214,7 @@ class Link:
     def _new_bridge(self):
         self._log("= synchronised with the ESP8266")
         self._lose_connection()
-        self._send_config = True
+        self.send_config = True
         if not self._started:
             self._started = True
             try:
@@ -246,14 +246,14 @@ class Link:
         elif kind == control.DOWN and number and number == self._number:
             self._log("= connection %d ended" % number)
             if len(record) > 2 and record[2]:
-                self._failed(control.BAD_SERVER, record[2], False)
+                self.failed(control.BAD_SERVER, record[2], False)
             self._lose_connection()
         elif kind == control.REPORT:
             if data := decode_report(record):
                 self.fallbacks.reported(data.pop())
-                self._notifier.report(data)
+                self.notifier.report(data)
         elif kind in (control.BAD_WIFI, control.BAD_SERVER):
-            self._failed(kind, number, True)
+            self.failed(kind, number, True)
         elif kind == control.RELEASE and record != control.RELEASE_RECORD:
             self._other_release(record, 0)
 
@@ -284,7 +284,7 @@ class Link:
             self._drop(self._reader.fault)
 
     def _refuse(self, fault):
-        self._failed(control.BAD_SERVER, fault, self.session.state == DETACHED)  # in the handshake it is no accident
+        self.failed(control.BAD_SERVER, fault, self.session.state == DETACHED)  # in the handshake it is no accident
         self._drop(fault)
 
     # Connections
@@ -309,7 +309,7 @@ class Link:
     def _drop_if_faulty(self):
         fault = self.connection.fault(ticks_ms())
         if fault:
-            self._failed(control.BAD_SERVER, _W_SILENT, False)
+            self.failed(control.BAD_SERVER, _W_SILENT, False)
         elif self.shortage.over():
             fault = "there is room for longer lines again"
         if fault:
@@ -336,13 +336,13 @@ class Link:
         self.up = up
         self._log("= server up" if up else "= server down")
         news = self.session.news
-        self._notifier.server_ok(up, news is None)
+        self.notifier.server_ok(up, news is None)
         if up:
             self.failures = self.session.news = None
             if news:
                 print("pb_link: " + news)
 
-    def _failed(self, kind, why, sure):
+    def failed(self, kind, why, sure):
         """We have no session, or something has ended it. Args: see Failures.met."""
         if self.up:
             return
@@ -350,7 +350,7 @@ class Link:
             if not self.failures:
                 from pb_link import failures  # here, because it is not to stay in memory
 
-                self.failures = failures.Failures(self._config, self._id)
+                self.failures = failures.Failures(self, self._id)
                 forget("pb_link.failures")
             sure = self.failures.met(kind, why, sure)
         except MemoryError:  # no words, then
@@ -359,7 +359,7 @@ class Link:
                 self.failures = False  # said once
                 print("pb_link: no session", why)
         if sure:
-            self._notifier.failed(kind)
+            self.notifier.failed(kind)
 
     # Sending
 
@@ -372,10 +372,10 @@ class Link:
         if slot is None:
             return False
         buf, at = slot  # not the mailbox itself: the bridge must not write into what we sign
-        if self._send_config:
-            buf[at : at + len(self._config)] = self._config
-            box.offer(CONTROL, 0, len(self._config))
-            self._send_config = False
+        if self.send_config:
+            buf[at : at + len(self.config)] = self.config
+            box.offer(CONTROL, 0, len(self.config))
+            self.send_config = False
             return True
         at = self.connection.encode_into(buf, at, ticks_ms()) - at if self.connection else 0
         if at:

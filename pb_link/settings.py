@@ -8,6 +8,9 @@ docs/hardware.md has a table of all its names.
 
 The named form may have max_line as well: bytes of the longest line that the
 client takes from the server. Without it, or with 0, that follows from the heap.
+
+server may be several addresses, of servers that share a store: "a:8123, b", or
+a list of such. Each is a name or an IPv4 address, and may have its own port.
 """
 
 import gc
@@ -43,6 +46,7 @@ PINS = {
 }
 _PIN_NAMES = ("i2c", "syn", "ack", "rst")
 _RANGES = {"port": (1, 65535), "timeout_ms": (200, 600000), "report_s": (0, 86400), "max_line": (MIN_LINE, MAX_LINE)}
+_MAX_SERVERS = const(8)  # addresses
 # Bytes of UTF-8: of a str in a CONFIG record, and of what the ESP8266 stores of a network; it cuts what is longer.
 _MAX_TEXT = {"server": 255, "ssid": 32, "password": 64}
 # Bytes of a WPA passphrase; a key of 32 bytes in place of it has 64 hexadecimal digits. IEEE 802.11, annex J.4.
@@ -71,7 +75,8 @@ def default_max_line():
 
 
 class Settings:
-    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line, receive_bytes."""
+    """Attributes: port, server, timeout_ms, report_s, ssid, password, key (32 bytes), max_line, receive_bytes. server:
+    its addresses, each behind ", " but the first one."""
 
     def __init__(self, config):
         """config: list or tuple of 7 items, or a dict with NAMES and any of the other names of the file.
@@ -87,9 +92,13 @@ class Settings:
         self.receive_bytes = max(MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(self.max_line)))
 
     def record(self):
-        """The CONFIG record for the ESP8266."""
-        server = self.port, self.server, self.timeout_ms, self.report_s
-        return encode_config(*server, self.ssid, self.password)
+        """The CONFIG record for the ESP8266, with the first address."""
+        return self.records()[0]
+
+    def records(self):
+        """A CONFIG record for each address, in a list."""
+        rest = self.timeout_ms, self.report_s, self.ssid, self.password
+        return [encode_config(port, host, *rest) for host, port in addresses(self.server, self.port)]
 
     def __repr__(self):
         return "Settings(server=%r, port=%d)" % (self.server, self.port)
@@ -129,6 +138,8 @@ def _validated(where, name, value):
         if name == "max_line" and not value and value in (0, None):
             return 0
         return _number(where, name, value)
+    if name == "server":
+        return _servers(where, value)
     if name in _MAX_TEXT:
         return _text(where, name, value)
     try:
@@ -153,8 +164,6 @@ def _text(where, name, value):
         data = encode_text(value)
     except ValueError as error:
         raise ValueError("%s: %s: %s" % (where, name, error))
-    if not data and name == "server":
-        raise ValueError("%s: server is empty: name the server's address" % where)
     if len(data) > _MAX_TEXT[name]:
         raise ValueError("%s: %s has %d bytes of UTF-8, %d at most" % (where, name, len(data), _MAX_TEXT[name]))
     if 0 in data:
@@ -168,14 +177,51 @@ def _text(where, name, value):
             raise ValueError(
                 "%s: password has %d bytes. Wi-Fi takes 8 to 63, or 64 digits 0-9 a-f" % (where, len(data))
             )
-    elif name == "server":
-        for one in text:
-            if one not in _HOST_CHARACTERS:
-                raise ValueError(
-                    "%s: server has the character %r. Write a name or an IPv4 address alone: without blanks and"
-                    " http://, and the port as the setting port" % (where, one)
-                )
     return text
+
+
+def _servers(where, value):
+    """Return the addresses as one str: see Settings."""
+    if not isinstance(value, (str, list, tuple)):
+        raise TypeError("%s: server must be a str, or a list of several" % where)
+    several = value.split(",") if isinstance(value, str) else value
+    if len(several) > 1 and isinstance(value, str):
+        several = [one.strip(" ") for one in several]
+    if not 1 <= len(several) <= _MAX_SERVERS:
+        raise ValueError("%s: server has %d addresses, not 1..%d" % (where, len(several), _MAX_SERVERS))
+    found = []
+    for one in several:
+        one = _server(where, one)
+        if one in found:
+            raise ValueError("%s: server has an address twice" % where)
+        found.append(one)
+    return ", ".join(found)
+
+
+def _server(where, value):
+    """Return an address: HOST or HOST:PORT."""
+    text = _text(where, "server", value)
+    host, colon, port = text.partition(":")
+    for one in text if colon and not port.isdigit() else host + port:
+        if one not in _HOST_CHARACTERS:
+            raise ValueError(
+                "%s: server has the character %r. Write a name or an IPv4 address, and perhaps its port, as in"
+                " 10.0.0.2:8123: without blanks and http://" % (where, one)
+            )
+    if not host:
+        raise ValueError("%s: server is empty: name the server's address" % where)
+    if colon:
+        _number(where + ": server", "port", int(port))
+    return text
+
+
+def addresses(server, port):
+    """Return [(host, port)] of the setting server, which has been validated."""
+    found = []
+    for one in server.split(", "):
+        host, colon, own = one.partition(":")
+        found.append((host, int(own) if colon else port))
+    return found
 
 
 def pins_of(settings, platform):

@@ -21,11 +21,22 @@ _CONSOLE = (
 )
 
 
-def validated(conn_id, config, hardware):
-    """Return (client id, Settings, hardware) for a Link. Raises: what AppBase raises."""
+def validated(conn_id, config, hardware, console, repl):
+    """Return ((client id, Settings, hardware) for a Link, functions (link) that give it what not all clients have).
+
+    Raises: what AppBase raises."""
     if not hasattr(os, "urandom"):
         raise RuntimeError("this board has no os.urandom, which keys and sessions rest on: see docs/hardware.md")
-    return parse_id(conn_id), Settings(config), _hardware(hardware)
+    arguments = parse_id(conn_id), Settings(config), _hardware(hardware)
+    more = ()
+    if console or repl:
+        console = console_class(console, repl)
+        more += (lambda link: console(link, repl),)
+    records = arguments[1].records()
+    if len(records) > 1:
+        addresses = _addresses_class()
+        more += (lambda link: addresses(link, records),)
+    return arguments, more
 
 
 def console_class(console, repl):
@@ -44,6 +55,16 @@ def console_class(console, repl):
         for name in _CONSOLE.split():  # any of them may be half loaded
             half_loaded(name)
         raise
+
+
+def _addresses_class():
+    """Return the class Addresses. Raises: MemoryError: the next call may succeed."""
+    try:
+        from pb_link.addresses import Addresses
+    except MemoryError:
+        half_loaded("pb_link.addresses")
+        raise
+    return Addresses
 
 
 def forget():

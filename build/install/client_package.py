@@ -27,8 +27,8 @@ ROOT_MODULE = "pb_link.app_base"
 _PUBLIC = ("i2c_devices.ports", "pb_link.channels")  # programs give arguments of these by name
 # Loaded when they are needed, by the client alone.
 _INNER = (
-    "pb_link.failures", "pb_link.frame_log", "pb_link.reasons", "pb_link.release_check", "pb_link.runner",
-    "protocol.frame_log",
+    "pb_link.addresses", "pb_link.failures", "pb_link.frame_log", "pb_link.reasons", "pb_link.release_check",
+    "pb_link.runner", "protocol.frame_log",
 )  # fmt: skip
 # What the first channel needs (pb_link/channels.py).
 _CHANNELS = (

@@ -52,7 +52,7 @@ class App(AppBase):
 class Board:
     """Use: `async with Board() as board`. `resets` are (time, level, was the target on the bus?)."""
 
-    def __init__(self, app=App, rst=True, verbose=False):
+    def __init__(self, app=App, rst=True, verbose=False, config=CONFIG):
         self.bus = Bus()
         self.syn, self.bridge_syn = wire()
         self.ack, self.bridge_ack = wire()
@@ -67,7 +67,7 @@ class Board:
             self.ack,
             (self.rst, 0, PULSE_MS) if rst else None,
         ]
-        self.app = app("a", CONFIG, hardware, verbose)
+        self.app = app("a", config, hardware, verbose)
         self.bridge = None
 
     def _on_reset(self, level):

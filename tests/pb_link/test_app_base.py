@@ -136,7 +136,7 @@ def test_what_start_raises_comes_out_of_await_msg_and_memory_that_runs_out_in_a_
     async def main():
         async with Board(Short) as board:
             await board.synchronise()
-            board.app._link._notifier.report([1, 2, 3])
+            board.app._link.notifier.report([1, 2, 3])
             await board.pause(1000)
             assert not board.link.done()
         assert "out of memory in a hook" in capsys.readouterr().out

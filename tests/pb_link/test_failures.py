@@ -1,6 +1,7 @@
 """What stands between a client and a session is said once, in words, and the hook that raises says it as well."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,7 +30,8 @@ class Played:
 
     def __init__(self):
         self.told = []
-        self.failures = Failures(encode_config(8123, "server", 1500, 10, "net", "secret"), "a")
+        link = SimpleNamespace(config=encode_config(8123, "server", 1500, 10, "net", "secret"))
+        self.failures = Failures(link, "a")
 
     def met(self, kind, why, sure=True):
         if self.failures.met(kind, why, sure):

@@ -11,6 +11,7 @@ import pytest
 
 from pb_link.limits import MIN_RECEIVE_BYTES
 from pb_link.settings import DEFAULTS, NAMES, PINS, Settings, pins_of, read, read_or_create
+from protocol import control
 from protocol.limits import MAX_LINE, MIN_LINE, RECEIVE_BYTES
 from protocol.receive_space import receive_bytes
 
@@ -75,7 +76,10 @@ BAD = [
     *[("timeout_ms", value) for value in (0, 199, 600001, "1500", None)],
     *[("report_s", value) for value in (-1, 86401, "10", None)],
     *[("server", value) for value in ("", None, 5, b"host", "x" * 256, "host\0")],
-    *[("server", value) for value in ("http://10.0.0.2", "10.0.0.2:8123", "fe80::1", "10.0.0.2 ", "a\tb", "a/b")],
+    *[("server", value) for value in ("http://10.0.0.2", "10.0.0.2:", ":8123", "fe80::1", "10.0.0.2 ", "a\tb", "a/b")],
+    *[("server", value) for value in ("a:0", "a:65536", "a:\u0661", "a:\u00b2", "a:1:2", "a:-1", "a: 1", "a:+1")],
+    *[("server", value) for value in ("a,", ",a", "a,,b", "a, b,", "a,a", "a, a", "a b", "a,http://b", [], ["a", 5])],
+    *[("server", value) for value in (["a", ""], ["a", " b"], ["a,b"], [["a"]], ",".join("abcdefghi"))],
     *[("server", value) for value in ("caf\u00e9.example", "\u212aelvin", "\uff11.2.3.4", "host\n")],
     *[("ssid", value) for value in (None, 5, b"net", "x" * 33, "\u20ac" * 11, "net\0work")],
     *[("password", value) for value in (None, 5, b"secret word", "x" * 65, "\u20ac" * 22, "sec\0ret word")],
@@ -118,6 +122,20 @@ def test_server_is_a_name_or_an_ipv4_address_alone():
         with pytest.raises(ValueError, match=f"server has the character {character!r}. Write") as caught:
             Settings(changed("server", bad))
         assert bad not in everything_in(caught.value)  # it may be what belongs elsewhere
+
+
+def test_server_may_be_several_addresses_each_with_its_port():
+    several = [(8123, "10.0.0.2"), (8124, "b.example"), (8123, "c")]
+    for value in ("10.0.0.2,b.example:8124,c", "10.0.0.2, b.example:8124,  c", ["10.0.0.2", "b.example:8124", "c"]):
+        settings = Settings(changed("server", value))
+        assert settings.server == "10.0.0.2, b.example:8124, c"
+        assert [control.decode_config(record)[:2] for record in settings.records()] == several
+        assert settings.record() == settings.records()[0]
+    alone = Settings(changed("server", "b:1"))
+    assert [control.decode_config(record)[:2] for record in alone.records()] == [(1, "b")]
+    assert len(Settings(changed("server", ",".join("abcdefgh"))).records()) == 8
+    with pytest.raises(ValueError, match="server has 9 addresses, not 1..8"):
+        Settings(changed("server", ",".join("abcdefghi")))
 
 
 def test_name_that_no_setting_has_is_an_error_that_lists_those_there_are():
