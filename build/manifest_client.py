@@ -15,7 +15,8 @@ package(
         "__init__.py", "addresses.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py",
         "connection.py", "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py",
         "frame_log.py", "i2c_service.py", "limits.py", "link.py", "loading.py", "notifier.py", "pb_client.py",
-        "reasons.py", "release_check.py", "requests.py", "runner.py", "selftest.py", "settings.py", "shortage.py", "start.py", "utc.py",
+        "reasons.py", "release_check.py", "requests.py", "runner.py", "selftest.py", "settings.py", "shortage.py",
+        "start.py", "utc.py",
     ),
     base_path="..",
 )  # fmt: skip

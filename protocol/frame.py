@@ -77,6 +77,11 @@ big-endian. `docs/protocol.md` section 4 has the same tables.
     2   19  each: number of a channel (1), and its entry (`channel_records.py`)
     -8  8   MAC
 
+    FAREWELL server -> client: the last frame, of a server that ends; the client
+             treats it as any unknown kind, and ends the connection
+    0   1   kind 16
+    -8  8   MAC
+
     A record: 2 bytes (bit 15 more fragments follow, bit 14 qos 0, bit 13 of a
     channel, bits 10..0 length of the payload), then the payload.
 """

@@ -41,6 +41,7 @@ from protocol.sequence import get16
 _NAMES = {
     HELLO: "HELLO", WELCOME: "WELCOME", PROOF: "PROOF", REFUSED: "REFUSED", RESUME: "RESUME",
     DATA: "DATA", PROBE: "PROBE", DATA_MORE: "DATA_MORE", NOTICE: "NOTICE", LIST: "LIST",
+    0x16: "FAREWELL",  # of server_session.py, which no board has
 }  # fmt: skip
 _ID_AT = LINE_AT + 2 + HINT_BYTES + 1
 

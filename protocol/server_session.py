@@ -9,11 +9,14 @@ from struct import pack
 from protocol.channel_records import FRESH
 from protocol.channel_session import ChannelSession
 from protocol.frame import PARTED, REMEMBERED
+from protocol.framing import PREFIX
 from protocol.limits import HANDSHAKE_MS
 from protocol.line_bytes import bytes_in
 from protocol.lines import NUMBERS, diff30
 from protocol.server_channel import ServerChannel
 from protocol.session import ASKED, Session
+
+FAREWELL = 0x16  # kind of frame
 
 
 class ServerSession(ChannelSession):
@@ -95,6 +98,15 @@ class ServerSession(ChannelSession):
             for channel, entry in heard.channels.items():
                 heard.channels[channel] = (FRESH,) + entry[1:]
         return self._open(now) or self._open_listed(new)
+
+    def encode_farewell(self, buf, at):
+        """Write FAREWELL into buf[at:], the last frame of this connection: the client does better to use another
+        server, if it knows one. Returns its end, or at. To a client it is a fault, as any frame of unknown kind, so
+        that it costs a board nothing."""
+        if self._attached is None or self._attached.seal.exhausted():
+            return at
+        buf[at + PREFIX] = FAREWELL
+        return self._seal(buf, at, at + PREFIX + 1)
 
     # Lines of the client
 

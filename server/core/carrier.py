@@ -105,10 +105,13 @@ class Carrier:
         self._changed.pulse()
 
     def finish(self):
-        """End the present connection cleanly: send all that is due, delayed acknowledgements too, and then its end."""
+        """End the present connection cleanly: send all that is due, delayed acknowledgements too, and then its end. The
+        client goes to another server, if it has the address of one."""
         if self.transport is not None:
             later = ticks_add(ticks_ms(), ACK_DELAY_MS)
             while end := self._session.encode_into(self.transport.buffer, 0, later):
+                self.transport.put_frame(end)
+            if self.transport.takes_farewell and (end := self._session.encode_farewell(self.transport.buffer, 0)):
                 self.transport.put_frame(end)
             self.transport.finish()
 

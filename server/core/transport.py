@@ -32,6 +32,7 @@ class Transport:
     Args: reader, writer: asyncio streams; timeout_ms: silence that ends it; `look` is called LOOKS times in it."""
 
     may_wait = True  # the client, for its RESUME: see pace.py
+    takes_farewell = True  # the client knows other servers, perhaps
 
     def __init__(self, reader, writer, timeout_ms):
         bound(writer)

@@ -114,10 +114,9 @@ class VirtualLink:
     def kill_server(self):
         """Kills the server's process."""
         self.world.trace("server", "killed")
-        loop = self.server.loop
+        if self.server.loop is not None:
+            self.tcp.process_killed(self.server.loop)  # first: what its `finally` clauses say is heard by nobody
         self.server.kill()
-        if loop is not None:
-            self.tcp.process_killed(loop)
 
     def _ended(self, board, fault):
         self.failure = f"the {board.name}'s program ended: {fault!r}"

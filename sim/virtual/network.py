@@ -23,7 +23,7 @@ class VirtualServer(asyncio.AbstractServer):
         self.transports = []
 
     def is_serving(self):
-        return self.network.listener is self
+        return self.network.listeners.get(self.port) is self
 
     def get_loop(self):
         return self.loop
@@ -35,8 +35,8 @@ class VirtualServer(asyncio.AbstractServer):
         pass
 
     def close(self):
-        if self.network.listener is self:
-            self.network.listener = None
+        if self.is_serving():
+            del self.network.listeners[self.port]
 
     def accept(self, connection, peer):
         transport = ServerTransport(connection, self.loop, self.protocol_factory(), peer)
@@ -51,7 +51,7 @@ class Network:
         self._world = world
         self._costs = costs
         self._joined = joined
-        self.listener = None
+        self.listeners = {}  # port -> VirtualServer
         self.connections = []
         self.opened = 0
         self.name_server = NAME_SERVER
@@ -76,10 +76,10 @@ class Network:
             self._world.after(RETRY_S, connection.go_on)
 
     def listen(self, loop, protocol_factory, port):
-        if self.listener is not None:
+        if port in self.listeners:
             raise OSError(98, "address already in use")
-        self.listener = VirtualServer(self, loop, protocol_factory, port)
-        return self.listener
+        self.listeners[port] = VirtualServer(self, loop, protocol_factory, port)
+        return self.listeners[port]
 
     def reset_all(self, ends=("bridge", "server")):
         """Injects a fault: connections are reset, at both ends or at one, which leaves the other half open."""
@@ -89,9 +89,9 @@ class Network:
 
     def process_killed(self, loop):
         """Closes what a killed process had open, as the operating system does."""
-        listener = self.listener
-        if listener is not None and listener.loop is loop:
-            listener.close()
+        for listener in list(self.listeners.values()):
+            if listener.loop is loop:
+                listener.close()
         for connection in list(self.connections):
             if connection.server_loop is loop and connection.server_there:
                 connection.abort("server")
@@ -110,13 +110,13 @@ class Network:
         if not self.up or host != ADDRESS:  # an unreachable address does not answer
             self._world.after(SYN_AGAIN_S, self._syn, sock, host, port)
             return
-        listener = self.listener
-        if listener is None or listener.port != port:
+        listener = self.listeners.get(port)
+        if listener is None:
             sock.failed()
             return
         self.opened += 1
         connection = Connection(self._world, self, self._costs.delay_s)
-        connection.server_loop = listener.loop
+        connection.server_loop, connection.port = listener.loop, port
         self.connections.append(connection)
         self._world.trace("tcp", f"connection {self.opened}")
         sock.connected(connection)
@@ -140,11 +140,12 @@ class Network:
     def duplicate(self, connection, seconds):
         """Injects a fault: opens a second connection, on which everything that the bridge has sent and sends is
         repeated for this time."""
-        if self.listener is None:
+        listener = self.listeners.get(connection.port)
+        if listener is None:
             return
         self.opened += 1
         twin = Connection(self._world, self, self._costs.delay_s)
-        twin.server_loop = self.listener.loop
+        twin.server_loop, twin.port = listener.loop, listener.port
         self.connections.append(twin)
         self._world.trace("tcp", f"connection {self.opened} repeats another")
         unsaid = bytearray(connection.past)
@@ -156,7 +157,7 @@ class Network:
         twin.up.on_room = say
         twin.down.on_data = lambda: twin.down.read(SEGMENT)
         connection.repeater = say
-        self.listener.accept(twin, ("10.0.0.3", 40000 + self.opened % 20000))
+        listener.accept(twin, ("10.0.0.3", 40000 + self.opened % 20000))
         say()
         self._world.after(seconds, self._fall_silent, connection, twin)
 
@@ -167,7 +168,7 @@ class Network:
             twin.abort("bridge")
 
     def _accept(self, listener, connection, number):
-        if self.listener is not listener:
+        if not listener.is_serving():
             connection.abort("server")
             return
         listener.accept(connection, ("10.0.0.2", 40000 + number % 20000))

@@ -264,6 +264,7 @@ class Connection:
         self.on_bridge_reset = None
         self.on_server_reset = None
         self.server_loop = None
+        self.port = None  # of the server
         self.meddle = None  # function(flow name, segment) -> segment: an attacker, or noise
         self.past = bytearray()  # bytes that the bridge has sent, from the first on
         self.repeater = None  # function(segment): gets what the bridge sends

@@ -109,6 +109,7 @@ class Server:
 
 class _Transport:
     peer = "here"
+    takes_farewell = False
     may_wait = False  # the tests of pace are others
 
 

@@ -45,6 +45,7 @@ GROWTH_KIB = 40000  # from a tenth of the run on
 
 class Impatient:
     peer = "here"
+    takes_farewell = False
     may_wait = False
 
 

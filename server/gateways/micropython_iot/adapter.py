@@ -260,6 +260,7 @@ class _Inside:
     """A substitute for Connection's Transport. Frames go to take(frame), and come from `put`."""
 
     may_wait = False  # micropython-iot gives up when its message is not acknowledged
+    takes_farewell = False
 
     def __init__(self, transport, take):
         self.buffer = bytearray(MAX_FRAME)
