@@ -352,16 +352,19 @@ class Bridge:
 
     async def _keep_connected(self):
         pause_ms = _RECONNECT_FIRST_MS
-        tries = tried = None  # attempts that are left with this configuration, also if the client starts anew with it
+        # Attempts that are left with this ssid and password: the client may start anew, or go to another server.
+        tries = ssid = password = None
         while True:
             self._times.start(_T_CONNECTION_HUNG, _CONNECTION_HUNG_MS)
             config = self._config
             if config is None or not self._client_present():
                 await sleep_ms(_HOUSEKEEPING_MS)
                 continue
-            if config != tried:
-                tries, tried = _TRIES, config
-            joined = await self._join(config[_I_SSID], config[_I_PASSWORD], tries <= 0)
+            if config[_I_SSID] != ssid or config[_I_PASSWORD] != password:
+                tries = _TRIES
+                ssid = config[_I_SSID]
+                password = config[_I_PASSWORD]
+            joined = await self._join(ssid, password, tries <= 0)
             if self._config is not config:
                 continue  # that was for another client, or before it changed its mind
             if joined <= 0:

@@ -15,8 +15,10 @@ from sim.virtual.apps import TIMEOUT_MS, WIFI_PASSWORD
 from sim.virtual.board import ASYNCIO, Board
 from sim.virtual.link import VirtualLink
 from sim.virtual.network import ADDRESS
+from sim.wires.wifi import Network
 
 KEY = "9d" * 32
+STORED = "stored before", "another password"
 PORTS = (8123, 8124)
 SEVERAL = "server:8123, server:8124"
 # The client has noticed: how long it may take until the next of its lines is accepted at the other node.
@@ -249,3 +251,17 @@ def test_application_is_told_when_no_address_has_a_server_and_the_client_finds_o
     told = [seconds for seconds, note in bed.notes if note == "bad server"]
     assert len(told) == 1 and told[0] < 20
     assert 40 < bed.nodes[1].accepted[0] < 60
+
+
+def test_stored_network_that_led_to_a_server_is_kept_through_an_outage_of_all_servers():
+    """Each address that the client tried began the count of attempts anew, with the short one."""
+    bed = Bed(lines=60)
+    link = bed.link
+    link.esp8266.station.store(STORED)
+    link.air.networks = (Network(*STORED), *link.air.networks)
+    for node in bed.nodes:
+        node.start()
+    bed.when(lambda: len(bed.nodes[0].accepted) > 20, lambda: [node.kill() for node in bed.nodes])
+    bed.when(lambda: len(bed.nodes[0].accepted) > 20, bed.world.after, 90.0, bed.nodes[1].start)
+    bed.play()
+    assert link.esp8266.station.config_ssid() in (STORED[0], STORED[0].encode())
