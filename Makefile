@@ -8,6 +8,7 @@ FIRMWARE_ARGS ?=
 SOAK_SEEDS ?= 0:500
 SENSOR_SEEDS ?= 0:1000
 FUZZ_ARGS ?=
+CLUSTER_ARGS ?= --seeds 1:21
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
@@ -17,7 +18,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 
 # The levels of tests: all that is not named here runs in one CPython process.
 MPY_TESTS := tests/micropython
-PROCESS_TESTS := $(wildcard tests/sim tests/peers)
+PROCESS_TESTS := $(wildcard tests/sim tests/peers tests/cluster)
 UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
 
@@ -32,7 +33,7 @@ CASES_TESTS = $(sort $(LONG_TESTS) $(shell grep -rlx 'from tests.sample import a
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo demo-sensors firmware proto tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
-	kill-server kill-mqtt bench-server bench-smbus fuzz-server fuzz-client micropython python clean
+	kill-server kill-mqtt kill-cluster bench-server bench-smbus fuzz-server fuzz-client micropython python clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +103,9 @@ kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 c
 
 kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 times each, under traffic: some minutes.
 	@$(VENV_PYTHON) -m tests.peers.kill_mqtt
+
+kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: an hour (CLUSTER_ARGS).
+	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
 bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, and bench-smbus. Some minutes.
 	@$(VENV_PYTHON) -m tests.server.bench

@@ -9,16 +9,25 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
+from contextlib import suppress
+from pathlib import Path
 
 from build.tools import debian
 from build.tools.shell import MissingTool
+from tests.patience import until
 
 _MEMORY = "/dev/shm"  # what is written need not outlive the machine
 _USER = "postgres"  # PostgreSQL refuses to run as root
 _COUNT = itertools.count()
+
+
+def memory_folder():
+    """Returns the folder of a file system in memory, or None."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK) else None
 
 
 def program(name):
@@ -28,27 +37,50 @@ def program(name):
 
 
 class Postgres:
-    """A server that runs. Args: settings: {name: value} for postgresql.conf."""
+    """A server that runs. Args: copy_of: Postgres that it follows as a standby, or None; folder: an empty one, or None;
+    settings: {name: value} for postgresql.conf."""
 
-    def __init__(self, **settings):
-        self.folder = tempfile.mkdtemp(prefix="pb_link_pg_", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+    def __init__(self, copy_of=None, folder=None, **settings):
+        self.folder = folder or tempfile.mkdtemp(prefix="pb_link_pg_", dir=memory_folder())
+        self._settings = settings
         self._data = self.folder + "/data"
         self._as = {}
         if os.getuid() == 0:
             account = pwd.getpwnam(_USER)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             self._as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self._run("initdb", "-D", self._data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
-        settings = {"listen_addresses": "''", "unix_socket_directories": f"'{self.folder}'", **settings}
-        with open(self._data + "/postgresql.conf", "a", encoding="utf-8") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
         atexit.register(self.remove)
-        self.start()
+        self.make(copy_of)
 
     @property
     def url(self):
         """The address of its database."""
         return f"postgresql://{_USER}@/postgres?host={self.folder}"
+
+    def make(self, copy_of=None):
+        """Make its files anew, and start it."""
+        self.kill()
+        shutil.rmtree(self._data, ignore_errors=True)
+        where = ("-D", self._data)
+        if copy_of is None:
+            self._run("initdb", *where, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
+        else:
+            self._run("pg_basebackup", *where, "-d", copy_of.url, "-X", "stream", "-c", "fast", "-R", "--no-sync")
+        self.configure(listen_addresses="''", unix_socket_directories=f"'{self.folder}'", **self._settings)
+        self.start()
+
+    def promote(self):
+        """Have a standby take the place of the server that it follows. Returns when it can be written."""
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", "120", "promote")
+
+    def configure(self, **settings):
+        """Add settings, which a start or `reload` heeds. The last one of a name counts."""
+        with open(self._data + "/postgresql.conf", "a", encoding="utf-8") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+
+    def reload(self):
+        """Heed the settings that need no start."""
+        self._run("pg_ctl", "-D", self._data, "reload")
 
     def start(self):
         """Start it, and wait until it answers."""
@@ -58,14 +90,39 @@ class Postgres:
         """End it: "fast", "smart", or "immediate" as if it had crashed."""
         self._run("pg_ctl", "-D", self._data, "-w", "-t", "120", "-m", how, "stop")
 
+    def signal(self, number):
+        """Send a signal to all of its processes: SIGKILL, SIGSTOP, SIGCONT."""
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self):
+        """Kill all of its processes at once. Returns when they are gone."""
+        pids = self._processes()
+        self.signal(signal.SIGKILL)
+        until(lambda: not any(map(_lives, pids)), "the end of PostgreSQL")
+        for name in ("data/postmaster.pid", ".s.PGSQL.5432.lock"):  # a start would take a zombie for another server
+            Path(self.folder, name).unlink(missing_ok=True)
+
     def remove(self):
         """End it, and remove all that it has."""
         if os.path.exists(self.folder):
+            self.signal(signal.SIGCONT)
             subprocess.run(
                 [program("pg_ctl"), "-D", self._data, "-w", "-m", "immediate", "stop"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **self._as,
             )  # fmt: skip
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _processes(self):
+        """Returns the process ids, that of the first one first."""
+        try:
+            first = int(Path(self._data, "postmaster.pid").read_text().split()[0])
+        except (OSError, IndexError):
+            return []
+        if f"-D\0{self._data}\0" not in _command(first):
+            return []  # it was killed, and another program has the number
+        return [first] + [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _parent(pid) == first]
 
     def _run(self, name, *args):
         # pg_ctl's server keeps the pipes open: a file takes what is said.
@@ -73,7 +130,33 @@ class Postgres:
             done = subprocess.run([program(name), *args], stdout=said, stderr=said, cwd="/", **self._as)
             if done.returncode:
                 said.seek(0)
-                raise RuntimeError(f"{name} has failed: {said.read().decode(errors='replace')}")
+                raise RuntimeError(f"{name} has failed: {said.read().decode(errors='replace')}{self.log[-2000:]}")
+
+    @property
+    def log(self):
+        """What it has said."""
+        path = Path(self.folder, "log")
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _read(pid, name):
+    try:
+        return Path("/proc", str(pid), name).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _command(pid):
+    return _read(pid, "cmdline")
+
+
+def _parent(pid):
+    return int(_read(pid, "stat").rpartition(")")[2].split()[1]) if _read(pid, "stat") else 0
+
+
+def _lives(pid):
+    state = _read(pid, "stat").rpartition(")")[2].split()[:1]
+    return state not in ([], ["Z"])
 
 
 _SHARED = []

@@ -1,0 +1,144 @@
+"""A cluster as a test has it: nodes as processes, two PostgreSQL, clients, and a network between all of them.
+
+    clients -- proxy -- node -- proxy -- PostgreSQL, primary
+                             \\- proxy -- PostgreSQL, its synchronous standby
+
+Each node has proxies of its own, so that each part of the network can fail by itself. The node's store is told both
+servers, and finds the one that can be written.
+"""
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from server.stores import postgres_admin
+from tests.cluster.devices import Device
+from tests.cluster.node import Settings
+from tests.cluster.pair import Pair
+from tests.cluster.promise import ApplicationLog
+from tests.cluster.proxy import Proxy
+from tests.patience import PATIENCE_S
+from tests.server.peer import free_port, until
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_MS = 1500
+# A node finds a dead server soon, so that a run has many faults in little time.
+LIMITS = {"CONNECT_S": 3.0, "STATEMENT_S": 3.0, "CLOSE_S": 0.5, "PAUSE_S": 0.1, "OUTAGE_S": PATIENCE_S}
+
+
+class Node:
+    """A node: one process after another. Args: folder: with what all nodes share; more: of its Settings."""
+
+    def __init__(self, name, folder, **more):
+        self.name = name
+        self.port = free_port()
+        self.process = None  # while there is none
+        self._count = 0
+        self._output = Path(folder, name + ".log")
+        self._settings = Settings(
+            name=None, port=self.port, timeout_ms=TIMEOUT_MS, log=str(Path(folder, "application.log")),
+            stop=str(Path(folder, "stop")), limits=LIMITS, **more,
+        )  # fmt: skip
+
+    def start(self):
+        self._count += 1
+        settings = self._settings._replace(name=f"{self.name}-{self._count}")
+        with open(self._output, "ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.cluster.node", json.dumps(settings._asdict())], cwd=ROOT,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def kill(self):
+        process, self.process = self.process, None
+        process.kill()
+        process.wait()
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    @property
+    def ended(self):
+        """Whether the process has ended by itself, which none should."""
+        return self.process is not None and self.process.poll() is not None
+
+    @property
+    def output(self):
+        """What its processes have said: nothing, if all is well, but lines of the log."""
+        return self._output.read_text(errors="replace")
+
+
+class Bed:
+    """Args: folder: an empty one; without: see node.py; rng: random.Random. Use: `async with`."""
+
+    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False):
+        self.folder = folder
+        self.rng = rng or random.Random(1)
+        self.pair = None
+        self.nodes = []
+        self.devices = []
+        self.log = ApplicationLog(Path(folder, "application.log"))
+        self.databases = []  # of each node, its proxies to the two servers
+        self.doors = []  # of each node, the proxy that clients reach it by
+        self._counts = nodes, clients
+        self._line_s = line_s
+        self._without = without
+        self._disks = disks
+        self._tasks = []
+
+    async def __aenter__(self):
+        self.pair = await asyncio.to_thread(Pair, disks=self._disks)
+        try:
+            await asyncio.to_thread(postgres_admin.init, self.pair.primary.url)
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _start(self):
+        nodes, clients = self._counts
+        keys = {f"c{number:03d}": f"{number % 256:02x}" * 32 for number in range(clients)}
+        for number in range(nodes):
+            self.databases.append([await Proxy(one.folder + "/.s.PGSQL.5432").open() for one in self.pair.servers])
+            hosts = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.databases[-1])
+            node = Node(
+                f"n{number}", self.folder, url=f"postgresql://postgres@{hosts}/postgres?sslmode=disable", keys=keys,
+                line_s=self._line_s, without=self._without,
+            )  # fmt: skip
+            self.nodes.append(node)
+            self.doors.append(await Proxy(node.port).open())
+            node.start()
+        for client_id, key in keys.items():
+            rng = random.Random(self.rng.random())
+            self.devices.append(Device(client_id, bytes.fromhex(key), self.doors, rng, self._line_s))
+        self._tasks += [asyncio.create_task(device.run()) for device in self.devices]
+
+    async def up(self):
+        """Return when all clients are connected."""
+        await until(lambda: all(device.life.up for device in self.devices), "the connections", 2 * PATIENCE_S)
+
+    def stop_writing(self):
+        """Nothing new is written, at either end."""
+        Path(self.folder, "stop").touch()
+        for device in self.devices:
+            device.stopped = True
+
+    async def __aexit__(self, *error):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for node in self.nodes:
+            if node.process is not None:
+                node.kill()
+        for proxy in (*self.doors, *(one for two in self.databases for one in two)):
+            proxy.close()
+        if self.pair is not None:
+            await asyncio.to_thread(self.pair.remove)
