@@ -6,11 +6,15 @@ that runs during each of them. So a store serves one event loop after another, a
 **The fence.** Each write of a client's row names the version that it must have, and leaves it one higher. So a server
 that has not seen the last write of a client, because another server has claimed it, writes nothing of it. The check,
 the cursors and the messages of all clients of a batch are one statement. PostgreSQL looks again at a row that it had to
-wait for (READ COMMITTED), so the statement sees a claim that was committed while it waited.
+wait for (READ COMMITTED, which each connection asks for), so the statement sees a claim that was committed while it
+waited.
 
 **What is not known.** When a connection breaks, or a time limit passes, a statement may have been committed. Each batch
 has a random name, which its rows keep. After connecting again the statement is sent again; it changes only rows that
 the first one has not changed. Rows that it has not changed and that have the batch's name are those of the first one.
+
+**A statement whose time is over** is not cancelled, but its connection is ended. A commit that is cancelled while it
+waits for the standby is done, and visible to all, without the standby having it.
 """
 
 import asyncio
@@ -40,18 +44,22 @@ _BATCH_BYTES = 8
 # What a server says when it cannot do this now and may be able to later, or when another one has to be asked.
 _PASSING = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError,
-    asyncpg.ReadOnlySQLTransactionError, asyncpg.LockNotAvailableError, asyncpg.TargetServerAttributeNotMatched,
-    asyncpg.IdleInTransactionSessionTimeoutError, OSError, TimeoutError,
+    asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.IdleSessionTimeoutError,
+    asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError, asyncpg.ReadOnlySQLTransactionError, asyncpg.LockNotAvailableError,
+    asyncpg.TargetServerAttributeNotMatched, asyncpg.IdleInTransactionSessionTimeoutError, OSError, TimeoutError,
 )  # fmt: skip
 # A commit that was cancelled while it waited for the standby is told as done, with this class of warnings.
 _WARNING = "WARNING"
 # A server that dies in the middle of a claim leaves its locks for no longer than this.
 _SETTINGS = {
-    "application_name": "pb_link", "client_min_messages": "warning", "idle_in_transaction_session_timeout": "20s",
+    "application_name": "pb_link", "client_min_messages": "warning", "idle_in_transaction_session_timeout": "5s",
+    "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
 }  # fmt: skip
+# A statement that waits for a lock ends when its connection has ended. Where PostgreSQL runs on Windows it cannot tell.
+_LOOK_FOR_CLIENT = "SET client_connection_check_interval = '5s'"
+
 
 class PostgresDatabase:
     """The tables of a store. Args: url: as libpq and asyncpg take it; schema: name of the tables' schema; tell:
@@ -153,8 +161,8 @@ class PostgresDatabase:
         try:
             connection = await asyncio.wait_for(
                 asyncpg.connect(
-                    self._urls[self._turn % len(self._urls)], command_timeout=STATEMENT_S,
-                    target_session_attrs="read-write", server_settings=_SETTINGS,
+                    self._urls[self._turn % len(self._urls)], target_session_attrs="read-write",
+                    server_settings=_SETTINGS,
                 ),
                 CONNECT_S,
             )  # fmt: skip
@@ -166,19 +174,28 @@ class PostgresDatabase:
             raise StoreError(f"{self.where}: {error}")
         connection.add_log_listener(self._heard)
         try:
+            await _within(STATEMENT_S, connection, self._greet(connection))
             await self._prove(connection)
         except BaseException:
             self._turn += 1
-            connection.terminate()
+            await _end(connection)
             raise
         self._connection = connection
         return connection
 
-    async def _prove(self, connection):
-        """Have a commit done: an old primary that was replaced waits for its standby then, and is found by that."""
+    async def _greet(self, connection):
+        """Look at what has been connected to. Raises: StoreError, StoreGone."""
         await postgres_schema.check(connection, self._schema_name, self.where)
         if await connection.fetchval("SHOW synchronous_commit") == "off":
             raise StoreError(f"{self.where} has synchronous_commit = off: it would lose what was acknowledged")
+        with suppress(asyncpg.InvalidParameterValueError):
+            await connection.execute(_LOOK_FOR_CLIENT)
+
+    async def _prove(self, connection):
+        """Have a commit done: an old primary that was replaced waits for its standby then, and is found by that.
+
+        Nothing depends on this commit. So it is cancelled when its time is over: one that nobody waits for any longer
+        would keep its place at the server as long as the standby is away, and each attempt would add one."""
         self._warned = False
         async with asyncio.timeout(STATEMENT_S):
             # It writes to the WAL. A commit of a transaction that has written nothing waits for nobody.
@@ -200,24 +217,24 @@ class PostgresDatabase:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if politely and not connection.is_closed():
-            with suppress(Exception):
-                await asyncio.wait_for(connection.close(timeout=CLOSE_S), CLOSE_S + 1)
-                return
+        if politely:
+            await _end(connection)
         connection.terminate()
 
     async def _again(self, function, *args):
         """Returns what the coroutine function returns, which may be called again when the connection has broken."""
         while True:
             try:
-                await self._connected()
+                connection = await self._connected()
                 self._warned = False
-                result = await asyncio.wait_for(function(*args), STATEMENT_S + 1)
+                result = await _within(STATEMENT_S, connection, function(*args))
                 if self._warned:
                     raise TimeoutError("a commit that was not confirmed")
                 self._answers()
                 return result
             except _PASSING as error:
+                if self._connection is not None:
+                    self._turn += 1  # the next host: this one may have been replaced. If not, the turn comes back
                 await self._drop()
                 self._is_away(error)
                 if self.closing or time.monotonic() > self._away_since + OUTAGE_S:
@@ -247,10 +264,13 @@ class PostgresDatabase:
 
     async def _checked(self):
         connection = await self._connected()
-        await postgres_schema.check(connection, self._schema_name, self.where)
-        total = await self._total()
+        total = await _within(STATEMENT_S, connection, self._looked(connection))
         self._answers()
         return total
+
+    async def _looked(self, connection):
+        await postgres_schema.check(connection, self._schema_name, self.where)
+        return await self._total()
 
     async def _total(self):
         statement = f"SELECT coalesce(sum(cost), 0)::bigint FROM {self._schema}.client"
@@ -314,6 +334,28 @@ class PostgresDatabase:
         for key, number, channel, kind, at, data in rows:
             box_of(found.setdefault(key, {}), channel).append(number, Message(channel, kind, at, data))
         return found
+
+
+async def _within(seconds, connection, coroutine):
+    """Returns what the coroutine, which uses the connection, returns. When its time is over the connection is ended,
+    whatever it waits for: nothing is cancelled at the server. Raises: TimeoutError."""
+    task = asyncio.ensure_future(coroutine)
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    if not done:
+        connection.terminate()
+        await asyncio.wait([task], timeout=CLOSE_S)  # its statement has failed by that
+        if not task.cancel() and not task.cancelled():
+            task.exception()  # it is known
+        raise TimeoutError(f"no answer for {seconds:g} s")
+    return task.result()
+
+
+async def _end(connection):
+    """End a connection with a word, if it can be had in time: a cancel that is on its way is sent. Raises nothing."""
+    if not connection.is_closed():
+        with suppress(Exception):
+            await asyncio.wait_for(connection.close(timeout=CLOSE_S), CLOSE_S + 1)
+    connection.terminate()
 
 
 def _loaded(row, boxes):
