@@ -63,7 +63,7 @@ def is_commit(name, message):
 
 
 class Trap:
-    """Holds a connection at the first message that fits. Its `watch` is for a Proxy.
+    """Holds a connection at the first message that fits, once it is armed. Its `watch` is for a Proxy.
 
     Args: fits: function (name, message); point: one of POINTS. `caught` is set then, and `link` is the connection."""
 
@@ -72,7 +72,12 @@ class Trap:
         self.link = None
         self.armed = False
         self._fits = fits
-        self._point = point
+        self.point = point
+
+    def arm(self):
+        """Hold at the next message that fits."""
+        self.caught.clear()
+        self.armed = True
 
     def watch(self, link):
         messages = Splitter(first=True)
@@ -98,9 +103,9 @@ class Trap:
 
             return act
 
-        if self._point == NOT_SENT:
+        if self.point == NOT_SENT:
             return [hold(TO_SERVER), message]
-        if self._point == HALF_SENT:
+        if self.point == HALF_SENT:
             return [message[: len(message) // 2], hold(TO_SERVER), message[len(message) // 2 :]]
         return [hold(TO_CLIENT), message]
 

@@ -39,10 +39,16 @@ class Way:
         now = self._proxy.loop.time()
         for piece in pieces:
             self._waiting.append((now + self._proxy.delay_s[self.name], piece))
-            self._size += len(piece or b"")
+            if isinstance(piece, bytes):
+                self._size += len(piece)
         if self._size > HELD_BYTES:
             self.source.pause_reading()
         self.flow()
+
+    @property
+    def waiting(self):
+        """Bytes that are kept."""
+        return self._size
 
     def flow(self):
         """Pass on what may pass now."""
