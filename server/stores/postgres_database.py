@@ -41,9 +41,13 @@ CLOSE_S = 2.0  # for saying good-bye: a frozen server never answers
 OUTAGE_S = 60.0  # so long a call waits for a server that is away
 PAUSE_S = 0.5  # between two attempts to connect
 _BATCH_BYTES = 8
-# What a server says when it cannot do this now and may be able to later, or when another one has to be asked.
+# Turns of the connection's loop, which has not run since the last call, in which the end of the connection is noticed:
+# for the server's last word, the end, and what follows from it.
+_TURNS = 4
+# What a server says when it cannot do this now and may be able to later, or when another one has to be asked. asyncpg
+# says InternalClientError when a connection ends at the moment at which it is used.
 _PASSING = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.IdleSessionTimeoutError,
     asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError, asyncpg.ReadOnlySQLTransactionError, asyncpg.LockNotAvailableError,
@@ -84,11 +88,17 @@ class PostgresDatabase:
     # What the store calls
 
     def open(self):
-        """Connect and look at the tables. Raises: StoreError."""
-        try:
-            self._run(self._connected())
-        except _PASSING as error:
-            raise StoreError(f"{self.where} cannot be reached: {_said(error)}")
+        """Connect, to the first of the hosts that can be written, and look at the tables. Raises: StoreError."""
+        said = []
+        for _ in self._urls:
+            try:
+                self._run(self._connected())
+                return
+            except StoreGone:
+                raise
+            except (StoreError, *_PASSING) as error:
+                said.append(_said(error))
+        raise StoreError(f"{self.where} cannot be reached: {'; '.join(said)}")
 
     def total_cost(self):
         """Returns the cost of all messages of all clients."""
@@ -155,6 +165,8 @@ class PostgresDatabase:
 
     async def _connected(self):
         """Have a connection. Raises: of _PASSING; StoreError, StoreGone."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         await self._drop()
@@ -394,4 +406,6 @@ def _run_of(text):
 
 
 def _said(error):
+    if isinstance(error, asyncpg.InternalClientError):
+        return "the connection has ended"
     return str(error) or type(error).__name__

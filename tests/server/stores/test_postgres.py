@@ -368,6 +368,31 @@ def test_next_host_is_tried_when_one_is_dead(own_bed):
     assert run(main()) == [b"x"]
 
 
+def test_store_opens_at_the_first_host_that_answers(bed):
+    dead, folder = "127.0.0.1:1", bed.server.folder.replace("/", "%2F")
+    with pytest.raises(StoreError, match="cannot be reached: .*; "):
+        PostgresStore(f"postgresql://postgres@{dead},{dead}/postgres", schema=bed.schema)
+    store = PostgresStore(f"postgresql://postgres@{dead},{folder}/postgres", schema=bed.schema)
+    bed.stores.append(store)
+    assert run(store.claim("a")).owner == 1
+
+
+def test_connection_that_has_ended_between_two_calls_is_no_outage(bed):
+    async def main():
+        store = bed.open()
+        owner = (await store.claim("a")).owner
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {pid}"
+        pid = store._database._connection.get_server_pid()
+        await asyncio.to_thread(bed.do, end.replace("{pid}", str(pid)))
+        while await asyncio.to_thread(bed.do, f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"):
+            await asyncio.sleep(0.01)
+        await store.put("a", owner, a_line(b"x"))
+        return (await store.claim("a")).lines
+
+    assert run(main()) == [b"x"]
+    assert bed.told == []
+
+
 def test_hosts_of_an_address_are_told_apart_and_keep_the_rest():
     assert postgres_database.one_by_one("postgresql://u:p@a:1,b/db?x=1") == [
         "postgresql://u:p@a:1/db?x=1", "postgresql://u:p@b/db?x=1"
