@@ -12,7 +12,9 @@ import asyncio
 import collections
 import functools
 import json
+import logging
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -22,11 +24,11 @@ from tests.cluster.bed import Bed
 from tests.cluster.conditions import CONDITIONS
 from tests.cluster.faults import Torment
 from tests.cluster.pair import Disk
-from tests.cluster.promise import FAULTS, complete, verdict
+from tests.cluster.promise import FAULTS, arrived, complete, verdict
 from tests.server import postgres
 
 SETTLE_S = 1.0  # for a message too many to arrive
-QUIET_S = 120  # for the rest to arrive, when nothing fails any longer
+QUIET_S = 120  # in which something has to arrive, when nothing fails any longer and not all has arrived
 LINE_S = {True: 0.1, False: 0.5}  # mean pause between messages at either end, with few clients and with many
 FEW = 20
 
@@ -61,12 +63,15 @@ async def torment(
 
 async def _settled(bed):
     """Returns True when everything that must arrive has arrived, and False if that does not happen."""
-    limit = time.monotonic() + QUIET_S
-    while time.monotonic() < limit:
+    moved, before = time.monotonic(), None
+    while time.monotonic() < moved + QUIET_S:
         if complete(bed.log, bed.devices):
             await asyncio.sleep(SETTLE_S)
             if complete(bed.log, bed.devices):
                 return True
+        now = arrived(bed.log, bed.devices)
+        if now != before:
+            moved, before = time.monotonic(), now
         await asyncio.sleep(0.2)
     return False
 
@@ -111,7 +116,15 @@ def _known(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def _heed_signals():
+    """Have an interrupt and SIGTERM end the processes of the cluster too, also in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def main():
+    _heed_signals()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each write to a connection that has ended
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="1:21", help="FIRST:BEHIND")
     parser.add_argument("--faults", type=int, default=50)

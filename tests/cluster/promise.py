@@ -142,6 +142,13 @@ def _overtaken(read, begun, done):
     return count
 
 
+def arrived(log, devices):
+    """Returns how many messages have arrived at either end, to see whether there are more of them."""
+    log.read()
+    up = sum(len(numbers) for numbers in log.got.values())
+    return up, sum(len(life.read) for device in devices for ledger in device.ledgers.values() for life in ledger.lives)
+
+
 def complete(log, devices):
     """Whether everything that must arrive has arrived, and nothing is under way."""
     if any(device.life.waits_for() or not device.life.up for device in devices):
