@@ -48,7 +48,7 @@ class Stores:
         finally:
             await connection.close()
 
-    async def until(self, server, statement, wanted):
+    async def becomes(self, server, statement, wanted):
         while await self.at(server, statement) != wanted:
             await asyncio.sleep(0.02)
 
@@ -101,13 +101,13 @@ def test_commit_that_is_cancelled_while_it_waits_for_the_standby_is_not_told_to_
         owner = await claimed(store)
         stores.pair.standby.signal(signal.SIGSTOP)
         task = write(store, owner)
-        await stores.until(stores.pair.primary, WAITS_FOR_STANDBY, 1)
+        await stores.becomes(stores.pair.primary, WAITS_FOR_STANDBY, 1)
         cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         await stores.at(stores.pair.primary, cancel)
         await stores.event("store_warning")
-        await stores.until(stores.pair.primary, "SELECT count(*) FROM {schema}.inbox", 1)  # here, and nowhere else
+        await stores.becomes(stores.pair.primary, "SELECT count(*) FROM {schema}.inbox", 1)  # here, and nowhere else
         await stores.event("store_away")
-        await stores.until(stores.pair.primary, WAITS_FOR_STANDBY, 1)  # the commit that is to prove the primary
+        await stores.becomes(stores.pair.primary, WAITS_FOR_STANDBY, 1)  # the commit that is to prove the primary
         assert not task.done()
         stores.pair.standby.signal(signal.SIGCONT)
         await task
@@ -219,7 +219,7 @@ def test_of_two_machines_one_alone_writes_nothing_until_it_is_told_to(stores):
         owner = await claimed(store)
         await asyncio.to_thread(stores.pair.standby.kill)
         task = write(store, owner)
-        await stores.until(stores.pair.primary, WAITS_FOR_STANDBY, 1)
+        await stores.becomes(stores.pair.primary, WAITS_FOR_STANDBY, 1)
         assert await stores.at(stores.pair.primary, "SELECT count(*) FROM {schema}.inbox") == 0 and not task.done()
         await asyncio.to_thread(stores.pair.standby.start)
         await task
