@@ -9,7 +9,7 @@ from protocol.errors import Expired
 from protocol.strict_json import encode_json
 from server.core.clock import utc_ms
 from server.core.inbox import Inbox
-from server.core.line_reader import Messages
+from server.core.line_reader import AHEAD, Messages
 from server.core.message import Message, decoded, received
 from server.core.outgoing import Put, bytes_of, of_protocol, ttl_of
 from server.core.requests import Requests, refusal
@@ -198,7 +198,7 @@ class Channel:
             raise fault
         return found
 
-    def messages(self, commit="after", ahead=0):
+    def messages(self, commit="after", ahead=AHEAD):
         """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`: see
         `Messages` in line_reader.py."""
         self._for_messages()

@@ -21,7 +21,7 @@ from protocol.server_session import ServerSession
 from server.core.carrier import Carrier
 from server.core.channels import ClientChannels
 from server.core.inbox import Inbox, Use
-from server.core.line_reader import Messages, readable
+from server.core.line_reader import AHEAD, Messages, readable
 from server.core.lives import Lives
 from server.core.message import Message
 from server.core.notes import Notes
@@ -125,7 +125,7 @@ class Connection(Calls):
             self._registry.events.tell("line_mended", self.client_id, fault=fault)
         return text
 
-    def lines(self, commit="after", ahead=0):
+    def lines(self, commit="after", ahead=AHEAD):
         """Returns an async iterator over the client's lines: see `Messages` in line_reader.py."""
         return Messages(self.readline, self._look, self.text_of, commit, ahead)
 

@@ -8,6 +8,8 @@ With Messages, a message leaves the store when the application has processed it.
 
 from protocol.line_bytes import decode_line, line_fault
 
+AHEAD = 1  # default of Messages: two messages to a sync, and two at most that a crash repeats
+
 
 class LineReader:
     """The requests of the readers of one channel of a client to its store. `step` performs them."""
@@ -99,17 +101,20 @@ class Messages:
     """The messages of one channel of a client, or its lines: `async for message in channel: ..`,
     `async for line in conn.lines(): ..`. The contract is the same for both.
 
-    A message is committed when the next one is requested. The next one is
-    returned when that commit is safe. If the application raises, is cancelled,
-    or its process dies before the request, the message is returned again, by a
-    new iterator or by `receive` or `readline`. `number` is the number of the message returned
-    last. It counts from 0 for each client, over its lines and all its channels, and never changes, so it identifies
-    a repeated message. An application can store the number with its result, in
-    one transaction of its own. It then processes each message exactly once.
+    A message is committed when the next one is requested. If the application
+    raises, is cancelled, or its process dies before the request, the message is
+    returned again, by a new iterator or by `receive` or `readline`.
 
-    With `ahead`, up to that many messages may be returned before the commit of
-    the first of them is safe. The next process may see them again. It is for
-    applications that need more messages of one client than commits per second.
+    The next message is returned while up to `ahead` commits are not safe yet.
+    So after a crash the next process may see up to `ahead` messages again that
+    were committed, and the one that was being processed: two at most with the
+    default of 1, and with 0 one, since each message then waits for the commit
+    of the one before. More is for applications that need more messages of one
+    client than two for each sync of the disk.
+
+    `number` is the number of the message returned last. It counts from 0 for each client, over its lines and all its
+    channels, and never changes, so it identifies a repeated message. An application can store the number with its
+    result, in one transaction of its own. It then processes each message exactly once.
 
     Use one reader of a channel at a time. With a second one, both may see a message.
 

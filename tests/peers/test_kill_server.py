@@ -10,5 +10,5 @@ def test_nothing_is_lost_doubled_or_reordered_when_the_server_is_killed(report_l
     report_line(f"server killed {KILLS} times under {CLIENTS} clients: {result}")
     assert (result["lost"], result["duplicated"], result["reordered"]) == (0, 0, 0)
     assert result["gone_with_readline"] <= KILLS * CLIENTS // 4
-    assert result["seen_again"] <= KILLS * CLIENTS and result["in_doubt"] <= KILLS * CLIENTS
+    assert result["seen_again"] <= 2 * KILLS * CLIENTS and result["in_doubt"] <= KILLS * CLIENTS
     assert result["lines"] > 500

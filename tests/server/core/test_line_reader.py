@@ -4,12 +4,15 @@ calls of readline."""
 import asyncio
 import contextlib
 import random
+import shutil
+import threading
 
 import pytest
 
 from server import client_conn
 from server.core.line_reader import LineReader
 from server.stores.sqlite import SQLiteStore
+from tests.patience import PATIENCE_S
 from tests.server.all_stores import STORES, SlowStore, TemporaryStore
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Client, Service, until, within
@@ -27,6 +30,7 @@ async def joined(service, lines=(), kind=Client):
 class OfLines:
     """How a test sends and reads the lines of a client. Messages are str here."""
 
+    number = 0
     sent = staticmethod(Client.write)
 
     def __init__(self, conn):
@@ -40,6 +44,8 @@ class OfLines:
 
 class OfChannel(OfLines):
     """Those of its channel 20."""
+
+    number = 20
 
     async def sent(client, text):
         client.send(20, text.encode())
@@ -74,7 +80,7 @@ async def texts_of(of, messages, count):
 
 @BOTH
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("how", [{}, {"commit": "before"}, {"ahead": 10}])
+@pytest.mark.parametrize("how", [{}, {"commit": "before"}, {"ahead": 0}, {"ahead": 10}])
 def test_messages_come_in_order_and_once(of, store, how):
     async def main():
         async with reading(of, store(), map(str, range(30))) as (_, reader):
@@ -137,7 +143,50 @@ def test_numbers_are_the_same_in_the_next_process(of):
 
 
 @BOTH
-def test_with_ahead_so_many_are_returned_before_the_commit_of_the_first_is_safe(of):
+@pytest.mark.parametrize("how, repeated", [({"ahead": 0}, 1), ({}, 2), ({"ahead": 3}, 4)])
+def test_crash_repeats_the_message_in_progress_and_as_many_before_it_as_are_ahead(of, how, repeated):
+    """A copy of the files, made while the thread is held before its transaction, is what a crash would leave."""
+
+    async def main(store, copy):
+        async with reading(of, store, map(str, range(10))) as (_, reader):
+            messages = reader.messages(**how)
+            assert await texts_of(of, messages, 4) == list("0123")
+            await until(lambda: store.unread("a", of.number)[0] == 7 and store._flying is None, "the removals")
+            commit, held, free = store._database.commit, threading.Event(), threading.Event()
+
+            def hold(changes):
+                held.set()
+                free.wait(PATIENCE_S)
+                return commit(changes)
+
+            store._database.commit = hold
+            for _ in range(repeated - 1):
+                await within(messages.__anext__())
+            following = asyncio.create_task(messages.__anext__())
+            await until(held.is_set, "the transaction")
+            await asyncio.sleep(0.05)
+            assert not following.done() and messages.number == 3 + repeated - 1
+            for end in ("", "-wal"):
+                shutil.copy(store.path + end, copy + end)
+            free.set()
+            await within(following)
+
+    async def after(store):
+        async with reading(of, store) as (_, reader):
+            assert await texts_of(of, reader.messages(), 1) == ["3"]
+
+    store = TemporaryStore()
+    copy = store.path + "-after"
+    asyncio.run(main(store, copy))
+    store.close()
+    again = SQLiteStore(copy)
+    asyncio.run(after(again))
+    again.close()
+
+
+@BOTH
+@pytest.mark.parametrize("how, returned", [({"ahead": 0}, 1), ({}, 2), ({"ahead": 3}, 4)])
+def test_with_ahead_so_many_are_returned_before_the_commit_of_the_first_is_safe(of, how, returned):
     """What comes on another channel between them does not count."""
 
     async def main():
@@ -148,14 +197,14 @@ def test_with_ahead_so_many_are_returned_before_the_commit_of_the_first_is_safe(
                 client.send(21, b"between")
                 await client.accepted()
                 await within(client.acknowledged())
-            messages = reader.messages(ahead=3)
+            messages = reader.messages(**how)
             store.gate.clear()
-            assert await texts_of(of, messages, 4) == ["0", "1", "2", "3"]
-            fifth = asyncio.create_task(messages.__anext__())
+            assert await texts_of(of, messages, returned) == [str(number) for number in range(returned)]
+            following = asyncio.create_task(messages.__anext__())
             await asyncio.sleep(0.05)
-            assert not fifth.done() and store.inside == "drop"
+            assert not following.done() and store.inside == "drop"
             store.gate.set()
-            assert of.text(await within(fifth)) == "4"
+            assert of.text(await within(following)) == str(returned)
 
     asyncio.run(main())
 
