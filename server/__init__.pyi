@@ -225,6 +225,7 @@ class SQLiteStore(_Store):
 
 class PostgresStore(_Store):
     path: str
+    node: int | None
     look_s: float
     commits: int
     on_room: Callable[[], None] | None
@@ -238,6 +239,7 @@ class PostgresStore(_Store):
         channel_bytes: int = 16384,
         total_bytes: int = 1073741824,
         schema: str = "pb_link",
+        name: str | None = None,
         tell: Callable[..., None] | None = None,
         disk_thread: Any = None,
     ) -> None: ...

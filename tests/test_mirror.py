@@ -19,6 +19,7 @@ TESTED_IN = {
     "server/stores/postgres_record.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_statements.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_schema.py": "tests/server/stores/test_postgres_admin.py",
+    "server/stores/postgres_nodes.py": "tests/server/stores/test_postgres_admin.py",
     "server/stores/postgres_copy.py": "tests/server/stores/test_copying.py",
     "server/core/channel.py": "tests/server/core/test_channels.py",
     # Commands, as a user types them.

@@ -16,6 +16,7 @@ from contextlib import suppress
 from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced
+from server.stores import postgres_nodes
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
@@ -28,8 +29,11 @@ TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
 
 
 class PostgresStore(BatchedStore):
-    """Args: url: "postgresql://USER@HOST/DATABASE", as asyncpg takes it; schema: of its tables; the others as those of
-    SQLiteStore. tell: function (event, **details) or None: told when the server is away and back.
+    """Args: url: "postgresql://USER@HOST/DATABASE", as asyncpg takes it; schema: of its tables; name: of this process,
+    for people, HOST:PID if it has none; the others as those of SQLiteStore. tell: function (event, **details) or None:
+    told when the server is away and back.
+
+    node: the id of this process in table `node`.
 
     Raises: StoreError: the database cannot be reached, or has no tables of this release (`pb-link store init`)."""
 
@@ -38,7 +42,7 @@ class PostgresStore(BatchedStore):
 
     def __init__(
         self, url, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
-        total_bytes=TOTAL_BYTES, schema=SCHEMA, tell=None, disk_thread=None,
+        total_bytes=TOTAL_BYTES, schema=SCHEMA, name=None, tell=None, disk_thread=None,
     ):  # fmt: skip
         database = PostgresDatabase(url, schema, tell)
         super().__init__(
@@ -47,10 +51,14 @@ class PostgresStore(BatchedStore):
         )  # fmt: skip
         self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
         self._counting = False  # `_recount` is under way
+        self.node = None
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
         try:
-            self._total = self._wait(lambda: (database.open(), database.total_cost())[1])
+            name = name or postgres_nodes.own_name()
+            self._total, self.node = self._wait(
+                lambda: (database.open(), database.total_cost(), database.perform(postgres_nodes.join, name))[1:]
+            )
         except BaseException:
             self.close()
             raise
@@ -104,7 +112,9 @@ class PostgresStore(BatchedStore):
 
     def _claim(self, keys, done):
         calls = {client_id: seen for client_id, seen in reversed(keys)}  # the first one of each client
-        wanted = [(client_id, self._epoch(client_id), _claimer(client_id, seen)) for client_id, seen in calls.items()]
+        wanted = [
+            (client_id, self._epoch(client_id), _claimer(client_id, seen, self.node)) for client_id, seen in calls.items()
+        ]
 
         def claimed(found, error):
             states = dict.fromkeys(keys)
@@ -179,6 +189,9 @@ class PostgresStore(BatchedStore):
 
     def _end(self):
         with suppress(StoreError):
+            if self.node is not None and self.trouble is None:
+                self._wait(lambda: self._database.perform(postgres_nodes.leave, self.node))
+        with suppress(StoreError):
             self._wait(self._database.close)  # the connection belongs to the thread
         self._disk.close()
 
@@ -189,11 +202,13 @@ def _storable(text):
         raise StoreError("PostgreSQL stores no text with a NUL or a surrogate in it")
 
 
-def _claimer(client_id, seen):
-    """Returns the function that makes the record of a client that is claimed, for PostgresDatabase.claim, or Fenced."""
+def _claimer(client_id, seen, node):
+    """Returns the function that makes the record of a client that this process claims, for PostgresDatabase.claim, or
+    Fenced."""
 
     def claim(loaded):
         record = PostgresRecord(client_id, loaded)
+        record.node = node
         try:
             record.first = record.claim(seen)
         except Fenced as error:

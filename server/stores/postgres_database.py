@@ -115,6 +115,15 @@ class PostgresDatabase:
             self._is_away(error)
             return None
 
+    def perform(self, function, *args):
+        """Returns what the coroutine function (connection, schema, *args) returns. It may be called again when the
+        connection has broken: what was done then may have been done already."""
+
+        async def call():
+            return await function(self._connection, self._schema, *args)
+
+        return self._run(self._again(call))
+
     def backlogs(self):
         """Returns a list of a dict for each client with messages in its outbox."""
         rows = self._run(
@@ -387,7 +396,7 @@ def _loaded(row, boxes):
         "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,
         "expired": {number: state[3] for number, state in channels.items() if state[3]},
         "note": row["note"], "away_s": row["away_s"],
-        "runs": [_run_of(text) for text in row["runs"].split(",") if text],
+        "runs": [_run_of(text) for text in row["runs"].split(",") if text], "connections": row["connections"],
     }  # fmt: skip
 
 

@@ -14,6 +14,9 @@ class PostgresRecord(Record):
         super().__init__(client_id)
         self.key = None  # of its row
         self.version = 0  # that its row has when what was sealed is committed
+        self.node = 0  # id of the process that has claimed it
+        self.connected = False  # to that process
+        self.connections = 0  # so far, to any process
         self.first = None  # ClientState of the claim with which it was read
         self.broken = None  # or what is wrong: FAILED or CLAIMED of batched.py
         for name, value in loaded.items():
@@ -40,6 +43,9 @@ class PostgresRecord(Record):
             self.away_s,
             ",".join(f"{name.hex()}:{start}" for name, start in self.runs),
             self._channels(),
+            self.node,
+            self.connected,
+            self.connections,
         )
 
     def _channels(self):

@@ -3,19 +3,30 @@
     client   id; owner; epoch; peer_epoch; next_number, base: of channel 0; inbox_next, outbox_next: numbers of the
              next messages below; messages, cost: of those that wait; note; away_s; runs: NAME:START,..;
              channels: JSON, {channel: [next_number, base, past, expired]} of all that were used, as in sqlite_file.py;
-             version: counts the writes of the row; batch: of the transaction that wrote it last
+             version: counts the writes of the row; batch: of the transaction that wrote it last;
+             node: of the process that has claimed it last; connected, connections: whether the client is connected
+             to that one, and how often it has connected so far
     inbox    client (its key), number, channel, kind, time, data
     outbox   likewise; the number is the serial
     format   one row: the version of these tables
+    node     a process that uses the store: name, address of its listener, version of its release; started, seen: by
+             the clock of the database. `seen` is a hint that the process lives, and no promise depends on it
+    mail     messages for clients that other processes have (postgres_mail.py): client, channel, writer (its node) and
+             number; place: the order in which they came; kind, time, data; serial: of the outbox, once the owner of the
+             client has moved it there; result: of MAIL_RESULTS
+    writer   number of the last message that a node has put into the mail for a channel of a client
 
 They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
 keys: `messages` shows whether a row is missing, when a client is claimed.
+
+Who writes what: the owner of a client its row, its inbox and outbox, and what becomes of its mail. A process that is
+not the owner adds to `mail`, and has rows in `node` and `writer`.
 """
 
 from protocol.errors import StoreError
 from server.core.store import StoreGone
 
-VERSION = 1
+VERSION = 2
 SCHEMA = "pb_link"
 
 _MESSAGES = """
@@ -40,14 +51,39 @@ CREATE TABLE {schema}.client (
     + _MESSAGES.replace("{name}", "inbox")
     + _MESSAGES.replace("{name}", "outbox")
 )
-# From version 1 to 2, and so on; each in a transaction of its own.
-_UPGRADES = {}
+# From version 1 to 2, and so on. What is new has all of them.
+_UPGRADES = {
+    1: """
+ALTER TABLE {schema}.client ADD COLUMN node bigint NOT NULL DEFAULT 0,
+    ADD COLUMN connected boolean NOT NULL DEFAULT false, ADD COLUMN connections bigint NOT NULL DEFAULT 0;
+CREATE INDEX client_node ON {schema}.client (node);
+CREATE TABLE {schema}.node (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, address text NOT NULL DEFAULT '',
+    version text NOT NULL, started timestamptz NOT NULL DEFAULT now(), seen timestamptz NOT NULL DEFAULT now()
+    ) WITH (fillfactor = 50);
+CREATE TABLE {schema}.mail (
+    client bigint NOT NULL, channel smallint NOT NULL, writer bigint NOT NULL, number bigint NOT NULL,
+    place bigint GENERATED ALWAYS AS IDENTITY, kind smallint NOT NULL, time bigint NOT NULL, data bytea NOT NULL,
+    serial bigint, result smallint NOT NULL, PRIMARY KEY (client, channel, writer, number));
+CREATE INDEX mail_waiting ON {schema}.mail (client) WHERE serial IS NULL AND result < 2;
+CREATE TABLE {schema}.writer (
+    client bigint NOT NULL, channel smallint NOT NULL, writer bigint NOT NULL, last bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (client, channel, writer)) WITH (fillfactor = 50);
+CREATE INDEX writer_writer ON {schema}.writer (writer);
+"""
+}
 # What a server needs: no right to make or change tables.
 _GRANT = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT ON {schema}.format TO {role};
 GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox, {schema}.node, {schema}.mail, {schema}.writer
+    TO {role};
+"""
+# The roles that have been given that, of this format or an older one.
+_ROLES = """
+SELECT DISTINCT r.rolname FROM pg_class c CROSS JOIN aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+WHERE c.oid = '{schema}.client'::regclass AND a.privilege_type = 'UPDATE' AND a.grantee <> c.relowner
 """
 
 
@@ -83,6 +119,7 @@ async def make(connection, schema, role=None):
         if await version_of(connection, schema):
             raise StoreError(f"schema {schema} has tables of pb_link already: pb-link store check looks at them")
         await connection.execute(_MAKE.format(schema=quoted(schema)))
+        await _upgrade(connection, schema, 1)
         if role:
             await grant(connection, schema, role)
 
@@ -93,7 +130,9 @@ async def grant(connection, schema, role):
 
 
 async def migrate(connection, schema):
-    """Bring the tables to this release's version. Returns the version that they had. Raises: StoreError."""
+    """Bring the tables to this release's version, and give the servers' roles the rights to what is new.
+
+    Returns: the version that they had. Raises: StoreError."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1)::bigint)", f"pb_link {schema}")
         before = await version_of(connection, schema)
@@ -101,6 +140,14 @@ async def migrate(connection, schema):
             raise StoreError(f"there are no tables of pb_link in schema {schema}: make them with pb-link store init")
         if before > VERSION:
             raise StoreError(f"the tables are of a newer pb_link (format {before}): upgrade this one")
-        for version in range(before, VERSION):
-            await connection.execute(_UPGRADES[version].format(schema=quoted(schema)))
+        roles = await connection.fetch(_ROLES.format(schema=quoted(schema)))
+        await _upgrade(connection, schema, before)
+        for row in roles:  # to what is new
+            await grant(connection, schema, row["rolname"])
         return before
+
+
+async def _upgrade(connection, schema, version):
+    for step in range(version, VERSION):
+        await connection.execute(_UPGRADES[step].format(schema=quoted(schema)))
+    await connection.execute(f"UPDATE {quoted(schema)}.format SET version = {VERSION}")

@@ -5,6 +5,7 @@ CLIENT = {
     "key": "bigint", "version": "bigint", "owner": "bigint", "epoch": "bytea", "peer_epoch": "bytea",
     "next_number": "bigint", "inbox_next": "bigint", "base": "bigint", "outbox_next": "bigint", "messages": "bigint",
     "cost": "bigint", "note": "text", "away_s": "bigint", "runs": "text", "channels": "text",
+    "node": "bigint", "connected": "boolean", "connections": "bigint",
 }  # fmt: skip
 MESSAGE = {
     "client": "bigint", "number": "bigint", "channel": "smallint", "kind": "smallint", "time": "bigint", "data": "bytea"

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from protocol.errors import StoreError
-from server.stores import postgres_admin, postgres_schema
+from server.stores import postgres_admin, postgres_nodes, postgres_schema
 from server.stores.postgres import PostgresStore
 from tests.server import postgres
 from tests.server.store_calls import EPOCH, a_line, a_lines
@@ -19,15 +19,26 @@ def place():
     return postgres.server().url, postgres.new_schema()
 
 
-def do(place, statement):
+def connected(url, function):
+    """Returns what the coroutine function (connection) returns."""
+
     async def main():
-        connection = await asyncpg.connect(place[0])
+        connection = await asyncpg.connect(url)
         try:
-            await connection.execute(statement.format(schema=place[1]))
+            return await function(connection)
         finally:
             await connection.close()
 
-    asyncio.run(main())
+    return asyncio.run(main())
+
+
+def do(place, statement):
+    connected(place[0], lambda connection: connection.execute(statement.format(schema=place[1])))
+
+
+def found(place, statement):
+    rows = connected(place[0], lambda connection: connection.fetch(statement.format(schema=place[1])))
+    return [tuple(row) for row in rows]
 
 
 def filled(place):
@@ -108,3 +119,59 @@ def test_tables_of_a_newer_release_are_left_alone(place, action):
 def test_server_that_is_not_there_is_named():
     with pytest.raises(StoreError, match="postgresql://127.0.0.1:1/x cannot be reached"):
         postgres_admin.check("postgresql://127.0.0.1:1/x")
+
+
+def test_tables_of_the_first_format_keep_what_they_have_and_servers_get_rights_to_what_is_new(place):
+    url, schema = place
+    role = f"servers_{schema}"
+
+    async def first(connection):
+        await connection.execute(postgres_schema._MAKE.format(schema=schema))
+        await connection.execute(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}")
+        for table in ("client", "inbox", "outbox"):
+            await connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.{table} TO {role}")
+        await connection.execute(f"GRANT SELECT ON {schema}.format TO {role}")
+        await connection.execute(
+            f"INSERT INTO {schema}.client (id, epoch, messages, cost, outbox_next) VALUES ('a', '12345678', 1, 33, 1)"
+        )
+        await connection.execute(f"INSERT INTO {schema}.outbox VALUES (1, 0, 0, 0, 0, 'x')")
+
+    connected(url, first)
+    with pytest.raises(StoreError, match="pb-link store migrate"):
+        PostgresStore(url, schema=schema)
+    assert postgres_admin.migrate(*place) == (1, postgres_schema.VERSION)
+    assert postgres_admin.migrate(*place) == (postgres_schema.VERSION, postgres_schema.VERSION)
+
+    store = PostgresStore(url.replace("postgres@", f"{role}@"), schema=schema)
+    assert asyncio.run(store.claim("a")).lines == [b"x"]
+    store.close()
+    assert postgres_admin.check(*place)["messages"] == 1
+
+
+def test_process_has_a_row_while_it_uses_the_tables(place):
+    postgres_admin.init(*place)
+    stores = [PostgresStore(place[0], schema=place[1], name=name) for name in ("one", None)]
+    assert stores[0].node < stores[1].node
+    rows = found(place, "SELECT id, name FROM {schema}.node ORDER BY id")
+    assert rows == [(stores[0].node, "one"), (stores[1].node, postgres_nodes.own_name())]
+    stores[0].close()
+    assert found(place, "SELECT id FROM {schema}.node") == [(stores[1].node,)]
+    stores[1].close()
+    assert found(place, "SELECT id FROM {schema}.node") == []
+
+
+def test_process_that_has_ended_without_a_word_is_forgotten_with_what_nobody_reads_any_more(place):
+    postgres_admin.init(*place)
+    dead, living = (PostgresStore(place[0], schema=place[1]) for _ in range(2))
+    for node, results in ((dead.node, (0, 1, 2, 3)), (living.node, (1, 2))):
+        do(place, f"INSERT INTO {{schema}}.writer VALUES (1, 0, {node}, 4)")
+        for number, result in enumerate(results):
+            do(place, f"INSERT INTO {{schema}}.mail VALUES (1, 0, {node}, {number}, DEFAULT, 0, 0, '', 1, {result})")
+    do(place, f"UPDATE {{schema}}.node SET seen = now() - interval '25 hours' WHERE id = {dead.node}")
+    new = PostgresStore(place[0], schema=place[1])
+    assert found(place, "SELECT id FROM {schema}.node ORDER BY id") == [(living.node,), (new.node,)]
+    assert found(place, "SELECT writer FROM {schema}.writer") == [(living.node,)]
+    mail = found(place, "SELECT writer, number, result FROM {schema}.mail ORDER BY writer, number")
+    assert mail == [(dead.node, 0, 0), (dead.node, 1, 0), (living.node, 0, 1), (living.node, 1, 2)]
+    for store in (dead, living, new):
+        store.close()

@@ -1,0 +1,49 @@
+"""The processes that use a store in PostgreSQL: each has a row in table `node` while it uses it.
+
+A row says that a process is there, and what others may want to know of it. Whether it lives is guessed from `seen`, by
+the clock of the database. No promise depends on that guess: a row that is removed takes the rows of `writer` with it,
+and a process without these cannot put mail any more (postgres_mail.py). One that was silent for FORGET and goes on
+finds that its row is gone, and ends.
+"""
+
+import os
+import platform
+
+from protocol.version import RELEASE, release_text
+
+BEAT_S = 1.0  # between two signs of life; also between two looks at what a lost hint has not told
+SILENT = "5 seconds"  # without a sign of life, a client of this process counts as not connected
+FORGET = "1 day"  # without a sign of life, the row is removed
+
+_GONE = """
+    DELETE FROM {schema}.writer w USING gone WHERE w.writer = gone.id),
+unwatched AS (
+    UPDATE {schema}.mail m SET result = 0 FROM gone WHERE m.writer = gone.id AND m.result = 1),
+unread AS (
+    DELETE FROM {schema}.mail m USING gone WHERE m.writer = gone.id AND m.result > 1)
+"""
+_JOIN = (
+    f"WITH gone AS (DELETE FROM {{schema}}.node WHERE seen < now() - interval '{FORGET}' RETURNING id), writers AS ("
+    + _GONE
+    + "INSERT INTO {schema}.node (name, version) VALUES ($1, $2) RETURNING id"
+)
+_LEAVE = (
+    "WITH gone AS (DELETE FROM {schema}.node WHERE id = $1 RETURNING id), writers AS (" + _GONE + "SELECT FROM gone"
+)
+
+
+def own_name():
+    """Returns the name of this process for people: HOST:PID."""
+    return f"{platform.node() or 'localhost'}:{os.getpid()}"
+
+
+async def join(connection, schema, name):
+    """Add this process, and remove those that have ended without a word. Returns its id, which no other one ever gets.
+
+    Args: connection: of asyncpg; schema: quoted."""
+    return await connection.fetchval(_JOIN.format(schema=schema), name, release_text(RELEASE))
+
+
+async def leave(connection, schema, node):
+    """Remove this process. Its mail stays."""
+    await connection.execute(_LEAVE.format(schema=schema), node)
