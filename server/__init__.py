@@ -26,8 +26,8 @@ from server.stores.default import default_store
 from server.stores.memory import MemoryStore
 
 __all__ = [
-    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
-    "serve", "wait_all",
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "attach", "client_conn",
+    "run", "serve", "wait_all",
 ]  # fmt: skip
 
 # The API's functions have no other place to find it.
@@ -79,6 +79,29 @@ def serve(handler):
     Raises: TypeError for a handler that is none; LocalProtocolError when it is awaited while another one serves.
     """
     return _server.serve(handler)
+
+
+async def attach(store):
+    """Use the clients of the servers that share a store, in a process without a listener. Returns an Attached:
+
+        async with await server.attach("postgresql://pb_link@db.example/links") as clients:
+            await clients["pump"].write("on")
+
+    store: the address of a database of PostgreSQL, or a PostgresStore. Before `run`, and not beside it.
+
+    A client is written to whether or not it is connected, and to whichever server: `write`, and `send` of channels,
+    with all that they promise. `client_conn`, `wait_connected`, `status()` and `nconns` are those of all servers.
+    Lines and channels are read by the application of the server: reading, requests, `serve` and `discard` raise
+    LocalProtocolError.
+
+    Raises: StoreError: the database cannot be used; ValueError: the store is one of a single process;
+    LocalProtocolError: this Server has a store already.
+    """
+    if isinstance(store, str):
+        from server.stores.opened import open_shared
+
+        store = await open_shared(store)
+    return await _server.attach(store)
 
 
 async def client_conn(client_id):

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 _Bytes = bytes | bytearray | memoryview | str | None
 
 __all__ = [
-    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
-    "serve", "wait_all",
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "attach", "client_conn",
+    "run", "serve", "wait_all",
 ]  # fmt: skip
 
 async def run(
@@ -20,6 +20,7 @@ async def run(
     host: str = "0.0.0.0",
 ) -> None: ...
 def serve(handler: Callable[[Connection], Awaitable[object]]) -> Coroutine[Any, Any, None]: ...
+async def attach(store: _Store | str) -> _Attached: ...
 async def client_conn(client_id: str) -> Connection: ...
 async def wait_all(client_id: str | None = None, peers: Iterable[str] | None = None) -> Connection | None: ...
 
@@ -43,10 +44,18 @@ class Server:
     def prepare(
         self, expected: Iterable[str], keys: Any, store: _Store, timeout_ms: int, backoff: Any = None
     ) -> None: ...
+    async def attach(self, store: _Store) -> _Attached: ...
     def serve(self, handler: Callable[[Connection], Awaitable[object]]) -> Coroutine[Any, Any, None]: ...
     async def client_conn(self, client_id: str) -> Connection: ...
     async def wait_all(self, client_id: str | None = None, peers: Iterable[str] | None = None) -> Connection | None: ...
     def close_all(self) -> None: ...
+
+class _Attached:
+    fault: Exception | None
+    def __getitem__(self, client_id: str) -> Connection: ...
+    async def close(self) -> None: ...
+    async def __aenter__(self) -> _Attached: ...
+    async def __aexit__(self, *error: object) -> None: ...
 
 class Connection:
     client_id: str
@@ -157,6 +166,7 @@ class _Message(Protocol):
 
 class _Store(Protocol):
     on_room: Callable[[], None] | None
+    others: Any
     @property
     def immediate(self) -> bool: ...
     async def peek(self, client_id: str) -> tuple[int, bytes]: ...
@@ -200,6 +210,7 @@ class _Store(Protocol):
 
 class MemoryStore(_Store):
     on_room: Callable[[], None] | None
+    others: Any
     immediate: bool
     def __init__(
         self, inbox_bytes: int = 65536, outbox_bytes: int = 65536, channel_bytes: int = 16384
@@ -210,6 +221,7 @@ class SQLiteStore(_Store):
     look_s: float
     commits: int
     on_room: Callable[[], None] | None
+    others: Any
     immediate: bool
     def __init__(
         self,
@@ -229,6 +241,7 @@ class PostgresStore(_Store):
     look_s: float
     commits: int
     on_room: Callable[[], None] | None
+    others: Any
     immediate: bool
     def __init__(
         self,

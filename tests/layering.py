@@ -39,7 +39,7 @@ MAY_ALSO_IMPORT = {
 # package; the longest that fits counts. A last * is any name: each of these is a unit of its own. Each folder has a
 # row. A module without one stands above them all: it may import all, and none of them may import it.
 OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "wires"}
-CORE = {"core", "core/store", "core/history", "core/message"}
+CORE = {"core", "core/store", "core/history", "core/message", "core/others", "core/clock"}
 GATEWAY_WORDS = {"gateways/interface", "gateways/setting"}
 UNITS = {
     "server": {
@@ -47,7 +47,9 @@ UNITS = {
         "core/store": {"core/history"},
         "core/history": set(),
         "core/message": set(),
-        "stores": {"core/store", "core/history", "core/message"},
+        "core/others": set(),
+        "core/clock": set(),
+        "stores": CORE - {"core"},
         "gateways": set(),
         "gateways/interface": {"gateways", "gateways/setting"},
         "gateways/setting": set(),

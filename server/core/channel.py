@@ -10,7 +10,7 @@ from protocol.strict_json import encode_json
 from server.core.clock import utc_ms
 from server.core.inbox import Inbox
 from server.core.line_reader import AHEAD, Messages
-from server.core.message import Message, decoded, received
+from server.core.message import UNNUMBERED, Message, decoded, received
 from server.core.outgoing import Put, bytes_of, of_protocol, ttl_of
 from server.core.requests import Requests, refusal
 from server.core.turns import Turns
@@ -28,7 +28,8 @@ class Channel:
         self.inbox = Inbox(client.use, number)
         self.unstored = None  # Put of a writer, for the store
         self.answered = None  # number in the inbox of the request that `unstored` answers
-        self._writers = Turns()
+        self.turns = self._writers = Turns()
+        self._timed_mail = []  # (count of the session, serial) of mail that can expire, and whose writer waits for it
         self._requests = None  # Requests, of a channel that is used for them; False: it is used for messages
 
     def request(self, data, timeout_ms, wait=True):
@@ -73,12 +74,15 @@ class Channel:
             if not qos:
                 await self._send_unnumbered(ticket, data)
                 return
-            put = Put(Message(self.number, 0, deadline or 0, data), wait and deadline is not None)
-            await self._store(ticket, put)
+            put, letter = Put(Message(self.number, 0, deadline or 0, data), wait and deadline is not None), None
+            if (shared := await self._client.shared()) is None:
+                await self._store(ticket, put)
+            else:
+                _, letter = await shared.put(ticket, put.message, wait, lambda: self._store(ticket, put))
         finally:
             self._writers.leave(ticket)
         if wait:
-            await self._accepted(put)
+            await (self._accepted(put) if letter is None else shared.accepted(letter))
 
     async def _store(self, ticket, put):
         """Put a message into the store. Returns when it is safe."""
@@ -144,6 +148,8 @@ class Channel:
                 client.wake()
                 return
             await client.use.changed.wait()
+        if (shared := await client.shared()) is not None:
+            await shared.send(self.number, data)
 
     def wake_writers(self):
         """The client may have disconnected: calls without qos look again."""
@@ -223,10 +229,42 @@ class Channel:
         """See Inbox."""
         await self.inbox.done_with(done, ahead)
 
+    # For mail: see Sharing
+
+    def most(self):
+        """Returns how many messages may be moved at once."""
+        return max(1, MAX_TIMED - self._client.of_session(self.number).unacknowledged())
+
+    def was_moved(self, messages):
+        """These are in the outbox now. Those without a number are not, and may be sent if the client is there."""
+        use, channel = self._client.use, self._client.of_session(self.number)
+        for message, watched in messages:
+            if not message.kind & UNNUMBERED:
+                serial, entry = use.state.serial, of_protocol(message)
+                use.state.was_put(self.number)
+                watched = watched and entry[3] is not None
+                count = channel.append(*entry, watched)
+                if watched:
+                    self._timed_mail.append((count, serial))
+                self._client.alarm.set(entry[3])
+            elif self._client.status() and channel.ready and channel.room_for(len(message.data)):
+                channel.append(message.data, False)
+        self._client.wake()
+
+    def tell_expired(self, others):
+        """Tell what the client has said of mail, which it acknowledges now: the time of some was over."""
+        channel = self._client.of_session(self.number)
+        while self._timed_mail and channel.acknowledged >= self._timed_mail[0][0]:
+            count, serial = self._timed_mail.pop(0)
+            if channel.has_expired(count):
+                others.expired(self._client.use.client_id, serial)
+            channel.forget_expiry(count)
+
     # For ClientChannels
 
     def begin(self):
         """The client's state is a newly claimed one."""
+        self._timed_mail = []
         self.unstored = self.answered = None
         self.inbox.begin()
 

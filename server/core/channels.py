@@ -22,7 +22,8 @@ class ClientChannels:
     def __init__(self, use, connection, registry):
         self.use = use
         self.events = registry.events
-        self.status = connection.status
+        self.status = connection.connected_here
+        self.shared = connection.shared
         self.admit_reader = connection.admit_reader
         self.wake = connection.wake
         self._connection = connection
@@ -177,6 +178,11 @@ class ClientChannels:
 
     async def _store_acknowledged(self):
         bases = self.acknowledged()
+        others = getattr(self.use.store, "others", None)  # a store of the user's own may have none
+        if others is not None:
+            for number in bases:
+                if number in self._by_number:
+                    self._by_number[number].tell_expired(others)
         await self.use.store.acknowledge(self.use.client_id, self.use.state.owner, bases)
         self.use.state.was_acknowledged(bases)
         return True

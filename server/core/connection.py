@@ -47,7 +47,7 @@ class Connection(Calls):
         self._old = 0  # lines that were in the outbox when the state was claimed
         self._base = 0  # the base that the store was told last
         self._unstored = None  # line (bytes) of a writer, to be put into the store
-        self._writers = Turns()  # calls of `write` that wait for a place
+        self.turns = self._writers = Turns()  # calls of `write` that wait for a place
         self._unacknowledged = Counted()  # calls of `write` that wait for the client's acknowledgement
         self._changed = Changes(self._wake_writers)
         self._storing = TaskFlag()
@@ -62,6 +62,7 @@ class Connection(Calls):
         self._channels = ClientChannels(self._use, self, registry)
         self._ownership = Ownership(client_id, self._fail)
         self.welcome = self._ownership.welcome
+        self._shared = None  # Shared, if the store has `others`
         self._loading = asyncio.Lock()
         self._task = None
         self.fault = None  # exception that ended the storing task
@@ -71,7 +72,7 @@ class Connection(Calls):
 
     def status(self):
         """True while the client is connected."""
-        return self._carrier.up
+        return self._carrier.up or self._shared is not None and self._shared.connected()
 
     def __call__(self):
         return self.status()
@@ -152,16 +153,22 @@ class Connection(Calls):
         Raises: TypeError, ValueError for a bad line, or for one that is known to be longer than the client takes;
         StoreError: the store has failed, and may or may not have the line.
         """
-        data = encode_line(line, self.max_line)
-        ticket = self._writers.enter()
+        message = Message(0, 0, 0, encode_line(line, self.max_line))
+        ticket, letter = self._writers.enter(), None
         try:
             if not qos:
-                await self._write_unnumbered(ticket, data)
+                await self._write_unnumbered(ticket, message.data)
                 return
-            session, count = await self._write_numbered(ticket, data)
+            if (shared := await self.shared()) is None:
+                session, count = await self._write_numbered(ticket, message)
+            else:
+                stored, letter = await shared.put(ticket, message, wait, lambda: self._write_numbered(ticket, message))
+                session, count = stored or (None, None)
         finally:
             self._writers.leave(ticket)
-        while wait and session.acknowledged < count:
+        if letter is not None and wait:
+            await shared.accepted(letter)
+        while wait and letter is None and session.acknowledged < count:
             await self._unacknowledged.wait(count)
             self._raise_fault(session)
 
@@ -169,21 +176,21 @@ class Connection(Calls):
         """Wake the writers that a change concerns. The first one waits for any change, as `_changed` tells it."""
         if self._session is not None:
             self._unacknowledged.reached(self._session.acknowledged)
-        if not self.status():
+        if not self.connected_here():
             self._writers.wake_short()
             self._channels.wake_writers()
 
-    async def _write_numbered(self, ticket, data):
+    async def _write_numbered(self, ticket, message):
         """Put a line into the store. Returns the session, and its count of acknowledged lines once this one is."""
         await self._loaded()
         await self._writers.first(ticket)
         await self._loaded()
-        while not (self._unstored is None and self._store.outbox_room(self.client_id, len(data))):
-            await self._changed.wait()  # _unstored: of a writer that was cancelled
+        while not self.has_room(message):
+            await self._changed.wait()
             await self._loaded()
         session = self._session
         count = self._old + self._written + 1
-        self._unstored = data
+        self._unstored = message.data
         if self._store.immediate:
             await self._directly(self._store_written())
         self._storing.set()
@@ -194,29 +201,20 @@ class Connection(Calls):
 
     async def _write_unnumbered(self, ticket, data):
         """Queue a line, unless the client is absent or disconnects."""
-        await self._writers.first(ticket, self.status)
-        while self.status() and not (self._unstored is None and self._carrier.takes(len(data))):
+        await self._writers.first(ticket, self.connected_here)
+        while self.connected_here() and not (self._unstored is None and self._carrier.takes(len(data))):
             await self._changed.wait()
-        if self.status():
+        if self.connected_here():
             self._carrier.add(data, False)
             self._carrier.wake()
+        elif self._shared is not None:
+            await self._shared.send(0, data)
 
     def _raise_fault(self, session):
         if self.fault:
             raise self.fault
         if self._session is not session:
             raise StoreError("the server has begun anew, after another one or with another store")
-
-    @property
-    def traffic(self):
-        """Returns a Traffic: what the connections have carried."""
-        return self._carrier.traffic
-
-    @property
-    def wire_bytes(self):
-        """Returns (received, sent): the bytes on all TCP connections so far."""
-        traffic, now = self._carrier.traffic, self._carrier.transport
-        return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
 
     async def discard(self):
         """Delete the lines that the client has not acknowledged. It will never get them. Returns their number.
@@ -240,11 +238,6 @@ class Connection(Calls):
         """Store for how long lines have waited for the client: see retention.py."""
         await self._loaded()
         await self._store.away(self.client_id, self._state.owner, seconds)
-
-    @property
-    def state(self):
-        """The ClientState from the store, for adapters. None before `load`."""
-        return self._state
 
     # State
 
@@ -293,6 +286,7 @@ class Connection(Calls):
         self._task = asyncio.create_task(self._keep_storing())
         self.look_again()
         self._unacknowledged.wake_all()
+        self.look_for_mail()
 
     async def _loaded(self):
         """Return when the state is loaded. An application may use a client that has not connected yet."""
@@ -301,6 +295,8 @@ class Connection(Calls):
             if store is None:
                 await self._registry.changed.wait()
             else:
+                if self._shared is not None:
+                    await self._shared.free()
                 await self.load(store)
         if self.fault:
             raise self.fault

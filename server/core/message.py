@@ -15,6 +15,7 @@ Received = namedtuple("Received", ("data", "channel", "number", "received_at"))
 
 CHANNELS = 128  # 0..127; channel 0 has the lines
 DROPPED = 8  # kind of a message that has expired: it is empty, and only keeps its number
+UNNUMBERED = 32  # bit of the kind of a message in the mail (others.py) that is sent at most once
 BEGUN = 16  # bit of the kind of a request in the inbox: its handler has begun, and must not run again
 
 

@@ -5,6 +5,7 @@ from primitives.waiting import ticks_add
 from protocol.channel_records import DROPPED, EXPIRES, LIMIT, MAX_TTL_MS
 from protocol.text import encode_text
 from server.core.clock import utc_ms
+from server.core.sharing import Sharing
 
 FIRST = 16  # the lowest channel of applications
 _LEFT = bytes(LIMIT)  # in front of a message that expires: set when it is sent
@@ -62,8 +63,20 @@ class Operation:
         return True
 
 
-class Calls:
-    """The calls of a Connection that name a channel. A class of its own, since connection.py is long enough."""
+class Calls(Sharing):
+    """The calls of a Connection that name a channel, and what it has for others to use. A class of its own, since
+    connection.py is long enough."""
+
+    @property
+    def traffic(self):
+        """Returns a Traffic: what the connections have carried."""
+        return self._carrier.traffic
+
+    @property
+    def wire_bytes(self):
+        """Returns (received, sent): the bytes on all TCP connections so far."""
+        traffic, now = self._carrier.traffic, self._carrier.transport
+        return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
 
     def channel(self, number, start=FIRST):
         """Returns the Channel (channels.py) of the client with this number, start..127. start: see

@@ -26,6 +26,8 @@ class Registry:
         # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process.
         # The function is called within the server's own work: it must return at once and raise nothing.
         self.taken_at_once = {CONSOLE: _drop}
+        self.attached = False  # this process has no listener, and only writes: Server.attach
+        self._others = None  # of the store
         self._connections = {}
 
     def get(self, client_id):
@@ -33,6 +35,7 @@ class Registry:
         connection = self._connections.get(client_id)
         if connection is None:
             connection = self._connections[client_id] = Connection(client_id, self)
+            connection.share(self._others, self.attached)
         return connection
 
     def __getitem__(self, client_id):
@@ -42,6 +45,28 @@ class Registry:
         """Use this store from now on."""
         self.store = store
         store.on_room = self._on_room
+        before, self._others = self._others, getattr(store, "others", None)  # a store of the user's own may have none
+        if self._others is not None:
+            self._others.on_mail = lambda client_id: self.get(client_id).look_for_mail()
+            self._others.on_seen = lambda client_id: self.get(client_id).seen()
+            if before is None:
+                self.events.subscribe(self._note_presence)
+        for connection in self:
+            connection.share(self._others, self.attached)
+
+    def leave(self):
+        """Use no store any longer."""
+        self.store, self._others, self.attached = None, None, False
+        self.events.unsubscribe(self._note_presence)
+        for connection in self:
+            connection.share(None, False)
+
+    def _note_presence(self, event, client_id, details):
+        """Other processes see which clients are connected to this one."""
+        if event in ("connected", "disconnected") and self._others is not None:
+            connection = self.get(client_id)
+            if connection.state is not None:
+                self._others.present(client_id, connection.state.owner, connection.attached())
 
     def admit_reader(self, client_id, reader=None, channel=0):
         """Check that a reader may read this channel of this client. Raises: LocalProtocolError: see Readers."""

@@ -61,16 +61,32 @@ class Server:
 
         Args: expected: ids, as for `run`; the others as for Listener.
         """
+        self.registry.attached = False
         self.registry.use(store)
         self.listener = Listener(self.registry, keys, store, timeout_ms, backoff)
         self.keys = self.listener.keys
         self.registry.expect(expected)
+
+    async def attach(self, store):
+        """Use the clients of the servers that share this store. Returns an Attached, as `server.attach` does."""
+        if self.listener is not None or self.registry.attached:
+            raise LocalProtocolError("this Server has a store already: attach another Server")
+        if getattr(store, "others", None) is None:
+            raise ValueError("only a store that several processes share can be attached to: PostgresStore")
+        from server.core.attached import Attached
+
+        self.registry.attached = True
+        self.registry.use(store)
+        self.registry.expect(())
+        return Attached(self, store)
 
     def serve(self, handler):
         """Returns the coroutine that serves each client by handler(conn) until cancelled, as `server.serve` does."""
         return self._serve(Serving(handler, self.registry))
 
     async def _serve(self, serving):
+        if self.registry.attached:
+            raise LocalProtocolError("a process without a listener reads no lines: serve in the server's application")
         if self._serving:
             raise LocalProtocolError("serve runs already, and two handlers would read the same lines: use one")
         self._serving = True
@@ -82,13 +98,16 @@ class Server:
     async def client_conn(self, client_id):
         """Wait until the client is connected. Returns its Connection."""
         connection = self.registry.get(parse_id(client_id))
-        while self.keys is None:
+        while self.keys is None and not self.registry.attached:
             await self.registry.changed.wait()
-        if client_id not in self.keys and client_id not in self.keyless and client_id not in self._waited_for:
+        if self.keys is not None and not self._is_served(client_id) and client_id not in self._waited_for:
             self._waited_for.add(client_id)
             self.events.tell("no_key", client_id)
         await connection
         return connection
+
+    def _is_served(self, client_id):
+        return client_id in self.keys or client_id in self.keyless
 
     async def wait_all(self, client_id=None, peers=None):
         """Wait until all of peers are connected (None: all that `run` expects).

@@ -23,7 +23,8 @@ client id is a str (docs/protocol.md section 5).
 later claim, the earlier owner is *fenced*: every method that takes an owner raises Fenced for it, and does nothing.
 So of several servers on one store, the one that claimed last has the client. A server claims a client when the client
 has authenticated, never for a HELLO alone. It also claims it when the application first writes to it or reads from it.
-It claims nothing when it starts, so that a server may be on standby.
+It claims nothing when it starts, so that a server may be on standby. With a store that several processes share
+(`others`), writing claims nothing, and reading only if no other process has the client.
 
 **The order of handshakes.** A server claims for a client's proof only if the owner is the one that it has seen before
 it sent WELCOME (`claim` with `seen`). For each further connection of a client that it owns already, it calls `renew`,
@@ -85,6 +86,9 @@ class Store:
 
     # None, or a str: why the store cannot write now, and calls wait until it can.
     trouble = None
+
+    # None, or Others (others.py) of a store that several processes share.
+    others = None
 
     async def peek(self, client_id):
         """Read what WELCOME needs, without a claim.

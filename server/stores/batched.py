@@ -38,7 +38,6 @@ class BatchedStore(Store):
     SQLiteStore; rows: function () -> an object that collects the changes to messages in one transaction."""
 
     look_s = LOOK_S
-    shared = False  # whether other processes may use the database
 
     def __init__(self, path, database, disk, rows, *, inbox_bytes, outbox_bytes, channel_bytes, total_bytes):
         self.path = path
@@ -66,7 +65,7 @@ class BatchedStore(Store):
     async def renew(self, client_id, owner):
         record = self._owned(client_id, owner)
         number = record.renew()
-        return await self._commit(record, number) if self.shared else number
+        return number if self.others is None else await self._commit(record, number)
 
     def inbox_room(self, client_id, channel=0):
         used = self._known(client_id).inbox_cost(channel)
@@ -144,7 +143,7 @@ class BatchedStore(Store):
         before = record.cost
         gone = record.acknowledge(bases)
         self._count(record.cost - before)
-        self._next.rows.delete("outbox", record.key, gone)
+        self._left_outbox(record, gone)
         await self._commit(record)
 
     async def expire(self, client_id, owner, channel, number):
@@ -155,6 +154,7 @@ class BatchedStore(Store):
         if row is None:
             return False
         self._next.rows.insert("outbox", record.key, *row)
+        self._emptied(record, row[0])
         return await self._commit(record, True)
 
     async def discard(self, client_id, owner):
@@ -162,8 +162,7 @@ class BatchedStore(Store):
         before = record.cost
         state, gone = record.discard()
         self._count(record.cost - before)
-        self._next.rows.delete("outbox", record.key, gone)
-        return await self._commit(record, (state, len(gone)))
+        return await self._commit(record, (state, self._forgotten(record, gone)))
 
     async def named(self, client_id, owner, run):
         record = self._owned(client_id, owner)
@@ -175,7 +174,7 @@ class BatchedStore(Store):
         before = record.cost
         gone = record.realign(peer_epoch, cursors, bases)
         self._count(record.cost - before)
-        self._next.rows.delete("outbox", record.key, gone)
+        self._left_outbox(record, gone)
         await self._commit(record)
 
     def note(self, client_id, owner, text, at_once=False):
@@ -371,6 +370,8 @@ class BatchedStore(Store):
             if batch.fenced:
                 self._fence(batch)
             batch.tell(None)
+            for function in batch.after:
+                function()
             return
         error = self._explained(batch.error)
         if isinstance(error, StoreGone):
@@ -385,8 +386,19 @@ class BatchedStore(Store):
         self._total -= batch.change + following.change
         self._tell_room()
 
-
     # What a subclass has of its own
+
+    def _left_outbox(self, record, serials):
+        """These messages are not in the record's outbox any more."""
+        self._next.rows.delete("outbox", record.key, serials)
+
+    def _forgotten(self, record, serials):
+        """These messages were in the outbox, and are deleted unread. Returns how many were deleted."""
+        self._left_outbox(record, serials)
+        return len(serials)
+
+    def _emptied(self, record, serial):
+        """The message with this serial has expired in the outbox."""
 
     async def _look(self):
         """Check the database. Raises: StoreGone."""
@@ -419,6 +431,7 @@ class _Batch:
         self.changes = None  # for `commit`, once it is complete
         self.safe = None
         self.waiting = []  # (future, its result, undo, record)
+        self.after = []  # functions (), called once it is safe
         self.change = 0  # of the cost of all messages
         self.error = None
         self.fenced = None  # keys of the clients that others have claimed

@@ -1,5 +1,6 @@
 """Which store an address names: a file's path, or a database of PostgreSQL."""
 
+import asyncio
 import os
 import re
 
@@ -23,6 +24,14 @@ def open_store(address, *limits, tell=None, **more):
     from server.stores.postgres import PostgresStore
 
     return PostgresStore(address, *limits, tell=tell, **more)
+
+
+async def open_shared(address):
+    """Returns the store that several processes share, opened without stopping the loop. Raises: as `open_store`, and
+    ValueError: a file is one process's alone."""
+    if not is_postgres(address):
+        raise ValueError("only a database of PostgreSQL can be attached to: postgresql://..")
+    return await asyncio.to_thread(open_store, address)
 
 
 def shown_address(address):

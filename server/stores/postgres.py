@@ -21,6 +21,8 @@ from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
 from server.stores.postgres_database import PostgresDatabase
+from server.stores.postgres_mail import FORGOTTEN
+from server.stores.postgres_others import PostgresOthers
 from server.stores.postgres_record import PostgresRecord
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
@@ -38,7 +40,6 @@ class PostgresStore(BatchedStore):
     Raises: StoreError: the database cannot be reached, or has no tables of this release (`pb-link store init`)."""
 
     look_s = 5.0
-    shared = True
 
     def __init__(
         self, url, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
@@ -54,6 +55,7 @@ class PostgresStore(BatchedStore):
         self.node = None
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
+        self._by_key = {}  # key of a client's row -> its record
         try:
             name = name or postgres_nodes.own_name()
             self._total, self.node = self._wait(
@@ -62,6 +64,7 @@ class PostgresStore(BatchedStore):
         except BaseException:
             self.close()
             raise
+        self.others = PostgresOthers(Own(self), url, schema)
 
     @property
     def trouble(self):
@@ -76,6 +79,10 @@ class PostgresStore(BatchedStore):
     def note(self, client_id, owner, text, at_once=False):
         _storable(text)
         super().note(client_id, owner, text, at_once)
+
+    async def watch(self):
+        async with self.others.used():
+            await super().watch()
 
     def close(self):
         if self._database is not None:
@@ -105,7 +112,7 @@ class PostgresStore(BatchedStore):
     def _peek(self, ids, done):
         def peeked(found, error):
             if error is None:
-                found = {client_id: found.get(client_id) or (0, self._epoch(client_id)) for client_id in ids}
+                found = {client_id: found.get(client_id) or (0, self._epoch_of(client_id)) for client_id in ids}
             done(found, error and self._explained(error))
 
         self._disk.start(lambda: self._database.peek(ids), peeked)
@@ -113,7 +120,8 @@ class PostgresStore(BatchedStore):
     def _claim(self, keys, done):
         calls = {client_id: seen for client_id, seen in reversed(keys)}  # the first one of each client
         wanted = [
-            (client_id, self._epoch(client_id), _claimer(client_id, seen, self.node)) for client_id, seen in calls.items()
+            (client_id, self._epoch_of(client_id), _claimer(client_id, seen, self.node))
+            for client_id, seen in calls.items()
         ]
 
         def claimed(found, error):
@@ -126,13 +134,15 @@ class PostgresStore(BatchedStore):
                     if old is not None:
                         self._lose(old)
                     self._clients[client_id], states[key] = one, one.first
+                    self._by_key[one.key] = one
                     one.first = None
                     self._epochs.pop(client_id, None)
+                    self._tidy(one)
             done(states, error and self._explained(error))
 
         self._disk.start(lambda: self._database.claim(wanted), claimed)
 
-    def _epoch(self, client_id):
+    def _epoch_of(self, client_id):
         """Returns the epoch of a client that is new: the same for `peek` and for `claim`."""
         return self._epochs.setdefault(client_id, os.urandom(EPOCH_BYTES))
 
@@ -153,7 +163,27 @@ class PostgresStore(BatchedStore):
             raise self._explained(error)
         return result
 
+    def _tidy(self, record):
+        """Remove mail that was moved and has left the outbox: its writer waits no longer."""
+        left_over = record.mail.left_over({serial for box in record.outbox.values() for serial in box.numbers})
+        for key in left_over:
+            self._next.rows.drop(key)
+        if left_over:
+            self._write(record)
+
     # For BatchedStore
+
+    def _left_outbox(self, record, serials):
+        super()._left_outbox(record, serials)
+        self.others.arrived.left(record, serials)
+
+    def _forgotten(self, record, serials):
+        super()._left_outbox(record, serials)
+        self.others.arrived.left(record, serials, FORGOTTEN)
+        return len(serials) + self.others.arrived.forget(record)
+
+    def _emptied(self, record, serial):
+        self.others.arrived.expired(record, serial)
 
     async def _look(self):
         total = await self._call(lambda: self._database.check())
@@ -216,3 +246,88 @@ def _claimer(client_id, seen, node):
         return record
 
     return claim
+
+
+class Own:
+    """What PostgresOthers and its parts use of their store, a PostgresStore."""
+
+    def __init__(self, store):
+        self._store = store
+        self.node = store.node
+        self.outbox_room = store.outbox_room
+        self.epoch_of = store._epoch_of
+
+    def record(self, client_id):
+        """Returns the record of a client that this process has claimed and not lost, or None."""
+        record = self._store._clients.get(client_id)
+        return None if record is None or record.broken else record
+
+    def record_of(self, key):
+        """As `record`, for the key of the client's row."""
+        record = self._store._by_key.get(key)
+        return None if record is None or record.broken else record
+
+    def key_of(self, client_id):
+        """Returns the key of a client that this process has claimed, or None."""
+        record = self.record(client_id)
+        return record and record.key
+
+    def keys(self):
+        """Returns the keys of the clients that this process has."""
+        return [key for key, record in self._store._by_key.items() if not record.broken]
+
+    def start(self, done, function, *args):
+        """Have the thread perform a function (PostgresDatabase.perform), and done(result, error) called in the loop
+        before it hears of any later work of the thread."""
+        database = self._store._database
+        self._store._disk.start(
+            lambda: database.perform(function, *args),
+            lambda result, error: done(result, error and self._store._explained(error)),
+        )
+
+    async def perform(self, function, *args):
+        """Returns what the thread has got from a function (PostgresDatabase.perform). Raises: StoreError."""
+        database = self._store._database
+        return await self._store._call(lambda: database.perform(function, *args))
+
+    def mail_limits(self):
+        """Returns what waits in the mail of a client may cost: lines, and each other channel. 0: one message."""
+        return (0, 0) if self._store._full() else (self._store._outbox_bytes, self._store._channel_bytes)
+
+    def gone(self, error):
+        """This store will never work again. Args: error: StoreGone that says why."""
+        self._store._gone = error
+        for changed in self._store._watching:
+            changed.set()
+
+    async def move(self, client_id, owner, channel, most):
+        """See core/others.py."""
+        record = self._store._owned(client_id, owner)
+        moved, changed = self._store.others.arrived.move(record, channel, most)
+        return await self._store._commit(record, moved) if changed else moved
+
+    def put_from_mail(self, record, key, message):
+        """Put a message of the mail into the outbox, in the next transaction."""
+        before = record.cost
+        self._store._next.rows.append("outbox", record.key, record.serial, (message,))
+        self._store._next.rows.move(key, record.serial)
+        record.put(message)
+        self._store._count(record.cost - before)
+
+    def present(self, client_id, owner, connected, tell):
+        """Write whether the client is connected. tell(key) is called when others can see it."""
+        record = self._store._owned(client_id, owner)
+        if record.connected != connected:
+            record.connected = connected
+            record.connections += connected
+            self._store._next.after.append(lambda: tell(record.key))
+            self._store._write(record)
+
+    @property
+    def rows(self):
+        """The changes of the next transaction."""
+        return self._store._next.rows
+
+    def after_commit(self, function):
+        """Call function() when the next transaction is safe."""
+        self._store._next.after.append(function)

@@ -49,13 +49,16 @@ async def _checked(connection, schema, where):
                 f"{where}: {len(wrong)} clients have other messages than their rows say; the first is {one['id']}: "
                 f"{one['found']} of {one['messages']}. Put a back-up in its place"
             )
-        for table in ("inbox", "outbox"):
+        for table in ("inbox", "outbox", "mail"):
             count = await connection.fetchval(_ORPHANS.format(table=table, **names))
             if count:
                 raise StoreError(f"{where}: {count} messages of table {table} belong to no client")
         row = await connection.fetchrow(
-            f"SELECT count(*) AS clients, coalesce(sum(messages), 0)::bigint AS messages, "
-            f"coalesce(sum(cost - messages * {LINE_COST}), 0)::bigint AS bytes FROM {quoted(schema)}.client"
+            f"SELECT count(c.key) AS clients, coalesce(sum(c.messages), 0)::bigint + min(m.count) AS messages, "
+            f"coalesce(sum(c.cost - c.messages * {LINE_COST}), 0)::bigint + min(m.bytes) AS bytes FROM ("
+            "SELECT count(*), coalesce(sum(octet_length(data)), 0)::bigint AS bytes "
+            f"FROM {quoted(schema)}.mail WHERE serial IS NULL AND result < 2) m "
+            f"LEFT JOIN {quoted(schema)}.client c ON true"
         )
     return dict(row)
 

@@ -29,6 +29,8 @@ class Tables:
         def claim(client_id, loaded):
             record = PostgresRecord(client_id, loaded)
             record.claim()
+            for message in record.mail.messages():  # a copy has it in the outbox
+                record.put(message)
             return record
 
         return self._made(ids, claim)

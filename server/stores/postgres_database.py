@@ -28,8 +28,8 @@ import asyncpg
 
 from protocol.errors import StoreError
 from server.core.message import Message
-from server.core.store import StoreGone
-from server.stores import postgres_schema
+from server.core.store import LINE_COST, StoreGone
+from server.stores import postgres_mail, postgres_schema
 from server.stores.box import box_of
 from server.stores.opened import shown_address
 from server.stores.postgres_schema import quoted
@@ -46,7 +46,7 @@ _BATCH_BYTES = 8
 _TURNS = 4
 # What a server says when it cannot do this now and may be able to later, or when another one has to be asked. asyncpg
 # says InternalClientError when a connection ends at the moment at which it is used.
-_PASSING = (
+PASSING = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.IdleSessionTimeoutError,
     asyncpg.InsufficientResourcesError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError,
@@ -56,7 +56,7 @@ _PASSING = (
 # A commit that was cancelled while it waited for the standby is told as done, with this class of warnings.
 _WARNING = "WARNING"
 # A server that dies in the middle of a claim leaves its locks for no longer than this.
-_SETTINGS = {
+SETTINGS = {
     "application_name": "pb_link", "client_min_messages": "warning", "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "read committed",
     "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
@@ -96,7 +96,7 @@ class PostgresDatabase:
                 return
             except StoreGone:
                 raise
-            except (StoreError, *_PASSING) as error:
+            except (StoreError, *PASSING) as error:
                 said.append(_said(error))
         raise StoreError(f"{self.where} cannot be reached: {'; '.join(said)}")
 
@@ -110,7 +110,7 @@ class PostgresDatabase:
             return self._run(self._checked())
         except StoreGone:
             raise
-        except (*_PASSING, asyncpg.PostgresError, StoreError) as error:
+        except (*PASSING, asyncpg.PostgresError, StoreError) as error:
             self._run(self._drop())
             self._is_away(error)
             return None
@@ -129,8 +129,10 @@ class PostgresDatabase:
         rows = self._run(
             self._again(
                 self._fetch,
-                f"SELECT id, count(*) AS lines, sum(octet_length(data)) AS bytes, away_s FROM {self._schema}.outbox "
-                f'JOIN {self._schema}.client ON client.key = outbox.client GROUP BY client.key ORDER BY id COLLATE "C"',
+                f"SELECT id, count(*) AS lines, sum(octet_length(data)) AS bytes, away_s FROM ("
+                f"SELECT client, data FROM {self._schema}.outbox UNION ALL "
+                f"SELECT client, data FROM {self._schema}.mail WHERE serial IS NULL AND result < 2) m "
+                f'JOIN {self._schema}.client ON client.key = m.client GROUP BY client.key ORDER BY id COLLATE "C"',
             )
         )
         return [dict(row) for row in rows]
@@ -173,7 +175,7 @@ class PostgresDatabase:
         return self._loop.run_until_complete(coroutine)
 
     async def _connected(self):
-        """Have a connection. Raises: of _PASSING; StoreError, StoreGone."""
+        """Have a connection. Raises: of PASSING; StoreError, StoreGone."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         if self._connection is not None and not self._connection.is_closed():
@@ -183,11 +185,11 @@ class PostgresDatabase:
             connection = await asyncio.wait_for(
                 asyncpg.connect(
                     self._urls[self._turn % len(self._urls)], target_session_attrs="read-write",
-                    server_settings=_SETTINGS,
+                    server_settings=SETTINGS,
                 ),
                 CONNECT_S,
             )  # fmt: skip
-        except _PASSING:
+        except PASSING:
             self._turn += 1  # the next host
             raise
         except (asyncpg.PostgresError, ValueError) as error:
@@ -253,7 +255,7 @@ class PostgresDatabase:
                     raise TimeoutError("a commit that was not confirmed")
                 self._answers()
                 return result
-            except _PASSING as error:
+            except PASSING as error:
                 if self._connection is not None:
                     self._turn += 1  # the next host: this one may have been replaced. If not, the turn comes back
                 await self._drop()
@@ -294,7 +296,10 @@ class PostgresDatabase:
         return await self._total()
 
     async def _total(self):
-        statement = f"SELECT coalesce(sum(cost), 0)::bigint FROM {self._schema}.client"
+        statement = (
+            f"SELECT (SELECT coalesce(sum(cost), 0) FROM {self._schema}.client)::bigint + (SELECT coalesce(sum("
+            f"octet_length(data) + {LINE_COST}), 0) FROM {self._schema}.mail WHERE serial IS NULL)::bigint"
+        )
         return await self._connection.fetchval(statement)
 
     async def _committed(self, statement, batch, columns, values):
@@ -330,9 +335,12 @@ class PostgresDatabase:
             )
             keys = [row["key"] for row in rows]
             boxes = {table: await self._boxes(table, keys) for table in BOXES}
-            found, results = {}, {}
+            found, results, mail = {}, {}, {}
+            for row in await postgres_mail.of_clients(connection, schema, keys):
+                mail.setdefault(row["client"], []).append(row)
             for row in rows:
-                found[row["id"]] = _loaded(row, {table: boxes[table].get(row["key"], {}) for table in BOXES})
+                of_it = {table: boxes[table].get(row["key"], {}) for table in BOXES}
+                found[row["id"]] = _loaded(row, of_it, mail.get(row["key"], ()))
             for client_id, _, function in wanted:
                 loaded = found[client_id]
                 results[client_id] = loaded if isinstance(loaded, StoreError) else function(loaded)
@@ -379,7 +387,7 @@ async def _end(connection):
     connection.terminate()
 
 
-def _loaded(row, boxes):
+def _loaded(row, boxes, mail):
     """Returns the attributes of a Record, or a StoreError."""
     found = sum(len(box.numbers) for box in (*boxes["inbox"].values(), *boxes["outbox"].values()))
     if found != row["messages"]:
@@ -397,6 +405,7 @@ def _loaded(row, boxes):
         "expired": {number: state[3] for number, state in channels.items() if state[3]},
         "note": row["note"], "away_s": row["away_s"],
         "runs": [_run_of(text) for text in row["runs"].split(",") if text], "connections": row["connections"],
+        "mail": mail,
     }  # fmt: skip
 
 

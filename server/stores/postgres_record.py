@@ -3,6 +3,7 @@
 import json
 
 from server.stores.memory import Record
+from server.stores.postgres_arrived import Mail
 
 
 class PostgresRecord(Record):
@@ -19,6 +20,8 @@ class PostgresRecord(Record):
         self.connections = 0  # so far, to any process
         self.first = None  # ClientState of the claim with which it was read
         self.broken = None  # or what is wrong: FAILED or CLAIMED of batched.py
+        loaded = dict(loaded)
+        self.mail = Mail(loaded.pop("mail", ()))
         for name, value in loaded.items():
             setattr(self, name, value)
         self.cost = sum(box.cost for boxes in (self.inbox, self.outbox) for box in boxes.values())

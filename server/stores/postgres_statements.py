@@ -10,6 +10,9 @@ CLIENT = {
 MESSAGE = {
     "client": "bigint", "number": "bigint", "channel": "smallint", "kind": "smallint", "time": "bigint", "data": "bytea"
 }
+# The key of a message in the mail, and what is written of it.
+MAIL = {"client": "bigint", "channel": "smallint", "writer": "bigint", "number": "bigint"}
+_OF_MAIL = {"move": {"serial": "bigint"}, "settle": {"result": "smallint"}, "drop": {}}
 _WRITTEN = [name for name in CLIENT if name not in ("key", "version")]
 BOXES = ("inbox", "outbox")
 
@@ -21,7 +24,8 @@ def _arrays(first, types):
 
 def commit_statement(schema, tables):
     """Returns the statement of a batch. Its parameters: $1 its name, then columns of CLIENT, then of each of the tables
-    those of MESSAGE, or (client, number). tables: list of ("put" or "delete", table) of which it has rows."""
+    those of MESSAGE, or (client, number); of the mail those of MAIL and _OF_MAIL. tables: list of ("put" or "delete",
+    one of BOXES) or (one of _OF_MAIL, "mail") of which it has rows."""
     first = 2 + len(CLIENT)
     parts = [
         f"""
@@ -45,6 +49,9 @@ put_{table} AS (
     FROM unnest({_arrays(first_here, MESSAGE.values())}) AS r ({names}) JOIN ok ON ok.key = r.client
     ON CONFLICT (client, number) DO UPDATE SET channel = excluded.channel, kind = excluded.kind, time = excluded.time,
         data = excluded.data)""")
+        elif table == "mail":
+            parts.append(_mail_part(schema, what, first))
+            first += len(MAIL) + len(_OF_MAIL[what])
         else:
             parts.append(f"""
 delete_{table} AS (
@@ -53,6 +60,29 @@ delete_{table} AS (
     WHERE b.client = d.client AND b.number = d.number)""")
             first += 2
     return ",".join(parts) + "\nSELECT key FROM ok"
+
+
+def _mail_part(schema, what, first):
+    types = {**MAIL, **_OF_MAIL[what]}
+    given = f"unnest({_arrays(first, types.values())}) AS d ({', '.join(types)}) JOIN ok ON ok.key = d.client"
+    is_it = " AND ".join(f"b.{name} = d.{name}" for name in MAIL)
+    if what == "move":
+        return f"""
+move_mail AS (
+    UPDATE {schema}.mail b SET serial = d.serial, data = '' FROM {given}
+    WHERE {is_it})"""
+    if what == "drop":
+        return f"""
+drop_mail AS (
+    DELETE FROM {schema}.mail b USING {given}
+    WHERE {is_it})"""
+    return f"""
+settle_mail AS (
+    UPDATE {schema}.mail b SET result = d.result, data = '' FROM {given}
+    WHERE {is_it} AND b.result = 1),
+unwatched_mail AS (
+    DELETE FROM {schema}.mail b USING {given}
+    WHERE {is_it} AND b.result = 0)"""
 
 
 def columns_of(rows):
@@ -66,6 +96,7 @@ class Changes:
     def __init__(self):
         self.puts = {name: {} for name in BOXES}  # (client, number) -> (channel, kind, time, data)
         self.deletes = {name: {} for name in BOXES}  # (client, number) -> None
+        self._mail = {what: {} for what in _OF_MAIL}  # key in the mail -> what is written there, a tuple
 
     def append(self, table, key, number, messages):
         """Insert messages that are new, with numbers from this one on."""
@@ -86,6 +117,21 @@ class Changes:
             puts.pop((key, number), None)
             deletes[key, number] = None
 
+    def move(self, key, serial):
+        """A message of the mail, with this key, gets this serial of the outbox."""
+        self._mail["move"][key] = (serial,)
+
+    def settle(self, key, result):
+        """What became of a message of the mail, if its writer waits to know; else it is removed."""
+        self._mail["move"].pop(key, None)
+        self._mail["settle"][key] = (result,)
+
+    def drop(self, key):
+        """Remove a message of the mail."""
+        self._mail["move"].pop(key, None)
+        self._mail["settle"].pop(key, None)
+        self._mail["drop"][key] = ()
+
     def columns(self):
         """Returns (tables, values) for `commit_statement`."""
         tables, values = [], []
@@ -95,10 +141,14 @@ class Changes:
                     tables.append((what, table))
                     rows = [(*key, *message) for key, message in found.items()] if what == "put" else found
                     values += columns_of(rows)
+        for what, found in self._mail.items():
+            if found:
+                tables.append((what, "mail"))
+                values += columns_of([(*key, *more) for key, more in found.items()])
         return tables, values
 
     def forget(self, key):
         """Drop all changes to this client."""
-        for changes in (*self.puts.values(), *self.deletes.values()):
+        for changes in (*self.puts.values(), *self.deletes.values(), *self._mail.values()):
             for one in [one for one in changes if one[0] == key]:
                 del changes[one]

@@ -130,7 +130,7 @@ class StoreOwners:
             self.store.close()
             self.store = self.open()
             found = (await self.store.peek("a"))[0]
-            self.assertEqual(found, number + 1 if getattr(self.store, "shared", False) else owner)
+            self.assertEqual(found, number + 1 if self.store.others is not None else owner)
             self.assertEqual((await self.store.claim("a")).owner, found + 1)
 
         if not self.bed.outlives:

@@ -1,0 +1,130 @@
+"""What a Connection does if several processes share its store: others.py. This process may have the client, or another
+one, or none; and that may change while a call waits.
+"""
+
+import asyncio
+
+from primitives.timeout import Timeout
+from protocol.errors import LocalProtocolError, StoreError
+from server.core.clock import utc_ms
+from server.core.message import UNNUMBERED, Message
+from server.core.store import Fenced
+
+LOOK_MS = 1000  # between two looks at whether another process has the client
+_NOT_HERE = "this process has no listener, and can only write to clients: do that in the application of their server"
+
+
+class Shared:
+    """Args: connection: what a Connection offers (sharing.py); others: Others; changed: Changes of the Connection;
+    attached: whether this process has no listener."""
+
+    def __init__(self, connection, others, changed, attached):
+        self.others = others
+        self._connection = connection
+        self._client_id = connection.client_id
+        self._changed = changed
+        self._attached = attached
+        self._mailed = set()  # channels on which this process has put mail, which has to go first
+        self._movers = {}  # channel -> task that moves mail
+
+    def connected(self):
+        """True if the client is connected to another process, as far as this one knows."""
+        self.others.follow(self._client_id)
+        return self.others.seen(self._client_id).connected
+
+    async def free(self):
+        """Return when the client may be claimed to be read from: no other process has it.
+
+        Raises: LocalProtocolError in a process without a listener."""
+        if self._attached:
+            raise LocalProtocolError(_NOT_HERE)
+        while not self._connection.here() and await self.others.elsewhere(self._client_id):
+            await self._changed.wait(Timeout(LOOK_MS))
+
+    # Writing
+
+    async def put(self, ticket, message, watched, directly):
+        """Put a Message where it belongs, when it is its turn: into the outbox, by directly(), a coroutine function, if
+        this process has the client; else into the mail. Returns (what directly() has returned, None) or (None, letter).
+
+        ticket: of the call in the Turns of its channel; watched: `accepted` is to be called with the letter."""
+        outlet = self._connection.outlet(message.channel)
+        await outlet.turns.first(ticket)
+        if await self._is_here(message.channel):
+            try:
+                return await directly(), None
+            except Fenced:
+                pass  # nothing was stored: another process has the client by now
+        self.others.follow(self._client_id)
+        self._mailed.add(message.channel)
+        return None, await self.others.put(self._client_id, message, watched)
+
+    async def accepted(self, letter):
+        """See Others."""
+        await self.others.accepted(letter)
+
+    async def send(self, channel, data):
+        """Have a message without qos sent by the process that has the client, if there is one."""
+        if self.connected() or await self.others.elsewhere(self._client_id):
+            self._mailed.add(channel)
+            await self.others.put(self._client_id, Message(channel, UNNUMBERED, 0, data))
+
+    async def _is_here(self, channel):
+        """Returns whether this process has the client. Mail that it has put before is in the outbox then."""
+        while self._connection.here():
+            if channel not in self._mailed:
+                return True
+            self._mailed.discard(channel)
+            try:
+                await self.others.moved(self._client_id, channel)
+                while self._waits(channel):
+                    await self._move_in_turn(channel)
+            except Fenced:
+                self._mailed.add(channel)
+            except BaseException:
+                self._mailed.add(channel)
+                raise
+        return False
+
+    # Moving mail into the outbox
+
+    def look(self):
+        """There may be mail for the client. It is moved if this process has it."""
+        if not self._connection.here():
+            return
+        for channel in self.others.channels(self._client_id):
+            mover = self._movers.get(channel)
+            if mover is None or mover.done():
+                self._movers[channel] = asyncio.create_task(self._move(channel))
+
+    async def _move(self, channel):
+        turns = self._connection.outlet(channel).turns
+        try:
+            while self._waits(channel):
+                ticket = turns.enter()  # mail takes its turn among the calls of this process
+                try:
+                    await turns.first(ticket)
+                    await self._move_in_turn(channel)
+                finally:
+                    turns.leave(ticket)
+        except StoreError:
+            pass  # when the client is claimed again, `look` is called
+
+    async def _move_in_turn(self, channel):
+        """Move what has room, when something has. The caller is the first one of the channel's Turns."""
+        outlet = self._connection.outlet(channel)
+        while self._waits(channel) and not self._can_move(outlet, channel):
+            await self._changed.wait()
+        if self._waits(channel):
+            await self._connection.perform(lambda: self._move_some(outlet, channel))
+
+    def _waits(self, channel):
+        return self._connection.here() and self.others.first(self._client_id, channel) is not None
+
+    def _can_move(self, outlet, channel):
+        message = self.others.first(self._client_id, channel)
+        return message.kind & UNNUMBERED or 0 < message.time <= utc_ms() or outlet.has_room(message)
+
+    async def _move_some(self, outlet, channel):
+        owner = self._connection.state.owner
+        outlet.was_moved(await self.others.move(self._client_id, owner, channel, outlet.most()))

@@ -1,0 +1,179 @@
+"""The other processes that use a store in PostgreSQL: `Others` of core/others.py.
+
+While the store is watched (`used`), this process beats: it lets others see that it lives, and looks at what no hint has
+told of. That is one statement each BEAT_S, whatever number of clients there is.
+"""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+from protocol.errors import StoreError
+from server.core import others
+from server.core.others import NOWHERE, Seen
+from server.core.store import StoreGone
+from server.stores.postgres_arrived import Arrived
+from server.stores.postgres_hints import ALL, Hints
+from server.stores.postgres_letters import Letters
+from server.stores.postgres_nodes import SILENT
+from server.stores.postgres_schema import quoted
+
+_BEAT = f"""
+WITH beat AS (UPDATE {{schema}}.node SET seen = now(), address = $2 WHERE id = $1 RETURNING id)
+SELECT 'beat' AS what, id AS key, NULL AS id, 0::bigint AS node, false AS connected, 0::bigint AS connections,
+    0::bigint AS owner FROM beat
+UNION ALL
+SELECT 'mail', c.key, NULL, 0, false, 0, 0 FROM {{schema}}.client c WHERE c.node = $1 AND EXISTS (
+    SELECT FROM {{schema}}.mail m WHERE m.client = c.key AND m.serial IS NULL AND m.result < 2)
+UNION ALL
+SELECT 'seen', c.key, c.id, c.node, c.connected AND n.seen > now() - interval '{SILENT}', c.connections,
+    c.owner
+FROM {{schema}}.client c LEFT JOIN {{schema}}.node n ON n.id = c.node WHERE c.id = ANY($3::text[])
+"""
+_ELSEWHERE = f"""
+SELECT EXISTS (
+    SELECT FROM {{schema}}.client c JOIN {{schema}}.node n ON n.id = c.node
+    WHERE c.id = $1 AND c.connected AND c.node <> $2 AND n.seen > now() - interval '{SILENT}')
+"""
+_GIVEN_UP = "other processes have given up this one, which was silent for too long: start it again"
+
+
+class PostgresOthers(others.Others):
+    """Args: own: Own (postgres.py); url, schema: of its store."""
+
+    address = ""  # of this process's listener, for people
+
+    def __init__(self, own, url, schema):
+        self.node = own.node
+        self._own = own
+        self._schema = quoted(schema)
+        self._hints = Hints(url, schema, own.node, self._beat, self._heard)
+        self._seen = {}  # client id -> Seen
+        self._followed = {}  # client id -> its key, or None of one that is not known yet
+        self._asked = set()  # ids of clients of this process that have been seen elsewhere
+        self._users = 0
+        self._running = None  # task
+        self._looks = set()  # tasks
+        self.arrived = Arrived(own, self._hints.tell, self._arrived_for)
+        self._letters = Letters(own.perform, own.node, own.mail_limits, own.epoch_of, self._hints.tell)
+
+    @asynccontextmanager
+    async def used(self):
+        """Beat while the block runs. Several may run."""
+        self._users += 1
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._running.cancel()
+
+    async def _run(self):
+        try:
+            await self._hints.run()
+        except StoreGone as error:
+            self._own.gone(error)
+
+    async def _beat(self, connection):
+        asked, self._asked = self._asked, set()
+        ids = [*{*self._followed, *asked}]
+        rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
+        if not any(row["what"] == "beat" for row in rows):
+            raise StoreGone(_GIVEN_UP)
+        for row in rows:
+            if row["what"] == "seen":
+                if row["id"] in self._followed:
+                    self._followed[row["id"]] = row["key"]
+                self._see(row["id"], Seen(row["node"], bool(row["connected"]), row["connections"], row["owner"]))
+        self._fetch([row["key"] for row in rows if row["what"] == "mail"])
+        self._letters.retry()
+        self._letters.look()
+
+    def _heard(self, word, keys):
+        if word == "mail":
+            self._fetch(self._own.keys() if keys is None else keys)
+        elif word == "result":
+            self._letters.retry()
+            self._letters.look()
+        elif word == "seen":
+            records = [self._own.record_of(key) for key in (self._own.keys() if keys is None else keys)]
+            self._asked.update(record.client_id for record in records if record is not None)
+            followed = {*self._followed.values()}
+            if self._asked or keys is None or keys & followed or None in followed:
+                self._hints.look()
+
+    # For any process
+
+    async def put(self, client_id, message, watched=False):
+        return await self._letters.put(client_id, message, watched)
+
+    async def accepted(self, letter):
+        await self._letters.accepted(letter)
+
+    async def moved(self, client_id, channel):
+        futures = self._letters.under_way(client_id, channel)
+        if futures:
+            await asyncio.wait(futures)
+        key = self._own.key_of(client_id)
+        if key is not None:
+            await self.arrived.fetch(key)
+
+    def follow(self, client_id):
+        if client_id not in self._followed:
+            self._followed[client_id] = None
+            self._hints.look()
+
+    def seen(self, client_id):
+        return self._seen.get(client_id, NOWHERE)
+
+    def _see(self, client_id, seen):
+        if seen != self._seen.get(client_id):
+            self._seen[client_id] = seen
+            if self.on_seen is not None:
+                self.on_seen(client_id)
+
+    async def elsewhere(self, client_id):
+        async def ask(connection, schema):
+            return await connection.fetchval(_ELSEWHERE.format(schema=schema), client_id, self.node)
+
+        return await self._own.perform(ask)
+
+    # For the owner
+
+    def first(self, client_id, channel):
+        queue = self._mail_of(client_id).get(channel)
+        return queue[0][1] if queue else None
+
+    def channels(self, client_id):
+        return [*self._mail_of(client_id)]
+
+    def _mail_of(self, client_id):
+        record = self._own.record(client_id)
+        return record.mail.waiting if record is not None else {}
+
+    async def move(self, client_id, owner, channel, most):
+        return await self._own.move(client_id, owner, channel, most)
+
+    def expired(self, client_id, serial):
+        record = self._own.record(client_id)
+        if record is not None:
+            self.arrived.expired(record, serial)
+
+    def present(self, client_id, owner, connected):
+        with suppress(StoreError):  # it was claimed elsewhere, and that one tells where it is
+            self._own.present(client_id, owner, connected, lambda key: self._hints.tell(ALL, "seen", key))
+
+    def _fetch(self, keys):
+        keys = [key for key in keys if self._own.record_of(key) is not None]
+        if keys:
+            task = asyncio.get_running_loop().create_task(self._fetch_all(keys))
+            self._looks.add(task)
+            task.add_done_callback(self._looks.discard)
+
+    async def _fetch_all(self, keys):
+        await asyncio.gather(*[self.arrived.fetch(key) for key in keys], return_exceptions=True)
+
+    def _arrived_for(self, client_id):
+        if self.on_mail is not None:
+            self.on_mail(client_id)

@@ -1,0 +1,290 @@
+"""Writing to a client that another process has, with servers and clients as they are."""
+
+import asyncio
+
+import pytest
+
+from protocol.errors import Expired, LocalProtocolError, StoreError
+from server import MemoryStore, Server
+from server.core.clock import utc_ms
+from server.stores import postgres_hints
+from tests.server.channel_peer import ChannelClient
+from tests.server.peer import Client, until, within
+from tests.server.shared_bed import Node, Tables, attached, run
+
+NEVER_S = 3600.0
+
+
+@pytest.fixture
+def tables():
+    tables = Tables()
+    yield tables
+    tables.close()
+
+
+@pytest.fixture
+def without_polls(monkeypatch):
+    """What is not told by a hint is not seen."""
+    monkeypatch.setattr(postgres_hints, "BEAT_S", NEVER_S)
+
+
+@pytest.fixture
+def without_hints(monkeypatch):
+    """All hints are lost."""
+
+    async def lost(self, connection, nodes, now):
+        for node in nodes:
+            del self._due[node]
+
+    monkeypatch.setattr(postgres_hints.Hints, "_notify", lost)
+
+
+async def _nothing(conn):
+    pass
+
+
+async def _write_there(tables):
+    """The client is at one server, and another one and a process without a listener write to it."""
+    async with Node(tables.open()) as first, Node(tables.open()) as second, await attached(tables.open()) as third:
+        client = ChannelClient(first.port)
+        await within(client.connect())
+        await within(second.conn.write("from the second"))
+        await within(third["a"].write("from the third"))
+        assert await within(client.expect(2)) == ["from the second\n", "from the third\n"]
+        await within(second.conn.channel(20).send("on a channel"))
+        await within(third["a"].channel(20).send(b"another"))
+        assert [bytes(data) for data in await client.messages(20, 2)] == [b"on a channel", b"another"]
+        assert first.conn.status() and client.up
+        assert [event for event, _ in first.told if event == "disconnected"] == []
+        client.cut()
+    assert await tables.fetch("SELECT count(*) FROM {schema}.mail") == [(0,)]
+
+
+def test_line_reaches_a_client_of_another_server_by_hints_alone(tables, without_polls):
+    run(_write_there(tables))
+
+
+def test_line_reaches_a_client_of_another_server_without_hints(tables, without_hints):
+    run(_write_there(tables))
+
+
+def test_lines_keep_the_order_of_the_calls_and_come_once_while_the_client_moves(tables):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second, await attached(tables.open()) as third:
+            client = Client(first.port)
+            await within(client.connect())
+
+            async def write(conn, name):
+                for number in range(40):
+                    await conn.write(f"{name} {number}", wait=number % 8 == 7)
+
+            writers = [
+                asyncio.create_task(write(conn, name))
+                for conn, name in ((first.conn, "first"), (second.conn, "second"), (third["a"], "third"))
+            ]
+            nodes, turn = (first, second), 0
+            while not all(writer.done() for writer in writers):
+                turn += 1
+                client.cut()
+                client.port = nodes[turn % 2].port
+                await within(client.connect())
+                count = len(client.lines)
+                await until(
+                    lambda seen=count: len(client.lines) > seen + 5 or all(writer.done() for writer in writers)
+                )
+            for result in await asyncio.gather(*writers, return_exceptions=True):
+                # Who waits at a server for an acknowledgement while the client goes away from it is told so.
+                assert result is None or isinstance(result, StoreError), result
+            client.cut()
+            await within(client.connect())
+            await within(third["a"].write("end"))
+            for name in ("first", "second", "third"):
+                numbers = [int(line.split()[1]) for line in client.lines if line.startswith(name)]
+                assert numbers == list(range(len(numbers))), (name, numbers)
+            assert len([line for line in client.lines if line.startswith("third")]) == 40
+            assert turn > 2
+
+    run(main())
+
+
+def test_client_that_is_connected_nowhere_is_not_claimed_by_a_writer_and_gets_the_line_when_it_comes(tables):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            await within(first.conn.write("of the server", wait=False))
+            await within(third["a"].write("of the process", wait=False))
+            assert await tables.fetch("SELECT owner FROM {schema}.client") == [(0,)]
+            client = Client(first.port)
+            await within(client.connect())
+            assert sorted(await within(client.expect(2))) == ["of the process\n", "of the server\n"]
+            client.cut()
+
+    run(main())
+
+
+def test_what_a_process_has_mailed_goes_before_what_it_writes_directly(tables, without_polls):
+    async def main():
+        async with Node(tables.open()) as first:
+            for number in range(3):
+                await within(first.conn.write(f"{number}", wait=False))
+            client = Client(first.port)
+            client.reading = False
+            connecting = asyncio.create_task(client.connect())
+            await until(first.conn.here)
+            for number in range(3, 6):
+                await within(first.conn.write(f"{number}", wait=False))
+            client.read_again()
+            await within(connecting)
+            assert await within(client.expect(6)) == [f"{number}\n" for number in range(6)]
+            client.cut()
+
+    run(main())
+
+
+def test_status_is_that_of_all_servers(tables, without_polls):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            assert not third["a"].status()
+            client = Client(first.port)
+            waiting = asyncio.create_task(third["a"].wait_connected())
+            await within(client.connect())
+            await within(waiting)
+            assert third["a"].status() and third["a"].nconns == 1
+            client.cut()
+            await until(lambda: not third["a"].status())
+            await within(client.connect())
+            await until(lambda: third["a"].nconns == 2)
+            client.cut()
+
+    run(main())
+
+
+def test_line_without_qos_reaches_a_client_elsewhere_and_none_that_is_absent(tables):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            await within(third["a"].write("to nobody", qos=False))
+            client = ChannelClient(first.port)
+            await within(client.connect())
+            await until(third["a"].status)
+            await within(third["a"].write("now", qos=False))
+            await within(third["a"].channel(20).send("too", qos=False))
+            assert await within(client.expect(1)) == ["now\n"]
+            assert [bytes(data) for data in await client.messages(20, 1)] == [b"too"]
+            client.cut()
+        assert await tables.fetch("SELECT count(*) FROM {schema}.outbox") == [(0,)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_message_whose_time_is_over_is_told_to_the_process_that_has_sent_it(tables, moved):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            client = ChannelClient(first.port)
+            if moved:
+                client.mute = {20}
+                await within(client.connect())
+                await within(third["a"].channel(20).send("read later", wait=False))
+            begin = utc_ms()
+            send = asyncio.create_task(third["a"].channel(20).send("soon", ttl_ms=500))
+            if moved:
+                await until(lambda: len(client.open(20).received) == 2, "the message")
+                await until(lambda: utc_ms() > begin + 1000, "the end of its time")
+                client.read_again()
+            with pytest.raises(Expired, match="channel 20"):
+                await within(send)
+            await within(third["a"].channel(20).send("for ever", wait=False))
+            if not moved:
+                await within(client.connect())
+            client.read_again()
+            count = 2 if moved else 1
+            got = [bytes(data) for data in await client.messages(20, count)]
+            assert got == [b"read later", b"for ever"][-count:]
+            client.cut()
+
+    run(main())
+
+
+def test_what_is_discarded_is_told_to_who_waits_for_it(tables):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            client = Client(first.port)
+            client.reading = False
+            await within(client.connect())
+            write = asyncio.create_task(third["a"].write("never read"))
+
+            async def in_the_outbox():
+                while await tables.fetch("SELECT count(*) FROM {schema}.outbox") != [(1,)]:
+                    await asyncio.sleep(0.01)
+
+            await within(in_the_outbox())
+            client.cut()
+            assert await within(first.conn.discard()) == 1
+            with pytest.raises(StoreError, match="was deleted"):
+                await within(write)
+
+    run(main())
+
+
+def test_call_that_is_cancelled_while_it_waits_for_the_client_leaves_its_line(tables):
+    async def main():
+        async with Node(tables.open()) as first, await attached(tables.open()) as third:
+            write = asyncio.create_task(third["a"].write("stays"))
+
+            async def in_the_mail():
+                while await tables.fetch("SELECT count(*) FROM {schema}.mail") != [(1,)]:
+                    await asyncio.sleep(0.01)
+
+            await within(in_the_mail())
+            write.cancel()
+            await asyncio.wait([write])
+            client = Client(first.port)
+            await within(client.connect())
+            assert await within(client.expect(1)) == ["stays\n"]
+            client.cut()
+
+    run(main())
+
+
+def test_server_that_has_lost_a_client_is_told_and_its_writers_write_to_the_other_one(tables, without_polls):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            await within(first.conn.write("here"))
+            client._half_open.append(client._writer)  # the first server does not see that it goes
+            client.port = second.port
+            await within(client.connect())
+            await until(lambda: not first.conn.here(), "the first server's loss")
+            await within(first.conn.write("there"))
+            assert await within(client.expect(2)) == ["here\n", "there\n"]
+            assert client.up
+            client.cut()
+
+    run(main())
+
+
+def test_what_needs_a_listener_is_refused_with_what_to_do(tables):
+    async def main():
+        async with await attached(tables.open()) as third:
+            conn = third["a"]
+            for call in (conn.readline(), conn.channel(20).receive(), conn.discard(), conn.request(21, b"", 1000)):
+                with pytest.raises(LocalProtocolError, match="in the application of their server"):
+                    await within(call)
+        with pytest.raises(ValueError, match="PostgresStore"):
+            await Server().attach(MemoryStore())
+
+    run(main())
+
+
+def test_server_is_attached_once_and_again_when_that_has_ended(tables):
+    async def main():
+        one = Server()
+        async with await one.attach(tables.open()):
+            with pytest.raises(LocalProtocolError, match="has a store already"):
+                await one.attach(tables.open())
+        async with await one.attach(tables.open()) as clients:
+            await within(clients["a"].write("x", wait=False))
+            with pytest.raises(LocalProtocolError, match="in the server's application"):
+                await one.serve(_nothing)
+
+    run(main())
