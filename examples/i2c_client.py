@@ -1,7 +1,7 @@
 """A client whose second I2C bus programs at the server may use, at two addresses: docs/remote-i2c.md.
 
-For a Pyboard, with the bus on Y9 (scl) and Y10 (sda). `pb-link i2c detect BUS`, where BUS is the one of the server's
-settings with bus = "client:ID:0", shows what is there.
+For a Pyboard, with the bus on Y9 (scl) and Y10 (sda). `pb-link i2c detect client:ID:0` where its server runs shows what
+is there.
 """
 
 import asyncio

@@ -24,7 +24,8 @@ HOLD_MS = MAX_HOLD_MS = 2000
 WAIT_MS = MAX_WAIT_MS = 5000
 # Callers that may wait.
 MAX_WAITING = 64
-# A provider has so much longer than its limit, to say itself where a call has waited.
+# A call has so much longer than its provider is told, which then says itself where it has waited; but never longer than
+# its caller has the bus.
 _MARGIN_S = 0.05
 
 
@@ -253,11 +254,11 @@ class Held:
             raise RuntimeError("one call at a time: another task uses this Held")
         now_s = asyncio.get_running_loop().time()
         left_s = self._until_s - now_s
-        limit_s = min(timeout_ms / 1000, left_s)
-        if limit_s <= 0:
+        if left_s <= 0:
             raise timed_out(LOCK, "this caller has had the bus for too long")
+        limit_s = min(timeout_ms / 1000, left_s - min(_MARGIN_S, left_s / 10))
         try:
-            with limit.until(now_s + limit_s + _MARGIN_S):
+            with limit.until(now_s + min(limit_s + _MARGIN_S, left_s)):
                 return await call(*args, timeout_ms=max(1, int(limit_s * 1000)))
         except TimeoutError:
             raise timed_out(BUS, f"the bus has not answered within {limit_s * 1000:.0f} ms")

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
+from errno import EHOSTDOWN, ENODEV
 from types import SimpleNamespace
 
 from remote_i2c.asked import AskedBus
@@ -80,6 +81,8 @@ def run(options, path, token=None):
     except BusError as error:
         sys.stdout.flush()
         console.err(f"Error: {error}")
+        if plan.bus.isdecimal() and error.errno in (EHOSTDOWN, ENODEV):  # as the i2c-tools have it
+            console.err(f"Bus {plan.bus} of the running server is meant. That of this computer is {LINUX}{plan.bus}")
         return 1
 
 

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from remote_i2c.errors import no_answer
-from remote_i2c.shared import _MARGIN_S, HOLD_MS
+from remote_i2c.shared import HOLD_MS
 from remote_i2c.smbus_client.smbus import SMBus
 from tests.patience import PATIENCE_S, until
 from tests.remote_i2c.crowd import HANGING, PAIRS
@@ -169,7 +169,7 @@ def run(seconds, chance):
         return {
             "seconds": seconds, "clients": CLIENTS, "kills": len(killed), "batches": sum(one.done for one in everybody),
             "failed": dict(failed), "hold_ms": HOLD_MS, "longest_hold_ms": round(1000 * door.shared.longest_hold_s),
-            "may_ms": round(1000 * (HOLD_MS / 1000 + 2 * _MARGIN_S + 2 * lag.most_s)),
+            "may_ms": round(HOLD_MS + 1000 * 2 * (LOOK_S + lag.most_s)),
         }  # fmt: skip
 
 

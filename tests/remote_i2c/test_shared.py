@@ -252,6 +252,23 @@ def test_call_has_the_time_of_its_bus_if_it_says_no_other():
     assert run(scenario, timeout_ms=300) == [300, 200, 100]
 
 
+def test_call_ends_in_the_time_for_which_its_caller_has_the_bus():
+    """The provider is told less, so that it may say itself why."""
+
+    async def scenario(bus, shared):
+        limits = []
+
+        async def transfer(transfer, timeout_ms):
+            limits.append(timeout_ms)
+
+        bus.transfer = transfer
+        await shared.transfer([read(A, 1)], timeout_ms=60_000)
+        return limits
+
+    (limit_ms,) = run(scenario, hold_ms=2000)
+    assert 1000 < limit_ms < 2000
+
+
 def test_calls_that_wait_in_vain_are_counted():
     async def scenario(bus, shared):
         async with shared.hold():

@@ -1,6 +1,7 @@
 """The buses of the section [i2c], for programs elsewhere. All doors share them, and so do the commands of pb-link.
 
-A bus that cannot be opened is tried again: an adapter may be plugged in later. Meanwhile its calls fail with ENODEV.
+A bus that cannot be opened, or whose adapter has gone, is tried again: it may be plugged in later. Meanwhile its calls
+fail with ENODEV.
 A command may also name a bus of a client that the settings do not name: client:ID:BUS. Who reaches the admin socket is
 the server's user; which addresses there are the client says itself.
 """
@@ -18,7 +19,7 @@ from server.gateways import interface
 from server.gateways.i2c.doors import doors
 from server.gateways.setting import SettingsError
 
-# A bus that could not be opened is tried again after this.
+# How often it is looked whether a bus is open.
 AGAIN_S = 5.0
 # Open files of a door, at most: its limits of connections (remote_i2c/rpc/door.py, remote_i2c/web/door.py).
 _FILES = 160
@@ -48,7 +49,7 @@ class Gateway(interface.Gateway):
     async def run(self):
         """Run until cancelled."""
         self.host.more_files(_FILES * len(self._doors))
-        tasks = [asyncio.create_task(self._opened(bus)) for bus in self.buses.values()]
+        tasks = [asyncio.create_task(self._keep_open(bus)) for bus in self.buses.values()]
         tasks += [asyncio.create_task(door.run()) for door in self._doors]
         try:
             await asyncio.gather(*tasks, asyncio.get_running_loop().create_future())
@@ -58,13 +59,15 @@ class Gateway(interface.Gateway):
             await asyncio.gather(*tasks, return_exceptions=True)  # a door says goodbye to who is in it
             await asyncio.gather(*[bus.close() for bus in self.buses.values()])
 
-    async def _opened(self, bus):
-        """Return when the bus is open."""
+    async def _keep_open(self, bus):
+        """Open a bus, also when its adapter has gone, and tell when it cannot be used, and when it can again."""
         told = False
         while True:
             try:
                 await bus.open()
-                return
+                if told:
+                    self.host.log("i2c_bus_usable", bus=bus.name)
+                told = False
             except BusError as error:
                 if not told:
                     self.host.log("i2c_bus_unusable", bus=bus.name, reason=str(error))

@@ -74,6 +74,7 @@ def test_what_cannot_be_used_is_told(plan, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words, told in (
         (["get", "-y", "1", "0x18"], "no server runs here"),
+        (["get", "-y", "1", "0x18"], "That of this computer is /dev/i2c-1"),
         (["get", "-y", "sim:absent", "0x18"], "No such file"),
         (["get", "-y", "/dev/i2c-", "0x18"], "a number is needed"),
     ):

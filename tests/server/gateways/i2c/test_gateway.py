@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from errno import ENODEV
 from types import SimpleNamespace
 
 import pytest
@@ -52,13 +53,13 @@ def made(argument, name):
 
 
 def unusable(argument, name):
-    """A bus that opens at the second attempt."""
+    """A bus that opens at the third attempt; `attempts` has those so far."""
     bus = made(argument, name)
-    attempts = []
+    bus.attempts = []
 
     async def open():
-        attempts.append(name)
-        if len(attempts) == 1:
+        bus.attempts.append(name)
+        if len(bus.attempts) < 3:
             raise closed()
 
     bus.open = open
@@ -181,22 +182,24 @@ def test_two_entries_of_one_bus_are_one_bus_to_their_callers():
 
 
 def test_a_bus_that_cannot_be_opened_is_told_once_and_tried_again(monkeypatch):
+    """Also one whose adapter is pulled later, and is back."""
     monkeypatch.setattr(gateway, "AGAIN_S", 0.01)
     told = []
 
     async def main():
         one = make(log=lambda event, **details: told.append((event, details["bus"])), buses=tables(late="unusable"))
+        bus = one.buses["late"]
 
         async def use():
-            await until(lambda: not any(not task.done() for task in opening()), "the bus")
-
-        def opening():
-            return [task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_opened"]
+            await until(lambda: len(told) == 2 and bus.turns.is_open, "the bus")
+            bus._bus.attempts.clear()  # it cannot be opened at the first attempts
+            bus.count(BusError(ENODEV, "the adapter is gone"))
+            await until(lambda: len(told) == 4 and bus.turns.is_open, "the bus again")
 
         await while_running(one, use)
 
     asyncio.run(main())
-    assert told == [("i2c_bus_unusable", "late")]
+    assert told == [("i2c_bus_unusable", "late"), ("i2c_bus_usable", "late")] * 2
 
 
 def test_doors_are_opened_by_their_settings_and_share_the_buses(monkeypatch):
