@@ -19,12 +19,10 @@ def read_tls(certificate, key):
     try:
         context.load_cert_chain(certificate, key, password=lambda: b"")  # nobody is asked for one
     except ssl.SSLError as error:
-        why = error.reason or str(error)
-        if error.reason == "KEY_VALUES_MISMATCH":
-            why = "the key is that of another certificate"
+        why = f" ({error.reason})" if error.reason else ""
         raise ValueError(
-            f"the certificate {certificate} and its key {key} cannot be used ({why}): both must be PEM, and the key "
-            "without a pass phrase"
+            f"the certificate {certificate} and its key {key} cannot be used{why}: both must be PEM, the key that of "
+            "the certificate, and without a pass phrase"
         ) from None
     return pair
 

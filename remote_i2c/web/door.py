@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from remote_i2c.listen import is_loopback, split_listen
+from remote_i2c.tls import read_tls
 from remote_i2c.web.access import NO_ORIGIN, Access
 from remote_i2c.web.frames import MAX_NAME, SUBPROTOCOL
 from remote_i2c.web.session import MAX_MESSAGE, ChirimenSession, Counts, Cut, Limits, OwnSession
@@ -86,7 +87,7 @@ class WebDoor:
     (event, **details).
 
     `counts`: Counts; `ready`: asyncio.Event, set while it listens; `addresses`: then (host, port) of the door, and of
-    CHIRIMEN's. Raises: ValueError: it may not be started like this.
+    CHIRIMEN's. Raises: ValueError: it may not be started like this; OSError: certificate or key cannot be read.
     """
 
     def __init__(
@@ -102,6 +103,8 @@ class WebDoor:
         self._limits = limits or Limits()
         self._log = log
         self._tls = tls
+        if tls is not None:
+            read_tls(*tls)  # uvicorn reads them itself, and names neither
         self._listen = split_listen(listen)
         self._access = Access(self._listen[0], token, origins, hosts, tls is not None or plain)
         self._apps = [(self._listen, self._app([*self._file_routes(), WebSocketRoute("/i2c", self._own)]))]

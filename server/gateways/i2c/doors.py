@@ -23,8 +23,6 @@ def _smbus(door, settings, secrets, buses, log):
 
 def _web(door, settings, secrets, buses, log):
     tls = (settings.web_certificate, settings.web_key) if settings.web_certificate else None
-    if tls:
-        read_tls(*tls)  # what is wrong with it is told now
     return door.WebDoor(
         buses, settings.web_listen, token=secrets["web_token"](), origins=settings.web_origins,
         hosts=settings.web_hosts, tls=tls, plain=settings.web_plain, chirimen=settings.web_chirimen or None,

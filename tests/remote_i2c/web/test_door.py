@@ -527,8 +527,11 @@ def test_an_address_that_is_taken_raises_and_ends_no_program():
             with pytest.raises(OSError):
                 async with opened_door(listen=f"{host}:{port}"):
                     pass
-            with pytest.raises(OSError, match="certificate"):
+            with pytest.raises(OSError, match="/nowhere/cert.pem"):
                 async with opened_door(tls=("/nowhere/cert.pem", "/nowhere/key.pem")):
+                    pass
+            with pytest.raises(ValueError, match=f"certificate {__file__} and its key {__file__} cannot be used"):
+                async with opened_door(tls=(__file__, __file__)):
                     pass
 
     asyncio.run(play())
