@@ -107,8 +107,9 @@ kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 time
 kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: an hour (CLUSTER_ARGS).
 	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
-bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, and bench-smbus. Some minutes.
+bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, and bench-smbus; fail on a missed bar.
 	@$(VENV_PYTHON) -m tests.server.bench
+	@$(VENV_PYTHON) -m tests.server.bench_postgres
 
 bench-smbus: $(INSTALLED) ## Measure SMBus over gRPC beside a bare echo of gRPC; fails on a missed bar.
 	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus

@@ -1,4 +1,4 @@
-"""What the server does in a second on this machine, beside Mosquitto: `make bench-server`. It only prints.
+"""What the server does in a second on this machine, beside Mosquitto: `make bench-server`. Fails on a missed bar.
 
 With --core it measures only how many lines a second of the server's core carries, for `make bench`.
 
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from protocol.framing import KEEPALIVE
+from tests.server.bench_bars import Bars, median
 from tests.server.bench_mqtt import CONFIG, STATED, Publisher, Subscriber
 from tests.server.bench_program import KEY, names
 from tests.server.peer import Client, free_port, open_stream
@@ -29,14 +30,18 @@ LINE = b"temperature 21.4 humidity 48 pressure 1013"  # 42 bytes
 WINDOW = 64  # lines of a client in flight: SEND_LINES
 COUNTS = (1, 100, 1000)  # clients
 ROUNDS = 5  # of the latency
+# Lines/s of a strict reader, `lines()`, of those of Mosquitto's QoS 2 in the same run: the median of so many pairs.
+PAIRS = 3
+OF_MOSQUITTO = {1: 0.5, 100: 1.5, 1000: 1.0}  # at least, by clients
+IDLE_SHARE = 0.15  # of a core, at most, with a timeout of 1,500 ms
+ACCEPTED = 1000  # connections for each second of a core, at least
+CORES = sorted(os.sched_getaffinity(0))  # before `leave_first_core`
 
 
 class Process:
     """A process on the first core. Use: `with Process(command, folder) as process`."""
 
     def __init__(self, command, folder):
-        cores = sorted(os.sched_getaffinity(0))
-        self._core = cores[0]
         environment = dict(os.environ, PYTHONPATH=str(ROOT))
         self._process = subprocess.Popen(
             [str(word) for word in command], cwd=folder, env=environment, text=True,
@@ -44,7 +49,7 @@ class Process:
         )  # fmt: skip
 
     def _settle(self):
-        os.sched_setaffinity(0, {self._core})
+        os.sched_setaffinity(0, CORES[:1])
 
     def __enter__(self):
         return self
@@ -171,14 +176,16 @@ async def mqtt_lines_per_second(folder, count, lines, qos):
 
 
 async def idle(folder, count, timeout_ms, seconds):
-    """KiB a client, share of a core, connections accepted a second."""
+    """KiB a client, share of a core, connections accepted a second and for each second of a core, clients lost."""
     port = free_port()
     with server_process(folder, port, count, timeout_ms, "durable", "none") as process:
         (await open_stream(port))[1].close()
         before = process.memory_kib
         clients = []
         ticking = asyncio.create_task(tick(clients, timeout_ms))
+        cpu_s = process.cpu_s
         took_s = (await connected(port, count, Idle, clients))[1]
+        used_s = process.cpu_s - cpu_s
         await asyncio.sleep(2)
         memory = (process.memory_kib - before) / count
         cpu_s, begin = process.cpu_s, time.perf_counter()
@@ -188,7 +195,7 @@ async def idle(folder, count, timeout_ms, seconds):
         lost = sum(client.ended for client in clients)
         for client in clients:
             client.cut()
-    return memory, share, count / took_s, lost
+    return memory, share, count / took_s, count / used_s, lost
 
 
 class Idle(Client):
@@ -222,11 +229,11 @@ async def tick(clients, timeout_ms):
         await asyncio.sleep(max(0, timeout_ms / 4000 - (time.perf_counter() - begin)))
 
 
-async def latency(folder, count, seconds):
+async def latency(folder, count, seconds, store="durable"):
     """Of ROUNDS rounds: percentiles, share of its core that the server used, ms that it and the load waited for one."""
     port = free_port()
     rounds = []
-    with server_process(folder, port, count, 30000, "durable", "lines") as process:
+    with server_process(folder, port, count, 30000, store, "lines") as process:
         clients, _ = await connected(port, count)
         await asyncio.sleep(1)
         for _ in range(ROUNDS):
@@ -252,15 +259,15 @@ def waited_ms_of(process):
 
 def show_latency(show, rounds, limit):
     """The round with the median p99 is the figure: an episode of other work on the machine spoils one or two."""
-    for median, p99, busy, server_ms, load_ms in rounds:
+    for common, p99, busy, server_ms, load_ms in rounds:
         print(
-            f"  a round: median {median:.1f} ms, p99 {p99:.1f} ms, the server busy {busy:.0%}; "
+            f"  a round: median {common:.1f} ms, p99 {p99:.1f} ms, the server busy {busy:.0%}; "
             f"it waited {server_ms:.0f} ms for its core, the load {load_ms:.0f} ms"
         )
-    median, p99 = sorted(rounds, key=lambda one: one[1])[len(rounds) // 2][:2]
-    text = f"median {median:.1f} ms, p99 {p99:.1f} ms (bar {limit:.1f} ms)"
+    common, p99 = sorted(rounds, key=lambda one: one[1])[len(rounds) // 2][:2]
+    text = f"median {common:.1f} ms, p99 {p99:.1f} ms (bar {limit:.1f} ms)"
     worst = max(one[1] for one in rounds)
-    show("write to acknowledged, 100 clients at 10/s", text, median_ms=median, p99_ms=p99, worst_ms=worst)
+    show("write to acknowledged, 100 clients at 10/s", text, median_ms=common, p99_ms=p99, worst_ms=worst)
 
 
 def fsyncs(folder, count=300):
@@ -290,17 +297,33 @@ def raise_limit(needed):
             raise SystemExit(f"bench: {needed} open files are needed, {hard} allowed: raise it with ulimit -n")
 
 
+def leave_first_core():
+    """The processes that are measured take it."""
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, CORES[1:])
+
+
 def fresh():
     return tempfile.TemporaryDirectory(prefix="pb_link-bench-", ignore_cleanup_errors=True)
 
 
-def measure(options):
-    result = {}
+def beside_mosquitto(options, bars):
+    for count, bar in OF_MOSQUITTO.items():
+        lines, pairs = options.lines // (4 if count == 1 else 1), []
+        for _ in range(PAIRS):
+            with fresh() as folder:
+                ours = asyncio.run(lines_per_second(folder, count, lines, "durable", "lines"))[0]
+            with fresh() as folder:
+                theirs = asyncio.run(mqtt_lines_per_second(folder, count, lines, 2))[0]
+            pairs.append((ours, theirs))
+        ours, theirs = (median([one[at] for one in pairs]) for at in (0, 1))
+        text = f"{ours:,.0f} and {theirs:,.0f} lines/s"
+        bars.at_least(f"lines(), of Mosquitto's QoS 2, {count} clients", median([a / b for a, b in pairs]), bar, text)
+    print(f"  Mosquitto: {STATED}")
 
-    def show(name, text, **values):
-        print(f"{name:<44} {text}", flush=True)
-        result[name] = {key: round(value, 3) for key, value in values.items()}
 
+def measure(options, bars):
+    show = bars.show
     for store, how in (("memory", "lines"), ("durable", "lines"), ("durable", "ahead"), ("durable", "readline")):
         for count in COUNTS:
             if how == "readline" and count == 1000:
@@ -317,21 +340,23 @@ def measure(options):
                     rate, busy = asyncio.run(mqtt_lines_per_second(folder, count, options.lines, qos))
                 text = f"{rate:9,.0f} lines/s, busy {busy:4.0%}"
                 show(f"Mosquitto, QoS {qos}, {count} clients", text, lines_per_s=rate, busy=busy)
-        print(f"  Mosquitto: {STATED}")
+        beside_mosquitto(options, bars)
     else:
         print("  mosquitto is not installed (apt-get install mosquitto): no comparison")
     with fresh() as folder:
-        median, p99 = fsyncs(folder)
-        show("fsync alone", f"median {median:.1f} ms, p99 {p99:.1f} ms", median_ms=median, p99_ms=p99)
+        common, p99 = fsyncs(folder)
+        show("fsync alone", f"median {common:.1f} ms, p99 {p99:.1f} ms", median_ms=common, p99_ms=p99)
         limit = 20 + 3 * p99
         show_latency(show, asyncio.run(latency(folder, 100, options.seconds)), limit)
     for timeout_ms in (30000, 1500):
         with fresh() as folder:
-            memory, share, rate, lost = asyncio.run(idle(folder, options.idle, timeout_ms, options.seconds))
-        text = f"{memory:.1f} KiB a client, {share:.1%} of a core, {rate:,.0f} connections/s, {lost} lost"
+            memory, share, rate, of_core, lost = asyncio.run(idle(folder, options.idle, timeout_ms, options.seconds))
         name = f"{options.idle} idle clients, timeout {timeout_ms} ms"
-        show(name, text, kib=memory, share=share, connections_per_s=rate)
-    return result
+        show(name, f"{memory:.1f} KiB a client, {lost} lost", kib=memory, lost=lost)
+        bars.at_most(name + ": share of a core", share, IDLE_SHARE)
+        if timeout_ms == 30000:  # else most of the work are the keepalives of those that are there
+            name = "connections accepted for a second of a core"
+            bars.at_least(name, of_core, ACCEPTED, f"{rate:,.0f} a second with this load")
 
 
 def main():
@@ -342,9 +367,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
     raise_limit(2 * (max(COUNTS) if options.core else options.idle) + 100)
-    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(0, cores[1:])  # the server's processes take the first one
-    print(json.dumps(lines_of_a_core(options.lines, options.core) if options.core else measure(options)))
+    leave_first_core()
+    if options.core:
+        print(json.dumps(lines_of_a_core(options.lines, options.core)))
+        return
+    bars = Bars()
+    measure(options, bars)
+    print(json.dumps(bars.figures))
+    bars.end()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The server that `make bench-server` measures. Usage: python3 bench_program.py PORT COUNT TIMEOUT_MS STORE READ.
 
-STORE: memory or durable (bench.db in the current directory); READ: lines, ahead or readline. Prints "reading N" when N
+STORE: memory, durable (bench.db in the current directory), or an address postgresql://..; READ: lines, ahead, readline,
+or none. Prints "reading N" when N
 lines have been read, for each N that comes on stdin.
 """
 
@@ -15,6 +16,14 @@ KEY = "5a" * 32
 
 def names(count):
     return [f"bench{number:05d}" for number in range(count)]
+
+
+def opened(name):
+    if name.startswith("postgresql:"):
+        from server.stores.postgres import PostgresStore  # asyncpg takes memory that the others are not to show
+
+        return PostgresStore(name)
+    return SQLiteStore("bench.db") if name == "durable" else server.MemoryStore()
 
 
 class Reader:
@@ -41,7 +50,7 @@ async def report(reader):
 
 
 async def main(port, count, timeout_ms, store, how):
-    store = SQLiteStore("bench.db") if store == "durable" else server.MemoryStore()
+    store = opened(store)
     reader = Reader(how)
     tasks = [asyncio.create_task(report(reader))]
     if how != "none":
