@@ -19,6 +19,7 @@ from server.stores import postgres_admin
 from tests.cluster.devices import Device
 from tests.cluster.node import Settings
 from tests.cluster.pair import Pair
+from tests.cluster.pg_messages import LostHints
 from tests.cluster.promise import ApplicationLog
 from tests.cluster.proxy import Proxy
 from tests.patience import PATIENCE_S
@@ -76,9 +77,10 @@ class Node:
 
 
 class Bed:
-    """Args: folder: an empty one; without: see node.py; rng: random.Random. Use: `async with`."""
+    """Args: folder: an empty one; without: see node.py; rng: random.Random; hints: notifications may be lost. Use:
+    `async with`."""
 
-    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False):
+    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False, hints=False):
         self.folder = folder
         self.rng = rng or random.Random(1)
         self.pair = None
@@ -87,6 +89,7 @@ class Bed:
         self.log = ApplicationLog(Path(folder, "application.log"))
         self.databases = []  # of each node, its proxies to the two servers
         self.doors = []  # of each node, the proxy that clients reach it by
+        self.hints = [LostHints() for _ in range(nodes)] if hints else []  # of each node
         self._counts = nodes, clients
         self._line_s = line_s
         self._without = without
@@ -107,7 +110,9 @@ class Bed:
         nodes, clients = self._counts
         keys = {f"c{number:03d}": f"{number % 256:02x}" * 32 for number in range(clients)}
         for number in range(nodes):
-            self.databases.append([await Proxy(one.folder + "/.s.PGSQL.5432").open() for one in self.pair.servers])
+            watch = self.hints[number].watch if self.hints else None
+            sockets = [server.folder + "/.s.PGSQL.5432" for server in self.pair.servers]
+            self.databases.append([await Proxy(path, watch).open() for path in sockets])
             hosts = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.databases[-1])
             node = Node(
                 f"n{number}", self.folder, url=f"postgresql://postgres@{hosts}/postgres?sslmode=disable", keys=keys,

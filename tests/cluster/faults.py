@@ -97,6 +97,14 @@ async def slow_database(bed, rng, node):
         proxy.release()
 
 
+async def lose_hints(bed, rng, node):
+    """No notification reaches the node."""
+    hints = bed.hints[bed.nodes.index(node)]
+    hints.losing = True
+    await _pause(rng)
+    hints.losing = False
+
+
 # Clients
 
 
@@ -240,7 +248,7 @@ async def _answers(server):
 
 OF_NODES = {
     kill_node: 6, freeze_node: 5, kill_frozen_node: 2, cut_database: 4, hold_statements: 4, hold_answers: 4,
-    end_database_connections: 3, slow_database: 2, cut_clients: 3,
+    end_database_connections: 3, slow_database: 2, cut_clients: 3, lose_hints: 4,
 }  # fmt: skip
 OF_CLIENTS = {move_clients: 6, move_clients_to_and_fro: 3, restart_clients: 7, move_in_handshake: 4}
 OF_DATABASE = {
@@ -262,7 +270,8 @@ class Torment:
         bed.failovers = {"dead": 0, "frozen": 0, "alive": 0}
         self._all = [
             (fault, kind) for kind, table in enumerate((OF_NODES, OF_CLIENTS, OF_DATABASE))
-            for fault, weight in table.items() if names is None or fault.__name__ in names
+            for fault, weight in table.items()
+            if (names is None or fault.__name__ in names) and (bed.hints or fault is not lose_hints)
             for _ in range(1 if once else weight)
         ]  # fmt: skip
 

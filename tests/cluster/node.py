@@ -28,7 +28,7 @@ from server.stores.postgres import PostgresStore
 
 CHANNEL = 20
 PAUSE_S = 0.05  # after a failure of the store
-EVENTS = ("connected", "store_failed", "store_away", "store_back", "store_gone", "store_rolled_back")
+EVENTS = ("connected", "store_failed", "store_away", "store_back", "store_gone", "store_rolled_back", "taken_over")
 WAITS_EVERY = 5  # one message in so many is waited for until the client has it
 LONGEST = 200  # bytes of a text
 

@@ -111,21 +111,22 @@ class Trap:
 
 
 class LostHints:
-    """Loses notifications. `share` of them are lost: a function () that says of each whether it is."""
+    """Loses notifications while `losing` is set. Its `watch` is for a Proxy."""
 
-    def __init__(self, loses):
+    def __init__(self):
+        self.losing = False
+        self.seen = 0
         self.lost = 0
-        self._loses = loses
 
     def watch(self, link):
         messages = Splitter(first=False)
 
         def split(data):
-            return [message for name, message in messages.feed(data) if not (name == NOTIFICATION and self._lose())]
+            return [message for name, message in messages.feed(data) if not (name == NOTIFICATION and self._loses())]
 
         link[TO_CLIENT].watch = split
 
-    def _lose(self):
-        lost = self._loses()
-        self.lost += lost
-        return lost
+    def _loses(self):
+        self.seen += 1
+        self.lost += self.losing
+        return self.losing

@@ -63,7 +63,7 @@ class ApplicationLog:
 
     def _event(self, node, name, client_id, *words):
         self.events[name] += 1
-        self.fenced += name == "store_failed" and "another owner" in " ".join(words)
+        self.fenced += name == "taken_over" or name == "store_failed" and "another owner" in " ".join(words)
         if name == "connected":
             host = node.partition("-")[0]
             self.takeovers += self._node.get(client_id, host) != host
@@ -75,14 +75,16 @@ class ApplicationLog:
         return [found[number] for number in sorted(found)]
 
 
-def verdict(log, devices):
-    """Returns a Counter of FAULTS and of what was seen, and a list of (client, channel, what is wrong)."""
+def verdict(log, devices, one_order=True):
+    """Returns a Counter of FAULTS and of what was seen, and a list of (client, channel, what is wrong).
+
+    one_order: False: messages of different processes have no order among each other."""
     log.read()
     total, wrong = collections.Counter(dict.fromkeys(FAULTS, 0)), []
     for device in devices:
         for channel, ledger in device.ledgers.items():
             of = device.client_id, channel
-            found = _of_one(log, ledger, *of)
+            found = _of_one(log, ledger, *of, one_order)
             total.update(found)
             if any(found[name] for name in FAULTS):
                 wrong.append((*of, {name: found[name] for name in FAULTS if found[name]}))
@@ -92,7 +94,7 @@ def verdict(log, devices):
     return total, wrong
 
 
-def _of_one(log, ledger, client_id, channel):
+def _of_one(log, ledger, client_id, channel, one_order):
     """Returns a Counter for a client and channel."""
     begun, done = log.begun[client_id, channel], log.done[client_id, channel]
     ledger.server_read = log.read_by_application(client_id, channel)
@@ -111,7 +113,7 @@ def _of_one(log, ledger, client_id, channel):
     for name in FAULTS:
         counts[name] = there[name] + back[name]
     counts["lost"] += _gaps(ledger)
-    counts["reordered"] += _overtaken(read, begun, done)
+    counts["reordered"] += _overtaken(read, begun, done, one_order)
     counts["in_doubt"] = len(ledger.unfinished)
     return counts
 
@@ -131,14 +133,15 @@ def _gaps(ledger):
     return missing
 
 
-def _overtaken(read, begun, done):
+def _overtaken(read, begun, done, one_order):
     """Returns how many messages came behind one that was begun when their `write` had returned."""
-    latest, count = -1, 0
+    latest, count = collections.defaultdict(lambda: -1), 0
     for text in read:
         if text not in begun:
             continue
-        count += done.get(text, latest) < latest
-        latest = max(latest, begun[text])
+        of = None if one_order else text.partition(".")[0]
+        count += done.get(text, latest[of]) < latest[of]
+        latest[of] = max(latest[of], begun[text])
     return count
 
 
