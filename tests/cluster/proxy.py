@@ -9,11 +9,14 @@ Unrealistic: bytes that are held have left the sender's kernel, and a connection
 
 import asyncio
 import itertools
+import socket
+import struct
 
 TO_SERVER, TO_CLIENT = "to the server", "to the client"
 WAYS = (TO_SERVER, TO_CLIENT)
 HELD_BYTES = 1 << 20  # of a direction: its sender waits then
 HOST = "127.0.0.1"
+_AT_ONCE = struct.pack("ii", 1, 0)  # the end of a connection is a RST
 
 
 class Way:
@@ -101,7 +104,8 @@ class Link:
     def reset(self):
         """End the connection: neither end gets what was held."""
         for way in self._ways.values():
-            if way.source is not None:
+            if way.source is not None and not way.source.is_closing():
+                way.source.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                 way.source.abort()
 
 
