@@ -8,7 +8,7 @@ from protocol.errors import StoreError
 from server.core.store import LINE_COST
 from server.stores import postgres_schema
 from server.stores.opened import shown_address
-from server.stores.postgres_database import CLOSE_S, CONNECT_S
+from server.stores.postgres_database import CLOSE_S, CONNECT_S, one_by_one
 from server.stores.postgres_schema import SCHEMA, quoted
 
 _FAILURES = (asyncpg.InterfaceError, asyncpg.TargetServerAttributeNotMatched, OSError, TimeoutError)
@@ -63,13 +63,21 @@ async def _checked(connection, schema, where):
     return dict(row)
 
 
-def _run(url, work):
-    async def main():
+async def _connected(url):
+    """Returns a connection to the first of the hosts that can be written."""
+    said = []
+    for one in one_by_one(url):
         try:
             async with asyncio.timeout(CONNECT_S):
-                connection = await asyncpg.connect(url, target_session_attrs="read-write")
+                return await asyncpg.connect(one, target_session_attrs="read-write")
         except (asyncpg.PostgresError, *_FAILURES, ValueError) as error:
-            raise StoreError(f"{shown_address(url)} cannot be reached: {error or type(error).__name__}")
+            said.append(str(error) or type(error).__name__)
+    raise StoreError(f"{shown_address(url)} cannot be reached: {'; '.join(said)}")
+
+
+def _run(url, work):
+    async def main():
+        connection = await _connected(url)
         try:
             return await work(connection)
         except (asyncpg.PostgresError, *_FAILURES) as error:

@@ -116,6 +116,13 @@ def test_tables_of_a_newer_release_are_left_alone(place, action):
         action(*place)
 
 
+def test_next_host_is_tried_when_one_is_dead(place):
+    url, schema = place
+    postgres_admin.init(*place)
+    folder = url.rpartition("host=")[2].replace("/", "%2F")
+    assert postgres_admin.check(f"postgresql://postgres@127.0.0.1:1,{folder}/postgres", schema)["clients"] == 0
+
+
 def test_server_that_is_not_there_is_named():
     with pytest.raises(StoreError, match="postgresql://127.0.0.1:1/x cannot be reached"):
         postgres_admin.check("postgresql://127.0.0.1:1/x")
