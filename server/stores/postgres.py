@@ -20,10 +20,10 @@ from server.stores import postgres_nodes
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
-from server.stores.postgres_database import PostgresDatabase
+from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
 from server.stores.postgres_mail import FORGOTTEN
 from server.stores.postgres_others import PostgresOthers
-from server.stores.postgres_record import PostgresRecord
+from server.stores.postgres_record import PostgresRecord, rows_of
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
 
@@ -191,7 +191,8 @@ class PostgresStore(BatchedStore):
             self._recount(total, None)
 
     def _sealed(self, rows, records):
-        return rows, [record.row() for record in records]
+        batch = os.urandom(BATCH_BYTES)
+        return rows, rows_of(records, batch), batch
 
     def _fence(self, batch):
         for record in batch.records:

@@ -1,9 +1,11 @@
 """A store in PostgreSQL, as `pb-link store copy` (copying.py) reads and writes it."""
 
+import os
+
 from protocol.errors import StoreError
 from server.stores.copying import insert_all, moved
-from server.stores.postgres_database import PostgresDatabase
-from server.stores.postgres_record import PostgresRecord
+from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
+from server.stores.postgres_record import PostgresRecord, rows_of
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
 
@@ -38,11 +40,12 @@ class Tables:
     def write(self, records):
         """Add these clients, which are not there yet."""
         by_id = {record.client_id: record for record in records}
-        changes, rows = Changes(), []
-        for record in self._made(by_id, lambda client_id, new: moved(by_id[client_id], PostgresRecord(client_id, new))):
+        changes = Changes()
+        made = self._made(by_id, lambda client_id, new: moved(by_id[client_id], PostgresRecord(client_id, new)))
+        for record in made:
             insert_all(changes, record)
-            rows.append(record.row())
-        if self._database.commit((changes, rows)):
+        batch = os.urandom(BATCH_BYTES)
+        if self._database.commit((changes, rows_of(made, batch), batch)):
             raise StoreError(f"{self._database.where} is in use by a server: end that one")
 
     def close(self):

@@ -4,7 +4,9 @@ The calls are not coroutines: the store's thread makes them (disk_thread.py), an
 that runs during each of them. So a store serves one event loop after another, and closes without one.
 
 **The fence.** Each write of a client's row names the version that it must have, and leaves it one higher. So a server
-that has not seen the last write of a client, because another server has claimed it, writes nothing of it. The check,
+that has not seen the last write of a client, because another server has claimed it, writes nothing of it. It also names
+the transaction that has written the row last: after a failover that has lost the newest commits, or with a restored
+copy, others may have brought the row to the same version. The check,
 the cursors and the messages of all clients of a batch are one statement. PostgreSQL looks again at a row that it had to
 wait for (READ COMMITTED, which each connection asks for), so the statement sees a claim that was committed while it
 waited.
@@ -32,6 +34,7 @@ from server.core.store import LINE_COST, StoreGone
 from server.stores import postgres_mail, postgres_schema
 from server.stores.box import box_of
 from server.stores.opened import shown_address
+from server.stores.postgres_record import rows_of
 from server.stores.postgres_schema import quoted
 from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, columns_of, commit_statement
 
@@ -40,7 +43,7 @@ STATEMENT_S = 15.0  # for a statement, also one that waits for a lock or a stand
 CLOSE_S = 2.0  # for saying good-bye: a frozen server never answers
 OUTAGE_S = 60.0  # so long a call waits for a server that is away
 PAUSE_S = 0.5  # between two attempts to connect
-_BATCH_BYTES = 8
+BATCH_BYTES = 8  # the random name of a transaction
 # Turns of the connection's loop, which has not run since the last call, in which the end of the connection is noticed:
 # for the server's last word, the end, and what follows from it.
 _TURNS = 4
@@ -156,12 +159,12 @@ class PostgresDatabase:
         return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0])))
 
     def commit(self, changes):
-        """Commit one transaction. changes: (Changes, list of rows of table client as dicts in the order of CLIENT).
+        """Commit one transaction. changes: (Changes, list of `PostgresRecord.row`, name of the transaction, bytes).
         Returns the keys of the clients of which nothing was done, because their version is another one."""
-        rows, clients = changes
+        rows, clients, batch = changes
         tables, values = rows.columns()
         statement = commit_statement(self._schema, tables)
-        done = self._run(self._committed(statement, os.urandom(_BATCH_BYTES), columns_of(clients), values))
+        done = self._run(self._committed(statement, batch, columns_of(clients), values))
         return {row[0] for row in clients} - done
 
     def close(self):
@@ -346,8 +349,9 @@ class PostgresDatabase:
                 results[client_id] = loaded if isinstance(loaded, StoreError) else function(loaded)
             records = [one for one in results.values() if not isinstance(one, StoreError)]
             if records:
-                columns = columns_of([record.row() for record in records])
-                rows = await connection.fetch(commit_statement(schema, []), os.urandom(_BATCH_BYTES), *columns)
+                batch = os.urandom(BATCH_BYTES)
+                columns = columns_of(rows_of(records, batch))
+                rows = await connection.fetch(commit_statement(schema, []), batch, *columns)
                 if len(rows) != len(records):
                     raise asyncpg.SerializationError("a client has changed while it was claimed")
         return results
@@ -397,8 +401,9 @@ def _loaded(row, boxes, mail):
     pasts = {number: state[2] for number, state in channels.items()}
     pasts.setdefault(0, row["outbox_next"] - sum(len(box.numbers) for box in boxes["outbox"].values()))
     return {
-        "key": row["key"], "version": row["version"], "owner": row["owner"], "epoch": row["epoch"],
-        "peer_epoch": row["peer_epoch"], "inbox_next": row["inbox_next"], "serial": row["outbox_next"],
+        "key": row["key"], "version": row["version"], "batch": row["batch"], "owner": row["owner"],
+        "epoch": row["epoch"], "peer_epoch": row["peer_epoch"], "inbox_next": row["inbox_next"],
+        "serial": row["outbox_next"],
         "inbox": boxes["inbox"], "outbox": boxes["outbox"],
         "cursors": {**{number: state[0] for number, state in channels.items()}, 0: row["next_number"]},
         "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,

@@ -6,6 +6,14 @@ from server.stores.memory import Record
 from server.stores.postgres_arrived import Mail
 
 
+def rows_of(records, batch):
+    """Returns the rows of these records for the transaction of this name."""
+    rows = [record.row() for record in records]
+    for record in records:
+        record.batch = batch
+    return rows
+
+
 class PostgresRecord(Record):
     """A Record that is equal to what the database has of the client, or ahead of it by what is not committed.
 
@@ -15,6 +23,7 @@ class PostgresRecord(Record):
         super().__init__(client_id)
         self.key = None  # of its row
         self.version = 0  # that its row has when what was sealed is committed
+        self.batch = None  # and the name of the transaction that has written it then
         self.node = 0  # id of the process that has claimed it
         self.connected = False  # to that process
         self.connections = 0  # so far, to any process
@@ -33,6 +42,7 @@ class PostgresRecord(Record):
         return (
             self.key,
             version,
+            self.batch,
             self.owner,
             self.epoch,
             self.peer_epoch,

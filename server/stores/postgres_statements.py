@@ -2,9 +2,9 @@
 
 # Columns of the tables (postgres_schema.py), as parameters: an array for each.
 CLIENT = {
-    "key": "bigint", "version": "bigint", "owner": "bigint", "epoch": "bytea", "peer_epoch": "bytea",
-    "next_number": "bigint", "inbox_next": "bigint", "base": "bigint", "outbox_next": "bigint", "messages": "bigint",
-    "cost": "bigint", "note": "text", "away_s": "bigint", "runs": "text", "channels": "text",
+    "key": "bigint", "version": "bigint", "batch": "bytea", "owner": "bigint", "epoch": "bytea",
+    "peer_epoch": "bytea", "next_number": "bigint", "inbox_next": "bigint", "base": "bigint", "outbox_next": "bigint",
+    "messages": "bigint", "cost": "bigint", "note": "text", "away_s": "bigint", "runs": "text", "channels": "text",
     "node": "bigint", "connected": "boolean", "connections": "bigint",
 }  # fmt: skip
 MESSAGE = {
@@ -13,7 +13,8 @@ MESSAGE = {
 # The key of a message in the mail, and what is written of it.
 MAIL = {"client": "bigint", "channel": "smallint", "writer": "bigint", "number": "bigint"}
 _OF_MAIL = {"move": {"serial": "bigint"}, "settle": {"result": "smallint"}, "drop": {}}
-_WRITTEN = [name for name in CLIENT if name not in ("key", "version")]
+# Version and batch are those that the row must have. The statement writes new ones.
+_WRITTEN = [name for name in CLIENT if name not in ("key", "version", "batch")]
 BOXES = ("inbox", "outbox")
 
 
@@ -31,11 +32,12 @@ def commit_statement(schema, tables):
         f"""
 WITH want AS (SELECT * FROM unnest({_arrays(2, CLIENT.values())}) AS w ({", ".join(CLIENT)})),
 locked AS (
-    SELECT c.key, c.version FROM {schema}.client c JOIN want w ON c.key = w.key
+    SELECT c.key, c.version, c.batch FROM {schema}.client c JOIN want w ON c.key = w.key
     ORDER BY c.key FOR UPDATE OF c),
 ok AS (
     UPDATE {schema}.client c SET version = c.version + 1, batch = $1, {", ".join(f"{x} = w.{x}" for x in _WRITTEN)}
     FROM want w JOIN locked ON locked.key = w.key AND locked.version = w.version
+        AND locked.batch IS NOT DISTINCT FROM w.batch
     WHERE c.key = w.key RETURNING c.key)"""
     ]
     for what, table in tables:

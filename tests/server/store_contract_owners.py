@@ -59,10 +59,12 @@ class StoreOwners:
                 if client_id == "a":
                     await self.claim()
                 stores = (self.store, self.bed.other(self.store))
-                tasks = []
+                seen = []
                 for store in stores:
-                    seen = await store.peek(client_id)
-                    tasks.extend(begin(store.claim(client_id, seen), store.claim(client_id, seen)))
+                    seen.append(await store.peek(client_id))
+                tasks = []
+                for i in (0, 1, 0, 1):
+                    tasks.extend(begin(stores[i].claim(client_id, seen[i])))
                 found = await all_ended(tasks)
                 states = [state for state, error in found if error is None]
                 self.assertEqual(len(states), 1)

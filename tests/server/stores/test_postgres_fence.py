@@ -127,6 +127,21 @@ def test_each_condition_is_needed(name, scenario):
     assert outcome(scenario, CONDITIONS[name]) != NOTHING
 
 
+async def after_another_branch(races):
+    """The database has lost the newest commits, and another server has written as often since."""
+    one = await races.connect()
+    await one.execute(f"UPDATE {races.schema}.client SET owner = 2, batch = 'another'")
+    done = await races.late(one)
+    await one.close()
+    return done
+
+
+def test_batch_of_a_past_that_the_database_has_lost_does_nothing_although_the_version_is_its():
+    assert outcome(after_another_branch) == NOTHING
+    batch = " AND locked.batch IS NOT DISTINCT FROM w.batch"
+    assert outcome(after_another_branch, (batch.replace(" AND", "\n        AND"), "")) != NOTHING
+
+
 def test_batches_with_the_same_clients_in_another_order_do_not_lock_each_other_out():
     """Both servers lock the rows in one order."""
 
@@ -142,7 +157,8 @@ def test_batches_with_the_same_clients_in_another_order_do_not_lock_each_other_o
 
         async def write(connection, keys):
             for version in range(20):
-                rows = [PostgresRecord(f"c{key}", {"key": key, "version": version}).row() for key in keys]
+                last = {"version": version, "batch": b"batch" if version else None}
+                rows = [PostgresRecord(f"c{key}", {"key": key, **last}).row() for key in keys]
                 await connection.fetch(statement, b"batch", *columns_of(rows))
 
         keys = list(range(1, count + 1))
