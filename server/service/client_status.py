@@ -54,7 +54,7 @@ class ClientStatus:
         traffic = connection.traffic
         return {
             "id": name,
-            "connected": connection.status(),
+            "connected": connection.connected_here(),
             "since": client.since and round(client.since, 3),
             "peer": client.peer,
             "connections": connection.nconns,

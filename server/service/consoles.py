@@ -64,7 +64,7 @@ class Consoles:
         What is typed comes from `reader`, lines of JSON: {"input": ".."}. Raises: ValueError: there is no REPL.
         """
         self._refuse_input(client_id)
-        if not self._registry.get(client_id).status():
+        if not self._registry.get(client_id).connected_here():
             raise ValueError(f"{harmless(client_id)} is not connected")
         events = self._registry.events
         queue = _Queue("pieces of text")
@@ -85,7 +85,7 @@ class Consoles:
                 return
             data = json.loads(request)["input"].encode()
             self._refuse_input(client_id)
-            if not connection.status():
+            if not connection.connected_here():
                 queue.put({"note": f"{client_id} is not connected: this was not sent"})
                 continue
             for at in range(0, len(data), MAX_INPUT):

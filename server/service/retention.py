@@ -36,6 +36,8 @@ class Retention:
         """Add these seconds to the count of each client with a backlog."""
         for backlog in await self._store.backlogs():
             connection = self._registry.get(backlog["id"])
+            if connection.status() and not connection.connected_here():
+                continue  # its own server counts
             before = self._connections.get(backlog["id"], 0)
             self._connections[backlog["id"]] = connection.nconns
             was_here = connection.status() or connection.nconns != before

@@ -257,6 +257,7 @@ class Own:
         self.node = store.node
         self.outbox_room = store.outbox_room
         self.epoch_of = store._epoch_of
+        self.check_id = _storable
 
     def record(self, client_id):
         """Returns the record of a client that this process has claimed and not lost, or None."""
@@ -267,6 +268,11 @@ class Own:
         """As `record`, for the key of the client's row."""
         record = self._store._by_key.get(key)
         return None if record is None or record.broken else record
+
+    def serves(self, client_id):
+        """Whether the client is connected to this process, as far as it knows."""
+        record = self.record(client_id)
+        return record is not None and record.connected
 
     def key_of(self, client_id):
         """Returns the key of a client that this process has claimed, or None."""

@@ -14,6 +14,7 @@ from server.stores import postgres_mail
 
 MOST = 500  # messages in one statement
 _GIVEN_UP = "other processes have given up this one, which was silent for too long: start it again"
+_ENDED = "the loop that has waited for the database has ended"
 _FORGOTTEN = "the message was deleted with all that waited for the client"
 _LOST = "the database has lost the message: it is an older one than the one that had it"
 
@@ -103,7 +104,7 @@ class Letters:
 
     def look(self):
         """Something may have become of what was put."""
-        if self._looking is not None and not self._looking.done():
+        if _runs(self._looking):
             self._again = True
         elif self._watched or self._done:
             self._looking = asyncio.create_task(self._look())
@@ -111,26 +112,30 @@ class Letters:
     # Putting
 
     def _go_on(self):
-        if self._putting is None or self._putting.done():
+        if not _runs(self._putting):
             if any(line.letters and not line.full for line in self._lines.values()):
                 self._putting = asyncio.create_task(self._put_all())
 
     async def _put_all(self):
         while batch := self._next():
-            error = None
+            error = StoreError(_ENDED)
             try:
                 await self._put(batch)
+                error = None
             except StoreError as fault:
                 error = fault
-            for line, letters in batch:
-                line.sent = 0
-                if error is not None:  # nobody knows what became of them: their numbers are not used again
-                    del line.letters[: len(letters)]
-                    for letter in letters:
-                        if not letter.stored.done():
-                            letter.stored.set_exception(type(error)(str(error)))
-            for name in [name for name, line in self._lines.items() if not line.letters and line.client is None]:
-                del self._lines[name]
+            finally:
+                for line, letters in batch:
+                    line.sent = 0
+                    if error is not None:
+                        self._fail(line, letters, error)
+
+    def _fail(self, line, letters, error):
+        """Nobody knows what became of these letters, the first ones of a line. Their numbers are not used again."""
+        del line.letters[: len(letters)]
+        for letter in letters:
+            if not letter.stored.done():
+                letter.stored.set_exception(type(error)(str(error)))
 
     def _next(self):
         """Returns [(_Line, [Letter])] of the next statement."""
@@ -214,3 +219,8 @@ class Letters:
             future.set_exception(Expired("the message on channel %d was not accepted in time" % key[1]))
         elif found[key] == postgres_mail.FORGOTTEN:
             future.set_exception(StoreError(_FORGOTTEN))
+
+
+def _runs(task):
+    """Whether the task has not ended, and its loop has not either."""
+    return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()

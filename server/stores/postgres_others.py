@@ -77,7 +77,7 @@ class PostgresOthers(others.Others):
 
     async def _beat(self, connection):
         asked, self._asked = self._asked, set()
-        ids = [*{*self._followed, *asked}]
+        ids = [*asked, *(client_id for client_id in self._followed if not self._own.serves(client_id))]
         rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
         if not any(row["what"] == "beat" for row in rows):
             raise StoreGone(_GIVEN_UP)
@@ -106,6 +106,7 @@ class PostgresOthers(others.Others):
     # For any process
 
     async def put(self, client_id, message, watched=False):
+        self._own.check_id(client_id)
         return await self._letters.put(client_id, message, watched)
 
     async def accepted(self, letter):

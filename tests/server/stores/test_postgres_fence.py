@@ -50,10 +50,7 @@ class Races:
 
     async def late(self, connection):
         """What the first server still writes. Returns the keys of which it was done."""
-        changes = Changes()
-        changes.append("inbox", 1, 1, [a_line(b"late")])
-        changes.delete("inbox", 1, [0])
-        tables, values = changes.columns()
+        tables, values = self.changes().columns()
         statement = commit_statement(self.schema, tables)
         before, after = self._change
         assert before in statement
@@ -61,6 +58,12 @@ class Races:
             statement.replace(before, after), b"batch", *columns_of([self.record().row()]), *values
         )
         return [row["key"] for row in rows]
+
+    def changes(self):
+        changes = Changes()
+        changes.append("inbox", 1, 1, [a_line(b"late")])
+        changes.delete("inbox", 1, [0])
+        return changes
 
     async def claim(self, connection):
         await connection.execute(f"UPDATE {self.schema}.client SET owner = 2, version = version + 1")
@@ -72,6 +75,42 @@ class Races:
         rows = await connection.fetch(f"SELECT data FROM {self.schema}.inbox ORDER BY number")
         await connection.close()
         return owner, [row["data"] for row in rows]
+
+
+class MailRaces(Races):
+    """Likewise, with a message of the mail that the first server has fetched."""
+
+    KEY = 1, 0, 9, 1
+
+    def __init__(self, schema, change, what, watched):
+        super().__init__(schema, change)
+        self._what = what
+        self._watched = watched
+
+    async def begin(self):
+        await super().begin()
+        connection = await self.connect()
+        await connection.execute(
+            f"INSERT INTO {self.schema}.mail VALUES (1, 0, 9, 1, DEFAULT, 0, 0, 'mail', NULL, {self._watched})"
+        )
+        await connection.close()
+
+    def changes(self):
+        changes = Changes()
+        if self._what == "drop":
+            changes.drop(self.KEY)
+        elif self._what == "move":
+            changes.move(self.KEY, 5)
+        else:
+            changes.settle(self.KEY, 2)
+        return changes
+
+    async def found(self):
+        """What the mail has."""
+        connection = await self.connect()
+        rows = await connection.fetch(f"SELECT serial, result, data FROM {self.schema}.mail")
+        await connection.close()
+        return [tuple(row) for row in rows]
 
 
 async def after_the_claim(races):
@@ -173,3 +212,63 @@ def test_batches_with_the_same_clients_in_another_order_do_not_lock_each_other_o
             return await main()
 
     assert asyncio.run(limited()) == [20]
+
+
+# What becomes of the mail: (what is written, whether its writer waits to know, what the mail has then).
+OF_MAIL = [
+    ("move", 0, [(5, 0, b"")]),
+    ("drop", 1, []),
+    ("settle", 0, []),
+    ("settle", 1, [(None, 2, b"")]),
+]
+
+
+def mail_after(what, watched, scenario, change=("", "")):
+    """What the mail has when the first server's batch has come."""
+
+    async def main():
+        async with asyncio.timeout(PATIENCE_S):
+            races = MailRaces(postgres.new_schema(), change, what, watched)
+            await races.begin()
+            await scenario(races)
+            return await races.found()
+
+    return asyncio.run(main())
+
+
+async def in_time(races):
+    connection = await races.connect()
+    await races.late(connection)
+    await connection.close()
+
+
+@pytest.mark.parametrize(("what", "watched", "then"), OF_MAIL)
+def test_mail_is_written_by_its_owner_alone(what, watched, then):
+    untouched = [(None, watched, b"mail")]
+    assert mail_after(what, watched, in_time) == then
+    for scenario in (after_the_claim, waiting_for_the_claim):
+        assert mail_after(what, watched, scenario) == untouched
+        without = " JOIN ok ON ok.key = d.client", ""
+        assert mail_after(what, watched, scenario, without) != untouched
+
+
+@pytest.mark.parametrize(
+    ("what", "key", "condition"),
+    [
+        ("move", (1, 0, 9, 2), " AND b.number = d.number"),
+        ("move", (1, 0, 8, 1), " AND b.writer = d.writer"),
+        ("drop", (1, 7, 9, 1), " AND b.channel = d.channel"),
+    ],
+)
+def test_mail_is_told_apart_by_its_whole_key(what, key, condition):
+    async def main(change):
+        async with asyncio.timeout(PATIENCE_S):
+            races = MailRaces(postgres.new_schema(), change, what, 0)
+            races.KEY = key
+            await races.begin()
+            await in_time(races)
+            return await races.found()
+
+    untouched = [(None, 0, b"mail")]
+    assert asyncio.run(main(("", ""))) == untouched
+    assert asyncio.run(main((condition, ""))) != untouched
