@@ -21,6 +21,7 @@ class Others:
     """The other processes that use a store. Calls raise StoreError as those of the store do."""
 
     node = 0  # id of this process
+    address = ""  # of its listener, for people
 
     # Of the server: functions (client id), which may neither raise nor use the store.
     on_mail = None  # there is mail for a client that this process has claimed

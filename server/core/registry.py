@@ -62,7 +62,9 @@ class Registry:
             connection.share(None, False)
 
     def _note_presence(self, event, client_id, details):
-        """Other processes see which clients are connected to this one."""
+        """Other processes see where this one listens, and which clients are connected to it."""
+        if event == "listening" and self._others is not None:
+            self._others.address = "%s:%d" % (details["host"], details["port"])
         if event in ("connected", "disconnected") and self._others is not None:
             connection = self.get(client_id)
             if connection.state is not None:

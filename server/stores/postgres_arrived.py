@@ -64,7 +64,7 @@ class Arrived:
         for key in keys:
             record = self._own.record_of(key)
             if record is not None:
-                records[key] = record, record.owner - record.renewed
+                records[key] = record
 
         def fetched(rows, error):
             if error is None:
@@ -77,9 +77,8 @@ class Arrived:
         found = {}
         for row in rows:
             found.setdefault(row["client"], []).append(row)
-        for key, (record, owner) in records.items():
-            # Else it was claimed again meanwhile, with what the mail has had then.
-            if self._own.record_of(key) is record and record.owner - record.renewed == owner:
+        for key, record in records.items():
+            if self._own.record_of(key) is record:  # else it was lost, or claimed with what the mail has had then
                 record.mail.fill(found.get(key, ()))
                 if record.mail.waiting:
                     self._on_mail(record.client_id)

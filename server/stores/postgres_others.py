@@ -40,8 +40,6 @@ _GIVEN_UP = "other processes have given up this one, which was silent for too lo
 class PostgresOthers(others.Others):
     """Args: own: Own (postgres.py); url, schema: of its store."""
 
-    address = ""  # of this process's listener, for people
-
     def __init__(self, own, url, schema):
         self.node = own.node
         self._own = own

@@ -43,7 +43,7 @@ async def measured(tables, count):
             await second.conn.write(f"{number}")
             acknowledged.append(time.perf_counter() - begin)
         begin, before = time.perf_counter(), len(client.lines)
-        for number in range(2000):
+        for _ in range(2000):
             await second.conn.write("x" * 50, wait=False)
         while len(client.lines) < before + 2000:
             await client.changed.wait()

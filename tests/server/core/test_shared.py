@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from protocol.errors import Expired, LocalProtocolError, StoreError
@@ -154,6 +155,46 @@ def test_status_is_that_of_all_servers(tables, without_polls):
             await within(client.connect())
             await until(lambda: third["a"].nconns == 2)
             client.cut()
+
+    run(main())
+
+
+def test_client_of_a_server_that_says_nothing_counts_as_absent(tables):
+    async def main():
+        server, third = tables.open(), tables.open()
+        state = await server.claim("a")
+        server.others.present("a", state.owner, True)
+        await until(lambda: server.commits, "the row")
+        async with await attached(third) as clients:
+            clients["a"].status()
+            assert not await third.others.elsewhere("b")
+            while not await third.others.elsewhere("a"):  # it has just been there
+                await asyncio.sleep(0.01)
+            await tables.fetch("UPDATE {schema}.node SET seen = now() - interval '6 s' WHERE id = $1", server.node)
+            assert not await third.others.elsewhere("a")
+            await until(lambda: third.others.seen("a").connections == 1 and not clients["a"].status())
+
+    run(main())
+
+
+def test_process_that_has_nothing_to_do_sends_one_statement_in_each_beat(tables):
+    """Whatever number of clients there is."""
+
+    async def main():
+        store, statements = tables.open(), []
+        for number in range(100):
+            await store.claim(f"client {number}")
+        beat, perform = store.others._hints._beat, store._database.perform
+
+        async def counted(connection):
+            statements.append(connection)
+            await beat(connection)
+
+        store.others._hints._beat = counted
+        store._database.perform = lambda *args: statements.append(args) or perform(*args)
+        async with store.others.used():
+            await until(lambda: len(statements) == 3, "three beats")
+        assert all(isinstance(one, asyncpg.Connection) for one in statements)
 
     run(main())
 
