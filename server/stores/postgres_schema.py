@@ -15,18 +15,21 @@
              number; place: the order in which they came; kind, time, data; serial: of the outbox, once the owner of the
              client has moved it there; result: of MAIL_RESULTS
     writer   number of the last message that a node has put into the mail for a channel of a client
+    reading  who reads a channel of a client, and up to where it has been read (postgres_reading_statements.py)
+    serving  the processes that share the clients among their handlers (postgres_sharing.py)
 
 They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
 keys: `messages` shows whether a row is missing, when a client is claimed.
 
 Who writes what: the owner of a client its row, its inbox and outbox, and what becomes of its mail. A process that is
-not the owner adds to `mail`, and has rows in `node` and `writer`.
+not the owner adds to `mail`, and has rows in `node` and `writer`. A reader moves on in `reading`; the owner deletes
+what has been read.
 """
 
 from protocol.errors import StoreError
 from server.core.store import StoreGone
 
-VERSION = 2
+VERSION = 3
 SCHEMA = "pb_link"
 
 _MESSAGES = """
@@ -70,15 +73,21 @@ CREATE TABLE {schema}.writer (
     client bigint NOT NULL, channel smallint NOT NULL, writer bigint NOT NULL, last bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (client, channel, writer)) WITH (fillfactor = 50);
 CREATE INDEX writer_writer ON {schema}.writer (writer);
-"""
+""",
+    2: """
+CREATE TABLE {schema}.reading (
+    client bigint NOT NULL, channel smallint NOT NULL, reader bigint NOT NULL DEFAULT 0, process bigint,
+    next bigint NOT NULL DEFAULT 0, PRIMARY KEY (client, channel)) WITH (fillfactor = 50);
+CREATE TABLE {schema}.serving (process bigint PRIMARY KEY);
+""",
 }
 # What a server needs: no right to make or change tables.
 _GRANT = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT ON {schema}.format TO {role};
 GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox, {schema}.node, {schema}.mail, {schema}.writer
-    TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox, {schema}.node, {schema}.mail, {schema}.writer,
+    {schema}.reading, {schema}.serving TO {role};
 """
 # The roles that have been given that, of this format or an older one.
 _ROLES = """
