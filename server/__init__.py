@@ -76,6 +76,9 @@ def serve(handler):
 
     Clients whose lines a gateway reads are left to it. Use one handler: it has the id in conn.client_id.
 
+    With a store in PostgreSQL, several processes that serve share the clients: each client has one handler, in one of
+    them, and it is cancelled when another one is to have it, before the next line. docs/operations.md has the details.
+
     Raises: TypeError for a handler that is none; LocalProtocolError when it is awaited while another one serves.
     """
     return _server.serve(handler)
@@ -91,8 +94,8 @@ async def attach(store):
 
     A client is written to whether or not it is connected, and to whichever server: `write`, and `send` of channels,
     with all that they promise. `client_conn`, `wait_connected`, `status()` and `nconns` are those of all servers.
-    Lines and channels are read by the application of the server: reading, requests, `serve` and `discard` raise
-    LocalProtocolError.
+    Lines and messages are read by one process at a time, and by another one when that ends; `serve` shares the clients
+    among the processes. Requests and `discard` raise LocalProtocolError.
 
     Raises: StoreError: the database cannot be used; ValueError: the store is one of a single process;
     LocalProtocolError: this Server has a store already.

@@ -9,7 +9,8 @@ class Attached:
     """The clients of all servers that share a store. `async with await server.attach(..) as clients` ends it.
 
     clients[id] is the Connection of a client, which need not be connected. What is written to it is stored, and its
-    server sends it; `status()` says whether it is connected, to whichever server. Reading needs a listener.
+    server sends it; what it sends is read here if no other process reads it; `status()` says whether it is connected,
+    to whichever server.
 
     fault: the exception that has ended the use of the store, or None: calls raise it too.
     """

@@ -8,7 +8,7 @@ from protocol.channel_records import CALL, MAX_TIMED
 from protocol.errors import Expired
 from protocol.strict_json import encode_json
 from server.core.clock import utc_ms
-from server.core.inbox import Inbox
+from server.core.inbox import MOST, Inbox
 from server.core.line_reader import AHEAD, Messages
 from server.core.message import UNNUMBERED, Message, decoded, received
 from server.core.outgoing import Put, bytes_of, of_protocol, ttl_of
@@ -208,7 +208,13 @@ class Channel:
         """Returns an async iterator over the messages, each a Received. Its contract is that of `Connection.lines`: see
         `Messages` in line_reader.py."""
         self._for_messages()
-        return Messages(self.receive, self.next_after, None, commit, ahead)
+        return Messages(self.receive, self.next_after, None, commit, ahead, self.inbox.abandon)
+
+    def transaction(self, most=MOST):
+        """As Connection.transaction, for the messages of this channel, each a Received."""
+        self._for_messages()
+        self._client.admit_reader(None, self.number)
+        return self.inbox.transaction(most, received)
 
     def __aiter__(self):
         return self.messages()

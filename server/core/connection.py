@@ -51,7 +51,7 @@ class Connection(Calls):
         self._unacknowledged = Counted()  # calls of `write` that wait for the client's acknowledgement
         self._changed = Changes(self._wake_writers)
         self._storing = TaskFlag()
-        self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly)
+        self._use = Use(client_id, self._changed, self._storing, self._loaded, self._directly, registry)
         self.inbox = Inbox(self._use)  # of the lines, for Lines
         self.done_with = self.inbox.done_with
         self._lives = Lives(client_id, registry.events, self._changed, self._loaded)
@@ -128,7 +128,7 @@ class Connection(Calls):
 
     def lines(self, commit="after", ahead=AHEAD):
         """Returns an async iterator over the client's lines: see `Messages` in line_reader.py."""
-        return Messages(self.readline, self._look, self.text_of, commit, ahead)
+        return Messages(self.readline, self._look, self.text_of, commit, ahead, self.inbox.abandon)
 
     def _look(self, done, ahead):
         """Coroutine: see Inbox.next_after. It is called for each line, so it makes none of its own."""

@@ -3,7 +3,10 @@
 This module does not use connections: `Use` is what it needs of a client.
 """
 
+from protocol.errors import LocalProtocolError
 from server.core.line_reader import LineReader
+
+MOST = 100  # messages of one transaction, unless the application says another number
 
 
 class Use:
@@ -11,17 +14,30 @@ class Use:
 
     changed: Changes, pulsed when something has changed; storing: TaskFlag of the storing task; loaded: coroutine
     function that returns when the client's state is loaded, and raises its fault; directly: coroutine function that
-    performs an operation on an immediate store and raises its fault; store, state: those that are loaded.
+    performs an operation on an immediate store and raises its fault; registry: has the store, once a server runs;
+    store, state: those that are loaded.
     """
 
-    def __init__(self, client_id, changed, storing, loaded, directly):
+    def __init__(self, client_id, changed, storing, loaded, directly, registry):
         self.client_id = client_id
         self.changed = changed
         self.storing = storing
         self.loaded = loaded
         self.directly = directly
+        self.registry = registry
         self.store = None
         self.state = None
+
+    def may_be_shared(self):
+        """False: the store is this process's alone."""
+        return self.registry.store is None or self.registry.reads is not None
+
+    async def reading(self, channel):
+        """Returns the Reading of this channel if several processes share the store, else None. Waits for a server."""
+        while self.registry.store is None:
+            await self.registry.changed.wait()
+        reads = self.registry.reads
+        return None if reads is None else reads.of(self.client_id, channel)
 
     async def perform(self, operation):
         """Do an operation, a coroutine function, on an immediate store in the caller's step. Have the storing task look
@@ -49,6 +65,8 @@ class Inbox:
         limit: Timeout or None. Raises: asyncio.TimeoutError, StoreError; what convert raises: the message stays.
         """
         use, reader = self._use, self.reader
+        if use.may_be_shared() and (shared := await use.reading(self._channel)):
+            return await shared.take(limit, convert)
         await use.loaded()
         reader.readers += 1
         try:
@@ -69,6 +87,8 @@ class Inbox:
 
         done: (store, number) of the last one that was processed, or None; ahead: see `done_with`."""
         use = self._use
+        if use.may_be_shared() and (shared := await use.reading(self._channel)):
+            return await shared.next_after(done, ahead, start)
         await use.loaded()
         if done is not None:
             await self.done_with(done, ahead)
@@ -86,7 +106,9 @@ class Inbox:
         """Note that the reader has processed the message (store, number) and those before it. Returns when all but
         `ahead` of them have left the store."""
         use, reader = self._use, self.reader
-        if done[0] is use.store:
+        if use.may_be_shared() and (shared := await use.reading(self._channel)):
+            await shared.done_with(done, ahead)
+        elif done[0] is use.store:
             reader.finish(done[1])
             if use.store.immediate:  # as `perform`, without a coroutine for each message
                 await use.directly(reader.step())
@@ -94,3 +116,37 @@ class Inbox:
             while reader.unsafe > ahead:
                 await use.changed.wait()
                 await use.loaded()
+
+    def transaction(self, most, convert):
+        """Returns a Together. Args: most: messages of it; convert: function (number, Message)."""
+        return Together(self._use, self._channel, most, convert)
+
+    def abandon(self, done):
+        """A reader is gone that had the message (store, number), and has not processed it. Any thread may call it."""
+        reads = self._use.registry.reads
+        if reads is not None and done[0] is reads.store:
+            reads.abandon(self._use.client_id, self._channel, done[1])
+
+
+class Together:
+    """`async with .. as (messages, db)`: messages are processed and what the application does in the database, in one
+    transaction, of the store in PostgreSQL: see Transaction in stores/postgres_transactions.py."""
+
+    def __init__(self, use, channel, most, convert):
+        if not isinstance(most, int) or most < 1:
+            raise ValueError("most must be a whole number from 1 on")
+        self._use = use
+        self._channel = channel
+        self._most = most
+        self._convert = convert
+        self._transaction = None
+
+    async def __aenter__(self):
+        reading = await self._use.reading(self._channel)
+        if reading is None:
+            raise LocalProtocolError("only the store in PostgreSQL has transactions: use lines(), and its `number`")
+        self._transaction = reading.transaction(self._most, self._convert)
+        return await self._transaction.__aenter__()
+
+    async def __aexit__(self, kind, error, traceback):
+        return await self._transaction.__aexit__(kind, error, traceback)

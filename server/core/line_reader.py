@@ -120,10 +120,12 @@ class Messages:
 
     Args: take: coroutine function () that returns a message which has left the store; look: coroutine function (done,
     ahead) that returns (store, number, message), see Inbox.next_after; convert: function (message) that returns what
-    the reader gets of it, or None: the message; commit: "after", or "before", which commits as take does.
+    the reader gets of it, or None: the message; commit: "after", or "before", which commits as take does; abandon:
+    function (store, number), called in any thread when nobody can ask for the next message any more.
     """
 
-    def __init__(self, take, look, convert, commit, ahead):
+    def __init__(self, take, look, convert, commit, ahead, abandon):
+        self._done = None  # (store, number)
         if commit not in ("after", "before"):
             raise ValueError('commit must be "after" or "before"')
         if not isinstance(ahead, int) or ahead < 0:
@@ -134,7 +136,11 @@ class Messages:
         self._convert = convert
         self._after = commit == "after"
         self._ahead = ahead
-        self._done = None  # (store, number)
+        self._abandon = abandon
+
+    def __del__(self):  # of CPython: under MicroPython no store is shared
+        if self._done is not None:
+            self._abandon(self._done)
 
     def __aiter__(self):
         return self

@@ -5,6 +5,7 @@ from primitives.waiting import ticks_add
 from protocol.channel_records import DROPPED, EXPIRES, LIMIT, MAX_TTL_MS
 from protocol.text import encode_text
 from server.core.clock import utc_ms
+from server.core.inbox import MOST
 from server.core.sharing import Sharing
 
 FIRST = 16  # the lowest channel of applications
@@ -90,6 +91,15 @@ class Calls(Sharing):
     def on_request(self, channel, handler):
         """Answer the client's requests on this channel by handler(data): `Requests.serve` in requests.py."""
         self.channel(channel).on_request(handler)
+
+    def transaction(self, most=MOST):
+        """`async with conn.transaction() as (lines, db)`: lines: a list of the client's next lines, one at least and
+        `most` at most; db: an asyncpg.Connection in a transaction, in which that these lines are processed is committed
+        together with what the block does. If the block raises, all is rolled back, and the lines come again.
+
+        It needs the store in PostgreSQL, whose database has the application's tables. Raises: Together in inbox.py."""
+        self.admit_reader()
+        return self.inbox.transaction(most, lambda _, message: self.text_of(message))
 
     def sensors(self):
         """Returns the Sensors (sensors.py) of the client, always the same. It is loaded when first used."""

@@ -20,6 +20,7 @@ class Registry:
     def __init__(self):
         self.expected = None  # ids, once a server runs
         self.store = None  # of the server that runs or ran last
+        self.reads = None  # its Readings, if several processes share it
         self.events = Events()
         self.changed = Broadcast()
         self.readers = Readers()
@@ -45,6 +46,10 @@ class Registry:
         """Use this store from now on."""
         self.store = store
         store.on_room = self._on_room
+        self.reads = getattr(store, "readings", None)
+        if self.reads is not None:
+            store.on_read = self._on_read
+            store.on_lost = self._on_lost
         before, self._others = self._others, getattr(store, "others", None)  # a store of the user's own may have none
         if self._others is not None:
             self._others.on_mail = lambda client_id: self.get(client_id).look_for_mail()
@@ -56,7 +61,7 @@ class Registry:
 
     def leave(self):
         """Use no store any longer."""
-        self.store, self._others, self.attached = None, None, False
+        self.store, self.reads, self._others, self.attached = None, None, None, False
         self.events.unsubscribe(self._note_presence)
         for connection in self:
             connection.share(None, False)
@@ -77,6 +82,13 @@ class Registry:
     def _on_room(self):
         for connection in self._connections.values():
             connection.look_again()
+
+    def _on_read(self, client_id):
+        if client_id in self._connections:
+            self._connections[client_id].look_again()
+
+    def _on_lost(self, client_id, channel):
+        self.events.tell("reading_lost", client_id, channel=channel)
 
     def expect(self, ids):
         self.expected = ids

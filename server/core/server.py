@@ -85,8 +85,6 @@ class Server:
         return self._serve(Serving(handler, self.registry))
 
     async def _serve(self, serving):
-        if self.registry.attached:
-            raise LocalProtocolError("a process without a listener reads no lines: serve in the server's application")
         if self._serving:
             raise LocalProtocolError("serve runs already, and two handlers would read the same lines: use one")
         self._serving = True

@@ -25,6 +25,9 @@ class Serving:
     "handler_failed" is told, and it is called again after a pause. Other clients are not affected.
 
     Clients whose lines are reserved for another reader, such as a gateway, are left to that one.
+
+    Of a store that several processes share, the processes that serve share all clients: each handler is called in one
+    of them, wherever the client is connected, and is cancelled when another process is to have the client.
     """
 
     def __init__(self, handler, registry):
@@ -35,7 +38,8 @@ class Serving:
         self._flags = {}  # id -> TaskFlag: the client has connected
         self._new = []  # ids of clients without a task
         self._came = TaskFlag()
-        self._tasks = []
+        self._tasks = {}  # id -> task
+        self._sharing = None  # Sharing, of a store that several processes share
         self._ended = False
 
     async def run(self):
@@ -43,6 +47,11 @@ class Serving:
         events = self._registry.events
         events.subscribe(self._note)
         try:
+            while self._registry.store is None:
+                await self._registry.changed.wait()
+            if self._registry.reads is not None:
+                self._sharing = self._registry.reads.sharing(self._start, self._stop)
+                await self._sharing.run()
             for connection in self._registry:
                 if connection.nconns:
                     self._note("connected", connection.client_id, None)
@@ -53,7 +62,9 @@ class Serving:
         finally:
             events.unsubscribe(self._note)
             self._ended = True
-            await self._end()
+            await self._end(list(self._tasks.values()))
+            if self._sharing is not None:
+                self._sharing.leave()
 
     def _note(self, event, client_id, details):
         if event != "connected":
@@ -63,13 +74,24 @@ class Serving:
             self._new.append(client_id)
             self._came.set()
         self._flags[client_id].set()
+        if self._sharing is not None:
+            self._sharing.look()
 
     def _start(self, client_id):
         try:
             self._registry.admit_reader(client_id)
         except LocalProtocolError:
             return  # its lines are another reader's
-        self._tasks.append(asyncio.create_task(self._serve(self._registry.get(client_id))))
+        if client_id not in self._flags:  # it is connected to another process
+            self._flags[client_id] = TaskFlag()
+            self._flags[client_id].set()
+        self._tasks[client_id] = asyncio.create_task(self._serve(self._registry.get(client_id)))
+
+    async def _stop(self, client_id):
+        """Cancel a handler, and return when it has ended: another process is to serve the client."""
+        if client_id in self._tasks:
+            await self._end([self._tasks.pop(client_id)])
+            self._flags.pop(client_id, None)
 
     async def _serve(self, connection):
         while True:
@@ -112,11 +134,11 @@ class Serving:
             traceback=traceback_text(error),
         )  # fmt: skip
 
-    async def _end(self):
-        for task in self._tasks:
+    async def _end(self, tasks):
+        for task in tasks:
             task.cancel()
         limit = Timeout(END_MS)
-        while not all(task.done() for task in self._tasks) and not limit.expired():
+        while not all(task.done() for task in tasks) and not limit.expired():
             await sleep_ms(10)
 
 

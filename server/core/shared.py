@@ -11,7 +11,7 @@ from server.core.message import UNNUMBERED, Message
 from server.core.store import Fenced
 
 LOOK_MS = 1000  # between two looks at whether another process has the client
-_NOT_HERE = "this process has no listener, and can only write to clients: do that in the application of their server"
+_NOT_HERE = "this process has no listener: make requests, and discard, in the application of their server"
 
 
 class Shared:
@@ -33,7 +33,7 @@ class Shared:
         return self.others.seen(self._client_id).connected
 
     async def free(self):
-        """Return when the client may be claimed to be read from: no other process has it.
+        """Return when the client may be claimed for what only its owner does: no other process has it.
 
         Raises: LocalProtocolError in a process without a listener."""
         if self._attached:

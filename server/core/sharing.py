@@ -48,11 +48,6 @@ class Sharing:
         self.taken_over(found.owner)
         self._changed.pulse()
 
-    def taken_over(self, owner):
-        """Another process has claimed the client, as this owner. It may be old news."""
-        if self.here() and owner > self._state.owner:
-            self._fail(Fenced("another owner has claimed " + self.client_id))
-
     # Mail, which Shared moves into the outbox. Of lines the Connection is what a Channel is of its messages.
 
     def look_for_mail(self):

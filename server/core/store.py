@@ -24,7 +24,7 @@ later claim, the earlier owner is *fenced*: every method that takes an owner rai
 So of several servers on one store, the one that claimed last has the client. A server claims a client when the client
 has authenticated, never for a HELLO alone. It also claims it when the application first writes to it or reads from it.
 It claims nothing when it starts, so that a server may be on standby. With a store that several processes share
-(`others`), writing claims nothing, and reading only if no other process has the client.
+(`others`, `readings`), writing and reading claim nothing.
 
 **The order of handshakes.** A server claims for a client's proof only if the owner is the one that it has seen before
 it sent WELCOME (`claim` with `seen`). For each further connection of a client that it owns already, it calls `renew`,
@@ -70,6 +70,11 @@ class Fenced(StoreError):
     """Raised when another owner has claimed the client since: what it was to do is not done, and never will be."""
 
 
+class ReadingLost(StoreError):
+    """Raised when another process reads what this one was reading: it was given up for dead. What it has not committed
+    is read again there."""
+
+
 class Store:
     """The interface of a store. A subclass overrides every method."""
 
@@ -80,6 +85,18 @@ class Store:
     # None, or a function () of the server. The store calls it when it takes messages again after it was full for all
     # clients together. It is called in the loop, during other calls, so it may neither raise nor use the store.
     on_room = None
+
+    # None, or a function (client id) of the server. A store that several processes share calls it, likewise, when
+    # messages of a client's inbox have been deleted because another process has read them.
+    on_read = None
+
+    # None, or a function (client id, channel) of the server: likewise, when another process has claimed what an
+    # application of this one was reading.
+    on_lost = None
+
+    # None, or Readings (stores/postgres_readings.py) of a store that several processes share: by them an application
+    # reads, whoever owns the client, and not by `look`, `take` and `drop`.
+    readings = None
 
     # Histogram (histogram.py) of the seconds that transactions took, or None of a store that waits for nothing.
     latency = None

@@ -1,13 +1,10 @@
 """What the durable stores have in common: records in RAM, and group commit.
 
-All messages of the clients in use are in RAM, in the Records of `memory.py`.
-These are ahead of the database by what has not been committed. While one
-transaction is being committed, all new changes, of any client, are collected
-for the next one (group commit). A method returns when its transaction has
-ended. The event loop never waits for the database: a thread does
-(disk_thread.py). No message can be read before it is safe. When a commit
-fails, everything that waits for it or was to follow it fails. `claim` then
-begins again with what the database has.
+All messages of the clients in use are in RAM, in the Records of `memory.py`. These are ahead of the database by what
+has not been committed. While one transaction is being committed, all new changes, of any client, are collected for the
+next one (group commit). A method returns when its transaction has ended. The event loop never waits for the database: a
+thread does (disk_thread.py). No message can be read before it is safe. When a commit fails, everything that waits for
+it or was to follow it fails. `claim` then begins again with what the database has.
 
 A database has these methods, which the thread calls:
 
@@ -331,7 +328,7 @@ class BatchedStore(Store):
     def _fly(self):
         if self._held and self._holder is _get_running_loop():
             return
-        if self._flying is None and self._next.records:
+        if self._flying is None and self._due():
             batch = self._flying = self._next
             self._next = _Batch(self._rows())
             if batch.changes is None:
@@ -399,6 +396,10 @@ class BatchedStore(Store):
 
     def _emptied(self, record, serial):
         """The message with this serial has expired in the outbox."""
+
+    def _due(self):
+        """Whether there is something for the next transaction."""
+        return bool(self._next.records)
 
     async def _look(self):
         """Check the database. Raises: StoreGone."""

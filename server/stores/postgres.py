@@ -23,9 +23,12 @@ from server.stores.gathered import Gathered
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
 from server.stores.postgres_mail import FORGOTTEN
 from server.stores.postgres_others import PostgresOthers
-from server.stores.postgres_record import PostgresRecord, rows_of
+from server.stores.postgres_reading_statements import READ, rows_of
+from server.stores.postgres_readings import Readings
+from server.stores.postgres_record import PostgresRecord, client_rows
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
+from server.stores.postgres_transactions import Transactions
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
 
@@ -56,6 +59,7 @@ class PostgresStore(BatchedStore):
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
         self._by_key = {}  # key of a client's row -> its record
+        self.transactions = Transactions(url, schema, database.where)
         try:
             name = name or postgres_nodes.own_name()
             self._total, self.node = self._wait(
@@ -64,7 +68,9 @@ class PostgresStore(BatchedStore):
         except BaseException:
             self.close()
             raise
-        self.others = PostgresOthers(Own(self), url, schema)
+        own = Own(self)
+        self.others = PostgresOthers(own, url, schema)
+        self.readings = Readings(own)
 
     @property
     def trouble(self):
@@ -91,6 +97,7 @@ class PostgresStore(BatchedStore):
 
     async def claim(self, client_id, seen=None):
         _storable(client_id)
+        self.readings.begin()
         while True:
             self._check_usable()
             record = self._clients.get(client_id)
@@ -125,8 +132,9 @@ class PostgresStore(BatchedStore):
         ]
 
         def claimed(found, error):
+            found, read = found if error is None else ({}, ())
             states = dict.fromkeys(keys)
-            for client_id, one in (found or {}).items():
+            for client_id, one in found.items():
                 key = client_id, calls[client_id]
                 states[key] = one
                 if not isinstance(one, StoreError):
@@ -138,9 +146,15 @@ class PostgresStore(BatchedStore):
                     one.first = None
                     self._epochs.pop(client_id, None)
                     self._tidy(one)
+            self.readings.claimed(read, [one for one in found.values() if not isinstance(one, StoreError)])
             done(states, error and self._explained(error))
 
-        self._disk.start(lambda: self._database.claim(wanted), claimed)
+        def work():
+            found = self._database.claim(wanted)
+            keys = [one.key for one in found.values() if not isinstance(one, StoreError)]
+            return found, self._database.perform(rows_of, READ, keys)
+
+        self._disk.start(work, claimed)
 
     def _epoch_of(self, client_id):
         """Returns the epoch of a client that is new: the same for `peek` and for `claim`."""
@@ -185,6 +199,22 @@ class PostgresStore(BatchedStore):
     def _emptied(self, record, serial):
         self.others.arrived.expired(record, serial)
 
+    def _due(self):
+        return self._next.records or self._next.rows.moves
+
+    def _finish(self, batch):
+        following, known = self._next.rows.moves, [(record, record.safe) for record, _ in batch.safe]
+        super()._finish(batch)
+        for place, (reading, fence, number) in batch.rows.moves.items():
+            reading.moved(fence, number, None if batch.error else place in batch.rows.moved)
+        if batch.error:
+            for reading, fence, number in following.values():
+                reading.moved(fence, number, None)
+            return
+        for record, before in known:
+            if record.safe > before and not record.broken:
+                self.readings.arrived(record, before)
+
     async def _look(self):
         total = await self._call(lambda: self._database.check())
         if total is not None:
@@ -192,7 +222,7 @@ class PostgresStore(BatchedStore):
 
     def _sealed(self, rows, records):
         batch = os.urandom(BATCH_BYTES)
-        return rows, rows_of(records, batch), batch
+        return rows, client_rows(records, batch), batch
 
     def _fence(self, batch):
         for record in batch.records:
@@ -219,6 +249,7 @@ class PostgresStore(BatchedStore):
             self._tell_room()
 
     def _end(self):
+        self.transactions.close()
         with suppress(StoreError):
             if self.node is not None and self.trouble is None:
                 self._wait(lambda: self._database.perform(postgres_nodes.leave, self.node))
@@ -250,10 +281,10 @@ def _claimer(client_id, seen, node):
 
 
 class Own:
-    """What PostgresOthers and its parts use of their store, a PostgresStore."""
+    """What PostgresOthers, Readings and their parts use of their store, a PostgresStore."""
 
     def __init__(self, store):
-        self._store = store
+        self.store = self._store = store
         self.node = store.node
         self.outbox_room = store.outbox_room
         self.epoch_of = store._epoch_of
@@ -338,3 +369,44 @@ class Own:
     def after_commit(self, function):
         """Call function() when the next transaction is safe."""
         self._store._next.after.append(function)
+
+    # For Readings
+
+    @property
+    def others(self):
+        return self._store.others
+
+    def heard(self, word, keys):
+        """A hint for Readings has come."""
+        self._store.readings.heard(word, keys)
+
+    def usable(self):
+        """Raises: StoreError: the store is closed, or gone."""
+        self._store._check_usable()
+
+    def unread_records(self):
+        """Returns the records of clients of this process with messages that wait for a reader."""
+        records = self._store._clients.values()
+        return [one for one in records if not one.broken and any(box.numbers for box in one.inbox.values())]
+
+    def move_reader(self, reading, number):
+        """Have a reader move on, with the next transaction. `reading.moved` is called when it has ended."""
+        self.usable()
+        self._store._next.rows.moves[reading.key, reading.channel] = reading, reading.fence, number
+        self._store._fly()
+
+    def drop_read(self, record, channel, number):
+        """The messages of a channel before this number have been processed. They are deleted with a later
+        transaction."""
+        store, before = self._store, record.cost
+        gone = record.drop(min(number, record.safe), channel)
+        if gone:
+            store._next.rows.delete("inbox", record.key, gone)
+            store._next.records.add(record)
+            store._count(record.cost - before)
+            if store.on_read is not None:
+                store.on_read(record.client_id)
+
+    def flush(self):
+        """Have written what waits for a later transaction."""
+        self._store._fly()

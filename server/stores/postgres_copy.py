@@ -5,7 +5,8 @@ import os
 from protocol.errors import StoreError
 from server.stores.copying import insert_all, moved
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
-from server.stores.postgres_record import PostgresRecord, rows_of
+from server.stores.postgres_reading_statements import READ, rows_of
+from server.stores.postgres_record import PostgresRecord, client_rows
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
 
@@ -35,7 +36,11 @@ class Tables:
                 record.put(message)
             return record
 
-        return self._made(ids, claim)
+        records = self._made(ids, claim)
+        by_key = {record.key: record for record in records}
+        for row in self._database.perform(rows_of, READ, list(by_key)):  # what was read and is not deleted yet
+            by_key[row["client"]].drop(row["next"], row["channel"])
+        return records
 
     def write(self, records):
         """Add these clients, which are not there yet."""
@@ -45,7 +50,7 @@ class Tables:
         for record in made:
             insert_all(changes, record)
         batch = os.urandom(BATCH_BYTES)
-        if self._database.commit((changes, rows_of(made, batch), batch)):
+        if self._database.commit((changes, client_rows(made, batch), batch)):
             raise StoreError(f"{self._database.where} is in use by a server: end that one")
 
     def close(self):

@@ -34,7 +34,8 @@ from server.core.store import LINE_COST, StoreGone
 from server.stores import postgres_mail, postgres_schema
 from server.stores.box import box_of
 from server.stores.opened import shown_address
-from server.stores.postgres_record import rows_of
+from server.stores.postgres_reading_statements import move_statement
+from server.stores.postgres_record import client_rows
 from server.stores.postgres_schema import quoted
 from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, columns_of, commit_statement
 
@@ -160,11 +161,17 @@ class PostgresDatabase:
 
     def commit(self, changes):
         """Commit one transaction. changes: (Changes, list of `PostgresRecord.row`, name of the transaction, bytes).
-        Returns the keys of the clients of which nothing was done, because their version is another one."""
+        Returns the keys of the clients of which nothing was done, because their version is another one. `moved` of
+        the Changes has the readers that have moved on."""
         rows, clients, batch = changes
         tables, values = rows.columns()
-        statement = commit_statement(self._schema, tables)
-        done = self._run(self._committed(statement, batch, columns_of(clients), values))
+        if not clients:  # then there are no messages either
+            found = self._run(self._again(self._fetch, move_statement(self._schema), *rows.move_columns()))
+            rows.moved = {(row["client"], row["channel"]) for row in found}
+            return set()
+        statement = commit_statement(self._schema, tables, bool(rows.moves))
+        values += rows.move_columns()
+        done, rows.moved = self._run(self._committed(statement, batch, columns_of(clients), values))
         return {row[0] for row in clients} - done
 
     def close(self):
@@ -306,19 +313,21 @@ class PostgresDatabase:
         return await self._connection.fetchval(statement)
 
     async def _committed(self, statement, batch, columns, values):
-        """Returns the keys of the clients whose changes are safe."""
+        """Returns (keys of the clients whose changes are safe, (key, channel) of the readers that have moved on)."""
         attempts = 0
 
         async def attempt():
             nonlocal attempts
             attempts += 1
-            done = {row["key"] for row in await self._fetch(statement, batch, *columns, *values)}
+            rows = await self._fetch(statement, batch, *columns, *values)
+            done = {row["key"] for row in rows if row["channel"] is None}
+            moved = {(row["key"], row["channel"]) for row in rows if row["channel"] is not None}
             if attempts > 1 and len(done) < len(columns[0]):
                 found = f"SELECT key FROM {self._schema}.client WHERE key = ANY($1::bigint[]) AND batch = $2"
                 done |= {row["key"] for row in await self._fetch(found, columns[0], batch)}
                 # What was found may wait for its standby yet. A later commit is there when that one is.
                 await self._prove(self._connection)
-            return done
+            return done, moved
 
         return await self._again(attempt)
 
@@ -350,7 +359,7 @@ class PostgresDatabase:
             records = [one for one in results.values() if not isinstance(one, StoreError)]
             if records:
                 batch = os.urandom(BATCH_BYTES)
-                columns = columns_of(rows_of(records, batch))
+                columns = columns_of(client_rows(records, batch))
                 rows = await connection.fetch(commit_statement(schema, []), batch, *columns)
                 if len(rows) != len(records):
                     raise asyncpg.SerializationError("a client has changed while it was claimed")

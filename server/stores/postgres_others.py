@@ -5,6 +5,7 @@ told of. That is one statement each BEAT_S, whatever number of clients there is.
 """
 
 import asyncio
+import time
 from contextlib import asynccontextmanager, suppress
 
 from protocol.errors import StoreError
@@ -48,6 +49,7 @@ class PostgresOthers(others.Others):
         self._seen = {}  # client id -> Seen
         self._followed = {}  # client id -> its key, or None of one that is not known yet
         self._asked = set()  # ids of clients of this process that have been seen elsewhere
+        self.beaten = time.monotonic()  # when this process has signed last that it lives
         self._users = 0
         self._running = None  # task
         self._looks = set()  # tasks
@@ -76,9 +78,11 @@ class PostgresOthers(others.Others):
     async def _beat(self, connection):
         asked, self._asked = self._asked, set()
         ids = [*asked, *(client_id for client_id in self._followed if not self._own.serves(client_id))]
+        begun = time.monotonic()
         rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
         if not any(row["what"] == "beat" for row in rows):
             raise StoreGone(_GIVEN_UP)
+        self.beaten = begun
         for row in rows:
             if row["what"] == "seen":
                 if row["id"] in self._followed:
@@ -91,6 +95,8 @@ class PostgresOthers(others.Others):
     def _heard(self, word, keys):
         if word == "mail":
             self._fetch(self._own.keys() if keys is None else keys)
+        elif word in ("inbox", "read"):
+            self._own.heard(word, keys)
         elif word == "result":
             self._letters.retry()
             self._letters.look()
@@ -117,6 +123,10 @@ class PostgresOthers(others.Others):
         key = self._own.key_of(client_id)
         if key is not None:
             await self.arrived.fetch(key)
+
+    def tell(self, node, word, key):
+        """Have another process look: see Hints."""
+        self._hints.tell(node, word, key)
 
     def follow(self, client_id):
         if client_id not in self._followed:

@@ -87,3 +87,8 @@ def move_statement(schema, first=1):
     """Returns MOVE. Args: schema: quoted; first: number of its first parameter."""
     arrays = ", ".join(f"${first + at}::{type}[]" for at, type in enumerate(MOVED))
     return MOVE.format(schema=schema, arrays=arrays)
+
+
+async def rows_of(connection, schema, statement, *args):
+    """Returns the rows of one of these statements. For PostgresDatabase.perform."""
+    return await connection.fetch(statement.format(schema=schema), *args)

@@ -6,7 +6,7 @@ from server.stores.memory import Record
 from server.stores.postgres_arrived import Mail
 
 
-def rows_of(records, batch):
+def client_rows(records, batch):
     """Returns the rows of these records for the transaction of this name."""
     rows = [record.row() for record in records]
     for record in records:
@@ -27,6 +27,7 @@ class PostgresRecord(Record):
         self.node = 0  # id of the process that has claimed it
         self.connected = False  # to that process
         self.connections = 0  # so far, to any process
+        self.readers = {}  # channel -> process that reads it, as far as it is known here
         self.first = None  # ClientState of the claim with which it was read
         self.broken = None  # or what is wrong: FAILED or CLAIMED of batched.py
         loaded = dict(loaded)

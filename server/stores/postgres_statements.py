@@ -1,5 +1,7 @@
 """The statements of the store in PostgreSQL, and the changes to messages that one of them has."""
 
+from server.stores.postgres_reading_statements import move_statement
+
 # Columns of the tables (postgres_schema.py), as parameters: an array for each.
 CLIENT = {
     "key": "bigint", "version": "bigint", "batch": "bytea", "owner": "bigint", "epoch": "bytea",
@@ -23,10 +25,13 @@ def _arrays(first, types):
     return ", ".join(f"${first + at}::{type}[]" for at, type in enumerate(types))
 
 
-def commit_statement(schema, tables):
+def commit_statement(schema, tables, moves=False):
     """Returns the statement of a batch. Its parameters: $1 its name, then columns of CLIENT, then of each of the tables
-    those of MESSAGE, or (client, number); of the mail those of MAIL and _OF_MAIL. tables: list of ("put" or "delete",
-    one of BOXES) or (one of _OF_MAIL, "mail") of which it has rows."""
+    those of MESSAGE, or (client, number); of the mail those of MAIL and _OF_MAIL; then those of MOVE. tables: list of
+    ("put" or "delete", one of BOXES) or (one of _OF_MAIL, "mail") of which it has rows; moves: whether readers have
+    moved on.
+
+    It returns (key, None) of each client whose changes were done, and (key, channel) of each reader."""
     first = 2 + len(CLIENT)
     parts = [
         f"""
@@ -61,7 +66,10 @@ delete_{table} AS (
     USING unnest({_arrays(first, ["bigint", "bigint"])}) AS d (client, number) JOIN ok ON ok.key = d.client
     WHERE b.client = d.client AND b.number = d.number)""")
             first += 2
-    return ",".join(parts) + "\nSELECT key FROM ok"
+    if not moves:
+        return ",".join(parts) + "\nSELECT key, NULL::smallint AS channel FROM ok"
+    parts.append(f"\nmoved AS ({move_statement(schema, first)})")
+    return ",".join(parts) + "\nSELECT key, NULL AS channel FROM ok UNION ALL SELECT client, channel FROM moved"
 
 
 def _mail_part(schema, what, first):
@@ -99,6 +107,8 @@ class Changes:
         self.puts = {name: {} for name in BOXES}  # (client, number) -> (channel, kind, time, data)
         self.deletes = {name: {} for name in BOXES}  # (client, number) -> None
         self._mail = {what: {} for what in _OF_MAIL}  # key in the mail -> what is written there, a tuple
+        self.moves = {}  # (client, channel) -> (Reading, its fence, next)
+        self.moved = None  # those of them that were done, once the transaction has ended
 
     def append(self, table, key, number, messages):
         """Insert messages that are new, with numbers from this one on."""
@@ -148,6 +158,10 @@ class Changes:
                 tables.append((what, "mail"))
                 values += columns_of([(*key, *more) for key, more in found.items()])
         return tables, values
+
+    def move_columns(self):
+        """Returns the columns of the readers that have moved on."""
+        return columns_of([(*place, fence, number) for place, (_, fence, number) in self.moves.items()])
 
     def forget(self, key):
         """Drop all changes to this client."""

@@ -10,6 +10,7 @@ from primitives.timeout import Timeout
 from server import MemoryStore
 from server.core.inbox import Inbox, Use
 from server.core.message import Message
+from server.core.registry import Registry
 
 
 def use_of(store, state):
@@ -19,8 +20,9 @@ def use_of(store, state):
     async def directly(operation):
         await operation
 
-    use = Use("a", Broadcast(), TaskFlag(), nothing, directly)
+    use = Use("a", Broadcast(), TaskFlag(), nothing, directly, Registry())
     use.store, use.state = store, state
+    use.registry.use(store)
     return use
 
 

@@ -1,0 +1,292 @@
+"""`Reading`: one channel of one client, as this process reads it out of a store that several processes share.
+
+    waits      another process reads, or this one has not asked yet: `fence` is 0
+    reads      `fence` is the number of the claim. Messages are handed out, and `next` is moved behind them
+    lost       another process has claimed it, since this one was not seen to live, or the outcome of a statement is not
+               known: it waits again, and learns from the table where it stands. What was handed out and was not
+               processed is handed out again, here or elsewhere
+
+It is kept for as long as a call waits, a message is in a reader's hands, or somebody has read in the last IDLE_S; then
+it is given back, and another process may have it at once. postgres_reading_statements.py has the fence,
+postgres_readings.py what all readings of a process do together.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+from primitives.broadcast import Broadcast
+from server.core.store import ReadingLost
+
+IDLE_S = 10.0  # between two calls of `readline`, another process is not let in
+
+
+class Reading:
+    """Args: readings: Readings; client_id; channel: 0 for the lines."""
+
+    def __init__(self, readings, client_id, channel):
+        self.client_id = client_id
+        self.channel = channel
+        self.key = None  # of the client's row
+        self.fence = 0
+        self.next = 0  # the messages before it are processed: it is committed
+        self.finished = 0  # the messages before it have been processed here
+        self.parked = False  # a call waits since `leaving` is set
+        self.leaving = False  # it is to be given back when the reader asks for the next message
+        self.changed = Broadcast()
+        self._readings = readings
+        self._rows = deque()  # (number, Message) that were fetched, the oldest first
+        self._given = []  # numbers of those that were handed out and are not committed, ascending
+        self._hands = set()  # numbers of those that a reader has and has not finished
+        self._taking = []  # numbers of those that calls of `take` wait to have committed
+        self._back = {}  # number -> Message of calls that were cancelled when the message had left the store
+        self._calls = 0
+        self._used = 0.0
+        self._claiming = False
+        self.busy = False  # a transaction of the application is open
+
+    # What Inbox (server/core/inbox.py) promises
+
+    async def take(self, limit, convert):
+        """Returns convert(number, Message) of the next message. It has then left the store for good. Raises:
+        asyncio.TimeoutError; what convert raises: the message stays."""
+        self._calls += 1
+        try:
+            while True:
+                number, message = await self._first(0, limit)
+                result = convert(number, message)
+                fence = self.fence
+                self._taking.append(number)
+                self._finish(number)
+                try:
+                    while self.fence == fence and self.next <= number:
+                        await self.changed.wait()
+                except asyncio.CancelledError:
+                    if self.fence == fence:
+                        self._undo(number, message)
+                    raise
+                finally:
+                    self._taking.remove(number)
+                if self.fence != fence:
+                    await self._turn()  # it tells what has become of it
+                if self.next > number and self.fence <= fence + 1:
+                    self._readings.moved(self)
+                    return result
+        finally:
+            self._leave()
+
+    async def next_after(self, done, ahead, start=0):
+        """Returns (store, number, Message) of the first message not yet processed, from number `start` on, when it is
+        this process's turn.
+
+        done, ahead: as in `done_with`. If that is lost, another reader gets those messages again, and "reading_lost"
+        is told."""
+        self._calls += 1
+        try:
+            while True:
+                await self._turn()
+                if done is not None and not await self._processed(done, ahead):
+                    continue
+                done = None
+                number, message = await self._first(start)
+                self._give(number)
+                self._hands.add(number)
+                return self._readings.store, number, message
+        finally:
+            self._leave()
+
+    async def done_with(self, done, ahead):
+        """Note that the reader has processed the message (store, number) and those before it. Returns when all but
+        `ahead` of them are committed. Raises: ReadingLost: another reader gets them again."""
+        if not self.fence or not await self._processed(done, ahead):
+            raise ReadingLost(f"another process reads channel {self.channel} of {self.client_id} now")
+
+    def abandon(self, number):
+        """The reader that has this message is gone, and has not processed it."""
+        self._hands.discard(number)
+        self._given = [one for one in self._given if one < self.finished]
+        if self.idle():
+            self._readings.give_back(self)
+
+    # For transactions.py
+
+    async def several(self, most):
+        """Returns [(number, Message)] of the first messages, `most` at most, and one at least, for a transaction. Call
+        `end` when it has ended."""
+        self._calls += 1
+        try:
+            while True:
+                await self._first(0)
+                if self.busy or self.next != self.finished:
+                    await self.changed.wait()  # another reader of this process
+                    continue
+                self.busy = True
+                return self._look(self.finished, most)
+        except BaseException:
+            self._leave()
+            raise
+
+    def transaction(self, most, convert):
+        """Returns the asynchronous context manager: see Transaction in postgres_transactions.py. Args: most: messages
+        of it; convert: function (number, Message) that returns what the application gets of one."""
+        return self._readings.store.transactions.begin(self, most, convert)
+
+    def end(self, number=None):
+        """The transaction has ended. number: of the first message that is not processed, if it has been committed."""
+        self.busy = False
+        if number is not None:
+            self.next = self.finished = number
+            self._readings.moved(self)
+        self._leave()
+        self.changed.pulse()
+
+    async def again(self, fence, limit):
+        """Learn where it stands, when the outcome of a transaction of the reader with this fence is not known. Returns
+        whether no other one has been there since. Raises: asyncio.TimeoutError."""
+        self._calls += 1
+        try:
+            await self._turn(limit)
+            return self.fence == fence + 1
+        finally:
+            self._leave()
+
+    # For Readings
+
+    @property
+    def gone(self):
+        """The messages before this number may be deleted: nobody gets them again."""
+        return min([self.next, *self._taking, *self._back])
+
+    def idle(self):
+        """Whether nobody uses it now, and nothing is to be committed."""
+        return not (self._calls or self._hands or self.busy) and self.finished == self.next
+
+    @property
+    def waits(self):
+        """Whether a call waits for a message, or for its turn."""
+        return self._calls > 0
+
+    def unused(self):
+        """Whether nobody has used it for some time."""
+        return self.idle() and time.monotonic() - self._used >= IDLE_S
+
+    def moved(self, fence, number, done):
+        """A statement has ended that was to move `next` to this number. done: whether it has done so; None: nobody
+        knows."""
+        if fence != self.fence:
+            return
+        if not done:
+            self.lose("fenced" if done is False else "unknown")
+            return
+        self.next = number
+        self._given = [one for one in self._given if one >= number]
+        self._readings.moved(self)
+        self.changed.pulse()
+
+    def lose(self, why):
+        """It is not known to be this process's any longer."""
+        if self.fence:
+            if why == "fenced":
+                self._readings.lost(self)
+            self.stop()
+
+    def stop(self):
+        """Wait again, if anybody does."""
+        self.fence = 0
+        self._rows.clear()
+        self._back.clear()
+        self._given = []
+        self.changed.pulse()
+
+    # Parts
+
+    def _leave(self):
+        self._calls -= 1
+        self._used = time.monotonic()
+        if self.leaving:
+            self.changed.pulse()
+
+    async def _turn(self, limit=None):
+        """Return when this process may read. Raises: asyncio.TimeoutError."""
+        while not (self.fence and self._readings.lives()):
+            if self._claiming:
+                await self.changed.wait(limit)
+                continue
+            self.stop()
+            self._claiming = True
+            try:
+                found = await self._readings.claim(self)
+            finally:
+                self._claiming = False
+                self.changed.pulse()
+            if found is not None:
+                self.key, self.fence, self.next = found
+                self.finished = self.next
+                self._readings.moved(self)  # its owner is told who reads, and up to where
+            else:
+                await self._readings.look(self, limit)
+
+    async def _first(self, start, limit=None):
+        """Returns (number, Message) of the first message that is not processed, from `start` on. Raises:
+        asyncio.TimeoutError."""
+        while True:
+            while self.leaving:
+                self.parked = self.finished == self.next and not self._hands
+                try:
+                    await self.changed.wait(limit)
+                finally:
+                    self.parked = False
+            await self._turn(limit)
+            back = [one for one in self._back if one >= start]
+            if back:
+                return min(back), self._back[min(back)]
+            found = self._look(max(self.finished, start), 1)
+            if found:
+                return found[0]
+            if not self._readings.has(self.client_id):
+                rows = await self._readings.fetch(self, max(self.finished, start))
+                if rows and self.fence:
+                    self._rows = deque(rows)
+                    continue
+            await self._readings.look(self, limit)
+
+    def _look(self, number, most):
+        """Returns [(number, Message)] of what is at hand, from this number on."""
+        found = self._readings.at_hand(self, number, most)
+        if not found:
+            while self._rows and self._rows[0][0] < number:
+                self._rows.popleft()
+            found = [self._rows[at] for at in range(min(most, len(self._rows)))]
+        return found
+
+    def _give(self, number):
+        if number >= self.next and (not self._given or number > self._given[-1]):
+            self._given.append(number)
+
+    def _finish(self, number):
+        """The message of this number and those before it have been processed. Have that committed."""
+        self._hands = {one for one in self._hands if one > number}
+        self._back.pop(number, None)
+        self._give(number)
+        if number >= self.finished:
+            self.finished = number + 1
+            self._readings.move(self, self.finished)
+
+    async def _processed(self, done, ahead):
+        """As `done_with`. Returns False if it has been lost."""
+        store, number = done
+        if store is not self._readings.store:
+            return True
+        fence = self.fence
+        self._finish(number)
+        while self.fence == fence and sum(1 for one in self._given if one < self.finished) > ahead:
+            await self.changed.wait()
+        return self.fence == fence
+
+    def _undo(self, number, message):
+        """The message has left the store, or is about to, and was not delivered."""
+        self._back[number] = message
+        if self.finished == number + 1:  # a later one has left the store already: this one has no other copy then
+            self.finished = number
+            self._given = [one for one in self._given if one < number]
+            self._readings.move(self, number)
