@@ -5,6 +5,7 @@ import asyncio
 from primitives.platform import sleep_ms
 from primitives.task_flag import TaskFlag
 from primitives.timeout import Timeout
+from primitives.waiting import wait_for_ms
 from protocol.errors import LocalProtocolError
 from server.core.events import text_of
 from server.core.failures import traceback_text, where
@@ -13,6 +14,7 @@ from server.core.store import Fenced
 FIRST_MS = 1000  # the pause after a failure; it doubles with each further one in a row
 LAST_MS = 60000  # the longest pause
 STEADY_MS = 60000  # a call that failed after this time begins a new row
+LOOK_MS = 1000  # between two looks at whether a client has connected to another process
 END_MS = 5000  # for the handlers to end when they are cancelled
 _PASSED_ON = (SystemExit, KeyboardInterrupt, GeneratorExit)  # these end the program, or the loop that runs the task
 
@@ -39,6 +41,7 @@ class Serving:
         self._new = []  # ids of clients without a task
         self._came = TaskFlag()
         self._tasks = {}  # id -> task
+        self._seen = {}  # id -> connections of the client when its handler was called last
         self._sharing = None  # Sharing, of a store that several processes share
         self._ended = False
 
@@ -94,15 +97,27 @@ class Serving:
             self._flags.pop(client_id, None)
 
     async def _serve(self, connection):
+        flag = self._flags[connection.client_id]
         while True:
-            await self._flags[connection.client_id].wait()
+            await (flag.wait() if self._sharing is None else self._connected(connection, flag))
             await self._call_until_it_returns(connection)
+
+    async def _connected(self, connection, flag):
+        """Return when the client has connected, to whichever process, since its handler was called."""
+        while connection.nconns == self._seen.get(connection.client_id):
+            connection.status()  # which has it followed
+            try:
+                await wait_for_ms(flag.wait(), LOOK_MS)
+                return
+            except asyncio.TimeoutError:
+                pass
 
     async def _call_until_it_returns(self, connection):
         pause_ms = FIRST_MS
         while True:
             steady = Timeout(STEADY_MS)
             self._flags[connection.client_id].clear()
+            self._seen[connection.client_id] = connection.nconns
             try:
                 await self._called(connection)
                 return
