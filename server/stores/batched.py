@@ -397,8 +397,7 @@ class BatchedStore(Store):
     def _emptied(self, record, serial):
         """The message with this serial has expired in the outbox."""
 
-    def _due(self):
-        """Whether there is something for the next transaction."""
+    def _due(self):  # whether there is something for the next transaction
         return bool(self._next.records)
 
     async def _look(self):
