@@ -29,8 +29,8 @@ def test_clients_that_are_killed_tear_nothing_and_keep_nothing(report_line):
     figures = kill_run.run(SECONDS, random.Random(seed))
     report_line(f"smbus: seed {seed}: {figures}")
     assert figures["kills"] > 0
-    assert figures["longest_hold_ms"] >= figures["hold_ms"]  # the limit was needed
-    assert figures["longest_hold_ms"] <= figures["may_ms"]
+    assert figures["longest_with_stalls_ms"] >= figures["hold_ms"]  # the limit was needed
+    assert figures["longest_hold_ms"] <= kill_run.MAY_MS
 
 
 def server(port):

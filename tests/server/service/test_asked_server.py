@@ -7,14 +7,18 @@ from errno import EHOSTDOWN, EPROTO
 
 import pytest
 
+from remote_i2c.asked import AskedBus, answer_to
 from remote_i2c.errors import LINK, BusError
+from remote_i2c.messages import read
+from remote_i2c.shared import SharedBus
 from server.service import asked_server
 from server.service.admin import AdminServer
 from server.service.asked_server import asker, bus_maker
 from tests.patience import PATIENCE_S
+from tests.remote_i2c.fake_bus import FakeBus
 
 
-def failing(path, **more):
+def failing(path):
     """Returns the BusError of a question."""
 
     async def main():
@@ -104,6 +108,49 @@ def test_a_server_that_ends_before_it_answers_is_told(tmp_path):
             await ending
 
         asyncio.run(main())
+
+
+def test_a_bus_is_used_again_when_its_server_is_back(tmp_path):
+    path, shared = tmp_path / "s", SharedBus(FakeBus({0x48: bytearray(range(256))}), {0x48})
+
+    async def ask(name, request):
+        return await answer_to(lambda name: shared, request)
+
+    async def main():
+        bus, found = AskedBus("client:pump:0", asker(str(path))), []
+        for runs in (True, False, True):
+            if runs:
+                admin = AdminServer(str(path), None, None, None, None, ask)
+                await admin.start()
+            try:
+                found.append(await bus.transfer([read(0x48, 1)]))
+            except BusError as error:
+                found.append(error.errno)
+            if runs:
+                admin.close()
+        return found
+
+    assert asyncio.run(main()) == [[b"\0"], EHOSTDOWN, [b"\0"]]
+
+
+def test_a_question_that_is_cancelled_ends_at_once(tmp_path):
+    begun = asyncio.Event()
+
+    async def ask(name, request):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def main():
+        admin = AdminServer(str(tmp_path / "s"), None, None, None, None, ask)
+        await admin.start()
+        call = asyncio.create_task(asker(str(tmp_path / "s"))({"bus": "1"}))
+        await begun.wait()
+        call.cancel()
+        done, _ = await asyncio.wait([call], timeout=PATIENCE_S)
+        admin.close()
+        return call.cancelled() and call in done
+
+    assert asyncio.run(main())
 
 
 def test_only_buses_of_clients_are_asked_for(tmp_path):
