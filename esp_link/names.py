@@ -1,7 +1,8 @@
 """Asks the name server for the address of a host: RFC 1035, one question over UDP, without blocking.
 
-Loaded by program.py when `tcp.connect` is given a name. MicroPython's getaddrinfo waits up to 7 s for an answer, in which
-nothing else runs, and the watchdog resets the ESP8266 after 1.6 to 3.2 s. A forged address is no danger to the session.
+Loaded by program.py when `tcp.connect` is given a name. MicroPython's getaddrinfo waits up to 7 s for an answer, in
+which nothing else runs, and the watchdog resets the ESP8266 after 1.6 to 3.2 s. A forged address is no danger to the
+session.
 """
 
 import os

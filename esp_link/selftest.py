@@ -1,8 +1,8 @@
 """The bridge's part of the self test (`protocol/selftest.py`): shows its wires, then measures the bus.
 
-program.py loads it if syn stays low at its start; else it costs the bridge no heap. The client resets the ESP8266 when it
-has the result. A syn wire that is always low makes each start 12 s longer, which the client takes for a dead bridge at
-first: it resets the ESP8266, and waits longer each time. In the simulator the link is there after half a minute.
+program.py loads it if syn stays low at its start; else it costs the bridge no heap. The client resets the ESP8266 when
+it has the result. A syn wire that is always low makes each start 12 s longer, which the client takes for a dead bridge
+at first: it resets the ESP8266, and waits longer each time. In the simulator the link is there after half a minute.
 """
 
 from protocol import selftest

@@ -5,7 +5,7 @@
 It was built once (docs/measurements.md has the sizes), and has not run on a chip. If it fails, the ready images
 (build/flash.py) need none of this. DIR is a clone of MicroPython with its submodules. The tool chain
 (xtensa-lx106-elf-gcc with Espressif's SDK) and esptool must be on PATH. What is frozen: build/manifest.py. The result,
-firmware/esp_link-classic.bin, is not kept in git; with --port it is flashed, erasing first. It leaves the bridge 8 KB
+firmware/esp_link-classic.bin, is not kept in git; with --port it is flashed, erasing first. It leaves the bridge 2 KB
 more heap than the ROMFS image (docs/measurements.md).
 """
 
