@@ -22,10 +22,10 @@ from sensor_bus.clock import PER_MS, Clock
 from sensor_bus.config import Config
 from sensor_bus.device import IDENTIFY_ATTEMPTS, Device
 from sensor_bus.faults import BusStuck
-from sensor_bus.identify import Identification, can_look
+from sensor_bus.identify import Identification
 from sensor_bus.loading import forget, half_loaded
 from sensor_bus.port import MachineI2C  # noqa: F401 - for programs: all that one needs is from this module
-from sensor_bus.records import Records  # noqa: F401
+from sensor_bus.records import POLL, Records  # noqa: F401
 from sensor_bus.scanner import AGAIN_MS, Scanner
 from sensor_bus.status import INITIAL, OFFLINE, ONLINE, SPURIOUS
 from sensor_bus.steps import Steps
@@ -216,10 +216,6 @@ class SensorBus:
         device.note(True)
         return True
 
-    def drop(self, address):
-        """What has answered once at an address is none."""
-        del self._devices[address]
-
     def note(self, device, answered):
         """Note an answer of a device, or a failure, and what follows."""
         change = device.note(answered)
@@ -254,7 +250,7 @@ class SensorBus:
         if self.slots is not None and self.slots.gone(address) or device.status == INITIAL:
             return
         self._tell("offline", device)
-        self.subscribers.gone(device)
+        self.subscribers.forget(device, True)
         self._tell("gone", device)
 
     def _tell(self, kind, device):
@@ -298,27 +294,21 @@ class SensorBus:
         try:
             job.go_on(answered, self.now())
         except StopIteration as end:
-            if device.type is not None:
-                self._looked_at(device, end.value)
-            elif end.value is None:
+            now, number, known = self.now(), end.value, device.type
+            if known is None and number is None:
                 await self._not_identified(device)
-            else:
-                device.job = None
-                now = self.now()
-                device.set_up(end.value, self.records, now)
-                if self.config.check_ms and device.due is not None and can_look(self.records, end.value):
-                    device.check = now + self.config.check_ms * PER_MS
+                return
+            device.job = device.check = None
+            # None: a program has set it otherwise than it is after a reset. It is left alone from now on.
+            if number is not None and self.config.check_ms:
+                device.check = now + self.config.check_ms * PER_MS
+            if known is None:
+                device.set_up(number, self.records, now)
                 self._tell("identified", device)
                 self._tell("online", device)
-
-    def _looked_at(self, device, number):
-        """The type of a device was looked at again. number: of the one that fits now; None: none does. Then a program
-        has set it otherwise than it is after a reset, and it is left alone."""
-        device.job = None
-        device.check = None if number is None else self.now() + self.config.check_ms * PER_MS
-        if number is not None and number != device.type:
-            self.gone(device)
-            self.scanner.again(device.address, 0)
+            elif number != known and number is not None:
+                self.gone(device)
+                self.scanner.again(device.address, 0)
 
     async def _not_identified(self, device):
         """It is nothing that is known, or it does not answer any longer."""
@@ -369,7 +359,7 @@ class SensorBus:
             if pause is not None and now > pause[0] + device.interval:
                 device.pause, device.due, pause = None, now, None
             _, time, at, space, count = pause or (None, now, 1, device.ring.space(), 0)
-            steps.begin(self.records.poll(device.type), at)
+            steps.begin(self.records.field(device.type, POLL), at)
             while steps.next():
                 size = steps.size(space)
                 if size or steps.write:

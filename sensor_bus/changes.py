@@ -14,7 +14,7 @@ def configure(bus, device, interval_us, samples):
         _check("interval_us", interval_us, 1000, 3600000000)
     if samples is not None:
         _check("samples", samples, 1, 255)
-        ring = Ring(samples, device.ring.size())  # without memory for it all is as before
+        ring = Ring(samples, len(device.ring.space()))  # without memory for it all is as before
         bus.subscribers.forget(device)
         device.ring = ring
     if interval_us is not None:

@@ -1,6 +1,7 @@
 """One address of a bus at which something answers."""
 
 from protocol import const
+from sensor_bus.records import POLL
 from sensor_bus.ring import Ring
 from sensor_bus.status import Status
 
@@ -39,7 +40,7 @@ class Device(Status):
         self.type = number
         self.interval = records.interval_us(number) // 100
         size = records.size(number)
-        if self.interval and len(records.poll(number)):
+        if self.interval and len(records.field(number, POLL)):
             self.ring = Ring(records.samples(number), size)
             self.due = now
 

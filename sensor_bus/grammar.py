@@ -13,7 +13,7 @@ A board needs this module only for types that it gets while it runs: steps.py ru
 """
 
 from protocol import const
-from sensor_bus import steps
+from sensor_bus import sizes, steps
 
 # Bytes that one program may read: with a stamp of 2 bytes they fit into a sample of devbin, whose length is a byte.
 MAX_READ = const(253)
@@ -28,9 +28,9 @@ MAX_WIDTH = const(32)  # bits that a computed length takes out of the bytes read
 _HEX = "0123456789abcdefABCDEF"
 # In the order in which they are tried: a text before its own beginning.
 _OPERATORS = (
-    (">>", steps.SHIFT_RIGHT, 10), ("<<", steps.SHIFT_LEFT, 10), ("*", steps.MULTIPLY, 10), ("/", steps.DIVIDE, 10),
-    ("+", steps.ADD, 10), ("-", steps.SUBTRACT, 10), ("&", steps.AND, 16), ("|", steps.OR, 16),
-    (":mask", steps.AND, 16), (":max", steps.AT_MOST, 10), (":min", steps.AT_LEAST, 10), (":align", steps.ALIGN, 10),
+    (">>", sizes.SHIFT_RIGHT, 10), ("<<", sizes.SHIFT_LEFT, 10), ("*", sizes.MULTIPLY, 10), ("/", sizes.DIVIDE, 10),
+    ("+", sizes.ADD, 10), ("-", sizes.SUBTRACT, 10), ("&", sizes.AND, 16), ("|", sizes.OR, 16),
+    (":mask", sizes.AND, 16), (":max", sizes.AT_MOST, 10), (":min", sizes.AT_LEAST, 10), (":align", sizes.ALIGN, 10),
 )  # fmt: skip
 
 
@@ -198,7 +198,7 @@ class _Parser:
         while not self.take("}"):
             start = self.at
             operator, operand = self.operator()
-            if operator == steps.AT_MOST:
+            if operator == sizes.AT_MOST:
                 most = operand if most is None else min(most, operand)
             code.append(operator)
             code.extend(operand.to_bytes(4, "little"))
@@ -231,7 +231,7 @@ class _Parser:
             if letter not in ("w", "W"):
                 self.fault("w (little-endian) or W (big-endian) must come here")
             self.at += 1
-            big = steps.BIG_ENDIAN if letter == "W" else 0
+            big = sizes.BIG_ENDIAN if letter == "W" else 0
             width = self.number(1, MAX_WIDTH, "a width in bits")
         if first + (width + 7) // 8 > self.sizes[step]:
             self.fault("step %d reads only %d bytes" % (step, self.sizes[step]), start)
@@ -242,15 +242,15 @@ class _Parser:
         if found is None:
             self.fault("an operator or } must come here")
         word, operator, base = found
-        if operator in (steps.ADD, steps.SUBTRACT) and self.peek() == "$":
+        if operator in (sizes.ADD, sizes.SUBTRACT) and self.peek() == "$":
             start = self.at
             offset, width, _ = self.source()
             if width != 8:
                 self.fault("an operand is one byte, as $0[2]", start)
-            return operator | steps.OF_BYTE, offset
+            return operator | sizes.OF_BYTE, offset
         lowest, highest = 0, 0xFFFFFFFF
-        if operator in (steps.DIVIDE, steps.ALIGN):
+        if operator in (sizes.DIVIDE, sizes.ALIGN):
             lowest = 1
-        elif operator in (steps.SHIFT_LEFT, steps.SHIFT_RIGHT):
+        elif operator in (sizes.SHIFT_LEFT, sizes.SHIFT_RIGHT):
             highest = 31
         return operator, self.number(lowest, highest, "the number behind %s" % word, base)

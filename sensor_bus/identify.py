@@ -6,6 +6,7 @@ an int. So the pauses of one device hold up no other. They return the number of 
 """
 
 from sensor_bus.clock import PER_MS
+from sensor_bus.records import CONSTANTS, DETECTION, INIT, POLL
 from sensor_bus.steps import Steps
 
 
@@ -37,15 +38,15 @@ def identification(records, device):
     """Returns the generator. What it finds is set in the device: constants. Args: records: Records; device: Device."""
     steps, buf = Steps(), None
     for number in records.candidates(device.address):
-        program = records.detection(number)
+        program = records.field(number, DETECTION)
         buf = _fitting(buf, program)
         if not (yield from _run(steps, program, buf, True)):
             continue
-        program = records.init(number)
+        program = records.field(number, INIT)
         buf = _fitting(buf, program)
         if not (yield from _run(steps, program, buf, False)):
             return None
-        program = records.constants(number)
+        program = records.field(number, CONSTANTS)
         if len(program):
             buf = bytearray(program[0])
             if not (yield from _run(steps, program, buf, False)):
@@ -56,15 +57,18 @@ def identification(records, device):
 
 
 def look(records, device):
-    """Returns the generator of a look at a device whose type is known. If that fits still, it returns that one."""
+    """Returns the generator of a look at a device whose type is known. If that fits still, it returns that one. None:
+    no type fits, or nobody may look."""
     steps, number = Steps(), device.type
-    program = records.detection(number)
+    if not can_look(records, number):
+        return None
+    program = records.field(number, DETECTION)
     buf = bytearray(program[0])
     for _ in range(2):
         if (yield from _run(steps, program, buf, True)):
             return number
     for other in records.candidates(device.address):
-        program = records.detection(other)
+        program = records.field(other, DETECTION)
         buf = _fitting(buf, program)
         if other != number and (yield from _run(steps, program, buf, True)):
             return other
@@ -74,14 +78,15 @@ def look(records, device):
 def can_look(records, number):
     """Returns whether a look at a device of this type disturbs nothing: its detection reads registers and does nothing
     else, and no read of its polls depends on the write of another step."""
-    return _reads_registers(records.detection(number), True) and _reads_registers(records.poll(number), False)
+    detection, poll = records.field(number, DETECTION), records.field(number, POLL)
+    return _reads_registers(detection, True) and _reads_registers(poll, False)
 
 
 def _reads_registers(program, only):
     """Args: only: it does nothing else."""
     steps = Steps(program)
     while steps.next():
-        reads, writes = steps.reads(), len(steps.write)
+        reads, writes = steps.size(b""), len(steps.write)
         if reads and not writes or only and (not reads or writes > 2 or steps.pause_ms):
             return False
     return len(program) > 0

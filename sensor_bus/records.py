@@ -77,22 +77,6 @@ class Records:
             if address in bytes(self.field(number, ADDRESSES)):
                 yield number
 
-    # Programs: bytes or memoryview, for steps.py.
-
-    def detection(self, number):
-        return self.field(number, DETECTION)
-
-    def init(self, number):
-        return self.field(number, INIT)
-
-    def poll(self, number):
-        """Returns the program of a poll, empty if there are no polls."""
-        return self.field(number, POLL)
-
-    def constants(self, number):
-        """Returns the program of what is read once, after init: its bytes stand behind those of each sample."""
-        return self.field(number, CONSTANTS)
-
     def size(self, number):
         """Returns the most bytes of a sample, without its stamp and the constants."""
         poll = self.field(number, POLL)
@@ -137,6 +121,9 @@ class Records:
         return table[at + 2 :]
 
     def field(self, number, field):
+        """Returns one of a type's fields, NAME to CONSTANTS: bytes or memoryview. The programs are for steps.py: that
+        of a poll is empty if there are none; that of the constants reads what stands behind the bytes of each sample.
+        """
         entry, at = self.entry(number), HEAD
         for _ in range(field):
             at += 2 + (entry[at] | entry[at + 1] << 8)

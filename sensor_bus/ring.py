@@ -18,10 +18,6 @@ class Ring:
         self._view = memoryview(bytearray(self._places * self._slot))
         self._times = 0  # the high bits of the newest time
 
-    def size(self):
-        """Returns the most bytes of a sample."""
-        return self._slot - _HEAD
-
     def space(self):
         """Returns the memory (memoryview) of the sample that is put next."""
         at = self._at(self.end) + _HEAD

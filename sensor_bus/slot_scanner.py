@@ -91,6 +91,9 @@ class SlotScanner(Scanner):
             self.again(address | self.muxes.parent(address) << 8)
         if self.power is not None and access.usable():
             await self.power.serve(access, self.bus.now())
+            for device in list(self.bus.all()):  # what has lost its power has lost its settings
+                if not self.power.usable(device.address >> 8):
+                    self.bus.gone(device)
 
     async def is_outside(self, address):
         """Returns whether a device that has answered in a slot stands in front of its multiplexer, mostly on the main
@@ -174,7 +177,7 @@ class SlotScanner(Scanner):
         if device is not None and answered and device.status == INITIAL:
             self.forget(address)
             if address >> 8 and await self.is_outside(address):
-                bus.drop(address)
+                bus.gone(device)
                 return
             if address & 0x7F in self.addresses:
                 answered = await self._look_at(address)

@@ -22,6 +22,7 @@ This knows nothing of devices or time: the caller writes, reads and waits.
 """
 
 from protocol import const
+from sensor_bus.loading import half_loaded
 
 FIXED = const(1)
 COMPUTED = const(2)
@@ -29,23 +30,8 @@ PAUSE = const(4)
 ALTERNATIVES = const(8)
 LONG = const(15)  # in the head: the count of bytes to write follows
 
-BIG_ENDIAN = const(128)
-# Operators of a computed size. grammar.py has their texts.
-AND = const(0)
-OR = const(1)
-SHIFT_RIGHT = const(2)
-SHIFT_LEFT = const(3)
-MULTIPLY = const(4)
-DIVIDE = const(5)
-ADD = const(6)
-SUBTRACT = const(7)
-AT_MOST = const(8)
-AT_LEAST = const(9)
-ALIGN = const(10)
-OF_BYTE = const(128)  # added to an operator
-
 _SHORT = const(16)  # bytes of a write that takes no allocation
-_OPERATOR_BYTES = const(5)
+OPERATOR_BYTES = const(5)
 
 
 class Steps:
@@ -55,6 +41,8 @@ class Steps:
     itself, for `begin`. most: bytes that the program reads at most in all. Once a write of each length was made,
     `next`, `size` and `matches` allocate nothing, if no write is longer than 16 bytes.
     """
+
+    _computed = None  # sizes.computed, once it was needed
 
     def __init__(self, program=b""):
         self._out = bytearray(_SHORT)
@@ -89,7 +77,7 @@ class Steps:
         if self._kind == FIXED:
             at += 1
         elif self._kind == COMPUTED:
-            at += 4 + _OPERATOR_BYTES * program[at + 3]
+            at += 4 + OPERATOR_BYTES * program[at + 3]
         self.pause_ms = 0
         if head & PAUSE:
             self.pause_ms = program[at] | program[at + 1] << 8
@@ -100,10 +88,6 @@ class Steps:
             at += 1 + 2 * program[self._read] * program[at]
         self.at = at
         return True
-
-    def reads(self):
-        """Returns whether this step may read."""
-        return self._kind > 0
 
     def _bytes(self, at, count):
         program = self._program
@@ -124,29 +108,14 @@ class Steps:
         read, in their order; longer is allowed."""
         if self._kind != COMPUTED:
             return self._program[self._read] if self._kind else 0
-        program, at = self._program, self._read
-        offset, bits, most = program[at], program[at + 1], program[at + 2]
-        big, bits = bits & BIG_ENDIAN, bits & 127
-        count = (bits + 7) >> 3
-        if offset + count > len(got):
-            return most
-        found = 0
-        for index in range(count):
-            if big:
-                found = found << 8 | got[offset + index]
-            else:
-                found |= got[offset + index] << (index << 3)
-        found &= (1 << bits) - 1
-        at += 4
-        for _ in range(program[at - 1]):
-            operand = program[at + 1] | program[at + 2] << 8 | program[at + 3] << 16 | program[at + 4] << 24
-            operator = program[at]
-            if operator & OF_BYTE:
-                operator &= 127
-                operand = got[operand]
-            found = _applied(operator, found, operand)
-            at += _OPERATOR_BYTES
-        return max(0, min(found, most))
+        if self._computed is None:  # an import allocates
+            try:
+                from sensor_bus.sizes import computed
+            except MemoryError:
+                half_loaded("sizes")
+                raise
+            self._computed = computed
+        return self._computed(self._program, self._read, got)
 
     def matches(self, data):
         """Returns whether the bytes just read are one of the step's alternatives; True if it has none."""
@@ -164,27 +133,3 @@ class Steps:
                 return True
             at += 2 * size
         return False
-
-
-def _applied(operator, found, operand):
-    if operator == AND:
-        return found & operand
-    if operator == OR:
-        return found | operand
-    if operator == SHIFT_RIGHT:
-        return found >> operand
-    if operator == SHIFT_LEFT:
-        return found << operand
-    if operator == MULTIPLY:
-        return found * operand
-    if operator == DIVIDE:
-        return found // operand
-    if operator == ADD:
-        return found + operand
-    if operator == SUBTRACT:
-        return found - operand
-    if operator == AT_MOST:
-        return min(found, operand)
-    if operator == AT_LEAST:
-        return max(found, operand)
-    return found - found % operand  # ALIGN

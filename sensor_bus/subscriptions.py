@@ -45,16 +45,11 @@ class Subscribers:
             one.put(kind, address, number)
         self.changed.wake()
 
-    def forget(self, device):
+    def forget(self, device, gone=False):
         """The ring of a device is a new one, or the device is gone."""
         for one in self._of_samples:
             one.forget(device)
-
-    def gone(self, device):
-        """A device is gone."""
-        self.forget(device)
-        for one in self._of_samples:
-            if one.on_gone is not None:
+            if gone and one.on_gone is not None:
                 one.on_gone(device)
 
 

@@ -60,6 +60,7 @@ TESTED_IN = {
     "sensor_bus/recovery.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/requests.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/scanner.py": "tests/sensor_bus/test_bus.py",
+    "sensor_bus/sizes.py": "tests/sensor_bus/test_steps.py",
     "sensor_bus/slot_access.py": "tests/sensor_bus/test_bus_muxes.py",
     "sensor_bus/slot_scanner.py": "tests/sensor_bus/test_bus_slots.py",
     "sensor_bus/ticks.py": "tests/sensor_bus/test_clock.py",

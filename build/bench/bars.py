@@ -42,9 +42,7 @@ BARS = {
         for direction in ("up", "down", "both")
         for cost in ("zero", "model")
         for what in ("bytes clocked", "lines and samples")
-        if (direction, cost, what) != ("down", "model", "lines and samples")
     },
-    "down 180 stream model, lines and samples, of lines alone": (">=", 0.94),  # docs/measurements.md, "Beside sensors"
     "echo zero median, 200 samples/s beside it, of it alone": ("<=", 1.05),
     "echo model median, 200 samples/s beside it, of it alone": ("<=", 1.05),
     "read_byte_data over the link model, beyond the echo": ("<=", 3.0),

@@ -33,14 +33,14 @@ ROOT_MODULE = "sensor_bus.bus"
 _PUBLIC = ("sensor_bus.port", "sensor_bus.records")
 # Public names of these that are for the sensor bus's own modules.
 _HIDDEN = (
-    "added", "admit", "all", "at", "bars", "candidates", "constants", "detection", "drop", "entry", "field", "gone",
+    "added", "admit", "all", "at", "bars", "candidates", "entry", "field", "gone",
     "identify", "infos", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers", "use",
 )  # fmt: skip
 # What programs ask the objects for that samples() and events() return, and that device() returns.
 _ASKED = ("close", "get_nowait", "missed", "status", "type")
 # Loaded when they are needed, by the sensor bus alone.
 _INNER = tuple(f"sensor_bus.{name}" for name in (
-    "bars", "catalog", "changes", "config_items", "lines", "power", "recovery", "requests", "slot_access",
+    "bars", "catalog", "changes", "config_items", "lines", "power", "recovery", "requests", "sizes", "slot_access",
     "slot_scanner", "slots",
 ))  # fmt: skip
 # What service.py asks objects of the link for.
@@ -53,7 +53,7 @@ _CONSTANTS = ("sensor_bus.address",)
 LATER = {
     **{f"sensor_bus.{name}": () for name in (
         "bars", "catalog", "changes", "commands", "config_items", "decode", "decoders", "devbin", "devjson", "errors",
-        "events", "grammar", "info", "lines", "loader", "power", "recovery", "requests", "slots",
+        "events", "grammar", "info", "lines", "loader", "power", "recovery", "requests", "sizes", "slots",
     )},
     "sensor_bus.service": ("sensor_bus.batch", "sensor_bus.publish"),
     "sensor_bus.slot_scanner": ("sensor_bus.slot_access",),

@@ -6,7 +6,7 @@ import unittest
 
 from sensor_bus.catalog import scan_lists
 from sensor_bus.loader import MAX_FILE, entry, load, table, types
-from sensor_bus.records import standard_records
+from sensor_bus.records import POLL, standard_records
 from tests.sensor_bus.programs import listed
 
 CPYTHON = sys.implementation.name == "cpython"
@@ -40,7 +40,7 @@ class TestPublished(unittest.TestCase):
 
     def test_the_poll_of_the_published_fifo(self):
         found = load(published())
-        program = found.poll(found.number("LSM6DS"))
+        program = found.field(found.number("LSM6DS"), POLL)
         self.assertEqual(listed(program, b"\x1e\x50\0\0"), [("3a", 4, 0), ("3e", 60, 0)])
         self.assertEqual(listed(program, b"\xff\x0f\0\0")[1], ("3e", 240, 0))
 
@@ -112,7 +112,7 @@ class TestRefused(unittest.TestCase):
 class TestTaken(unittest.TestCase):
     def test_a_record_has_only_what_it_needs(self):
         found = load({"devTypes": {"T": {"deviceType": "T"}}})
-        self.assertEqual((len(found.poll(0)), found.interval_us(0), list(found.candidates(0x10))), (0, 0, []))
+        self.assertEqual((len(found.field(0, POLL)), found.interval_us(0), list(found.candidates(0x10))), (0, 0, []))
 
     def test_addresses_are_kept_in_their_order_and_once(self):
         made = load({"devTypes": {"T": record(addresses="0x20, 0x10-0x12 ,0x11")}})
@@ -122,7 +122,7 @@ class TestTaken(unittest.TestCase):
     def test_bytes_and_what_they_become_give_the_same(self):
         whole = {"devTypes": {"T": record()}}
         self.assertEqual(
-            bytes(load(whole).poll(0)), bytes(load(json.dumps(whole).encode()).poll(0))
+            bytes(load(whole).field(0, POLL)), bytes(load(json.dumps(whole).encode()).field(0, POLL))
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from sensor_bus.decode import readings
 from sensor_bus.loader import load
+from sensor_bus.records import DETECTION
 from tests.sensor_bus.programs import matching
 
 MICROPYTHON = False
@@ -142,11 +143,11 @@ def test_the_published_fifo_of_the_lsm6ds_decodes_as_its_pseudocode():
 )  # fmt: skip
 def test_published_detections_take_the_devices_that_their_text_means(name, good, bad, records):
     """Upstream's own parser takes none of a VCNL4040, an MCP9808 and an M5Encoder, and one of four AS5600s."""
-    program = records.detection(records.number(name))
+    program = records.field(records.number(name), DETECTION)
     assert matching(program, *good)
     assert not matching(program, *bad)
 
 
 def test_empty_detections_take_anything(records):
-    empty = [name for name in TYPES if not len(records.detection(records.number(name)))]
+    empty = [name for name in TYPES if not len(records.field(records.number(name), DETECTION))]
     assert empty == ["VEML6040", "AHT20", "SHT40", "MT6701", "QwiicLEDStick", "HX711", "BLEBTHome"]

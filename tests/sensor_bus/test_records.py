@@ -5,7 +5,7 @@ import unittest
 from sensor_bus.catalog import priorities, scan_lists
 from sensor_bus.grammar import detection_program, steps_program
 from sensor_bus.loader import table
-from sensor_bus.records import MAX_RUNTIME, Records
+from sensor_bus.records import CONSTANTS, DETECTION, INIT, MAX_RUNTIME, POLL, Records
 
 
 def record(name, addresses, detection="", **others):
@@ -34,11 +34,12 @@ class TestRecords(unittest.TestCase):
     def test_each_field_of_a_type(self):
         found = records()
         self.assertEqual((len(found), found.number("B"), found.name(1)), (3, 1, "B"))
-        self.assertEqual(bytes(found.detection(0)), detection_program("0x07=0x81"))
-        self.assertEqual(bytes(found.init(0)), steps_program("0x01="))
-        self.assertEqual(bytes(found.poll(0)), steps_program("0x02=r2"))
-        self.assertEqual(bytes(found.constants(1)), steps_program("0x88=r26"))
-        self.assertEqual([len(found.constants(0)), len(found.detection(1)), len(found.poll(2))], [0, 0, 0])
+        self.assertEqual(bytes(found.field(0, DETECTION)), detection_program("0x07=0x81"))
+        self.assertEqual(bytes(found.field(0, INIT)), steps_program("0x01="))
+        self.assertEqual(bytes(found.field(0, POLL)), steps_program("0x02=r2"))
+        self.assertEqual(bytes(found.field(1, CONSTANTS)), steps_program("0x88=r26"))
+        for number, field in ((0, CONSTANTS), (1, DETECTION), (2, POLL)):
+            self.assertEqual(len(found.field(number, field)), 0)
         self.assertEqual([found.interval_us(number) for number in range(3)], [200000, 1500, 0])
         self.assertEqual([found.samples(number) for number in range(3)], [3, 1, 1])
         self.assertEqual([found.size(number) for number in range(3)], [2, 3, 0])

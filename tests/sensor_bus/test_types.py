@@ -7,7 +7,7 @@ from binascii import unhexlify
 
 from sensor_bus.decode import crc8, readings
 from sensor_bus.loader import entry, types
-from sensor_bus.records import Records
+from sensor_bus.records import DETECTION, POLL, Records
 from tests.sensor_bus.programs import listed, matching
 
 NAMES = (
@@ -32,7 +32,7 @@ def decoded(name, data):
 
 def detected(name, *answers):
     records = Records(b"\x01\x00")
-    return matching(records.detection(records.add(TYPES[name])), *answers)
+    return matching(records.field(records.add(TYPES[name]), DETECTION), *answers)
 
 
 class TestRecords(unittest.TestCase):
@@ -134,7 +134,7 @@ class TestValues(unittest.TestCase):
 class TestPolls(unittest.TestCase):
     def poll(self, name, got):
         records = Records(b"\x01\x00")
-        return listed(records.poll(records.add(TYPES[name])), got)
+        return listed(records.field(records.add(TYPES[name]), POLL), got)
 
     def test_the_fifo_of_the_lsm6ds(self):
         self.assertEqual(self.poll("LSM6DS", b"\x1e\x00\0\0")[1], ("3e", 60, 0))

@@ -70,7 +70,7 @@ def test_a_board_imports_it_and_runs_a_program(tmp_path, micropython32):
     (tmp_path / "sensor_types.py").write_text(sensor_types.source(["TMP117"], [sensor_types.OWN]))
     program = (
         "import sensor_types; from sensor_bus.records import Records; from sensor_bus.steps import Steps\n"
-        "records = Records(sensor_types.TYPES); steps = Steps(records.detection(0)); steps.next()\n"
+        "records = Records(sensor_types.TYPES); steps = Steps(records.field(0, 2)); steps.next()\n"
         "print(records.name(0), bytes(steps.write), steps.size(b''), steps.matches(b'\\x01\\x17'))"
     )
     environment = {"MICROPYPATH": f"{ROOT}:{tmp_path}"}

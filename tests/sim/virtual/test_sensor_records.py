@@ -57,7 +57,7 @@ async def done(i2c, address, program, detects=False):
 
 async def identified(i2c, address, records):
     for number in records.candidates(address):
-        if await done(i2c, address, records.detection(number), True) is not None:
+        if await done(i2c, address, records.field(number, types.DETECTION), True) is not None:
             return records.name(number)
     return None
 
@@ -98,11 +98,11 @@ def test_what_is_measured_is_what_is_decoded(type):
     async def main():
         i2c = bed.i2c()
         await asyncio.sleep(0.5)
-        assert await done(i2c, address, records.init(number)) is not None
-        constants = await done(i2c, address, records.constants(number))
+        assert await done(i2c, address, records.field(number, types.INIT)) is not None
+        constants = await done(i2c, address, records.field(number, types.CONSTANTS))
         for _ in range(2):
             await asyncio.sleep(max(0.1, records.interval_us(number) / 1e6))
-            sample = await done(i2c, address, records.poll(number))
+            sample = await done(i2c, address, records.field(number, types.POLL))
         return sample + constants
 
     rows = readings(records.info_by_name(type), bed.run(main))
