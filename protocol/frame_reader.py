@@ -18,7 +18,7 @@ class FrameReader:
 
     def reset(self):
         """Start a new stream at a frame boundary."""
-        self._prefix = 0  # bytes of the prefix that have come
+        self.prefix = 0  # bytes of the prefix that have come, 0 between two frames
         self._length = 0
         self._have = 0
         self.fault = None
@@ -28,7 +28,7 @@ class FrameReader:
 
         A frame is valid until the next step of the iteration, or until data changes: one that fills data is not copied.
         """
-        if not (self._prefix or self.fault) and len(data) > PREFIX:
+        if not (self.prefix or self.fault) and len(data) > PREFIX:
             length = len(data) - PREFIX
             if data[0] << 8 | data[1] == length and MIN_BODY <= length <= MAX_BODY:
                 return iter((memoryview(data)[PREFIX:],))
@@ -38,11 +38,11 @@ class FrameReader:
         at = 0
         end = len(data)
         while at < end and not self.fault:
-            if self._prefix < PREFIX:
+            if self.prefix < PREFIX:
                 self._length = (self._length << 8) | data[at]
-                self._prefix += 1
+                self.prefix += 1
                 at += 1
-                if self._prefix == PREFIX:
+                if self.prefix == PREFIX:
                     self._start()
                 continue
             n = min(self._length - self._have, end - at)
@@ -51,12 +51,12 @@ class FrameReader:
             at += n
             if self._have == self._length:
                 frame = self._view[: self._length]
-                self._prefix = self._length = 0
+                self.prefix = self._length = 0
                 yield frame
 
     def _start(self):
         self._have = 0
         if self._length == 0:  # keepalive
-            self._prefix = 0
+            self.prefix = 0
         elif not MIN_BODY <= self._length <= MAX_BODY:
             self.fault = "frame length %d" % self._length

@@ -165,6 +165,7 @@ class Listener:
                 if transport.closed:
                     return None
                 connection.attach(transport, responder, welcome)
+                transport.proven()
         except asyncio.CancelledError:
             if not newcomer.cleared:
                 raise

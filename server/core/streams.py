@@ -33,6 +33,9 @@ if sys.implementation.name == "micropython":
     def bound(writer):
         """Limit the writer's reader to RECEIVE_BYTES at a time."""
 
+    def leave_out(reader, data, function):
+        """Do nothing: this reader returns all."""
+
     def _socket(writer):
         return writer.s
 
@@ -45,15 +48,37 @@ if sys.implementation.name == "micropython":
 
 else:
 
+    class _Reader(asyncio.StreamReader):
+        """A reader that can leave out what wakes nobody: see `leave_out`."""
+
+        left_out = None  # bytes
+        leaves_out = None  # function () -> bool
+
+        def feed_data(self, data):
+            if data != self.left_out or self._buffer or not self.leaves_out():
+                super().feed_data(data)
+
+    def leave_out(reader, data, function):
+        """Have the reader drop these bytes where they come alone, nothing waits to be read, and function() is true.
+
+        It is called for each, and no task runs for it. Other readers, such as those of MicroPython, return all."""
+        if isinstance(reader, _Reader):
+            reader.left_out, reader.leaves_out = data, function
+
     async def start_server(serve, host, port, backlog, limit):
+        loop = asyncio.get_running_loop()
+
         async def served(reader, writer):
             try:
                 await serve(reader, writer)
             except asyncio.CancelledError:  # CPython 3.11 prints a traceback of a handler that ends like this
                 writer.close()
 
+        def protocol():
+            return asyncio.StreamReaderProtocol(_Reader(limit, loop), served, loop)
+
         try:
-            return await asyncio.start_server(served, hosts(host), port, backlog=backlog, limit=limit)
+            return await loop.create_server(protocol, hosts(host), port, backlog=backlog)
         except (OSError, ValueError) as error:  # ValueError: such as a label of the name that is too long
             failed = listen_error(error, host, port)
         raise failed

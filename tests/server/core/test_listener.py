@@ -504,7 +504,7 @@ def test_refusal_is_logged_after_quiet_days(capsys, monkeypatch, days):
         registry.events.refused("here", "a later one", "protocol")
         listening.cancel()
 
-    monkeypatch.setattr(asyncio, "start_server", listen)
+    monkeypatch.setattr("server.core.listener.start_server", listen)
     virtual.run(main())
     found = refusals(capsys)
     assert len(found) == 10 + 1 + 1

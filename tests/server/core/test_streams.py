@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from server.core.streams import prompt
+from server.core.streams import prompt, start_server
 from server.core.transport import Transport
 from tests.patience import PATIENCE_S
 
@@ -77,3 +77,44 @@ def test_transport_without_a_socket_is_left_as_it_is():
             return None
 
     assert prompt(Bare()) is None
+
+
+def test_keepalive_that_comes_alone_is_heard_and_runs_no_task_and_zeros_of_a_frame_are_data():
+    frame = b"\0\5abc\0\0"  # ends with two zeros, which come alone
+
+    async def main():
+        got, transports, ended = [], [], asyncio.Event()
+
+        async def serve(reader, writer):
+            transport = Transport(reader, writer, 60000)
+            transport.proven()
+            transports.append(transport)
+            try:
+                while True:
+                    frames = [bytes(one) for one in await transport.receive()]
+                    got.append(frames)
+            except EOFError:
+                ended.set()
+
+        async def received(size):
+            async with asyncio.timeout(PATIENCE_S):
+                while not transports or transports[0].received < size:
+                    await asyncio.sleep(0.001)
+
+        server = await start_server(serve, "127.0.0.1", 0, 10, 8200)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        sent = 0
+        for data in (b"\0\0", frame[:-2], frame[-2:], b"\0\0", b"\0\0" + frame, b"\0", b"\0", b"\0\0"):
+            writer.write(data)
+            sent += len(data)
+            await received(sent)
+            assert transports[0]._unheard == 0
+            transports[0]._unheard = 1
+        writer.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await ended.wait()
+        transports[0].close()
+        server.close()
+        return got
+
+    assert asyncio.run(main()) == [[], [b"abc\0\0"], [b"abc\0\0"], [], []]
