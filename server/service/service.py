@@ -23,6 +23,7 @@ from server.gateways.setting import SettingsError
 from server.service.admin import AdminServer
 from server.service.application import Application, exit_status
 from server.service.client_status import ClientStatus
+from server.service.collector import settle
 from server.service.consoles import Consoles
 from server.service.log import Log
 from server.service.metrics import Metrics
@@ -286,6 +287,7 @@ def open_file_limit():
 def serve(settings, secrets, server):
     """Serve until a signal comes. server: the Server that the application uses, or None. Returns the exit status."""
     threads = {*threading.enumerate()}
+    settle()
     with asyncio.Runner() as runner:
         service = runner.run(_made(settings, secrets, server))
         _run_until_done(runner.get_loop(), service)

@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 import server
+from server.service.collector import settle
 from server.stores.sqlite import SQLiteStore
 
 KEY = "5a" * 32
@@ -60,4 +61,5 @@ async def main(port, count, timeout_ms, store, how):
 
 
 if __name__ == "__main__":
+    settle()  # as `pb-link serve` does
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:6]))
