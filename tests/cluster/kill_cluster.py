@@ -30,8 +30,7 @@ from tests.server import postgres
 
 SETTLE_S = 1.0  # for a message too many to arrive
 QUIET_S = 120  # in which something has to arrive, when nothing fails any longer and not all has arrived
-LINE_S = {True: 0.1, False: 0.5}  # mean pause between messages at either end, with few clients and with many
-FEW = 20
+LINE_S = 0.02  # for each client: mean pause of one between bursts of messages, and of its node between two to it
 
 
 async def torment(
@@ -42,7 +41,7 @@ async def torment(
     faults: None: each once. without: of CONDITIONS; only: see Torment; disks: see Pair."""
     rng, begin = random.Random(seed), time.monotonic()
     bed = Bed(
-        folder, nodes, clients, LINE_S[clients <= FEW], rng, CONDITIONS[without] if without else None, disks,
+        folder, nodes, clients, LINE_S * clients, rng, CONDITIONS[without] if without else None, disks,
         hints=anywhere,
     )  # fmt: skip
     async with bed:
@@ -59,7 +58,7 @@ async def torment(
         "seed": seed, "faults": injected.injected, "by_kind": injected.counts, "failovers": bed.failovers,
         "seconds": round(time.monotonic() - begin), **counts, "takeovers": log.takeovers, "fenced": log.fenced,
         "hints": sum(one.seen for one in bed.hints), "read_again": log.again, "failed_writes": log.failed,
-        "events": dict(log.events), "late": late, "wrong": wrong[:10],
+        "events": dict(log.events), "failures": dict(log.failures.most_common(5)), "late": late, "wrong": wrong[:10],
     }  # fmt: skip
 
 

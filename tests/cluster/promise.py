@@ -31,6 +31,7 @@ class ApplicationLog:
         self.failed = 0
         self.events = collections.Counter()
         self.fenced = 0  # clients that a node has lost, as it has found when it wrote
+        self.failures = collections.Counter()  # why a store has failed otherwise
         self.takeovers = 0  # clients that have come to another node than they were at
         self._node = {}
 
@@ -63,7 +64,11 @@ class ApplicationLog:
 
     def _event(self, node, name, client_id, *words):
         self.events[name] += 1
-        self.fenced += name == "taken_over" or name == "store_failed" and "another owner" in " ".join(words)
+        text = " ".join(words)
+        fenced = name == "taken_over" or name == "store_failed" and "another owner" in text
+        self.fenced += fenced
+        if name == "store_failed" and not fenced:
+            self.failures[text] += 1
         if name == "connected":
             host = node.partition("-")[0]
             self.takeovers += self._node.get(client_id, host) != host

@@ -101,4 +101,4 @@ def test_takeovers_and_fenced_clients_are_counted(tmp_path):
     )
     log = ApplicationLog(path)
     log.read()
-    assert (log.takeovers, log.fenced) == (1, 2)
+    assert (log.takeovers, log.fenced) == (1, 2) and log.failures == {"the disk is full": 1}

@@ -150,13 +150,17 @@ def _command(pid):
     return _read(pid, "cmdline")
 
 
+def _status(pid):
+    """Returns (state, parent) of a process, ("Z", "0") of one that has ended."""
+    return (_read(pid, "stat").rpartition(")")[2].split() + ["Z", "0"])[:2]
+
+
 def _parent(pid):
-    return int(_read(pid, "stat").rpartition(")")[2].split()[1]) if _read(pid, "stat") else 0
+    return int(_status(pid)[1])
 
 
 def _lives(pid):
-    state = _read(pid, "stat").rpartition(")")[2].split()[:1]
-    return state not in ([], ["Z"])
+    return _status(pid)[0] != "Z"
 
 
 _SHARED = []
