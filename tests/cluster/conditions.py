@@ -6,11 +6,11 @@
 import re
 from collections import namedtuple
 
-# name -> (text of the statement, what stands there instead)
+# name -> (pattern for a text of the statement, what stands there instead)
 CONDITIONS = {
-    "the version": (" AND locked.version = w.version", ""),
-    "new messages only of clients that are still ours": (" JOIN ok ON ok.key = r.client", ""),
-    "old messages only of clients that are still ours": (" JOIN ok ON ok.key = d.client", ""),
+    "the fence": (r"(JOIN locked ON locked\.key = w\.key)\b[^()]*?(\s+WHERE c\.key)", r"\1\2"),
+    "new messages only of clients that are still ours": (r" JOIN ok ON ok\.key = r\.client", ""),
+    "old messages only of clients that are still ours": (r" JOIN ok ON ok\.key = d\.client", ""),
 }
 
 # part: name of the part in WITH; before: text that is taken away: the first one in it, and if `again` the second one;
@@ -18,7 +18,7 @@ CONDITIONS = {
 Mutant = namedtuple("Mutant", "part before after again")
 
 _PART = re.compile(r"(\w+) AS \(\n?(?=\s*(?:SELECT|UPDATE|INSERT|DELETE))")
-_CONDITION = re.compile(r"\b(?:ON|WHERE|AND)\s+([\w.]+ = [\w.]+)")
+_CONDITION = re.compile(r"\b(?:ON|WHERE|AND)\s+([\w.]+ (?:=|IS NOT DISTINCT FROM) [\w.]+)")
 _CLAUSES = [re.compile(one) for one in (r"ORDER BY [\w.]+", r"FOR UPDATE OF \w+", r" JOIN ok ON [\w.]+ = [\w.]+")]
 _SET = re.compile(r"\bSET (.*?)(?=\n +FROM|\)$|\)\n|\),\n|\Z)", re.DOTALL)
 

@@ -130,7 +130,7 @@ async def what_is_put_again_is_replaced(bed, statement):
     changes, record = Changes(), one._clients["a"]
     for table in BOXES:
         changes.insert(table, record.key, 1, Message(CHANNEL, 8, 99, b"another"))
-    lost = await asyncio.to_thread(one._database.commit, (changes, [record.row()]))
+    lost = await asyncio.to_thread(one._database.commit, one._sealed(changes, [record]))
     assert not lost
     for table in (await rows(bed, "a"))[1:]:
         assert table[1][1:] == (1, CHANNEL, 8, 99, b"another")
@@ -144,7 +144,7 @@ async def a_batch_whose_outcome_is_unknown_is_found(bed, statement):
 
     async def fetch(text, *args):
         found = await true(text, *args)
-        if not broken and "UPDATE" in text:
+        if not broken and "locked AS" in text:
             broken.append(text)
             raise ConnectionResetError("the network is gone")
         return found
@@ -178,7 +178,8 @@ async def two_batches_lock_their_rows_in_one_order(bed, statement):
 
     async def write(connection, keys):
         for version in range(20):
-            batch = [PostgresRecord(f"c{key}", {"key": key, "version": version}).row() for key in keys]
+            last = {"version": version, "batch": b"batch" if version else None}
+            batch = [PostgresRecord(f"c{key}", {"key": key, **last}).row() for key in keys]
             await connection.fetch(text, b"batch", *columns_of(batch))
 
     keys = list(range(1, count + 1))

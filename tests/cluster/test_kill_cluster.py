@@ -20,6 +20,6 @@ def test_statement_without_its_fence_is_found(monkeypatch):
     monkeypatch.setattr(kill_cluster, "QUIET_S", 2)  # what is lost does not come
     postgres.needed()
     result = kill_cluster.run(
-        seed=2, faults=12, clients=6, pause_s=0.4, without="the version", only=["restart_clients", "move_clients"]
+        seed=2, faults=12, clients=6, pause_s=0.4, without="the fence", only=["restart_clients", "move_clients"]
     )
     assert kill_cluster.violations(result) > 0 and result["fenced"] == 0
