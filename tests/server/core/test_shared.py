@@ -8,7 +8,7 @@ import pytest
 from protocol.errors import Expired, LocalProtocolError, StoreError
 from server import MemoryStore, Server
 from server.core.clock import utc_ms
-from server.stores import postgres_hints
+from server.stores import postgres_hints, postgres_mail
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Client, until, within
 from tests.server.shared_bed import Node, Tables, attached, run
@@ -136,6 +136,38 @@ def test_what_a_process_has_mailed_goes_before_what_it_writes_directly(tables, w
             client.read_again()
             await within(connecting)
             assert await within(client.expect(6)) == [f"{number}\n" for number in range(6)]
+            client.cut()
+
+    run(main())
+
+
+def test_mail_that_comes_while_the_client_is_claimed_goes_before_what_is_written_directly(
+    tables, without_polls, without_hints, monkeypatch
+):
+    """It was not there when the client was claimed, and no hint tells of it."""
+    true = postgres_hints.Hints.tell
+    monkeypatch.setattr(
+        postgres_hints.Hints, "tell", lambda self, node, *more: node == self._node or true(self, node, *more)
+    )
+
+    async def main():
+        async with Node(tables.open()) as first:
+            letters = first.store.others._letters
+            perform = letters._call
+
+            async def late(function, *args):
+                while function is postgres_mail.put and not first.conn.here():
+                    await asyncio.sleep(0.01)
+                return await perform(function, *args)
+
+            letters._call = late
+            write = asyncio.create_task(first.conn.write("first", wait=False))
+            await until(lambda: letters._lines, "the call")
+            client = Client(first.port)
+            await within(client.connect())
+            await within(write)
+            await within(first.conn.write("second", wait=False))
+            assert await within(client.expect(2)) == ["first\n", "second\n"]
             client.cut()
 
     run(main())
