@@ -257,6 +257,10 @@ class Channel:
                 channel.append(message.data, False)
         self._client.wake()
 
+    def begin_mail(self, entries):
+        """Of what was in the outbox, this is mail as in `_timed_mail`. Called after `begin`."""
+        self._timed_mail = entries
+
     def tell_expired(self, others):
         """Tell what the client has said of mail, which it acknowledges now: the time of some was over."""
         channel = self._client.of_session(self.number)

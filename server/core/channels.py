@@ -64,16 +64,27 @@ class ClientChannels:
         self._told = set()
         self._operations = []
         state = self.use.state
+        others = self._others()
+        watched, timed_mail = () if others is None else others.watched(self.use.client_id), {}
         waiting = {}
-        for _, message in state.outbox:
+        for serial, message in state.outbox:
             if message.channel:
-                waiting.setdefault(message.channel, []).append(of_protocol(message))
+                entries, entry = waiting.setdefault(message.channel, []), of_protocol(message)
+                if serial in watched and entry[3] is not None:
+                    entry += (True,)
+                    timed_mail.setdefault(message.channel, []).append((len(entries) + 1, serial))
+                entries.append(entry)
         for number in sorted((set(state.cursors) | set(state.bases)) - {0}):
             expected, base = state.cursors.get(number, 0), state.bases.get(number, 0)
             session.restore_channel(number, expected, base, waiting.get(number, ()), state.expired.get(number, 0))
             self._set_alarm(number)
         for channel in self._by_number.values():
             channel.begin()
+        for number, entries in timed_mail.items():
+            self.get(number, 1).begin_mail(entries)
+
+    def _others(self):
+        return getattr(self.use.store, "others", None)  # a store of the user's own may have no such attribute
 
     def of_session(self, number):
         """Returns the protocol's Channel."""
@@ -178,7 +189,7 @@ class ClientChannels:
 
     async def _store_acknowledged(self):
         bases = self.acknowledged()
-        others = getattr(self.use.store, "others", None)  # a store of the user's own may have none
+        others = self._others()
         if others is not None:
             for number in bases:
                 if number in self._by_number:

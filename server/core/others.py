@@ -75,6 +75,10 @@ class Others:
         what has expired. What is UNNUMBERED has left the mail, and is not in the outbox."""
         raise NotImplementedError("move")
 
+    def watched(self, client_id):
+        """Returns the serials of the messages in the outbox that were in the mail, and whose writer waits."""
+        raise NotImplementedError("watched")
+
     def expired(self, client_id, serial):
         """The client has said of a message with this serial, which it acknowledges, that its time was over. The caller
         goes on with the store's `acknowledge`, without waiting in between."""

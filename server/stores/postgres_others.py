@@ -164,6 +164,10 @@ class PostgresOthers(others.Others):
     async def move(self, client_id, owner, channel, most):
         return await self._own.move(client_id, owner, channel, most)
 
+    def watched(self, client_id):
+        record = self._own.record(client_id)
+        return [serial for serial, (_, watched) in record.mail.moved.items() if watched] if record is not None else []
+
     def expired(self, client_id, serial):
         record = self._own.record(client_id)
         if record is not None:

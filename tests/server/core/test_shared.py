@@ -277,6 +277,29 @@ def test_message_whose_time_is_over_is_told_to_the_process_that_has_sent_it(tabl
     run(main())
 
 
+def test_message_whose_time_is_over_after_the_client_has_moved_is_told_to_who_has_sent_it(tables):
+    async def main():
+        nodes = Node(tables.open()), Node(tables.open())
+        async with nodes[0] as first, nodes[1] as second, await attached(tables.open()) as third:
+            client = ChannelClient(first.port)
+            client.mute = {20}
+            await within(client.connect())
+            begin = utc_ms()
+            send = asyncio.create_task(third["a"].channel(20).send("soon", ttl_ms=2000))
+            await until(lambda: client.open(20).received, "the message")
+            client.cut()
+            client.port = second.port
+            await within(client.connect())
+            await until(lambda: utc_ms() > begin + 2500, "the end of its time")
+            client.read_again()
+            with pytest.raises(Expired):
+                await within(send)
+            assert client.got == {}
+            client.cut()
+
+    run(main())
+
+
 def test_what_is_discarded_is_told_to_who_waits_for_it(tables):
     async def main():
         async with Node(tables.open()) as first, await attached(tables.open()) as third:
