@@ -53,6 +53,7 @@ from server import (  # noqa: E402
     RequestTimeout,
     Server,
     StoreError,
+    attach,
     client_conn,
     run,
     serve,
@@ -61,6 +62,6 @@ from server import (  # noqa: E402
 from server import __getattr__ as __getattr__  # noqa: E402
 
 __all__ = [
-    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
-    "serve", "wait_all",
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "attach", "client_conn",
+    "run", "serve", "wait_all",
 ]  # fmt: skip

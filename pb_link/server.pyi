@@ -20,6 +20,9 @@ from server import (
     StoreError as StoreError,
 )
 from server import (
+    attach as attach,
+)
+from server import (
     client_conn as client_conn,
 )
 from server import (
@@ -33,6 +36,6 @@ from server import (
 )
 
 __all__ = [
-    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "client_conn", "run",
-    "serve", "wait_all",
+    "Connection", "MemoryStore", "RequestFailed", "RequestTimeout", "Server", "StoreError", "attach", "client_conn",
+    "run", "serve", "wait_all",
 ]  # fmt: skip

@@ -221,6 +221,9 @@ class _Store(Protocol):
 class MemoryStore(_Store):
     on_room: Callable[[], None] | None
     others: Any
+    readings: Any
+    on_read: Callable[[str], None] | None
+    on_lost: Callable[[str, int], None] | None
     immediate: bool
     def __init__(
         self, inbox_bytes: int = 65536, outbox_bytes: int = 65536, channel_bytes: int = 16384
@@ -232,6 +235,9 @@ class SQLiteStore(_Store):
     commits: int
     on_room: Callable[[], None] | None
     others: Any
+    readings: Any
+    on_read: Callable[[str], None] | None
+    on_lost: Callable[[str, int], None] | None
     immediate: bool
     def __init__(
         self,
@@ -248,10 +254,14 @@ class SQLiteStore(_Store):
 class PostgresStore(_Store):
     path: str
     node: int | None
+    transactions: Any
     look_s: float
     commits: int
     on_room: Callable[[], None] | None
     others: Any
+    readings: Any
+    on_read: Callable[[str], None] | None
+    on_lost: Callable[[str, int], None] | None
     immediate: bool
     def __init__(
         self,

@@ -11,6 +11,7 @@ UNREAD_MS = 60000  # lines have waited, and none was read for this long: it is r
 
 _NEVER = "the application has not asked for a line of this client since the server started"
 _NO_MORE = "the application has not asked for the next line"
+_NOWHERE = "no process that shares the store has asked for the next line"
 
 
 class UnreadLines:
@@ -53,7 +54,7 @@ class UnreadLines:
             self._registry.admit_reader(connection.client_id)
         except LocalProtocolError:
             return  # a gateway reads them, and reports itself what it waits for
-        why = _NO_MORE if connection.was_read else _NEVER
+        why = _NO_MORE if connection.was_read else _NEVER if self._registry.reads is None else _NOWHERE
         self._registry.events.tell("unread", connection.client_id, lines=lines, waited_s=waited_s, why=why)
 
 

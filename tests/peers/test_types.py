@@ -202,7 +202,7 @@ def check(installed, tmp_path_factory):
 
 EXAMPLES = (
     "client.py", "server_app.py", "exactly_once.py", "file_server.py", "commands.py", "commands_server.py",
-    "sensor_server.py", "sensor_linux.py",
+    "sensor_server.py", "sensor_linux.py", "consumer.py",
 )  # fmt: skip
 
 
