@@ -180,10 +180,15 @@ class Channel:
 
     async def _refuse(self, message):
         """What belongs to requests has come on a channel of messages. If there is room, answer it."""
-        self._client.events.tell("channel_mixed", self._client.use.client_id, channel=self.number, used_for="messages")
+        self._tell_mixed()
+        if self._client.use.may_be_shared() and not self._client.status():
+            return  # only the client's server can answer
         answer = refusal(message, "is used for messages at the server")
         if answer is not None and self.has_room(answer):
             await self.store(Put(answer, False))
+
+    def _tell_mixed(self):
+        self._client.events.tell("channel_mixed", self._client.use.client_id, channel=self.number, used_for="messages")
 
     async def send_json(self, found, qos=True, wait=True, ttl_ms=None):
         """Send None, a bool, int, float or str, or a list, tuple or dict of such, as JSON: protocol/strict_json.py.
@@ -214,7 +219,13 @@ class Channel:
         """As Connection.transaction, for the messages of this channel, each a Received."""
         self._for_messages()
         self._client.admit_reader(None, self.number)
-        return self.inbox.transaction(most, received)
+        return self.inbox.transaction(most, self._is_message, received)
+
+    def _is_message(self, message):
+        """Returns False for what belongs to requests, and reports it."""
+        if message.kind & CALL:
+            self._tell_mixed()
+        return not message.kind & CALL
 
     def __aiter__(self):
         return self.messages()

@@ -117,9 +117,9 @@ class Inbox:
                 await use.changed.wait()
                 await use.loaded()
 
-    def transaction(self, most, convert):
-        """Returns a Together. Args: most: messages of it; convert: function (number, Message)."""
-        return Together(self._use, self._channel, most, convert)
+    def transaction(self, *how):
+        """Returns a Together. Args: see there."""
+        return Together(self._use, self._channel, *how)
 
     def abandon(self, done):
         """A reader is gone that had the message (store, number), and has not processed it. Any thread may call it."""
@@ -130,14 +130,17 @@ class Inbox:
 
 class Together:
     """`async with .. as (messages, db)`: messages are processed and what the application does in the database, in one
-    transaction, of the store in PostgreSQL: see Transaction in stores/postgres_transactions.py."""
+    transaction, of the store in PostgreSQL: see Transaction in stores/postgres_transactions.py.
 
-    def __init__(self, use, channel, most, convert):
+    Args: use; channel; most: messages of it; wanted, convert: see Reading (stores/reading.py)."""
+
+    def __init__(self, use, channel, most, wanted, convert):
         if not isinstance(most, int) or most < 1:
             raise ValueError("most must be a whole number from 1 on")
         self._use = use
         self._channel = channel
         self._most = most
+        self._wanted = wanted
         self._convert = convert
         self._transaction = None
 
@@ -145,7 +148,7 @@ class Together:
         reading = await self._use.reading(self._channel)
         if reading is None:
             raise LocalProtocolError("only the store in PostgreSQL has transactions: use lines(), and its `number`")
-        self._transaction = reading.transaction(self._most, self._convert)
+        self._transaction = reading.transaction(self._most, self._wanted, self._convert)
         return await self._transaction.__aenter__()
 
     async def __aexit__(self, kind, error, traceback):

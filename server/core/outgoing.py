@@ -99,7 +99,7 @@ class Calls(Sharing):
 
         It needs the store in PostgreSQL, whose database has the application's tables. Raises: Together in inbox.py."""
         self.admit_reader()
-        return self.inbox.transaction(most, lambda _, message: self.text_of(message))
+        return self.inbox.transaction(most, lambda _: True, lambda _, message: self.text_of(message))
 
     def sensors(self):
         """Returns the Sensors (sensors.py) of the client, always the same. It is loaded when first used."""

@@ -88,6 +88,7 @@ class PostgresStore(BatchedStore):
 
     async def watch(self):
         async with self.others.used():
+            self.readings.begin()
             await super().watch()
 
     def close(self):
@@ -97,7 +98,6 @@ class PostgresStore(BatchedStore):
 
     async def claim(self, client_id, seen=None):
         _storable(client_id)
-        self.readings.begin()
         while True:
             self._check_usable()
             record = self._clients.get(client_id)

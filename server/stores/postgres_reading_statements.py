@@ -36,14 +36,14 @@ mine AS (SELECT * FROM taken UNION ALL SELECT * FROM made)
 """
 
 # $1: the process; $2: how long a process that is not seen lives; $3, $4: ids of clients, and a channel of each. Returns
-# (id, channel, client, reader, next) of those that the process has now.
+# (id, client, channel, reader, next, node) of those that the process has now; node: that has the client.
 CLAIM = (
     """
 WITH want AS (
     SELECT c.key AS client, w.channel FROM unnest($3::text[], $4::smallint[]) AS w (id, channel)
     JOIN {schema}.client c ON c.id = w.id),"""
     + _FREE
-    + "SELECT c.id, m.* FROM mine m JOIN {schema}.client c ON c.key = m.client"
+    + "SELECT c.id, m.*, c.node FROM mine m JOIN {schema}.client c ON c.key = m.client"
 )
 
 # $1 .. $4: arrays of client, channel, reader, next. Returns (client, channel) of those that have been moved.
@@ -75,12 +75,16 @@ CROSS JOIN LATERAL (
     ORDER BY m.number LIMIT $4) i
 ORDER BY w.at, i.number"""
 
+# $1 .. $3: as of MESSAGES. Returns (at) of those of which there are messages.
+NEWS = """
+SELECT w.at FROM unnest($1::bigint[], $2::smallint[], $3::bigint[]) WITH ORDINALITY AS w (client, channel, number, at)
+WHERE EXISTS (
+    SELECT FROM {schema}.inbox m WHERE m.client = w.client AND m.number >= w.number AND m.channel = w.channel)
+ORDER BY w.at"""
+
 # $1: keys of clients. Returns (client, channel, next, process) of what is read of them.
 READ = """
 SELECT client, channel, next, process FROM {schema}.reading WHERE client = ANY($1::bigint[]) AND channel >= 0"""
-
-# $1: client, $2: channel. Returns (reader, next).
-WHERE_IT_STANDS = "SELECT reader, next FROM {schema}.reading WHERE client = $1 AND channel = $2"
 
 
 def move_statement(schema, first=1):

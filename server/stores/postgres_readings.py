@@ -17,6 +17,7 @@ from server.stores import postgres_reading_statements as statements
 from server.stores.gathered import Gathered
 from server.stores.postgres_reading_statements import rows_of
 from server.stores.postgres_sharing import LEASE, LEASE_S, LOOK_S, Sharing
+from server.stores.postgres_statements import columns_of
 from server.stores.reading import Reading
 
 PARKED_S = 0.05  # between two looks whether a handler waits
@@ -71,7 +72,8 @@ class Readings:
         return time.monotonic() - self._own.others.beaten < LEASE_S
 
     async def claim(self, reading):
-        """Returns (client's key, fence, next) if this process may read now, else None. Raises: StoreError."""
+        """Returns (client's key, fence, next, node that has the client) if this process may read now, else None.
+        Raises: StoreError."""
         self.begin()
         self._own.usable()
         if not self.lives():
@@ -121,7 +123,7 @@ class Readings:
 
     def _tell_owner(self, reading):
         """Have the process to which the client is connected look at what was read, and who reads."""
-        node = self._own.others.seen(reading.client_id).node
+        node = self._own.others.seen(reading.client_id).node or reading.node
         if node not in (0, self._own.node):
             self._own.others.tell(node, "read", reading.key)
 
@@ -220,18 +222,27 @@ class Readings:
                 with suppress(StoreError):
                     if loop.time() >= at:
                         at = loop.time() + LOOK_S
-                        self._look()
+                        await self._look()
                         keys = {record.key for record in self._own.unread_records() if not self._all_here(record)}
                     await self._drop_read(keys)
                     self._own.flush()
 
-    def _look(self):
+    async def _look(self):
+        """Give back what nobody uses, have those look that wait for their turn, and look for messages for the others,
+        which are woken only if there are some."""
+        lives, wanting = self.lives(), []
         for reading in list(self._by_place.values()):
             if reading.fence and reading.unused():
                 self.give_back(reading)
-            elif reading.waits and not (reading.fence and self.lives() and self.has(reading.client_id)):
+            elif reading.waits and not (reading.fence and lives):
                 reading.changed.pulse()
+            elif reading.waits and not self.has(reading.client_id):
+                wanting.append(reading)
         self._release()
+        if wanting:
+            columns = columns_of([(reading.key, reading.channel, reading.wanted) for reading in wanting])
+            for (at,) in await self._own.perform(rows_of, statements.NEWS, *columns):
+                wanting[at - 1].changed.pulse()
 
     async def _drop_read(self, keys):
         """Delete what has been read of these clients of this process."""
@@ -258,13 +269,16 @@ class Readings:
         ids, channels = [place[0] for place in places], [place[1] for place in places]
 
         def claimed(rows, error):
-            found = {(row["id"], row["channel"]): (row["client"], row["reader"], row["next"]) for row in rows or ()}
+            found = {
+                (client_id, channel): (key, fence, number, node)
+                for client_id, key, channel, fence, number, node in rows or ()
+            }
             done({place: found.get(place) for place in places}, error)
 
         self._own.start(claimed, rows_of, statements.CLAIM, self._own.node, LEASE, ids, channels)
 
     def _fetch(self, places, done):
-        columns = [list(column) for column in zip(*places)]
+        columns = columns_of(places)
 
         def fetched(rows, error):
             found = {place: [] for place in places}
@@ -280,7 +294,7 @@ class Readings:
             return
         self._own.usable()
         given, self._given_back = self._given_back, []
-        columns = [list(column) for column in zip(*given)]
+        columns = columns_of(given)
 
         def released(rows, error):
             self._giving = False

@@ -42,9 +42,9 @@ class Transactions:
         self._loop = None
         self._opening = None
 
-    def begin(self, reading, most, convert):
+    def begin(self, *how):
         """Returns the asynchronous context manager of one: see Transaction."""
-        return Transaction(self, reading, most, convert)
+        return Transaction(self, *how)
 
     async def connection(self):
         """Returns (connection, its transaction, begun). Waits while the database is away. Raises: StoreError."""
@@ -105,16 +105,17 @@ class Transaction:
     messages that it gets are those that are not processed. What asyncpg raises is passed on, when it was rolled back.
     """
 
-    def __init__(self, transactions, reading, most, convert):
+    def __init__(self, transactions, reading, most, wanted, convert):
         self._transactions = transactions
         self._reading = reading
         self._most = most
+        self._wanted = wanted
         self._convert = convert
         self._warned = False
         self._outcome = None  # if what is done now raises
 
     async def __aenter__(self):
-        self._found = await self._reading.several(self._most)
+        self._found = await self._reading.several(self._most, self._wanted)
         self._fence, self._next = self._reading.fence, self._reading.next
         try:
             messages = [self._convert(*one) for one in self._found]

@@ -14,6 +14,7 @@ postgres_readings.py what all readings of a process do together.
 import asyncio
 import time
 from collections import deque
+from itertools import takewhile
 
 from primitives.broadcast import Broadcast
 from server.core.store import ReadingLost
@@ -28,7 +29,9 @@ class Reading:
         self.client_id = client_id
         self.channel = channel
         self.key = None  # of the client's row
+        self.node = 0  # process that had the client when this one claimed it
         self.fence = 0
+        self.wanted = 0  # number from which on a call waits for messages
         self.next = 0  # the messages before it are processed: it is committed
         self.finished = 0  # the messages before it have been processed here
         self.parked = False  # a call waits since `leaving` is set
@@ -110,26 +113,28 @@ class Reading:
 
     # For transactions.py
 
-    async def several(self, most):
+    async def several(self, most, wanted):
         """Returns [(number, Message)] of the first messages, `most` at most, and one at least, for a transaction. Call
-        `end` when it has ended."""
+        `end` when it has ended. wanted: function (Message); those for which it is false are none, and are dropped."""
         self._calls += 1
         try:
             while True:
-                await self._first(0)
+                number, message = await self._first(0)
                 if self.busy or self.next != self.finished:
                     await self.changed.wait()  # another reader of this process
-                    continue
-                self.busy = True
-                return self._look(self.finished, most)
+                elif not wanted(message):
+                    self._finish(number)
+                else:
+                    self.busy = True
+                    return list(takewhile(lambda one: wanted(one[1]), self._look(self.finished, most)))
         except BaseException:
             self._leave()
             raise
 
-    def transaction(self, most, convert):
+    def transaction(self, most, wanted, convert):
         """Returns the asynchronous context manager: see Transaction in postgres_transactions.py. Args: most: messages
-        of it; convert: function (number, Message) that returns what the application gets of one."""
-        return self._readings.store.transactions.begin(self, most, convert)
+        of it; wanted: see `several`; convert: function (number, Message) that returns what the application gets."""
+        return self._readings.store.transactions.begin(self, most, wanted, convert)
 
     def end(self, number=None):
         """The transaction has ended. number: of the first message that is not processed, if it has been committed."""
@@ -220,7 +225,7 @@ class Reading:
                 self._claiming = False
                 self.changed.pulse()
             if found is not None:
-                self.key, self.fence, self.next = found
+                self.key, self.fence, self.next, self.node = found
                 self.finished = self.next
                 self._readings.moved(self)  # its owner is told who reads, and up to where
             else:
@@ -248,6 +253,7 @@ class Reading:
                 if rows and self.fence:
                     self._rows = deque(rows)
                     continue
+            self.wanted = max(self.finished, start)
             await self._readings.look(self, limit)
 
     def _look(self, number, most):
@@ -265,7 +271,8 @@ class Reading:
 
     def _finish(self, number):
         """The message of this number and those before it have been processed. Have that committed."""
-        self._hands = {one for one in self._hands if one > number}
+        if self._hands:
+            self._hands = {one for one in self._hands if one > number}
         self._back.pop(number, None)
         self._give(number)
         if number >= self.finished:

@@ -68,6 +68,7 @@ class Bed:
 
     async def own(self, process, client_id="a"):
         """The client is connected to this process from now on, as its store sees it."""
+        process.store.readings.begin()
         state = await process.store.claim(client_id)
         process.own.record(client_id).connected = True
         await process.store.away(client_id, state.owner, 0)  # which writes that
@@ -80,10 +81,11 @@ class Bed:
         await store.receive(client_id, owner, EPOCH, {0: cursor}, a_lines([line.encode() for line in lines]))
 
     async def send(self, channel, *messages, client_id="a"):
-        """As `say`, on another channel."""
+        """As `say`, on another channel. messages: bytes, or (kind, bytes)."""
         store, owner = self._owners[client_id]
         cursor = [next(self._cursors) for _ in messages][-1]
-        found = [Message(channel, 0, 0, data) for data in messages]
+        pairs = [(0, one) if type(one) is bytes else one for one in messages]
+        found = [Message(channel, kind, 0, data) for kind, data in pairs]
         await store.receive(client_id, owner, EPOCH, {channel: cursor}, found)
 
     async def waiting(self, client_id="a"):

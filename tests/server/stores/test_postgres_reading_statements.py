@@ -35,7 +35,7 @@ class Bed:
     async def begin(self):
         self.db = await self.connect()
         await postgres_schema.make(self.db, self.schema)
-        await self.do("INSERT INTO {schema}.client (id, epoch) VALUES ('a', ''), ('b', '')")
+        await self.do("INSERT INTO {schema}.client (id, epoch, node) VALUES ('a', '', 9), ('b', '', 9)")
         await self.do(
             "INSERT INTO {schema}.node (name, version, seen) VALUES ('mine', '', clock_timestamp()), "
             "('other', '', clock_timestamp()), ('dead', '', clock_timestamp() - interval '1 minute')"
@@ -63,7 +63,9 @@ class Bed:
 
     async def claim(self, *places, process=MINE, on=None):
         ids, channels = [place[0] for place in places], [place[1] for place in places]
-        return sorted(await self.run(statements.CLAIM, process, LEASE, ids, channels, on=on))
+        rows = await self.run(statements.CLAIM, process, LEASE, ids, channels, on=on)
+        assert all(row[5] == 9 for row in rows)  # the node of each client
+        return sorted(row[:5] for row in rows)
 
     async def moved(self, *rows):
         """Returns the places that have been moved. rows: (client, channel, reader, next)."""
@@ -203,6 +205,12 @@ async def messages(bed):
     return await bed.run(statements.MESSAGES, [1, 1, 2], [0, 7, 0], [4, 0, 5], 2)
 
 
+async def news(bed):
+    await bed.do("INSERT INTO {schema}.inbox VALUES (1, 3, 0, 0, 0, ''), (1, 4, 7, 0, 0, ''), (2, 5, 0, 0, 0, '')")
+    places = [(1, 0, 3), (1, 0, 4), (1, 7, 4), (2, 0, 5), (2, 7, 5), (1, 7, 5)]
+    return await bed.run(statements.NEWS, *[list(column) for column in zip(*places)])
+
+
 async def read(bed):
     await bed.reading(1, 0, 7, MINE, 4)
     await bed.reading(1, SERVED, 7, MINE, 0)
@@ -237,6 +245,7 @@ RIGHT = {
     release: ([(1,)], {(1, 0): (7, None, 4), (1, 5): (7, MINE, 4), (2, 0): (7, MINE, 4)}),
     release_of_a_fenced_reader: ([], {(1, 0): (8, OTHER, 4)}),
     messages: [(1, 4, 0, 0, b"x"), (1, 6, 0, 0, b"y"), (2, 5, 1, 9, b"of 7")],
+    news: [(1,), (3,), (4,)],
     read: [(1, 0, 4, MINE)],
 }
 # Each condition: (statement, its text, what stands there instead, the case that shows it).
@@ -277,6 +286,9 @@ CONDITIONS = [
     (statements.MESSAGES, " AND m.number >= w.number", "", messages),
     (statements.MESSAGES, "ORDER BY m.number LIMIT $4", "ORDER BY m.number DESC LIMIT $4", messages),
     (statements.MESSAGES, "LIMIT $4", "LIMIT $4 + 1", messages),
+    (statements.NEWS, "m.client = w.client AND ", "", news),
+    (statements.NEWS, "m.number >= w.number AND ", "", news),
+    (statements.NEWS, " AND m.channel = w.channel", "", news),
     (statements.READ, "client = ANY($1::bigint[])", "$1::bigint[] IS NOT NULL", read),
     (statements.READ, " AND channel >= 0", "", read),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from protocol.channel_records import FIELD, REQUEST
 from protocol.errors import LocalProtocolError, StoreError
 from server.core.store import ReadingLost
 from server.stores import postgres_transactions
@@ -165,6 +166,21 @@ def test_channel_has_transactions_too():
             async with bed.process().conn().channel(20).transaction() as (messages, db):
                 assert [(message.channel, message.data) for message in messages] == [(20, b"one"), (20, b"two")]
             await until(lambda: bed.owner.store.unread("a", 20)[0] == 0)
+
+    run(main())
+
+
+def test_what_belongs_to_requests_is_no_message_elsewhere_either():
+    async def main():
+        async with EffectBed() as bed:
+            request = REQUEST, b"\0" * FIELD + b"question"
+            await bed.send(20, request, b"one", b"two", request, b"three")
+            other = bed.process()
+            channel = other.conn().channel(20)
+            async with channel.transaction() as (messages, db):
+                assert [message.data for message in messages] == [b"one", b"two"]
+            assert (await channel.receive()).data == b"three"
+            assert {event for event, _, _ in other.told} == {"channel_mixed"}
 
     run(main())
 

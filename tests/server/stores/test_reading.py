@@ -49,7 +49,7 @@ class Table:
         if not self.free:
             return None
         self.reader += 1
-        return 1, self.reader, self.next
+        return 1, self.reader, self.next, 0
 
     async def fetch(self, reading, number):
         return [(at, line(data)) for at, data in self.inbox.items() if at >= number]
