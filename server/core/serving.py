@@ -124,9 +124,10 @@ class Serving:
             except _PASSED_ON:
                 raise
             except BaseException as error:  # the handler is foreign code. A CancelledError may come from its own tasks
-                if self._ended or _is_cancelled():
+                if self._ended or isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
-                if error is connection.fault and isinstance(error, Fenced):
+                _uncancel()
+                if isinstance(connection.fault, Fenced) and _is_only(error, connection.fault):
                     return  # the client is another server's now. If it comes back, the handler is called again
                 fault = error
             if steady.expired():
@@ -155,6 +156,18 @@ class Serving:
         limit = Timeout(END_MS)
         while not all(task.done() for task in tasks) and not limit.expired():
             await sleep_ms(10)
+
+
+def _uncancel():
+    """A TaskGroup that fails cancels the task that waits for it, and before Python 3.13 leaves it marked so."""
+    while _is_cancelled():
+        asyncio.current_task().uncancel()
+
+
+def _is_only(error, fault):
+    """True if the error is this one, or a group of it alone, as a TaskGroup raises it."""
+    parts = getattr(error, "exceptions", None)
+    return error is fault if parts is None else all([_is_only(part, fault) for part in parts])
 
 
 def _is_cancelled():

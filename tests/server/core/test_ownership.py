@@ -202,10 +202,15 @@ def test_handler_of_a_client_that_went_is_called_again_when_it_is_back_and_has_n
     async def test(store, first, second):
         calls = []
 
-        async def handler(conn):
-            calls.append(conn.client_id)
+        async def answer(conn):
             async for line in conn.lines():
                 await conn.write("to " + line)
+
+        async def handler(conn):
+            calls.append(conn.client_id)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(answer(conn))
+                tasks.create_task(conn.channel(20).receive())
 
         serving = asyncio.create_task(first.server.serve(handler))
         client = Client(first.port)

@@ -149,6 +149,29 @@ def test_handler_that_fails_is_told_with_its_traceback_and_called_again_while_ot
     asyncio.run(main())
 
 
+def test_handler_with_a_group_of_tasks_of_which_one_fails_is_told_and_called_again():
+    """Before Python 3.13 the group leaves the handler's task marked as cancelled, and it was taken for that."""
+
+    async def main():
+        async def fails(conn):
+            assert await conn.readline() != "fail\n"
+
+        async def handler(conn):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fails(conn))
+                tasks.create_task(asyncio.Event().wait())
+
+        async with Served(handler) as service:
+            client = Client(service.port)
+            await within(client.connect())
+            for count in (1, 2):
+                await client.write("fail")
+                await until(lambda count=count: len(service.failures()) == count, "the failure")
+            assert "AssertionError" in service.failures()[-1][1]["traceback"]
+
+    asyncio.run(main())
+
+
 def test_pause_doubles_up_to_its_bound_and_is_short_again_after_a_steady_call(monkeypatch):
     monkeypatch.setattr(serving, "LAST_MS", 4000)
     monkeypatch.setattr(serving, "FIRST_MS", 1000)
