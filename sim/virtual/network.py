@@ -52,6 +52,7 @@ class Network:
         self._costs = costs
         self._joined = joined
         self.listeners = {}  # port -> VirtualServer
+        self.gone = set()  # ports of machines that are gone: nothing answers
         self.connections = []
         self.opened = 0
         self.name_server = NAME_SERVER
@@ -107,7 +108,7 @@ class Network:
     def _syn(self, sock, host, port):
         if not sock.connecting:
             return  # closed, or its chip is dead
-        if not self.up or host != ADDRESS:  # an unreachable address does not answer
+        if not self.up or host != ADDRESS or port in self.gone:  # an unreachable address does not answer
             self._world.after(SYN_AGAIN_S, self._syn, sock, host, port)
             return
         listener = self.listeners.get(port)

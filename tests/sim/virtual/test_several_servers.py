@@ -24,6 +24,8 @@ SEVERAL = "server:8123, server:8124"
 # The client has noticed: how long it may take until the next of its lines is accepted at the other node.
 KILLED_S = 2.0
 ENDED_S = 1.0
+HUNG_S = TIMEOUT_MS / 1000 + 1.5
+GONE_S = 10.0  # the ESP8266 waits 8 s for an answer to a connect
 LIMIT_S = 300  # of a run
 AT_REST_S = 3.0  # after the last line
 
@@ -107,6 +109,18 @@ class Node:
         """As SIGKILL."""
         self.bed.link.tcp.process_killed(self.board.loop)  # first: what its `finally` clauses say is heard by nobody
         self.board.kill()
+
+    def hang(self):
+        """As SIGSTOP: the system goes on to take connections. Its process does nothing more."""
+        for connection in self.bed.link.tcp.connections:
+            if connection.port == self.port:
+                connection.stall(LIMIT_S)
+        self.bed.link.tcp.listeners[self.port].accept = lambda connection, peer: None
+
+    def vanish(self):
+        """As if its machine had no power."""
+        self.hang()
+        self.bed.link.tcp.gone.add(self.port)
 
     def end(self):
         """As SIGTERM."""
@@ -197,6 +211,18 @@ def test_node_that_ends_hands_its_client_over_within_a_second(seed):
     bed.play()
     assert second.accepted[0] - ended[0] < ENDED_S
     assert "store_failed" not in first.names and "handler_failed" not in first.names
+
+
+@pytest.mark.parametrize(("how", "seconds"), [(Node.hang, HUNG_S), (Node.vanish, GONE_S)], ids=["hangs", "is gone"])
+def test_client_of_a_node_that_is_silent_goes_to_the_other_and_loses_and_doubles_nothing(how, seconds):
+    bed = Bed(lines=100)
+    first, second = bed.nodes
+    for node in bed.nodes:
+        node.start()
+    bed.when(lambda: len(first.accepted) > 20, how, first)
+    bed.play()
+    noticed, found = lost_and_found(bed, first, second)
+    assert noticed - first.accepted[-1] < 2 * TIMEOUT_MS / 1000 and found - noticed < seconds
 
 
 def test_rolling_restarts_lose_and_double_nothing():
