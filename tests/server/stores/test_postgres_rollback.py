@@ -2,17 +2,18 @@
 a server still holds of them is not written, the link goes on, and the loss is said."""
 
 import asyncio
+import subprocess
 
 import asyncpg
 import pytest
 
 from server.core.store import Fenced
-from server.stores import postgres_schema
+from server.stores import postgres_database, postgres_schema
 from server.stores.postgres import PostgresStore
 from tests.patience import PATIENCE_S
 from tests.server import postgres
 from tests.server.core.test_ownership import Told
-from tests.server.peer import Client, until, within
+from tests.server.peer import Client, free_port, until, within
 from tests.server.store_calls import EPOCH, a_line, a_lines, inbox_of
 from tests.server.test_two_servers import moved
 
@@ -154,3 +155,79 @@ def test_lost_lines_are_said_and_the_link_goes_on(bed, elsewhere):
             assert names.count("store_rolled_back") == 1 and "store_failed" not in names
 
     bed.run(test)
+
+
+class Standby(postgres.Postgres):
+    """A copy of a running server, which follows it until it is promoted. It is not waited for by commits."""
+
+    def __init__(self, primary, ports):
+        self._source = f"host={primary.folder} port={ports[0]} user=postgres"
+        super().__init__(port=ports[1], listen_addresses="'127.0.0.1'")
+
+    def _run(self, name, *args):
+        if name == "initdb":
+            super()._run("pg_basebackup", "-d", self._source, "-D", self._data, "-R", "-X", "stream", "-c", "fast")
+        else:
+            super()._run(name, *args)
+
+    def promote(self):
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", "120", "promote")
+
+
+def test_promoted_standby_that_had_not_all_commits_is_said_and_the_link_goes_on(monkeypatch):
+    """Two PostgreSQL: the standby is behind when the primary dies. The server is told the addresses of both."""
+    monkeypatch.setattr(postgres_database, "PAUSE_S", 0.1)
+    postgres.needed()
+    ports = free_port(), free_port()
+    primary = postgres.Postgres(port=ports[0], listen_addresses="'127.0.0.1'", wal_level="replica")
+    standby = Standby(primary, ports)
+    store = None
+    url = f"postgresql://postgres@127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}/postgres"
+
+    async def main():
+        async with asyncio.timeout(3 * PATIENCE_S):
+            async with Told(store) as node:
+                client = Client(node.port)
+                await within(client.connect())
+                await client.write("kept")
+                await within(client.acknowledged())
+                await until(lambda: standby_has(ports[1], "kept"), "the line at the standby")
+                await asyncio.to_thread(standby.stop)
+                for line in ("lost", "lost too"):
+                    await client.write(line)
+                    await within(client.acknowledged())
+                await asyncio.to_thread(primary.stop, "immediate")
+                await asyncio.to_thread(standby.start)
+                await asyncio.to_thread(standby.promote)
+                await client.write("after")
+                await client.ended()
+                await within(client.connect(), 2 * PATIENCE_S)
+                await within(client.acknowledged())
+                assert [await within(node.conn.readline()) for _ in range(2)] == ["kept\n", "after\n"]
+                details = [details for event, details in node.told if event == "store_rolled_back"]
+                assert details == [{"lines": 2, "unknown": 0}]
+                await within(node.conn.write("down"))
+                assert client.lines == ["down\n"]
+
+    try:
+        asyncio.run(made(url.replace(f",127.0.0.1:{ports[1]}", "")))
+        store = PostgresStore(url)
+        asyncio.run(main())
+    finally:
+        if store is not None:
+            store.close()
+        standby.remove()
+        primary.remove()
+
+
+async def made(url):
+    connection = await asyncpg.connect(url)
+    await postgres_schema.make(connection, postgres_schema.SCHEMA)
+    await connection.close()
+
+
+def standby_has(port, line):
+    """Whether this server has the line in an inbox. It is asked by a program: a loop runs already."""
+    query = ["-At", "-c", f"SELECT count(*) FROM pb_link.inbox WHERE data = '{line}'"]
+    command = [postgres.program("psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", *query]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "1"
