@@ -12,6 +12,11 @@ The ESP8266 knows one address. A CONFIG record tells it the next one.
 from protocol.control import BAD_SERVER
 
 
+def load(link, records):
+    """Have a Link that does not run yet use the addresses of these CONFIG records. It begins with the first one."""
+    Addresses(link, records)
+
+
 class Addresses:
     """Args: link: Link that does not run yet; records: list of CONFIG records (bytes), one for each address, of which
     the link has the first."""

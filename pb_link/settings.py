@@ -91,14 +91,14 @@ class Settings:
         self.max_line = _validated("config", "max_line", items.get("max_line")) or default_max_line()
         self.receive_bytes = max(MIN_RECEIVE_BYTES, min(RECEIVE_BYTES, 2 * receive_bytes(self.max_line)))
 
-    def record(self):
-        """The CONFIG record for the ESP8266, with the first address."""
-        return self.records()[0]
-
-    def records(self):
-        """A CONFIG record for each address, in a list."""
-        rest = self.timeout_ms, self.report_s, self.ssid, self.password
-        return [encode_config(port, host, *rest) for host, port in addresses(self.server, self.port)]
+    def record(self, at=0):
+        """The CONFIG record for the ESP8266, with the address of this index, or None if there are not so many."""
+        several = self.server.split(", ")
+        if at >= len(several):
+            return None
+        host, _, port = several[at].partition(":")
+        server = int(port or self.port), host, self.timeout_ms, self.report_s
+        return encode_config(*server, self.ssid, self.password)
 
     def __repr__(self):
         return "Settings(server=%r, port=%d)" % (self.server, self.port)
@@ -181,47 +181,32 @@ def _text(where, name, value):
 
 
 def _servers(where, value):
-    """Return the addresses as one str: see Settings."""
+    """Return the addresses, each HOST or HOST:PORT, as one str: see Settings."""
     if not isinstance(value, (str, list, tuple)):
         raise TypeError("%s: server must be a str, or a list of several" % where)
-    several = value.split(",") if isinstance(value, str) else value
-    if len(several) > 1 and isinstance(value, str):
-        several = [one.strip(" ") for one in several]
+    several = value
+    if isinstance(value, str):
+        several = [one.strip(" ") for one in value.split(",")] if "," in value else [value]
     if not 1 <= len(several) <= _MAX_SERVERS:
         raise ValueError("%s: server has %d addresses, not 1..%d" % (where, len(several), _MAX_SERVERS))
     found = []
     for one in several:
-        one = _server(where, one)
+        one = _text(where, "server", one)
+        host, colon, port = one.partition(":")
+        for character in one if colon and not port.isdigit() else host + port:
+            if character not in _HOST_CHARACTERS:
+                raise ValueError(
+                    "%s: server has the character %r. Write a name or an IPv4 address, and perhaps its port, as in"
+                    " 10.0.0.2:8123: without blanks and http://" % (where, character)
+                )
+        if not host:
+            raise ValueError("%s: server is empty: name the server's address" % where)
+        if colon:
+            _number(where + ": server", "port", int(port))
         if one in found:
             raise ValueError("%s: server has an address twice" % where)
         found.append(one)
     return ", ".join(found)
-
-
-def _server(where, value):
-    """Return an address: HOST or HOST:PORT."""
-    text = _text(where, "server", value)
-    host, colon, port = text.partition(":")
-    for one in text if colon and not port.isdigit() else host + port:
-        if one not in _HOST_CHARACTERS:
-            raise ValueError(
-                "%s: server has the character %r. Write a name or an IPv4 address, and perhaps its port, as in"
-                " 10.0.0.2:8123: without blanks and http://" % (where, one)
-            )
-    if not host:
-        raise ValueError("%s: server is empty: name the server's address" % where)
-    if colon:
-        _number(where + ": server", "port", int(port))
-    return text
-
-
-def addresses(server, port):
-    """Return [(host, port)] of the setting server, which has been validated."""
-    found = []
-    for one in server.split(", "):
-        host, colon, own = one.partition(":")
-        found.append((host, int(own) if colon else port))
-    return found
 
 
 def pins_of(settings, platform):

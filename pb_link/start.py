@@ -32,10 +32,16 @@ def validated(conn_id, config, hardware, console, repl):
     if console or repl:
         console = console_class(console, repl)
         more += (lambda link: console(link, repl),)
-    records = arguments[1].records()
+    records = []
+    while record := arguments[1].record(len(records)):
+        records.append(record)
     if len(records) > 1:
-        addresses = _addresses_class()
-        more += (lambda link: addresses(link, records),)
+        try:
+            from pb_link import addresses
+        except MemoryError:
+            half_loaded("pb_link.addresses")
+            raise
+        more += (lambda link: addresses.load(link, records),)
     return arguments, more
 
 
@@ -55,16 +61,6 @@ def console_class(console, repl):
         for name in _CONSOLE.split():  # any of them may be half loaded
             half_loaded(name)
         raise
-
-
-def _addresses_class():
-    """Return the class Addresses. Raises: MemoryError: the next call may succeed."""
-    try:
-        from pb_link.addresses import Addresses
-    except MemoryError:
-        half_loaded("pb_link.addresses")
-        raise
-    return Addresses
 
 
 def forget():

@@ -124,16 +124,24 @@ def test_server_is_a_name_or_an_ipv4_address_alone():
         assert bad not in everything_in(caught.value)  # it may be what belongs elsewhere
 
 
+def places(settings):
+    """[(port, host)] of the CONFIG records."""
+    records = []
+    while record := settings.record(len(records)):
+        records.append(record)
+    assert records[0] == settings.record()
+    return [control.decode_config(record)[:2] for record in records]
+
+
 def test_server_may_be_several_addresses_each_with_its_port():
     several = [(8123, "10.0.0.2"), (8124, "b.example"), (8123, "c")]
     for value in ("10.0.0.2,b.example:8124,c", "10.0.0.2, b.example:8124,  c", ["10.0.0.2", "b.example:8124", "c"]):
         settings = Settings(changed("server", value))
         assert settings.server == "10.0.0.2, b.example:8124, c"
-        assert [control.decode_config(record)[:2] for record in settings.records()] == several
-        assert settings.record() == settings.records()[0]
+        assert places(settings) == several
     alone = Settings(changed("server", "b:1"))
-    assert [control.decode_config(record)[:2] for record in alone.records()] == [(1, "b")]
-    assert len(Settings(changed("server", ",".join("abcdefgh"))).records()) == 8
+    assert places(alone) == [(1, "b")]
+    assert len(places(Settings(changed("server", ",".join("abcdefgh"))))) == 8
     with pytest.raises(ValueError, match="server has 9 addresses, not 1..8"):
         Settings(changed("server", ",".join("abcdefghi")))
 
