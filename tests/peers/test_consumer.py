@@ -1,4 +1,4 @@
-"""examples/consumer.py as processes that are killed, with servers and clients beside them: each line is entered once."""
+"""examples/consumer.py as processes that are killed, beside servers and clients: each line is entered once."""
 
 import asyncio
 import signal
@@ -43,7 +43,8 @@ class Consumers:
             process.wait()
 
     def begin(self):
-        process = subprocess.Popen([sys.executable, "examples/consumer.py", self.url], cwd=ROOT, env={"PYTHONPATH": "."})
+        command = [sys.executable, "examples/consumer.py", self.url]
+        process = subprocess.Popen(command, cwd=ROOT, env={"PYTHONPATH": "."})
         self.running.append(process)
         return process
 
