@@ -67,8 +67,10 @@ def all_kinds(store, *clients):
 
 
 async def of_a_client_that_was_claimed_nothing_is_done(bed, statement):
+    """The two clients of the batch were written as often, and by one batch last: the fence is that of each."""
     (one, _), (other, _) = await bed.store(), await bed.store()
     lost, mine = await new(one, "lost"), await new(one, "mine")
+    await one.together([lambda: one.away("lost", lost, 1), lambda: one.away("mine", mine, 1)])
     await other.claim("lost")
     before = await rows(bed, "lost")
     commits = one.commits
@@ -93,6 +95,16 @@ async def of_a_client_that_is_claimed_meanwhile_nothing_is_done(bed, statement):
     results = await late
     assert all("another owner" in str(one) for one in results)
     assert (await rows(bed, "lost"))[1:] == before[1:]
+
+
+async def of_a_client_with_another_past_nothing_is_done(bed, statement):
+    """The database was set back, and written as often by another server since."""
+    one, _ = await bed.store()
+    owner = await new(one, "lost")
+    await bed.do("UPDATE {schema}.client SET batch = 'another'")
+    before = await rows(bed, "lost")
+    assert all("another owner" in str(error) for error in await all_kinds(one, ("lost", owner)))
+    assert await rows(bed, "lost") == before
 
 
 async def of_other_clients_nothing_changes(bed, statement):
@@ -195,6 +207,8 @@ SCENES = [
     what_is_put_again_is_replaced, a_batch_whose_outcome_is_unknown_is_found, a_client_does_not_wait_for_another_one,
     of_a_client_that_is_claimed_meanwhile_nothing_is_done, two_batches_lock_their_rows_in_one_order,
 ]  # fmt: skip
+if "locked.batch" in WHOLE("schema", []):
+    SCENES.append(of_a_client_with_another_past_nothing_is_done)
 FAILURES = (AssertionError, StoreError, asyncpg.PostgresError)
 
 
