@@ -21,6 +21,7 @@ from tests.server.store_calls import EPOCH, a_line, a_lines
 WHOLE = postgres_statements.commit_statement
 MUTANTS = mutants(WHOLE("schema", [(what, table) for table in BOXES for what in ("put", "delete")]))
 CHANNEL = 20
+WHERE = {"connected": True, "connections": 3}  # what a row may say of where its client is
 
 
 async def rows(bed, client_id):
@@ -128,6 +129,7 @@ async def the_row_is_as_the_record(bed, statement):
     for line in (b"five", b"six"):
         await one.put("a", owner, a_line(line))
     await one.acknowledge("a", owner, {0: state.bases[0] + 1})
+    one._clients["a"].__dict__.update((name, value) for name, value in WHERE.items() if name in CLIENT)
     one.note("a", owner, "a note")
     await one.away("a", owner, 77)
     row = (await bed.do(f"SELECT {', '.join(CLIENT)} FROM {{schema}}.client"))[0]
