@@ -217,14 +217,14 @@ async def _refuse_rows(bed, rng):
     """Without a file system of the test's own: the server says what it would say with a full one."""
     await _at(bed.pair.primary, FULL)
     await _pause(rng)
-    await _at(bed.pair.primary, "DROP TRIGGER full ON pb_link.inbox; DROP TRIGGER full ON pb_link.outbox")
+    await _at(bed.pair.primary, "DROP TRIGGER no_room ON pb_link.inbox; DROP TRIGGER no_room ON pb_link.outbox")
 
 
 FULL = """
-CREATE OR REPLACE FUNCTION pb_link.full() RETURNS trigger LANGUAGE plpgsql AS
+CREATE OR REPLACE FUNCTION pb_link.no_room() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
-CREATE TRIGGER full BEFORE INSERT ON pb_link.inbox EXECUTE FUNCTION pb_link.full();
-CREATE TRIGGER full BEFORE INSERT ON pb_link.outbox EXECUTE FUNCTION pb_link.full();
+CREATE TRIGGER no_room BEFORE INSERT ON pb_link.inbox EXECUTE FUNCTION pb_link.no_room();
+CREATE TRIGGER no_room BEFORE INSERT ON pb_link.outbox EXECUTE FUNCTION pb_link.no_room();
 """
 
 

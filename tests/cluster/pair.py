@@ -102,12 +102,14 @@ class Disk:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="pb_link_disk_", dir=memory_folder())
-        made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "pb_link", self.folder], capture_output=True
-        )
-        if made.returncode:
+        try:
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "pb_link", self.folder],
+                check=True, capture_output=True,
+            )  # fmt: skip
+        except (OSError, subprocess.CalledProcessError) as error:
             os.rmdir(self.folder)
-            raise OSError(made.returncode, "no file system: " + made.stderr.decode(errors="replace").strip())
+            raise OSError(1, f"no file system can be made: {error}")
         self._filler = Path(self.folder, "filler")
         atexit.register(self.remove)
 
