@@ -63,6 +63,7 @@ class Ownership:
             raise _failed(error)
 
     async def _renew(self, store):
+        self._number += 1  # at once: a call that is cancelled may take effect all the same
         try:
             self._number = await store.renew(self._client_id, self._claimed)
         except Exception as error:  # as above

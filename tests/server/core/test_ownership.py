@@ -7,6 +7,7 @@ import pytest
 
 from protocol.errors import StoreError
 from server import MemoryStore
+from server.core import listener
 from server.core.store import Fenced
 from tests.server.core.test_take_over import HeldBack
 from tests.server.peer import Client, until, within
@@ -262,6 +263,37 @@ def test_client_that_restarts_on_one_server_and_comes_to_the_other_is_no_second_
         assert "same_id" not in first.names() + second.names()
 
     run(test)
+
+
+def test_handshake_that_the_store_is_too_slow_for_breaks_no_call_that_waits(monkeypatch):
+    """The store renews when nobody waits for it any longer, as PostgreSQL does when it is back."""
+    monkeypatch.setattr(listener, "HANDSHAKE_MS", 300)
+
+    class Slow(MemoryStore):
+        gate = None
+
+        async def renew(self, client_id, owner):
+            number = await super().renew(client_id, owner)
+            if self.gate is not None:
+                await self.gate.wait()
+            return number
+
+    async def main():
+        async with Told(store := Slow()) as node:
+            client = Client(node.port)
+            await within(client.connect())
+            client.cut()
+            writing = asyncio.create_task(node.conn.write("waits"))
+            store.gate = asyncio.Event()
+            client._task = asyncio.create_task(client._run())
+            assert "no answer of the store" in await node.refused()
+            await client.ended()
+            store.gate.set()
+            await within(client.connect())
+            await within(writing)
+            assert client.lines == ["waits\n"] and "store_failed" not in node.names()
+
+    asyncio.run(main())
 
 
 def test_failing_store_is_a_refusal_that_says_so():
