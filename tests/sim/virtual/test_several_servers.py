@@ -153,14 +153,14 @@ class Bed:
     def seconds(self):
         return self.world.now - self.world.begin_s
 
-    def when(self, condition, action, *args):
+    def when(self, condition, action, *args, every_s=0.01):
         """Do something as soon as condition() is true."""
 
         def look():
             if condition():
                 action(*args)
             else:
-                self.world.after(0.01, look)
+                self.world.after(every_s, look)
 
         look()
 
@@ -223,6 +223,23 @@ def test_client_of_a_node_that_is_silent_goes_to_the_other_and_loses_and_doubles
     bed.play()
     noticed, found = lost_and_found(bed, first, second)
     assert noticed - first.accepted[-1] < 2 * TIMEOUT_MS / 1000 and found - noticed < seconds
+
+
+def test_proof_that_the_network_delivers_when_the_client_is_at_the_other_node_changes_nothing():
+    """The first node has sent WELCOME. What the client answers is on its way until it has left for the second one, and
+    has a session there that moves lines."""
+    bed = Bed(lines=100)
+    first, second = bed.nodes
+    for node in bed.nodes:
+        node.start()
+
+    def welcomed():
+        return [one for one in bed.link.tcp.connections if one.port == first.port and one.down._arrived > 60]
+
+    bed.when(welcomed, lambda: welcomed()[0].stall(8.0), every_s=0.0005)
+    bed.play()
+    assert first.server.events.refusals["late"] == 1 and not first.accepted
+    assert second.names.count("connected") == 1 and "taken_over" not in second.names
 
 
 def test_rolling_restarts_lose_and_double_nothing():
