@@ -134,13 +134,15 @@ class Transaction:
         except (*PASSING, asyncpg.PostgresError) as fault_of_commit:
             fault, outcome = fault_of_commit, self._outcome
         finally:
-            # A connection in the middle of something is not used again: what it has not committed is rolled back.
-            with suppress(asyncpg.InterfaceError):  # it has ended, and is not in the pool any more
-                self._db.remove_log_listener(self._heard)
-            await self._transactions.release(self._db, broken=outcome == UNKNOWN or fault is not None)
-            if outcome in (UNKNOWN, FENCED):
-                self._reading.lose("fenced" if outcome == FENCED else "unknown")
-            self._reading.end(after if outcome == COMMITTED else None)
+            try:
+                # A connection in the middle of something is not used again: what it has not committed is rolled back.
+                with suppress(asyncpg.InterfaceError):  # it has ended, and is not in the pool any more
+                    self._db.remove_log_listener(self._heard)
+                await self._transactions.release(self._db, broken=outcome == UNKNOWN or fault is not None)
+            finally:  # the call may be cancelled in here too
+                if outcome in (UNKNOWN, FENCED):
+                    self._reading.lose("fenced" if outcome == FENCED else "unknown")
+                self._reading.end(after if outcome == COMMITTED else None)
         if error is not None or outcome == COMMITTED:
             return False
         if outcome == FENCED:

@@ -1,6 +1,7 @@
-"""examples/consumer.py as processes that are killed, beside servers and clients: each line is entered once."""
+"""examples/consumer.py as processes that are killed, beside a server and clients: each line is entered once."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ class Consumers:
 
     def begin(self):
         command = [sys.executable, "examples/consumer.py", self.url]
-        process = subprocess.Popen(command, cwd=ROOT, env={"PYTHONPATH": "."})
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."})
         self.running.append(process)
         return process
 

@@ -115,6 +115,33 @@ def test_cancelled_block_has_done_nothing():
     run(main())
 
 
+def test_call_that_is_cancelled_at_any_moment_leaves_the_next_one_nothing_to_wait_for():
+    async def main():
+        async with EffectBed() as bed:
+            lines = [f"line {number}" for number in range(30)]
+            await bed.say(*lines)
+            conn, release = bed.process().conn(), postgres_transactions.Transactions.release
+            for turn in range(12):
+                task = asyncio.create_task(work(bed, conn, 2))
+                if turn % 2:  # while the connection is given back, when all is committed
+
+                    async def cancelled(self, connection, broken=False, task=task):
+                        task.cancel()
+                        await asyncio.sleep(0)
+                        await release(self, connection, broken)
+
+                    postgres_transactions.Transactions.release = cancelled
+                else:
+                    await asyncio.sleep(0.002 * turn)
+                    task.cancel()
+                await asyncio.wait([task])
+                postgres_transactions.Transactions.release = release
+            while await bed.effects() != lines:
+                await work(bed, conn, 2)
+
+    run(main())
+
+
 @pytest.mark.parametrize("local", [True, False], ids=["where the client is", "elsewhere"])
 def test_reader_that_was_given_up_commits_no_effect(local):
     async def main():

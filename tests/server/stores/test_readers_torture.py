@@ -57,6 +57,8 @@ async def play(seed):
             await bed.go_on(process)
         wanted = [f"line {number}" for number in range(said)]
         while len(await bed.effects()) < said:
+            ended = [task.result() for task in tasks if task.done()]  # which none of them does by itself
+            assert not ended
             await asyncio.sleep(0.1)
         assert await bed.effects() == wanted
         for task in tasks:
