@@ -4,7 +4,6 @@ No server may use either of them. A file is locked meanwhile. Of PostgreSQL each
 connection to a server that still runs; but when the client comes again, that server stores for it again: end it first.
 """
 
-import json
 import os
 
 from protocol.errors import StoreError
@@ -97,7 +96,7 @@ class _File:
             insert_all(rows, new)
             clients.append(new.row())
             channels += new.changed_channels()
-        self._file.commit((rows, json.dumps(clients), channels))
+        self._file.commit((rows, clients, channels))
 
     def close(self):
         self._file.close()

@@ -9,8 +9,6 @@ transaction, and once a second in `watch`, the store checks that the files are
 still the same (sqlite_paths.py). Data written into a deleted file is not safe.
 """
 
-import json
-
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES
 from server.stores.batched import BatchedStore
 from server.stores.disk_thread import DiskThread
@@ -69,5 +67,5 @@ class SQLiteStore(BatchedStore):
                 self._clients[client_id] = SQLiteRecord(client_id, loaded)
 
     def _sealed(self, rows, records):
-        clients = json.dumps([record.row() for record in records])
-        return rows, clients, [row for record in records for row in record.changed_channels()]
+        channels = [row for record in records for row in record.changed_channels()]
+        return rows, [record.row() for record in records], channels

@@ -13,7 +13,8 @@ from protocol.errors import StoreError
 from server.core.message import Message
 from server.stores import sqlite_file
 from server.stores.sqlite import SQLiteStore
-from server.stores.sqlite_file import SCHEMA_VERSION, WAL_BYTES, Rows
+from server.stores.sqlite_file import FEW, SCHEMA_VERSION, WAL_BYTES, Rows, SQLiteFile
+from server.stores.sqlite_record import SQLiteRecord
 from tests.server.store_calls import a_line, a_lines, inbox_of
 from tests.server.stores.old_formats import write_store
 
@@ -234,3 +235,22 @@ def test_wal_that_grew_while_another_program_read_is_cut_again():
     store = opened(outbox_bytes=1 << 20)
     asyncio.run(main())
     store.close()
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1, 30])
+def test_transaction_is_the_same_whether_its_rows_are_passed_one_by_one_or_as_json(tmp_path, count):
+    file = SQLiteFile(str(tmp_path / "store.db"))
+    records = [SQLiteRecord(f"c{number}\u00e9\0", {"key": number + 1, "note": 'a "note"\n'}) for number in range(count)]
+    rows = Rows()
+    for record in records:
+        rows.append("inbox", record.key, 0, [b"kept", b"\0gone"])
+        record.receive(b"12345678", {0: 2}, [b"kept", b"\0gone"])
+    file.commit((rows, [record.row() for record in records], []))
+    rows = Rows()
+    for record in records:
+        rows.delete("inbox", record.key, record.remove([1]))
+    file.commit((rows, [record.row() for record in records], []))
+    for record in records:
+        loaded = SQLiteRecord(record.client_id, file.load(record.client_id))
+        assert loaded.row() == record.row() and loaded.unread(0) == (1, 0)
+    file.close()
