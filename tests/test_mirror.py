@@ -114,6 +114,7 @@ TESTED_IN = {
     "sim/virtual/pair.py": "tests/sim/virtual/test_i2c_devices.py",
     "sim/virtual/tcp.py": "tests/sim/virtual/test_lwip.py",
     "sim/virtual/tcp_ends.py": "tests/sim/virtual/test_lwip.py",
+    "sim/virtual/sensor_kinds.py": "tests/sim/virtual/test_sensor_soak.py",
     "sim/virtual/sensor_scenes.py": "tests/sensor_bus/test_bus.py",
     "sim/virtual/trace.py": "tests/sim/virtual/test_exhaustive.py",
     # The server's own parts, which one bed plays together.

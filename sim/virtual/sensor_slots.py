@@ -8,6 +8,7 @@ import random
 
 EXPANDER = 0x20
 PIN = 3  # of the expander, which switches the slots of the first multiplexer
+SWITCHED = 8  # the last of these
 CHANNELS = (0, 3, 7)  # of each multiplexer that have devices
 MUX_FAULTS = ("nack", "nack_bytes", "brown_out", "unplug", "plug", "plug", "hang", "move")
 EXPANDER_FAULTS = ("nack", "brown_out", "unplug", "plug", "plug")
@@ -37,7 +38,7 @@ class Slots:
         self.expander = None
         if failing and count and chance.random() < 0.4:
             self.expander = bed.sensors.add(
-                "PCA9535", EXPANDER, power=[{"slots": [1, 8], "on": {PIN: 1}}]
+                "PCA9535", EXPANDER, power=[{"slots": [1, SWITCHED], "on": {PIN: 1}}]
             )  # before what it switches
         self.muxes = []
         for index in range(count):
@@ -71,12 +72,15 @@ class Slots:
         return self.muxes[(slot - 1) // 8]
 
     def is_reachable(self, slot):
-        """Returns whether all multiplexers in front of a slot are there."""
+        """Returns whether all multiplexers in front of a slot are there, and it has power, or should get it again."""
         while slot:
-            if not self.mux(slot).powered:
+            if not self.mux(slot).plugged or not self._can_have_power(slot):
                 return False
             slot = self.mux(slot).slot
         return True
+
+    def _can_have_power(self, slot):
+        return self.expander is None or slot > SWITCHED or self.expander.powered
 
     def places(self, slot, when):
         """Returns the slots in which a device in `slot` may be seen: in front of a multiplexer that hangs too."""

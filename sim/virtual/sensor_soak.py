@@ -1,10 +1,18 @@
 """`sim sensors`: many seeds of a bus whose devices come, go, fail and block it, in virtual time.
 
-Each seed has a bus, with or without multiplexers, a reset line and a power switch, and some devices, each of which
-measures a value that no other one has. For FAULTS_S, faults come at random; then the bus is left alone for SETTLE_S. At
-the end the bus's list has to be what is there, and all polls have to go on. Each sample has to be of the device that
-was at its address, powered, at its time. Two devices of different types do not follow each other at one address within
-SWAP_S: what answers in the same way all the time is the same device to a bus.
+Each seed has a bus, with or without multiplexers, a reset line and a power switch, and some devices of seven types.
+What each measures moves all the time, within a band that no other one has. For FAULTS_S, faults come at random; then
+the bus is left alone. What is judged:
+
+- Each sample is of the device that was at its address, powered, at its time, and its value is what that device has
+  measured within the age that its type's values may have (`_age`), to STEPS of its resolution.
+- GONE_S after the last fault the list has nothing that is polled and is not there. LIST_S after it, it has all that is
+  there, and SETTLE_S after it also what was not identified three times before, or was replaced by another type.
+- At the end all polls go on.
+
+A device that another type replaces between two polls is noticed within identCheckMs: its samples are passed over for
+SWAPPED_S. What is set up when it is identified has no brown-out of its own, and is out of its place for AWAY_S: a bus
+does not see what happens between two polls. That a power switch has lost its settings, it sees within a second.
 """
 
 import asyncio
@@ -16,22 +24,25 @@ from collections import namedtuple
 
 from sensor_bus.bus import SensorBus
 from sensor_bus.decode import readings
+from sensor_bus.device import IDENTIFY_ATTEMPTS
 from sensor_bus.port import MachineI2C
 from sensor_bus.records import standard_records
 from sim.virtual.sensor_bed import SensorBed
+from sim.virtual.sensor_kinds import KINDS, TWINS, Script
 from sim.virtual.sensor_slots import Slots
 from sim.virtual.soak import parse_seeds
 
 FAULTS_S = 30
-SETTLE_S = 30  # a whole slow scan, an identification, and three polls of the slowest type
+GONE_S = 3  # three polls of what is polled once a second, and a multiplexer that is taken as gone
+LIST_S = 24  # busScanPeriodMs + 2 s (docs/sensor-bus.md), and a power switch that is read once a second
+SETTLE_S = 35  # LIST_S and 10 s, after which a device is identified anew, and a poll
+AWAY_S = 4
+POWER_S = 1.2  # so long what a power switch has switched off and on may be polled, until that is noticed
+SWAPPED_S = 15  # identCheckMs and the time of a pause, a bar and some polls that fail
 # Of so many seeds one is left alone for all of that. The others end once the list is right: mostly it is, by then.
 WHOLE_EVERY = 4
-SWAP_S = 16
 SHOW_EVERY = 20
-# Types with one temperature, by which a device is recognised, and their addresses.
-TYPES = {"MCP9808": range(0x18, 0x20), "TMP117": range(0x48, 0x4C)}
-STEP = 0.25  # degrees between two devices: a value that both types measure exactly
-FAULTS = ("unplug", "plug", "move", "nack", "stick", "brown_out", "bar", "pause", "request", "configure")
+FAULTS = ("unplug", "plug", "move", "nack", "stick", "brown_out", "bar", "pause", "request", "configure", "swap")
 
 Outcome = namedtuple("Outcome", "seed good why samples faults")
 
@@ -53,24 +64,30 @@ class SensorRun:
         self.faults = 0
         self.samples = 0
         self.wrong = []
-        self.left = {}  # (slot, address) -> (time, type) of the device that left it last
+        self.left = {}  # (slot, address) -> (time, kind) of the device that left it last
+        self.sampled = {}  # address -> time of its sample before
         self.bus = None
         self._populate()
 
     def _populate(self):
-        world, chance = self.bed.sensors, self.chance
+        chance = self.chance
         slots = self.slots.numbers()
         taken = set()
         self.members = []
         for number in range(chance.randint(2, 8)):
-            kind = chance.choice(sorted(TYPES))
-            address, slot = chance.choice(TYPES[kind]), chance.choice(slots)
+            kind = chance.choice(sorted(KINDS))
+            address, slot = chance.choice(KINDS[kind].addresses), chance.choice(slots)
             # An address on the main bus hides the same one in the slots.
             if any(one == address and self.slots.collide(other, slot) for other, one in taken):
                 continue
             taken.add((slot, address))
-            value = 10 + STEP * number
-            self.members.append(world.add(kind, address, slot, values={"temperature": value}))
+            self._add(kind, address, slot, 2 * number)
+            if kind in TWINS:
+                self._add(TWINS[kind], address, slot, 2 * number + 1, plugged=False)
+
+    def _add(self, kind, address, slot, number, plugged=True):
+        values = dict.fromkeys(KINDS[kind].values, Script(number, KINDS[kind].unit))
+        self.members.append(self.bed.sensors.add(kind, address, slot, values=values, plugged=plugged))
 
     def play(self):
         """Returns the Outcome."""
@@ -121,10 +138,16 @@ class SensorRun:
             for member in self.members:  # a device that is only scanned meets its last faults much later
                 member.nack(0)
                 member.stick_at = None
-            for _ in range(SETTLE_S):
+            twins = [one for one in self.members if one.plugged and kind_of(one) in TWINS]
+            if twins:  # the last of all: only a look at its type tells
+                await self._swap(twins[0], self.chance)
+            for second in range(1, SETTLE_S + 1):
                 await asyncio.sleep(1)
                 if self.seed % WHOLE_EVERY and self._found() == self._truth():
                     break
+                late = self._late(second)
+                if late:
+                    return late
             return await self._verdict()
         finally:
             for task in tasks:
@@ -150,7 +173,7 @@ class SensorRun:
 
     async def _unplug(self, member, chance):
         if member.plugged:
-            self.left[member.slot, member.address] = self.bed.now(), type(member.device)
+            self.left[member.slot, member.address] = self.bed.now(), kind_of(member)
             member.unplug()
 
     async def _unplug_all(self, slots):
@@ -162,8 +185,8 @@ class SensorRun:
         slot = member.slot if slot is None else slot
         if member.plugged or any(self._collides(other, member.address, slot) for other in self.members):
             return
-        last = self.left.get((slot, member.address))
-        if last and last[1] is not type(member.device) and self.bed.now() - last[0] < SWAP_S:
+        left, _ = self.left.get((slot, member.address), (-AWAY_S, None))
+        if KINDS[kind_of(member)].is_set_up and self.bed.now() - left < AWAY_S:
             return
         member.plug(slot)
 
@@ -175,6 +198,14 @@ class SensorRun:
         await asyncio.sleep(chance.uniform(0, 2))
         await self._plug(member, chance, chance.choice(self.slots.numbers()))
 
+    async def _swap(self, member, chance):
+        """Another one is plugged in where this one is, at once."""
+        slot = member.slot
+        others = [one for one in self.members if one.address == member.address and not one.plugged]
+        if member.plugged and others:
+            await self._unplug(member, chance)
+            await self._plug(chance.choice(others), chance, slot)
+
     async def _nack(self, member, chance):
         member.nack(chance.randint(1, 4))
 
@@ -182,7 +213,8 @@ class SensorRun:
         member.stick_sda(chance.randrange(16), 0)
 
     async def _brown_out(self, member, chance):
-        member.brown_out()
+        if not KINDS[kind_of(member)].is_set_up:
+            member.brown_out()
 
     async def _bar(self, member, chance):
         self.bus.bar(member.address | member.slot << 8, chance.randint(1, 2000))
@@ -210,26 +242,47 @@ class SensorRun:
         async for sample in self.bus.samples():
             self.samples += 1
             when = sample.time / 1e4 - self.offset
-            slot, address = sample.address >> 8, sample.address & 0x7F
-            # The poll has begun at `when`, and lasted less than a millisecond more.
-            there = [self._seen(slot, address, when + late) for late in (0, 0.0002, 0.0005)]
-            there = [one for found in there for one in found]
+            before, self.sampled[sample.address] = self.sampled.get(sample.address, 0), when
             kind = self.records.name(sample.type)
-            value = readings(self.records.info(sample.type), sample.data)[-1][1]["temperature"]
-            if not any(type(one.device).__name__ == kind and self._is_of(one, value, when) for one in there):
-                self.wrong.append(f"at {when:.4f} s {kind} at {sample.address:x} has measured {value}, of {there}")
+            values = readings(self.records.info(sample.type), sample.data)[-1][1]
+            there = self._there(sample.address, when)
+            fits = [one for one in there if kind_of(one) == kind and self._has_measured(one, values, when, before)]
+            if not fits and not self._was_replaced(kind, there, sample.address, when):
+                shown = {name: values[name] for name in KINDS[kind].values}
+                self.wrong.append(f"at {when:.4f} s {kind} at {sample.address:x} has measured {shown}, of {there}")
 
-    def _seen(self, slot, address, when):
-        """Returns the members (list) that a bus may rightly see there at a time."""
-        return [
-            one for (place, its), one in self.bed.sensors.present(when).items()
-            if its == address and slot in self.slots.places(place, when)
-        ]  # fmt: skip
+    def _there(self, address, when):
+        """Returns the members (list) that a bus may rightly see there at a time: a poll has begun then, and lasted less
+        than a millisecond up to its first pause."""
+        slot, address = address >> 8, address & 0x7F
+        found = []
+        for late in (0, 0.0002, 0.0005):
+            for (place, its), one in self.bed.sensors.present(when + late).items():
+                if its == address and slot in self.slots.places(place, when + late) and one not in found:
+                    found.append(one)
+        return found
 
-    def _is_of(self, member, value, when):
-        if value == member.value("temperature", when):
-            return True
-        return any(abs(when - since) < 5 for since, _ in member.history)  # its register right after power-on
+    def _has_measured(self, member, values, when, before):
+        """Returns whether these values are a member's. before: when it was polled the last time."""
+        kind = KINDS[kind_of(member)]
+        since = max([at for at, place in member.history if at <= when + kind.poll_s and place is not None])
+        age = kind.age_s + (when - max(before, since) if kind.measures_ahead else 0)
+        script = member.device.values[kind.values[0]]
+        return all(
+            script.has_had(values[name], when - age, when + kind.poll_s, kind.resolution)
+            or values[name] == kind.reset and since > when - max(age, POWER_S)  # its register right after power-on
+            for name in kind.values
+        )
+
+    def _was_replaced(self, kind, there, address, when):
+        """Returns whether one of another type stands where one of this type was, so recently that a bus need not know,
+        or has come in the middle of the poll."""
+        end = when + KINDS[kind].poll_s
+        for member in (*there, *self._there(address, end)):
+            left, former = self.left.get((member.slot, member.address), (0, None))
+            if kind_of(member) != kind == former and end - left < SWAPPED_S:
+                return True
+        return False
 
     def _found(self):
         """Returns {address: name of the type, or None} of what the bus says is there."""
@@ -241,10 +294,26 @@ class SensorRun:
     def _truth(self):
         """Returns the same of what is there."""
         return {
-            one.address | one.slot << 8: type(one.device).__name__
+            one.address | one.slot << 8: kind_of(one)
             for one in self.members
-            if one.powered and self.slots.is_reachable(one.slot)
+            if one.plugged and self.slots.is_reachable(one.slot)
         }
+
+    def _late(self, second):
+        """Returns what the list should not have any longer, or should have, so long after the last fault, or ""."""
+        found, truth = self._found(), self._truth()
+        if second == GONE_S:
+            wrong = {one: name for one, name in found.items() if name is not None and one not in truth}
+            return f"{_shown(wrong)} is still listed {second} s after the last fault" if wrong else ""
+        if second == LIST_S:
+            wrong = {one: name for one, name in truth.items() if one not in found and not self._has_failed(one)}
+            return f"{_shown(wrong)} is not listed {second} s after the last fault" if wrong else ""
+        return ""
+
+    def _has_failed(self, address):
+        """Returns whether a device was not identified three times, and is asked again later."""
+        device = self.bus.at(address)
+        return device is not None and device.job is not None and device.job.attempts >= IDENTIFY_ATTEMPTS
 
     async def _verdict(self):
         """Returns what is wrong at the end, "" if nothing is."""
@@ -261,6 +330,10 @@ class SensorRun:
 
 def _shown(devices):
     return ", ".join(f"{address:x} {name}" for address, name in sorted(devices.items())) or "nothing"
+
+
+def kind_of(member):
+    return type(member.device).__name__
 
 
 def play(seed):

@@ -277,6 +277,23 @@ def test_expander_that_forgets_its_outputs_gets_them_again_and_its_slots_their_p
     assert rig.kinds(TMP) == []
 
 
+def test_device_that_lost_its_power_between_two_polls_is_set_up_anew():
+    rig = powered()
+    rig.sensors.add("BME280", slot=2, values={"temperature": 20})
+    bme = 0x76 | 2 << 8
+
+    async def program(rig):
+        await all_polled(rig, (FIRST, bme))
+        rig.bus.configure(bme, interval_us=10_000_000)
+        await rig.until(lambda: rig.of(bme), 1)
+        begin = rig.bed.now()
+        rig.sensors["PCA9535@20/0"].brown_out()
+        await rig.until(lambda: len(rig.of(bme, begin)) > 2, 30)
+
+    rig.run(program, 100)
+    assert {round(rig.value(sample, "temperature")) for sample in rig.of(bme)} == {20}
+
+
 def test_expander_that_is_pulled_and_plugged_switches_its_slots_on_as_at_the_start():
     rig = powered()
 
