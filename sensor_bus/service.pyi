@@ -11,7 +11,7 @@ class SensorService:
         bus: SensorBus,
         *,
         qos: bool = False,
-        hold_ms: int = 100,
+        hold_ms: int = 250,
         number: int = 1,
         commands: bool = True,
         allow_raw: bool = True,
