@@ -5,6 +5,9 @@ from server import (
     MemoryStore as MemoryStore,
 )
 from server import (
+    PostgresStore as PostgresStore,
+)
+from server import (
     RequestFailed as RequestFailed,
 )
 from server import (

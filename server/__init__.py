@@ -17,9 +17,9 @@ Runs under CPython 3.11+ and, with the store in memory, under MicroPython.
 # By themselves, since MicroPython's stack is short for all that a Connection imports:
 import primitives.broadcast  # noqa: F401
 import protocol.session  # noqa: F401
-from protocol import channels  # noqa: F401
+from protocol import channels, server_session  # noqa: F401
 from protocol.errors import RequestFailed, RequestTimeout, StoreError
-from server.core import line_reader  # noqa: F401
+from server.core import line_reader, sharing  # noqa: F401
 from server.core.connection import Connection
 from server.core.server import Server
 from server.stores.default import default_store
