@@ -92,7 +92,8 @@ def verdict(log, devices, one_order=True):
             found = _of_one(log, ledger, *of, one_order)
             total.update(found)
             if any(found[name] for name in FAULTS):
-                wrong.append((*of, {name: found[name] for name in FAULTS if found[name]}))
+                counts = {name: found[name] for name in FAULTS if found[name]}
+                wrong.append((*of, counts, _places(log, ledger, *of)))
     if log.renumbered:
         wrong.append(("-", 0, {"renumbered": log.renumbered}))
     total["corrupted"] += log.renumbered
@@ -121,6 +122,18 @@ def _of_one(log, ledger, client_id, channel, one_order):
     counts["reordered"] += _overtaken(read, begun, done, one_order)
     counts["in_doubt"] = len(ledger.unfinished)
     return counts
+
+
+def _places(log, ledger, client_id, channel):
+    """Returns what to look for: {text: [who has read it]} of texts that were read twice. "up 7" is number 7 of those
+    that the applications read, "life 2 at 5" the sixth that the third life has read."""
+    places = collections.defaultdict(list)
+    for number, text in sorted(log.got[client_id, channel].items()):
+        places[text].append(f"up {number}")
+    for number, life in enumerate(ledger.lives):
+        for at, message in enumerate(life.read):
+            places[_text(message)].append(f"life {number} at {at}")
+    return {text.rstrip("."): found for text, found in places.items() if len(found) > 1}
 
 
 def _text(message):
