@@ -222,8 +222,14 @@ def mpy_version(image):
 
     Source: MicroPython, docs/reference/mpyfiles.rst: `M`, version, flags, bits of a small int.
     """
-    at = image.index(b"main.mpy")
-    header = image[image.index(b"M", at + len("main.mpy")) :][:4]
+    at = image.index(b"main.mpy") + len("main.mpy")
+    for _ in range(2):  # kind and size of the file's record, each in 7 bits a byte: a size may have the byte `M` too
+        while image[at] & 0x80:
+            at += 1
+        at += 1
+    header = image[at : at + 4]
+    if header[:1] != b"M":
+        raise BuildError("main.mpy in the image is no .mpy file")
     return {"version": header[1], "native_code": bool(header[2]), "small_int_bits": header[3]}
 
 

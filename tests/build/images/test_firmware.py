@@ -115,6 +115,15 @@ def test_traceback_names_files_and_a_package_without_another_name():
     assert names == ["esp_link/main.py", "esp_link"]
 
 
+def test_format_of_the_bytecode_is_found_whatever_the_size_of_the_file_is():
+    """It was looked for as the first `M` behind the name, which the size may have."""
+    for size in (b"\x4d", b"\x81\x4d", b"\xcd\x01"):
+        image = b"\x01\x10\x08main.mpy\x02" + size + b"M\x06\x00\x1f and its code"
+        assert firmware.mpy_version(image) == {"version": 6, "native_code": False, "small_int_bits": 31}
+    with pytest.raises(BuildError, match="no .mpy file"):
+        firmware.mpy_version(b"main.mpy\x02\x04 neither")
+
+
 def test_bytecode_is_of_a_version_that_the_named_releases_read(built):
     mpy = json.loads(built["manifest.json"])["micropython"]["mpy"]
     assert mpy == {"version": 6, "native_code": False, "small_int_bits": 31}
