@@ -31,6 +31,7 @@ ID = "mast"
 LIMIT_S = 120
 LOOK_S = 0.1
 FIRST_SLOT, OTHER_SLOT = 1, 4
+GONE = "gone"  # in place of values: the device was pulled
 READINGS = 3  # of a device that are waited for
 STAYS = "1_38"  # the AHT20: it is there all the time
 PLAN = [
@@ -122,8 +123,10 @@ class SensorsDemo:
         await self._readings(STAYS, "AHT20")
         first = await self._plug(FIRST_SLOT)
         self._doing("it is pulled")
+        seen = len(self.lines)
         self._moved.unplug()
         await self._gone(first)
+        await self._until(lambda: (first, "TMP117", GONE) in self.lines[seen:])
         seen = len(self.lines)
         await self._plug(OTHER_SLOT)
         if any(device == first for device, _, _ in self.lines[seen:]):
