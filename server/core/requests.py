@@ -16,7 +16,7 @@ import os
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.channel_records import ANSWER, CALL, FAILURE, FIELD, REQUEST
-from protocol.errors import LinkDown, RequestFailed, RequestTimeout, StoreError
+from protocol.errors import LinkDown, LocalProtocolError, RequestFailed, RequestTimeout, StoreError
 from protocol.request_reasons import RESTARTED, reason_of
 from protocol.requests import check_timeout, failure_of, ident, result_of
 from server.core.clock import utc_ms
@@ -201,6 +201,8 @@ class Requests:
                 await self._next()
             except StoreError:  # which ends when the client is claimed anew
                 await self._use.changed.wait(Timeout(LOOK_MS))
+            except LocalProtocolError:  # this process has no listener: each call raises it too
+                return
 
     async def _next(self):
         """Look at the next message of the client, or wait for it."""
