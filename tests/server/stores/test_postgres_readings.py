@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from server.core.store import ReadingLost
+from server.core.store import LINE_COST, ReadingLost
 from server.stores import postgres_readings, reading
+from server.stores.postgres_copy import Tables
 from tests.server.reading_bed import Bed, run, until
 
 
@@ -172,6 +173,27 @@ def test_claim_knows_what_was_read_elsewhere_and_not_deleted_yet():
             assert other.store.unread("a") == (1, 1)
 
     run(main())
+
+
+def test_copy_has_what_was_not_processed():
+    async def main():
+        async with Bed() as bed:
+            owner, reader = bed.process(), bed.process()
+            await bed.own(owner)
+            await bed.say("one", "two", "three")
+            owner.store.readings.stop()  # it deletes nothing
+            assert await read(reader.conn(), 3) == [(0, "one"), (1, "two"), (2, "three")]
+            return await asyncio.to_thread(copied, bed)
+
+    def copied(bed):
+        tables = Tables(bed.server.url, bed.schema)
+        try:
+            (record,) = tables.read(["a"])
+            return record.inbox[0].numbers, record.cost
+        finally:
+            tables.close()
+
+    assert run(main()) == ([2], LINE_COST + len("three"))
 
 
 def test_full_inbox_has_room_again_when_it_was_read_elsewhere():
