@@ -11,6 +11,7 @@ import server.core.rate_limited_log
 from protocol.frame import REFUSED, REFUSED_IDENTITY, REFUSED_VERSION, WELCOME
 from protocol.framing import PREAMBLE, VERSION
 from protocol.handshake import Initiator
+from protocol.server_session import FAREWELL
 from server import MemoryStore, client_conn
 from server.core.listener import Listener
 from server.core.printed_log import PrintedLog
@@ -275,7 +276,7 @@ def test_server_that_ends_still_acknowledges_what_is_stored_and_says_so(kind):
             silent = await open_stream(service.port)
             await service.stop()
             await client.ended()
-            assert client.fault == "closed by the server" and idle(client.session)
+            assert client.fault.startswith(f"unexpected frame kind {FAREWELL:02x}") and idle(client.session)
             assert await within(silent[0].read(-1)) == b""
             assert not conn.status()
 
