@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from build.install import sensor_types
-from sensor_bus.records import Records, standard_records
+from sensor_bus.records import CONSTANTS, DETECTION, INIT, POLL, Records, standard_records
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 MORE = ROOT / "tests" / "sensor_bus" / "DeviceTypeRecords.json"
@@ -26,8 +26,10 @@ def test_the_types_are_those_that_were_named_in_their_order():
     whole = standard_records()
     for number in range(2):
         other = whole.number(records.name(number))
-        for field in ("detection", "init", "poll", "constants", "interval_us", "samples", "size"):
-            assert getattr(records, field)(number) == getattr(whole, field)(other)
+        for field in (DETECTION, INIT, POLL, CONSTANTS):
+            assert records.field(number, field) == whole.field(other, field)
+        for name in ("interval_us", "samples", "size"):
+            assert getattr(records, name)(number) == getattr(whole, name)(other)
 
 
 def test_all_types_are_in_the_order_of_the_file():
