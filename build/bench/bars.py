@@ -91,6 +91,6 @@ BARS = {
     "sensor bus, sda stuck in any bit, devices lost": ("<=", 0),
     "sensors RAM, table of 16 types, installed": ("<=", 1400),
     "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
-    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 23850),
+    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 24200),
     "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 12720),
 }
