@@ -253,7 +253,10 @@ class Readings:
                     self._was_read(record, row)
 
     def _was_read(self, record, row):
-        record.readers[row["channel"]] = row["process"]
+        channel, process = row["channel"], row["process"]
+        if process not in (None, self._own.node, record.readers.get(channel)):
+            self._own.others.tell(process, "inbox", record.key)  # of what has come since it looked it was not told
+        record.readers[channel] = process
         reading = self._by_place.get((record.client_id, row["channel"]))
         here = reading is not None and reading.fence
         self._own.drop_read(record, row["channel"], min(row["next"], reading.gone) if here else row["next"])

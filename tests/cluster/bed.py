@@ -77,10 +77,9 @@ class Node:
 
 
 class Bed:
-    """Args: folder: an empty one; without: see node.py; rng: random.Random; hints: notifications may be lost. Use:
-    `async with`."""
+    """Args: folder: an empty one; without: see node.py; rng: random.Random. Use: `async with`."""
 
-    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False, hints=False):
+    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False):
         self.folder = folder
         self.rng = rng or random.Random(1)
         self.pair = None
@@ -89,7 +88,7 @@ class Bed:
         self.log = ApplicationLog(Path(folder, "application.log"))
         self.databases = []  # of each node, its proxies to the two servers
         self.doors = []  # of each node, the proxy that clients reach it by
-        self.hints = [LostHints() for _ in range(nodes)] if hints else []  # of each node
+        self.hints = [LostHints() for _ in range(nodes)]  # of each node
         self._counts = nodes, clients
         self._line_s = line_s
         self._without = without
@@ -110,7 +109,7 @@ class Bed:
         nodes, clients = self._counts
         keys = {f"c{number:03d}": f"{number % 256:02x}" * 32 for number in range(clients)}
         for number in range(nodes):
-            watch = self.hints[number].watch if self.hints else None
+            watch = self.hints[number].watch
             sockets = [server.folder + "/.s.PGSQL.5432" for server in self.pair.servers]
             self.databases.append([await Proxy(path, watch).open() for path in sockets])
             hosts = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.databases[-1])

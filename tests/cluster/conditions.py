@@ -26,7 +26,7 @@ _SET = re.compile(r"\bSET (.*?)(?=\n +FROM|\)$|\)\n|\),\n|\Z)", re.DOTALL)
 def parts(statement):
     """Returns {name of a part in WITH: (first place, place behind)}."""
     begins = list(_PART.finditer(statement))
-    ends = [begin.start() for begin in begins[1:]] + [statement.rindex("\nSELECT key FROM ok")]
+    ends = [begin.start() for begin in begins[1:]] + [statement.rindex("\nSELECT key, ")]
     return {begin[1]: (begin.start(), end) for begin, end in zip(begins, ends)}
 
 

@@ -271,7 +271,7 @@ class Torment:
         self._all = [
             (fault, kind) for kind, table in enumerate((OF_NODES, OF_CLIENTS, OF_DATABASE))
             for fault, weight in table.items()
-            if (names is None or fault.__name__ in names) and (bed.hints or fault is not lose_hints)
+            if names is None or fault.__name__ in names
             for _ in range(1 if once else weight)
         ]  # fmt: skip
 

@@ -3,9 +3,9 @@
 Usage: python3 -m tests.cluster.kill_cluster [--seeds 1:21] [--faults 50] [--clients 100] [--nodes 3] [--results FILE]
 
 Each seed is a cluster of its own, with so many faults and a quiet end. With --results a seed that is in the file is not
-run again, so a run that was ended goes on. --anywhere is for servers whose applications write to clients of others:
-messages of two processes have no order then, and notifications are lost too. --without NAME takes a condition away from
-the statement of a batch, to see that this test would find it; --only NAME,.. has only these faults.
+run again, so a run that was ended goes on. Servers write to clients of others: messages of two processes have no order.
+--without NAME takes a condition away from the statement of a batch, to see that this test would find it; --only NAME,..
+has only these faults.
 """
 
 import argparse
@@ -34,16 +34,13 @@ LINE_S = 0.02  # for each client: mean pause of one between bursts of messages, 
 
 
 async def torment(
-    folder, seed, faults, clients, nodes=3, pause_s=0.6, without=None, only=None, anywhere=False, disks=False, show=None
+    folder, seed, faults, clients, nodes=3, pause_s=0.6, without=None, only=None, disks=False, show=None
 ):  # fmt: skip
     """Returns a dict of what was seen and done, and of violations (FAULTS), after so many faults and a quiet end.
 
     faults: None: each once. without: of CONDITIONS; only: see Torment; disks: see Pair."""
     rng, begin = random.Random(seed), time.monotonic()
-    bed = Bed(
-        folder, nodes, clients, LINE_S * clients, rng, CONDITIONS[without] if without else None, disks,
-        hints=anywhere,
-    )  # fmt: skip
+    bed = Bed(folder, nodes, clients, LINE_S * clients, rng, CONDITIONS[without] if without else None, disks)
     async with bed:
         await bed.up()
         injected = Torment(bed, rng, only, once=faults is None)
@@ -52,7 +49,7 @@ async def torment(
         late = not await _settled(bed)
         for device in bed.devices:
             device.finish()
-        counts, wrong = verdict(bed.log, bed.devices, one_order=not anywhere)
+        counts, wrong = verdict(bed.log, bed.devices, one_order=False)
     log = bed.log
     return {
         "seed": seed, "faults": injected.injected, "by_kind": injected.counts, "failovers": bed.failovers,
@@ -135,7 +132,6 @@ def main():
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--pause", type=float, default=0.6, help="mean seconds between two faults")
     parser.add_argument("--results", type=Path)
-    parser.add_argument("--anywhere", action="store_true")
     parser.add_argument("--without", choices=sorted(CONDITIONS))
     parser.add_argument("--only", type=lambda text: text.split(","))
     options = parser.parse_args()
@@ -148,7 +144,7 @@ def main():
             continue
         result = run(
             seed, options.faults, options.clients, nodes=options.nodes, pause_s=options.pause, without=options.without,
-            only=options.only, anywhere=options.anywhere, disks=Disk.possible(),
+            only=options.only, disks=Disk.possible(),
             show=functools.partial(_show, seed),
         )  # fmt: skip
         print(file=sys.stderr)

@@ -124,8 +124,8 @@ def leave_out(before, after):
     """Take a condition of the batch's statement away."""
     true = postgres_statements.commit_statement
 
-    def commit_statement(schema, tables):
-        return re.sub(before, after, true(schema, tables))
+    def commit_statement(schema, tables, moves=False):
+        return re.sub(before, after, true(schema, tables, moves))
 
     postgres_database.commit_statement = commit_statement
 

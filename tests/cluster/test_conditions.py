@@ -223,8 +223,8 @@ def soon(monkeypatch):
 def play(scene, monkeypatch, mutant=None):
     """Play a scene on tables of its own."""
 
-    def statement(schema, tables):
-        text = WHOLE(schema, tables)
+    def statement(schema, tables, moves=False):
+        text = WHOLE(schema, tables, moves)
         return text if mutant is None else without(text, mutant)
 
     async def main():

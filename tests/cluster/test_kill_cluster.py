@@ -11,7 +11,7 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_fails(report_line):
     report_line("\n".join(kill_cluster.summary([result])))
     assert not result["wrong"]
     assert kill_cluster.violations(result) == 0 and not result["late"]
-    assert len(result["by_kind"]) == result["faults"] >= 19
+    assert len(result["by_kind"]) == result["faults"] >= 20
     assert result["messages"] > 500 and result["takeovers"] > 0 and result["lives"] > 6
 
 
@@ -22,4 +22,4 @@ def test_statement_without_its_fence_is_found(monkeypatch):
     result = kill_cluster.run(
         seed=2, faults=12, clients=6, pause_s=0.4, without="the fence", only=["restart_clients", "move_clients"]
     )
-    assert kill_cluster.violations(result) > 0 and result["fenced"] == 0
+    assert kill_cluster.violations(result) > 0

@@ -66,7 +66,8 @@ class Postgres:
             self._run("initdb", *where, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
         else:
             self._run("pg_basebackup", *where, "-d", copy_of.url, "-X", "stream", "-c", "fast", "-R", "--no-sync")
-        self.configure(listen_addresses="''", unix_socket_directories=f"'{self.folder}'", **self._settings)
+        self.configure(listen_addresses="''", unix_socket_directories=f"'{self.folder}'")
+        self.configure(**self._settings)
         self.start()
 
     def promote(self):

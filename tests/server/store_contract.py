@@ -6,7 +6,6 @@ store_contract_owners.py.
 list of them. What overlaps is made with tasks that are begun in a known order. This file runs under both interpreters.
 """
 
-
 from protocol.errors import StoreError
 from protocol.lines import NUMBERS
 from server.core.history import RUNS, begin_run, runs_around
