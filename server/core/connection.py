@@ -28,7 +28,7 @@ from server.core.notes import Notes
 from server.core.outgoing import Calls
 from server.core.ownership import Ownership
 from server.core.resuming import Resuming
-from server.core.store import Fenced
+from server.core.store import TakenOver
 from server.core.turns import Changes, Counted, Turns
 
 
@@ -107,7 +107,7 @@ class Connection(Calls):
         The line has then left the store for good. Use `lines` if a line that is not yet processed must survive a crash.
 
         timeout_ms: as in AppBase.readline: under MicroPython asyncio.wait_for may lose a line.
-        Like `write` with qos, it claims the client's state in the store, even if the client has not connected yet.
+        Unless several processes share the store, it claims the client's state in it, as `write` with qos does.
         Raises: StoreError; asyncio.TimeoutError; ValueError; LocalProtocolError if the lines are reserved for another.
         """
         limit = wait_limit(timeout_ms)
@@ -262,7 +262,7 @@ class Connection(Calls):
         It is a hint, and may come late or twice: what this process has claimed since, or may be claiming, counts."""
         if self._session and not (self.fault or self._loading.locked()) and self._ownership.is_over(owner):
             self._task.cancel()
-            self._fail(Fenced("another owner has claimed " + self.client_id))
+            self._fail(TakenOver("another owner has claimed " + self.client_id))  # what is under way may be done
 
     def _begin(self, store, state):
         if self._ownership.begin(store, state) and state.peer_epoch is not None:
@@ -322,8 +322,8 @@ class Connection(Calls):
 
     def _fail(self, error):
         """Note that the store has failed, or another server has the client. Nothing is acknowledged before a claim."""
-        if isinstance(error, Fenced):
-            if not isinstance(self.fault, Fenced):
+        if isinstance(error, TakenOver):
+            if not isinstance(self.fault, TakenOver):
                 self._registry.events.tell("taken_over", self.client_id)
             self.fault = error
         else:

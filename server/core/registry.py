@@ -72,7 +72,8 @@ class Registry:
             self._others.address = "%s:%d" % (details["host"], details["port"])
         if event in ("connected", "disconnected") and self._others is not None:
             connection = self.get(client_id)
-            if connection.state is not None:
+            # The end of a connection that another one has replaced is no news.
+            if connection.state is not None and (event == "connected" or not connection.attached()):
                 self._others.present(client_id, connection.state.owner, connection.attached())
 
     def admit_reader(self, client_id, reader=None, channel=0):

@@ -9,7 +9,7 @@ from primitives.waiting import wait_for_ms
 from protocol.errors import LocalProtocolError
 from server.core.events import text_of
 from server.core.failures import traceback_text, where
-from server.core.store import Fenced
+from server.core.store import TakenOver
 
 FIRST_MS = 1000  # the pause after a failure; it doubles with each further one in a row
 LAST_MS = 60000  # the longest pause
@@ -74,8 +74,9 @@ class Serving:
             return
         if client_id not in self._flags:
             self._flags[client_id] = TaskFlag()
-            self._new.append(client_id)
-            self._came.set()
+            if self._sharing is None:  # else it says which clients are this process's
+                self._new.append(client_id)
+                self._came.set()
         self._flags[client_id].set()
         if self._sharing is not None:
             self._sharing.look()
@@ -98,9 +99,13 @@ class Serving:
 
     async def _serve(self, connection):
         flag = self._flags[connection.client_id]
-        while True:
+        while self._is_mine(connection):
             await (flag.wait() if self._sharing is None else self._connected(connection, flag))
             await self._call_until_it_returns(connection)
+
+    def _is_mine(self, connection):
+        """True unless `_stop` has ended the handler, which may have caught its cancellation."""
+        return self._tasks.get(connection.client_id) is asyncio.current_task()
 
     async def _connected(self, connection, flag):
         """Return when the client has connected, to whichever process, since its handler was called."""
@@ -127,7 +132,7 @@ class Serving:
                 if self._ended or isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 _uncancel()
-                if isinstance(connection.fault, Fenced) and _is_only(error, connection.fault):
+                if not self._is_mine(connection) or _is_taken_over(error):
                     return  # the client is another server's now. If it comes back, the handler is called again
                 fault = error
             if steady.expired():
@@ -164,10 +169,10 @@ def _uncancel():
         asyncio.current_task().uncancel()
 
 
-def _is_only(error, fault):
-    """True if the error is this one, or a group of it alone, as a TaskGroup raises it."""
+def _is_taken_over(error):
+    """True if the error is TakenOver, or a group of such alone, as a TaskGroup raises it."""
     parts = getattr(error, "exceptions", None)
-    return error is fault if parts is None else all([_is_only(part, fault) for part in parts])
+    return isinstance(error, TakenOver) if parts is None else all([_is_taken_over(part) for part in parts])
 
 
 def _is_cancelled():

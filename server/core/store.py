@@ -66,7 +66,11 @@ class StoreGone(StoreError):
     """Raised when the store no longer exists, or is not this server's alone. The server has to be restarted."""
 
 
-class Fenced(StoreError):
+class TakenOver(StoreError):
+    """Raised when another owner has claimed the client since. What the call was to do may or may not be done."""
+
+
+class Fenced(TakenOver):
     """Raised when another owner has claimed the client since: what it was to do is not done, and never will be."""
 
 

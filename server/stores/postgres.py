@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
-from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced, TakenOver
 from server.stores import postgres_nodes
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
@@ -228,7 +228,9 @@ class PostgresStore(BatchedStore):
         for record in batch.records:
             if record.key in batch.fenced:
                 self._lose(record)
-                batch.tell(Fenced(CLAIMED % record.client_id), record)
+                # It may have been done, and claimed with that, before it was sent again.
+                kind = TakenOver if batch.rows.repeated else Fenced
+                batch.tell(kind(CLAIMED % record.client_id), record)
         if not self._counting:
             self._counting = True
             self._disk.start(self._database.total_cost, self._recount)
@@ -355,7 +357,7 @@ class Own:
     def present(self, client_id, owner, connected, tell):
         """Write whether the client is connected. tell(key) is called when others can see it."""
         record = self._store._owned(client_id, owner)
-        if record.connected != connected:
+        if record.connected or connected:
             record.connected = connected
             record.connections += connected
             self._store._next.after.append(lambda: tell(record.key))

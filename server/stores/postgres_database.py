@@ -162,7 +162,8 @@ class PostgresDatabase:
     def commit(self, changes):
         """Commit one transaction. changes: (Changes, list of `PostgresRecord.row`, name of the transaction, bytes).
         Returns the keys of the clients of which nothing was done, because their version is another one. `moved` of
-        the Changes has the readers that have moved on."""
+        the Changes has the readers that have moved on; `repeated`: the batch was sent again, so what it has of those
+        clients may have been done before they were claimed elsewhere."""
         rows, clients, batch = changes
         tables, values = rows.columns()
         if not clients:  # then there are no messages either
@@ -171,7 +172,8 @@ class PostgresDatabase:
             return set()
         statement = commit_statement(self._schema, tables, bool(rows.moves))
         values += rows.move_columns()
-        done, rows.moved = self._run(self._committed(statement, batch, columns_of(clients), values))
+        found = self._run(self._committed(statement, batch, columns_of(clients), values))
+        done, rows.moved, rows.repeated = found
         return {row[0] for row in clients} - done
 
     def close(self):
@@ -313,7 +315,8 @@ class PostgresDatabase:
         return await self._connection.fetchval(statement)
 
     async def _committed(self, statement, batch, columns, values):
-        """Returns (keys of the clients whose changes are safe, (key, channel) of the readers that have moved on)."""
+        """Returns (keys of the clients whose changes are safe, (key, channel) of the readers that have moved on,
+        whether it was sent more than once)."""
         attempts = 0
 
         async def attempt():
@@ -327,7 +330,7 @@ class PostgresDatabase:
                 done |= {row["key"] for row in await self._fetch(found, columns[0], batch)}
                 # What was found may wait for its standby yet. A later commit is there when that one is.
                 await self._prove(self._connection)
-            return done, moved
+            return done, moved, attempts > 1
 
         return await self._again(attempt)
 

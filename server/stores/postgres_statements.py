@@ -109,6 +109,7 @@ class Changes:
         self._mail = {what: {} for what in _OF_MAIL}  # key in the mail -> what is written there, a tuple
         self.moves = {}  # (client, channel) -> (Reading, its fence, next)
         self.moved = None  # those of them that were done, once the transaction has ended
+        self.repeated = False  # it was sent more than once: the outcome of an earlier time is not known
 
     def append(self, table, key, number, messages):
         """Insert messages that are new, with numbers from this one on."""

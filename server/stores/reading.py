@@ -249,8 +249,9 @@ class Reading:
             if found:
                 return found[0]
             if not self._readings.has(self.client_id):
+                fence = self.fence
                 rows = await self._readings.fetch(self, max(self.finished, start))
-                if rows and self.fence:
+                if rows and self.fence == fence:  # else `finished` may be another one
                     self._rows = deque(rows)
                     continue
             self.wanted = max(self.finished, start)

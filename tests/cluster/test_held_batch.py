@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from protocol.errors import StoreError
+from server.core.store import Fenced, TakenOver
 from server.stores import postgres_database
 from tests.cluster.held_bed import HeldBed, caught, run
 from tests.cluster.pg_messages import NOT_SENT, POINTS, UNANSWERED, Trap, is_batch, is_commit
@@ -51,6 +52,28 @@ def test_batch_of_a_server_that_has_lost_its_client_comes_too_late(point):
             assert (error is None) == (state.cursors[0] == 1) == (point == UNANSWERED)
             assert error is None or "another owner" in str(error)
             assert await resent(other, state) == LINE
+
+    run(main())
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_call_that_may_have_been_done_before_the_client_was_lost_is_not_told_as_not_done(point):
+    """Its connection ends, and before the batch is sent again another server claims the client, with what was done.
+    Fenced would say that nothing was: the message would be written again, elsewhere."""
+
+    async def main():
+        async with HeldBed() as bed:
+            trap = Trap(point=point)
+            (one, _), (other, _) = await bed.store(trap), await bed.store()
+            owner = (await one.claim("a")).owner
+            late = await caught(trap, one.put("a", owner, a_line(b"once")))
+            state = await other.claim("a")
+            assert bool(state.outbox) == (point == UNANSWERED)
+            trap.link.reset()
+            _, error = await ended(late)
+            assert isinstance(error, TakenOver) and not isinstance(error, Fenced)
+            _, error = await ended(one.put("a", owner, a_line(b"never")))
+            assert isinstance(error, Fenced)
 
     run(main())
 

@@ -15,6 +15,7 @@ from remote_i2c.errors import CALLER, BusError
 from remote_i2c.messages import HIGHEST_ADDRESS
 from remote_i2c.providers import CLIENT, client_of, make_bus, same_bus
 from remote_i2c.sharing import Sharing
+from server.core.shown import quoted
 from server.gateways import interface
 from server.gateways.i2c.doors import doors
 from server.gateways.setting import SettingsError
@@ -96,7 +97,7 @@ class Gateway(interface.Gateway):
             return named
         client_id = client_of(spec)
         if client_id not in self.host.served():
-            text = f"the server knows no client {client_id!r}: pb-link keys add {client_id} makes it known"
+            text = f"the server knows no client {client_id!r}: pb-link keys add {quoted(client_id)} makes it known"
             raise BusError(ENODEV, text, place=CALLER)
         return self._sharing.bus(spec, same_bus(spec), range(HIGHEST_ADDRESS + 1))
 
