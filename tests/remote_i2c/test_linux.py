@@ -1,6 +1,7 @@
 """A bus of Linux, with the real smbus2: only the kernel is a fake."""
 
 import asyncio
+import itertools
 import os
 import threading
 from errno import (
@@ -43,8 +44,10 @@ class FakeKernel:
     """An adapter with targets of registers: {address: bytes}. Counted reads answer the register's byte as the count."""
 
     O_RDWR = os.O_RDWR
+    files = itertools.count(1000)  # a bus of a test before may be collected, and closed, in this one
 
     def __init__(self):
+        self.file = next(self.files)
         self.funcs = I2C | SMBUS_QUICK | SMBUS_COUNTED
         self.targets = {A: bytearray(range(64))}
         self.refuses = None  # errno of opening it
@@ -60,16 +63,17 @@ class FakeKernel:
         self.opened.append(path)
         if self.refuses is not None:
             raise OSError(self.refuses, os.strerror(self.refuses))
-        return 99
+        return self.file
 
     def close(self, file):
-        self.closed.append(file)
+        if file == self.file:
+            self.closed.append(file)
 
     def ioctl(self, file, request, data):
         if request == I2C_FUNCS:
             data.value = self.funcs
             return
-        assert (file, request) == (99, I2C_RDWR) and len(self.closed) < len(self.opened)
+        assert (file, request) == (self.file, I2C_RDWR) and len(self.closed) < len(self.opened)
         self.inside += 1
         self.most = max(self.most, self.inside)
         try:
@@ -141,7 +145,7 @@ def failing(call):
 def test_messages_are_one_call_of_the_kernel(kernel):
     found = run(lambda bus: bus.transfer([write(A, b"\x05"), read(A, 2), write(A, b"\x10"), read(A, 1)]))
     assert found == [b"\x05\x06", b"\x10"]
-    assert kernel.opened == ["/dev/i2c-1"] and kernel.closed == [99]
+    assert kernel.opened == ["/dev/i2c-1"] and kernel.closed == [kernel.file]
     assert kernel.transactions == [[(A, b"\x05"), (A, 2), (A, b"\x10"), (A, 1)]]
 
 
@@ -215,7 +219,7 @@ def test_an_adapter_without_plain_i2c_is_refused_and_closed(kernel):
     kernel.funcs = SMBUS_QUICK
     with pytest.raises(BusError, match="only SMBus"):
         asyncio.run(LinuxBus(1).open())
-    assert kernel.closed == [99]
+    assert kernel.closed == [kernel.file]
 
 
 def test_two_calls_are_never_in_the_kernel_at_once(kernel):
@@ -279,7 +283,7 @@ def test_a_closed_bus_is_told_and_the_file_is_closed_behind_a_call_that_hangs(ke
     for thread in threading.enumerate():
         if thread.name.startswith("i2c-1"):
             thread.join(PATIENCE_S)
-    assert kernel.closed == [99]
+    assert kernel.closed == [kernel.file]
 
 
 @pytest.mark.parametrize("pulled", [ENODEV, ESHUTDOWN])

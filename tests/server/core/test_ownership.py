@@ -8,7 +8,7 @@ import pytest
 from protocol.errors import StoreError
 from server import MemoryStore
 from server.core import listener
-from server.core.store import Fenced
+from server.core.store import Fenced, TakenOver
 from tests.server.core.test_take_over import HeldBack
 from tests.server.peer import Client, until, within
 from tests.server.test_two_servers import Node, moved
@@ -141,7 +141,7 @@ def test_server_that_is_told_ends_readers_and_writers_at_once():
         await until(lambda: (client._hand_over(), len(client.session.lines))[1] == 1, "the line")
         await taken(client, first, second)
         for one in waiting:
-            with pytest.raises(Fenced, match="another owner has claimed a"):
+            with pytest.raises(TakenOver, match="another owner has claimed a"):
                 await within(one)
         assert first.names().count("taken_over") == 1 and "store_failed" not in first.names()
         client.read_again()
