@@ -73,13 +73,15 @@ def test_more_requests_wait_at_once_than_the_client_has_places_for(monkeypatch):
 
 def test_some_callers_end_and_some_requests_run_in_two_lives():
     gone = twice = 0
-    for seed in range(12):
+    for seed in range(80):
         run = run_of(case_of(seed, LINES, 40, KILLS)._replace(channels=(), requests=REQUESTS))
         run.run()
         assert run.good, run.failure
         gone += run.result["requests"].get(GONE, 0)
         twice += run.result["seen_by_two_lives"]
-    assert gone and twice
+        if seed >= 11 and gone and twice:
+            return
+    raise AssertionError(f"{gone} callers ended, {twice} requests ran in two lives")
 
 
 @pytest.mark.parametrize("requests", [(30,), (30, 30), (20, 30), (30, 31, 32)])
