@@ -25,6 +25,7 @@ class ClientChannels:
         self.status = connection.connected_here
         self.shared = connection.shared
         self.admit_reader = connection.admit_reader
+        self.come, self.need_listener = connection.come, connection.need_listener
         self.wake = connection.wake
         self._connection = connection
         self._taken_at_once = registry.taken_at_once

@@ -251,10 +251,14 @@ class Connection(Calls):
         """The client has proved itself with this Welcome: own its state. The caller calls `attach` at once.
 
         Raises: LateProof; StoreError."""
-        async with self._loading:
-            state = await self._ownership.prove(store, welcome, self._store is store and not self.fault)
-            if state is not None:
-                self._begin(store, state)
+        try:
+            async with self._loading:
+                state = await self._ownership.prove(store, welcome, self._store is store and not self.fault)
+                if state is not None:
+                    self._begin(store, state)
+        finally:
+            if self._shared is not None:
+                self.seen()  # again: what was heard meanwhile did not count
 
     def taken_over(self, owner):
         """Another server has claimed this client as this owner: end its connection, readers and writers here at once.

@@ -178,8 +178,10 @@ class Requests:
         caller as RequestFailed. It is begun for each request once, in their order, for at most MAX_HANDLERS at once. It
         replaces the one before of the same reader. reader: one that has reserved the channel, whose handler is called
         as handler(data, until), with the UTC time (ms) at which the caller stops waiting; None: an application.
-        Raises: TypeError; ValueError while `ask` waits here, or if another reader answers.
+        Raises: TypeError; ValueError while `ask` waits here, or if another reader answers; LocalProtocolError in a
+        process without a listener.
         """
+        self._client.need_listener()
         if not callable(handler):
             raise TypeError("a handler of requests must be a function of one argument")
         if self._waiting:
@@ -201,13 +203,13 @@ class Requests:
                 await self._next()
             except StoreError:  # which ends when the client is claimed anew
                 await self._use.changed.wait(Timeout(LOOK_MS))
-            except LocalProtocolError:  # this process has no listener: each call raises it too
+            except LocalProtocolError:  # this process has no listener: the call of `ask` raises it too
                 return
 
     async def _next(self):
         """Look at the next message of the client, or wait for it."""
         use = self._use
-        await use.loaded()
+        await self._client.come()
         store = use.store
         if store is not self._store:
             self._forget()

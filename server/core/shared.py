@@ -11,7 +11,7 @@ from server.core.message import UNNUMBERED, Message
 from server.core.store import Fenced
 
 LOOK_MS = 1000  # between two looks at whether another process has the client
-_NOT_HERE = "this process has no listener: make requests, and discard, in the application of their server"
+_NOT_HERE = "this process has no listener: make and answer requests, and discard, in the application of their server"
 
 
 class Shared:
@@ -35,11 +35,21 @@ class Shared:
     async def free(self):
         """Return when the client may be claimed for what only its owner does: no other process has it.
 
-        Raises: LocalProtocolError in a process without a listener."""
+        The database is asked only if nothing is known of another one. Raises: LocalProtocolError: `need_listener`."""
+        self.need_listener()
+        while not self._connection.here() and (self.connected() or await self.others.elsewhere(self._client_id)):
+            await self._changed.wait(Timeout(LOOK_MS))
+
+    async def come(self):
+        """Return when this process has the client. Nothing is claimed for that. Raises: as `free`."""
+        self.need_listener()
+        while not self._connection.here():
+            await self._changed.wait()
+
+    def need_listener(self):
+        """Raises: LocalProtocolError in a process without a listener, to which no client comes."""
         if self._attached:
             raise LocalProtocolError(_NOT_HERE)
-        while not self._connection.here() and await self.others.elsewhere(self._client_id):
-            await self._changed.wait(Timeout(LOOK_MS))
 
     # Writing
 

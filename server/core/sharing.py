@@ -29,6 +29,17 @@ class Sharing:
             await self._registry.changed.wait()
         return self._shared
 
+    async def come(self):
+        """Return when the client's state is loaded, for what only answers it. If several processes share the store,
+        that is when the client has come to this one: another one may be about to have it."""
+        shared = await self.shared()
+        await (self._loaded() if shared is None else shared.come())
+
+    def need_listener(self):
+        """Raises: LocalProtocolError in a process to which no client comes: `attach`."""
+        if self._shared is not None:
+            self._shared.need_listener()
+
     def here(self):
         """True if this process has the client, as far as it knows."""
         return self._session is not None and not self.fault

@@ -5,12 +5,15 @@ import asyncio
 import asyncpg
 import pytest
 
+from protocol.channel_records import ANSWER
 from protocol.errors import Expired, LocalProtocolError, StoreError
 from server import MemoryStore, Server
 from server.core.clock import utc_ms
+from server.core.shared import Shared
 from server.stores import postgres_hints, postgres_mail
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Client, until, within
+from tests.server.request_client import SERVE, RequestClient
 from tests.server.shared_bed import Node, Tables, attached, run
 
 NEVER_S = 3600.0
@@ -359,6 +362,35 @@ def test_server_that_has_lost_a_client_is_told_and_its_writers_write_to_the_othe
     run(main())
 
 
+def test_server_with_a_handler_of_requests_claims_no_client_for_it(tables, monkeypatch):
+    """It answers when the client comes: one that is between two servers is not taken from the one that gets it."""
+    asked = []
+
+    async def free(self):
+        asked.append(self)
+
+    monkeypatch.setattr(Shared, "free", free)
+
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            second.conn.on_request(SERVE, lambda data: b"answer to " + data)
+            client = RequestClient(first.port)
+            await within(client.connect())
+            await until(second.conn.status, "the client, seen by the other server")
+            client.cut()
+            await until(lambda: not second.conn.status(), "its end")
+            assert not asked and not second.conn.here()
+            client = RequestClient(second.port)
+            await within(client.connect())
+            client.ask(1, b"it")
+            await within(client.has_answer(1))
+            assert client.answered[1] == (ANSWER, b"answer to it")
+            assert not asked
+            client.cut()
+
+    run(main())
+
+
 def test_what_needs_a_listener_is_refused_with_what_to_do(tables):
     async def main():
         async with await attached(tables.open()) as third:
@@ -366,6 +398,8 @@ def test_what_needs_a_listener_is_refused_with_what_to_do(tables):
             for call in (conn.discard(), conn.request(21, b"", 1000)):
                 with pytest.raises(LocalProtocolError, match="in the application of their server"):
                     await within(call)
+            with pytest.raises(LocalProtocolError, match="in the application of their server"):
+                conn.on_request(20, bytes)
         with pytest.raises(ValueError, match="PostgresStore"):
             await Server().attach(MemoryStore())
 
