@@ -1,6 +1,7 @@
 """Utilisation of the wire by lines, and the cost of an echo: on the virtual bed, exact and equal on every machine."""
 
 import asyncio
+import itertools
 import sys
 
 from build.bench import ceiling
@@ -9,6 +10,10 @@ from build.bench.figures import Figure
 
 SIZES = (50, 180, 1000)  # bytes of a line, its newline included
 DIRECTIONS = ("up", "down", "both")
+# Each line begins one character later than the one before, so that no transfer looks like the one that had its place in
+# the mailbox: the client would find it whole, and take it, before the bridge has written all of it.
+_TEXT = "abcdefghijklmnopqrstuvwxyz0123456789" * 30
+_STARTS = 36
 _SECONDS = 30.0  # about 1,050 frames: one that is cut by the end of the window is 0.1 %
 _ECHOES = 200
 _ECHO_BYTES = 50
@@ -21,7 +26,7 @@ class Traffic:
     """Endless lines of one size. Args: direction: "up", "down" or "both"; wait: each for its acknowledgement."""
 
     def __init__(self, direction, size, wait, costs):
-        self._line = "x" * (size - 1)
+        self._texts = [_TEXT[start : start + size - 1] for start in range(_STARTS)]
         self._wait = wait
         self._direction = direction
         self.lines = 0
@@ -37,13 +42,13 @@ class Traffic:
         await asyncio.gather(self._read(end), *([self._write(end)] if writes else []))
 
     async def _write(self, end):
-        while True:
-            await end.write(self._line, wait=self._wait)
+        for text in itertools.cycle(self._texts):
+            await end.write(text, wait=self._wait)
 
     async def _read(self, end):
-        while True:
+        for text in itertools.cycle(self._texts):
             line = await end.readline()
-            assert line == self._line + "\n"
+            assert line == text + "\n"
             self.lines += 1
 
     def measure(self, seconds=_SECONDS):

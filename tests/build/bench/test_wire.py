@@ -2,6 +2,7 @@
 
 import pytest
 
+from build.bench import wire as bench_wire
 from build.bench.bed import COSTS, WIRE_BYTES_S
 from build.bench.wire import Traffic, utilisation
 from sim.wires import wire
@@ -25,6 +26,7 @@ def test_utilisation_agrees_with_a_count_of_the_bytes_on_the_wire(monkeypatch, d
         return result
 
     monkeypatch.setattr(wire.Controller, "_transfer", recorded)
+    monkeypatch.setattr(bench_wire, "_TEXT", "x" * 1000)
     size = 180
     traffic = Traffic(direction, size, False, COSTS["model"])
     with traffic.bed.running():
