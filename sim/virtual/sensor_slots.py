@@ -19,7 +19,9 @@ LONGEST_HANG_S = 3
 TRANSACTION_S = 0.0003
 FREED_AT_ONCE_S = 0.001  # by the first recovery: nobody is lost. So are most; the others last up to LONGEST_SHORT_S
 LONGEST_SHORT_S = 0.3
-# A multiplexer that has hung is asked for each second, unless the bus is paused; then it is closed.
+# A multiplexer that has hung is asked for each second, unless the bus is paused; then it is closed. Each time that it
+# refuses, its address or what is written to it, costs one second more.
+ASKED_EVERY_S = 1
 UNTIL_CLOSED_S = 2.5
 
 
@@ -144,12 +146,25 @@ class Slots:
     def _is_hung(self, mux):
         return any(one is mux and self._bed.now() <= end for one, _, end in self._hung)
 
+    def _stays_open(self, mux, refusals):
+        """Has one that hangs, or has just hung, count as hanging for as long as these refusals may keep it open."""
+        longer = refusals * ASKED_EVERY_S
+        now = self._bed.now()
+        self._hung = [
+            (one, begin, end + longer) if one is mux and self._hangs(mux, now) else (one, begin, end)
+            for one, begin, end in self._hung
+        ]
+
     async def _nack(self, mux, unplug):
         if not self._is_hung(mux):
-            mux.nack(self.chance.randint(1, MOST_REFUSALS))
+            refusals = self.chance.randint(1, MOST_REFUSALS)
+            self._stays_open(mux, refusals)
+            mux.nack(refusals)
 
     async def _nack_bytes(self, mux, unplug):
-        mux.nack_bytes(self.chance.randint(1, MOST_REFUSALS))
+        refusals = self.chance.randint(1, MOST_REFUSALS)
+        self._stays_open(mux, refusals)
+        mux.nack_bytes(refusals)
 
     async def _brown_out(self, mux, unplug):
         mux.brown_out()
@@ -169,6 +184,7 @@ class Slots:
             now = self._bed.now()
             end = now + self.chance.uniform(0.01, LONGEST_HANG_S)
             self._hung.append((mux, now, end))
+            self._stays_open(mux, mux.refused_bytes)
             mux.nack(10**9)
             self._bed.at(end, mux.nack, 0)
 
