@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from server.service.key_file import KeyFile
+from tests.patience import until as until_now
 from tests.peers.processes import ROOT, running, up, write_settings
 from tests.server.service.test_terminal import Operator
 
@@ -36,10 +37,8 @@ def shown(*options):
 
 def test_prints_and_tracebacks_of_the_example_are_at_the_server_and_its_prompt_as_well(boards):
     async def main():
-        boards.wait_for("connected")
         with Operator() as operator:
-            await operator.sees("ValueError: the sensor does not answer")
-            await operator.sees("the application is started again")
+            await operator.sees("measurement")
             operator.types(b"\x03")
             await operator.sees(">>> ")
             operator.types(b"app.status(), 6 * 7\r")
@@ -51,12 +50,9 @@ def test_prints_and_tracebacks_of_the_example_are_at_the_server_and_its_prompt_a
         boards.wait_for("repl_closed")
         text = shown()
         assert "measurement 4\n" in text and "console_client.py" in text
+        assert "ValueError: the sensor does not answer" in text
         assert [line for line in text.splitlines() if "Traceback" in line][0][:2] == "20"
 
-    def when_it_prints():
-        boards.wait_for("connected")
-        while "measurement" not in shown():
-            pass
-
-    when_it_prints()
+    boards.wait_for("connected")
+    until_now(lambda: "the application is started again" in shown(), "its restart")
     asyncio.run(main())
