@@ -28,10 +28,14 @@ CHIP_TESTS := tests/build/chip
 # Those that take long and change seldom: not in `make test`, which is to stay under ten minutes.
 LONG_TESTS := tests/sim/virtual/test_request_work.py tests/sim/virtual/test_sensor_soak.py tests/sim/mpy/test_i2c_devices.py \
 	tests/peers/test_mqtt_sensors.py tests/remote_i2c/test_faults.py tests/server/test_fuzz.py \
-	$(addprefix tests/sim/virtual/,test_defences.py test_i2c_devices.py test_client_run.py test_month.py) \
+	$(addprefix tests/sim/virtual/,test_defences.py test_i2c_devices.py test_client_run.py test_month.py test_exhaustive.py) \
+	$(addprefix tests/sim/virtual/,test_restored_store.py test_silence.py test_wake_ups.py) \
 	$(addprefix tests/sim/mpy/,test_sensor_bus.py test_counted_run.py test_selftest.py) \
-	$(addprefix tests/peers/,test_client_run.py test_kill_server.py test_refusals.py test_two_nodes.py) \
-	tests/pb_link/test_autostart.py tests/build/install/test_deploy.py tests/peers/test_install.py \
+	$(addprefix tests/peers/,test_client_run.py test_kill_server.py test_refusals.py test_two_nodes.py test_install.py) \
+	$(addprefix tests/peers/,test_documented_commands.py test_remote_i2c.py test_console.py test_mqtt_faults.py) \
+	$(addprefix tests/build/install/,test_deploy.py test_sensor_package.py test_client_package.py) \
+	tests/build/images/test_bundle.py tests/build/images/test_short_names.py \
+	tests/pb_link/test_autostart.py tests/test_reporting.py tests/server/core/test_history.py \
 	$(addprefix tests/build/bench/,test_counts.py test_beside.py test_sensors.py) tests/memory/test_failed_allocations.py
 CASES_TESTS = $(sort $(LONG_TESTS) $(shell grep -rlx 'from tests.sample import all_or' tests --include='test_*.py'))
 
