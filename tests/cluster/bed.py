@@ -4,7 +4,8 @@
                              \\- proxy -- PostgreSQL, its synchronous standby
 
 Each node has proxies of its own, so that each part of the network can fail by itself. The node's store is told both
-servers, and finds the one that can be written.
+servers, and finds the one that can be written. Where it is possible, each node has an address and a wire of its own
+too: see network.py.
 """
 
 import asyncio
@@ -17,11 +18,12 @@ from pathlib import Path
 
 from server.stores import postgres_admin
 from tests.cluster.devices import Device
+from tests.cluster.network import Network
 from tests.cluster.node import Settings
 from tests.cluster.pair import Pair
 from tests.cluster.pg_messages import LostHints
 from tests.cluster.promise import ApplicationLog
-from tests.cluster.proxy import Proxy
+from tests.cluster.proxy import HOST, Proxy
 from tests.patience import PATIENCE_S
 from tests.server.peer import free_port, until
 
@@ -32,27 +34,32 @@ LIMITS = {"CONNECT_S": 3.0, "STATEMENT_S": 3.0, "CLOSE_S": 0.5, "PAUSE_S": 0.1, 
 
 
 class Node:
-    """A node: one process after another. Args: folder: with what all nodes share; more: of its Settings."""
+    """A node: one process after another. Args: folder: with what all nodes share; wire: see network.py, None: it is on
+    this machine; more: of its Settings."""
 
-    def __init__(self, name, folder, **more):
+    def __init__(self, name, folder, wire=None, **more):
         self.name = name
         self.port = free_port()
+        self.wire = wire
+        self.address = HOST if wire is None else wire.address
         self.process = None  # while there is none
         self._count = 0
         self._output = Path(folder, name + ".log")
         self._settings = Settings(
-            name=None, port=self.port, timeout_ms=TIMEOUT_MS, log=str(Path(folder, "application.log")),
-            stop=str(Path(folder, "stop")), limits=LIMITS, **more,
+            name=None, host=self.address, port=self.port, timeout_ms=TIMEOUT_MS,
+            log=str(Path(folder, "application.log")), stop=str(Path(folder, "stop")), limits=LIMITS, **more,
         )  # fmt: skip
 
     def start(self):
         self._count += 1
         settings = self._settings._replace(name=f"{self.name}-{self._count}")
+        command = [sys.executable, "-m", "tests.cluster.node", json.dumps(settings._asdict())]
+        if self.wire is not None:
+            command = self.wire.command(command)
         with open(self._output, "ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.cluster.node", json.dumps(settings._asdict())], cwd=ROOT,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
 
     def kill(self):
         process, self.process = self.process, None
@@ -77,9 +84,10 @@ class Node:
 
 
 class Bed:
-    """Args: folder: an empty one; without: see node.py; rng: random.Random. Use: `async with`."""
+    """Args: folder: an empty one; without: see node.py; rng: random.Random; wires: each node has one, see network.py.
+    Use: `async with`."""
 
-    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False):
+    def __init__(self, folder, nodes=3, clients=10, line_s=0.1, rng=None, without=None, disks=False, wires=False):
         self.folder = folder
         self.rng = rng or random.Random(1)
         self.pair = None
@@ -93,11 +101,15 @@ class Bed:
         self._line_s = line_s
         self._without = without
         self._disks = disks
+        self._wires = wires
+        self.network = None
         self._tasks = []
 
     async def __aenter__(self):
-        self.pair = await asyncio.to_thread(Pair, disks=self._disks)
         try:
+            if self._wires:
+                self.network = await asyncio.to_thread(Network, self._counts[0])
+            self.pair = await asyncio.to_thread(Pair, disks=self._disks)
             await asyncio.to_thread(postgres_admin.init, self.pair.primary.url)
             await self._start()
         except BaseException:
@@ -111,14 +123,16 @@ class Bed:
         for number in range(nodes):
             watch = self.hints[number].watch
             sockets = [server.folder + "/.s.PGSQL.5432" for server in self.pair.servers]
-            self.databases.append([await Proxy(path, watch).open() for path in sockets])
-            hosts = ",".join(f"127.0.0.1:{proxy.port}" for proxy in self.databases[-1])
+            here = HOST if self.network is None else self.network.address
+            self.databases.append([await Proxy(path, watch, host=here).open() for path in sockets])
+            hosts = ",".join(f"{here}:{proxy.port}" for proxy in self.databases[-1])
             node = Node(
                 f"n{number}", self.folder, url=f"postgresql://postgres@{hosts}/postgres?sslmode=disable", keys=keys,
                 line_s=self._line_s, without=self._without,
+                wire=None if self.network is None else self.network.wires[number],
             )  # fmt: skip
             self.nodes.append(node)
-            self.doors.append(await Proxy(node.port).open())
+            self.doors.append(await Proxy(node.port, at=node.address).open())
             node.start()
         for client_id, key in keys.items():
             rng = random.Random(self.rng.random())
@@ -146,3 +160,5 @@ class Bed:
             proxy.close()
         if self.pair is not None:
             await asyncio.to_thread(self.pair.remove)
+        if self.network is not None:
+            self.network.remove()

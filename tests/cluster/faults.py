@@ -105,6 +105,32 @@ async def lose_hints(bed, rng, node):
     hints.losing = False
 
 
+# The wire of a node, of whose packets it loses all, or some: nobody is told
+
+
+async def pull_wire(bed, rng, node):
+    """The node is cut off from clients and database, both ways, and knows no more than they do."""
+    node.wire.pull()
+    await _pause(rng)
+    node.wire.plug()
+
+
+async def slow_wire(bed, rng, node):
+    """Packets are late, and are lost where they are too many."""
+    node.wire.slow()
+    await _pause(rng)
+    node.wire.plug()
+
+
+async def lose_machine(bed, rng, node):
+    """The node's machine is gone, without an end of any connection, and another one comes at its address."""
+    node.wire.pull()
+    node.kill()
+    await _pause(rng)
+    node.wire.plug()
+    node.start()
+
+
 # Clients
 
 
@@ -250,6 +276,7 @@ OF_NODES = {
     kill_node: 6, freeze_node: 5, kill_frozen_node: 2, cut_database: 4, hold_statements: 4, hold_answers: 4,
     end_database_connections: 3, slow_database: 2, cut_clients: 3, lose_hints: 4,
 }  # fmt: skip
+OF_WIRES = {pull_wire: 4, slow_wire: 2, lose_machine: 2}  # of nodes, where they have wires
 OF_CLIENTS = {move_clients: 6, move_clients_to_and_fro: 3, restart_clients: 7, move_in_handshake: 4}
 OF_DATABASE = {
     kill_database: 2, freeze_database: 2, freeze_standby: 3, kill_standby: 1, fail_over: 3, fill_disk: 1
@@ -268,8 +295,9 @@ class Torment:
         self._tasks = []
         self._left = []  # (fault, kind), to be injected next
         bed.failovers = {"dead": 0, "frozen": 0, "alive": 0}
+        of_nodes = OF_NODES if bed.network is None else {**OF_NODES, **OF_WIRES}
         self._all = [
-            (fault, kind) for kind, table in enumerate((OF_NODES, OF_CLIENTS, OF_DATABASE))
+            (fault, kind) for kind, table in enumerate((of_nodes, OF_CLIENTS, OF_DATABASE))
             for fault, weight in table.items()
             if names is None or fault.__name__ in names
             for _ in range(1 if once else weight)

@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.cluster.bed import Bed
 from tests.cluster.conditions import CONDITIONS
 from tests.cluster.faults import Torment
+from tests.cluster.network import Network
 from tests.cluster.pair import Disk
 from tests.cluster.promise import FAULTS, arrived, complete, verdict
 from tests.server import postgres
@@ -34,13 +35,13 @@ LINE_S = 0.02  # for each client: mean pause of one between bursts of messages, 
 
 
 async def torment(
-    folder, seed, faults, clients, nodes=3, pause_s=0.6, without=None, only=None, disks=False, show=None
+    folder, seed, faults, clients, nodes=3, pause_s=0.6, without=None, only=None, disks=False, wires=False, show=None
 ):  # fmt: skip
     """Returns a dict of what was seen and done, and of violations (FAULTS), after so many faults and a quiet end.
 
-    faults: None: each once. without: of CONDITIONS; only: see Torment; disks: see Pair."""
+    faults: None: each once. without: of CONDITIONS; only: see Torment; disks: see Pair; wires: see Bed."""
     rng, begin = random.Random(seed), time.monotonic()
-    bed = Bed(folder, nodes, clients, LINE_S * clients, rng, CONDITIONS[without] if without else None, disks)
+    bed = Bed(folder, nodes, clients, LINE_S * clients, rng, CONDITIONS[without] if without else None, disks, wires)
     async with bed:
         await bed.up()
         injected = Torment(bed, rng, only, once=faults is None)
@@ -138,6 +139,9 @@ def main():
     postgres.needed()
     first, behind = map(int, options.seeds.split(":"))
     results = _known(options.results)
+    why_not = Network.why_not()
+    if why_not:
+        print(f"without wires of the nodes: {why_not}")
     done = {one["seed"] for one in results}
     for seed in range(first, behind):
         if seed in done:
@@ -145,7 +149,7 @@ def main():
         result = run(
             seed, options.faults, options.clients, nodes=options.nodes, pause_s=options.pause, without=options.without,
             only=options.only, disks=Disk.possible(),
-            show=functools.partial(_show, seed),
+            wires=not why_not, show=functools.partial(_show, seed),
         )  # fmt: skip
         print(file=sys.stderr)
         results.append(result)

@@ -33,10 +33,10 @@ EVENTS = ("connected", "store_failed", "store_away", "store_back", "store_gone",
 WAITS_EVERY = 5  # one message in so many is waited for until the client has it
 LONGEST = 200  # bytes of a text
 
-# name: of the process; port: where it listens; url: of the store; keys: {id: hexadecimal}; log: path of the file for
-# all; stop: path; line_s: mean pause between two messages; limits: {name: seconds} of postgres_database.py;
+# name: of the process; host, port: where it listens; url: of the store; keys: {id: hexadecimal}; log: path of the file
+# for all; stop: path; line_s: mean pause between two messages; limits: {name: seconds} of postgres_database.py;
 # without: None, or (pattern, what stands in its place) in the statement of a batch: a fault that must be found.
-Settings = namedtuple("Settings", "name port url keys timeout_ms log stop line_s limits without")
+Settings = namedtuple("Settings", "name host port url keys timeout_ms log stop line_s limits without")
 
 
 class Log:
@@ -141,7 +141,7 @@ async def main(settings):
     running = [asyncio.create_task(serve_client(log, settings, client_id)) for client_id in settings.keys]
     serving = server.run(
         set(settings.keys), port=settings.port, timeout=settings.timeout_ms, keys=settings.keys, store=store,
-        host="127.0.0.1",
+        host=settings.host,
     )  # fmt: skip
     await asyncio.gather(serving, *running)
 

@@ -133,11 +133,14 @@ class _End(asyncio.Protocol):
 
 
 class Proxy:
-    """Args: server: path of a Unix socket, or a port of this machine; watch: None, or a function (link) that may set
-    `watch` of its ways. Use in a running loop: `await Proxy(..).open()`."""
+    """Args: server: path of a Unix socket, or a port of `at`; watch: None, or a function (link) that may set `watch` of
+    its ways; port, host: where it listens; at: address of the server.
 
-    def __init__(self, server, watch=None, port=0):
+    Use in a running loop: `await Proxy(..).open()`."""
+
+    def __init__(self, server, watch=None, port=0, host=HOST, at=HOST):
         self.server = server
+        self._host, self._at = host, at
         self.port = port
         self.links = []
         self.held = dict.fromkeys(WAYS, False)
@@ -151,7 +154,7 @@ class Proxy:
 
     async def open(self):
         self.loop = asyncio.get_running_loop()
-        self._listener = await self.loop.create_server(self._accepted, HOST, self.port)
+        self._listener = await self.loop.create_server(self._accepted, self._host, self.port)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
@@ -207,7 +210,7 @@ class Proxy:
             if isinstance(self.server, str):
                 await self.loop.create_unix_connection(end, self.server)
             else:
-                await self.loop.create_connection(end, HOST, self.server)
+                await self.loop.create_connection(end, self._at, self.server)
         except OSError:
             link.reset()
 
