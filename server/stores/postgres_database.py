@@ -37,7 +37,7 @@ from server.stores.opened import shown_address
 from server.stores.postgres_reading_statements import move_statement
 from server.stores.postgres_record import client_rows
 from server.stores.postgres_schema import quoted
-from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, columns_of, commit_statement
+from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, PROOF, columns_of, commit_statement
 
 CONNECT_S = 10.0  # for a connection
 STATEMENT_S = 15.0  # for a statement, also one that waits for a lock or a standby
@@ -233,8 +233,7 @@ class PostgresDatabase:
         would keep its place at the server as long as the standby is away, and each attempt would add one."""
         self._warned = False
         async with asyncio.timeout(STATEMENT_S):
-            # It writes to the WAL. A commit of a transaction that has written nothing waits for nobody.
-            await connection.execute("SELECT pg_logical_emit_message(true, 'pb_link', '')")
+            await connection.execute(PROOF)
         if self._warned:
             raise TimeoutError("the server has not had a commit confirmed by its standby")
 

@@ -13,6 +13,7 @@ import hashlib
 
 import asyncpg
 
+from protocol.errors import StoreError
 from server.core.store import StoreGone
 from server.stores.postgres_database import CONNECT_S, PASSING, SETTINGS, STATEMENT_S, one_by_one
 from server.stores.postgres_nodes import BEAT_S
@@ -21,7 +22,11 @@ COALESCE_S = 0.05  # between two hints to one process
 PAUSE_S = 0.5  # between two attempts to connect
 ALL = 0  # in place of a node: all processes
 MAX_KEYS = 400  # of one word: with more, all are meant. PostgreSQL takes payloads of less than 8,000 bytes
-_NOTIFY = "SELECT pg_notify(n.channel, n.payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)"
+# It waits for no disk and no standby: what is told may be lost.
+_NOTIFY = (
+    "SELECT pg_notify(n.channel, n.payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload), "
+    "set_config('synchronous_commit', 'off', true)"
+)
 
 
 def channel_of(schema, node):
@@ -94,7 +99,7 @@ class Hints:
                     await self._serve(connection)
                 except StoreGone:
                     raise
-                except (*PASSING, asyncpg.PostgresError, ValueError):
+                except (*PASSING, asyncpg.PostgresError, ValueError, StoreError):
                     self._turn += 1
                 finally:
                     if connection is not None:
@@ -106,8 +111,7 @@ class Hints:
             self._told.clear()
 
     async def _connect(self):
-        # What is told and written here may be lost: nothing waits for a disk or a standby.
-        settings = {**SETTINGS, "application_name": "pb_link hints", "synchronous_commit": "off"}
+        settings = {**SETTINGS, "application_name": "pb_link hints"}
         connection = await asyncpg.connect(
             self._urls[self._turn % len(self._urls)], command_timeout=STATEMENT_S, server_settings=settings,
             target_session_attrs="read-write",

@@ -10,6 +10,7 @@ import os
 import platform
 
 from protocol.version import RELEASE, release_text
+from server.stores.postgres_statements import PROOF
 
 BEAT_S = 1.0  # between two signs of life; also between two looks at what a lost hint has not told
 SILENT = "5 seconds"  # without a sign of life, a client of this process counts as not connected
@@ -42,6 +43,12 @@ async def join(connection, schema, name):
 
     Args: connection: of asyncpg; schema: quoted."""
     return await connection.fetchval(_JOIN.format(schema=schema), name, release_text(RELEASE))
+
+
+async def is_joined(connection, schema, node):
+    """Returns whether this process has its row, at a server that has a commit confirmed."""
+    await connection.execute(PROOF)
+    return await connection.fetchval(f"SELECT EXISTS (SELECT FROM {schema}.node WHERE id = $1)", node)
 
 
 async def leave(connection, schema, node):

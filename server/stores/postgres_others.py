@@ -1,7 +1,8 @@
 """The other processes that use a store in PostgreSQL: `Others` of core/others.py.
 
 While the store is watched (`used`), this process beats: it lets others see that it lives, and looks at what no hint has
-told of. That is one statement each BEAT_S, whatever number of clients there is.
+told of. That is one statement each BEAT_S, whatever number of clients there is. Its commit waits for the standby, if
+there is one: an old primary that was replaced, and does not know it, would be looked at for ever.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from protocol.errors import StoreError
 from server.core import others
 from server.core.others import NOWHERE, Seen
 from server.core.store import StoreGone
+from server.stores import postgres_nodes
 from server.stores.postgres_arrived import Arrived
 from server.stores.postgres_hints import ALL, Hints
 from server.stores.postgres_letters import Letters
@@ -79,8 +81,14 @@ class PostgresOthers(others.Others):
         asked, self._asked = self._asked, set()
         ids = [*asked, *(client_id for client_id in self._followed if not self._own.serves(client_id))]
         begun = time.monotonic()
-        rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
+        try:
+            rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
+        except TimeoutError:
+            self._doubt()
+            raise
         if not any(row["what"] == "beat" for row in rows):
+            if await self._own.perform(postgres_nodes.is_joined, self.node):
+                raise TimeoutError("this server was replaced before this process has come")
             raise StoreGone(_GIVEN_UP)
         self.beaten = begun
         for row in rows:
@@ -91,6 +99,11 @@ class PostgresOthers(others.Others):
         self._fetch([row["key"] for row in rows if row["what"] == "mail"])
         self._letters.retry()
         self._letters.look()
+
+    def _doubt(self):
+        """The store's own connection may be to the same server, which confirms no commit: have it do one."""
+        if not self._looks:
+            self._look_with(self._own.perform(postgres_nodes.is_joined, self.node))
 
     def _heard(self, word, keys):
         if word == "mail":
@@ -180,9 +193,12 @@ class PostgresOthers(others.Others):
     def _fetch(self, keys):
         keys = [key for key in keys if self._own.record_of(key) is not None]
         if keys:
-            task = asyncio.get_running_loop().create_task(self._fetch_all(keys))
-            self._looks.add(task)
-            task.add_done_callback(self._looks.discard)
+            self._look_with(self._fetch_all(keys))
+
+    def _look_with(self, coroutine):
+        task = asyncio.get_running_loop().create_task(_without_error(coroutine))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
 
     async def _fetch_all(self, keys):
         await asyncio.gather(*[self.arrived.fetch(key) for key in keys], return_exceptions=True)
@@ -190,3 +206,9 @@ class PostgresOthers(others.Others):
     def _arrived_for(self, client_id):
         if self.on_mail is not None:
             self.on_mail(client_id)
+
+
+async def _without_error(coroutine):
+    """The database is away: the calls that need it say so."""
+    with suppress(StoreError):
+        await coroutine

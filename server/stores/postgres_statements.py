@@ -18,6 +18,8 @@ _OF_MAIL = {"move": {"serial": "bigint"}, "settle": {"result": "smallint"}, "dro
 # Version and batch are those that the row must have. The statement writes new ones.
 _WRITTEN = [name for name in CLIENT if name not in ("key", "version", "batch")]
 BOXES = ("inbox", "outbox")
+# It writes to the WAL, so its commit is confirmed by the standby. One that has written nothing waits for nobody.
+PROOF = "SELECT pg_logical_emit_message(true, 'pb_link', '')"
 
 
 def _arrays(first, types):

@@ -8,11 +8,13 @@ import asyncpg
 import pytest
 
 from protocol.errors import StoreError
-from server.stores import postgres_admin, postgres_database
+from server.core.message import Message
+from server.stores import postgres_admin, postgres_database, postgres_hints
 from server.stores.postgres import PostgresStore
 from tests.cluster.held_bed import run
 from tests.cluster.pair import Pair
 from tests.server import postgres
+from tests.server.peer import until
 from tests.server.store_calls import EPOCH, a_lines, inbox_of
 
 WAITS_FOR_STANDBY = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -194,6 +196,47 @@ def test_failover_loses_and_doubles_nothing(stores, monkeypatch, old):
         return await inbox_of(fresh, state.owner)
 
     assert run(main()) == [(0, b"before"), (1, b"behind")]
+
+
+@pytest.fixture
+def short(monkeypatch):
+    for module in (postgres_database, postgres_hints):
+        monkeypatch.setattr(module, "STATEMENT_S", 1.0)
+        monkeypatch.setattr(module, "CONNECT_S", 1.0)
+        monkeypatch.setattr(module, "PAUSE_S", 0.05)
+
+
+def test_process_that_starts_after_a_failover_is_not_given_up_by_the_former_primary(stores, short):
+    """Which has never heard of it, and is the first of its hosts."""
+
+    async def main():
+        await stores.open()
+        await asyncio.to_thread(stores.pair.promote)
+        fresh = await stores.open()
+        begun = fresh.others.beaten
+        async with fresh.others.used():
+            await until(lambda: fresh.others.beaten > begun or fresh._gone, "its sign of life")
+        assert fresh._gone is None
+        await asyncio.to_thread(stores.pair.follow)
+
+    run(main())
+
+
+def test_mail_is_found_though_the_former_primary_goes_on(stores, short):
+    """The owner has connections to that one, which answers all that writes nothing."""
+
+    async def main():
+        store, told = await stores.open(), []
+        await claimed(store)
+        store.others.on_mail = told.append
+        async with store.others.used():
+            await asyncio.to_thread(stores.pair.promote)
+            writer = await stores.open()
+            await writer.others.put("a", Message(0, 0, 0, b"line"))
+            await until(lambda: told, "the mail")
+        await asyncio.to_thread(stores.pair.follow)
+
+    run(main())
 
 
 def test_standby_is_not_written_and_not_read(stores):

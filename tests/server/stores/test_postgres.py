@@ -455,11 +455,16 @@ def test_frozen_server_holds_no_call_for_ever(own_bed, monkeypatch):
 
 
 def test_tables_that_are_gone_end_the_store(bed):
+    async def drop(connection, schema):
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {schema}.node")  # a beat may wait for what is locked after that
+            await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
     async def main():
         store = bed.open()
         owner = (await store.claim("a")).owner
         watching = asyncio.create_task(store.watch())
-        await asyncio.to_thread(bed.do, "DROP SCHEMA {schema} CASCADE")
+        await asyncio.to_thread(bed.do, None, drop)
         with pytest.raises(StoreGone):
             await store.put("a", owner, a_line(b"x"))
         with pytest.raises(StoreGone):
