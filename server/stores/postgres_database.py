@@ -209,7 +209,7 @@ class PostgresDatabase:
             raise StoreError(f"{self.where}: {error}")
         connection.add_log_listener(self._heard)
         try:
-            await _within(STATEMENT_S, connection, self._greet(connection))
+            await within(STATEMENT_S, connection, self._greet(connection))
             await self._prove(connection)
         except BaseException:
             self._turn += 1
@@ -261,7 +261,7 @@ class PostgresDatabase:
             try:
                 connection = await self._connected()
                 self._warned = False
-                result = await _within(STATEMENT_S, connection, function(*args))
+                result = await within(STATEMENT_S, connection, function(*args))
                 if self._warned:
                     raise TimeoutError("a commit that was not confirmed")
                 self._answers()
@@ -298,7 +298,7 @@ class PostgresDatabase:
 
     async def _checked(self):
         connection = await self._connected()
-        total = await _within(STATEMENT_S, connection, self._looked(connection))
+        total = await within(STATEMENT_S, connection, self._looked(connection))
         self._answers()
         return total
 
@@ -380,11 +380,16 @@ class PostgresDatabase:
         return found
 
 
-async def _within(seconds, connection, coroutine):
-    """Returns what the coroutine, which uses the connection, returns. When its time is over the connection is ended,
-    whatever it waits for: nothing is cancelled at the server. Raises: TimeoutError."""
+async def within(seconds, connection, coroutine):
+    """Returns what the coroutine, which uses the connection, returns. When its time is over, or its caller cancelled,
+    the connection is ended, and nothing is cancelled at the server. Raises: TimeoutError."""
     task = asyncio.ensure_future(coroutine)
-    done, _ = await asyncio.wait([task], timeout=seconds)
+    try:
+        done, _ = await asyncio.wait([task], timeout=seconds)
+    except asyncio.CancelledError:
+        connection.terminate()
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it is known
+        raise
     if not done:
         connection.terminate()
         await asyncio.wait([task], timeout=CLOSE_S)  # its statement has failed by that

@@ -7,6 +7,10 @@ reader, and that the cursor is where it was. If it moves nothing, the transactio
 
 When the connection breaks in COMMIT, nobody knows what became of it. Then the process claims the reading anew. The
 claim does not take a row that the transaction still has locked, so the cursor that it returns tells what became of it.
+
+A server that no longer answers, and a former primary that was replaced and confirms no commit, keep no call for ever:
+what this module has done itself ends after STATEMENT_S, and a statement of the application after OUTAGE_S if it names
+no limit of its own.
 """
 
 import asyncio
@@ -18,9 +22,19 @@ import asyncpg
 from primitives.timeout import Timeout
 from protocol.errors import StoreError
 from server.core.store import ReadingLost
-from server.stores.postgres_database import CLOSE_S, CONNECT_S, OUTAGE_S, PASSING, PAUSE_S
+from server.stores.postgres_database import (
+    CLOSE_S,
+    CONNECT_S,
+    OUTAGE_S,
+    PASSING,
+    PAUSE_S,
+    STATEMENT_S,
+    one_by_one,
+    within,
+)
 from server.stores.postgres_reading_statements import MOVE_WITH_EFFECT
 from server.stores.postgres_schema import quoted
+from server.stores.postgres_statements import PROOF
 
 MOST = 10  # connections of this process for transactions; others wait for one of them
 # What became of a transaction.
@@ -36,7 +50,8 @@ class Transactions:
 
     def __init__(self, url, schema, where):
         self.where = where
-        self._url = url
+        self._urls = one_by_one(url)
+        self._turn = 0  # which of them is next
         self.move = MOVE_WITH_EFFECT.format(schema=quoted(schema))
         self._pool = None
         self._loop = None
@@ -89,10 +104,23 @@ class Transactions:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    self._url, min_size=0, max_size=MOST, timeout=CONNECT_S, server_settings=_SETTINGS,
-                    target_session_attrs="read-write",
+                    connect=self._connect, min_size=0, max_size=MOST, timeout=CONNECT_S, command_timeout=OUTAGE_S,
+                    server_settings=_SETTINGS, target_session_attrs="read-write",
                 )  # fmt: skip
         return self._pool
+
+    async def _connect(self, *_, **options):
+        """Returns a connection to the first of the hosts that has a commit confirmed."""
+        fault = None
+        for _ in self._urls:
+            try:
+                connection = await asyncpg.connect(self._urls[self._turn % len(self._urls)], **options)
+                await within(STATEMENT_S, connection, connection.execute(PROOF))
+                return connection
+            except PASSING as error:
+                fault = error
+                self._turn += 1
+        raise fault
 
 
 class Transaction:
@@ -155,22 +183,21 @@ class Transaction:
 
     async def _roll_back(self):
         self._outcome = ROLLED_BACK  # also if the connection has broken: nothing is done without COMMIT
-        await self._transaction.rollback()
+        await within(STATEMENT_S, self._db, self._transaction.rollback())
         return ROLLED_BACK
 
     async def _commit(self, after):
         reading = self._reading
         self._outcome = ROLLED_BACK
-        moved = await self._db.fetchval(
-            self._transactions.move, reading.key, reading.channel, self._fence, after, self._next
-        )
+        args = reading.key, reading.channel, self._fence, after, self._next
+        moved = await within(STATEMENT_S, self._db, self._db.fetchval(self._transactions.move, *args))
         if moved is None:
             self._outcome = FENCED
-            await self._transaction.rollback()
+            await within(STATEMENT_S, self._db, self._transaction.rollback())
             return FENCED
         self._warned, self._outcome = False, UNKNOWN
         try:
-            await self.finish()
+            await within(STATEMENT_S, self._db, self.finish())
         except asyncpg.PostgresError as error:
             if not isinstance(error, PASSING):  # such as a constraint that is looked at now
                 self._outcome = ROLLED_BACK

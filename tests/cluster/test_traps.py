@@ -3,18 +3,20 @@ that were replaced, and two machines of which one is gone. Nothing is told to be
 
 import asyncio
 import signal
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 
 from protocol.errors import StoreError
 from server.core.message import Message
-from server.stores import postgres_admin, postgres_database, postgres_hints
+from server.stores import postgres_admin, postgres_database, postgres_hints, postgres_transactions
 from server.stores.postgres import PostgresStore
 from tests.cluster.held_bed import run
 from tests.cluster.pair import Pair
 from tests.server import postgres
 from tests.server.peer import until
+from tests.server.reading_bed import Bed
 from tests.server.store_calls import EPOCH, a_lines, inbox_of
 
 WAITS_FOR_STANDBY = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -234,6 +236,42 @@ def test_mail_is_found_though_the_former_primary_goes_on(stores, short):
             writer = await stores.open()
             await writer.others.put("a", Message(0, 0, 0, b"line"))
             await until(lambda: told, "the mail")
+        await asyncio.to_thread(stores.pair.follow)
+
+    run(main())
+
+
+def test_transactions_of_applications_leave_the_former_primary(stores, short, monkeypatch):
+    """One has been done there, and its connection is in the pool."""
+    monkeypatch.setattr(postgres_transactions, "STATEMENT_S", 1.0)
+
+    async def work(process, bed, count):
+        while True:
+            try:
+                async with process.conn().transaction() as (lines, db):
+                    assert len(lines) == count
+                    for line in lines:
+                        await db.execute(f"INSERT INTO {bed.schema}.effect (line) VALUES ($1)", line.strip())
+                return
+            except StoreError as error:
+                assert "nothing of the transaction was done" in str(error)
+
+    async def main():
+        hosts = ",".join(server.folder.replace("/", "%2F") for server in (stores.pair.primary, stores.pair.standby))
+        url = f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
+        async with Bed(SimpleNamespace(url=url)) as bed:
+            await bed.do("CREATE TABLE {schema}.effect (line text)")
+            process = bed.process()
+            await bed.own(process)
+            await bed.say("one")
+            await work(process, bed, 1)
+            former = stores.pair.primary
+            await asyncio.to_thread(stores.pair.promote)
+            await bed.say("two", "three")
+            await work(process, bed, 2)
+            lines = "SELECT string_agg(line, ' ') FROM {schema}.effect".format(schema=bed.schema)
+            assert await stores.at(stores.pair.primary, lines) == "one two three"
+            assert await stores.at(former, lines) == "one"
         await asyncio.to_thread(stores.pair.follow)
 
     run(main())
