@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
+
 from server.stores import postgres_admin
 from tests.cluster.devices import Device
 from tests.cluster.network import Network
@@ -31,6 +33,22 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_MS = 1500
 # A node finds a dead server soon, so that a run has many faults in little time.
 LIMITS = {"CONNECT_S": 3.0, "STATEMENT_S": 3.0, "CLOSE_S": 0.5, "PAUSE_S": 0.1, "OUTAGE_S": PATIENCE_S}
+
+
+# What `Bed.rows_of` asks for.
+_OF_CLIENT = "FROM pb_link.{0} t JOIN pb_link.client c ON c.key = t.client WHERE c.id = $1"
+ROWS = {
+    "client": "SELECT to_jsonb(c)::text FROM pb_link.client c WHERE id = $1",
+    **{one: "SELECT to_jsonb(t)::text " + _OF_CLIENT.format(one) for one in ("reading", "writer")},
+    **{
+        one: "SELECT concat_ws(' ', count(*), t.channel, min(t.number), max(t.number)) " + _OF_CLIENT.format(one)
+        + " GROUP BY t.channel"
+        for one in ("inbox", "outbox")
+    },
+    "mail": "SELECT concat_ws(' ', count(*), t.channel, t.writer, t.serial IS NULL, t.result) "
+    + _OF_CLIENT.format("mail") + " GROUP BY t.channel, t.writer, t.serial IS NULL, t.result",
+    "node": "SELECT to_jsonb(n)::text || ' ' || now() FROM pb_link.node n",
+}  # fmt: skip
 
 
 class Node:
@@ -148,6 +166,18 @@ class Bed:
         Path(self.folder, "stop").touch()
         for device in self.devices:
             device.stopped = True
+
+    async def rows_of(self, client_id):
+        """Returns {table: [text]} of what the primary has of a client, and of the nodes: for who looks for a fault."""
+        connection = await asyncpg.connect(self.pair.primary.url)
+        try:
+            found = {}
+            for table, statement in ROWS.items():
+                args = [client_id] if "$1" in statement else []
+                found[table] = [row[0] for row in await connection.fetch(statement, *args)]
+            return found
+        finally:
+            await connection.close()
 
     async def __aexit__(self, *error):
         for task in self._tasks:

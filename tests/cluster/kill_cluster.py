@@ -51,6 +51,8 @@ async def torment(
         for device in bed.devices:
             device.finish()
         counts, wrong = verdict(bed.log, bed.devices, one_order=False)
+        if late:
+            wrong += [(one, await bed.rows_of(one)) for one in sorted({found[0] for found in wrong})[:3]]
     log = bed.log
     return {
         "seed": seed, "faults": injected.injected, "by_kind": injected.counts, "failovers": bed.failovers,

@@ -92,7 +92,7 @@ def verdict(log, devices, one_order=True):
             found = _of_one(log, ledger, *of, one_order)
             total.update(found)
             if any(found[name] for name in FAULTS):
-                counts = {name: found[name] for name in FAULTS if found[name]}
+                counts = {name: found[name] for name in (*FAULTS, "lost_up") if found[name]}
                 wrong.append((*of, counts, _places(log, ledger, *of)))
     if log.renumbered:
         wrong.append(("-", 0, {"renumbered": log.renumbered}))
@@ -115,6 +115,7 @@ def _of_one(log, ledger, client_id, channel, one_order):
     for life, before in zip(lives, raw):
         life.read = before  # the lists that go on growing
     counts = collections.Counter(messages=there["delivered"] + back["delivered"], seen_twice=ledger.seen_twice)
+    counts["lost_up"] = there["lost"]
     counts["lives"] = len(lives) if channel == 0 else 0
     for name in FAULTS:
         counts[name] = there[name] + back[name]
