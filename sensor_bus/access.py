@@ -86,10 +86,15 @@ class Access:
 
     def _look_before(self):
         """See whether a wire is held, which a controller may not notice: it reads ones, or zeros."""
-        if self.lines is not None and not self.lines.free():
+        if not self.is_free():
             self.stuck = True
 
     def _look_after(self):
         """The same: a target that has let go of the bus too late has spoilt what was read, whatever was returned."""
-        if self.lines is not None and not self.lines.free():
+        if not self.is_free():
             self.stuck = True
+
+    def is_free(self):
+        """Returns whether both wires are high; True if that cannot be seen."""
+        lines = self.lines
+        return lines is None or lines[0].value() == 1 and lines[1].value() == 1

@@ -23,7 +23,7 @@ from sensor_bus.config import Config
 from sensor_bus.device import IDENTIFY_ATTEMPTS, Device
 from sensor_bus.faults import BusStuck
 from sensor_bus.identify import Identification
-from sensor_bus.loading import forget, half_loaded
+from sensor_bus.loading import forget, load
 from sensor_bus.port import MachineI2C  # noqa: F401 - for programs: all that one needs is from this module
 from sensor_bus.records import POLL, Records  # noqa: F401
 from sensor_bus.scanner import AGAIN_MS, Scanner
@@ -51,7 +51,7 @@ class SensorBus:
     bars = None  # Bars, once an address was barred
     slots = None  # SlotScanner, if there are multiplexers or power switches
     _queue = None  # of raw requests, once there was one
-    _recovery = None  # once the bus was stuck
+    _stuck_until = None  # when the bus is to be freed again, after a recovery that has failed, 100 us
     _hiatus = 0
     _paused = False
 
@@ -69,20 +69,10 @@ class SensorBus:
         # samples(on_gone=None). on_gone: function (Device), called when one is gone: of it no sample comes any longer.
         self.samples = self.subscribers.samples
         self.events = self.subscribers.events
-        try:
-            from sensor_bus.catalog import scan_lists
-        except MemoryError:
-            half_loaded("catalog")
-            raise
-        lists = scan_lists(records, config.boost)
+        lists = load("catalog").scan_lists(records, config.boost)
         forget("catalog")
         if config.mux_enabled or config.expanders:
-            try:
-                from sensor_bus.slot_scanner import SlotScanner
-            except MemoryError:
-                half_loaded("slot_scanner")
-                raise
-            self.scanner = self.slots = SlotScanner(self, port, lists, reset, self.subscribers)
+            self.scanner = self.slots = load("slot_scanner").SlotScanner(self, port, lists, reset, self.subscribers)
         else:
             self.scanner = Scanner(self, Access(port), lists)
         self._access = self.scanner.access
@@ -120,17 +110,12 @@ class SensorBus:
     def _raw(self):
         """Returns the Queue of raw requests, which is loaded for the first."""
         if self._queue is None:
-            try:
-                from sensor_bus.requests import Queue
-            except MemoryError:
-                half_loaded("requests")
-                raise
-            self._queue = Queue(self)
+            self._queue = load("requests").Queue(self)
         return self._queue
 
     def bar(self, address, ms):
         """Leave a device alone for so long: no polls, no scan, no requests. 0: no longer."""
-        _changes().bar(self, address, ms)
+        load("changes").bar(self, address, ms)
 
     def pause(self):
         """Neither scan nor poll from now on. Requests are still carried out."""
@@ -154,13 +139,13 @@ class SensorBus:
 
     def configure(self, address, *, interval_us=None, samples=None):
         """Set how often a device is polled, and how many samples are kept of it. Raises: KeyError, ValueError."""
-        _changes().configure(self, self.device(address), interval_us, samples)
+        load("changes").configure(self, self.device(address), interval_us, samples)
 
     def add_type(self, record):
         """Add a type. Args: record: dict, as in JSON. Returns its number. Raises: ValueError.
 
         What stands at its addresses and has no type is looked at again."""
-        return _changes().add_type(self, record)
+        return load("changes").add_type(self, record)
 
     # The worker.
 
@@ -408,14 +393,16 @@ class SensorBus:
     # 9: a bus that is stuck.
 
     async def _serve_stuck(self):
-        if self._recovery is None:
-            try:
-                from sensor_bus.recovery import Recovery
-            except MemoryError:
-                half_loaded("recovery")  # it stays stuck, and this is tried again
-                return
-            self._recovery = Recovery(self, self._access, self.subscribers)
-        await self._recovery.serve()
+        until = self._stuck_until
+        if until is not None and self.now() < until:
+            return
+        try:
+            recovery = load("recovery")
+        except MemoryError:
+            return  # it stays stuck, and this is tried again
+        self._stuck_until = until = await recovery.recover(self, self._access, self.subscribers, until is not None)
+        if until is None:
+            forget("recovery")
 
     # Smaller ones.
 
@@ -426,14 +413,3 @@ class SensorBus:
     def is_mux(self, address):
         """Returns whether a multiplexer stands at this address."""
         return self.slots is not None and self.slots.is_mux(address)
-
-
-def _changes():
-    """Returns the module of what few programs change."""
-    try:
-        from sensor_bus import changes
-
-        return changes
-    except MemoryError:
-        half_loaded("changes")
-        raise

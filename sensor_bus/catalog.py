@@ -1,7 +1,7 @@
 """What is asked of records when a bus begins, and when a type is added. A board loads this for that, and forgets it."""
 
 from sensor_bus.address import FIRST, LAST
-from sensor_bus.loading import half_loaded
+from sensor_bus.loading import load
 from sensor_bus.records import ADDRESSES, LISTS
 
 
@@ -43,12 +43,7 @@ def scan_lists(records, boost=()):
 
 def add(records, record):
     """Add a type, as Records.add has it."""
-    try:
-        from sensor_bus.loader import entry
-    except MemoryError:
-        half_loaded("loader")
-        raise
-    made, added = entry(record, records.infos is not None), records.added
+    made, added = load("loader").entry(record, records.infos is not None), records.added
     if made not in added:
         name = record["deviceType"]
         if name in [records.name(number) for number in range(len(records))]:

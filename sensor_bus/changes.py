@@ -1,7 +1,7 @@
 """What a program changes while the bus runs. Loaded for the first change."""
 
 from sensor_bus.clock import PER_MS
-from sensor_bus.loading import forget, half_loaded
+from sensor_bus.loading import forget, load
 from sensor_bus.ring import Ring
 from sensor_bus.status import ONLINE
 
@@ -21,6 +21,7 @@ def configure(bus, device, interval_us, samples):
         device.interval = interval_us // 100
         device.due = bus.now()  # the poll that runs is finished as it has begun
 
+
 def _check(name, value, lowest, highest):
     if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
         raise ValueError("%s must be a whole number %d..%d, not %r" % (name, lowest, highest, value))
@@ -29,22 +30,13 @@ def _check(name, value, lowest, highest):
 def bar(bus, address, ms):
     """As SensorBus.bar has it."""
     if bus.bars is None:
-        try:
-            from sensor_bus.bars import Bars
-        except MemoryError:
-            half_loaded("bars")
-            raise
-        bus.bars = Bars()
+        bus.bars = load("bars").Bars()
     bus.bars.set(address, ms * PER_MS, bus.now())
 
 
 def add_type(bus, record):
     """As SensorBus.add_type has it."""
-    try:
-        from sensor_bus.catalog import scan_lists
-    except MemoryError:
-        half_loaded("catalog")
-        raise
+    scan_lists = load("catalog").scan_lists  # without memory for it no type is added
     number = bus.records.add(record)
     bus.scanner.plan.set_lists(scan_lists(bus.records, bus.config.boost))
     forget("catalog")

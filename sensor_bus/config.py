@@ -27,7 +27,7 @@ another layer there (name, sdaPin, sclPin, i2cPort, i2cFreq, i2cFilter, taskCore
 the I2C object that the bus gets has them already.
 """
 
-from sensor_bus.loading import forget, half_loaded
+from sensor_bus.loading import forget, load
 
 
 class Config:
@@ -52,10 +52,5 @@ class Config:
 
     def __init__(self, items=None):
         if items:
-            try:
-                from sensor_bus.config_items import read
-            except MemoryError:
-                half_loaded("config_items")
-                raise
-            read(items, self)
+            load("config_items").read(items, self)
             forget("config_items")

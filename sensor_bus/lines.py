@@ -1,4 +1,4 @@
-"""The wires of a bus as pins: whether they are free, and how a target that holds one is made to let go of it."""
+"""How a target that holds a wire of the bus is made to let go of it, by hand. Loaded with recovery.py."""
 
 import time
 
@@ -11,45 +11,29 @@ MOST_CLOCKS = const(24)
 _HALF_US = const(5)  # 100 kHz, which every target can follow
 
 
-class Lines:
-    """Args: port: MachineI2C; the rest as MachineI2C has it. Raises: ValueError: not all of them are given."""
+def clear(port):
+    """Clock until sda is high, then make a stop condition, and the I2C object anew. Args: port: MachineI2C with lines.
 
-    def __init__(self, port, scl, sda, make):
-        if scl is None or sda is None or make is None:
-            raise ValueError("scl, sda and make belong together: give all of them, or none")
-        self._port = port
-        self._scl = scl
-        self._sda = sda
-        self._make = make
-
-    def free(self):
-        """Returns whether both wires are high."""
-        return self._scl.value() == 1 and self._sda.value() == 1
-
-    def clear(self):
-        """Clock until sda is high, then make a stop condition. Returns whether both wires are high then.
-
-        It takes at most MOST_CLOCKS clocks of 10 us."""
-        scl, sda = self._scl, self._sda
-        mode = sda.OPEN_DRAIN
-        sda.init(mode, value=1)
-        scl.init(mode, value=1)
-        for clock in range(MOST_CLOCKS):
-            if clock >= FEWEST_CLOCKS and sda.value():
-                break
-            scl.value(0)
-            _wait()
-            scl.value(1)
-            _wait()
+    It takes at most MOST_CLOCKS clocks of 10 us."""
+    scl, sda, make = port.lines
+    mode = sda.OPEN_DRAIN
+    sda.init(mode, value=1)
+    scl.init(mode, value=1)
+    for clock in range(MOST_CLOCKS):
+        if clock >= FEWEST_CLOCKS and sda.value():
+            break
         scl.value(0)
-        sda.value(0)
         _wait()
         scl.value(1)
         _wait()
-        sda.value(1)
-        _wait()
-        self._port.use(self._make())
-        return self.free()
+    scl.value(0)
+    sda.value(0)
+    _wait()
+    scl.value(1)
+    _wait()
+    sda.value(1)
+    _wait()
+    port.i2c = make()
 
 
 def _wait():

@@ -1,32 +1,23 @@
 """A bus of machine.I2C or machine.SoftI2C, as SensorBus uses it. linux_i2c.py is that of Linux.
 
-A port has `transfer`, `probe`, and `lines`: None, or what frees a wire that is held low.
+A port has `transfer`, `probe`, and `lines`: None, or (scl, sda, make), with which lines.py frees a wire that is held.
 """
 
 from errno import EIO, ETIMEDOUT
-
-from sensor_bus.loading import half_loaded
 
 
 class MachineI2C:
     """Args: i2c: machine.I2C or machine.SoftI2C; scl, sda, make: machine.Pin objects of the bus, and a function () that
     returns the I2C object anew, for the time after the pins were used by hand. Without these three a stuck bus can
-    only be told by its errors, and freed by multiplexers and power."""
+    only be told by its errors, and freed by multiplexers and power. Raises: ValueError: one of them is missing."""
 
     def __init__(self, i2c, *, scl=None, sda=None, make=None):
         self.i2c = i2c
         self.lines = None
         if scl is not None or sda is not None or make is not None:
-            try:
-                from sensor_bus.lines import Lines
-            except MemoryError:
-                half_loaded("lines")
-                raise
-            self.lines = Lines(self, scl, sda, make)
-
-    def use(self, i2c):
-        """Go on with this I2C object."""
-        self.i2c = i2c
+            if scl is None or sda is None or make is None:
+                raise ValueError("scl, sda and make belong together: give all of them, or none")
+            self.lines = scl, sda, make
 
     def transfer(self, address, write, into=None):
         """Do one transaction: write bytes, if there are any, then read into a buffer, if there is one.

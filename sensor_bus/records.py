@@ -17,6 +17,7 @@ then those that were added while it runs. docs/sensor-bus.md, "Records".
 """
 
 from protocol import const
+from sensor_bus.loading import load
 
 VERSION = const(1)
 MAX_TYPES = const(255)  # of a table
@@ -35,9 +36,7 @@ HEAD = const(6)
 
 def standard_records():
     """Returns Records of all of this project's own types, with what decodes them. For CPython: a board has a table."""
-    from sensor_bus.loader import own
-
-    return own()
+    return load("loader").own()
 
 
 class Records:
@@ -61,9 +60,7 @@ class Records:
 
     def number(self, name):
         """Returns the number of a type. Raises: KeyError, which says what names there are."""
-        from sensor_bus.catalog import number
-
-        return number(self, name)
+        return load("catalog").number(self, name)
 
     def candidates(self, address):
         """Yields the numbers of the types that a device at this address may be, in the order in which they are tried:
@@ -95,9 +92,7 @@ class Records:
         """Add a type while it runs. Args: record: dict, as a record in JSON. Returns: its number; adding the same
         record again returns the same. Raises: ValueError: the record is bad, its name is taken, or there are too many.
         """
-        from sensor_bus.catalog import add
-
-        return add(self, record)
+        return load("catalog").add(self, record)
 
     def info(self, number):
         """Returns the devInfoJson of a type, None where it was left out, as on boards."""

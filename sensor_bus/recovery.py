@@ -1,59 +1,47 @@
-"""Frees a bus that is stuck: by clocks, then by closing all slots, then by power. Loaded when it is stuck first."""
+"""Frees a bus that is stuck: by clocks, then by closing all slots, then by power. A board loads this for that, and
+forgets it."""
 
 from primitives.platform import sleep_ms
 from protocol import const
 from sensor_bus.clock import PER_MS
+from sensor_bus.lines import clear
 
 # Recoveries that are tried one after the other. With the last one failed, the bus stays stuck, until it is free.
-ATTEMPTS = const(5)
+_ATTEMPTS = const(5)
 # After a recovery that has failed, the next one begins after this time.
-STUCK_AGAIN_MS = const(500)
+_STUCK_AGAIN_MS = const(500)
 # Without access to the wires so many probes are clocks.
 _CLOCK_PROBES = const(3)
 _NOBODY = const(0x77)  # an address to probe, only for its clocks
 
 
-class Recovery:
-    """Args: bus: SensorBus; access: Access; subscribers: Subscribers."""
+async def recover(bus, access, subscribers, failed):
+    """The bus is stuck: free it. If that fails, what may hold it is switched off and on, and its devices are gone.
 
-    def __init__(self, bus, access, subscribers):
-        self._bus = bus
-        self._access = access
-        self._subscribers = subscribers
-        self._again = 0  # when the next one begins
-        self._failed = False  # the last one
-
-    async def serve(self):
-        """The bus is stuck: free it, if it is time. If that fails, what may hold it is switched off and on, and its
-        devices are gone."""
-        bus, access = self._bus, self._access
-        now = bus.now()
-        if now < self._again:
-            return
-        slot = access.slot
-        if await recover(access):
-            if self._failed:
-                self._failed = False
-                self._subscribers.tell("freed", None, None)
-                bus.rescan()
-            return
-        self._again = bus.now() + STUCK_AGAIN_MS * PER_MS
-        if access.power is not None:
-            access.power_cycle(now)
-        if not self._failed:
-            self._failed = True
-            self._subscribers.tell("stuck", None, None)
-        for device in list(bus.all()):
-            if device.address >> 8 == slot or not slot:
-                bus.gone(device)
+    Args: bus: SensorBus; access: Access; subscribers: Subscribers; failed: the recovery before this one has. Returns
+    when it is to be tried again, 100 us; None: the bus is free."""
+    now, slot = bus.now(), access.slot
+    if await _freed(access):
+        if failed:
+            subscribers.tell("freed", None, None)
+            bus.rescan()
+        return None
+    if access.power is not None:
+        access.power_cycle(now)
+    if not failed:
+        subscribers.tell("stuck", None, None)
+    for device in list(bus.all()):
+        if device.address >> 8 == slot or not slot:
+            bus.gone(device)
+    return bus.now() + _STUCK_AGAIN_MS * PER_MS
 
 
-async def recover(access):
+async def _freed(access):
     """Free the bus. Returns whether it is free. Args: access: Access.
 
     A step holds the loop for no longer than 24 clocks of 10 us, or one transaction."""
     muxes = access.muxes
-    for _ in range(ATTEMPTS):
+    for _ in range(_ATTEMPTS):
         if await _clear(access):
             break
         if muxes is None:
@@ -75,9 +63,9 @@ async def recover(access):
 
 async def _clear(access):
     if access.lines is not None:
-        freed = access.lines.clear()
+        clear(access.port)
         await sleep_ms(0)
-        return freed
+        return access.is_free()
     access.stuck = False
     for _ in range(_CLOCK_PROBES):
         try:
@@ -101,4 +89,4 @@ async def _close_by_hand(access):
 
 
 def _is_free(access):
-    return access.lines.free() if access.lines is not None else access.timeouts == 0
+    return access.is_free() if access.lines is not None else access.timeouts == 0

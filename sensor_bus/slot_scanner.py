@@ -2,7 +2,7 @@
 
 from protocol import const
 from sensor_bus.faults import BusStuck
-from sensor_bus.loading import half_loaded
+from sensor_bus.loading import load
 from sensor_bus.scanner import Scanner
 from sensor_bus.slot_access import SlotAccess
 from sensor_bus.status import INITIAL, ONLINE
@@ -20,22 +20,12 @@ class SlotScanner(Scanner):
         config = bus.config
         self.muxes = self.power = None
         if config.mux_enabled:
-            try:
-                from sensor_bus.slots import Multiplexers
-            except MemoryError:
-                half_loaded("slots")
-                raise
-            self.muxes = Multiplexers(config.mux_first)
+            self.muxes = load("slots").Multiplexers(config.mux_first)
             self.addresses = bytes(range(config.mux_first, config.mux_last + 1))
         if config.expanders or config.serial:
-            try:
-                from sensor_bus.power import Expander, Power
-            except MemoryError:
-                half_loaded("power")
-                raise
-            self.power = Power(
-                config.groups, [Expander(*one) for one in config.expanders], bus.now(), config.serial
-            )
+            power = load("power")
+            expanders = [power.Expander(*one) for one in config.expanders]
+            self.power = power.Power(config.groups, expanders, bus.now(), config.serial)
         super().__init__(bus, SlotAccess(port, self.muxes, reset, self.power, bus.now), lists)
         self._subscribers = subscribers
         self._lost = []  # addresses of multiplexers that are asked for until they answer

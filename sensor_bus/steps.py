@@ -22,7 +22,7 @@ This knows nothing of devices or time: the caller writes, reads and waits.
 """
 
 from protocol import const
-from sensor_bus.loading import half_loaded
+from sensor_bus.loading import load
 
 FIXED = const(1)
 COMPUTED = const(2)
@@ -109,12 +109,7 @@ class Steps:
         if self._kind != COMPUTED:
             return self._program[self._read] if self._kind else 0
         if self._computed is None:  # an import allocates
-            try:
-                from sensor_bus.sizes import computed
-            except MemoryError:
-                half_loaded("sizes")
-                raise
-            self._computed = computed
+            self._computed = load("sizes").computed
         return self._computed(self._program, self._read, got)
 
     def matches(self, data):

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from primitives.timed_flag import Sleepers
 from protocol import const
-from sensor_bus.loading import half_loaded
+from sensor_bus.loading import load
 
 # Of samples, and of events.
 MAX_SUBSCRIBERS = const(8)
@@ -27,12 +27,7 @@ class Subscribers:
         return self._add(self._of_samples, Samples(self, self._of_samples, on_gone))
 
     def events(self):
-        try:
-            from sensor_bus.events import Events
-        except MemoryError:
-            half_loaded("events")
-            raise
-        return self._add(self._of_events, Events(self, self._of_events))
+        return self._add(self._of_events, load("events").Events(self, self._of_events))
 
     def _add(self, them, one):
         if len(them) >= MAX_SUBSCRIBERS:

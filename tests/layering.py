@@ -137,6 +137,11 @@ def imports(relative, tree):
                 yield ".".join([*base, *filter(None, [node.module])]), names, node.lineno
         elif isinstance(node, ast.Call) and name_of(node.func) in ("__import__", "import_module") and node.args:
             argument = node.args[0]
+            if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Add):  # "sensor_bus." + name
+                package = argument.left
+                if isinstance(package, ast.Constant) and str(package.value).endswith("."):
+                    yield package.value.strip(".") or ".".join(folders), [], node.lineno
+                    continue
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 yield argument.value, [], node.lineno
             elif relative.startswith(DEVICE_FOLDERS):

@@ -52,6 +52,8 @@ BAD_ARROWS = [
     ("esp_link/a.py", "import pb_link"),
     ("esp_link/a.py", "__import__('server')"),
     ("esp_link/a.py", "__import__(name)"),
+    ("esp_link/a.py", "__import__('server.' + name)"),
+    ("esp_link/a.py", "__import__('server' + name)"),
     ("server/a.py", "import i2c_devices"),
     ("sim/a.py", "import build"),
     ("sim/a.py", "import examples"),

@@ -91,6 +91,10 @@ BARS = {
     "sensor bus, sda stuck in any bit, devices lost": ("<=", 0),
     "sensors RAM, table of 16 types, installed": ("<=", 1400),
     "sensors RAM, table of 16 types, ROMFS": ("<=", 132),
-    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 24200),
-    "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 12720),
+    "sensors RAM, bus with 8 devices of 4 types, installed": ("<=", 24160),
+    "sensors RAM, bus with 8 devices of 4 types, with pins, installed": ("<=", 24210),
+    "sensors RAM, bus with 8 devices of 4 types, after a recovery, installed": ("<=", 24540),
+    "sensors RAM, bus with 8 devices of 4 types, ROMFS": ("<=", 13030),
+    "sensors RAM, bus with 8 devices of 4 types, with pins, ROMFS": ("<=", 13080),
+    "sensors RAM, bus with 8 devices of 4 types, after a recovery, ROMFS": ("<=", 13280),
 }

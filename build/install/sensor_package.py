@@ -34,7 +34,7 @@ _PUBLIC = ("sensor_bus.port", "sensor_bus.records")
 # Public names of these that are for the sensor bus's own modules.
 _HIDDEN = (
     "added", "admit", "all", "at", "bars", "candidates", "entry", "field", "gone",
-    "identify", "infos", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers", "use",
+    "identify", "infos", "is_mux", "most", "next_poll", "note", "scanner", "slots", "subscribers",
 )  # fmt: skip
 # What programs ask the objects for that samples() and events() return, and that device() returns.
 _ASKED = ("close", "get_nowait", "missed", "status", "type")
@@ -53,8 +53,9 @@ _CONSTANTS = ("sensor_bus.address",)
 LATER = {
     **{f"sensor_bus.{name}": () for name in (
         "bars", "catalog", "changes", "commands", "config_items", "decode", "decoders", "devbin", "devjson", "errors",
-        "events", "grammar", "info", "lines", "loader", "power", "recovery", "requests", "sizes", "slots",
+        "events", "grammar", "info", "loader", "power", "requests", "sizes", "slots",
     )},
+    "sensor_bus.recovery": ("sensor_bus.lines",),
     "sensor_bus.service": ("sensor_bus.batch", "sensor_bus.publish"),
     "sensor_bus.slot_scanner": ("sensor_bus.slot_access",),
 }  # fmt: skip

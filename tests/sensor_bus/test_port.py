@@ -3,7 +3,8 @@
 import unittest
 from errno import EIO, ENODEV, ETIMEDOUT
 
-from sensor_bus.lines import FEWEST_CLOCKS, MOST_CLOCKS
+from sensor_bus.access import Access
+from sensor_bus.lines import FEWEST_CLOCKS, MOST_CLOCKS, clear
 from sensor_bus.port import MachineI2C
 
 
@@ -97,8 +98,10 @@ class TestMachineI2C(unittest.TestCase):
             scl, sda = stuck_wires(clocks)
             made = [RecordingI2C()]
             port = MachineI2C(None, scl=scl, sda=sda, make=made.pop)
-            self.assertFalse(port.lines.free())
-            self.assertTrue(port.lines.clear())
+            access = Access(port)
+            self.assertFalse(access.is_free())
+            clear(port)
+            self.assertTrue(access.is_free())
             self.assertEqual(made, [])
             self.assertEqual(scl.rises, max(clocks, FEWEST_CLOCKS) + 1)
             self.assertEqual(sda.rises, 1)  # while scl is high: the stop
@@ -106,7 +109,9 @@ class TestMachineI2C(unittest.TestCase):
 
     def test_wire_that_stays_low_is_told(self):
         scl, sda = stuck_wires(1000)
-        self.assertFalse(MachineI2C(None, scl=scl, sda=sda, make=RecordingI2C).lines.clear())
+        port = MachineI2C(None, scl=scl, sda=sda, make=RecordingI2C)
+        clear(port)
+        self.assertFalse(Access(port).is_free())
         self.assertEqual(scl.rises, MOST_CLOCKS + 1)
 
     def test_wires_without_a_way_to_make_the_i2c_anew_are_refused(self):

@@ -82,6 +82,7 @@ async def main():
     await asyncio.gather(run({"demo"}, port=settings["port"], keys={"demo": settings["key"]}), serve(follow))
 asyncio.run(main())
 """
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SENSORS = [{"type": "PCA9548A"}, {"type": "SHT40", "slot": 3}, {"type": "TMP117"}]
 
 
@@ -194,6 +195,23 @@ def test_names_that_programs_ask_a_bus_for_stay():
     asked |= set(re.findall(r"\bbus\.device\(\w+\)\.(\w+)", text))
     assert asked >= {"add_type", "configure", "devices", "missed", "now", "request", "samples", "run"}
     assert not asked & set(sensor_package.bundle().short.attributes)
+
+
+def test_names_that_are_asked_of_loaded_modules_stay():
+    """`load("catalog").scan_lists`: such a name must be no attribute that is short in classes."""
+    defined, asked = {}, set()
+    for name in sensor_package.LATER:
+        tree = ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text())
+        defined[name] = {one.name for one in tree.body if isinstance(one, (ast.ClassDef, *_FUNCTIONS))}
+    for path in (ROOT / "sensor_bus").glob("*.py"):
+        text = path.read_text()
+        asked |= {(f"sensor_bus.{one}", name) for one, name in re.findall(r'\bload\("(\w+)"\)\.(\w+)', text)}
+        for variable, one in re.findall(r'(\w+) = load\("(\w+)"\)$', text, re.M):
+            asked |= {(f"sensor_bus.{one}", name) for name in re.findall(rf"(?<![\w.]){variable}\.(\w+)\(", text)}
+    assert len(asked) > 10 and {name for _, name in asked} >= {"Queue", "Power", "recover", "scan_lists"}
+    short = sensor_package.bundle().short.attributes
+    for module, name in asked:
+        assert name in defined[module] and name not in short, (module, name)
 
 
 def test_line_of_a_traceback_is_found(capsys):
