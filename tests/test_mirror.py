@@ -22,7 +22,6 @@ TESTED_IN = {
     "server/stores/postgres_nodes.py": "tests/server/stores/test_postgres_admin.py",
     "server/stores/postgres_arrived.py": "tests/server/stores/test_postgres_mail.py",
     "server/stores/postgres_letters.py": "tests/server/stores/test_postgres_mail.py",
-    "server/stores/postgres_others.py": "tests/server/core/test_shared.py",
     "server/core/attached.py": "tests/server/core/test_shared.py",
     "server/core/others.py": "tests/server/core/test_shared.py",
     "server/core/sharing.py": "tests/server/core/test_shared.py",

@@ -11,17 +11,25 @@ This is the interface. server/stores/postgres_others.py has it.
 
 from collections import namedtuple
 
+SILENT_S = 5.0  # without a sign of life, a process counts as ended, and its clients as not connected
+
 # Where a client is, as this process has seen it last. node: id of the process that has claimed it last, 0 if there is
 # none; connected: it is connected to that one; connections: so far, to any process; owner: number of the last claim.
 Seen = namedtuple("Seen", ("node", "connected", "connections", "owner"))
 NOWHERE = Seen(0, False, 0, 0)
+
+# A server that uses the store. name: for people; clients: how many are connected to it, as far as is known;
+# silent_s: since its last sign of life.
+Node = namedtuple("Node", ("name", "clients", "silent_s"))
 
 
 class Others:
     """The other processes that use a store. Calls raise StoreError as those of the store do."""
 
     node = 0  # id of this process
+    name = ""  # for people
     address = ""  # of its listener, for people
+    fenced = 0  # changes of a client that the store has refused, since another process had claimed it
 
     # Of the server: functions (client id), which may neither raise nor use the store.
     on_mail = None  # there is mail for a client that this process has claimed
@@ -57,6 +65,11 @@ class Others:
     async def elsewhere(self, client_id):
         """Returns whether the client is connected to another process, which lives as far as anybody knows."""
         raise NotImplementedError("elsewhere")
+
+    def nodes(self):
+        """Returns a list of Node: the servers that use the store, this one included, as this process has seen them
+        last. It asks nobody."""
+        raise NotImplementedError("nodes")
 
     # For the owner
 

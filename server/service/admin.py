@@ -90,7 +90,8 @@ class AdminServer:
     async def _answers(self, request, reader):
         what = request["do"]
         if what == "clients":
-            yield {"clients": self._status.clients()}
+            others = getattr(self._store, "others", None)
+            yield {"clients": self._status.clients(), "node": others and others.name}
         elif what == "send":
             await self._send(request, reader)
             yield {"delivered" if request.get("wait") else "stored": True}

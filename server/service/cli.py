@@ -19,7 +19,16 @@ from server.core.shown import harmless
 from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
-from server.service import client_settings, i2c_command, metrics, sensors_command, standard_files, starter, terminal
+from server.service import (
+    client_settings,
+    clients_command,
+    i2c_command,
+    metrics,
+    sensors_command,
+    standard_files,
+    starter,
+    terminal,
+)
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
@@ -38,7 +47,7 @@ _EXAMPLES = """examples:
   pb-link keys add valve --settings valve.json the same, with the settings for its board: build/deploy.py --settings
   pb-link serve --app application:handler      serve, and run that function of application.py for each client
   pb-link serve --config /etc/pb_link.toml
-  pb-link clients                              who is connected
+  pb-link clients                              who is connected; with a database, to which of its servers
   pb-link send pump "valve open" --wait        a line for pump; return when it has it
   pb-link tail pump                            show the lines of pump as they come, and leave them to the application
   pb-link console pump --since 10m --follow    what pump has printed in the last ten minutes, and what it prints now
@@ -124,7 +133,10 @@ def _parser():
     one.add_argument("--store", metavar="FILE")
     for name in _keyless():
         one.add_argument("--" + name.replace("_", "-"), metavar="ID,..", type=lambda text: text.split(","))
-    command("clients", _clients, "Show the clients of the running server.")
+    one = command("clients", _clients, "Show the clients of the running server, or of all servers on one database.")
+    one.add_argument("--store", metavar="URL", help="a database of PostgreSQL: what it knows, from any computer")
+    one = command("nodes", clients_command.show_nodes, "Show the servers on a database of PostgreSQL.")
+    one.add_argument("--store", metavar="URL")
     command("backlog", _backlog, "Show for which clients lines wait that they have not acknowledged.")
     one = command("discard", _discard, "Forget the lines that wait for a client: it will never get them.")
     one.add_argument("id")
@@ -187,18 +199,7 @@ def _serve(options, settings):
 
 
 def _clients(options, settings):
-    answer = _ask(settings, {"do": "clients"}, ANSWER_S)["clients"]
-    if options.json:
-        print(json.dumps(answer))
-        return 0
-    form = "{:<20} {:<21} {:<19} {:>6} {:>9} {:>9}"
-    print(form.format("client", "connected from", "since", "times", "received", "delivered"))
-    for client in answer:
-        since = client["since"] and time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(client["since"]))
-        peer = client["peer"] if client["connected"] else "-"
-        counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
-        print(form.format(harmless(client["id"]), peer or "-", since or "-", *counts))
-    return 0
+    return clients_command.show_clients(options, settings, lambda: _ask(settings, {"do": "clients"}, ANSWER_S))
 
 
 def _backlog(options, settings):

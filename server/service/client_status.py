@@ -15,6 +15,7 @@ class ClientStatus:
         self._keys = keys
         self._keyless = keyless
         self._clients = {}
+        self.taken_over = 0  # clients that another server on the store has taken
 
     def note(self, event, client_id, details):
         """Count an event. It is a subscriber of events: see core/events.py."""
@@ -35,6 +36,8 @@ class ClientStatus:
             client.received_bytes += sum(map(len, details["lines"]))
         elif event == "acknowledged":
             client.acknowledged += details["count"]
+        elif event == "taken_over":
+            self.taken_over += 1
         elif event == "discarded":
             client.discarded += details["lines"]
 

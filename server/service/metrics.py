@@ -8,6 +8,7 @@ import asyncio
 import hmac
 
 from server.core.listening import hosts, listen_error
+from server.core.others import SILENT_S
 
 LIMIT_S = 5.0  # for a request
 MAX_REQUESTS = 16  # at a time; more are closed at once
@@ -118,6 +119,9 @@ class Metrics:
         if hasattr(self._store, "wal_bytes"):
             _describe(lines, "store_wal_bytes", "gauge", "Size of the store's -wal file")
             lines.append(f"pb_link_store_wal_bytes {self._store.wal_bytes()}")
+        others = getattr(self._store, "others", None)
+        if others is not None:  # several servers may use the store
+            self._add_nodes(lines, others)
         for name, kind, text, value in (
             ("kept_out_total", "counter", "Connections of addresses that failed too often", self._backoff.kept_out),
             ("store_bytes", "gauge", "What waits in the store, as total_bytes counts it", self._store.total),
@@ -126,6 +130,27 @@ class Metrics:
             _describe(lines, name, kind, text)
             lines.append(f"pb_link_{name} {value}")
         return "\n".join(lines) + "\n"
+
+    def _add_nodes(self, lines, others):
+        clients, silent_s = {}, {}  # of each name: a server that was started again has the same one
+        for node in others.nodes():
+            clients[node.name] = clients.get(node.name, 0) + node.clients
+            silent_s[node.name] = min(silent_s.get(node.name, node.silent_s), node.silent_s)
+        for name, text, values in (
+            ("node_clients", "Clients that are connected to each server", clients),
+            ("node_silent_seconds", "For how long each server has given no sign of life", silent_s),
+        ):
+            _describe(lines, name, "gauge", text)
+            lines += [f"pb_link_{name}{_labels('node', node)} {value:.10g}" for node, value in sorted(values.items())]
+        alive = sum(value < SILENT_S for value in silent_s.values())
+        taken = self._status.taken_over
+        for name, kind, text, value in (
+            ("nodes", "gauge", "Servers on this database that live", alive),
+            ("taken_over_total", "counter", "Clients that another server has taken from this one", taken),
+            ("fenced_writes_total", "counter", "Changes refused, as another server had the client", others.fenced),
+        ):
+            _describe(lines, name, kind, text)
+            lines.append(f"pb_link_{name} {value}")
 
     def _add_latency(self, lines):
         latency, name, count = self._store.latency, "pb_link_store_commit_seconds", 0
@@ -160,5 +185,9 @@ def _describe(lines, name, kind, text):
 
 
 def _of(client):
-    escaped = client["id"].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{{client="{escaped}"}}'
+    return _labels("client", client["id"])
+
+
+def _labels(name, value):
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{{name}="{escaped}"}}'

@@ -31,7 +31,7 @@ from server.service.open_files import OpenFiles
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
-from server.stores.opened import open_store, shown_address
+from server.stores.opened import open_store, own_name, shown_address
 
 _LOOK_S = 1.0  # how often the key file is checked
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
@@ -66,7 +66,10 @@ class Service:
         refuse_both_ways(settings, self.keys)
         self._app = settings.app and Application(settings.app, self.server, self.left)
         limits = (settings.inbox_bytes, settings.outbox_bytes)
-        self.store = open_store(settings.store, *limits, total_bytes=settings.total_bytes, tell=self._store_tells)
+        self.store = open_store(
+            settings.store, *limits, total_bytes=settings.total_bytes, tell=self._store_tells,
+            name=settings.node or own_name(settings.port),
+        )  # fmt: skip
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
         self._gateways = RunningGateways(settings, secrets)

@@ -15,9 +15,15 @@ from server.gateways import setting as word
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 
+
+def _is_name(text):
+    return len(text) <= 64 and text.isprintable() and text == text.strip()
+
+
 SETTINGS = {
     "host": word.text("0.0.0.0", "the address to listen on, such as 0.0.0.0"),
     "port": word.port(8123),
+    "node": word.text("", "the name of this server among several, 1 to 64 visible characters", _is_name),
     "timeout_ms": word.integer(1500, 200, 3600000, "200 to 3600000, the same as in the clients' settings"),
     "clients": word.client_ids("a list of client ids that the application expects"),
     "keys": word.path("keys.json", "the path of the key file: pb-link keys makes it"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import re
 
 from protocol.errors import StoreError
@@ -15,15 +16,20 @@ def is_postgres(address):
     return address.startswith(_POSTGRES)
 
 
-def open_store(address, *limits, tell=None, **more):
+def own_name(number=None):
+    """Returns the name of this process for people, HOST:NUMBER. number: the port of a server; None: the process id."""
+    return f"{platform.node() or 'localhost'}:{os.getpid() if number is None else number}"
+
+
+def open_store(address, *limits, tell=None, name=None, **more):
     """Returns the store: SQLiteStore of a path, PostgresStore of postgresql://... Args: limits, more: as those take
-    them; tell: of PostgresStore. Raises: StoreError: it cannot be used, or the extra `postgres` is missing."""
+    them; tell, name: of PostgresStore. Raises: StoreError: it cannot be used, or the extra `postgres` is missing."""
     if not is_postgres(address):
         return SQLiteStore(address, *limits, **more)
     need_postgres()
     from server.stores.postgres import PostgresStore
 
-    return PostgresStore(address, *limits, tell=tell, **more)
+    return PostgresStore(address, *limits, tell=tell, name=name, **more)
 
 
 async def open_shared(address):

@@ -20,6 +20,7 @@ from server.stores import postgres_nodes
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
+from server.stores.opened import own_name
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
 from server.stores.postgres_mail import FORGOTTEN
 from server.stores.postgres_others import PostgresOthers
@@ -55,15 +56,15 @@ class PostgresStore(BatchedStore):
         )  # fmt: skip
         self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
         self._counting = False  # `_recount` is under way
+        self.name = name or own_name()
         self.node = None
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
         self._by_key = {}  # key of a client's row -> its record
         self.transactions = Transactions(url, schema, database.where)
         try:
-            name = name or postgres_nodes.own_name()
             self._total, self.node = self._wait(
-                lambda: (database.open(), database.total_cost(), database.perform(postgres_nodes.join, name))[1:]
+                lambda: (database.open(), database.total_cost(), database.perform(postgres_nodes.join, self.name))[1:]
             )
         except BaseException:
             self.close()
@@ -227,6 +228,7 @@ class PostgresStore(BatchedStore):
     def _fence(self, batch):
         for record in batch.records:
             if record.key in batch.fenced:
+                self.others.fenced += 1
                 self._lose(record)
                 # It may have been done, and claimed with that, before it was sent again.
                 kind = TakenOver if batch.rows.repeated else Fenced
@@ -288,6 +290,7 @@ class Own:
     def __init__(self, store):
         self.store = self._store = store
         self.node = store.node
+        self.name = store.name
         self.outbox_room = store.outbox_room
         self.epoch_of = store._epoch_of
         self.check_id = _storable
@@ -311,6 +314,10 @@ class Own:
         """Returns the key of a client that this process has claimed, or None."""
         record = self.record(client_id)
         return record and record.key
+
+    def clients(self):
+        """Returns how many clients are connected to this process."""
+        return sum(record.connected for record in self._store._by_key.values() if not record.broken)
 
     def keys(self):
         """Returns the keys of the clients that this process has."""

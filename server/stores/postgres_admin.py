@@ -9,6 +9,7 @@ from server.core.store import LINE_COST
 from server.stores import postgres_schema
 from server.stores.opened import shown_address
 from server.stores.postgres_database import CLOSE_S, CONNECT_S, one_by_one
+from server.stores.postgres_nodes import SILENT
 from server.stores.postgres_schema import SCHEMA, quoted
 
 _FAILURES = (asyncpg.InterfaceError, asyncpg.TargetServerAttributeNotMatched, OSError, TimeoutError)
@@ -19,6 +20,17 @@ FROM {schema}.client c LEFT JOIN (
     SELECT client, data FROM {schema}.inbox UNION ALL SELECT client, data FROM {schema}.outbox) m ON m.client = c.key
 GROUP BY c.key HAVING count(m.client) <> c.messages
     OR coalesce(sum(octet_length(m.data) + {each}), 0) <> c.cost ORDER BY c.id
+"""
+_CLIENTS = f"""
+SELECT c.id, n.name AS node, c.connections FROM {{schema}}.client c
+LEFT JOIN {{schema}}.node n ON n.id = c.node AND c.connected AND n.seen > now() - interval '{SILENT}' ORDER BY c.id
+"""
+_NODES = f"""
+SELECT name, address, version, seen > now() - interval '{SILENT}' AS alive,
+    CASE WHEN seen > now() - interval '{SILENT}' THEN clients ELSE 0 END AS clients,
+    round(extract(epoch FROM now() - started))::bigint AS up_s,
+    round(extract(epoch FROM now() - seen), 1)::float8 AS silent_s
+FROM {{schema}}.node ORDER BY address = '', name, id
 """
 _ORPHANS = "SELECT count(*) FROM {schema}.{table} m WHERE NOT EXISTS (SELECT FROM {schema}.client WHERE key = m.client)"
 
@@ -31,6 +43,23 @@ def init(url, schema=SCHEMA, role=None):
 def migrate(url, schema=SCHEMA):
     """Bring the tables to this release's version. Returns (version before, version now). Raises: StoreError."""
     return _run(url, lambda connection: postgres_schema.migrate(connection, schema)), postgres_schema.VERSION
+
+
+def clients(url, schema=SCHEMA):
+    """Returns a list of a dict for each client that has ever connected: id; node: the name of the server to which it is
+    connected, or None; connections: so far. Raises: StoreError."""
+    return _run(url, lambda connection: _rows(connection, schema, url, _CLIENTS))
+
+
+def nodes(url, schema=SCHEMA):
+    """Returns a list of a dict for each process that uses the database: name, address ("" without a listener), version,
+    clients, alive, up_s and silent_s: seconds since its start and its last sign of life. Raises: StoreError."""
+    return _run(url, lambda connection: _rows(connection, schema, url, _NODES))
+
+
+async def _rows(connection, schema, url, statement):
+    await postgres_schema.check(connection, schema, shown_address(url))
+    return [dict(row) for row in await connection.fetch(statement.format(schema=quoted(schema)))]
 
 
 def check(url, schema=SCHEMA):

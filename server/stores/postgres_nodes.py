@@ -6,15 +6,14 @@ and a process without these cannot put mail any more (postgres_mail.py). One tha
 finds that its row is gone, and ends.
 """
 
-import os
-import platform
-
 from protocol.version import RELEASE, release_text
+from server.core.others import SILENT_S
 from server.stores.postgres_statements import PROOF
 
 BEAT_S = 1.0  # between two signs of life; also between two looks at what a lost hint has not told
-SILENT = "5 seconds"  # without a sign of life, a client of this process counts as not connected
+SILENT = f"{SILENT_S:g} seconds"
 FORGET = "1 day"  # without a sign of life, the row is removed
+MAX_NODES = 256  # servers that a beat tells of: those that have signed last
 
 _GONE = """
     DELETE FROM {schema}.writer w USING gone WHERE w.writer = gone.id),
@@ -31,11 +30,6 @@ _JOIN = (
 _LEAVE = (
     "WITH gone AS (DELETE FROM {schema}.node WHERE id = $1 RETURNING id), writers AS (" + _GONE + "SELECT FROM gone"
 )
-
-
-def own_name():
-    """Returns the name of this process for people: HOST:PID."""
-    return f"{platform.node() or 'localhost'}:{os.getpid()}"
 
 
 async def join(connection, schema, name):

@@ -11,17 +11,19 @@ from contextlib import asynccontextmanager, suppress
 
 from protocol.errors import StoreError
 from server.core import others
-from server.core.others import NOWHERE, Seen
+from server.core.others import NOWHERE, SILENT_S, Node, Seen
 from server.core.store import StoreGone
 from server.stores import postgres_nodes
 from server.stores.postgres_arrived import Arrived
 from server.stores.postgres_hints import ALL, Hints
 from server.stores.postgres_letters import Letters
-from server.stores.postgres_nodes import SILENT
+from server.stores.postgres_nodes import MAX_NODES, SILENT
 from server.stores.postgres_schema import quoted
 
+# What it returns of a client is a Seen. Of a node, `node` is how many clients it has, and `connections` for how many ms
+# it has given no sign of life.
 _BEAT = f"""
-WITH beat AS (UPDATE {{schema}}.node SET seen = now(), address = $2 WHERE id = $1 RETURNING id)
+WITH beat AS (UPDATE {{schema}}.node SET seen = now(), address = $2, clients = $4 WHERE id = $1 RETURNING id)
 SELECT 'beat' AS what, id AS key, NULL AS id, 0::bigint AS node, false AS connected, 0::bigint AS connections,
     0::bigint AS owner FROM beat
 UNION ALL
@@ -31,6 +33,9 @@ UNION ALL
 SELECT 'seen', c.key, c.id, c.node, c.connected AND n.seen > now() - interval '{SILENT}', c.connections,
     c.owner
 FROM {{schema}}.client c LEFT JOIN {{schema}}.node n ON n.id = c.node WHERE c.id = ANY($3::text[])
+UNION ALL (
+SELECT 'node', n.id, n.name, n.clients, false, (1000 * extract(epoch FROM now() - n.seen))::bigint, 0
+FROM {{schema}}.node n WHERE n.address <> '' AND n.id <> $1 ORDER BY n.seen DESC LIMIT {MAX_NODES})
 """
 _ELSEWHERE = f"""
 SELECT EXISTS (
@@ -45,7 +50,9 @@ class PostgresOthers(others.Others):
 
     def __init__(self, own, url, schema):
         self.node = own.node
+        self.name = own.name
         self._own = own
+        self._nodes = {}  # id of another server -> (its name, its clients, when it has signed last: time.monotonic)
         self._schema = quoted(schema)
         self._hints = Hints(url, schema, own.node, self._beat, self._heard)
         self._seen = {}  # client id -> Seen
@@ -78,19 +85,25 @@ class PostgresOthers(others.Others):
             self._own.gone(error)
 
     async def _beat(self, connection):
-        asked, self._asked = self._asked, set()
-        ids = [*asked, *(client_id for client_id in self._followed if not self._own.serves(client_id))]
+        own, asked, self._asked = self._own, self._asked, set()
+        ids = [*asked, *(client_id for client_id in self._followed if not own.serves(client_id))]
         begun = time.monotonic()
+        args = self.node, self.address, ids, own.clients()
         try:
-            rows = await connection.fetch(_BEAT.format(schema=self._schema), self.node, self.address, ids)
+            rows = await connection.fetch(_BEAT.format(schema=self._schema), *args)
         except TimeoutError:
             self._doubt()
             raise
         if not any(row["what"] == "beat" for row in rows):
-            if await self._own.perform(postgres_nodes.is_joined, self.node):
+            if await own.perform(postgres_nodes.is_joined, self.node):
                 raise TimeoutError("this server was replaced before this process has come")
             raise StoreGone(_GIVEN_UP)
         self.beaten = begun
+        self._nodes = {
+            row["key"]: (row["id"], row["node"], begun - row["connections"] / 1000)
+            for row in rows
+            if row["what"] == "node"
+        }
         for row in rows:
             if row["what"] == "seen":
                 if row["id"] in self._followed:
@@ -160,6 +173,13 @@ class PostgresOthers(others.Others):
             return await connection.fetchval(_ELSEWHERE.format(schema=schema), client_id, self.node)
 
         return await self._own.perform(ask)
+
+    def nodes(self):
+        now = time.monotonic()
+        found = [(name, clients, now - signed) for name, clients, signed in self._nodes.values()]
+        if self.address:
+            found.append((self.name, self._own.clients(), now - self.beaten))
+        return [Node(name, clients if silent_s < SILENT_S else 0, silent_s) for name, clients, silent_s in found]
 
     # For the owner
 

@@ -9,8 +9,9 @@
     inbox    client (its key), number, channel, kind, time, data
     outbox   likewise; the number is the serial
     format   one row: the version of these tables
-    node     a process that uses the store: name, address of its listener, version of its release; started, seen: by
-             the clock of the database. `seen` is a hint that the process lives, and no promise depends on it
+    node     a process that uses the store: name, address of its listener, version of its release; clients: how many are
+             connected to it; started, seen: by the clock of the database. `seen` is a hint that the process lives, and
+             no promise depends on it
     mail     messages for clients that other processes have (postgres_mail.py): client, channel, writer (its node) and
              number; place: the order in which they came; kind, time, data; serial: of the outbox, once the owner of the
              client has moved it there; result: of MAIL_RESULTS
@@ -29,7 +30,7 @@ what has been read.
 from protocol.errors import StoreError
 from server.core.store import StoreGone
 
-VERSION = 3
+VERSION = 4
 SCHEMA = "pb_link"
 
 _MESSAGES = """
@@ -79,6 +80,9 @@ CREATE TABLE {schema}.reading (
     client bigint NOT NULL, channel smallint NOT NULL, reader bigint NOT NULL DEFAULT 0, process bigint,
     next bigint NOT NULL DEFAULT 0, PRIMARY KEY (client, channel)) WITH (fillfactor = 50);
 CREATE TABLE {schema}.serving (process bigint PRIMARY KEY);
+""",
+    3: """
+ALTER TABLE {schema}.node ADD COLUMN clients bigint NOT NULL DEFAULT 0;
 """,
 }
 # What a server needs: no right to make or change tables.

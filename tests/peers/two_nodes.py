@@ -12,13 +12,17 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import asyncpg
 
+from tests.patience import PATIENCE_S
 from tests.peers.processes import ROOT, Program
 from tests.server import postgres
 from tests.server.peer import KEY, Client, free_port, until
@@ -65,6 +69,7 @@ class Nodes:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.ports = [free_port(), free_port()]
+        self.metrics = [free_port(), free_port()]  # ports of their metrics and their health
         self.log = self.folder / "log"
         self.log.touch()
         self._running = [None, None]
@@ -104,13 +109,32 @@ class Nodes:
         self._starts += 1
         settings = {
             "port": self.ports[at], "host": "127.0.0.1", "keys": "keys.json", "store": self.url,
-            "timeout_ms": TIMEOUT_MS, "admin_socket": f"admin{at}", "app": "application:handler",
+            "timeout_ms": TIMEOUT_MS, "admin_socket": f"admin{at}", "app": "application:handler", "node": f"node{at}",
+            "metrics": f"127.0.0.1:{self.metrics[at]}",
         }  # fmt: skip
         path = self.folder / f"node{at}.toml"
         path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
         command = self._command("serve", "--config", str(path))
         self._running[at] = Program(command, self.folder, self._environment(f"n{self._starts}"))
         self._running[at].wait_for(" started ")
+
+    def asked(self, *words):
+        """Returns what a command prints. Raises: AssertionError: it has failed."""
+        done = subprocess.run(
+            self._command(*words), cwd=self.folder, env=self._environment("asked"), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def page(self, at, path):
+        """Returns (status, text) of a page at the address of its metrics, (None, "") if nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics[at]}{path}", timeout=PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return None, ""
 
     def signal(self, at, number):
         self._running[at].process.send_signal(number)

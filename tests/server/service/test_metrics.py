@@ -12,6 +12,7 @@ import server.service.metrics
 from protocol.framing import PREAMBLE
 from protocol.handshake import Initiator
 from server import MemoryStore, client_conn
+from server.core import others
 from server.core.address_backoff import AddressBackoff
 from server.service.client_status import ClientStatus
 from server.service.metrics import Metrics
@@ -164,10 +165,37 @@ def test_any_id_is_a_label(client_id):
 def test_document_has_all_metrics():
     async def main():
         async with Observed() as service:
+            service.store.others = Others()
             return set(re.findall(r"^# TYPE (pb_link_\w+)", service.metrics.text(), re.MULTILINE))
 
     documented = set(re.findall(r"^\| `(pb_link_\w+)", DOCUMENT.read_text(), re.MULTILINE))
     assert documented == asyncio.run(main())
+
+
+class Others(others.Others):
+    """Servers that use the store. Args: names, clients, and for how long each one was silent."""
+
+    fenced = 3
+
+    def __init__(self, *nodes):
+        self._nodes = [others.Node(*node) for node in nodes]
+
+    def nodes(self):
+        return self._nodes
+
+
+def test_servers_on_a_store_are_told_by_name_however_often_they_were_started():
+    async def main():
+        async with Observed() as service:
+            service.store.others = Others(("a", 0, 900.0), ("a", 7, 0.5), ('b"', 0, 5.5))
+            service.events.tell("taken_over", "a")
+            found = service.read()
+            clients = {key[1]: value for key, value in found.items() if key[0] == "node_clients"}
+            silent_s = {key[1]: value for key, value in found.items() if key[0] == "node_silent_seconds"}
+            assert clients == {"a": 7, 'b"': 0} and silent_s == {"a": 0.5, 'b"': 5.5}
+            assert (found["nodes"], found["taken_over_total"], found["fenced_writes_total"]) == (1, 1, 3)
+
+    asyncio.run(main())
 
 
 def test_requests_are_bounded(monkeypatch):

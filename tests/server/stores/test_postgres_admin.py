@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from protocol.errors import StoreError
-from server.stores import postgres_admin, postgres_nodes, postgres_schema
+from server.stores import postgres_admin, postgres_schema
+from server.stores.opened import own_name
 from server.stores.postgres import PostgresStore
 from tests.server import postgres
 from tests.server.store_calls import EPOCH, a_line, a_lines
@@ -160,7 +161,7 @@ def test_process_has_a_row_while_it_uses_the_tables(place):
     stores = [PostgresStore(place[0], schema=place[1], name=name) for name in ("one", None)]
     assert stores[0].node < stores[1].node
     rows = found(place, "SELECT id, name FROM {schema}.node ORDER BY id")
-    assert rows == [(stores[0].node, "one"), (stores[1].node, postgres_nodes.own_name())]
+    assert rows == [(stores[0].node, "one"), (stores[1].node, own_name())]
     stores[0].close()
     assert found(place, "SELECT id FROM {schema}.node") == [(stores[1].node,)]
     stores[1].close()
