@@ -44,9 +44,10 @@ class Metrics:
 
     Args: address: "host:port", with brackets around an IPv6 host or without; token: required in a request, or None;
     status: ClientStatus; registry: Registry; store: Store;
-    backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others."""
+    backoff: AddressBackoff; more: function () that returns (name, type, help, value) of others; unready: function ()
+    that returns why the server wants no clients, or None."""
 
-    def __init__(self, address, token, *, status, registry, store, backoff, more=list):
+    def __init__(self, address, token, *, status, registry, store, backoff, more=list, unready=None):
         self._address = address
         self._token = token
         self._status = status
@@ -55,6 +56,7 @@ class Metrics:
         self._backoff = backoff
         self._asking = set()  # StreamWriters
         self._more = more
+        self._unready = unready or (lambda: None)
 
     async def serve(self):
         """Serve until cancelled. Raises: ListenError."""
@@ -87,8 +89,8 @@ class Metrics:
         if path == b"/healthz":
             return _ALIVE
         if path == b"/readyz":
-            trouble = self._store.trouble
-            return _ALIVE if trouble is None else _NOT_READY + b"the store is away: the log has the reason\n"
+            trouble = self._unready() or self._store.trouble and "the store is away: the log has the reason"
+            return _NOT_READY + f"{trouble}\n".encode() if trouble else _ALIVE
         if path != b"/metrics":
             return _NOT_FOUND
         if self._token is not None and not any(map(self._shows_token, lines[1:])):

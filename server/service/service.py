@@ -77,6 +77,7 @@ class Service:
             settings.admin_socket, self.status, self.registry, self.store, self._consoles, self._gateways.ask
         )
         self._stop = asyncio.Event()
+        self._listens = False
         self.exit_status = 0
         self._causes = []  # exceptions for which the server ends
         self.stuck = False  # a task goes on although it has been cancelled
@@ -106,12 +107,12 @@ class Service:
                 rate_limited=lambda: self.events.rate_limited(self.log), subscribe=self.events.subscribe,
                 more_files=files.add,
             )  # fmt: skip
-            work = [listener.serve(settings.host, settings.port), self._follow_keys()]
+            # The metrics first: what is first ends last, and says until then that the server is not ready.
+            work = [self._metrics(backoff).serve()] if settings.metrics else []
+            work += [listener.serve(settings.host, settings.port), self._follow_keys()]
             if settings.discard_after_days:
                 work.append(Retention(settings.discard_after_days, registry, self.store).run())
             work += self._gateways.runs()
-            if settings.metrics:
-                work.append(self._metrics(backoff).serve())
             tasks = [asyncio.create_task(self._guarded(one)) for one in work]
             if self._app:
                 app = asyncio.create_task(self._guarded(self._run_app()))
@@ -178,8 +179,14 @@ class Service:
         return Metrics(
             self.settings.metrics, self._metrics_token,
             status=self.status, registry=self.registry, store=self.store, backoff=backoff,
-            more=self._gateways.metrics,
+            more=self._gateways.metrics, unready=self._unready,
         )  # fmt: skip
+
+    def _unready(self):
+        """Returns why no clients should be sent here, or None."""
+        if self._stop.is_set():
+            return "the server ends"
+        return None if self._listens else "the server does not listen yet"
 
     async def _guarded(self, work):
         try:
@@ -201,6 +208,7 @@ class Service:
 
     def _log_event(self, event, client_id, details):
         if event == "listening":
+            self._listens = True
             self.log("started", **details, store=shown_address(self.settings.store), clients=len([*self.keys]))
         elif client_id is None:
             self.log(event, **details)  # Events counts those that peers can cause

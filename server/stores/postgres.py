@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
+from server.core.others import SILENT_S
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced, TakenOver
 from server.stores import postgres_nodes
 from server.stores.batched import CLAIMED, BatchedStore
@@ -75,8 +76,11 @@ class PostgresStore(BatchedStore):
 
     @property
     def trouble(self):
-        """Why PostgreSQL does not answer, or None: it did when it was asked last."""
-        return self._database.trouble if self._database is not None else "the store is closed"
+        """Why PostgreSQL does not answer, or None: it did when it was asked last, which is not long ago."""
+        if self._database is None:
+            return "the store is closed"
+        silent = self.others.silent_s() > SILENT_S
+        return self._database.trouble or ("there is no answer to the heartbeat" if silent else None)
 
     async def peek(self, client_id):
         self._check_usable()
@@ -255,7 +259,7 @@ class PostgresStore(BatchedStore):
     def _end(self):
         self.transactions.close()
         with suppress(StoreError):
-            if self.node is not None and self.trouble is None:
+            if self.node is not None and self._database.trouble is None:
                 self._wait(lambda: self._database.perform(postgres_nodes.leave, self.node))
         with suppress(StoreError):
             self._wait(self._database.close)  # the connection belongs to the thread

@@ -68,6 +68,8 @@ class PostgresOthers(others.Others):
     @asynccontextmanager
     async def used(self):
         """Beat while the block runs. Several may run."""
+        if not self._users:
+            self.beaten = time.monotonic()  # from now on it is to beat
         self._users += 1
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
@@ -77,6 +79,10 @@ class PostgresOthers(others.Others):
             self._users -= 1
             if not self._users:
                 self._running.cancel()
+
+    def silent_s(self):
+        """Returns for how many seconds this process has given no sign of life, 0 if it is to give none."""
+        return time.monotonic() - self.beaten if self._users else 0.0
 
     async def _run(self):
         try:

@@ -25,18 +25,27 @@ async def progress(client, count=LINES):
     await until(lambda: client.session.acknowledged >= before + count, "the acknowledgements")
 
 
-def test_rolling_restarts_under_traffic_lose_and_double_nothing(nodes):
+def test_rolling_restarts_under_traffic_lose_and_double_nothing(nodes, capsys):
+    taken = []
+
     async def play(client):
         await progress(client)
         for _ in range(3):
-            at = client.at
-            printed = await asyncio.to_thread(nodes.end, at)
-            await until(lambda at=at: client.up and client.at != at, "the other node")
+            at, before = client.at, client.noticed
+            ending = asyncio.create_task(asyncio.to_thread(nodes.end, at))
+            await until(lambda before=before: client.noticed > before, "the farewell")
+            noticed, acknowledged = client.noticed, client.session.acknowledged
+            await until(lambda count=acknowledged: client.session.acknowledged > count, "the next line")
+            taken.append(time.monotonic() - noticed)
+            assert client.at != at
+            printed = await ending
             assert not [line for line in printed if "handler_failed" in line or "store_failed" in line], printed
             await progress(client)
             await asyncio.to_thread(nodes.start, at)
 
     check(nodes, asyncio.run(played(nodes, play)))
+    with capsys.disabled():
+        print(f" [next line accepted elsewhere after {max(taken) * 1000:.0f} ms at most]", end="")
 
 
 def test_node_that_was_stopped_and_goes_on_does_no_harm(nodes):

@@ -64,9 +64,12 @@ async def write(conn):
 
 
 class Nodes:
-    """Two nodes, on tables of their own. Use: `with Nodes(folder) as nodes`."""
+    """Two nodes, on tables of their own. Use: `with Nodes(folder) as nodes`.
 
-    def __init__(self, folder):
+    url: of an empty database, or None: one that is made."""
+
+    def __init__(self, folder, url=None):
+        self.url = url
         self.folder = Path(folder)
         self.ports = [free_port(), free_port()]
         self.metrics = [free_port(), free_port()]  # ports of their metrics and their health
@@ -76,9 +79,10 @@ class Nodes:
         self._starts = 0
 
     def __enter__(self):
-        server, name = postgres.server(), postgres.new_schema()
-        asyncio.run(self._make(server.url, name))
-        self.url = server.url.replace("/postgres?", f"/{name}?")
+        if self.url is None:
+            server, name = postgres.server(), postgres.new_schema()
+            asyncio.run(self._make(server.url, name))
+            self.url = server.url.replace("/postgres?", f"/{name}?")
         (self.folder / "keys.json").write_text(f'{{"a": "{KEY.hex()}"}}')
         (self.folder / "keys.json").chmod(0o600)
         (self.folder / "application.py").write_text(_APPLICATION % LINE_S)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -274,11 +275,49 @@ def test_health_needs_no_token_and_readiness_is_that_of_the_store():
             found = await answer(port, request.format("/readyz").encode())
             assert "the store is away" in found and "it is restarted" not in found
             assert "200 OK" in await answer(port, request.format("/healthz").encode())
+            store.trouble, why = None, "the server ends"
+            metrics._unready = lambda: why
+            assert (await answer(port, request.format("/readyz").encode())).endswith("\r\n\r\nthe server ends\n")
             for bad in (b"POST /healthz HTTP/1.1\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n"):
                 assert "200" not in await answer(port, bad)
             serving.cancel()
 
     asyncio.run(main())
+
+
+LINGERING = """
+import asyncio, os
+
+class Application:
+    async def run(self):
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            while not os.path.exists("go"):
+                await asyncio.sleep(0.05)
+"""
+
+
+def test_server_that_ends_is_alive_and_not_ready():
+    port = free_port()
+    Path("x.toml").write_text(f'metrics = "127.0.0.1:{port}"\napp = "lingering:Application"')
+    Path("lingering.py").write_text(LINGERING)
+
+    async def main(process):
+        async def says(path, text):
+            while text not in await answer(port, f"GET {path} HTTP/1.1\r\n\r\n".encode()):
+                await asyncio.sleep(0.02)
+
+        await within(says("/readyz", "200 OK"))
+        process.send_signal(signal.SIGTERM)
+        await within(says("/readyz", "503"))
+        await within(says("/readyz", "the server ends"))
+        await within(says("/healthz", "200 OK"))
+        Path("go").touch()
+
+    with Server("--config", "x.toml") as server:
+        asyncio.run(main(server.process))
+        assert server.process.wait(PATIENCE_S) == 0
 
 
 HEAD = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
