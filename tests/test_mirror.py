@@ -19,6 +19,7 @@ TESTED_IN = {
     "server/stores/postgres_record.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_statements.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_schema.py": "tests/server/stores/test_postgres_admin.py",
+    "server/service/keys_command.py": "tests/server/service/test_key_table.py",
     "server/stores/postgres_nodes.py": "tests/server/stores/test_postgres_admin.py",
     "server/stores/postgres_arrived.py": "tests/server/stores/test_postgres_mail.py",
     "server/stores/postgres_letters.py": "tests/server/stores/test_postgres_mail.py",

@@ -47,6 +47,15 @@ class _PathOrURL(Setting):
         return value if "://" in value else super().placed(value, folder)
 
 
+class _PathOrWord(Setting):
+    def __init__(self, word, *args, **more):
+        super().__init__(*args, **more)
+        self._word = word
+
+    def placed(self, value, folder):
+        return value if value == self._word else super().placed(value, folder)
+
+
 class Tables(Setting):
     """The setting of tables by name: each [SECTION.SETTING.NAME] of the file has the same settings. The value is a dict
     from name to the settings of that table, as attributes. The default is none.
@@ -117,6 +126,11 @@ def path(default, rule):
 def path_or_url(default, rule):
     """Returns the Setting of a file's path, or of an address with "://", which is taken as it is."""
     return _PathOrURL(default, str, rule, _or_empty(default, None), is_path=True)
+
+
+def path_or(word, default, rule):
+    """Returns the Setting of a file's path, or of this word; a file of that name is given as "./WORD"."""
+    return _PathOrWord(word, default, str, rule, _or_empty(default, None), is_path=True)
 
 
 def choice(*values):

@@ -20,7 +20,6 @@ from server.core.streams import start_server
 from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import (
-    client_settings,
     clients_command,
     i2c_command,
     metrics,
@@ -32,7 +31,8 @@ from server.service import (
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
-from server.service.key_file import fingerprint
+from server.service.key_table import STORE
+from server.service.keys_command import add_keys, show_server
 from server.service.log import look_at_file
 from server.service.secret_settings import Secrets, key_source
 from server.service.service import refuse_both_ways, serve
@@ -45,6 +45,7 @@ _EXAMPLES = """examples:
   pb-link init pump                            write the files that a first client and its server need
   pb-link keys add pump                        make a key for the client "pump", and show it once
   pb-link keys add valve --settings valve.json the same, with the settings for its board: build/deploy.py --settings
+  pb-link keys copy keys.json store            from the key file into the database of the store; also the way back
   pb-link serve --app application:handler      serve, and run that function of application.py for each client
   pb-link serve --config /etc/pb_link.toml
   pb-link clients                              who is connected; with a database, to which of its servers
@@ -164,15 +165,7 @@ def _parser():
     one.add_argument("id", metavar="NAME", help="the client's id")
     one.add_argument("--port", type=int, help="the server's port (default: 8123)")
     one.add_argument("--server", dest="address", metavar="ADDRESS", help="for the board (default: this computer's)")
-    one = command("keys", _keys, "Make, show and take away the keys of clients.")
-    one.add_argument("what", choices=["add", "list", "revoke", "rotate"])
-    one.add_argument("id", nargs="?")
-    one.add_argument("--keys", metavar="FILE")
-    one.add_argument(
-        "--repl", action=argparse.BooleanOptionalAction,
-        help="with add and rotate: whether the key allows `pb-link console ID --repl` (default: no, or as before)",
-    )  # fmt: skip
-    one.add_argument("--settings", metavar="FILE", help="of that client: made or changed, to have the key as well")
+    add_keys(command)
     add_restore(command)
     add_store(command)
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
@@ -299,52 +292,6 @@ def _answers(settings, request, limit_s=None):
         yield answer
 
 
-def _keys(options, settings):
-    file = key_source(settings, options.secrets)
-    if options.repl is not None and options.what not in ("add", "rotate"):
-        raise ValueError(f"keys {options.what} makes no key: --repl and --no-repl go with add and rotate")
-    if options.what == "list":
-        return _list_keys(options, file)
-    if options.id is None:
-        raise ValueError(f"keys {options.what} needs the id of a client")
-    if options.settings is not None:
-        return _keys_and_settings(options, settings, file)
-    changed = {"repl": options.repl} if options.what != "revoke" else {}
-    key = getattr(file, options.what)(options.id, **changed)
-    if options.json:
-        print(json.dumps({"id": options.id, "key": key}))
-    elif key is None:
-        print(f"{harmless(options.id)} has no key any more; a running server ends its connection")
-    else:
-        print(f"the key of {harmless(options.id)}, for its settings and for nobody else:\n{key}")
-        if options.what == "rotate":
-            print("Its old key is good until this one has been used.")
-    return 0
-
-
-def _keys_and_settings(options, settings, file):
-    """Make a key, and write it into the client's settings instead of showing it."""
-    changes = {"add": client_settings.add, "rotate": client_settings.rotate}
-    if options.what not in changes:
-        raise ValueError(f"keys {options.what} changes no settings: --settings goes with add and rotate")
-    made = changes[options.what](file, options.id, options.settings, settings, repl=options.repl)
-    if options.json:
-        print(json.dumps({"id": options.id, "settings": options.settings, "made": made}))
-        return 0
-    print(harmless(f"the key of {options.id} is in {settings.keys} and in {options.settings}"))
-    if made:
-        _show_server(client_settings.raw(options.settings))
-    if options.what == "rotate":
-        print("Its old key is good until this one has been used: put the settings on its board.")
-    return 0
-
-
-def _show_server(items):
-    print(f"its server is {items['server']}, port {items['port']}")
-    if items["server"].startswith("127."):
-        print("Only a client in the simulator can reach that: a board needs this computer's address in its network.")
-
-
 def _init(options, settings):
     port = settings_file.SETTINGS["port"].default if options.port is None else options.port
     items = starter.init(options.id, port, options.address)
@@ -352,22 +299,8 @@ def _init(options, settings):
         print(json.dumps({"id": items["id"], "files": starter.ALL, "server": items["server"], "port": port}))
         return 0
     print(f"made {', '.join(starter.ALL)}")
-    _show_server(items)
+    show_server(items)
     print(_NEXT, end="")
-    return 0
-
-
-def _list_keys(options, file):
-    found, repl = [], file.repl()
-    for client_id, key in sorted(file.read().items()):
-        keys = key if isinstance(key, list) else [key]
-        prints = [fingerprint(one) for one in keys]
-        found.append({"id": client_id, "fingerprints": prints, "repl": client_id in repl})
-    if options.json:
-        print(json.dumps(found))
-        return 0
-    for one in found:
-        print(f"{harmless(one['id']):<20} {' -> '.join(one['fingerprints'])}{'  repl' if one['repl'] else ''}")
     return 0
 
 
@@ -403,7 +336,8 @@ def _checked_keys(settings, secrets):
 
 def _check_keys(settings, ids):
     refuse_both_ways(settings, ids())
-    return None if ids() else f"nobody has a key in {settings.keys}: pb-link keys add ID"
+    where = "the store" if settings.keys == STORE else settings.keys
+    return None if ids() else f"nobody has a key in {where}: pb-link keys add ID"
 
 
 def _check_gateway(settings, ids, name, secrets):

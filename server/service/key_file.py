@@ -1,20 +1,23 @@
 """The key file, which `pb-link keys` changes and a running server follows."""
 
+import asyncio
 import contextlib
 import json
 import os
-import secrets
 import tempfile
 from hashlib import sha256
 
-from protocol.credentials import parse_id, parse_key
+from protocol.credentials import parse_id
 from server.core.keys import load_keys, load_repl
-from server.core.shown import harmless, quoted
+from server.core.shown import quoted
+from server.service import key_changes
 
 try:
     import fcntl
 except ImportError:  # Windows: only one process may change it at a time
     fcntl = None
+
+_LOOK_S = 1.0  # how often a server looks whether the file has changed
 
 
 class KeyFile:
@@ -24,7 +27,7 @@ class KeyFile:
     """
 
     def __init__(self, path):
-        self.path = str(path)
+        self.path = self.where = str(path)
 
     def read(self):
         """Returns a dict from id to key (bytes), or to [old, new]; empty if there is no file."""
@@ -52,62 +55,60 @@ class KeyFile:
             return None
         return found.st_mtime_ns, found.st_ino
 
+    async def next_look(self):
+        """Return when it is time to look at the stamp again."""
+        await asyncio.sleep(_LOOK_S)
+
     def add(self, client_id, key=None, repl=None):
         """Returns the key of a new client, 64 hexadecimal digits. key: that which it has already, in the same form;
         repl: True: it allows the REPL."""
-        with self._changing(client_id, repl) as keys:
-            client_id = parse_id(client_id)
-            if client_id in keys:
-                name = quoted(client_id)
-                raise ValueError(f"{harmless(client_id)} has a key: pb-link keys rotate {name} gives it another one")
-            keys[client_id] = parse_key(key) if key else secrets.token_bytes(32)
-            return keys[client_id].hex()
+        return key_changes.newest(self._change(client_id, key_changes.added, key, repl))
 
     def revoke(self, client_id):
-        with self._changing() as keys:
-            if keys.pop(client_id, None) is None:
-                raise _unknown(client_id)
+        self._change(client_id, key_changes.revoked)
 
     def rotate(self, client_id, repl=None):
         """Returns the new key. The old one is valid until the new one has been used. repl: True or False: whether the
         client's keys allow the REPL from now on; None: as before."""
-        with self._changing(client_id, repl) as keys:
-            if client_id not in keys:
-                raise _unknown(client_id)
-            old = keys[client_id][0] if isinstance(keys[client_id], list) else keys[client_id]
-            new = secrets.token_bytes(32)
-            keys[client_id] = [old, new]
-            return new.hex()
+        return key_changes.newest(self._change(client_id, key_changes.rotated, repl))
 
     def used(self, client_id, key):
         """Note that this key was used. If it is still the new one, the old one is removed."""
-        with self._changing() as keys:
-            found = keys.get(client_id)
-            if isinstance(found, list) and found[1] == key:
-                keys[client_id] = key
+        self._change(client_id, key_changes.used, key)
+
+    def add_all(self, entries):
+        """Add the keys of these clients, all or none. Returns how many were not there yet. entries: {id: Entry}."""
+        with self._changing() as there:
+            new = key_changes.missing(there, entries)
+            there.update(new)
+        return len(new)
+
+    def _change(self, client_id, function, *args):
+        """Change the Entry of a client by a function of key_changes. Returns what it is then."""
+        with self._changing() as entries:
+            client_id = parse_id(client_id)
+            entry = function(client_id, entries.pop(client_id, None), *args)
+            if entry is not None:
+                entries[client_id] = entry
+        return entry
 
     @contextlib.contextmanager
-    def _changing(self, client_id=None, repl=None):
-        """Provide the keys to a `with` block, and write them back if it does not raise.
-
-        repl: what is to be known of this client from now on, or None: as before."""
+    def _changing(self):
+        """Provide the entries, {id: Entry}, to a `with` block, and write them back if it does not raise."""
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"keys {self.path} cannot be made: there is no folder {folder}")
         with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            keys, allowed = self.read(), self.repl()
-            yield keys
-            if repl is not None:
-                allowed = allowed - {parse_id(client_id)} | ({parse_id(client_id)} if repl else set())
-            self._write(keys, allowed)
+            entries = key_changes.entries(self.read(), self.repl())
+            yield entries
+            self._write(entries)
 
-    def _write(self, keys, allowed):
-        """allowed: ids whose key allows the REPL."""
-        shown = {client_id: _hex(key) for client_id, key in sorted(keys.items())}
-        for client_id in allowed & keys.keys():
-            shown[client_id] = {"key": shown[client_id], "repl": True}
+    def _write(self, entries):
+        shown = {}
+        for client_id, (key, repl) in sorted(entries.items()):
+            shown[client_id] = {"key": _hex(key), "repl": True} if repl else _hex(key)
         text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
         write_private(self.path, text + "\n")
 
@@ -134,10 +135,3 @@ def fingerprint(key):
 
 def _hex(key):
     return [one.hex() for one in key] if isinstance(key, list) else key.hex()
-
-
-def _unknown(client_id):
-    name = quoted(client_id)
-    return ValueError(
-        f"{harmless(client_id)} has no key: pb-link keys list shows who has one, keys add {name} gives one"
-    )

@@ -7,6 +7,7 @@ Gateways declare further ones. All are removed from the environment when `pb-lin
 application starts do not inherit them. No error and no repr shows a value.
 """
 
+import asyncio
 import codecs
 import functools
 import json
@@ -18,6 +19,7 @@ from server.core.shown import quoted
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
 from server.service.key_file import KeyFile
+from server.service.key_table import STORE, KeyTable
 
 KEYS = "PB_LINK_KEYS"
 METRICS_TOKEN = "PB_LINK_METRICS_TOKEN"
@@ -109,12 +111,17 @@ def _token(text):
 
 
 def key_source(settings, secrets):
-    """Returns the source of the keys, an object with the methods of KeyFile."""
-    return KeyFile(settings.keys) if secrets.keys is None else KeysOfEnvironment(secrets.keys, secrets.repl)
+    """Returns the source of the keys, an object with the methods of KeyFile; of a table, a KeyTable. Raises:
+    SettingsError."""
+    if secrets.keys is not None:
+        return KeysOfEnvironment(secrets.keys, secrets.repl)
+    return KeyTable(settings.store) if settings.keys == STORE else KeyFile(settings.keys)
 
 
 class KeysOfEnvironment:
     """Keys in place of a KeyFile. They cannot be changed. Args: keys: dict; repl: ids whose key allows the REPL."""
+
+    where = KEYS
 
     def __init__(self, keys, repl=frozenset()):
         self._keys = keys
@@ -130,10 +137,14 @@ class KeysOfEnvironment:
         """Returns None: these keys never change."""
         return None
 
+    async def next_look(self):
+        """Never returns."""
+        await asyncio.get_running_loop().create_future()
+
     def used(self, client_id, key):
         """Do nothing. The operator removes the old key from the variable."""
 
-    def add(self, client_id, key=None, repl=None):
+    def add(self, *_, **more):
         raise ValueError(f"the keys are in {KEYS}: change it where it is set, and restart the server")
 
-    revoke = rotate = add
+    revoke = rotate = add_all = add

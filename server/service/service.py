@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from protocol.errors import LinkError
+from protocol.errors import LinkError, StoreError
 from server.core.address_backoff import AddressBackoff
 from server.core.events import text_of
 from server.core.failures import in_users_code, traceback_text, where
@@ -25,6 +25,7 @@ from server.service.application import Application, exit_status
 from server.service.client_status import ClientStatus
 from server.service.collector import settle
 from server.service.consoles import Consoles
+from server.service.key_table import FollowedKeys, KeyTable
 from server.service.log import Log
 from server.service.metrics import Metrics
 from server.service.open_files import OpenFiles
@@ -33,9 +34,8 @@ from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
 from server.stores.opened import open_store, own_name, shown_address
 
-_LOOK_S = 1.0  # how often the key file is checked
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
-_KEY_FAULTS = (OSError, TypeError, ValueError)  # of the key file
+_KEY_FAULTS = (OSError, StoreError, TypeError, ValueError)  # of the keys
 END_S = 10.0  # for the application, and each part of the server, to end when they are cancelled
 _SETTLE_S = 5.0  # for lines on their way to go back; tasks of the application that still read may keep them going
 
@@ -57,10 +57,11 @@ class Service:
         self._log_of_all = self.events.rate_limited(self.log)  # of clients without a key, whose ids anybody can send
         self._log_of_each = self.events.rate_limited(self.log, each=True)  # of those with one
         self._metrics_token = secrets.metrics_token
-        self._file = key_source(settings, secrets)
-        self._stamp = self._file.stamp()
-        self.keys = Keys(self._file.read())
-        self._repl = self._file.repl()  # ids whose key allows the REPL
+        self._file = key_source(settings, secrets)  # or a table
+        snapshot = self._file.snapshot() if isinstance(self._file, KeyTable) else None
+        self._stamp, keys, self._repl = snapshot or (self._file.stamp(), self._file.read(), self._file.repl())
+        self._key_fault = None  # that was told last
+        self.keys = Keys(keys)
         self.keys.on_used = self._key_used
         self.keys.on_unfit = self._look_at_keys  # a client that uses its new key at once is not refused
         refuse_both_ways(settings, self.keys)
@@ -70,6 +71,8 @@ class Service:
             settings.store, *limits, total_bytes=settings.total_bytes, tell=self._store_tells,
             name=settings.node or own_name(settings.port),
         )  # fmt: skip
+        if snapshot:
+            self._file = FollowedKeys(self.store.keys, snapshot, self._key_unwritable)
         self.status = ClientStatus(self.registry, self.keys, settings.keyless)
         self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
         self._gateways = RunningGateways(settings, secrets)
@@ -231,7 +234,14 @@ class Service:
 
     async def _follow_keys(self):
         while True:
-            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._file.next_look()
+                self._key_fault = None
+            except _KEY_FAULTS as error:
+                if str(error) != self._key_fault:
+                    self._key_fault = str(error)
+                    self.log("keys_unreadable", error=self._key_fault)
+                continue
             self._look_at_keys()
 
     def _look_at_keys(self):
@@ -268,8 +278,12 @@ class Service:
         self.log("new_key_used", client_id)
         try:
             self._file.used(client_id, key)
-        except _KEY_FAULTS as error:  # the client is served; the next process would take the old key, too
-            self.log("keys_unwritable", client_id, error=str(error))
+        except _KEY_FAULTS as error:
+            self._key_unwritable(client_id, error)
+
+    def _key_unwritable(self, client_id, error):
+        """The client is served. The next process would take the old key, too."""
+        self.log("keys_unwritable", client_id, error=str(error))
 
 
 def refuse_both_ways(settings, ids):

@@ -26,7 +26,7 @@ SETTINGS = {
     "node": word.text("", "the name of this server among several, 1 to 64 visible characters", _is_name),
     "timeout_ms": word.integer(1500, 200, 3600000, "200 to 3600000, the same as in the clients' settings"),
     "clients": word.client_ids("a list of client ids that the application expects"),
-    "keys": word.path("keys.json", "the path of the key file: pb-link keys makes it"),
+    "keys": word.path_or("store", "keys.json", 'the path of the key file, which pb-link keys makes, or "store"'),
     "store": word.path_or_url("pb_link.db", "the path of the store, or postgresql://USER@HOST/DATABASE"),
     "inbox_bytes": word.integer(65536, 1, 1 << 30),
     "outbox_bytes": word.integer(65536, 1, 1 << 30),

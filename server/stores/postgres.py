@@ -23,6 +23,7 @@ from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
 from server.stores.opened import own_name
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
+from server.stores.postgres_keys import PostgresKeys
 from server.stores.postgres_mail import FORGOTTEN
 from server.stores.postgres_others import PostgresOthers
 from server.stores.postgres_reading_statements import READ, rows_of
@@ -71,6 +72,7 @@ class PostgresStore(BatchedStore):
             self.close()
             raise
         own = Own(self)
+        self.keys = PostgresKeys(own.perform)
         self.others = PostgresOthers(own, url, schema)
         self.readings = Readings(own)
 
@@ -344,6 +346,10 @@ class Own:
     def mail_limits(self):
         """Returns what waits in the mail of a client may cost: lines, and each other channel. 0: one message."""
         return (0, 0) if self._store._full() else (self._store._outbox_bytes, self._store._channel_bytes)
+
+    def keys_stamp(self, stamp):
+        """The heartbeat has read the stamp of the keys."""
+        self._store.keys.seen(stamp)
 
     def gone(self, error):
         """This store will never work again. Args: error: StoreGone that says why."""

@@ -1,12 +1,13 @@
 """What `pb-link store` does with the tables in PostgreSQL: make, migrate and look at them. Nothing else runs then."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
 from protocol.errors import StoreError
 from server.core.store import LINE_COST
-from server.stores import postgres_schema
+from server.stores import postgres_keys, postgres_schema
 from server.stores.opened import shown_address
 from server.stores.postgres_database import CLOSE_S, CONNECT_S, one_by_one
 from server.stores.postgres_nodes import SILENT
@@ -60,6 +61,41 @@ def nodes(url, schema=SCHEMA):
 async def _rows(connection, schema, url, statement):
     await postgres_schema.check(connection, schema, shown_address(url))
     return [dict(row) for row in await connection.fetch(statement.format(schema=quoted(schema)))]
+
+
+def keys(url, schema=SCHEMA):
+    """Returns (stamp, dict from id to key, set of ids): see postgres_keys.read. Raises: StoreError, ValueError."""
+    return _run(url, lambda connection: _with_keys(connection, schema, url, postgres_keys.read))
+
+
+def change_key(url, client_id, function, schema=SCHEMA):
+    """Change the key of a client: see postgres_keys.change. Raises: StoreError, and what the function raises."""
+
+    def work(connection):
+        return _with_keys(connection, schema, url, postgres_keys.change, client_id, function, changes=True)
+
+    return _run(url, work)
+
+
+def add_keys(url, function, schema=SCHEMA):
+    """Add keys: see postgres_keys.add_all. Raises: StoreError, and what the function raises."""
+
+    def work(connection):
+        return _with_keys(connection, schema, url, postgres_keys.add_all, function, changes=True)
+
+    return _run(url, work)
+
+
+async def _with_keys(connection, schema, url, function, *args, changes=False):
+    await postgres_schema.check(connection, schema, shown_address(url))
+    try:
+        result = await function(connection, quoted(schema), *args)
+    except asyncpg.InsufficientPrivilegeError as error:
+        who = "whoever has made the tables may: --store postgresql://OWNER@.." if changes else "give it the right to"
+        raise StoreError(f"{shown_address(url)}: {error.args[0]}: {who}")
+    if changes:
+        await postgres_keys.tell(connection, schema)
+    return result
 
 
 def check(url, schema=SCHEMA):
@@ -117,4 +153,5 @@ def _run(url, work):
             except (asyncpg.PostgresError, *_FAILURES):
                 connection.terminate()
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:  # a server that starts has a loop in this one
+        return thread.submit(lambda: asyncio.run(main())).result()

@@ -16,6 +16,7 @@ from server.core.store import StoreGone
 from server.stores import postgres_nodes
 from server.stores.postgres_arrived import Arrived
 from server.stores.postgres_hints import ALL, Hints
+from server.stores.postgres_keys import HINT
 from server.stores.postgres_letters import Letters
 from server.stores.postgres_nodes import MAX_NODES, SILENT
 from server.stores.postgres_schema import quoted
@@ -33,6 +34,8 @@ UNION ALL
 SELECT 'seen', c.key, c.id, c.node, c.connected AND n.seen > now() - interval '{SILENT}', c.connections,
     c.owner
 FROM {{schema}}.client c LEFT JOIN {{schema}}.node n ON n.id = c.node WHERE c.id = ANY($3::text[])
+UNION ALL
+SELECT 'keys', 0, stamp::text, 0, false, 0, 0 FROM {{schema}}.key_change
 UNION ALL (
 SELECT 'node', n.id, n.name, n.clients, false, (1000 * extract(epoch FROM now() - n.seen))::bigint, 0
 FROM {{schema}}.node n WHERE n.address <> '' AND n.id <> $1 ORDER BY n.seen DESC LIMIT {MAX_NODES})
@@ -111,6 +114,8 @@ class PostgresOthers(others.Others):
             if row["what"] == "node"
         }
         for row in rows:
+            if row["what"] == "keys":
+                own.keys_stamp(row["id"])
             if row["what"] == "seen":
                 if row["id"] in self._followed:
                     self._followed[row["id"]] = row["key"]
@@ -129,6 +134,8 @@ class PostgresOthers(others.Others):
             self._fetch(self._own.keys() if keys is None else keys)
         elif word in ("inbox", "read"):
             self._own.heard(word, keys)
+        elif word == HINT:
+            self._hints.look()
         elif word == "result":
             self._letters.retry()
             self._letters.look()

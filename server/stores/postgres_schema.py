@@ -17,6 +17,7 @@
              client has moved it there; result: of MAIL_RESULTS
     writer   number of the last message that a node has put into the mail for a channel of a client
     reading  who reads a channel of a client, and up to where it has been read (postgres_reading_statements.py)
+    client_key, key_change   keys of clients, if the servers' settings say so (postgres_keys.py)
     serving  the processes that share the clients among their handlers (postgres_sharing.py)
 
 They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
@@ -83,12 +84,18 @@ CREATE TABLE {schema}.serving (process bigint PRIMARY KEY);
 """,
     3: """
 ALTER TABLE {schema}.node ADD COLUMN clients bigint NOT NULL DEFAULT 0;
+CREATE TABLE {schema}.client_key (
+    id text PRIMARY KEY COLLATE "C", key bytea NOT NULL, next bytea, repl boolean NOT NULL DEFAULT false);
+CREATE TABLE {schema}.key_change (stamp uuid NOT NULL);
+INSERT INTO {schema}.key_change VALUES (gen_random_uuid());
 """,
 }
-# What a server needs: no right to make or change tables.
+# What a server needs: no right to make or change tables, nor to give or take away a key. It completes rotations.
 _GRANT = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT ON {schema}.format TO {role};
+GRANT SELECT, UPDATE (key, next) ON {schema}.client_key TO {role};
+GRANT SELECT, UPDATE ON {schema}.key_change TO {role};
 GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox, {schema}.node, {schema}.mail, {schema}.writer,
     {schema}.reading, {schema}.serving TO {role};
