@@ -26,6 +26,9 @@ TESTED_IN = {
     "server/core/attached.py": "tests/server/core/test_shared.py",
     "server/core/others.py": "tests/server/core/test_shared.py",
     "server/core/sharing.py": "tests/server/core/test_shared.py",
+    "server/stores/postgres_shards.py": "tests/server/stores/test_sharded.py",
+    "server/stores/sharded_use.py": "tests/server/stores/test_sharded.py",
+    "server/stores/limit.py": "tests/server/stores/test_contract.py",
     "server/stores/postgres_copy.py": "tests/server/stores/test_copying.py",
     "server/core/channel.py": "tests/server/core/test_channels.py",
     # Commands, as a user types them.

@@ -124,7 +124,7 @@ class Inbox:
     def abandon(self, done):
         """A reader is gone that had the message (store, number), and has not processed it. Any thread may call it."""
         reads = self._use.registry.reads
-        if reads is not None and done[0] is reads.store:
+        if reads is not None and reads.has_store(done[0]):
             reads.abandon(self._use.client_id, self._channel, done[1])
 
 

@@ -28,6 +28,11 @@ class KeyTable:
                 'keys = "store" needs a database: store = "postgresql://..". Beside a store that is a file, the keys '
                 'are in a key file: keys = "keys.json"'
             )
+        if not isinstance(address, str):
+            raise SettingsError(
+                'keys = "store" needs a store in one database. Beside several, each server has a copy of a key file: '
+                'keys = "keys.json"'
+            )
         need_postgres()
         self._address = address
         self.where = shown_address(address)

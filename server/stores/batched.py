@@ -32,22 +32,23 @@ LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5
 
 class BatchedStore(Store):
     """Args: path: what errors name; database: see above; disk: a disk thread; inbox_bytes, ..: limits, see
-    SQLiteStore; rows: function () -> an object that collects the changes to messages in one transaction."""
+    SQLiteStore; limit: Limit of all messages, for which other stores may count too; rows: function () -> an object that
+    collects the changes to messages in one transaction."""
 
     look_s = LOOK_S
 
-    def __init__(self, path, database, disk, rows, *, inbox_bytes, outbox_bytes, channel_bytes, total_bytes):
+    def __init__(self, path, database, disk, rows, *, inbox_bytes, outbox_bytes, channel_bytes, limit):
         self.path = path
         self.commits = 0
         self.latency = Histogram(LATENCIES_S)  # of the commits
         self._inbox_bytes = inbox_bytes
         self._outbox_bytes = outbox_bytes
         self._channel_bytes = channel_bytes
-        self._total_bytes = total_bytes
+        self._limit = limit
         self._database = database  # None once it is closed
         self._disk = disk
         self._total = 0
-        self._was_full = False
+        limit.stores.append(self)
         self._clients = {}
         self._rows = rows
         self._next = _Batch(rows())
@@ -67,8 +68,8 @@ class BatchedStore(Store):
     def inbox_room(self, client_id, channel=0):
         used = self._known(client_id).inbox_cost(channel)
         if channel:
-            return used < self._channel_bytes and (not used or not self._full())
-        return used < self._inbox_bytes and not self._full()
+            return used < self._channel_bytes and (not used or not self._limit.reached())
+        return used < self._inbox_bytes and not self._limit.reached()
 
     def unread(self, client_id, channel=0):
         return self._known(client_id).unread(channel)
@@ -125,7 +126,7 @@ class BatchedStore(Store):
     def outbox_room(self, client_id, size, channel=0):
         used = self._known(client_id).outbox_cost(channel)
         limit = self._channel_bytes if channel else self._outbox_bytes
-        return not used or used + size + LINE_COST <= limit and not self._full()
+        return not used or used + size + LINE_COST <= limit and not self._limit.reached()
 
     async def put(self, client_id, owner, message):
         record = self._owned(client_id, owner)
@@ -207,12 +208,10 @@ class BatchedStore(Store):
         without waiting first."""
         if len(steps) == 1:
             return [await steps[0]()]
+        self.hold()
         loop = asyncio.get_running_loop()
-        if self._holder is not loop:  # the former one has ended
-            self._holder, self._held = loop, 0
-        self._held += 1
         running = [loop.create_task(step()) for step in steps]
-        loop.call_soon(self._release)  # it is called behind them
+        loop.call_soon(self.release)  # it is called behind them
         results = await asyncio.gather(*running, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -264,11 +263,6 @@ class BatchedStore(Store):
 
     # The limit of all clients together
 
-    def _full(self):
-        full = self._total >= self._total_bytes
-        self._was_full = self._was_full or full
-        return full
-
     def _count(self, change):
         """Add to the cost of all messages, once the next transaction is safe."""
         self._total += change
@@ -276,10 +270,8 @@ class BatchedStore(Store):
         self._tell_room()
 
     def _tell_room(self):
-        if self._was_full and self._total < self._total_bytes:
-            self._was_full = False
-            if self.on_room is not None:
-                self.on_room()
+        if self._limit.left() and self.on_room is not None:
+            self.on_room()
 
     # Transactions
 
@@ -321,7 +313,15 @@ class BatchedStore(Store):
         if self._flying is not None and self._disk.orphaned():
             self._settle()
 
-    def _release(self):
+    def hold(self):
+        """Begin no transaction before `release` is called, in the same loop."""
+        loop = asyncio.get_running_loop()
+        if self._holder is not loop:  # the former one has ended
+            self._holder, self._held = loop, 0
+        self._held += 1
+
+    def release(self):
+        """See `hold`."""
         self._held = max(0, self._held - 1)
         self._fly()
 

@@ -1,4 +1,4 @@
-"""Copies a store into another one of any kind, with nothing lost: `pb-link store copy FROM TO`.
+"""Copies a store into another one of any kind, with nothing lost: `pb-link store copy FROM .. --to TO ..`.
 
 No server may use either of them. A file is locked meanwhile. Of PostgreSQL each client is claimed, which ends its
 connection to a server that still runs; but when the client comes again, that server stores for it again: end it first.
@@ -20,7 +20,8 @@ _HAS = (
 
 
 def copy(source, target):
-    """Copy the store with the address `source` into that with the address `target`, which has to be empty.
+    """Copy the store with the address `source` into that with the address `target`, which has to be empty. An address
+    is a path, that of a database, or a list of those of all databases of a store.
 
     Returns (clients, messages). Raises: StoreError: they are the same, one of them cannot be used, or `target` has
     clients already. An error in the middle leaves a part in `target`: remove that, and begin again."""
@@ -38,7 +39,7 @@ def copy(source, target):
                 records = origin.read(ids[first : first + CLIENTS_AT_ONCE])
                 copied.write(records)
                 clients += len(records)
-                messages += sum(_count(record) for record in records)
+                messages += sum(count(record) for record in records)
         finally:
             copied.close()
     finally:
@@ -50,9 +51,9 @@ def _side(address, must_exist=False):
     if not is_postgres(address):
         return _File(address, must_exist)
     need_postgres()
-    from server.stores.postgres_copy import Tables
+    from server.stores.postgres_copy import Databases
 
-    return Tables(address)
+    return Databases([address] if isinstance(address, str) else address)
 
 
 def moved(record, other):
@@ -71,7 +72,8 @@ def insert_all(rows, record):
                 rows.insert(table, record.key, *box.row(at))
 
 
-def _count(record):
+def count(record):
+    """Returns how many messages it has."""
     return sum(len(box.numbers) for boxes in (record.inbox, record.outbox) for box in boxes.values())
 
 

@@ -1,4 +1,4 @@
-"""Which store an address names: a file's path, or a database of PostgreSQL."""
+"""Which store an address names: a file's path, a database of PostgreSQL, or a list of such databases."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ _POSTGRES = ("postgresql://", "postgres://")
 
 
 def is_postgres(address):
-    """Whether the address is one of PostgreSQL, and not the path of a file."""
-    return address.startswith(_POSTGRES)
+    """Whether the address is one of PostgreSQL, or a list of such, and not the path of a file."""
+    return all(one.startswith(_POSTGRES) for one in ([address] if isinstance(address, str) else address))
 
 
 def own_name(number=None):
@@ -22,11 +22,17 @@ def own_name(number=None):
 
 
 def open_store(address, *limits, tell=None, name=None, **more):
-    """Returns the store: SQLiteStore of a path, PostgresStore of postgresql://... Args: limits, more: as those take
-    them; tell, name: of PostgresStore. Raises: StoreError: it cannot be used, or the extra `postgres` is missing."""
+    """Returns the store: SQLiteStore of a path, PostgresStore of postgresql://.., ShardedStore of a list of these.
+
+    Args: limits, more: as those take them; tell, name: of all but SQLiteStore. Raises: StoreError: it cannot be used,
+    or the extra `postgres` is missing."""
     if not is_postgres(address):
         return SQLiteStore(address, *limits, **more)
     need_postgres()
+    if not isinstance(address, str):
+        from server.stores.sharded import ShardedStore
+
+        return ShardedStore(address, *limits, tell=tell, name=name, **more)
     from server.stores.postgres import PostgresStore
 
     return PostgresStore(address, *limits, tell=tell, name=name, **more)
@@ -41,7 +47,9 @@ async def open_shared(address):
 
 
 def shown_address(address):
-    """Returns the address for people: a whole path, or that of a database without its password."""
+    """Returns the address for people: a whole path, or that of a database without its password. Of a list: all."""
+    if not isinstance(address, str):
+        return ", ".join(map(shown_address, address))
     if not is_postgres(address):
         return os.path.abspath(address)
     scheme, authority, path, rest = re.match(r"(\w+://)([^/?#]*)([^?#]*)(.*)", address, re.DOTALL).groups()

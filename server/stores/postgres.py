@@ -17,10 +17,11 @@ from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
 from server.core.others import SILENT_S
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced, TakenOver
-from server.stores import postgres_nodes
+from server.stores import postgres_nodes, postgres_shards
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.gathered import Gathered
+from server.stores.limit import Limit
 from server.stores.opened import own_name
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
 from server.stores.postgres_keys import PostgresKeys
@@ -41,20 +42,23 @@ class PostgresStore(BatchedStore):
     for people, HOST:PID if it has none; the others as those of SQLiteStore. tell: function (event, **details) or None:
     told when the server is away and back.
 
-    node: the id of this process in table `node`.
+    limit: Limit in the place of total_bytes, of a store of several databases: then `shard` is for the caller to check.
 
-    Raises: StoreError: the database cannot be reached, or has no tables of this release (`pb-link store init`)."""
+    node: the id of this process in table `node`; shard: Shard of the database (postgres_shards.py).
+
+    Raises: StoreError: the database cannot be reached, has no tables of this release (`pb-link store init`), or is one
+    of several of a store."""
 
     look_s = 5.0
 
     def __init__(
         self, url, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
-        total_bytes=TOTAL_BYTES, schema=SCHEMA, name=None, tell=None, disk_thread=None,
+        total_bytes=TOTAL_BYTES, limit=None, schema=SCHEMA, name=None, tell=None, disk_thread=None,
     ):  # fmt: skip
         database = PostgresDatabase(url, schema, tell)
         super().__init__(
             database.where, database, disk_thread or DiskThread(), Changes, inbox_bytes=inbox_bytes,
-            outbox_bytes=outbox_bytes, channel_bytes=channel_bytes, total_bytes=total_bytes,
+            outbox_bytes=outbox_bytes, channel_bytes=channel_bytes, limit=limit or Limit(total_bytes),
         )  # fmt: skip
         self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
         self._counting = False  # `_recount` is under way
@@ -68,6 +72,9 @@ class PostgresStore(BatchedStore):
             self._total, self.node = self._wait(
                 lambda: (database.open(), database.total_cost(), database.perform(postgres_nodes.join, self.name))[1:]
             )
+            self.shard = self._wait(lambda: database.perform(postgres_shards.read, database.where))
+            if limit is None:
+                postgres_shards.check([self.shard])
         except BaseException:
             self.close()
             raise
@@ -157,7 +164,7 @@ class PostgresStore(BatchedStore):
             done(states, error and self._explained(error))
 
         def work():
-            found = self._database.claim(wanted)
+            found = self._database.claim(wanted, self.node)
             keys = [one.key for one in found.values() if not isinstance(one, StoreError)]
             return found, self._database.perform(rows_of, READ, keys)
 
@@ -345,7 +352,7 @@ class Own:
 
     def mail_limits(self):
         """Returns what waits in the mail of a client may cost: lines, and each other channel. 0: one message."""
-        return (0, 0) if self._store._full() else (self._store._outbox_bytes, self._store._channel_bytes)
+        return (0, 0) if self._store._limit.reached() else (self._store._outbox_bytes, self._store._channel_bytes)
 
     def keys_stamp(self, stamp):
         """The heartbeat has read the stamp of the keys."""

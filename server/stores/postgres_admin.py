@@ -8,6 +8,7 @@ import asyncpg
 from protocol.errors import StoreError
 from server.core.store import LINE_COST
 from server.stores import postgres_keys, postgres_schema
+from server.stores.moving import check_places, move
 from server.stores.opened import shown_address
 from server.stores.postgres_database import CLOSE_S, CONNECT_S, one_by_one
 from server.stores.postgres_nodes import SILENT
@@ -36,26 +37,54 @@ FROM {{schema}}.node ORDER BY address = '', name, id
 _ORPHANS = "SELECT count(*) FROM {schema}.{table} m WHERE NOT EXISTS (SELECT FROM {schema}.client WHERE key = m.client)"
 
 
-def init(url, schema=SCHEMA, role=None):
-    """Make the tables. Args: role: of the servers, if they connect as another one than this. Raises: StoreError."""
-    _run(url, lambda connection: postgres_schema.make(connection, schema, role))
+def init(address, schema=SCHEMA, role=None):
+    """Make the tables. Args: address: of a database, or a list of several, which become one store; role: of the
+    servers, if they connect as another one than this. Raises: StoreError."""
+    urls = _listed(address)
+    for url in urls:
+        _run(url, lambda connection: postgres_schema.refuse_made(connection, schema))
+    for url in urls:
+        _run(url, lambda connection: postgres_schema.make(connection, schema, role))
+    if len(urls) > 1:
+        move(urls[:1], urls, schema)
 
 
-def migrate(url, schema=SCHEMA):
-    """Bring the tables to this release's version. Returns (version before, version now). Raises: StoreError."""
-    return _run(url, lambda connection: postgres_schema.migrate(connection, schema)), postgres_schema.VERSION
+def migrate(address, schema=SCHEMA):
+    """Bring the tables to this release's version, in each database. Returns (oldest version before, version now).
+    Raises: StoreError."""
+    before = [_run(url, lambda connection: postgres_schema.migrate(connection, schema)) for url in _listed(address)]
+    return min(before), postgres_schema.VERSION
 
 
-def clients(url, schema=SCHEMA):
+def clients(address, schema=SCHEMA):
     """Returns a list of a dict for each client that has ever connected: id; node: the name of the server to which it is
-    connected, or None; connections: so far. Raises: StoreError."""
-    return _run(url, lambda connection: _rows(connection, schema, url, _CLIENTS))
+    connected, or None; connections: so far. Args: address: as of `init`. Raises: StoreError."""
+    return sorted(_of_all(address, schema, _CLIENTS), key=lambda row: row["id"])
 
 
-def nodes(url, schema=SCHEMA):
+def nodes(address, schema=SCHEMA):
     """Returns a list of a dict for each process that uses the database: name, address ("" without a listener), version,
-    clients, alive, up_s and silent_s: seconds since its start and its last sign of life. Raises: StoreError."""
-    return _run(url, lambda connection: _rows(connection, schema, url, _NODES))
+    clients, alive, up_s and silent_s: seconds since its start and its last sign of life. One that uses several
+    databases of a store is one. Args: address: as of `init`. Raises: StoreError."""
+    rows, found = _of_all(address, schema, _NODES), {}
+    if len(_listed(address)) == 1:
+        return rows
+    for row in rows:
+        one = found.setdefault((row["name"], row["address"]), row)
+        if one is not row:
+            one["clients"] += row["clients"]
+            one["alive"] = one["alive"] or row["alive"]
+            one["up_s"] = max(one["up_s"], row["up_s"])
+            one["silent_s"] = min(one["silent_s"], row["silent_s"])
+    return list(found.values())
+
+
+def _of_all(address, schema, statement):
+    """Returns the rows of a statement in each of the databases, as dicts."""
+    return [
+        row for url in _listed(address)
+        for row in _run(url, lambda connection, url=url: _rows(connection, schema, url, statement))
+    ]  # fmt: skip
 
 
 async def _rows(connection, schema, url, statement):
@@ -98,9 +127,16 @@ async def _with_keys(connection, schema, url, function, *args, changes=False):
     return result
 
 
-def check(url, schema=SCHEMA):
+def check(address, schema=SCHEMA):
     """Look at all that is stored. Returns a dict: clients, messages, bytes. Raises: StoreError: what is wrong."""
-    return _run(url, lambda connection: _checked(connection, schema, shown_address(url)))
+    urls = _listed(address)
+    found = [_run(url, lambda connection, url=url: _checked(connection, schema, shown_address(url))) for url in urls]
+    check_places(urls, schema)
+    return {name: sum(one[name] for one in found) for name in found[0]}
+
+
+def _listed(address):
+    return [address] if isinstance(address, str) else list(address)
 
 
 async def _checked(connection, schema, where):

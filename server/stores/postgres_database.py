@@ -31,7 +31,7 @@ import asyncpg
 from protocol.errors import StoreError
 from server.core.message import Message
 from server.core.store import LINE_COST, StoreGone
-from server.stores import postgres_mail, postgres_schema
+from server.stores import postgres_mail, postgres_nodes, postgres_schema
 from server.stores.box import box_of
 from server.stores.opened import shown_address
 from server.stores.postgres_reading_statements import move_statement
@@ -152,12 +152,13 @@ class PostgresDatabase:
         rows = self._run(self._again(self._fetch, statement, list(ids)))
         return {row["id"]: (row["owner"], row["epoch"]) for row in rows}
 
-    def claim(self, wanted):
+    def claim(self, wanted, node=None):
         """Claim clients. Args: wanted: list of (id, epoch of a client that is new, function). function(loaded) is
-        called with the attributes of a Record, and returns a record (postgres_record.py) that has claimed itself.
+        called with the attributes of a Record, and returns a record (postgres_record.py) that has claimed itself;
+        node: of the process that claims them (postgres_nodes.hold).
 
         Returns: {id: record, or StoreError}, all safe. The records have everything that was committed before."""
-        return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0])))
+        return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0]), node))
 
     def commit(self, changes):
         """Commit one transaction. changes: (Changes, list of `PostgresRecord.row`, name of the transaction, bytes).
@@ -333,10 +334,11 @@ class PostgresDatabase:
 
         return await self._again(attempt)
 
-    async def _claim(self, wanted):
+    async def _claim(self, wanted, node):
         connection, schema = self._connection, self._schema
         ids = [one[0] for one in wanted]
         async with connection.transaction(isolation="read_committed"):
+            await postgres_nodes.hold(connection, schema, node)
             await connection.execute(
                 f"INSERT INTO {schema}.client (id, epoch) SELECT * FROM unnest($1::text[], $2::bytea[]) "
                 "ON CONFLICT (id) DO NOTHING",
@@ -425,7 +427,8 @@ def _loaded(row, boxes, mail):
         "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,
         "expired": {number: state[3] for number, state in channels.items() if state[3]},
         "note": row["note"], "away_s": row["away_s"],
-        "runs": [_run_of(text) for text in row["runs"].split(",") if text], "connections": row["connections"],
+        "runs": [(bytes.fromhex(name), int(start)) for name, start in re.findall("(.*?):(.*?)(?:,|$)", row["runs"])],
+        "connections": row["connections"],
         "mail": mail,
     }  # fmt: skip
 
@@ -437,11 +440,6 @@ def one_by_one(url):
     authority = re.match(r"[^/?#]*", rest)[0]
     user, at, hosts = authority.rpartition("@")
     return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
-
-
-def _run_of(text):
-    name, _, start = text.partition(":")
-    return bytes.fromhex(name), int(start)
 
 
 def _said(error):

@@ -11,9 +11,9 @@ from protocol.errors import Expired, StoreError
 from server.core.clock import utc_ms
 from server.core.store import StoreGone
 from server.stores import postgres_mail
+from server.stores.postgres_nodes import GIVEN_UP
 
 MOST = 500  # messages in one statement
-_GIVEN_UP = "other processes have given up this one, which was silent for too long: start it again"
 _ENDED = "the loop that has waited for the database has ended"
 _FORGOTTEN = "the message was deleted with all that waited for the client"
 _LOST = "the database has lost the message: it is an older one than the one that had it"
@@ -167,7 +167,7 @@ class Letters:
         for line, letters in batch:
             channel = letters[0].message.channel
             if (line.client, channel) not in found:
-                raise StoreGone(_GIVEN_UP)
+                raise StoreGone(GIVEN_UP)
             last, node = found[line.client, channel]
             safe = [letter for letter in letters if letter.number <= last]
             for letter in safe:

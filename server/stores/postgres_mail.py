@@ -16,6 +16,7 @@ after one whose outcome is unknown.
 """
 
 from server.core.store import LINE_COST
+from server.stores import postgres_nodes
 from server.stores.postgres_statements import columns_of
 
 # What became of a message that waits in the mail, or was moved: table `mail`, column `result`.
@@ -35,9 +36,8 @@ FROM unnest($1::text[], $2::bytea[]) AS n (id, epoch) ON CONFLICT (id) DO NOTHIN
 """
 _NEW_WRITERS = """
 INSERT INTO {schema}.writer (client, channel, writer)
-SELECT c.key, a.channel, n.id FROM unnest($2::text[], $3::smallint[]) AS a (id, channel)
+SELECT c.key, a.channel, $1 FROM unnest($2::text[], $3::smallint[]) AS a (id, channel)
 JOIN {schema}.client c ON c.id = a.id
-CROSS JOIN (SELECT id FROM {schema}.node WHERE id = $1 FOR KEY SHARE) n
 ORDER BY c.key, a.channel ON CONFLICT DO NOTHING
 """
 _KEYS = "SELECT id, key FROM {schema}.client WHERE id = ANY($1::text[])"
@@ -99,9 +99,12 @@ _WAITING = _OF_CLIENTS.replace(" ORDER", " AND serial IS NULL ORDER")
 
 
 async def enter(connection, schema, writer, clients):
-    """Have rows in `writer` for (client id, epoch of one that is new, channel). Returns {client id: its key}."""
+    """Have rows in `writer` for (client id, epoch of one that is new, channel). Returns {client id: its key}.
+
+    Raises: StoreGone: the writer was given up."""
     ids = [one[0] for one in clients]
     async with connection.transaction(isolation="read_committed"):
+        await postgres_nodes.hold(connection, schema, writer)
         await connection.execute(_NEW_CLIENTS.format(schema=schema), ids, [one[1] for one in clients])
         await connection.execute(_NEW_WRITERS.format(schema=schema), writer, ids, [one[2] for one in clients])
         rows = await connection.fetch(_KEYS.format(schema=schema), ids)

@@ -18,7 +18,7 @@ from server.stores.postgres_arrived import Arrived
 from server.stores.postgres_hints import ALL, Hints
 from server.stores.postgres_keys import HINT
 from server.stores.postgres_letters import Letters
-from server.stores.postgres_nodes import MAX_NODES, SILENT
+from server.stores.postgres_nodes import GIVEN_UP, MAX_NODES, SILENT
 from server.stores.postgres_schema import quoted
 
 # What it returns of a client is a Seen. Of a node, `node` is how many clients it has, and `connections` for how many ms
@@ -45,7 +45,6 @@ SELECT EXISTS (
     SELECT FROM {{schema}}.client c JOIN {{schema}}.node n ON n.id = c.node
     WHERE c.id = $1 AND c.connected AND c.node <> $2 AND n.seen > now() - interval '{SILENT}')
 """
-_GIVEN_UP = "other processes have given up this one, which was silent for too long: start it again"
 
 
 class PostgresOthers(others.Others):
@@ -106,7 +105,7 @@ class PostgresOthers(others.Others):
         if not any(row["what"] == "beat" for row in rows):
             if await own.perform(postgres_nodes.is_joined, self.node):
                 raise TimeoutError("this server was replaced before this process has come")
-            raise StoreGone(_GIVEN_UP)
+            raise StoreGone(GIVEN_UP)
         self.beaten = begun
         self._nodes = {
             row["key"]: (row["id"], row["node"], begun - row["connections"] / 1000)

@@ -35,13 +35,15 @@ made AS (
 mine AS (SELECT * FROM taken UNION ALL SELECT * FROM made)
 """
 
-# $1: the process; $2: how long a process that is not seen lives; $3, $4: ids of clients, and a channel of each. Returns
-# (id, client, channel, reader, next, node) of those that the process has now; node: that has the client.
+# $1: the process, which gets nothing without its row in `node`; $2: how long a process that is not seen lives; $3, $4:
+# ids of clients, and a channel of each. Returns (id, client, channel, reader, next, node) of those that the process has
+# now; node: that has the client.
 CLAIM = (
     """
 WITH want AS (
     SELECT c.key AS client, w.channel FROM unnest($3::text[], $4::smallint[]) AS w (id, channel)
-    JOIN {schema}.client c ON c.id = w.id),"""
+    JOIN {schema}.client c ON c.id = w.id
+    CROSS JOIN (SELECT FROM {schema}.node WHERE id = $1 FOR KEY SHARE) n),"""
     + _FREE
     + "SELECT c.id, m.*, c.node FROM mine m JOIN {schema}.client c ON c.key = m.client"
 )
@@ -85,6 +87,15 @@ ORDER BY w.at"""
 # $1: keys of clients. Returns (client, channel, next, process) of what is read of them.
 READ = """
 SELECT client, channel, next, process FROM {schema}.reading WHERE client = ANY($1::bigint[]) AND channel >= 0"""
+
+# $1: keys of clients. Nobody who reads them now can move on any more. Returns (client, channel, next).
+FENCE = """
+UPDATE {schema}.reading SET reader = reader + 1, process = NULL WHERE client = ANY($1::bigint[])
+RETURNING client, channel, next"""
+
+# $1: keys of clients, which `serve` is to serve, also while they are away.
+SERVE = """
+INSERT INTO {schema}.reading (client, channel) SELECT key, -1 FROM unnest($1::bigint[]) AS key ON CONFLICT DO NOTHING"""
 
 
 def move_statement(schema, first=1):

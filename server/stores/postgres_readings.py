@@ -47,6 +47,10 @@ class Readings:
             reading = self._by_place[client_id, channel] = Reading(self, client_id, channel)
         return reading
 
+    def has_store(self, store):
+        """Whether messages that this store has handed out are of these Readings."""
+        return store is self.store
+
     def sharing(self, start, stop):
         """Returns the Sharing of the handlers of `serve`: see there."""
         return Sharing(self._own, self, start, stop)

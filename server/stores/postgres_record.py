@@ -28,6 +28,7 @@ class PostgresRecord(Record):
         self.connected = False  # to that process
         self.connections = 0  # so far, to any process
         self.readers = {}  # channel -> process that reads it, as far as it is known here
+        self.served = False  # a handler of `serve` has had it: only of one that is copied
         self.first = None  # ClientState of the claim with which it was read
         self.broken = None  # or what is wrong: FAILED or CLAIMED of batched.py
         loaded = dict(loaded)

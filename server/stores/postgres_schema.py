@@ -19,6 +19,7 @@
     reading  who reads a channel of a client, and up to where it has been read (postgres_reading_statements.py)
     client_key, key_change   keys of clients, if the servers' settings say so (postgres_keys.py)
     serving  the processes that share the clients among their handlers (postgres_sharing.py)
+    shard    one row: which of the databases of a store this one is (postgres_shards.py)
 
 They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
 keys: `messages` shows whether a row is missing, when a client is claimed.
@@ -88,12 +89,14 @@ CREATE TABLE {schema}.client_key (
     id text PRIMARY KEY COLLATE "C", key bytea NOT NULL, next bytea, repl boolean NOT NULL DEFAULT false);
 CREATE TABLE {schema}.key_change (stamp uuid NOT NULL);
 INSERT INTO {schema}.key_change VALUES (gen_random_uuid());
+CREATE TABLE {schema}.shard (installation text NOT NULL, id text NOT NULL, members text NOT NULL, moving text);
+INSERT INTO {schema}.shard SELECT gen_random_uuid(), id, json_build_object(id, '') FROM gen_random_uuid() AS id;
 """,
 }
 # What a server needs: no right to make or change tables, nor to give or take away a key. It completes rotations.
 _GRANT = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
-GRANT SELECT ON {schema}.format TO {role};
+GRANT SELECT ON {schema}.format, {schema}.shard TO {role};
 GRANT SELECT, UPDATE (key, next) ON {schema}.client_key TO {role};
 GRANT SELECT, UPDATE ON {schema}.key_change TO {role};
 GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
@@ -129,6 +132,12 @@ async def check(connection, schema, where):
         raise StoreGone(f"{where} is of an older pb_link (format {version}): pb-link store migrate")
 
 
+async def refuse_made(connection, schema):
+    """Raises: StoreError: there are tables already."""
+    if await version_of(connection, schema):
+        raise StoreError(f"schema {schema} has tables of pb_link already: pb-link store check looks at them")
+
+
 async def make(connection, schema, role=None):
     """Make the tables. Args: role: str, of the servers, to which the rights that they need are given.
 
@@ -136,8 +145,7 @@ async def make(connection, schema, role=None):
     async with connection.transaction():
         # Two at once: the second one waits here, and then finds the tables.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1)::bigint)", f"pb_link {schema}")
-        if await version_of(connection, schema):
-            raise StoreError(f"schema {schema} has tables of pb_link already: pb-link store check looks at them")
+        await refuse_made(connection, schema)
         await connection.execute(_MAKE.format(schema=quoted(schema)))
         await _upgrade(connection, schema, 1)
         if role:

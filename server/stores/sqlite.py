@@ -12,6 +12,7 @@ still the same (sqlite_paths.py). Data written into a deleted file is not safe.
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES
 from server.stores.batched import BatchedStore
 from server.stores.disk_thread import DiskThread
+from server.stores.limit import Limit
 from server.stores.sqlite_file import Rows, SQLiteFile
 from server.stores.sqlite_record import SQLiteRecord
 
@@ -39,7 +40,7 @@ class SQLiteStore(BatchedStore):
         file = SQLiteFile(path)
         super().__init__(
             path, file, disk_thread or DiskThread(), Rows, inbox_bytes=inbox_bytes, outbox_bytes=outbox_bytes,
-            channel_bytes=channel_bytes, total_bytes=total_bytes,
+            channel_bytes=channel_bytes, limit=Limit(total_bytes),
         )  # fmt: skip
         self._total = file.total_cost()
 

@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests' own: made in a temporary folder, reached by a Unix socket, and gone with the process.
 
-`server()` returns the one that all tests of a process share; `schema()` gives each test tables of its own.
+`server()` returns the one that all tests of a process share, `databases(n)` more databases in it; `new_schema()` gives
+each test tables of its own.
 """
 
 import atexit
@@ -13,8 +14,10 @@ import signal
 import subprocess
 import tempfile
 import unittest
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import asyncpg
 
 from build.tools import debian
 from build.tools.shell import MissingTool
@@ -55,7 +58,15 @@ class Postgres:
     @property
     def url(self):
         """The address of its database."""
-        return f"postgresql://{_USER}@/postgres?host={self.folder}"
+        return self.url_of("postgres")
+
+    def url_of(self, database):
+        """The address of another database of it."""
+        return f"postgresql://{_USER}@/{database}?host={self.folder}"
+
+    def create(self, database):
+        """Make another database."""
+        self._run("createdb", "-h", self.folder, "-U", _USER, database)
 
     def make(self, copy_of=None):
         """Make its files anew, and start it."""
@@ -165,6 +176,7 @@ def _lives(pid):
 
 
 _SHARED = []
+_DATABASES = []  # addresses of databases of the shared server
 
 
 def server():
@@ -187,6 +199,26 @@ def needed():
         if debian.in_ci():
             raise
         raise unittest.SkipTest(str(error))
+
+
+@asynccontextmanager
+async def connect(url):
+    """A connection of asyncpg, which ends with the block."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def databases(count):
+    """Returns the addresses of so many databases of `server()`, the same in each call."""
+    one = server()
+    while len(_DATABASES) < count:
+        name = f"shard_{len(_DATABASES)}"
+        one.create(name)
+        _DATABASES.append(one.url_of(name))
+    return _DATABASES[:count]
 
 
 def new_schema():

@@ -16,6 +16,7 @@ from server.stores.sqlite import SQLiteStore
 from sim.virtual.disk import Disk
 from tests.server import postgres
 from tests.server.all_stores import SlowStore
+from tests.server.sharded_bed import Shards
 from tests.server.store_calls import CHANNEL, INBOX, OUTBOX, MemoryBed
 
 # What is written need not outlive the machine, and a file in memory is synced in no time.
@@ -89,7 +90,7 @@ class PostgresBed(MemoryBed):
         return self._others[0]
 
     def break_disk(self, store):
-        def refuse(changes):
+        def refuse(*args):
             raise StoreError("the disk is full")
 
         database = store._database
@@ -109,6 +110,27 @@ class PostgresBed(MemoryBed):
             await connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
         asyncio.run(self._do(drop))
+
+
+class ShardedBed(PostgresBed):
+    """A store of two databases, with a schema in each."""
+
+    def __init__(self):
+        self._others = []
+        self._shards = Shards()
+
+    def open(self, inbox_bytes=INBOX, outbox_bytes=OUTBOX, **more):
+        return self._shards.open(inbox_bytes, outbox_bytes, channel_bytes=CHANNEL, **more)
+
+    def set_base(self, store, client_id, base):
+        super().set_base(store.of(client_id), client_id, base)
+
+    def break_disk(self, store):
+        mends = [PostgresBed.break_disk(self, part) for part in store.parts]
+        return lambda: [mend() for mend in mends]
+
+    def remove(self):
+        self._shards.close()
 
 
 class VirtualDiskBed(SQLiteBed):

@@ -5,12 +5,13 @@ The store in memory does so in test_memory.py, under both interpreters.
 
 import unittest
 
-from tests.server.store_beds import PostgresBed, SlowBed, SQLiteBed, VirtualDiskBed
+from tests.server.store_beds import PostgresBed, ShardedBed, SlowBed, SQLiteBed, VirtualDiskBed
 from tests.server.store_contract import StoreContract
 
 BEDS = {
     "Slow": SlowBed,
     "Postgres": PostgresBed,
+    "Sharded": ShardedBed,
     "SQLite": SQLiteBed,
     "VirtualDisk": VirtualDiskBed,
 }

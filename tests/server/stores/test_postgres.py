@@ -196,7 +196,7 @@ def test_many_claims_at_a_time_are_few_transactions(bed):
         ids = [f"client {number}" for number in range(300)]
         calls = []
         claim = store._database.claim
-        store._database.claim = lambda wanted: calls.append(len(wanted)) or claim(wanted)
+        store._database.claim = lambda wanted, node: calls.append(len(wanted)) or claim(wanted, node)
         states = await asyncio.gather(*[store.claim(client_id) for client_id in ids])
         assert {state.owner for state in states} == {1}
         assert sum(calls) == 300 and len(calls) <= 3
