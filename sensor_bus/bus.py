@@ -22,7 +22,7 @@ from sensor_bus.clock import PER_MS, Clock
 from sensor_bus.config import Config
 from sensor_bus.device import IDENTIFY_ATTEMPTS, Device
 from sensor_bus.faults import BusStuck
-from sensor_bus.identify import Identification
+from sensor_bus.identify import ODD, Identification
 from sensor_bus.loading import forget, load
 from sensor_bus.port import MachineI2C  # noqa: F401 - for programs: all that one needs is from this module
 from sensor_bus.records import POLL, Records  # noqa: F401
@@ -270,7 +270,7 @@ class SensorBus:
             except OSError as error:
                 if not isinstance(error, BusStuck):
                     self._access.forget_path(device.address >> 8)
-                if isinstance(error, BusStuck) or device.type is not None:
+                if isinstance(error, BusStuck) or device.type is not None and device.check != ODD:
                     self._identify_later(device)
                     return
                 answered = False
@@ -284,7 +284,7 @@ class SensorBus:
                 await self._not_identified(device)
                 return
             device.job = device.check = None
-            # None: a program has set it otherwise than it is after a reset. It is left alone from now on.
+            # None: nobody knows what it is now. It is left alone from now on.
             if number is not None and self.config.check_ms:
                 device.check = now + self.config.check_ms * PER_MS
             if known is None:
@@ -348,9 +348,12 @@ class SensorBus:
             while steps.next():
                 size = steps.size(space)
                 if size or steps.write:
-                    await self._access.transfer(address, steps.write, space[count : count + size] if size else None)
+                    into = space[count : count + size] if size else None
+                    await self._access.transfer(address, steps.write, into)
                     if self._devices.get(address) is not device:
                         return
+                    if size and not steps.matches(into) and self.config.check_ms:
+                        device.check = ODD
                 count += size
                 if steps.pause_ms:
                     device.pause = self.now() + steps.pause_ms * PER_MS, time, steps.at, space, count

@@ -22,7 +22,7 @@ class Device(Status):
     constants = b""
     ring = None
     job = None  # Identification, while that runs
-    check = None  # when its type is looked at again, 100 us; None: it is not
+    check = None  # when its type is looked at again, 100 us; None: it is not; ODD: now, see identify.py
     # Of the poll that runs: (until when, when that poll has begun, its place in the program, what it reads into, bytes
     # that it has read).
     pause = None

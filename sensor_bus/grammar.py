@@ -4,6 +4,7 @@
     step        write = items                   without items the = may be left out
     write       0x and hex digits, or nothing
     items       rN  read N bytes                pN  pause N ms after the step
+                cN  read N bytes, of which each third is the checksum of the two in front of it
                 r{expression}  read as many bytes as it says
                 0x.. or 0b.. bytes that a read of their length must give; in 0b.. an X is any bit; a comma
                 separates alternatives, of one length
@@ -102,6 +103,13 @@ class _Parser:
                     if kind:
                         self.fault("a step reads once", start)
                     kind, size, read = self.read()
+                elif self.take("c"):
+                    if kind:
+                        self.fault("a step reads once", start)
+                    kind, size = steps.CHECKED, self.number(3, MAX_READ, "a read")
+                    if size % 3:
+                        self.fault("c reads bytes in threes", start)
+                    read = bytes((size,))
                 elif self.take("p"):
                     if pause:
                         self.fault("a step pauses once", start)
@@ -112,7 +120,7 @@ class _Parser:
                     value = self.hex_bytes(MAX_READ)
                     alternatives.append((b"\xff" * len(value), value))
                 else:
-                    self.fault("r, p, 0x or 0b must come here")
+                    self.fault("r, c, p, 0x or 0b must come here")
                 if self.take(",") and not self.peek():
                     self.fault("something must come behind the comma")
         if alternatives:

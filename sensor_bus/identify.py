@@ -5,9 +5,13 @@ They yield (bytes to write, buffer to read into, or None), and are sent whether 
 an int. So the pauses of one device hold up no other. They return the number of the type, or None.
 """
 
+from protocol import const
 from sensor_bus.clock import PER_MS
 from sensor_bus.records import CONSTANTS, DETECTION, INIT, POLL
 from sensor_bus.steps import Steps
+
+LOST = const(-1)  # in place of the number of a type: see `look`
+ODD = const(-1)  # Device.check: a poll has read bytes whose checksum is wrong, so another one may be there
 
 
 class Identification:
@@ -36,80 +40,80 @@ class Identification:
 
 def identification(records, device):
     """Returns the generator. What it finds is set in the device: constants. Args: records: Records; device: Device."""
-    steps, buf = Steps(), None
     for number in records.candidates(device.address):
-        program = records.field(number, DETECTION)
-        buf = _fitting(buf, program)
-        if not (yield from _run(steps, program, buf, True)):
+        if (yield from _run(records, number, DETECTION)) is None:
             continue
-        program = records.field(number, INIT)
-        buf = _fitting(buf, program)
-        if not (yield from _run(steps, program, buf, False)):
+        if (yield from _run(records, number, INIT)) is None:
             return None
-        program = records.field(number, CONSTANTS)
-        if len(program):
-            buf = bytearray(program[0])
-            if not (yield from _run(steps, program, buf, False)):
-                return None
-            device.constants = bytes(buf)
+        found = yield from _run(records, number, CONSTANTS)
+        if found is None:
+            return None
+        if found:
+            device.constants = bytes(found)
         return number
     return None
 
 
 def look(records, device):
-    """Returns the generator of a look at a device whose type is known. If that fits still, it returns that one. None:
-    no type fits, or nobody may look."""
-    steps, number = Steps(), device.type
-    if not can_look(records, number):
+    """Returns the generator of a look at a device whose type is known. If that fits still, it returns that one. LOST:
+    it does, but the device has lost its settings. None: no type fits, or nobody may look."""
+    number = device.type
+    if can_look(records, number):
+        if (yield from _is_still(records, number, DETECTION)):
+            return number if (yield from _is_still(records, number, INIT)) else LOST
+    elif device.check != ODD:
         return None
-    program = records.field(number, DETECTION)
-    buf = bytearray(program[0])
-    for _ in range(2):
-        if (yield from _run(steps, program, buf, True)):
-            return number
     for other in records.candidates(device.address):
-        program = records.field(other, DETECTION)
-        buf = _fitting(buf, program)
-        if other != number and (yield from _run(steps, program, buf, True)):
+        if other != number and (yield from _run(records, other, DETECTION, True)) is not None:
             return other
     return None
 
 
 def can_look(records, number):
-    """Returns whether a look at a device of this type disturbs nothing: its detection reads registers and does nothing
-    else, and no read of its polls depends on the write of another step."""
-    detection, poll = records.field(number, DETECTION), records.field(number, POLL)
-    return _reads_registers(detection, True) and _reads_registers(poll, False)
+    """Returns whether a look at a device of this type disturbs nothing: its detection is known by registers, and no
+    read of its polls depends on the write of another step."""
+    return _reads_registers(records, number, DETECTION) and _reads_registers(records, number, POLL)
 
 
-def _reads_registers(program, only):
-    """Args: only: it does nothing else."""
-    steps = Steps(program)
+def _reads_registers(records, number, field):
+    program = records.field(number, field)
+    steps, found = Steps(program), False
     while steps.next():
-        reads, writes = steps.size(b""), len(steps.write)
-        if reads and not writes or only and (not reads or writes > 2 or steps.pause_ms):
+        writes = len(steps.write)
+        if steps.size(b""):
+            found = True
+            if not writes or field == DETECTION and (writes > 2 or steps.pause_ms):
+                return False
+        elif field == DETECTION and steps.pause_ms:
             return False
-    return len(program) > 0
+    return found
 
 
-def _fitting(buf, program):
-    size = program[0] if len(program) else 0
-    return buf if buf is not None and len(buf) >= size else bytearray(size)
+def _is_still(records, number, field):
+    """Generator: returns whether what such a program has read before is so still."""
+    for _ in range(2):
+        if (yield from _run(records, number, field, True)) is not None:
+            return True
+    return False
 
 
-def _run(steps, program, buf, detects):
-    """Generator: returns whether all steps were acknowledged, and all that detect have matched."""
-    steps.begin(program)
-    view, count = memoryview(buf), 0
+def _run(records, number, field, looks=False):
+    """Generator: returns what the steps of a program have read, a bytearray; None: one was not acknowledged, or has
+    read what it should not. Args: looks: only the steps that compare are done."""
+    steps, count = Steps(records.field(number, field)), 0
+    buf = bytearray(steps.most)
+    view = memoryview(buf)
     while steps.next():
+        if looks and not steps.compares():
+            continue
         size = steps.size(buf)
         into = view[count : count + size] if size else None
         if size or steps.write:
             if not (yield steps.write, into):
-                return False
-        if detects and size and not steps.matches(into):
-            return False
+                return None
+            if size and not steps.matches(into):
+                return None
         count += size
         if steps.pause_ms:
             yield steps.pause_ms
-    return True
+    return buf

@@ -13,6 +13,7 @@ from protocol import const
 from sensor_bus import address as addresses_of
 from sensor_bus.grammar import MAX_READ, detection_program, steps_program
 from sensor_bus.records import LISTS, MAX_TYPES, VERSION, Records
+from sensor_bus.steps import Steps
 
 MAX_NAME = const(64)
 MAX_ADDRESSES = const(116)
@@ -22,7 +23,7 @@ MAX_FILE = const(1 << 20)
 
 _KEYS = (
     "deviceType", "addresses", "detectionValues", "initValues", "pollInfo", "scanPriority", "devInfoJson", "_notes",
-    "excludeFromAddrMap", "source",
+    "excludeFromAddrMap", "keptValues", "source",
 )  # fmt: skip
 _POLL_KEYS = ("c", "i", "s", "k", "h", "hSlots", "busHz", "busHzSlots")
 _PRIORITIES = ("high", "medium", "low")
@@ -104,7 +105,7 @@ def _entry(name, record, decodes):
             raise ValueError("pollInfo has no item %r" % (key,))
     programs = [
         _program("detectionValues", detection_program, record.get("detectionValues", "")),
-        _program("initValues", steps_program, record.get("initValues", "")),
+        _with_kept(_program("initValues", steps_program, record.get("initValues", "")), record),
         _program("pollInfo.c", steps_program, poll.get("c", "")),
         _program("pollInfo.k", steps_program, poll.get("k", "")),
     ]
@@ -132,6 +133,21 @@ def _program(item, made, text):
         return made(text)
     except ValueError as error:
         raise ValueError("%s: %s" % (item, error))
+
+
+def _with_kept(init, record):
+    """Returns the program of initValues, and behind it that of keptValues, each step of which compares."""
+    kept = _program("keptValues", detection_program, record.get("keptValues", ""))
+    if not kept:
+        return init
+    steps = Steps(kept)
+    while steps.next():
+        if not steps.compares() or not 0 < len(steps.write) <= 2 or steps.pause_ms:
+            raise ValueError("keptValues: a step must read what a register must have, as 0x20=0b1XXXXXXX")
+    most = kept[0] + (init[0] if init else 0)
+    if most > MAX_READ:
+        raise ValueError("keptValues: with initValues they read %d bytes, at most %d go" % (most, MAX_READ))
+    return bytes((most,)) + init[1:] + kept[1:]
 
 
 def _number(poll, item, lowest, highest):

@@ -21,6 +21,9 @@ async def recover(bus, access, subscribers, failed):
     Args: bus: SensorBus; access: Access; subscribers: Subscribers; failed: the recovery before this one has. Returns
     when it is to be tried again, 100 us; None: the bus is free."""
     now, slot = bus.now(), access.slot
+    for device in bus.all():
+        if device.check is not None:
+            device.check = 0  # a write that was cut off may have set a register of it
     if await _freed(access):
         if failed:
             subscribers.tell("freed", None, None)

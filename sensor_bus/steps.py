@@ -4,8 +4,8 @@ grammar.py makes programs out of text. One is empty, or it is
 
     most        1   most bytes that its reads give together
     steps       any number, each:
-        head    1   bits 0-1: the read: 0 none, 1 fixed, 2 computed; bit 2: a pause; bit 3: alternatives;
-                    bits 4-7: bytes to write, 15: their count is in the next byte
+        head    1   bits 0-1: the read: 0 none, 1 fixed, 2 computed, 3 fixed, with checksums; bit 2: a pause; bit 3:
+                    alternatives; bits 4-7: bytes to write, 15: their count is in the next byte
         bytes to write
         fixed       1: size
         computed    1: offset among all bytes read so far; 1: width in bits, + 128 if big-endian; 1: largest size;
@@ -26,6 +26,7 @@ from sensor_bus.loading import load
 
 FIXED = const(1)
 COMPUTED = const(2)
+CHECKED = const(3)
 PAUSE = const(4)
 ALTERNATIVES = const(8)
 LONG = const(15)  # in the head: the count of bytes to write follows
@@ -74,7 +75,7 @@ class Steps:
         at += count
         self._kind = head & 3
         self._read = at
-        if self._kind == FIXED:
+        if self._kind & FIXED:
             at += 1
         elif self._kind == COMPUTED:
             at += 4 + OPERATOR_BYTES * program[at + 3]
@@ -112,8 +113,27 @@ class Steps:
             self._computed = load("sizes").computed
         return self._computed(self._program, self._read, got)
 
+    def compares(self):
+        """Returns whether the step reads what `matches` can tell from something else."""
+        return self._expected or self._kind == CHECKED
+
     def matches(self, data):
-        """Returns whether the bytes just read are one of the step's alternatives; True if it has none."""
+        """Returns whether the bytes just read are one of the step's alternatives, and have their checksums; True if it
+        has none.
+
+        With checksums each third byte is the CRC-8 of the two in front of it: polynomial 0x31, initial value 0xff.
+        Source: Sensirion, Datasheet SHT4x, version 6 (2023), 4.4."""
+        if self._kind == CHECKED:
+            crc = 0xFF
+            for index in range(len(data)):
+                crc ^= data[index]
+                if index % 3 == 2:
+                    if crc:
+                        return False
+                    crc = 0xFF
+                else:
+                    for _ in range(8):
+                        crc = crc << 1 ^ (0x131 if crc & 0x80 else 0)
         at = self._expected
         if not at:
             return True

@@ -58,7 +58,6 @@ TESTED_IN = {
     "sensor_bus/errors.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/events.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/faults.py": "tests/sensor_bus/test_bus.py",
-    "sensor_bus/identify.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/lines.py": "tests/sensor_bus/test_port.py",
     "sensor_bus/recovery.py": "tests/sensor_bus/test_bus.py",
     "sensor_bus/requests.py": "tests/sensor_bus/test_bus.py",

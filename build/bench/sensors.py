@@ -42,6 +42,9 @@ class I2C:
     def readfrom_into(self, address, buf):
         if I2C.held:
             sda.level, I2C.held = 0, False
+        if address == 0x44:
+            buf[:] = b"\\x00\\x00\\x81\\x00\\x00\\x81"
+            return
         buf[:] = {{6: b"\\x00\\x54", 7: b"\\x04\\x00", 15: b"\\x01\\x17"}}.get(self.register, bytes(len(buf)))
 class Pin:
     OPEN_DRAIN, level, clocks = 2, 1, 0

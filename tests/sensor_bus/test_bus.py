@@ -6,8 +6,6 @@ import pytest
 
 from sensor_bus import changes
 from sensor_bus.errors import Barred, NoAnswer, QueueFull, TimedOut
-from sensor_bus.identify import can_look
-from sensor_bus.records import standard_records
 from sim.virtual import sensor_scenes
 from tests.sensor_bus.bus_rig import BusRig
 
@@ -504,9 +502,3 @@ def test_looks_cost_no_poll_and_change_no_value():
         assert not [event for event in rig.events if event[1] in ("offline", "gone")]
         found[check_ms] = {one: [sample.data for sample in rig.of(one)][:40] for one in (ADS, BME, 0x60)}
     assert all(found[0][one][:8] == found[1000][one][:8] for one in found[0])
-
-
-def test_only_what_is_read_by_registers_is_looked_at():
-    records = standard_records()
-    names = {records.name(number) for number in range(len(records)) if not can_look(records, number)}
-    assert names == {"AHT20", "SHT40", "SHT31"}

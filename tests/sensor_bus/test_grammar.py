@@ -84,6 +84,8 @@ class TestSteps(unittest.TestCase):
             ("=r1&=r{$0<<32:max4}", 11, "0..31"), ("=r1&=r{$0:max4", 14, "operator"), ("=r1&=r{$0[0:max4}", 11, "]"),
             ("=r1&=r{$0:max2}&=r{$1:max2}", 20, "itself computed"), ("=r2&=r{$0+$0.w16:max2}", 10, "one byte"),
             ("=r1&=r{$0" + "+1" * 9 + ":max4}", 25, "operators"), ("0x21=r1 r2 x", 8, "reads once"),
+            ("0x21=c4", 5, "in threes"), ("0x21=c0", 6, "3..253"), ("0x21=r3c3", 7, "reads once"),
+            ("0x21=c3,0x112233", 16, "not both"),
         ):  # fmt: skip
             with self.subTest(text=text):
                 with self.assertRaises(ValueError) as caught:

@@ -47,6 +47,18 @@ class TestSteps(unittest.TestCase):
         steps.next()
         self.assertTrue(steps.matches(b"ab"))
 
+    def test_checksums_that_are_wrong_do_not_match(self):
+        """0xbeef has the checksum 0x92: Sensirion, Datasheet SHT4x, version 6 (2023), 4.4."""
+        for program in (detection_program("0x89=c6p10"), steps_program("0x89=c6p10")):
+            steps = Steps(program)
+            self.assertTrue(steps.next())
+            self.assertEqual((steps.size(b""), steps.pause_ms, steps.most), (6, 10, 6))
+            self.assertTrue(steps.compares())
+            self.assertTrue(steps.matches(b"\xbe\xef\x92\x00\x00\x81"))
+            for data in (b"\xbe\xef\x93\x00\x00\x81", b"\xbe\xef\x92\x00\x00\x80", bytes(6), b"\xff" * 6):
+                self.assertFalse(steps.matches(data))
+            self.assertFalse(steps.next())
+
     def test_a_long_write_is_whole(self):
         data = bytes(range(100))
         steps = Steps(steps_program("0x" + "".join("%02x" % byte for byte in data) + "=r1"))
