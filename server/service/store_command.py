@@ -25,6 +25,7 @@ def add_store(command):
     one.add_argument("what", choices=ACTIONS)
     one.add_argument("addresses", nargs="*", metavar="STORE", help="a path, or postgresql://..; of copy two")
     one.add_argument("--role", help="with init: the role of the servers, which gets only the rights that they need")
+    one.add_argument("--if-missing", action="store_true", help="with init: tables that are there are left as they are")
 
 
 def run(options, settings):
@@ -60,8 +61,8 @@ def _postgres(options, address):
     from server.stores import postgres_admin
 
     if options.what == "init":
-        postgres_admin.init(address, role=options.role)
-        _show(options, {"made": True}, "made: servers can use it now")
+        made = postgres_admin.init(address, role=options.role, if_missing=options.if_missing)
+        _show(options, {"made": made}, "made: servers can use it now" if made else "there already: nothing to do")
     elif options.what == "migrate":
         before, now = postgres_admin.migrate(address)
         text = "format {before}: nothing to do" if before == now else "migrated from format {before} to {now}"

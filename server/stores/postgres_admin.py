@@ -37,16 +37,22 @@ FROM {{schema}}.node ORDER BY address = '', name, id
 _ORPHANS = "SELECT count(*) FROM {schema}.{table} m WHERE NOT EXISTS (SELECT FROM {schema}.client WHERE key = m.client)"
 
 
-def init(address, schema=SCHEMA, role=None):
+def init(address, schema=SCHEMA, role=None, if_missing=False):
     """Make the tables. Args: address: of a database, or a list of several, which become one store; role: of the
-    servers, if they connect as another one than this. Raises: StoreError."""
+    servers, if they connect as another one than this; if_missing: if all databases have tables, those of this release
+    are no error. Returns whether they were made. Raises: StoreError."""
     urls = _listed(address)
+    if if_missing and all(_run(url, lambda connection: postgres_schema.version_of(connection, schema)) for url in urls):
+        for url in urls:
+            _run(url, lambda connection, url=url: postgres_schema.check(connection, schema, shown_address(url)))
+        return False
     for url in urls:
         _run(url, lambda connection: postgres_schema.refuse_made(connection, schema))
     for url in urls:
         _run(url, lambda connection: postgres_schema.make(connection, schema, role))
     if len(urls) > 1:
         move(urls[:1], urls, schema)
+    return True
 
 
 def migrate(address, schema=SCHEMA):

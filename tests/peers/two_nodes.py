@@ -66,9 +66,10 @@ async def write(conn):
 class Nodes:
     """Two nodes, on tables of their own. Use: `with Nodes(folder) as nodes`.
 
-    url: of an empty database, or None: one that is made."""
+    url: of an empty database, or None: one that is made; more: of their settings."""
 
-    def __init__(self, folder, url=None):
+    def __init__(self, folder, url=None, **more):
+        self._more = more
         self.url = url
         self.folder = Path(folder)
         self.ports = [free_port(), free_port()]
@@ -114,7 +115,7 @@ class Nodes:
         settings = {
             "port": self.ports[at], "host": "127.0.0.1", "keys": "keys.json", "store": self.url,
             "timeout_ms": TIMEOUT_MS, "admin_socket": f"admin{at}", "app": "application:handler", "node": f"node{at}",
-            "metrics": f"127.0.0.1:{self.metrics[at]}",
+            "metrics": f"127.0.0.1:{self.metrics[at]}", **self._more,
         }  # fmt: skip
         path = self.folder / f"node{at}.toml"
         path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
@@ -222,9 +223,10 @@ class Roaming(Client):
             super()._flush()
 
 
-async def played(nodes, play):
-    """Let a client live while play(client) lasts, then until all is delivered. Returns the client."""
-    client = Roaming(nodes.ports)
+async def played(nodes, play, ports=None):
+    """Let a client live while play(client) lasts, then until all is delivered. Returns the client. ports: those that it
+    knows, None: of the nodes."""
+    client = Roaming(ports or nodes.ports)
     living = asyncio.create_task(client.live())
     try:
         await until(lambda: client.up, "the first connection")

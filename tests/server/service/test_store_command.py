@@ -32,6 +32,7 @@ def test_tables_are_made_examined_and_used(url, capsys):
     assert words(f"store init {url}", capsys) == (0, "made: servers can use it now\n", "")
     status, _, error = words(f"store init {url}", capsys)
     assert status != 0 and "already" in error
+    assert words(f"store init {url} --if-missing", capsys) == (0, "there already: nothing to do\n", "")
     assert words(f"store migrate {url}", capsys) == (0, "format 4: nothing to do\n", "")
     assert words(f"store check {url} --json", capsys)[1] == '{"clients": 0, "messages": 0, "bytes": 0}\n'
 
