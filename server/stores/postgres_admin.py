@@ -10,7 +10,7 @@ from server.core.store import LINE_COST
 from server.stores import postgres_keys, postgres_schema
 from server.stores.moving import check_places, move
 from server.stores.opened import shown_address
-from server.stores.postgres_database import CLOSE_S, CONNECT_S, one_by_one
+from server.stores.postgres_database import CLOSE_S, CONNECT_S, STATEMENT_S, one_by_one, within
 from server.stores.postgres_nodes import SILENT
 from server.stores.postgres_schema import SCHEMA, quoted
 
@@ -89,7 +89,7 @@ def _of_all(address, schema, statement):
     """Returns the rows of a statement in each of the databases, as dicts."""
     return [
         row for url in _listed(address)
-        for row in _run(url, lambda connection, url=url: _rows(connection, schema, url, statement))
+        for row in _run(url, lambda connection, url=url: _rows(connection, schema, url, statement), STATEMENT_S)
     ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ async def _rows(connection, schema, url, statement):
 
 def keys(url, schema=SCHEMA):
     """Returns (stamp, dict from id to key, set of ids): see postgres_keys.read. Raises: StoreError, ValueError."""
-    return _run(url, lambda connection: _with_keys(connection, schema, url, postgres_keys.read))
+    return _run(url, lambda connection: _with_keys(connection, schema, url, postgres_keys.read), STATEMENT_S)
 
 
 def change_key(url, client_id, function, schema=SCHEMA):
@@ -109,7 +109,7 @@ def change_key(url, client_id, function, schema=SCHEMA):
     def work(connection):
         return _with_keys(connection, schema, url, postgres_keys.change, client_id, function, changes=True)
 
-    return _run(url, work)
+    return _run(url, work, STATEMENT_S)
 
 
 def add_keys(url, function, schema=SCHEMA):
@@ -118,7 +118,7 @@ def add_keys(url, function, schema=SCHEMA):
     def work(connection):
         return _with_keys(connection, schema, url, postgres_keys.add_all, function, changes=True)
 
-    return _run(url, work)
+    return _run(url, work, STATEMENT_S)
 
 
 async def _with_keys(connection, schema, url, function, *args, changes=False):
@@ -182,11 +182,14 @@ async def _connected(url):
     raise StoreError(f"{shown_address(url)} cannot be reached: {'; '.join(said)}")
 
 
-def _run(url, work):
+def _run(url, work, seconds=None):
+    """Returns what the coroutine function (connection) returns. seconds: that it may take, or None: the store is large,
+    and nothing else runs."""
+
     async def main():
         connection = await _connected(url)
         try:
-            return await work(connection)
+            return await (work(connection) if seconds is None else within(seconds, connection, work(connection)))
         except (asyncpg.PostgresError, *_FAILURES) as error:
             raise StoreError(f"{shown_address(url)}: {error or type(error).__name__}")
         finally:
@@ -195,5 +198,9 @@ def _run(url, work):
             except (asyncpg.PostgresError, *_FAILURES):
                 connection.terminate()
 
-    with ThreadPoolExecutor(1) as thread:  # a server that starts has a loop in this one
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:  # a server that starts, whose loop waits for its keys
         return thread.submit(lambda: asyncio.run(main())).result()

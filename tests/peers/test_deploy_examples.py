@@ -71,8 +71,8 @@ def test_compose_file_has_known_keys_and_what_it_names_is_there(compose):
     context = (COMPOSE / built["context"]).resolve()
     assert context == ROOT and (context / built["dockerfile"]).is_file()
     assert {one["image"] for one in services.values() if "image" in one} >= {"pb-link"}
-    variables = set(re.findall(r"\$\{(\w+)", (COMPOSE / "compose.yaml").read_text()))
-    assert variables == set(re.findall(r"([A-Z_]{2,})=%s", (COMPOSE / "compose.yaml").read_text()))  # as its head makes them
+    text = (COMPOSE / "compose.yaml").read_text()
+    assert set(re.findall(r"\$\{(\w+)", text)) == set(re.findall(r"([A-Z_]{2,})=%s", text))  # as its head makes them
     ports = [port.split(":")[0] for one in services.values() for port in one.get("ports", ())]
     assert len(ports) == len(set(ports)) == 3
 

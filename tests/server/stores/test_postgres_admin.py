@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from protocol.errors import StoreError
-from server.stores import postgres_admin, postgres_schema
+from server.stores import postgres_admin, postgres_database, postgres_schema
 from server.stores.opened import own_name
 from server.stores.postgres import PostgresStore
 from tests.server import postgres
@@ -183,3 +183,36 @@ def test_process_that_has_ended_without_a_word_is_forgotten_with_what_nobody_rea
     assert mail == [(dead.node, 0, 0), (dead.node, 1, 0), (living.node, 0, 1), (living.node, 1, 2)]
     for store in (dead, living, new):
         store.close()
+
+
+@pytest.mark.parametrize("look", [postgres_admin.clients, postgres_admin.nodes, postgres_admin.keys])
+def test_database_that_is_silent_is_given_up(monkeypatch, look):
+    """Also by a server that starts, in whose loop it is asked."""
+    monkeypatch.setattr(postgres_admin, "STATEMENT_S", 1.0)
+    monkeypatch.setattr(postgres_database, "CLOSE_S", 0.1)
+    monkeypatch.setattr(postgres_admin, "CLOSE_S", 0.1)
+    own = postgres.Postgres(fsync="off")
+    try:
+        postgres_admin.init(own.url)
+
+        async def start():
+            return look(own.url)
+
+        asyncio.run(start())
+        held = asyncio.run(_held(own.url, lambda: asyncio.to_thread(look, own.url)))
+        assert "no answer for 1 s" in str(held)
+    finally:
+        own.remove()
+
+
+async def _held(url, call):
+    """Returns the StoreError of a call whose tables are locked."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE pb_link.client, pb_link.node, pb_link.key_change")
+            with pytest.raises(StoreError) as caught:
+                await call()
+        return caught.value
+    finally:
+        await connection.close()
