@@ -69,11 +69,13 @@ def _members(shards):
 
 
 def _check(old, new, wanted, opened):
-    """Returns the Shards that do not say yet that the move is done. Raises: StoreError: the lists are wrong."""
+    """Returns the Shards that do not say yet that the move is done, new databases first. Raises: StoreError: the lists
+    are wrong."""
     postgres_shards.check_same_store(old)
     postgres_shards.check_different(new)
     before = {one.id for one in old}
-    unfinished = {one.id: one for one in (*old, *new) if one.moving is not None or one.members.keys() != wanted.keys()}
+    done = (old[0].installation, wanted.keys(), None)
+    unfinished = {one.id: one for one in (*old, *new) if (one.installation, one.members.keys(), one.moving) != done}
     for one in unfinished.values():
         if one.moving is not None and one.moving.keys() != wanted.keys():
             others = ", ".join(sorted(where or name for name, where in one.moving.items()))
@@ -84,7 +86,7 @@ def _check(old, new, wanted, opened):
             if one.moving is None and opened[one.id].ids():
                 raise StoreError(f"{one.where} has clients already: add an empty database (pb-link store init)")
     postgres_shards.check_members([one for one in old if one.id in unfinished], old)
-    return [*unfinished.values()]
+    return sorted(unfinished.values(), key=lambda one: one.id in before)  # no server starts with the new ones alone
 
 
 def _move_from(tables, opened, placement):

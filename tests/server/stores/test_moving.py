@@ -14,7 +14,7 @@ from server.core.message import Message
 from server.core.message import line as a_line
 from server.core.store import Fenced, StoreGone
 from server.stores import moving, postgres_admin, postgres_shards
-from server.stores.postgres_reading_statements import SERVED
+from server.stores.postgres_reading_statements import MOVE_WITH_EFFECT, SERVED
 from tests.patience import PATIENCE_S
 from tests.server import postgres
 from tests.server.peer import OTHER_KEY, Client, until, within
@@ -130,6 +130,9 @@ def test_all_databases_may_be_others(shards):
     before = used(shards, shards.urls[:2], content)
     assert move(shards, (0, 1), (2,))[0] == len(CLIENTS)
     assert_whole(shards, before, (2,))
+    assert shards.rows(2, "SELECT installation FROM {schema}.shard") == [("one store",)]
+    assert move(shards, (2,), (0, 2))[0] > 0
+    assert_whole(shards, before, (0, 2))
 
 
 def killed(shards, step, sources, targets):
@@ -141,36 +144,38 @@ def killed(shards, step, sources, targets):
     return done.returncode != 0
 
 
+def is_store(shards, at):
+    """Whether a server starts with these databases."""
+    try:
+        shards.open(urls=[shards.urls[one] for one in at]).close()
+        return True
+    except StoreGone:
+        return False
+
+
+# last: of the steps that are tried. What two moves have in common is tried once.
+@pytest.mark.parametrize(("targets", "last"), [((0, 1, 2), 1000), ((2,), 14)])
 @pytest.mark.parametrize("part", range(4))  # of the steps: each test has its own time
-def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(part):
-    step = part
-    while True:
+def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(part, targets, last):
+    for step in range(part, last, 4):
         shards = Shards(3, made=2)
         try:
             used(shards, shards.urls[:2], fill)
             before = used(shards, shards.urls[:2], content)
-            if not killed(shards, step, (0, 1), (0, 1, 2)):
+            if not killed(shards, step, (0, 1), targets):
                 assert step > 20  # there were so many steps
-                assert_whole(shards, before, (0, 1, 2))
+                assert_whole(shards, before, targets)
                 return
             left = shards.clients()
             assert {*sum(left, [])} == {*CLIENTS}  # none is nowhere
-            whole = []
-            for at in ((0, 1), (0, 1, 2)):
-                try:
-                    shards.open(urls=[shards.urls[one] for one in at]).close()
-                    whole.append(at)
-                except StoreGone:
-                    pass
-            assert whole in ([], [(0, 1)], [(0, 1, 2)]), "no half of it is a store"
-            if whole != [(0, 1)]:
-                move(shards, (0, 1), (0, 1, 2))
-                assert_whole(shards, before, (0, 1, 2))
-            else:  # nothing was begun
+            if is_store(shards, (0, 1)):  # nothing was begun
                 assert_whole(shards, before, (0, 1))
+            elif is_store(shards, targets):  # all was done that a server sees
+                assert_whole(shards, before, targets)
+            move(shards, (0, 1), targets)
+            assert_whole(shards, before, targets)
         finally:
             shards.close()
-        step += 4
 
 
 def test_what_a_killed_move_has_left_is_replaced(shards):
@@ -269,6 +274,23 @@ def test_server_that_goes_on_after_the_move_can_do_nothing(shards):
 
     run(main())
     assert shards.clients() == [[], [], ["b"]]
+
+
+def test_reader_moves_on_in_neither_database_once_its_client_is_read(shards, monkeypatch):
+    """An application commits what it does with a line while the client is copied: then it would come again there."""
+    used(shards, shards.urls[:2], fill)
+    true, moved_on = postgres_shards.clear, []
+
+    async def clear(connection, schema, owners):
+        for client, reader, following in readers:
+            moved_on.extend(await shards.fetch(0, MOVE_WITH_EFFECT, client, 0, reader, following + 1, following))
+        return await true(connection, schema, owners)
+
+    of_moved = "SELECT client, reader, next FROM {schema}.reading JOIN {schema}.client ON key = client "
+    readers = shards.rows(0, of_moved + "WHERE channel = 0 AND id = ANY($1)", MOVED)
+    monkeypatch.setattr(postgres_shards, "clear", clear)
+    move(shards, (0, 1), (0, 1, 2))
+    assert len(readers) == len(MOVED) and moved_on == []
 
 
 def test_server_that_starts_while_a_move_begins_has_no_row_or_sees_it(shards):
