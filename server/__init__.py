@@ -90,7 +90,8 @@ async def attach(store):
         async with await server.attach("postgresql://pb_link@db.example/links") as clients:
             await clients["pump"].write("on")
 
-    store: the address of a database of PostgreSQL, or a PostgresStore. Before `run`, and not beside it.
+    store: the address of a database of PostgreSQL, a list of those of all databases of a store, a PostgresStore or a
+        ShardedStore. Before `run`, and not beside it.
 
     A client is written to whether or not it is connected, and to whichever server: `write`, and `send` of channels,
     with all that they promise. `client_conn`, `wait_connected`, `status()` and `nconns` are those of all servers.
@@ -100,7 +101,7 @@ async def attach(store):
     Raises: StoreError: the database cannot be used; ValueError: the store is one of a single process;
     LocalProtocolError: this Server has a store already.
     """
-    if isinstance(store, str):
+    if isinstance(store, (str, list, tuple)):
         from server.stores.opened import open_shared
 
         store = await open_shared(store)
@@ -121,16 +122,16 @@ async def wait_all(client_id=None, peers=None):
 
 
 def __getattr__(name):
-    """Load a store on first use: MicroPython has no SQLite, and PostgresStore needs the extra `postgres`."""
+    """Load a store on first use: MicroPython has no SQLite, and those in PostgreSQL need the extra `postgres`."""
     if name == "SQLiteStore":
         from server.stores.sqlite import SQLiteStore
 
         return SQLiteStore
-    if name == "PostgresStore":
+    if name in ("PostgresStore", "ShardedStore"):
         from server.stores.opened import need_postgres
 
         need_postgres()
-        from server.stores.postgres import PostgresStore
+        from server.stores import postgres, sharded
 
-        return PostgresStore
+        return postgres.PostgresStore if name == "PostgresStore" else sharded.ShardedStore
     raise AttributeError("module server has no attribute " + name)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from os import PathLike
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -21,7 +21,7 @@ async def run(
     host: str = "0.0.0.0",
 ) -> None: ...
 def serve(handler: Callable[[Connection], Awaitable[object]]) -> Coroutine[Any, Any, None]: ...
-async def attach(store: _Store | str) -> _Attached: ...
+async def attach(store: _Store | str | Sequence[str]) -> _Attached: ...
 async def client_conn(client_id: str) -> Connection: ...
 async def wait_all(client_id: str | None = None, peers: Iterable[str] | None = None) -> Connection | None: ...
 
@@ -274,6 +274,31 @@ class PostgresStore(_Store):
         total_bytes: int = 1073741824,
         schema: str = "pb_link",
         name: str | None = None,
+        limit: Any = None,
         tell: Callable[..., None] | None = None,
         disk_thread: Any = None,
     ) -> None: ...
+
+class ShardedStore(_Store):
+    parts: list[PostgresStore]
+    on_room: Callable[[], None] | None
+    others: Any
+    readings: Any
+    on_read: Callable[[str], None] | None
+    on_lost: Callable[[str, int], None] | None
+    immediate: bool
+    def __init__(
+        self,
+        urls: Sequence[str],
+        inbox_bytes: int = 65536,
+        outbox_bytes: int = 65536,
+        *,
+        channel_bytes: int = 16384,
+        total_bytes: int = 1073741824,
+        schema: str = "pb_link",
+        name: str | None = None,
+        tell: Callable[..., None] | None = None,
+    ) -> None: ...
+    @property
+    def commits(self) -> int: ...
+    def of(self, client_id: str) -> PostgresStore: ...

@@ -42,9 +42,16 @@ class Setting:
         return os.path.join(folder, value) if self._is_path and value else value
 
 
-class _PathOrURL(Setting):
+class _PathOrURLs(Setting):
+    def validate(self, name, value):
+        """Raises: ValueError, without the value: an address may have a password."""
+        try:
+            super().validate(name, value)
+        except ValueError:
+            raise ValueError(f"{name} must be {self.rule}") from None
+
     def placed(self, value, folder):
-        return value if "://" in value else super().placed(value, folder)
+        return value if isinstance(value, list) or "://" in value else super().placed(value, folder)
 
 
 class _PathOrWord(Setting):
@@ -123,9 +130,10 @@ def path(default, rule):
     return Setting(default, str, rule, _or_empty(default, None), is_path=True)
 
 
-def path_or_url(default, rule):
-    """Returns the Setting of a file's path, or of an address with "://", which is taken as it is."""
-    return _PathOrURL(default, str, rule, _or_empty(default, None), is_path=True)
+def path_or_urls(default, rule):
+    """Returns the Setting of a file's path, or of an address with "://" or a list of such: these are taken as they
+    are."""
+    return _PathOrURLs(default, (str, list), rule, _is_path_or_urls, is_path=True)
 
 
 def path_or(word, default, rule):
@@ -170,6 +178,10 @@ def _or_empty(default, fits):
     if default != "":
         return fits or bool
     return fits and (lambda value: value == "" or fits(value))
+
+
+def _is_path_or_urls(value):
+    return bool(value) and (isinstance(value, str) or all(isinstance(one, str) and "://" in one for one in value))
 
 
 def _is_host_port(value):

@@ -131,7 +131,7 @@ def _parser():
     one.add_argument("--port", type=int)
     one.add_argument("--host")
     one.add_argument("--keys", metavar="FILE")
-    one.add_argument("--store", metavar="FILE")
+    one.add_argument("--store", metavar="STORE", nargs="+", help="a path, or one postgresql://.. or several")
     for name in _keyless():
         one.add_argument("--" + name.replace("_", "-"), metavar="ID,..", type=lambda text: text.split(","))
     one = command("clients", _clients, "Show the clients of the running server, or of all servers on one database.")
@@ -180,6 +180,8 @@ def _keyless():
 def _settings(options):
     names = ("app", "port", "host", "keys", "store", *_keyless())
     changes = {name: getattr(options, name, None) for name in names}
+    if isinstance(changes["store"], list) and len(changes["store"]) == 1:
+        changes["store"] = changes["store"][0]
     return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG") or None, changes)
 
 

@@ -27,7 +27,7 @@ SETTINGS = {
     "timeout_ms": word.integer(1500, 200, 3600000, "200 to 3600000, the same as in the clients' settings"),
     "clients": word.client_ids("a list of client ids that the application expects"),
     "keys": word.path_or("store", "keys.json", 'the path of the key file, which pb-link keys makes, or "store"'),
-    "store": word.path_or_url("pb_link.db", "the path of the store, or postgresql://USER@HOST/DATABASE"),
+    "store": word.path_or_urls("pb_link.db", "the path of the store, or postgresql://USER@HOST/DATABASE or a list"),
     "inbox_bytes": word.integer(65536, 1, 1 << 30),
     "outbox_bytes": word.integer(65536, 1, 1 << 30),
     "total_bytes": word.integer(1 << 30, 1 << 20, 1 << 40, "1048576 or more"),

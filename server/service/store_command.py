@@ -1,4 +1,4 @@
-"""`pb-link store`: makes, migrates, examines and copies stores; `pb-link restore`. No server may be running on them."""
+"""`pb-link store`: makes, migrates, examines, copies and moves stores; `pb-link restore`. No server may be running."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from server.stores.opened import is_postgres, need_postgres
 from server.stores.restore import restore
 from server.stores.sqlite import SQLiteStore
 
-ACTIONS = ("init", "migrate", "check", "copy")
+ACTIONS = ("init", "migrate", "check", "copy", "move")
 
 
 def add_restore(command):
@@ -21,26 +21,55 @@ def add_restore(command):
 
 def add_store(command):
     """As `add_restore`."""
-    one = command("store", run, "Make, migrate, examine or copy a store. No server may be running on it.")
+    one = command("store", run, "Make, migrate, examine, copy or move a store. No server may be running on it.")
     one.add_argument("what", choices=ACTIONS)
-    one.add_argument("addresses", nargs="*", metavar="STORE", help="a path, or postgresql://..; of copy two")
+    one.add_argument("addresses", nargs="*", metavar="STORE", help="a path, or postgresql://.., or several of these")
+    one.add_argument("--to", nargs="+", metavar="STORE", help="with copy and move: the store that it becomes")
     one.add_argument("--role", help="with init: the role of the servers, which gets only the rights that they need")
     one.add_argument("--if-missing", action="store_true", help="with init: tables that are there are left as they are")
 
 
 def run(options, settings):
     """Do it, and say what was done. Returns the exit status. Raises: StoreError, SettingsError."""
-    if options.what == "copy":
-        if len(options.addresses) != 2:
-            raise SettingsError("pb-link store copy FROM TO: name two stores")
-        clients, messages = copy(*options.addresses)
-        _show(options, {"clients": clients, "messages": messages}, "copied: {clients} clients with {messages} messages")
+    if options.what in ("copy", "move"):
+        (_copy if options.what == "copy" else _move)(options)
         return 0
-    if len(options.addresses) > 1:
-        raise SettingsError("name one store, or none for that of the settings")
-    address = options.addresses[0] if options.addresses else settings.store
+    if options.to:
+        raise SettingsError("--to is for pb-link store copy and move")
+    address = _address(options.addresses) if options.addresses else settings.store
     (_postgres if is_postgres(address) else _file)(options, address)
     return 0
+
+
+def _copy(options):
+    source, target = options.addresses, options.to
+    if target is None and len(source) == 2:
+        source, target = source[:1], source[1:]
+    if not source or not target:
+        raise SettingsError("pb-link store copy FROM TO: name two stores; of several databases FROM .. --to TO ..")
+    clients, messages = copy(_address(source), _address(target))
+    _show(options, {"clients": clients, "messages": messages}, "copied: {clients} clients with {messages} messages")
+
+
+def _move(options):
+    if not options.addresses or not options.to:
+        raise SettingsError("pb-link store move FROM .. --to TO ..: name all databases that there are, and all then")
+    if not is_postgres([*options.addresses, *options.to]):
+        raise SettingsError("only a store in PostgreSQL has several databases: pb-link store copy takes files")
+    need_postgres()
+    from server.stores.moving import move
+
+    clients, messages = move(options.addresses, options.to)
+    _show(options, {"clients": clients, "messages": messages}, "moved: {clients} clients with {messages} messages")
+
+
+def _address(addresses):
+    """Returns what names the store: an address, or a list of several of PostgreSQL. Raises: SettingsError."""
+    if len(addresses) == 1:
+        return addresses[0]
+    if not is_postgres(addresses):
+        raise SettingsError("name one store: only one in PostgreSQL has several databases")
+    return addresses
 
 
 def restored(options, settings):

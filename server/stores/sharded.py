@@ -7,6 +7,7 @@ clients wait, and no others. The order of the addresses means nothing: a shard i
 """
 
 import asyncio
+import functools
 
 from protocol.errors import StoreError
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Store
@@ -23,10 +24,10 @@ from server.stores.sharded_use import ShardedOthers, ShardedReadings, of_all, ru
 def _of_client(name):
     """Returns the method of this name: that of the client's shard."""
 
+    @functools.wraps(getattr(Store, name))
     def call(self, client_id, *args, **more):
         return getattr(self.of(client_id), name)(client_id, *args, **more)
 
-    call.__name__ = name
     return call
 
 

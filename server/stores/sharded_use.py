@@ -1,6 +1,7 @@
 """What processes do together on a store of several databases (sharded.py): in each shard what they do in one."""
 
 import asyncio
+import functools
 
 from server.core import others
 
@@ -33,10 +34,10 @@ async def run_all(coroutines):
 def _of_client(name):
     """Returns the method of this name: that of the client's shard."""
 
+    @functools.wraps(getattr(others.Others, name))
     def call(self, client_id, *args):
         return getattr(self._of(client_id), name)(client_id, *args)
 
-    call.__name__ = name
     return call
 
 

@@ -97,6 +97,13 @@ class Database:
         await connection.close()
         return bench.percentiles(took_s)
 
+    async def wal(self):
+        """Returns how many bytes of its log it has written so far."""
+        connection = await asyncpg.connect(self.url)
+        found = await connection.fetchval("SELECT pg_current_wal_lsn() - '0/0'")
+        await connection.close()
+        return int(found)
+
     @property
     def cpu_s(self):
         """What the processes of PostgreSQL have used."""
@@ -114,16 +121,17 @@ class Database:
 
 
 async def rates(database, lines):
-    """Returns (lines/s of PostgreSQL, of SQLite, cores that PostgreSQL itself used)."""
+    """Returns (lines/s of PostgreSQL, of SQLite, us of processor time of PostgreSQL itself, and bytes of its log, for
+    each line)."""
     await database.renew()
-    before, begin = database.cpu_s, time.perf_counter()
+    wal, before = await database.wal(), database.cpu_s
     ours, _ = await bench.lines_per_second(database.folder, CLIENTS, lines, database.url, "ahead")
-    took_s = time.perf_counter() - begin
     await asyncio.sleep(0.5)  # what has ended is counted then
-    used = (database.cpu_s - before) / took_s
+    used = (database.cpu_s - before) / lines * 1e6
+    wal = (await database.wal() - wal) / lines
     with bench.fresh() as folder:
         theirs, _ = await bench.lines_per_second(folder, CLIENTS, lines, "durable", "ahead")
-    return ours, theirs, used
+    return ours, theirs, used, wal
 
 
 async def two_nodes(database, lines):
@@ -204,10 +212,11 @@ def measure(options, bars):
 
 def measure_with(database, options, bars):
     rounds = [asyncio.run(rates(database, options.lines)) for _ in range(ROUNDS)]
-    ours, theirs, used = (median([one[at] for one in rounds]) for at in range(3))
+    ours, theirs, used, wal = (median([one[at] for one in rounds]) for at in range(4))
     ratio = median([one[0] / one[1] for one in rounds])
-    text = f"{ours:,.0f} and {theirs:,.0f} lines/s; PostgreSQL itself used {used:.0%} of a core"
+    text = f"{ours:,.0f} and {theirs:,.0f} lines/s; PostgreSQL itself used {used:.0f} us a line"
     bars.at_least(f"PostgreSQL, of SQLite, {CLIENTS} clients", ratio, 0.5, text)
+    bars.show("PostgreSQL, its log for a line that is stored and read", f"{wal:,.0f} bytes", wal_bytes=wal)
     two = median([asyncio.run(two_nodes(database, options.lines)) for _ in range(ROUNDS)])
     bars.show("PostgreSQL, two nodes on one core, of one", f"{two / ours:.2f}, {two:,.0f} lines/s", of_one=two / ours)
     statements, trips = asyncio.run(counts(database, options.lines))
@@ -218,7 +227,10 @@ def measure_with(database, options, bars):
     asyncio.run(database.renew())
     common, p99 = asyncio.run(database.commits())
     bars.show("PostgreSQL, a bare commit", f"median {common:.1f} ms, p99 {p99:.1f} ms", median_ms=common, p99_ms=p99)
+    before, begin = database.cpu_s, time.perf_counter()
     found = asyncio.run(bench.latency(database.folder, CLIENTS, options.seconds, database.url))
+    used = (database.cpu_s - before) / (time.perf_counter() - begin)
+    bars.show("PostgreSQL itself, with 1,000 lines/s", f"{used:.1%} of a core", of_a_core=used)
     bars.at_most("PostgreSQL, write to acknowledged, p99, ms", median([one[1] for one in found]), 20 + 3 * p99)
 
 

@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[3]
         ("[port]\nx = 1", r"line 1: port = .* must be a port"),
         ("metrics = \"9123\"", r"line 1: metrics = .9123. must be HOST:PORT"),
         ("port = = 1", r"not valid TOML: .*line 1"),
+        ('store = ["postgresql://u:pw@a/b", 5]', r"line 1: store must be the path of the store, or .* list$"),
+        ('store = ["postgresql://u:pw@a/b", "pb_link.db"]', r"line 1: store must be the path"),
+        ("store = []", r"line 1: store must be the path"),
     ],
 )
 def test_error_in_the_settings_names_the_line_and_the_remedy(text, error):
@@ -37,6 +40,13 @@ def test_settings_come_from_file_and_command_line():
     found = settings.read("folder/x.toml", {"port": 2, "host": None})
     assert (found.port, found.host) == (2, "::1")
     assert found.store == os.path.abspath("folder/x.db")
+
+
+def test_addresses_of_databases_are_taken_as_they_are():
+    urls = ["postgresql://a/x", "postgresql://b/x"]
+    Path("x.toml").write_text(f"store = {json.dumps(urls)}")
+    assert settings.read("x.toml").store == urls
+    assert settings.read("x.toml", {"store": urls[0]}).store == urls[0]
 
 
 def test_every_setting_is_documented():

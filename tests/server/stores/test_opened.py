@@ -39,6 +39,16 @@ def test_address_is_shown_without_its_password(address, shown):
     assert shown_address(address) == shown
 
 
+def test_list_of_databases_is_one_store_of_several(monkeypatch):
+    made = []
+    monkeypatch.setattr("server.stores.sharded.ShardedStore", lambda *args, **more: made.append((args, more)))
+    urls = ["postgresql://u:pw@a/x", "postgresql://b/x"]
+    open_store(urls, 1, 2, total_bytes=3)
+    assert made == [((urls, 1, 2), {"tell": None, "name": None, "total_bytes": 3})]
+    assert is_postgres(urls) and not is_postgres([*urls, "pb_link.db"])
+    assert shown_address(urls) == "postgresql://u@a/x, postgresql://b/x"
+
+
 def test_path_is_shown_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shown_address("store.db") == str(tmp_path / "store.db")
