@@ -18,7 +18,8 @@ _APART_S = 1.0  # between two looks at the table: a rotation of many keys is not
 
 
 class KeyTable:
-    """Args: address: of the database. Raises: SettingsError: it is none.
+    """Args: address: of the database, or a list of those of a store: the keys are in the first one. Raises:
+    SettingsError: it is none.
 
     Every method raises StoreError, and ValueError that names the id and the remedy; none shows a key."""
 
@@ -28,18 +29,20 @@ class KeyTable:
                 'keys = "store" needs a database: store = "postgresql://..". Beside a store that is a file, the keys '
                 'are in a key file: keys = "keys.json"'
             )
-        if not isinstance(address, str):
-            raise SettingsError(
-                'keys = "store" needs a store in one database. Beside several, each server has a copy of a key file: '
-                'keys = "keys.json"'
-            )
         need_postgres()
-        self._address = address
-        self.where = shown_address(address)
+        self._address, *self._others = [address] if isinstance(address, str) else address
+        self.where = shown_address(self._address)
 
     def snapshot(self):
-        """Returns (stamp, keys, repl): see postgres_keys.read."""
-        return _admin().keys(self._address)
+        """Returns (stamp, keys, repl): see postgres_keys.read. Raises: SettingsError: another database has the keys."""
+        found = _admin().keys(self._address)
+        for other in self._others if not found[1] else ():
+            if _admin().keys(other)[1]:
+                raise SettingsError(
+                    f"the keys are in {shown_address(other)}, and {self.where} has none: name that one first, as all "
+                    "servers do, or copy them with pb-link keys copy"
+                )
+        return found
 
     def read(self):
         return self.snapshot()[1]

@@ -61,6 +61,7 @@ class ShardedStore(Store):
         self._placement = Placement(self._by_id)
         self.others = ShardedOthers([part.others for part in self.parts], lambda client_id: self.of(client_id).others)
         self.readings = ShardedReadings(self)
+        self.keys = self.parts[0].keys  # where settings say that the keys are in the store
 
     def of(self, client_id):
         """Returns the shard of this client, a PostgresStore."""

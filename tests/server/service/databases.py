@@ -8,12 +8,13 @@ from server.stores import postgres_admin
 from tests.server import postgres
 
 
-def made(role=None):
-    """Returns the address of a new database with the tables. role: of the servers."""
+def made(tables=True):
+    """Returns the address of a new database. tables: with those of pb_link."""
     server, name = postgres.server(), postgres.new_schema()
     done(server.url, f"CREATE DATABASE {name}")
     url = server.url.replace("/postgres?", f"/{name}?")
-    postgres_admin.init(url, role=role)
+    if tables:
+        postgres_admin.init(url)
     return url
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import StoreError
+from server.gateways.setting import SettingsError
 from server.service.key_file import KeyFile
 from server.service.key_table import FollowedKeys, KeyTable
 from server.stores import postgres_admin, postgres_hints
 from server.stores.postgres_keys import PostgresKeys
+from server.stores.sharded import ShardedStore
 from tests.patience import until as until_now
 from tests.server.peer import KEY, OTHER_KEY, Client, within
 from tests.server.service.databases import done, made
@@ -148,6 +150,25 @@ def test_server_follows_the_table(url, capsys):
         assert server.end()[0] == 0
     text = log.read_text()
     assert "key of x in the database" in text and "abcd" not in text and KEY.hex() not in text
+
+
+def test_keys_of_a_store_of_several_databases_are_in_the_first_one(capsys):
+    urls = [made(tables=False) for _ in range(2)]
+    postgres_admin.init(urls)
+    KeyTable(urls).add("pump", repl=True)
+    found = KeyTable(urls).snapshot()
+    assert list(found[1]) == ["pump"] and KeyTable(urls[0]).snapshot() == found and not KeyTable(urls[1]).read()
+    with pytest.raises(SettingsError, match="and .* has none: name that one first"):
+        KeyTable(urls[::-1]).read()
+    Path("x.toml").write_text(f'keys = "store"\nstore = {json.dumps(urls)}')
+    assert words("keys list --config x.toml", capsys)[1].startswith("pump ")
+    assert words("keys copy store copy.json --config x.toml", capsys)[0] == 0
+    assert KeyFile("copy.json").repl() == {"pump"}
+    store = ShardedStore(urls)
+    try:
+        assert asyncio.run(within(store.keys.read())) == found
+    finally:
+        store.close()
 
 
 class Table(PostgresKeys):

@@ -9,8 +9,6 @@ from protocol.errors import StoreError
 from server.core.message import line as a_line
 from server.core.serving import Serving
 from server.core.store import StoreGone
-from server.gateways.setting import SettingsError
-from server.service.key_table import KeyTable
 from server.stores import postgres_admin
 from server.stores.opened import open_store, shown_address
 from server.stores.postgres import PostgresStore
@@ -323,8 +321,3 @@ def test_servers_are_told_once_whatever_number_of_databases_they_use(shards):
                 client.cut()
 
     run(main())
-
-
-def test_keys_are_not_in_one_of_several_databases(shards):
-    with pytest.raises(SettingsError, match="needs a store in one database"):
-        KeyTable(shards.urls)
