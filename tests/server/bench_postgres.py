@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from server.stores import postgres_schema
+from server.stores.postgres_nodes import BEAT_S
 from tests.server import bench, postgres
 from tests.server.bench_bars import Bars, median
 
@@ -222,7 +223,7 @@ def measure_with(database, options, bars):
     statements, trips = asyncio.run(counts(database, options.lines))
     bars.at_most("PostgreSQL, statements a line", statements, 0.1)
     bars.at_most("PostgreSQL, round trips a line", trips, 0.1)
-    beat = _HEARTBEAT * 60 / LOOK_S
+    beat = _HEARTBEAT * 60 / LOOK_S + 60 / BEAT_S  # of its two connections
     bars.at_most(f"PostgreSQL, {IDLE} idle, statements/min", asyncio.run(idle(database, 4 * LOOK_S)), beat)
     asyncio.run(database.renew())
     common, p99 = asyncio.run(database.commits())
