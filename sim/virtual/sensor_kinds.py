@@ -1,7 +1,4 @@
-"""The types of devices in a run of `sim sensors`, and the values by which each device is recognised. Pure.
-
-INA219 is none of them: a wire that is held in the middle of a write may set its configuration, by which it is known.
-"""
+"""The types of devices in a run of `sim sensors`, and the values by which each device is recognised. Pure."""
 
 from collections import namedtuple
 
@@ -23,11 +20,12 @@ KINDS = {
     "ADS1115": Kind(range(0x48, 0x4C), ("a0", "a3"), 16, 1 / 8000, 0.008, False, 1.1, 0.0, False),
     "LPS25": Kind((0x5C, 0x5D), ("temperature",), 1, 1 / 240, 0.05, False, 0.001, 42.5, True),
     "SHT40": Kind(range(0x44, 0x46), ("temperature",), 1, 1 / 300, 0.0083, True, 0.001, None, False),
+    "INA219": Kind((0x44, 0x45), ("voltage",), 4, 1 / 250, 0.0011, False, 0.001, 0.0, False),
     "AS5600": Kind((0x36,), ("angle",), 1, 360 / 4096, 0.00015, False, 0.001, None, False),
     "BME280": Kind((0x76, 0x77), ("temperature",), 1, 1 / 50, 1.2, False, 0.001, None, True),
 }
 # Types that have the same addresses: one of each stands ready to take the other's place.
-TWINS = {"TMP117": "ADS1115", "ADS1115": "TMP117"}
+TWINS = {"TMP117": "ADS1115", "ADS1115": "TMP117", "SHT40": "INA219", "INA219": "SHT40"}
 
 
 class Script:

@@ -1,6 +1,6 @@
 """`sim sensors`: many seeds of a bus whose devices come, go, fail and block it, in virtual time.
 
-Each seed has a bus, with or without multiplexers, a reset line and a power switch, and some devices of seven types.
+Each seed has a bus, with or without multiplexers, a reset line and a power switch, and some devices of eight types.
 What each measures moves all the time, within a band that no other one has. For FAULTS_S, faults come at random; then
 the bus is left alone. What is judged:
 
@@ -8,7 +8,8 @@ the bus is left alone. What is judged:
   measured within the age that its type's values may have (`_age`), to STEPS of its resolution.
 - GONE_S after the last fault the list has nothing that is polled and is not there. LIST_S after it, it has all that is
   there, and SETTLE_S after it also what was not identified three times before, or was replaced by another type.
-- At the end all polls go on.
+- At the end all polls go on. Then each multiplexer that no reset line closes refuses for some milliseconds: it is in
+  doubt so long, and no device may be lost by that.
 
 A device that another type replaces between two polls is noticed within identCheckMs: its samples are passed over for
 SWAPPED_S. What is set up when it is identified has no brown-out of its own, and is out of its place for AWAY_S: a bus
@@ -29,7 +30,7 @@ from sensor_bus.port import MachineI2C
 from sensor_bus.records import standard_records
 from sim.virtual.sensor_bed import SensorBed
 from sim.virtual.sensor_kinds import KINDS, TWINS, Script
-from sim.virtual.sensor_slots import Slots
+from sim.virtual.sensor_slots import MOST_REFUSALS, Slots
 from sim.virtual.soak import parse_seeds
 
 FAULTS_S = 30
@@ -38,6 +39,7 @@ LIST_S = 24  # busScanPeriodMs + 2 s (docs/sensor-bus.md), and a power switch th
 SETTLE_S = 35  # LIST_S and 10 s, after which a device is identified anew, and a poll
 AWAY_S = 4
 POWER_S = 1.2  # so long what a power switch has switched off and on may be polled, until that is noticed
+REFUSED_S = 3  # polls of all devices, of which one may fail and is made again
 SWAPPED_S = 15  # identCheckMs and the time of a pause, a bar and some polls that fail
 # Of so many seeds one is left alone for all of that. The others end once the list is right: mostly it is, by then.
 WHOLE_EVERY = 4
@@ -325,7 +327,24 @@ class SensorRun:
         if found != truth:
             return f"the bus has {_shown(found)}, and there is {_shown(truth)}"
         still = [address for address in truth if self.bus.device(address).ring.end == counts[address]]
-        return f"no polls of {', '.join(f'{one:x}' for one in still)} any longer" if still else ""
+        if still:
+            return f"no polls of {', '.join(f'{one:x}' for one in still)} any longer"
+        return "" if self.reset else await self._refused()
+
+    async def _refused(self):
+        """Returns which devices are lost while multiplexers refuse, "" if none is."""
+        events = self.bus.events()
+        for mux in self.slots.muxes:
+            if mux.plugged and self.slots.is_reachable(mux.slot):
+                self.faults += 1
+                mux.nack(MOST_REFUSALS)
+                await asyncio.sleep(REFUSED_S)
+        lost = []
+        while (event := events.get_nowait()) is not None:
+            if event.kind == "gone":
+                lost.append(f"{event.address:x}")
+        events.close()
+        return f"{', '.join(lost)} is lost while a multiplexer refuses" if lost else ""
 
 
 def _shown(devices):

@@ -7,7 +7,9 @@ import pytest
 
 from sensor_bus import identify
 from sensor_bus.access import Access
+from sensor_bus.faults import NoAnswer
 from sensor_bus.power import Expander
+from sensor_bus.slot_access import SlotAccess
 from sensor_bus.slot_scanner import SlotScanner
 from sensor_bus.slots import Multiplexers
 from sim import cli
@@ -30,6 +32,14 @@ async def _is_taken_for_a_multiplexer(scanner, address):
     return scanner.muxes.add(address & 0x7F, address >> 8)
 
 
+def _is_never_in_doubt(access, address, byte):
+    access.mux_failed = address
+    if access.reset is not None:
+        access.reset()
+        access.muxes.closed()
+    raise NoAnswer(address)  # so the device that was to be used is to blame
+
+
 async def _is_never_outside(scanner, address):
     return False
 
@@ -37,12 +47,13 @@ async def _is_never_outside(scanner, address):
 # What protects a bus, and seeds that tell when it is switched off.
 DEFENCES = {
     "the look at the wires before a transaction": (Access, "_look_before", lambda access: None, (3, 5)),
-    "the look at the wires after a transaction": (Access, "_look_after", lambda access: None, (1, 2)),
-    "the closing of other multiplexers": (Multiplexers, "_reachable", lambda muxes, address: False, (0, 4)),
+    "the look at the wires after a transaction": (Access, "_look_after", lambda access: None, (2,)),
+    "the closing of other multiplexers": (Multiplexers, "_reachable", lambda muxes, address: False, (0,)),
     "the look at a power switch": (Expander, "is_reset", lambda expander: False, (58, 59)),
-    "the look at the address of a multiplexer": (SlotScanner, "_look_at", _is_taken_for_a_multiplexer, (60, 105)),
-    "the look whether a device is on the main bus": (SlotScanner, "is_outside", _is_never_outside, (0, 15)),
-    "the look at the type of a device": (identify, "can_look", lambda records, number: False, (1,)),
+    "the look at the address of a multiplexer": (SlotScanner, "_look_at", _is_taken_for_a_multiplexer, (0,)),
+    "the look whether a device is on the main bus": (SlotScanner, "is_outside", _is_never_outside, (0,)),
+    "the look at the type of a device": (identify, "can_look", lambda records, number: False, (3,)),
+    "the doubt of a multiplexer": (SlotAccess, "_given_up", _is_never_in_doubt, (42,)),
 }  # fmt: skip
 
 
