@@ -58,7 +58,7 @@ def test_all_that_are_set_up_and_have_a_register_that_tells_are_kept():
 
 
 @pytest.mark.parametrize("name", [name for name in KEPT if name != "INA219"])  # which needs no settings
-def test_device_that_lost_its_power_between_two_polls_is_set_up_anew(name):
+def test_what_lost_its_settings_between_two_polls_is_set_up_anew(name):
     rig, address, values = browned_out(name, {"identCheckMs": CHECK_MS})
     again = ["found", "identified", "online"]
     assert rig.kinds(address) == [*again, "offline", "gone", *again]
