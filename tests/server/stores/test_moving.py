@@ -16,6 +16,7 @@ from server.core.store import Fenced, StoreGone
 from server.stores import moving, postgres_admin, postgres_shards
 from server.stores.postgres_reading_statements import MOVE_WITH_EFFECT, SERVED
 from tests.patience import PATIENCE_S
+from tests.sample import all_or
 from tests.server import postgres
 from tests.server.peer import OTHER_KEY, Client, until, within
 from tests.server.sharded_bed import Shards
@@ -153,29 +154,25 @@ def is_store(shards, at):
         return False
 
 
-# last: of the steps that are tried. What two moves have in common is tried once.
-@pytest.mark.parametrize(("targets", "last"), [((0, 1, 2), 1000), ((2,), 14)])
-@pytest.mark.parametrize("part", range(4))  # of the steps: each test has its own time
-def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(part, targets, last):
-    for step in range(part, last, 4):
-        shards = Shards(3, made=2)
-        try:
-            used(shards, shards.urls[:2], fill)
-            before = used(shards, shards.urls[:2], content)
-            if not killed(shards, step, (0, 1), targets):
-                assert step > 20  # there were so many steps
-                assert_whole(shards, before, targets)
-                return
-            left = shards.clients()
-            assert {*sum(left, [])} == {*CLIENTS}  # none is nowhere
-            if is_store(shards, (0, 1)):  # nothing was begun
-                assert_whole(shards, before, (0, 1))
-            elif is_store(shards, targets):  # all was done that a server sees
-                assert_whole(shards, before, targets)
-            move(shards, (0, 1), targets)
+STEPS = 22  # of the move to A, B and C; the one to C alone has more, and what it does otherwise is in these
+KILLS = [((0, 1, 2), step) for step in [*range(0, STEPS, all_or(5, 1)), STEPS]]
+KILLS += [((2,), step) for step in range(0, 15, all_or(7, 1))]
+
+
+@pytest.mark.parametrize(("targets", "step"), KILLS)
+def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(shards, targets, step):
+    used(shards, shards.urls[:2], fill)
+    before = used(shards, shards.urls[:2], content)
+    was_killed = killed(shards, step, (0, 1), targets)
+    assert was_killed == (step < STEPS)
+    if was_killed:
+        assert {*sum(shards.clients(), [])} == {*CLIENTS}  # none is nowhere
+        if is_store(shards, (0, 1)):  # nothing was begun
+            assert_whole(shards, before, (0, 1))
+        elif is_store(shards, targets):  # all was done that a server sees
             assert_whole(shards, before, targets)
-        finally:
-            shards.close()
+        move(shards, (0, 1), targets)
+    assert_whole(shards, before, targets)
 
 
 def test_what_a_killed_move_has_left_is_replaced(shards):
