@@ -74,6 +74,11 @@ TESTED_IN = {
         for name in ("detect", "dump", "get", "set", "transfer", "words")
     },
     "server/gateways/i2c/doors.py": "tests/server/gateways/i2c/test_gateway.py",
+    # The page's rules are tested through its socket: each route, with each role, from each place.
+    "server/gateways/web/access.py": "tests/server/gateways/web/test_gateway.py",
+    "server/gateways/web/roles.py": "tests/server/gateways/web/test_gateway.py",
+    "server/gateways/web/utc.py": "tests/server/gateways/web/test_with_clients.py",
+    "server/gateways/web/routes.py": "tests/server/gateways/web/test_gateway.py",
     "protocol/i2c_messages.py": "tests/remote_i2c/test_client_messages.py",
     "remote_i2c/rpc/calls.py": "tests/remote_i2c/rpc/test_smbus_service.py",
     "remote_i2c/rpc/service.py": "tests/remote_i2c/rpc/test_smbus_service.py",
@@ -83,6 +88,7 @@ TESTED_IN = {
     "remote_i2c/web/access.py": "tests/remote_i2c/web/test_door.py",
     "remote_i2c/web/calls.py": "tests/remote_i2c/web/test_door.py",
     "remote_i2c/web/session.py": "tests/remote_i2c/web/test_door.py",
+    "remote_i2c/web/serving.py": "tests/remote_i2c/web/test_door.py",
     # Programs of processes of their own.
     "sim/apps/counted_client.py": "tests/sim/mpy/test_counted_run.py",
     "sim/apps/counted_server.py": "tests/sim/mpy/test_counted_run.py",

@@ -10,7 +10,6 @@ CHIRIMEN's protocol, if asked to. Uses uvicorn and Starlette; nothing here is kn
 import asyncio
 import collections
 import contextlib
-import socket
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +25,7 @@ from remote_i2c.listen import is_loopback, split_listen
 from remote_i2c.tls import read_tls
 from remote_i2c.web.access import NO_ORIGIN, Access
 from remote_i2c.web.frames import MAX_NAME, SUBPROTOCOL
+from remote_i2c.web.serving import Server, bound, send_at_once
 from remote_i2c.web.session import MAX_MESSAGE, ChirimenSession, Counts, Cut, Limits, OwnSession
 
 # Where CHIRIMEN's polyfill looks for it: wss://localhost:33330/
@@ -34,7 +34,6 @@ MAX_PORTS = 255
 # From the cancellation of `run` to its end, at most.
 END_S = 3
 _GRACE_S = 1
-BACKLOG = 64
 # Connections without a WebSocket, which only fetch files: how many, and how long each may last.
 _FILE_CONNECTIONS = 64
 _FILE_S = 15
@@ -132,8 +131,8 @@ class WebDoor:
         with contextlib.ExitStack() as stack:
             servers = []
             for (host, port), app in self._apps:
-                listener = stack.enter_context(_bound(host, port))
-                servers.append((_Server(self._config(app)), listener))
+                listener = stack.enter_context(bound(host, port))
+                servers.append((Server(self._config(app)), listener))
             self.addresses = [listener.getsockname()[:2] for _, listener in servers]
             tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
             self.ready.set()
@@ -311,28 +310,12 @@ def _peer_host(scope):
     return client[0] if client else "?"
 
 
-def _bound(host, port):
-    """Returns a listening socket. uvicorn ends the whole program if it cannot make one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the program in whose loop it runs."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield
-
-
 class _HTTP(H11Protocol):
     """Ends connections that are too many or last too long: uvicorn would wait for a request without end."""
 
     def connection_made(self, transport):
         super().connection_made(transport)
-        # asyncio does so for sockets that say they are TCP's, which those of socket.create_server do not. Without it
-        # the second of two answers waits for the acknowledgement of the first, 40 ms.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        send_at_once(transport)
         self._timer = self.loop.call_later(_FILE_S, transport.abort)
         if sum(isinstance(one, _HTTP) for one in self.connections) > _FILE_CONNECTIONS:
             transport.abort()

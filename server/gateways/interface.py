@@ -36,12 +36,15 @@ class Description:
     on_request: True: commands may ask it also if the file has no section of it. It is made then, with the defaults of
         its settings, and does not run;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
-    files_per_client: files that the gateway holds open for each client.
+    files_per_client: files that the gateway holds open for each client;
+    add_commands: function (command) that adds the gateway's own commands to pb-link, or None. command: function (name,
+        run, text) that returns an ArgumentParser; run: function (options, settings) that returns the exit status.
     """
 
     def __init__(
         self, title, settings, *, at_top=False, secrets=None, extra=None, reads=None, keyless=None,
         contradiction=lambda settings: None, files_per_client=0, reads_channels=None, on_request=False,
+        add_commands=None,
     ):  # fmt: skip
         self.title = title
         self.settings = settings
@@ -54,6 +57,7 @@ class Description:
         self.on_request = on_request
         self.contradiction = contradiction
         self.files_per_client = files_per_client
+        self.add_commands = add_commands
 
 
 class Host:
@@ -70,13 +74,18 @@ class Host:
         each event. It must return at once;
     take_connections: function (admit): connections that do not begin with the protocol's preamble are for
         `await admit(transport, first)`, where first (bytes) has been read; see Listener. For one gateway only;
+    status: ClientStatus: `names()`, `clients()` and `of(id)` as `pb-link clients --json` shows them;
+    change_key: function (what, id): "add", "rotate" or "revoke" the key of a client. It returns the new key (str) or
+        None, reads and writes files, and raises ValueError, TypeError, OSError;
+    follow_log: function (follower): as subscribe, for each line of the log, after all limits. It must raise nothing;
     more_files: function (count): from now on the gateway may hold so many more files open than its files_per_client
         says; below 0: fewer.
     """
 
     def __init__(
         self, *, registry, store, timeout_ms, secrets, served, has_key, log, subscribe, take_connections,
-        more_files=lambda count: None,
+        more_files=lambda count: None, status=None, change_key=None,
+        follow_log=lambda follower: None,
     ):  # fmt: skip
         self.registry = registry
         self.store = store
@@ -88,6 +97,9 @@ class Host:
         self.subscribe = subscribe
         self.take_connections = take_connections
         self.more_files = more_files
+        self.status = status
+        self.change_key = change_key
+        self.follow_log = follow_log
 
 
 class Gateway:

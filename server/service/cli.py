@@ -167,6 +167,9 @@ def _parser():
     one.add_argument("--server", dest="address", metavar="ADDRESS", help="for the board (default: this computer's)")
     add_keys(command)
     add_restore(command)
+    for description in descriptions().values():
+        if description.add_commands is not None:
+            description.add_commands(command)
     add_store(command)
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
     return parser

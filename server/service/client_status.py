@@ -26,10 +26,11 @@ class ClientStatus:
             client.since = time.time()
             client.peer = details["peer"]
             client.outage_s = client.outages_s()
-            client.left = None
+            client.left = client.left_at = None
         elif event == "disconnected" and client.peer == details["peer"]:  # else a newer connection has replaced it
             client.since = client.peer = None
             client.left = time.monotonic()
+            client.left_at = time.time()
             client.outages += 1
         elif event == "received":
             client.received += len(details["lines"])
@@ -47,18 +48,24 @@ class ClientStatus:
             raise ValueError(f"there is no client {client_id!r}: pb-link keys add {quoted(client_id)} makes one")
         return client_id
 
+    def names(self):
+        """Returns the sorted ids of the clients that have a key or have connected before."""
+        return sorted({*self._keys, *self._keyless, *self._clients})
+
     def clients(self):
         """Returns a dict for each client that has a key or has connected before."""
-        names = sorted({*self._keys, *self._keyless, *self._clients})
-        return [self._of(name, self._clients.get(name) or _Client()) for name in names]
+        return [self.of(name) for name in self.names()]
 
-    def _of(self, name, client):
+    def of(self, name):
+        """Returns the dict of one client, as in `clients`. name: one of `names`."""
+        client = self._clients.get(name) or _Client()
         connection = self._registry.get(name)
         traffic = connection.traffic
         return {
             "id": name,
             "connected": connection.connected_here(),
             "since": client.since and round(client.since, 3),
+            "left": client.left_at and round(client.left_at, 3),
             "peer": client.peer,
             "connections": connection.nconns,
             "lines_received": client.received,
@@ -89,6 +96,7 @@ class _Client:
         self.outages = 0
         self.outage_s = 0.0  # of outages that are over
         self.left = None  # reading of the monotonic clock: the wall clock may be set while the client is away
+        self.left_at = None  # the same moment by the wall clock, for people
 
     def outages_s(self):
         return self.outage_s + (time.monotonic() - self.left if self.left is not None else 0.0)

@@ -31,10 +31,13 @@ class Log:
         except OSError as error:
             raise SettingsError(unusable(path, error)) from None
         self._lost = 0  # lines that could not be written
+        self.followers = []  # functions (event, client or None, dict of details), for each line; they raise nothing
 
     def __call__(self, event, client=None, **details):
         """Write a line. A full disk or a missing reader raises nothing, so that clients are served all the same."""
         log_event(event, client, **details)
+        for follower in self.followers:
+            follower(event, client, details)
         try:
             if self._lost:
                 self._print("log_lost", lines=self._lost)

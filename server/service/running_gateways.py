@@ -23,7 +23,10 @@ class RunningGateways:
         known = descriptions()
         return sum(known[name].files_per_client for name in self._settings.gateways)
 
-    def make(self, registry, store, listener, *, keys, served, rate_limited, subscribe, more_files):
+    def make(
+        self, registry, store, listener, *, keys, served, rate_limited, subscribe, more_files, status=None,
+        change_key=None, follow_log=None,
+    ):  # fmt: skip
         """Create all gateways. rate_limited: function () that returns a new log each time; the others: see Host.
 
         Raises: SettingsError, LocalProtocolError, OSError: one of them cannot start.
@@ -36,6 +39,7 @@ class RunningGateways:
                 secrets=self._secrets.of_gateway(name, settings), served=served, has_key=keys.__contains__,
                 log=rate_limited(), subscribe=subscribe, more_files=more_files,
                 take_connections=lambda admit: self._give_connections(listener, name, admit),
+                status=status, change_key=change_key, follow_log=follow_log,
             )  # fmt: skip
             return gateway_class(name)(settings, host)
 

@@ -108,7 +108,8 @@ class Service:
             self._gateways.make(
                 registry, self.store, listener, keys=self.keys, served=self._served,
                 rate_limited=lambda: self.events.rate_limited(self.log), subscribe=self.events.subscribe,
-                more_files=files.add,
+                more_files=files.add, status=self.status, change_key=self._change_key,
+                follow_log=self.log.followers.append,
             )  # fmt: skip
             # The metrics first: what is first ends last, and says until then that the server is not ready.
             work = [self._metrics(backoff).serve()] if settings.metrics else []
@@ -269,6 +270,9 @@ class Service:
         for client_id in {*gone, *unproven}:
             self.registry.get(client_id).disconnect()
         self._gateways.served_changed()
+
+    def _change_key(self, what, client_id):
+        return getattr(self._file, what)(client_id)
 
     def _served(self):
         """Returns the ids of the clients that may connect."""

@@ -33,7 +33,7 @@ def read(text):
 
 
 def test_every_package_is_a_gateway():
-    assert list(descriptions()) == ["at_top", "i2c", "lacking", "micropython_iot", "mqtt", "recorder"]
+    assert list(descriptions()) == ["at_top", "i2c", "lacking", "micropython_iot", "mqtt", "recorder", "web"]
 
 
 def test_module_of_a_gateway_is_imported_when_it_runs_only():
@@ -117,6 +117,7 @@ def test_secrets_of_gateways_are_taken_out_of_the_environment_also_without_a_sec
 class Told(Log):
     def __init__(self):
         self.lines = []
+        self.followers = []
 
     def __call__(self, event, client=None, **details):
         self.lines.append((event, client))

@@ -1,6 +1,7 @@
 """The log: a line an event, whatever a peer says, and though nobody takes it."""
 
 import asyncio
+import io
 import json
 import logging
 import os
@@ -176,3 +177,11 @@ def test_application_that_sets_up_logging_gets_the_events_there_too_unless_it_sa
     Path("x.toml").write_text(f'port = {free_port()}\napp = "logger:Application"')
     err = started("serve", "--config", "x.toml").communicate(timeout=60)[1]
     assert "INFO:root:its own\n" in err and err.count("stopped") == (1 if remedy else 2)
+
+
+def test_followers_get_each_line():
+    log, found = Log("text", io.StringIO()), []
+    log.followers.append(lambda *line: found.append(line))
+    log("connected", "pump", peer="x")
+    log("stopped")
+    assert found == [("connected", "pump", {"peer": "x"}), ("stopped", None, {})]

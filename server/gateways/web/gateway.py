@@ -1,0 +1,165 @@
+"""The web page of a server: uvicorn in the server's loop, and what it serves. docs/web.md describes it."""
+
+import asyncio
+import contextlib
+import time
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from protocol.errors import LinkError
+from remote_i2c.listen import split_listen
+from remote_i2c.tls import read_tls
+from remote_i2c.web.serving import Server, bound, send_at_once
+from server.core.listening import listen_error
+from server.gateways import interface
+from server.gateways.setting import SettingsError
+from server.gateways.web.access import Access
+from server.gateways.web.api import API
+from server.gateways.web.live import Live
+from server.gateways.web.login import Login
+from server.gateways.web.overview import Overview
+from server.gateways.web.recent import RecentEvents, RecentLines
+from server.gateways.web.roles import ADMINISTER, SEND, VIEW
+from server.gateways.web.routes import Route, application
+from server.gateways.web.sessions import Sessions
+from server.gateways.web.users import UserFile, Users
+
+MAX_CONNECTIONS = 128
+REQUEST_S = 30.0  # of a connection, from its begin or the answer before to the next answer; a stream has its own limit
+BACKLOG_S = 5.0  # between looks at the lines that wait in the store, while somebody looks on
+END_S = 3.0  # from the cancellation of `run` to its end, at most
+_GRACE_S = 1
+_FILES = MAX_CONNECTIONS + 10
+
+
+class Gateway(interface.Gateway):
+    """Raises: SettingsError: nobody could log in, or the certificate cannot be used; OSError."""
+
+    def __init__(self, settings, host):
+        super().__init__(settings, host)
+        self.address = None  # (host, port) while it listens
+        users = _checked_users(settings, lambda text: host.log("web_users_unreadable", error=text))
+        sessions = Sessions(settings.session_hours * 3600, time.monotonic)
+        who = settings.hosts, settings.origins, settings.anonymous
+        self.access = access = Access(split_listen(settings.listen)[0], *who, sessions, users)
+        self.overview, lines, events = Overview(host.status), RecentLines(), RecentEvents()
+        host.subscribe(self.overview.note)
+        host.subscribe(lines.note)
+        host.follow_log(events.note)
+        self.live = Live()
+        api = API(host, self.overview, lines, events, self.live, access)
+        login = Login(access, settings.prefix, host.log)
+        self.routes = routes(api, login)
+        refused = lambda text, peer: host.log("web_refused", reason=text, peer=peer)
+        self._config = _config(settings, application(self.routes, access, settings.prefix, refused))
+
+    @classmethod
+    async def validate(cls, settings, secrets):
+        """See interface.Gateway."""
+        _checked_users(settings, lambda text: None)
+        _bound(settings.listen).close()
+
+    async def run(self):
+        """Serve until cancelled. Raises: ListenError."""
+        self.host.more_files(_FILES)
+        with _bound(self.settings.listen) as listener:
+            server = Server(self._config)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            looking = asyncio.create_task(self._look_at_backlogs())
+            self.address = listener.getsockname()[:2]
+            self.host.log("web_listening", address="%s:%d" % self.address)
+            try:
+                await asyncio.shield(serving)
+            finally:
+                looking.cancel()
+                self.live.close()
+                server.should_exit = True
+                if (await asyncio.wait((serving,), timeout=END_S))[1]:
+                    serving.cancel()
+
+    async def _look_at_backlogs(self):
+        while True:
+            if self.live.viewers:
+                with contextlib.suppress(LinkError, OSError):  # the store's own events tell
+                    self.overview.set_waiting(await self.host.store.backlogs())
+            await asyncio.sleep(BACKLOG_S)
+
+    def served_changed(self):
+        """See interface.Gateway."""
+        self.overview.all_changed()
+
+    def metrics(self):
+        """Returns how many look on."""
+        return [("web_viewers", "gauge", "Pages that are open and live", self.live.viewers)]
+
+
+def routes(api, login):
+    """Returns the routes of the API, each with the role that it needs."""
+    return [
+        Route("POST", "/api/login", None, login.log_in),
+        Route("POST", "/api/logout", None, login.log_out),
+        Route("GET", "/api/me", VIEW, login.me),
+        Route("GET", "/api/clients", VIEW, api.clients),
+        Route("POST", "/api/clients/{id:path}/lines", SEND, api.send),
+        Route("POST", "/api/clients/{id:path}/key", ADMINISTER, api.change_key),
+        Route("GET", "/api/clients/{id:path}", VIEW, api.client),
+        Route("GET", "/api/log", VIEW, api.log),
+        Route("GET", "/api/events", VIEW, api.events),
+        Route("GET", "/api/openapi.json", None, api.openapi),
+    ]
+
+
+def _checked_users(settings, unreadable):
+    """Returns the Users. Raises: SettingsError: nobody could use the page; OSError."""
+    file = UserFile(settings.users)
+    try:
+        if not file.read() and not settings.anonymous:
+            raise SettingsError(
+                f"[web] has no user in {settings.users}: pb-link web user add NAME makes one. On this computer alone, "
+                'anonymous = "view" lets everybody look'
+            )
+        if settings.certificate:
+            read_tls(settings.certificate, settings.key)  # uvicorn reads them itself, and names neither
+    except ValueError as error:
+        raise SettingsError(f"[web] {error}")
+    return Users(file, unreadable)
+
+
+def _bound(listen):
+    try:
+        return bound(*split_listen(listen))
+    except OSError as error:
+        raise listen_error(error, *split_listen(listen), f"[web] listen = {listen!r}")
+
+
+def _config(settings, app):
+    config = uvicorn.Config(
+        app, http=_HTTP, ws="none", lifespan="off", log_config=None, log_level="error", access_log=False,
+        server_header=False, timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=int(REQUEST_S),
+        proxy_headers=bool(settings.proxy), forwarded_allow_ips=settings.proxy or None,
+        ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
+    )  # fmt: skip
+    config.load()
+    return config
+
+
+class _HTTP(H11Protocol):
+    """Ends connections that are too many or last too long: uvicorn would wait for a request without end."""
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        send_at_once(transport)
+        self._timer = self.loop.call_later(REQUEST_S, transport.abort)
+        self.app_state = {**self.app_state, "lasts": lambda: self._timer.cancel(), "abort": transport.abort}
+        if sum(isinstance(one, _HTTP) for one in self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def on_response_complete(self):
+        self._timer.cancel()
+        self._timer = self.loop.call_later(REQUEST_S, self.transport.abort)
+        super().on_response_complete()
+
+    def connection_lost(self, error):
+        self._timer.cancel()
+        super().connection_lost(error)

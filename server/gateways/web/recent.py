@@ -1,0 +1,77 @@
+"""The last lines of clients, and the last events of the server, in memory and bounded, for who looks at them.
+
+Entries are numbered from 1 on. It knows nothing of HTTP.
+"""
+
+from collections import OrderedDict, deque
+
+from server.core.logged_events import level_of
+from server.gateways.web.utc import utc_s
+
+MAX_CLIENTS = 500  # whose lines are kept: those that have talked last
+MAX_LINES = 100  # of a client, both ways
+MAX_SHOWN = 256  # bytes of a line; the rest is left out
+MAX_EVENTS = 500
+MAX_DETAIL = 200  # characters of each detail of an event
+FROM_CLIENT, TO_CLIENT = "from", "to"
+
+
+class RecentLines:
+    """The newest lines of each client. Those to a client are known if they were sent by this page or its API."""
+
+    def __init__(self, clock=utc_s):
+        self._clock = clock
+        self._kept = OrderedDict()  # id -> deque of (number, UTC, way, bytes, their count)
+        self._number = 0
+
+    def note(self, event, client_id, details):
+        """Take an event. It is a subscriber of events, so it does little."""
+        if event == "received":
+            for line in details["lines"][-MAX_LINES:]:
+                self.add(client_id, FROM_CLIENT, line)
+
+    def add(self, client_id, way, line):
+        """Take a line. way: FROM_CLIENT or TO_CLIENT; line: bytes."""
+        lines = self._kept.get(client_id)
+        if lines is None:
+            lines = self._kept[client_id] = deque(maxlen=MAX_LINES)
+            if len(self._kept) > MAX_CLIENTS:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(client_id)
+        self._number += 1
+        lines.append((self._number, self._clock(), way, bytes(line[:MAX_SHOWN]), len(line)))
+
+    def after(self, client_id, number=0):
+        """Returns the lines that are newer than this number, as dicts, the oldest first."""
+        kept = self._kept.get(client_id, ())
+        return [_shown_line(*entry) for entry in kept if entry[0] > number]
+
+
+class RecentEvents:
+    """The newest events of the log. Details are texts."""
+
+    def __init__(self, clock=utc_s):
+        self._clock = clock
+        self._kept = deque(maxlen=MAX_EVENTS)
+        self._number = 0
+
+    def note(self, event, client_id, details):
+        """Take a line of the log. It is called for each of them, so it does little."""
+        self._number += 1
+        shown = {name: str(value)[:MAX_DETAIL] for name, value in details.items() if name != "traceback"}
+        self._kept.append(
+            {
+                "number": self._number, "at": round(self._clock(), 3), "event": event, "client": client_id,
+                "level": level_of(event).lower(), "details": shown,
+            }
+        )  # fmt: skip
+
+    def after(self, number=0, count=MAX_EVENTS):
+        """Returns the events that are newer than this number, at most so many, the oldest first."""
+        return [entry for entry in self._kept if entry["number"] > number][-count:]
+
+
+def _shown_line(number, at, way, data, size):
+    text = data.decode(errors="replace").removesuffix("\n")
+    return {"number": number, "at": round(at, 3), "way": way, "text": text, "bytes": size}

@@ -1,0 +1,138 @@
+"""Streams: what they begin with, who takes nothing, how many there may be."""
+
+import asyncio
+
+import pytest
+
+from server.gateways.web import live
+from server.gateways.web.live import Live
+from server.gateways.web.routes import Failure
+from tests.server.gateways.web.bed import served_test
+from tests.server.peer import until, within
+
+
+def test_snapshot_and_then_changes(tmp_path):
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        async with browser.stream("/api/events?view=clients&text=pump") as event:
+            name, data = await event()
+            assert name == "snapshot" and [row["id"] for row in data["clients"]] == ["pump"]
+            found.fleet.connect("valve")
+            found.fleet.connect("pump")
+            name, data = await event()
+            assert name == "change" and [row["id"] for row in data["clients"]] == ["pump"]
+            assert data["states"] == {"connected": 2, "away": 0, "never": 0}
+
+    served_test(tmp_path, test, "pump", "valve")
+
+
+def test_line_of_a_client_is_one_field_of_one_event(tmp_path):
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        text = "\r\ndata: forged\r\revent: end\u2028"
+        async with browser.stream("/api/events?view=client&id=pump") as event:
+            await event()
+            found.fleet.receive("pump", text.encode())
+            name, data = await event()
+            assert name == "change" and data["lines"][0]["text"] == text
+
+    served_test(tmp_path, test, "pump")
+
+
+class Viewer:
+    """The other end of a stream, which takes `takes` parts of it and then nothing."""
+
+    def __init__(self, takes):
+        self.parts = []
+        self.aborted = False
+        self._takes = takes
+        self.scope = {"state": {"lasts": lambda: None, "abort": self._abort}}
+
+    def _abort(self):
+        self.aborted = True
+
+    async def receive(self):
+        await asyncio.get_running_loop().create_future()
+
+    async def send(self, message):
+        if len(self.parts) == self._takes:
+            await asyncio.get_running_loop().create_future()
+        self.parts.append(message)
+
+
+class Counting:
+    """A view that always changes, and counts how often it was asked."""
+
+    asked = 0
+
+    def snapshot(self):
+        return {}
+
+    def change(self):
+        self.asked += 1
+        return {"number": self.asked}
+
+
+def test_viewer_that_takes_nothing_has_no_queue_and_is_cut(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 0.001)
+    monkeypatch.setattr(live, "SEND_S", 0.2)
+
+    async def test():
+        streams, view, viewer = Live(), Counting(), Viewer(takes=4)
+        await streams.stream(view, lambda: True)(viewer.scope, viewer.receive, viewer.send)
+        assert viewer.aborted and streams.viewers == 0
+        assert view.asked == 3  # head, snapshot, two changes, and the one that was not taken
+
+    asyncio.run(within(test()))
+
+
+def test_quiet_stream_shows_that_it_lives(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 0.001)
+    monkeypatch.setattr(live, "QUIET_S", 0.003)
+    view = Counting()
+    view.change = lambda: None
+
+    async def test():
+        streams, viewer = Live(), Viewer(takes=10)
+        task = asyncio.create_task(streams.stream(view, lambda: True)(viewer.scope, viewer.receive, viewer.send))
+        await until(lambda: len(viewer.parts) > 3, "comments")
+        streams.close()
+        await task
+        assert {part["body"] for part in viewer.parts[2:-1]} == {b":\n\n"}
+        assert viewer.parts[-1]["more_body"] is False
+
+    asyncio.run(within(test()))
+
+
+def test_viewers_are_bounded_and_one_that_leaves_makes_room():
+    async def test():
+        streams, tasks = Live(), []
+        for _ in range(live.MAX_VIEWERS):
+            viewer = Viewer(takes=2)
+            stream = streams.stream(Counting(), lambda: True)
+            tasks.append(asyncio.create_task(stream(viewer.scope, viewer.receive, viewer.send)))
+        await until(lambda: streams.viewers == live.MAX_VIEWERS, "all of them")
+        with pytest.raises(Failure, match="look on already"):
+            streams.stream(Counting(), lambda: True)
+        tasks[0].cancel()
+        await until(lambda: streams.viewers == live.MAX_VIEWERS - 1, "the end of one")
+        streams.stream(Counting(), lambda: True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(within(test()))
+
+
+def test_page_that_is_closed_is_no_viewer(tmp_path):
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        async with browser.stream("/api/events?view=log") as event:
+            await event()
+            assert found.gateway.live.viewers == 1
+        await until(lambda: found.gateway.live.viewers == 0, "its end")
+
+    served_test(tmp_path, test)

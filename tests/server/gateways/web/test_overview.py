@@ -1,0 +1,93 @@
+"""The list of clients: its order, its parts, and how little is looked at again."""
+
+from server.gateways.web.overview import Overview, Query
+from tests.server.gateways.web.bed import Fleet
+
+ALL = Query("", "", "id", False, 0, 50)
+
+
+def overview_of(*names):
+    fleet = Fleet(*names)
+    overview = Overview(fleet, lambda: 5000.0)
+    fleet.subscribers.append(overview.note)
+    return fleet, overview
+
+
+def ids(overview, **changes):
+    return [row["id"] for row in overview.page(ALL._replace(**changes))["clients"]]
+
+
+def test_states_and_their_counts():
+    fleet, overview = overview_of("a", "b", "c")
+    fleet.connect("a")
+    fleet.connect("b")
+    fleet.leave("b")
+    page = overview.page(ALL)
+    assert [(row["id"], row["state"], row["changed"]) for row in page["clients"]] == [
+        ("a", "connected", 1000.0), ("b", "away", 2000.0), ("c", "never", None),
+    ]  # fmt: skip
+    assert page["states"] == {"connected": 1, "away": 1, "never": 1}
+    assert (page["matching"], page["total"]) == (3, 3)
+    assert ids(overview, state="away") == ["b"]
+    assert overview.page(ALL._replace(state="away"))["states"] == page["states"]  # of all
+
+
+def test_filter_sort_and_pages():
+    fleet, overview = overview_of("pump-1", "pump-2", "valve", "PUMP-3")
+    fleet.receive("pump-2", b"1\n", b"2\n")
+    fleet.receive("valve", b"1\n")
+    assert ids(overview, text="pUmP") == ["PUMP-3", "pump-1", "pump-2"]
+    assert ids(overview, sort="lines_received", descending=True) == ["pump-2", "valve", "PUMP-3", "pump-1"]
+    assert ids(overview, size=2, page=1) == ["pump-2", "valve"]
+    assert ids(overview, page=9) == []
+    assert ids(overview, state="", text="nothing") == []
+
+
+def test_each_sort_is_possible_with_clients_that_never_came():
+    from server.gateways.web.overview import SORTS
+
+    fleet, overview = overview_of("a", "b")
+    fleet.connect("b")
+    for sort in SORTS:
+        assert sorted(ids(overview, sort=sort)) == ["a", "b"]
+
+
+def test_only_clients_that_changed_are_looked_at_again():
+    fleet, overview = overview_of(*(f"c{number}" for number in range(1000)))
+    page = overview.page(ALL)
+    assert fleet.looks == 1000
+    assert overview.page(ALL) is page
+    fleet.receive("c7", b"x\n")
+    fleet.receive("c7", b"y\n")
+    assert overview.row("c7")["last_line"] == 5000.0
+    assert fleet.looks == 1001
+
+
+def test_new_and_removed_clients_appear_and_go():
+    fleet, overview = overview_of("a")
+    assert ids(overview) == ["a"]
+    fleet.clients["b"] = Fleet("b").get("b")
+    fleet.connect("b")
+    assert ids(overview) == ["a", "b"]
+    del fleet.clients["a"]
+    overview.all_changed()
+    assert ids(overview) == ["b"] and overview.row("a") is None
+    fleet.tell("no_key", "stranger")  # events name clients that are none
+    assert ids(overview) == ["b"]
+
+
+def test_lines_that_wait_are_shown():
+    fleet, overview = overview_of("a", "b")
+    overview.page(ALL)
+    overview.set_waiting([{"id": "b", "lines": 3}])
+    assert ids(overview, sort="waiting", descending=True) == ["b", "a"]
+    assert overview.row("b")["waiting_lines"] == 3
+    overview.set_waiting([])
+    assert overview.row("b")["waiting_lines"] == 0
+
+
+def test_pages_that_are_kept_are_bounded():
+    _, overview = overview_of("a")
+    for number in range(1000):
+        overview.page(ALL._replace(text=str(number)))
+    assert len(overview._pages) <= 32
