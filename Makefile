@@ -27,7 +27,7 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 CHIP_TESTS := tests/build/chip
 # Those that take long and change seldom: not in `make test`, which is to stay under ten minutes.
 LONG_TESTS := tests/sim/virtual/test_request_work.py tests/sim/virtual/test_sensor_soak.py tests/sim/mpy/test_i2c_devices.py \
-	tests/peers/test_mqtt_sensors.py tests/remote_i2c/test_faults.py tests/server/test_fuzz.py \
+	tests/peers/test_mqtt_sensors.py tests/server/gateways/web/test_chromium.py tests/remote_i2c/test_faults.py tests/server/test_fuzz.py \
 	$(addprefix tests/sim/virtual/,test_defences.py test_i2c_devices.py test_client_run.py test_month.py test_exhaustive.py) \
 	$(addprefix tests/sim/virtual/,test_restored_store.py test_silence.py test_wake_ups.py) \
 	$(addprefix tests/sim/mpy/,test_sensor_bus.py test_counted_run.py test_selftest.py) \

@@ -19,6 +19,7 @@ from server.gateways.web.api import API
 from server.gateways.web.live import Live
 from server.gateways.web.login import Login
 from server.gateways.web.overview import Overview
+from server.gateways.web.pages import page_routes
 from server.gateways.web.recent import RecentEvents, RecentLines
 from server.gateways.web.roles import ADMINISTER, SEND, VIEW
 from server.gateways.web.routes import Route, application
@@ -50,7 +51,7 @@ class Gateway(interface.Gateway):
         self.live = Live()
         api = API(host, self.overview, lines, events, self.live, access)
         login = Login(access, settings.prefix, host.log)
-        self.routes = routes(api, login)
+        self.routes = [*page_routes(), *routes(api, login)]
         refused = lambda text, peer: host.log("web_refused", reason=text, peer=peer)
         self._config = _config(settings, application(self.routes, access, settings.prefix, refused))
 

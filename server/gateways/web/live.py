@@ -8,6 +8,7 @@ import contextlib
 import json
 
 from server.gateways.web.routes import Failure
+from server.gateways.web.utc import utc_s
 
 MAX_VIEWERS = 32
 TICK_S = 0.4
@@ -74,7 +75,7 @@ class _Stream:
                 await send({"type": "http.response.body", "body": data, "more_body": more})
 
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        await write(_event("snapshot", self._view.snapshot()))
+        await write(_event("snapshot", {**self._view.snapshot(), "now": round(utc_s(), 3)}))
         quiet_s = 0.0
         while await self._live.pause():
             if not self._admits():

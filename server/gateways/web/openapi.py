@@ -70,6 +70,7 @@ _SCHEMAS = {
         connections=_COUNT, outages=_COUNT, outage_s=_SECONDS, lines_received=_COUNT, bytes_received=_COUNT,
         lines_acknowledged=_COUNT, lines_discarded=_COUNT, lines_sent_again=_COUNT, wire_bytes_received=_COUNT,
         wire_bytes_sent=_COUNT, round_trips=_COUNT, round_trip_s={**_SECONDS, "description": "The sum of all of them"},
+        reason={"type": ["string", "null"], "description": "Why it was disconnected last"},
         longest_round_trip_s=_SECONDS, waiting_lines={**_COUNT, "description": "Not acknowledged; 5 s old at most"},
     ),
     "Line": _object(

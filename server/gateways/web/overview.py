@@ -40,6 +40,7 @@ class Overview:
         self._rows = {}
         self._changed = None  # ids whose rows are old; None: all of them
         self._last_line = {}  # id -> UTC
+        self._reasons = {}  # id -> why it was disconnected last
         self._waiting = {}  # id -> lines in the store
         self._pages = {}  # Query -> page, of this moment
 
@@ -49,6 +50,8 @@ class Overview:
             return
         if event == "received":
             self._last_line[client_id] = self._clock()
+        elif event == "disconnected":
+            self._reasons[client_id] = details["reason"]
         if self._changed is not None:
             self._changed.add(client_id)
 
@@ -114,4 +117,5 @@ class Overview:
         return {
             **row, "state": state, "changed": row["since"] if row["connected"] else row["left"],
             "last_line": self._last_line.get(name), "waiting_lines": self._waiting.get(name, 0),
+            "reason": self._reasons.get(name),
         }  # fmt: skip

@@ -14,6 +14,7 @@ MAX_SHOWN = 256  # bytes of a line; the rest is left out
 MAX_EVENTS = 500
 MAX_DETAIL = 200  # characters of each detail of an event
 FROM_CLIENT, TO_CLIENT = "from", "to"
+_NORMAL = ("web_listening", "web_login", "web_line_sent", "web_key_changed")  # events of this gateway
 
 
 class RecentLines:
@@ -63,7 +64,7 @@ class RecentEvents:
         self._kept.append(
             {
                 "number": self._number, "at": round(self._clock(), 3), "event": event, "client": client_id,
-                "level": level_of(event).lower(), "details": shown,
+                "level": "info" if event in _NORMAL else level_of(event).lower(), "details": shown,
             }
         )  # fmt: skip
 

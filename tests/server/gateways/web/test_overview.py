@@ -26,6 +26,7 @@ def test_states_and_their_counts():
     assert [(row["id"], row["state"], row["changed"]) for row in page["clients"]] == [
         ("a", "connected", 1000.0), ("b", "away", 2000.0), ("c", "never", None),
     ]  # fmt: skip
+    assert [row["reason"] for row in page["clients"]] == [None, "silent", None]
     assert page["states"] == {"connected": 1, "away": 1, "never": 1}
     assert (page["matching"], page["total"]) == (3, 3)
     assert ids(overview, state="away") == ["b"]
