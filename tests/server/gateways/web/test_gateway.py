@@ -1,8 +1,10 @@
 """The web page as a whole: who may do what, by which way, and what it refuses to be."""
 
 import asyncio
+import contextlib
 import json
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,12 @@ import pytest
 
 from server.core.listening import ListenError
 from server.gateways.setting import SettingsError
+from server.gateways.web import gateway
 from server.gateways.web.gateway import Gateway
 from server.gateways.web.roles import ROLES, covers
 from server.gateways.web.settings import DESCRIPTION
+from tests.patience import PATIENCE_S
+from tests.remote_i2c.conftest import make_certificate
 from tests.server.gateways.host import make_host, settings_of
 from tests.server.gateways.web.bed import PASSWORD, Fleet, served, served_test
 from tests.server.peer import until, within
@@ -26,9 +31,9 @@ BODIES = {
 }
 
 
-def requests(gateway):
+def requests(served):
     """Yields (route, method, path, body) of each route of the API."""
-    for route in gateway.routes:
+    for route in served.routes:
         path = route.path.replace("{id:path}", "pump")
         yield route, route.method, path, BODIES.get(route.path, {}) if route.method == "POST" else None
 
@@ -233,6 +238,66 @@ def test_port_that_is_taken_is_said(tmp_path):
             asyncio.run(Gateway.validate(settings, {}))
         with pytest.raises(ListenError, match="is in use"):
             asyncio.run(Gateway(settings, make_host(status=Fleet())).run())
+
+
+def test_connection_that_asks_nothing_is_ended_and_a_stream_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateway, "REQUEST_S", 1.0)
+
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        async with browser.stream("/api/events?view=log") as event:
+            await event()
+            reader, writer = await asyncio.open_connection(*found.gateway.address)
+            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1")
+            with contextlib.suppress(ConnectionResetError):
+                assert await within(reader.read()) == b""
+            writer.close()
+            found.log("connected", "pump")  # later than the stream might have lasted as a request
+            while (await event())[1]["events"][-1]["event"] != "connected":
+                pass
+
+    served_test(tmp_path, test)
+
+
+def test_connections_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateway, "MAX_CONNECTIONS", 3)
+
+    async def test(found):
+        opened = [await asyncio.open_connection(*found.gateway.address) for _ in range(4)]
+        ends = [asyncio.create_task(reader.read()) for reader, _ in opened]
+        await within(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+        await asyncio.sleep(0)
+        assert sum(end.done() for end in ends) == 1  # the last one
+        for _, writer in opened:
+            writer.close()
+        await asyncio.gather(*ends, return_exceptions=True)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):  # they may not be gone yet
+                    assert (await found.browser().get("/api/openapi.json")).status == 200
+                    return
+
+    served_test(tmp_path, test)
+
+
+def test_https_by_certificate_files(tmp_path, missing_tool):
+    key, certificate = make_certificate(tmp_path, missing_tool)
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+
+    async def test(found):
+        reader, writer = await asyncio.open_connection(*found.gateway.address, ssl=context)
+        body = json.dumps({"user": "vic", "password": PASSWORD})
+        writer.write(
+            b"POST /api/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body.encode())
+        )
+        answer = (await within(reader.read())).decode().lower()
+        writer.close()
+        assert answer.startswith("http/1.1 200 ") and "; secure" in answer
+
+    served_test(tmp_path, test, certificate=str(certificate), key=str(key))
 
 
 def test_it_ends_while_pages_are_live(tmp_path):
