@@ -66,7 +66,8 @@ class SensorRun:
         self.faults = 0
         self.samples = 0
         self.wrong = []
-        self.left = {}  # (slot, address) -> (time, kind) of the device that left it last
+        self.left = {}  # (slot, address) -> when a device has left it last
+        self.left_by = {}  # (slot, address, kind) -> when one of this kind has
         self.sampled = {}  # address -> time of its sample before
         self.bus = None
         self._populate()
@@ -175,7 +176,8 @@ class SensorRun:
 
     async def _unplug(self, member, chance):
         if member.plugged:
-            self.left[member.slot, member.address] = self.bed.now(), kind_of(member)
+            self.left[member.slot, member.address] = now = self.bed.now()
+            self.left_by[member.slot, member.address, kind_of(member)] = now
             member.unplug()
 
     async def _unplug_all(self, slots):
@@ -187,7 +189,7 @@ class SensorRun:
         slot = member.slot if slot is None else slot
         if member.plugged or any(self._collides(other, member.address, slot) for other in self.members):
             return
-        left, _ = self.left.get((slot, member.address), (-AWAY_S, None))
+        left = self.left.get((slot, member.address), -AWAY_S)
         if KINDS[kind_of(member)].is_set_up and self.bed.now() - left < AWAY_S:
             return
         member.plug(slot)
@@ -281,8 +283,8 @@ class SensorRun:
         or has come in the middle of the poll."""
         end = when + KINDS[kind].poll_s
         for member in (*there, *self._there(address, end)):
-            left, former = self.left.get((member.slot, member.address), (0, None))
-            if kind_of(member) != kind == former and end - left < SWAPPED_S:
+            left = self.left_by.get((member.slot, member.address, kind))
+            if kind_of(member) != kind and left is not None and end - left < SWAPPED_S:
                 return True
         return False
 
