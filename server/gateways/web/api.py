@@ -94,6 +94,8 @@ class API:
 
     async def events(self, request, user):
         """GET /api/events: a stream of the clients, of one client, or of the log."""
+        if request.method == "HEAD":
+            raise Failure(405, "a stream has no end, so there is no HEAD of it", {"Allow": "GET"})
         view = request.query_params.get("view", "clients")
         if view == "clients":
             made = ClientsView(self._overview, _query(request))

@@ -136,3 +136,13 @@ def test_page_that_is_closed_is_no_viewer(tmp_path):
         await until(lambda: found.gateway.live.viewers == 0, "its end")
 
     served_test(tmp_path, test)
+
+
+def test_head_of_a_stream_makes_no_viewer_without_an_end(tmp_path):
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        assert (await browser.ask("HEAD", "/api/events")).status == 405
+        assert found.gateway.live.viewers == 0
+
+    served_test(tmp_path, test)
