@@ -98,6 +98,35 @@ class SlotScanner(Scanner):
             pass
         return True
 
+    async def _is_inside(self, address):
+        """Returns whether a device that has answered in a slot may stand behind a multiplexer of this slot that is not
+        known yet: one that was cut off while it was open is open still. It is looked at first. True also if that
+        cannot be told now."""
+        slot = address >> 8
+        for place in self.addresses:
+            if place in self.muxes or self._is_known(place, slot):
+                continue
+            other = place | slot << 8
+            try:
+                if not await self.access.probe(other):
+                    continue
+                if self.bus.at(other) is not None or self.bus.admit(other):
+                    self.again(other)
+            except OSError:
+                pass
+            return True
+        return False
+
+    def _is_known(self, place, slot):
+        """Returns whether a device is online at this place in a slot, or further out, which answers in it as well."""
+        while True:
+            device = self.bus.at(place | slot << 8)
+            if device is not None and device.status == ONLINE:
+                return True
+            if not slot:
+                return False
+            slot = self.muxes.outer(slot)
+
     async def _look_at(self, address):
         """Find out whether what answers at the address of a multiplexer is one: its register reads back as it was
         written. Source: NXP PCA9548A data sheet, rev 5.1, 7.2. It is in `muxes` then. Returns False if it does not
@@ -154,22 +183,18 @@ class SlotScanner(Scanner):
             return True
         if place in muxes and muxes.parent(place) != slot:
             return False
-        while slot:  # what stands further out answers here as well
-            slot = muxes.outer(slot)
-            device = self.bus.at(place | slot << 8)
-            if device is not None and device.status == ONLINE:
-                return False
-        return True
+        return not self._is_known(place, muxes.outer(slot))
 
     async def note(self, address, answered):
         bus = self.bus
         device = bus.at(address)
         if device is not None and answered and device.status == INITIAL:
             self.forget(address)
-            if address >> 8 and await self.is_outside(address):
+            is_mux = address & 0x7F in self.addresses
+            if address >> 8 and (await self.is_outside(address) or not is_mux and await self._is_inside(address)):
                 bus.gone(device)
                 return
-            if address & 0x7F in self.addresses:
+            if is_mux:
                 answered = await self._look_at(address)
         await super().note(address, answered)
         if device is None and address in self._lost:

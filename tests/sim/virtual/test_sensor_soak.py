@@ -40,7 +40,7 @@ def _is_never_in_doubt(access, address, byte):
     raise NoAnswer(address)  # so the device that was to be used is to blame
 
 
-async def _is_never_outside(scanner, address):
+async def _is_never(scanner, address):
     return False
 
 
@@ -51,9 +51,10 @@ DEFENCES = {
     "the closing of other multiplexers": (Multiplexers, "_reachable", lambda muxes, address: False, (0,)),
     "the look at a power switch": (Expander, "is_reset", lambda expander: False, (58, 59)),
     "the look at the address of a multiplexer": (SlotScanner, "_look_at", _is_taken_for_a_multiplexer, (0,)),
-    "the look whether a device is on the main bus": (SlotScanner, "is_outside", _is_never_outside, (0,)),
+    "the look whether a device is on the main bus": (SlotScanner, "is_outside", _is_never, (0,)),
+    "the look whether a device is behind a multiplexer": (SlotScanner, "_is_inside", _is_never, (95,)),
     "the look at the type of a device": (identify, "can_look", lambda records, number: False, (3,)),
-    "the doubt of a multiplexer": (SlotAccess, "_given_up", _is_never_in_doubt, (42,)),
+    "the doubt of a multiplexer": (SlotAccess, "_given_up", _is_never_in_doubt, (24, 37)),
 }  # fmt: skip
 
 
