@@ -181,7 +181,8 @@ async def a_client_does_not_wait_for_another_one(bed, statement):
 
 
 async def two_batches_lock_their_rows_in_one_order(bed, statement):
-    """The plan is one that takes the rows in the order of the batch, unless the statement says otherwise."""
+    """The plan is one that takes the rows in the order of the batch, unless the statement says otherwise. Both batches
+    come to a row that is locked; then one of them goes on."""
     count = 100
     await bed.do(
         f"INSERT INTO {{schema}}.client (id, epoch) SELECT 'c' || n, '' FROM generate_series(1, {count}) AS n"
@@ -191,16 +192,24 @@ async def two_batches_lock_their_rows_in_one_order(bed, statement):
     text = statement(bed.schema, [])
 
     async def write(connection, keys):
-        for version in range(20):
-            last = {"version": version, "batch": b"batch" if version else None}
-            batch = [PostgresRecord(f"c{key}", {"key": key, **last}).row() for key in keys]
-            await connection.fetch(text, b"batch", *columns_of(batch))
+        batch = [PostgresRecord(f"c{key}", {"key": key, "version": 0, "batch": None}).row() for key in keys]
+        await connection.fetch(text, b"batch", *columns_of(batch))
 
     keys = list(range(1, count + 1))
+    holder = await asyncpg.connect(bed.server.url)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = ANY($1)"
+    pids = [connection.get_server_pid() for connection in connections]
     try:
-        await asyncio.gather(write(connections[0], keys), write(connections[1], keys[::-1]))
+        held = holder.transaction()
+        await held.start()
+        await holder.execute(f"SELECT FROM {bed.schema}.client WHERE key = $1 FOR UPDATE", count // 2)
+        writing = asyncio.gather(write(connections[0], keys), write(connections[1], keys[::-1]))
+        while await holder.fetchval(waiting, pids) < 2 and not writing.done():
+            await asyncio.sleep(0.005)
+        await held.rollback()
+        await writing
     finally:
-        for connection in connections:
+        for connection in (holder, *connections):
             connection.terminate()
 
 

@@ -18,6 +18,7 @@ import secrets
 import tempfile
 from collections import namedtuple
 
+from server.core.shown import quoted
 from server.gateways.web.roles import ROLES
 
 try:
@@ -67,7 +68,7 @@ class UserFile:
         except FileNotFoundError:
             return {}
         if os.name == "posix" and mode & 0o077:
-            raise ValueError(f"others can read the users in {self.path}: chmod 600 {self.path}")
+            raise ValueError(f"others can read the users in {self.path}: chmod 600 {quoted(self.path)}")
         try:
             found = json.loads(data[:MAX_FILE])
             return {name: _parsed(name, entry) for name, entry in found.items()}

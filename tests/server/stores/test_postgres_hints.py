@@ -86,6 +86,7 @@ def test_what_is_told_within_a_moment_is_one_notification(monkeypatch):
             one.hints.look()
             await until(lambda: len(two.heard) == 3, "the others")
             assert dict(two.heard[1:]) == {"mail": set(range(2, 100)), "result": None}
+            await until(lambda: one.hints.sent == 2, "the end of the second one")
             assert one.hints.sent == 2
 
     run(main())
