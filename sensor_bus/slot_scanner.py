@@ -99,9 +99,9 @@ class SlotScanner(Scanner):
         return True
 
     async def _is_inside(self, address):
-        """Returns whether a device that has answered in a slot may stand behind a multiplexer of this slot that is not
-        known yet: one that was cut off while it was open is open still. It is looked at first. True also if that
-        cannot be told now."""
+        """Returns whether a device that has answered on the main bus or in a slot may stand behind a multiplexer there
+        that is not known now: one that was cut off, or held, while it was open is open still. It is looked at first.
+        True also if that cannot be told now."""
         slot = address >> 8
         for place in self.addresses:
             if place in self.muxes or self._is_known(place, slot):
@@ -191,7 +191,7 @@ class SlotScanner(Scanner):
         if device is not None and answered and device.status == INITIAL:
             self.forget(address)
             is_mux = address & 0x7F in self.addresses
-            if address >> 8 and (await self.is_outside(address) or not is_mux and await self._is_inside(address)):
+            if address >> 8 and await self.is_outside(address) or not is_mux and await self._is_inside(address):
                 bus.gone(device)
                 return
             if is_mux:
