@@ -95,7 +95,7 @@ class UserFile:
             raise ValueError(f"{user.role!r} is no role: there are {', '.join(ROLES)}")
         with self._changing() as users:
             if user.name in users:
-                raise ValueError(f"there is a user {user.name}: pb-link web user remove {user.name} takes it away")
+                raise ValueError(f"there is a user {user.name}: pb-link web user remove {quoted(user.name)} first")
             if len(users) >= MAX_USERS:
                 raise ValueError(f"there are {MAX_USERS} users, and no more are possible: remove one first")
             users[user.name] = user

@@ -106,7 +106,7 @@ def test_bad_name_is_refused(tmp_path, name):
 
 def test_what_cannot_be_is_said(tmp_path):
     file = file_with(tmp_path, "ann")
-    with pytest.raises(ValueError, match="web user remove ann takes it away"):
+    with pytest.raises(ValueError, match="web user remove ann first"):
         file.add("ann", "view", PASSWORD)
     with pytest.raises(ValueError, match="8 to 1024 characters"):
         file.add("bob", "view", "short")
