@@ -40,7 +40,7 @@ MAY_ALSO_IMPORT = {
 # row. A module without one stands above them all: it may import all, and none of them may import it.
 OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "wires"}
 CORE = {"core", "core/store", "core/history", "core/message", "core/others", "core/clock"}
-GATEWAY_WORDS = {"gateways/interface", "gateways/setting"}
+GATEWAY_WORDS = {"gateways/interface", "gateways/setting", "gateways/private_file"}
 UNITS = {
     "server": {
         "core": CORE,
@@ -53,6 +53,7 @@ UNITS = {
         "gateways": set(),
         "gateways/interface": {"gateways", "gateways/setting"},
         "gateways/setting": set(),
+        "gateways/private_file": set(),
         "gateways/*": CORE | GATEWAY_WORDS | {"gateways"},
         "service": CORE | GATEWAY_WORDS | {"stores"},
     },

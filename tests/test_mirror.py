@@ -14,6 +14,7 @@ NOT_IMPORTED = re.compile(r"sim/mpy/boards/|build/images/on_chip/|.*/manifest\w*
 
 # source: the file that tests it, since it does nothing by itself, or nothing without others.
 TESTED_IN = {
+    "server/gateways/private_file.py": "tests/server/service/test_key_file.py",
     "server/stores/batched.py": "tests/server/stores/test_contract.py",
     "server/stores/postgres_database.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_record.py": "tests/server/stores/test_postgres.py",

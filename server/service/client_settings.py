@@ -13,7 +13,7 @@ from pb_link.settings import DEFAULTS, FILE, Settings, read
 from protocol.credentials import parse_id
 from protocol.limits import KEY_BYTES
 from server.core.shown import quoted
-from server.service.key_file import write_private
+from server.gateways.private_file import write_private
 
 SETTINGS = FILE  # the usual name, which boards have
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # of `host`

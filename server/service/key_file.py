@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
-import tempfile
 from hashlib import sha256
 
 from protocol.credentials import parse_id
 from server.core.keys import load_keys, load_repl
 from server.core.shown import quoted
+from server.gateways.private_file import write_private
 from server.service import key_changes
 
 try:
@@ -111,21 +111,6 @@ class KeyFile:
             shown[client_id] = {"key": _hex(key), "repl": True} if repl else _hex(key)
         text = json.dumps(shown, indent=2, ensure_ascii=False)  # ids as they are: a server in MicroPython may read them
         write_private(self.path, text + "\n")
-
-
-def write_private(path, text):
-    """Replace the file as a whole, or not at all. Only its owner can read it. Raises: OSError."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")  # readable by its owner alone
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def fingerprint(key):

@@ -20,7 +20,8 @@ KINDS = {
     "ADS1115": Kind(range(0x48, 0x4C), ("a0", "a3"), 16, 1 / 8000, 0.008, False, 1.1, 0.0, False),
     "LPS25": Kind((0x5C, 0x5D), ("temperature",), 1, 1 / 240, 0.05, False, 0.001, 42.5, True),
     "SHT40": Kind(range(0x44, 0x46), ("temperature",), 1, 1 / 300, 0.0083, True, 0.001, None, False),
-    # A wire that is held in a write may stop it, until it is looked at: identCheckMs, and some polls.
+    # A wire that is held in a write has zeros written, which stop it with its last values, until it is looked at:
+    # identCheckMs, and some polls. The first poll after that may come before its first conversion has ended (seed 77).
     "INA219": Kind((0x44, 0x45), ("voltage",), 4, 1 / 250, 12, False, 0.001, 0.0, False),
     "AS5600": Kind((0x36,), ("angle",), 1, 360 / 4096, 0.00015, False, 0.001, None, False),
     "BME280": Kind((0x76, 0x77), ("temperature",), 1, 1 / 50, 1.2, False, 0.001, None, True),

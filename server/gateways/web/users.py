@@ -15,10 +15,10 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections import namedtuple
 
 from server.core.shown import quoted
+from server.gateways.private_file import write_private
 from server.gateways.web.roles import ROLES
 
 try:
@@ -116,7 +116,7 @@ class UserFile:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             users = self.read()
             yield users
-            _replace(self.path, json.dumps({name: _shown(users[name]) for name in sorted(users)}, indent=2) + "\n")
+            write_private(self.path, json.dumps({name: _shown(users[name]) for name in sorted(users)}, indent=2) + "\n")
 
 
 class Users:
@@ -195,17 +195,3 @@ def _shown(user):
     n, r, p, salt, found = user.scrypt
     shown = {"n": n, "r": r, "p": p, "salt": base64.b64encode(salt).decode(), "hash": found.hex()}
     return {"role": user.role, "scrypt": shown}
-
-
-def _replace(path, text):
-    """Replace the file as a whole, or not at all. Only its owner can read it."""
-    handle, name = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".users-")  # mode 0600
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
