@@ -5,16 +5,23 @@ PYTEST_ARGS ?=
 # Files of tests that run at the same time: more than processors, since many mostly wait. 0: in one process, for --pdb.
 JOBS ?= 4
 FIRMWARE_ARGS ?=
+DEMO_ARGS ?=
 SOAK_SEEDS ?= 0:500
 SENSOR_SEEDS ?= 0:1000
 FUZZ_ARGS ?=
+RELEASE_ARGS ?=
+PICTURES_ARGS ?=
 CLUSTER_ARGS ?= --seeds 1:21
 VENV := .venv
 INSTALLED := $(VENV)/installed
 VENV_PYTHON := $(VENV)/bin/python
+COMPILED := $(VENV)/compiled
 MICROPYTHON_PY := $(PYTHON) build/micropython.py
 PYTEST := $(VENV_PYTHON) -m pytest -n $(JOBS)
 BY_FILE := --dist loadfile --no-loadscope-reorder
+
+# Tests start hundreds of programs in Python: what is compiled is kept, also where the environment asks to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The levels of tests: all that is not named here runs in one CPython process.
 MPY_TESTS := tests/micropython
@@ -26,23 +33,14 @@ UNIT_TESTS := $(filter-out $(MPY_TESTS) $(PROCESS_TESTS) %/__pycache__, \
 # tests/sample.py.
 CHIP_TESTS := tests/build/chip
 # Those that take long and change seldom: not in `make test`, which is to stay under ten minutes.
-LONG_TESTS := tests/sim/virtual/test_request_work.py tests/sim/virtual/test_sensor_soak.py tests/sim/mpy/test_i2c_devices.py \
-	tests/peers/test_mqtt_sensors.py tests/server/gateways/web/test_chromium.py tests/remote_i2c/test_faults.py tests/server/test_fuzz.py \
-	$(addprefix tests/sim/virtual/,test_defences.py test_i2c_devices.py test_client_run.py test_month.py test_exhaustive.py) \
-	$(addprefix tests/sim/virtual/,test_restored_store.py test_silence.py test_wake_ups.py) \
-	$(addprefix tests/sim/mpy/,test_sensor_bus.py test_counted_run.py test_selftest.py) \
-	$(addprefix tests/peers/,test_client_run.py test_kill_server.py test_refusals.py test_two_nodes.py test_install.py) \
-	$(addprefix tests/peers/,test_documented_commands.py test_remote_i2c.py test_console.py test_mqtt_faults.py) \
-	$(addprefix tests/build/install/,test_deploy.py test_sensor_package.py test_client_package.py) \
-	tests/build/images/test_bundle.py tests/build/images/test_short_names.py \
-	tests/pb_link/test_autostart.py tests/test_reporting.py tests/server/core/test_history.py \
-	$(addprefix tests/build/bench/,test_counts.py test_beside.py test_sensors.py) tests/memory/test_failed_allocations.py
+LONG_TESTS := $(shell grep '^tests/' tests/long_tests.txt)
 CASES_TESTS = $(sort $(LONG_TESTS) $(shell grep -rlx 'from tests.sample import all_or' tests --include='test_*.py'))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-sensors firmware proto tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive soak-month soak-silence soak-sensors \
-	kill-server kill-mqtt kill-cluster bench-server bench-smbus fuzz-server fuzz-client micropython python clean
+.PHONY: help demo demo-sensors demo-web firmware proto tools test test-cases test-unit test-mpy test-process soak bench bench-chip lint exhaustive \
+	soak-month soak-silence soak-sensors docs pictures kill-server kill-mqtt kill-cluster bench-server bench-smbus fuzz-server fuzz-client micropython \
+	python release clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -55,10 +53,14 @@ demo-sensors: python ## Plug a sensor into a client, see its values at the serve
 	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
 	export MICROPYTHON MICROPYTHON_CHIP && exec $(PYTHON) -m sim sensors-demo
 
+demo-web: $(INSTALLED) ## Run the demo with faults until Ctrl-C, and the web page that shows it; prints its address.
+	@MICROPYTHON="$$($(MICROPYTHON_PY))" && MICROPYTHON_CHIP="$$($(MICROPYTHON_PY) --chip)" && \
+	export MICROPYTHON MICROPYTHON_CHIP && exec $(VENV_PYTHON) -m sim demo --web $(DEMO_ARGS)
+
 # The long ones first: what is left at the end is short.
-test: $(INSTALLED) interpreters ## Run the tests, but not test-cases: CPython, MicroPython in 64 and 32 bit, processes.
+test: $(INSTALLED) interpreters $(COMPILED) ## Run the tests, but not test-cases: CPython, MicroPython in 64 and 32 bit, processes.
 	$(PYTEST) $(BY_FILE) --ignore=$(CHIP_TESTS) $(addprefix --ignore=,$(LONG_TESTS)) $(PROCESS_TESTS) $(MPY_TESTS) \
-		$(UNIT_TESTS) $(PYTEST_ARGS)
+		$(filter-out $(LONG_TESTS),$(UNIT_TESTS)) $(PYTEST_ARGS)
 
 # A file is no unit here: of some a single case takes a minute.
 test-cases: $(INSTALLED) interpreters ## Run all cases where `make test` tries a part, what takes long, and the tests in emulators of the chips.
@@ -83,6 +85,16 @@ firmware: $(INSTALLED) ## Build what is flashed, into firmware/, and the lists f
 
 proto: $(INSTALLED) ## Make the messages of SMBus over gRPC anew, after a change of their .proto files.
 	@$(VENV_PYTHON) -m build.tools.proto
+
+pictures: $(INSTALLED) ## Draw docs/pictures/ from kept records; PICTURES_ARGS=--record runs the demo anew for them.
+	@$(VENV_PYTHON) -m build.pictures $(PICTURES_ARGS)
+
+docs: $(INSTALLED) ## Make the site of docs/ with the reference of all calls, into .cache/docs/html; a broken link fails.
+	@$(VENV_PYTHON) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --write-all docs .cache/docs/html
+	@echo "Open .cache/docs/html/index.html in a browser."
+
+release: $(INSTALLED) interpreters ## Make all that is published of a version, in dist/, and try it outside of the checkout (RELEASE_ARGS).
+	@$(VENV_PYTHON) -m build.release $(RELEASE_ARGS)
 
 tools: $(INSTALLED) ## Make .venv, with what flashing a board needs.
 
@@ -116,9 +128,10 @@ kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 time
 kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: an hour (CLUSTER_ARGS).
 	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
-bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, and bench-smbus; fail on a missed bar.
+bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, the page beside none, and bench-smbus; fail on a missed bar.
 	@$(VENV_PYTHON) -m tests.server.bench
 	@$(VENV_PYTHON) -m tests.server.bench_postgres
+	@$(VENV_PYTHON) -m tests.server.bench_web
 
 bench-smbus: $(INSTALLED) ## Measure SMBus over gRPC beside a bare echo of gRPC; fails on a missed bar.
 	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus
@@ -161,4 +174,11 @@ $(INSTALLED): requirements-dev.txt requirements-firmware.txt | python
 	{ echo "Python's venv is missing. Install with:  sudo apt-get install -y python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -r requirements-firmware.txt
+	@touch $@
+
+# Once: else all workers of pytest compile all tests at the same time. What has changed since, they compile themselves.
+$(COMPILED): $(INSTALLED)
+	@echo "Compiling the tests .." >&2
+	@$(VENV_PYTHON) -m pytest --collect-only -qq tests/server >/dev/null & \
+	$(VENV_PYTHON) -m pytest --collect-only -qq --ignore=tests/server tests >/dev/null; wait
 	@touch $@

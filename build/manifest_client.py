@@ -12,11 +12,11 @@ package(
 package(
     "pb_link",
     (
-        "__init__.py", "addresses.py", "app_base.py", "autostart.py", "bridge_watch.py", "channels.py", "config.py",
-        "connection.py", "console.py", "console_input.py", "console_print.py", "failures.py", "fallbacks.py",
-        "frame_log.py", "i2c_service.py", "limits.py", "link.py", "loading.py", "notifier.py", "pb_client.py",
-        "reasons.py", "release_check.py", "requests.py", "runner.py", "selftest.py", "settings.py", "shortage.py",
-        "start.py", "utc.py",
+        "__init__.py", "addresses.py", "app_base.py", "autostart.py", "bridge_reports.py", "bridge_watch.py",
+        "channels.py", "config.py", "connection.py", "console.py", "console_input.py", "console_print.py",
+        "failures.py", "fallbacks.py", "frame_log.py", "i2c_service.py", "limits.py", "link.py", "loading.py",
+        "notifier.py", "pb_client.py", "reasons.py", "release_check.py", "requests.py", "runner.py", "selftest.py",
+        "settings.py", "shortage.py", "start.py", "utc.py",
     ),
     base_path="..",
 )  # fmt: skip
@@ -31,12 +31,13 @@ package(
 package(
     "protocol",
     (
-        "__init__.py", "channel.py", "channel_errors.py", "channel_receiver.py", "channel_records.py",
-        "channel_sender.py", "channel_session.py", "channels.py", "config_record.py", "control.py",
-        "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
+        "__init__.py", "bridge_reports.py", "channel.py", "channel_errors.py", "channel_receiver.py",
+        "channel_records.py", "channel_sender.py", "channel_session.py", "channels.py", "config_record.py",
+        "control.py", "control_client.py", "credentials.py", "digest.py", "errors.py", "frame.py", "frame_log.py",
         "frame_reader.py", "framing.py", "handshake.py", "i2c_messages.py", "limits.py", "lines.py", "link_errors.py",
         "mailbox.py", "receive_space.py", "receiver.py", "requests.py", "selftest.py", "sender.py", "sequence.py",
-        "session.py", "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py", "version.py",
+        "session.py", "strict_json.py", "surrogates.py", "target_cells.py", "text.py", "time_messages.py",
+        "version.py",
     ),
     base_path="..",
 )  # fmt: skip

@@ -59,7 +59,7 @@ _W_NOT_KNOWN = const(0)
 _W_NO_LISTENER = const(1)
 _W_NO_ANSWER = const(2)
 
-# Of protocol/mailbox.py and i2c_devices/mailbox_controller.py. Written out, they take neither heap nor time.
+# Of protocol/mailbox.py, control.py and i2c_devices/mailbox_controller.py. Written out, they take no heap and no time.
 _C_ADDRESS = const(0x12)
 _C_HEADER = const(10)
 _C_PAYLOAD = const(1068)
@@ -70,6 +70,7 @@ _C_FRAME_END = const(0x01)
 _C_USED = const(1)
 _C_LOST = const(2)
 _C_NEW_EPOCH = const(4)
+_C_SIGNAL = const(0x08)
 
 # Of what control.decode_config returns.
 _I_PORT = const(0)
@@ -104,14 +105,16 @@ class Bridge:
     urandom: os.urandom, or its like.
     mem_free: function that collects garbage and returns the free heap, bytes.
     feed: function of no arguments that feeds the watchdog.
+    rssi: function that returns the strength of the Wi-Fi signal, dBm, or 0 or more: there is none. None: nobody asks.
     """
 
-    def __init__(self, i2c, syn, ack, join, connect, urandom, mem_free, feed):
+    def __init__(self, i2c, syn, ack, join, connect, urandom, mem_free, feed, rssi=None):
         self._box = MailboxController(i2c, _C_ADDRESS, urandom, small=_SMALL_PAYLOAD)
         self._ack_pin = ack
         self._join = join
         self._mem_free = mem_free
         self._feed = feed
+        self._rssi = rssi
         self._wake = Flag()
         self._asked = True  # syn has asked, or there is another reason to poll
         syn.irq(self._on_syn, syn.IRQ_FALLING)
@@ -174,6 +177,8 @@ class Bridge:
             self._wake.set()
         if self._config and self._config[_I_REPORT_S] and times.over(_T_REPORT):
             times.start(_T_REPORT, self._config[_I_REPORT_S] * 1000)
+            if self._rssi and (rssi := self._rssi()) < 0:
+                self._queue(bytes((_C_SIGNAL, rssi & 0xFF)))
             record = bytearray(control.REPORT_BYTES)
             control.encode_report_into(
                 record, 0, self._uplink.count, self._reports, self._mem_free(), self.fallbacks
@@ -340,7 +345,7 @@ class Bridge:
         controls = self._controls
         if len(controls) >= _MAX_CONTROLS:
             for i, old in enumerate(controls):
-                if old[0] == control.REPORT:
+                if old[0] in (control.REPORT, _C_SIGNAL):
                     controls.pop(i)
                     break
             else:

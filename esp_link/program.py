@@ -39,6 +39,11 @@ def start():
         gc.collect()
         return gc.mem_free()
 
+    def rssi():
+        import network
+
+        return network.WLAN(network.STA_IF).status("rssi")
+
     import os
 
     from esp_link.start import hardware
@@ -46,7 +51,7 @@ def start():
     i2c, syn, ack, feed = hardware(mem_free)
     forget()
     mem_free()  # what importing has left
-    return Bridge(i2c, syn, ack, join, connect, os.urandom, mem_free, feed)
+    return Bridge(i2c, syn, ack, join, connect, os.urandom, mem_free, feed, rssi)
 
 
 def join(*wanted):

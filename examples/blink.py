@@ -1,4 +1,4 @@
-"""A program for one board: `python3 -m sim board examples/blink.py`. X1 drives, X2 sees it."""
+"""A program for one board: `pb-link sim board examples/blink.py`. X1 drives, X2 sees it."""
 
 import time
 

@@ -1,4 +1,8 @@
-"""The smallest client: sends a line a second and prints what comes back."""
+"""The smallest client: sends a line a second and prints what comes back.
+
+In simulation: `pb-link sim up --client examples/client.py --demo-server`.
+Without the last word beside server_app.py.
+"""
 
 import asyncio
 

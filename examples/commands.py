@@ -1,6 +1,7 @@
 """A client that runs commands of its server, and answers: commands_server.py sends them.
 
 A command is JSON, such as {"do": "add", "a": 1, "b": 2}. What a command raises reaches the server. docs/requests.md.
+In simulation: `pb-link sim up --client examples/commands.py`, beside commands_server.py.
 """
 
 import asyncio

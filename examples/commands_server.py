@@ -1,4 +1,7 @@
-"""The server of commands.py: sends commands to the client, and prints the answers."""
+"""The server of commands.py: sends commands to the client, and prints the answers.
+
+To run it: `python3 examples/commands_server.py`, where pb_settings.json is (pb_link installed, or on PYTHONPATH).
+"""
 
 import asyncio
 import json

@@ -2,6 +2,7 @@
 
 Once the client's key allows it (`pb-link keys rotate ID --repl`), `pb-link console ID --repl` is this board's REPL:
 Ctrl-C there ends in MicroPython's prompt, with `app` in reach, and Ctrl-] leaves. docs/console.md.
+In simulation: `pb-link sim up --client examples/console_client.py`, beside `pb-link serve`.
 """
 
 import asyncio

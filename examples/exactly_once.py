@@ -6,6 +6,7 @@ its own transaction and that request gets the message again. It notices by the m
 and which it has stored in the same transaction as what the message has caused.
 
 The numbers begin again with a new store (pb_link.db): then begin with a new readings.db as well.
+To run it: `python3 examples/exactly_once.py`, where pb_settings.json is (pb_link installed, or on PYTHONPATH).
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 What is lost on the way the link sends again, also after an outage of hours: nothing here cares. A file that is sent
 while the board is reset is sent again from its beginning.
+In simulation: `pb-link sim up --client examples/file_client.py`, beside file_server.py, where data.bin is.
 """
 
 import asyncio

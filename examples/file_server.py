@@ -2,6 +2,7 @@
 
 Each chunk says where it belongs, so one that is delivered again after a crash of this program is written again in its
 place. The file has its name only when all of it is there.
+To run it: `python3 examples/file_server.py`, where pb_settings.json is (pb_link installed, or on PYTHONPATH).
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 For a Pyboard, with the bus on Y9 (scl) and Y10 (sda). `pb-link i2c detect client:ID:0` where its server runs shows what
 is there.
+In simulation: `pb-link sim up --client examples/i2c_client.py --sensors examples/sensors.json`, beside `pb-link serve`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A REPL over I2C. This board's terminal is doubled to a stream device; examples/i2c_terminal.py is the other end.
 
-Run it from main.py: when that has ended, the REPL is there. Pyboard: scl X9, sda X10.
+Run it with `import i2c_repl` in main.py: when that has ended, the REPL is there. Pyboard: scl X9, sda X10.
 """
 
 import io

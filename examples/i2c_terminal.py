@@ -1,6 +1,7 @@
 """A terminal for examples/i2c_repl.py, on another board: what is typed goes there, what that board prints comes here.
 
 With arguments it types these lines, each after a prompt, and ends. Pyboard: scl X9, sda X10, pulled up.
+It is run with `mpremote run examples/i2c_terminal.py`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A stream device used like a UART, with asyncio's streams: a thermometer that answers to lines.
 
-`python3 -m sim board examples/i2c_uart.py`. Both ends are on one board here, joined by two wires; on two boards each
+`pb-link sim board examples/i2c_uart.py`. Both ends are on one board here, joined by two wires; on two boards each
 has its half of this file.
 """
 

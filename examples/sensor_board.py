@@ -2,7 +2,7 @@
 
 The board has a table of the types that it looks for, sensor_types.py, beside this file:
 `python3 build/sensor_types.py AHT20 TMP117 > examples/sensor_types.py`. Pyboard: scl Y9, sda Y10, pulled up.
-In simulation: `python3 -m sim board examples/sensor_board.py --sensors examples/sensors.json`. docs/sensor-bus.md.
+In simulation: `pb-link sim board examples/sensor_board.py --sensors examples/sensors.json`. docs/sensor-bus.md.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 The board has a table of the types that it looks for, sensor_types.py, beside this file:
 `python3 build/sensor_types.py AHT20 TMP117 > examples/sensor_types.py`. Pyboard: scl Y9, sda Y10, pulled up.
 examples/sensor_server.py prints what comes, and so does `pb-link sensors ID`. In simulation:
-`python3 -m sim up --client examples/sensor_client.py --sensors examples/sensors.json`. docs/sensor-bus.md.
+`pb-link sim up --client examples/sensor_client.py --sensors examples/sensors.json`. docs/sensor-bus.md.
 """
 
 import asyncio

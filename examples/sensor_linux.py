@@ -1,7 +1,8 @@
 """A sensor bus on Linux: prints what the devices on /dev/i2c-1, or on another one that is named, measure.
 
-It needs the extra: `pip install 'pb-link[linux]'`. Where the wheel is installed, and this is not run in a checkout, the
-package is `pb_link.sensor_bus`.
+It needs the extra: `pip install '.[linux]'` in the checkout. Where the wheel is installed, and this is not run in a
+checkout, the package is `pb_link.sensor_bus`.
+In the checkout: `PYTHONPATH=. python3 examples/sensor_linux.py`.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The server of examples/sensor_client.py: prints what the sensors measure, and which of them there are."""
+"""The server of examples/sensor_client.py: prints what the sensors measure, and which of them there are.
+
+To run it: `python3 examples/sensor_server.py`, where pb_settings.json is (pb_link installed, or on PYTHONPATH).
+"""
 
 import asyncio
 import sys

@@ -1,4 +1,7 @@
-"""The smallest server application: answers each line of a client with "pong"."""
+"""The smallest server application: answers each line of a client with "pong".
+
+To run it: `python3 examples/server_app.py`, where pb_settings.json is (pb_link installed, or on PYTHONPATH).
+"""
 
 import asyncio
 import sys

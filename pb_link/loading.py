@@ -19,7 +19,7 @@ def forget(name):
     """In MicroPython, have a module loaded anew when it is imported again: its memory is free once nobody uses it. In
     CPython nothing."""
     if sys.implementation.name == "micropython" and sys.modules.pop(name, None):
-        package, leaf = name.split(".")
+        package, leaf = name.rsplit(".", 1)
         delattr(sys.modules[package], leaf)
 
 

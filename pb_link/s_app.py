@@ -1,6 +1,7 @@
 """The server's demo: `python3 -m pb_link.s_app` or `micropython -m pb_link.s_app`.
 
-Answers each line with JSON: [a count of its own, the count of the client demo's line, or the text of any other].
+Answers each line of each client with JSON: [a count of its own, the count of the client demo's line, or the text of any
+other]. With several clients, what it prints begins with the client's id.
 Its clients' keys are those of keys.json, or, without that file, the one of
 pb_settings.json.
 On SIGUSR1 (CPython) it closes its listener and opens it again.
@@ -29,29 +30,30 @@ def counted(line):
         return line.rstrip("\n")
 
 
-async def receiver(conn, answers):
+async def receiver(conn, answers, label):
     while True:
         line = await conn.readline()
-        print("received", line.strip())
+        print(label + "received", line.rstrip("\n"))
         answers.append(counted(line))
 
 
-async def sender(conn, answers):
+async def sender(conn, answers, label):
     count = 0
     while True:
         while answers:
             line = json.dumps([count, answers.pop(0)])
-            print("sent", line)
+            print(label + "sent", line)
             await conn.write(line)
             count += 1
         await asyncio.sleep(0.05)
 
 
-async def application(conn_id):
+async def application(conn_id, label):
+    """Serve a client for ever. label: in front of what it prints."""
     conn = await server.client_conn(conn_id)
     print("client", harmless(conn_id), "is connected")
     answers = []
-    await asyncio.gather(receiver(conn, answers), sender(conn, answers))
+    await asyncio.gather(receiver(conn, answers, label), sender(conn, answers, label))
 
 
 def settings_and_keys():
@@ -108,7 +110,8 @@ def restart_on_signal(restart):
 
 async def main():
     settings, keys = settings_and_keys()
-    asyncio.create_task(application(settings["id"]))
+    for client_id in keys:
+        asyncio.create_task(application(client_id, harmless(client_id) + " " if len(keys) > 1 else ""))
     store = server.MemoryStore()
     restarts = []  # not empty while a restart is asked for
     while True:

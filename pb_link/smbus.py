@@ -1,6 +1,6 @@
 """SMBus of a bus that is elsewhere, for programs on a computer: `from pb_link.smbus import SMBus, i2c_msg`.
 
-It needs the extra `grpc`: pip install 'pb-link[grpc]'. docs/remote-i2c.md, "SMBus over gRPC", has the whole of it.
+It needs the extra `grpc`: pip install '.[grpc]' in the checkout. See docs/remote-i2c.md, "SMBus over gRPC".
 As a program it runs another one, whose smbus2 or smbus is this: python3 -m pb_link.smbus PROGRAM.py
 """
 
@@ -8,7 +8,7 @@ try:
     import google.protobuf  # noqa: F401
     import grpc  # noqa: F401
 except ImportError:
-    raise ImportError("pb_link.smbus needs the extra grpc: pip install 'pb-link[grpc]', or in the checkout '.[grpc]'")
+    raise ImportError("pb_link.smbus needs the extra grpc: pip install '.[grpc]' in the checkout")
 
 from remote_i2c.smbus_client.aio import AsyncSMBus
 from remote_i2c.smbus_client.batch import Batch

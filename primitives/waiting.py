@@ -50,12 +50,16 @@ except ImportError:  # CPython
 
         def __init__(self):
             self._woken = asyncio.Event()
+            self._loop = None  # that it is of
 
         def wake(self):
             self._woken.set()
             self._woken.clear()
 
         async def sleep(self, ms=None):
+            loop = asyncio.get_running_loop()
+            if self._loop is not loop:  # the former one has ended
+                self._woken, self._loop = asyncio.Event(), loop
             if ms is None:
                 await self._woken.wait()
                 return

@@ -25,10 +25,13 @@ docs/protocol.md section 7.
                                          what syn had not told of
     RELEASE     bridge -> client   0  1  kind 07
                                    1  3  release of the bridge's firmware
+    SIGNAL      bridge -> client   0  1  kind 08, in front of REPORT
+                                   1  1  strength of the Wi-Fi signal, dBm, signed
 
 The last byte of DOWN, BAD_WIFI and BAD_SERVER may be absent, as it is from a
 bridge of release 0.2. Its values are in `docs/protocol.md`, and here they have
-no names, which would cost the bridge heap.
+no names, which would cost the bridge heap. Nor has SIGNAL one, which few
+clients look at: a client ignores a kind that it does not know.
 
 The Wi-Fi password travels in CONFIG, in clear, over the wires between the
 two boards, and nowhere else.

@@ -100,9 +100,11 @@ class ClientBus(Bus):
         try:
             answer = await self._channel.request(request, timeout_ms, wait=False)
         except LinkDown:
-            if self._connection.status():
-                raise self._without_service()
-            raise away(self._connection.client_id)
+            if not self._connection.status():
+                raise away(self._connection.client_id)
+            if self._connection.is_elsewhere():
+                raise self._elsewhere()
+            raise self._without_service()
         except RequestTimeout:
             raise self._late(timeout_ms)
         except RequestFailed as failed:
@@ -115,6 +117,10 @@ class ClientBus(Bus):
         if not self._connection.status():
             return away(self._connection.client_id)
         return timed_out(LINK, f"the client {self._connection.client_id} has not answered within {timeout_ms} ms")
+
+    def _elsewhere(self):
+        text = f"the client {self._connection.client_id} is connected to another server: use its bus there"
+        return BusError(EHOSTDOWN, text, place=LINK)
 
     def _without_service(self):
         return BusError(ENODEV, f"the client {self._connection.client_id} runs no I2CService", place=CALLER)

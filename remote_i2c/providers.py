@@ -75,7 +75,7 @@ def _linux(spec, name):
     try:
         from remote_i2c.linux import LinuxBus
     except ImportError:
-        raise ValueError(f"{spec} needs the extra linux: pip install 'pb-link[linux]'") from None
+        raise ValueError(f"{spec} needs the extra linux: pip install '.[linux]' in the checkout") from None
     return LinuxBus(number, name)
 
 

@@ -6,9 +6,25 @@ from server import default_server
 from server.service import cli
 
 
+def simulate(words):
+    """Run `pb-link sim`. Returns the exit status."""
+    from sim.cli import main as sim  # only here: the server does not need it
+
+    return sim(words, "pb-link sim")
+
+
+def simulator_parser():
+    """Returns the ArgumentParser of `pb-link sim`."""
+    from sim.cli import parser
+
+    return parser("pb-link sim")
+
+
 def main():
     """Run the command line. Returns the exit status."""
-    return cli.main(server=default_server())  # whose functions the application imports from `server`
+    text = "The simulator: clients on virtual boards, faults, sensors."
+    programs = {"sim": cli.Program(text, simulate, simulator_parser)}
+    return cli.main(server=default_server(), programs=programs)  # whose functions the application imports from `server`
 
 
 if __name__ == "__main__":

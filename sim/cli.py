@@ -1,14 +1,30 @@
-"""The command line: `python3 -m sim board|up|run|soak|sensors|exhaustive|month|silence|demo|sensors-demo`."""
+"""The command line, `pb-link sim`: board, boards, up, run, soak, sensors, exhaustive, month, silence, demo, ..
+
+`python3 -m sim` is the same, in a checkout in which nothing is installed.
+"""
 
 import argparse
 import asyncio
+import contextlib
+import os
 import signal
 import sys
 from pathlib import Path
 
 from protocol.channel_records import LAST
-from sim.mpy import counted_run, demo, interpreters, one_board, sensors_demo, up
-from sim.root import COMMAND, ROOT
+from sim.mpy import (
+    counted_run,
+    demo,
+    fault_actions,
+    interpreters,
+    models,
+    one_board,
+    plain_view,
+    sensors_demo,
+    up,
+    web_demo,
+)  # fmt: skip
+from sim.root import COMMAND
 from sim.virtual import exhaustive as virtual_exhaustive
 from sim.virtual import month as virtual_month
 from sim.virtual import run as virtual_run
@@ -16,42 +32,108 @@ from sim.virtual import sensor_soak
 from sim.virtual import silence as virtual_silence
 from sim.virtual import soak as virtual_soak
 from sim.virtual.apps import Pace
-from sim.wires.sensors.plan import read_plan
+from sim.wires.own_code import failure_in
+from sim.wires.sensors.device import NotModelled
+from sim.wires.world_file import read_world
+
+# What a user has done wrong: its text says it all.
+MISTAKES = (ValueError, TypeError, interpreters.NoInterpreter, OSError, NotModelled)
+# Ctrl-C, the usual end, a terminal that is closed, Ctrl-\. The server's process has a session of its own, which a
+# closed terminal does not end.
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 
 
-def main(arguments):
-    """Returns the exit status; 2 for a mistake on the command line."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description="Simulated boards for pb_link.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (
-        _add_board, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month, _add_silence,
-        _add_demo, _add_sensors_demo,
-    ):  # fmt: skip
-        add(commands)
-    options = parser.parse_args(arguments)
+def main(arguments, command=COMMAND):
+    """Returns the exit status; 2 for a mistake on the command line. Args: command: its name in help."""
+    options = parser(command).parse_args(arguments)
+    world = getattr(options, "world", None)
     try:
         started = options.start(options)
-        return started if isinstance(started, int) else _run(started)
-    except (ValueError, interpreters.NoInterpreter, OSError) as error:
-        print(f"sim {options.command}: {error}", file=sys.stderr)
+        return started if isinstance(started, int) else _run(started, world)
+    except Exception as error:
+        failure = failure_in(world, error)
+        if failure is not None:
+            print(failure.trace, end="", file=sys.stderr)
+        elif not isinstance(error, MISTAKES):
+            raise
+        print(f"sim {options.command}: {failure or error}", file=sys.stderr)
         return 2
 
 
-def _run(main_coroutine):
-    """Runs the coroutine to its end. SIGTERM and Ctrl-C cancel it, so that every child process is ended."""
+def parser(command=COMMAND):
+    """Returns the ArgumentParser of all commands."""
+    parser = argparse.ArgumentParser(prog=command, description="Simulated boards for pb_link.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (
+        _add_board, _add_boards, _add_up, _add_run, _add_soak, _add_sensor_soak, _add_exhaustive, _add_month,
+        _add_silence, _add_demo, _add_sensors_demo,
+    ):  # fmt: skip
+        add(commands)
+    return parser
+
+
+def _run(main_coroutine, world=None):
+    """Runs the coroutine to its end. The first signal of STOPS cancels it, so that every child process is ended, and so
+    does what the user's own file of the world has done wrong, or NotModelled, in whichever task or callback; then that
+    is raised."""
 
     async def guarded():
         task = asyncio.ensure_future(main_coroutine)
         loop = asyncio.get_running_loop()
-        stopped = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, lambda number=number: (stopped.append(number), task.cancel()))
+        stopped, failures = [], []
+
+        def failed(loop, context):
+            error = context.get("exception")
+            if not isinstance(error, NotModelled):
+                error = error and failure_in(world, error)
+            if error is None:
+                loop.default_exception_handler(context)
+            elif not failures:
+                task.cancel()
+                failures.append(error)
+
+        loop.set_exception_handler(failed)
+
+        def stop(number):
+            _leave_lost_terminal()
+            if not stopped:  # another cancellation would cut the end of the child processes short
+                task.cancel()
+            stopped.append(number)
+
+        for number in _stops():
+            with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt cancels the task
+                loop.add_signal_handler(number, stop, number)
         try:
             return await task
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, OSError) as error:
+            if failures:
+                raise failures[0] from None
+            if isinstance(error, OSError) and not stopped:  # else: something was written to a terminal that was closed
+                raise
             return 128 + (stopped[0] if stopped else signal.SIGTERM)
 
-    return asyncio.run(guarded())
+    try:
+        return asyncio.run(guarded())
+    except KeyboardInterrupt:  # where there is no handler of signals
+        return 128 + signal.SIGINT
+
+
+def _stops():
+    """Returns the numbers of STOPS that there are. Those that are ignored since the start stay so, as nohup has it."""
+    there = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+    kept = [number for number in there if signal.getsignal(number) == signal.SIG_IGN]
+    return [number for number in there if number not in kept or number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def _leave_lost_terminal():
+    """Has what is written to a terminal that was closed go nowhere: each write to it would raise."""
+    for number in (1, 2):
+        try:
+            os.write(number, b"")
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, number)
+            os.close(null)
 
 
 def _file(text):
@@ -63,7 +145,7 @@ def _file(text):
 def _add_board(commands):
     parser = commands.add_parser("board", help="run any MicroPython program on one virtual board")
     parser.add_argument("file", type=_file, help="the program; its WIRES and BOARD say how it is wired")
-    parser.add_argument("--board", choices=interpreters.KINDS, help="kind of board (default: BOARD of the file)")
+    _add_board_name(parser, models.find, "BOARD of the file, or pyboard")
     parser.add_argument("--wires", help="pins that are joined: X1=X9,X2=X10 (in place of the file's WIRES)")
     parser.add_argument("--heap", help="heap of the board, e.g. 128k (default: the interpreter's)")
     _add_sensors(parser, "the board")
@@ -71,28 +153,38 @@ def _add_board(commands):
     parser.set_defaults(start=_start_board)
 
 
+def _add_board_name(parser, find, default):
+    def model(text):
+        try:
+            return find(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error))
+
+    text = f"pyboard, pico, ..: the command boards lists them (default: {default})"
+    parser.add_argument("--board", type=model, metavar="NAME", help=text)
+
+
+def _add_boards(commands):
+    parser = commands.add_parser("boards", help="list the boards that can be simulated, and their names")
+    parser.set_defaults(start=lambda options: models.print_models(sys.stdout) or 0)
+
+
 def _add_sensors(parser, whose):
     parser.add_argument(
-        "--sensors", type=_file, metavar="FILE.json",
-        help=f"virtual sensors on buses of {whose}, as this file says (docs/simulator.md)",
+        "--world", "--sensors", type=_file, metavar="FILE",
+        help=f"what is around {whose}: sensors on I2C and SPI, levels, as this file says (docs/simulator.md)",
     )  # fmt: skip
 
 
 def _start_board(options):
     literals = one_board.read_literals(options.file)
-    kind = options.board or literals.get("BOARD", "pyboard")
-    if kind not in interpreters.KINDS:
-        raise ValueError(f"{options.file}: BOARD must be one of {', '.join(interpreters.KINDS)}")
+    model = options.board or models.find(literals.get("BOARD", "pyboard"))
     wires = one_board.parse_wires(options.wires) if options.wires else literals.get("WIRES", ())
-    wires = one_board.normal_wires(wires, kind)
-    plan = read_plan(options.sensors) if options.sensors else None
+    wires = one_board.normal_wires(wires, model.kind)
+    world = read_world(options.world) if options.world else None
     return one_board.run_board(
-        options.file, kind, wires, arguments=options.args, heap=options.heap, plan=plan, log=_log_sensors
+        options.file, model, wires, arguments=options.args, heap=options.heap, world=world, log=plain_view.log
     )
-
-
-def _log_sensors(text):
-    up.log("sensors", text)
 
 
 def _positive(text):
@@ -148,9 +240,26 @@ def _add_bed_options(parser):
 
 def _add_up(commands):
     parser = commands.add_parser("up", help="run a client program against a server of your own")
-    parser.add_argument("--client", type=_file, required=True, metavar="FILE.py", help="the client's program")
     parser.add_argument(
-        "--client-lib", type=Path, default=ROOT, metavar="DIR",
+        "--client", type=_file, required=True, metavar="FILE.py", action="append",
+        help="the client's program; again for each further client, with a board, a bridge and an id of its own",
+    )  # fmt: skip
+    _add_board_name(parser, models.find_client, "pyboard")
+    parser.add_argument(
+        "--demo-server", action="store_true", help="run the demo server too (python3 -m pb_link.s_app, in this folder)"
+    )
+    parser.add_argument(
+        "--faults", default="", metavar="NAME=N,NAME=R/s",
+        help=f"one after the other, or at a rate per second: {', '.join(fault_actions.NAMES)}",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="of the order of the faults")
+    parser.add_argument("--seconds", type=_positive, metavar="S", help="end after so long (default: at Ctrl-C)")
+    parser.add_argument("--json", action="store_true", help="say in JSON what was delivered, on the last line")
+    parser.add_argument("--trace", action="store_true", help="one line an event on stderr: transfers, frames, faults")
+    parser.add_argument("--vcd", metavar="FILE", help="the wires bit by bit, for logic analysers")
+    _add_plain(parser)
+    parser.add_argument(
+        "--client-lib", type=Path, metavar="DIR",
         help="where the client imports pb_link from, e.g. what mip has installed (default: the source)",
     )  # fmt: skip
     parser.add_argument("--server", type=_address, metavar="HOST:PORT", help="in place of what the client configures")
@@ -166,6 +275,10 @@ def _add_up(commands):
     _add_sensors(parser, "the client's board")
     parser.add_argument("args", nargs="*", help="arguments of the client's program, after --")
     parser.set_defaults(start=up.up)
+
+
+def _add_plain(parser):
+    parser.add_argument("--plain", action="store_true", help="lines of text, also in a terminal; no keys")
 
 
 def _add_run(commands):
@@ -271,8 +384,18 @@ def _start_run(options):
 def _add_demo(commands):
     parser = commands.add_parser("demo", help="the link at work under faults, in less than a minute")
     parser.add_argument("--verbose", action="store_true", help="show all that the programs print")
+    parser.add_argument(
+        "--web", action="store_true", help="go on until Ctrl-C, with the web page that shows it (extra web)"
+    )
+    _add_plain(parser)
+    parser.add_argument("--port", type=_positive, help="with --web: of the page (default: a free one)")
+    parser.add_argument("--seconds", type=_positive, metavar="S", help="with --web: end after so long")
     _add_bed_options(parser)
-    parser.set_defaults(start=demo.demo, bridge_image=True)
+    parser.set_defaults(start=_start_demo, bridge_image=True)
+
+
+def _start_demo(options):
+    return web_demo.web_demo(options) if options.web else demo.demo(options)
 
 
 def _add_sensors_demo(commands):

@@ -8,11 +8,15 @@ import pytest
 from build.tools import debian, micropython
 from build.tools.shell import MissingTool
 
+pytest_plugins = ["sim.testing.plugin"]  # of an installed wheel it is an entry point
+
 
 def pytest_configure():
     """Heed interrupts, and so do the processes that tests start: in the background a shell has them ignored."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_finish():

@@ -5,6 +5,7 @@ rules, and shows each of them to fail on a small bad tree.
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -32,13 +33,15 @@ MAY_ALSO_IMPORT = {
     "pb_link/server.py": {"server"},
     "pb_link/s_app.py": {"server"},  # the server's demo
     "pb_link/smbus.py": {"remote_i2c"},
+    "pb_link/testing.py": {"sim"},  # of tests on a computer
+    "server/__main__.py": {"sim"},  # `pb-link sim`
     "server/service/client_settings.py": {"pb_link"},  # writes the file that pb_link/settings.py reads
 }
 
 # Below one package: which of its folders (or modules) each may import, beside itself. A row's name is a path below the
 # package; the longest that fits counts. A last * is any name: each of these is a unit of its own. Each folder has a
 # row. A module without one stands above them all: it may import all, and none of them may import it.
-OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "wires"}
+OF_BOTH_BEDS = {"apps", "checker", "faults", "root", "table", "trace", "vcd", "wires"}
 CORE = {"core", "core/store", "core/history", "core/message", "core/others", "core/clock"}
 GATEWAY_WORDS = {"gateways/interface", "gateways/setting", "gateways/private_file"}
 UNITS = {
@@ -63,9 +66,12 @@ UNITS = {
         "faults": set(),
         "root": set(),
         "table": {"checker"},
+        "trace": set(),
+        "vcd": set(),
         "wires": set(),
         "mpy": OF_BOTH_BEDS,
         "virtual": OF_BOTH_BEDS,
+        "testing": OF_BOTH_BEDS | {"mpy", "virtual"},
     },
     "build": {
         "tools": set(),
@@ -73,7 +79,10 @@ UNITS = {
         "install": {"tools", "images"},
         "bench": {"tools", "install"},
         "chip": {"tools", "bench", "images"},
+        "pictures": {"tools"},
+        "site": set(),
         "wheel": set(),
+        "release": {"tools"},
     },
 }
 
@@ -114,11 +123,29 @@ BEYOND_THE_BRIDGE = {
 NEVER_CONSTANT = {"bytearray", "array", "deque", "Event", "Lock", "ThreadSafeFlag", "Queue"}
 
 
-def source_files(root, folders):
-    """Yields (path relative to the root, syntax tree) of the Python files in the folders."""
+def source_texts(root, folders):
+    """Yields (path relative to the root, text) of the Python files in the folders."""
     for folder in folders:
         for path in sorted((root / folder).rglob("*.py")):
-            yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
+            yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+
+
+def source_files(root, folders):
+    """Yields (path relative to the root, syntax tree) of the Python files in the folders."""
+    for relative, text in source_texts(root, folders):
+        yield relative, ast.parse(text, relative)
+
+
+def source_imports(root, folders):
+    """Yields (path relative to the root, its imports as `imports` has them) of the Python files in the folders."""
+    for relative, text in source_texts(root, folders):
+        yield relative, _imports_of_text(relative, text)
+
+
+@functools.cache
+def _imports_of_text(relative, text):
+    """Several rules ask for the same: of each file it is found out once."""
+    return tuple(imports(relative, ast.parse(text, relative)))
 
 
 def imports(relative, tree):
@@ -149,9 +176,9 @@ def imports(relative, tree):
                 yield "?", [], node.lineno
 
 
-def imported_names(relative, tree):
-    """Yields (top-level module, line) of each import in the file."""
-    for module, _, line in imports(relative, tree):
+def imported_names(found):
+    """Yields (top-level module, line) of each of a file's imports."""
+    for module, _, line in found:
         yield ".." if module == ".." else module.partition(".")[0], line
 
 
@@ -163,10 +190,10 @@ def name_of(node):
 def wrong_arrows(root):
     """Returns a line for each import of one folder by another that the table does not allow."""
     found = []
-    for relative, tree in source_files(root, MAY_IMPORT):
+    for relative, imported in source_imports(root, MAY_IMPORT):
         own = relative.partition("/")[0]
         allowed = MAY_IMPORT[own] | {own} | MAY_ALSO_IMPORT.get(relative, set())
-        for name, line in imported_names(relative, tree):
+        for name, line in imported_names(imported):
             if name in ("..", "?") or (name in ALL and name not in allowed):
                 found.append(f"{relative}:{line}: {own} may not import {name}")
     return found
@@ -176,13 +203,13 @@ def wrong_units(root):
     """Returns a line for each import within a package that the package's table does not allow."""
     found = []
     for package, table in UNITS.items():
-        for relative, tree in source_files(root, [package]):
+        for relative, imported in source_imports(root, [package]):
             place = relative.removesuffix(".py").split("/")[1:]
             own = unit_of(place, table)
             if own is None and len(place) > 1:
                 found.append(f"{relative}:1: {package}/{place[0]} has no row in UNITS")
             elif own is not None:
-                for parts, line in imported_parts(package, relative, tree):
+                for parts, line in imported_parts(package, imported):
                     unit = unit_of(parts, table)
                     if unit != own and unit not in row_of(own, table):
                         found.append(f"{relative}:{line}: {own} may not import {'.'.join([package, *parts])}")
@@ -200,9 +227,9 @@ def row_of(unit, table):
     return table.get(unit, table.get(f"{unit.rpartition('/')[0]}/*"))
 
 
-def imported_parts(package, relative, tree):
-    """Yields (path below the package, line) of all that the file imports from its own package."""
-    for module, names, line in imports(relative, tree):
+def imported_parts(package, found):
+    """Yields (path below the package, line) of those of a file's imports that are from this package."""
+    for module, names, line in found:
         top, *parts = module.split(".")
         if top == package:
             yield from (([*parts, name], line) for name in names) if names else [(parts, line)]
@@ -221,9 +248,9 @@ def stray_platform_imports(root):
     return [
         f"{relative}:{line}: only {', '.join(sorted(PLATFORM_FILES | PLATFORM_NAMES))} and adapters listed in "
         f"docs/architecture.md may import {name}"
-        for relative, tree in source_files(root, PLATFORM_FOLDERS)
+        for relative, imported in source_imports(root, PLATFORM_FOLDERS)
         if relative not in excepted and relative.rpartition("/")[2] not in PLATFORM_NAMES
-        for name, line in imported_names(relative, tree)
+        for name, line in imported_names(imported)
         if name in PLATFORM_MODULES
     ]
 
@@ -256,7 +283,7 @@ def not_micropython(root):
     """Returns a line for each thing in code for both interpreters that MicroPython lacks."""
     found = []
     for relative, tree in source_files(root, BOTH_INTERPRETERS):
-        for name, line in imported_names(relative, tree):
+        for name, line in imported_names(imports(relative, tree)):
             if name in NOT_ON_DEVICES:
                 found.append(f"{relative}:{line}: MicroPython has no {name}")
         for node in ast.walk(tree):
@@ -359,10 +386,10 @@ def halves_of_sessions(root):
     What an adapter needs of them is a verb of Session. An object may have a `sender` of its own.
     """
     found = []
-    for relative, tree in source_files(root, sorted(ALL)):
-        if relative.startswith(("protocol/", "tests/protocol/")):
+    for relative, text in source_texts(root, sorted(ALL)):
+        if relative.startswith(("protocol/", "tests/protocol/")) or not any(half in text for half in HALVES):
             continue
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(text, relative)):
             named = None
             if isinstance(node, ast.Attribute) and name_of(node.value) != "self":
                 named = node.attr

@@ -8,4 +8,4 @@ ALL_CASES = "PB_LINK_ALL_CASES"  # environment variable; `make test-cases` sets 
 def all_or(some, every):
     """Returns `every` in `make test-cases`, and `some` elsewhere: cases, their number, or the step from one to the
     next. The file has the line `from tests.sample import all_or`, by which the Makefile finds it."""
-    return every if os.environ.get(ALL_CASES) else some
+    return every if os.getenv(ALL_CASES) else some

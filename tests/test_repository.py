@@ -76,6 +76,12 @@ def test_mirror_of_packages_is_found():
     assert marks_of_a_machine(f"index-url = {address}") == [address]
 
 
+def test_nothing_is_installed_by_a_name_that_no_registry_has(tracked):
+    wanted = re.compile(r"pip install ['\"]?pb[-_]link\b")  # './pb_link[test]' is the checkout
+    assert wanted.search("pip install '" + "pb-link[test]'") and not wanted.search("pip install ./pb_link")
+    assert [name for name in tracked if wanted.search(text_of(name))] == []
+
+
 def test_build_is_source(tracked):
     there = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "build").rglob("*.py"))
     ignored = git("check-ignore", "--no-index", *there).stdout.split()
@@ -189,7 +195,7 @@ def test_continuous_integration_tries_the_cases_that_make_test_leaves_out(tracke
     """Those of files that import tests.sample, long ones, and the tests in the chips' emulators."""
     words = ["env", "-u", "MAKEFLAGS", "-u", "PYTEST_ARGS", "make", "-n", "test", "test-cases"]
     planned = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    few, every = [line.split() for line in planned.stdout.splitlines() if " -m pytest " in line]
+    few, every = [line.split() for line in planned.stdout.splitlines() if " -m pytest -n" in line]
     tests = [name for name in tracked if name.startswith("tests/") and name.endswith(".py")]
     sampled = {name for name in tests if re.search(r"^from tests\.sample import all_or$", text_of(name), re.MULTILINE)}
     named = {name for name in tests if re.search(r"^(from|import) .*\bsample\b", text_of(name), re.MULTILINE)}
@@ -197,8 +203,16 @@ def test_continuous_integration_tries_the_cases_that_make_test_leaves_out(tracke
     assert sampled and sampled | {"tests/build/chip"} <= set(every) and f"{ALL_CASES}=1" in every
     left_out = [word.partition("=")[2] for word in few if word.startswith("--ignore")]
     assert "tests/build/chip" in left_out and set(left_out) <= set(every)
+    assert not set(left_out) & set(few), "what is named is not left out"
     assert all((ROOT / name).exists() for name in left_out) and not any(ALL_CASES in word for word in few)
+    assert left_out[1:] == [line for line in text_of("tests/long_tests.txt").splitlines() if not line.startswith("#")]
     assert {"test", "test-cases"} <= set(re.findall(r"^step ([a-z-]+)", text_of(".ci/run"), re.MULTILINE))
+
+
+def test_list_of_long_tests_is_in_order():
+    """Two changes that add a line each seldom meet so."""
+    listed = [line for line in text_of("tests/long_tests.txt").splitlines() if not line.startswith("#")]
+    assert listed == sorted(set(listed))
 
 
 def test_continuous_integration_is_executable(tracked):
@@ -223,6 +237,10 @@ def faults_of_changelog(text):
             faults.append(f"{title}: {', '.join(kinds)}: not {', '.join(KINDS)}, each once, in this order")
         if re.search(r"^- ", body.partition("### ")[0], re.MULTILINE):
             faults.append(f"{title}: a line before the first kind")
+        begun = re.findall(r"^- .{58}", body, re.MULTILINE)
+        faults += [f"{title}: twice: {entry}" for entry in set(begun) if begun.count(entry) > 1]
+        if re.search(r"^(?:- |  ).*\n\n+(?:- |  )", body, re.MULTILINE):
+            faults.append(f"{title}: an empty line in a list")
     return faults
 
 
@@ -241,6 +259,8 @@ def test_changelog_has_the_form_that_it_names():
         "## [Unreleased]\n### Fixed\n### Added\n",
         "## [Unreleased]\n### Added\n### Added\n",
         "## [Unreleased]\n### New\n",
+        "## [Unreleased]\n### Added\n- a line\n\n- a line\n",
+        "## [Unreleased]\n### Added\n- {0} one\n- {0} two\n".format("a line that stands twice " * 3),
     ],
 )
 def test_other_form_of_a_changelog_is_found(text):
@@ -250,8 +270,8 @@ def test_other_form_of_a_changelog_is_found(text):
 # What may read the wall clock, which somebody may set: for people to read, for the age of files, and for randomness.
 READERS_OF_THE_WALL_CLOCK = {
     "build/tools/cache.py", "primitives/nonces.py", "server/core/clock.py", "server/service/client_status.py",
-    "server/service/consoles.py", "server/service/log.py", "server/service/sensors_command.py",
-    "server/service/sensors_shown.py",
+    "server/service/consoles.py", "server/service/log.py", "server/service/machine.py",
+    "server/service/sensors_command.py", "server/service/sensors_shown.py",
 }  # fmt: skip
 WALL_CLOCK = re.compile(r"\btime\.time\b|\btime_ns\(|\bdatetime\.(?:now|utcnow|today)\b|from time import .*\btime\b")
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from build.install import client_package
-from build.tools.shell import BuildError, MissingTool, say
+from build.tools.shell import BuildError, MissingTool, progress, say
 from pb_link.settings import DEFAULTS, FILE
 from protocol.credentials import parse_key
 from protocol.text import encode_text
@@ -329,6 +329,7 @@ def _install(options, absent):
         _mpremote(options.port, *words, failure=UNCOPIED, settings=here)
 
     def put(source, name):
+        progress(f"copying {name}")
         mpremote("fs", "cp", source, f":{name}{NEW}")
         mpremote("exec", PLACE % (name, NEW))
 
@@ -343,6 +344,7 @@ def _install(options, absent):
         # The other form must be removed: an old .py would be imported before its .mpy.
         ours, stale = _forms() if options.source else reversed(_forms())
         record(ours + stale)  # from here on all existing files of these names are this program's
+        progress("copying the link, which takes a minute")
         mpremote("mip", "install", folder / "client" / "package.json")
         mpremote("exec", REMOVE % stale)
         record(ours)

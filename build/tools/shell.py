@@ -26,6 +26,12 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def progress(text):
+    """Show at a terminal what is being done, for which a log has no use."""
+    if sys.stderr.isatty():
+        say(f"{text} ..")
+
+
 def clean_environment():
     """Returns the environment without what would leak into a build, and in the C locale."""
     dropped = _MAKE_VARIABLES + _BUILD_VARIABLES

@@ -6,7 +6,7 @@ from build.wheel.imports import TOP, rewritten
 
 PACKAGES = ("protocol", "primitives", "i2c_devices", "sensor_bus", "remote_i2c", "server", "esp_link", "sim")
 SOURCES = (".py", ".pyi")
-DATA = ("types.json",)  # files that modules read, by name
+DATA = ("types.json", "uPlot.LICENSE")  # files that modules read, and licences of what is not ours, by name
 SERVED = (".js", ".mjs", ".html", ".css")  # files that a door serves
 FACADES = ("server.py", "server.pyi")  # of the checkout's pb_link: in the wheel a package has its place
 

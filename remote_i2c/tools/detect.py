@@ -14,6 +14,7 @@ USAGE = """Usage: pb-link i2c detect [-y] [-a] [-q|-r] BUS [FIRST LAST]
   FIRST and LAST limit the addresses that are probed
   -q: by a write without data; -r: by a read of a byte; else by what harms least"""
 
+NO_ANSWER, IN_USE, UNKNOWN = "--", "UU", "  "
 _AUTO, _QUICK, _READ = "auto", "quick", "read"
 # A write without data could change what stands there: EEPROMs and the like. So these are read.
 _READ_RANGES = (range(0x30, 0x38), range(0x50, 0x60))
@@ -80,10 +81,11 @@ async def run(plan, bus, console):
     for row in range(0, 128, 16):
         cells = []
         for address in range(row, row + 16):
-            cell = await _cell(plan, bus, address)
-            left_out |= cell is None
-            cells.append(cell or "  ")
-        console.out(f"{row:02x}: " + "".join(f"{cell} " for cell in cells))
+            inside = plan.first <= address <= plan.last
+            found = await cell(bus, address, plan.mode) if inside else UNKNOWN
+            left_out |= found is None
+            cells.append(found or UNKNOWN)
+        console.out(f"{row:02x}: " + "".join(f"{one} " for one in cells))
     if left_out:
         console.err("Warning: addresses that are not allowed were left out")
     return 0
@@ -103,13 +105,14 @@ def _check(plan, bus, console):
             console.err(f"Warning: Can't use SMBus {name} command, will skip some addresses")
 
 
-async def _cell(plan, bus, address):
-    """Returns two characters; None for an address that is not allowed."""
-    if not plan.first <= address <= plan.last:
-        return "  "
-    reads = any(address in addresses for addresses in _READ_RANGES) if plan.mode == _AUTO else plan.mode == _READ
+async def cell(bus, address, mode=_AUTO):
+    """Look whether a device answers, by what harms least if the mode says nothing else. Returns two characters: its
+    address; NO_ANSWER; IN_USE: a driver has it; UNKNOWN: the bus cannot look. None: the address is not allowed.
+
+    Raises: BusError: anything else."""
+    reads = any(address in addresses for addresses in _READ_RANGES) if mode == _AUTO else mode == _READ
     if not bus.functions & (bits.SMBUS_READ_BYTE if reads else bits.SMBUS_QUICK):
-        return "  "
+        return UNKNOWN
     try:
         if reads:
             await bus.transfer([read(address, 1)])
@@ -119,8 +122,8 @@ async def _cell(plan, bus, address):
         if error.errno == EACCES:
             return None
         if error.errno == EBUSY:
-            return "UU"
+            return IN_USE
         if is_no_answer(error):
-            return "--"
+            return NO_ANSWER
         raise
     return f"{address:02x}"

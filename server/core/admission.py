@@ -3,6 +3,8 @@
 When places run out, the address that holds the most is the first to lose one.
 """
 
+from collections import OrderedDict
+
 from primitives.timeout import Timeout
 
 
@@ -15,7 +17,7 @@ class Admission:
     def __init__(self, count, grace_ms):
         self._count = count
         self._grace_ms = grace_ms
-        self._taken = []  # (newcomer, Timeout of its grace), the oldest first
+        self._taken = OrderedDict()  # newcomer -> Timeout of its grace, the oldest first
 
     def enter(self, newcomer):
         """Give the newcomer a place. Returns which object loses its place: None, another one, or the newcomer itself.
@@ -28,21 +30,21 @@ class Admission:
         leaving = self._leaving(newcomer) if len(self._taken) >= self._count else None
         if leaving is not newcomer:
             self.leave(leaving)
-            self._taken.append((newcomer, Timeout(self._grace_ms)))
+            self._taken[newcomer] = Timeout(self._grace_ms)
         return leaving
 
     def leave(self, one):
         """Free the place of this object, if it has one."""
-        self._taken = [entry for entry in self._taken if entry[0] is not one]
+        self._taken.pop(one, None)
 
     def __len__(self):
         return len(self._taken)
 
     def _leaving(self, newcomer):
         counts = {}
-        for one, _ in self._taken:
+        for one in self._taken:
             counts[one.address] = counts.get(one.address, 0) + 1
         most = max(counts.values())
-        oldest, grace = [entry for entry in self._taken if counts[entry[0].address] == most][0]
+        oldest = [one for one in self._taken if counts[one.address] == most][0]
         poorer = counts.get(newcomer.address, 0) + 1 < most
-        return oldest if poorer or grace.expired() else newcomer
+        return oldest if poorer or self._taken[oldest].expired() else newcomer

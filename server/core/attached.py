@@ -35,9 +35,11 @@ class Attached:
     async def close(self):
         """End it, and close the store. Calls that wait raise StoreError."""
         self._watching.cancel()
-        await asyncio.wait([self._watching])
-        self._server.registry.leave()
-        self._store.close()
+        try:
+            await asyncio.wait([self._watching])
+        finally:  # also if this is cancelled
+            self._server.registry.leave()
+            self._store.close()
 
     async def __aenter__(self):
         return self

@@ -135,6 +135,7 @@ class Carrier:
             if self.transport is not transport:
                 return
             session, heard = self._session, False
+            before = session.state, session.acknowledged
             try:
                 for frame in frames:
                     heard = True
@@ -152,7 +153,8 @@ class Carrier:
             if heard:
                 self.traffic.acknowledged(session, monotonic_ms())
                 transport.wake.set()
-                self._changed.pulse()
+                if session.channels.used or before != (session.state, session.acknowledged):
+                    self._changed.pulse()  # else lines have come, of which nobody is told before they are stored
 
     async def _send(self, transport):
         while self.transport is transport:

@@ -26,6 +26,8 @@ class ClientChannels:
         self.shared = connection.shared
         self.admit_reader = connection.admit_reader
         self.come, self.need_listener = connection.come, connection.need_listener
+        self.available, self.check_here = connection.available, connection.check_here
+        self.is_elsewhere = connection.is_elsewhere
         self.wake = connection.wake
         self._connection = connection
         self._taken_at_once = registry.taken_at_once
@@ -157,8 +159,6 @@ class ClientChannels:
         """Returns coroutine functions, each of which does something in the store and returns True if it has."""
         self._tell_used()
         found = []
-        if self._expired:
-            found.append(self._store_expired)
         for channel in self._by_number.values():
             if channel.unstored is not None:
                 found.append(channel.store_written)
@@ -169,7 +169,10 @@ class ClientChannels:
         if self.acknowledged():
             found.append(self._store_acknowledged)
         operations, self._operations = self._operations, []
-        return found + [operation.run for operation in operations]
+        found += [operation.run for operation in operations]
+        if self._expired:  # the others would wait for its transactions, if it were not the last one
+            found.append(self._store_expired)
+        return found
 
     def _tell_used(self):
         for channel in self._session.channels.used:

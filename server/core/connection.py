@@ -18,6 +18,7 @@ from protocol.errors import StoreError
 from protocol.limits import MAX_LINE
 from protocol.lines import NUMBERS, encode_line
 from protocol.server_session import ServerSession
+from server.core.cancellation import cancellations
 from server.core.carrier import Carrier
 from server.core.channels import ClientChannels
 from server.core.inbox import Inbox, Use
@@ -205,7 +206,7 @@ class Connection(Calls):
         while self.connected_here() and not (self._unstored is None and self._carrier.takes(len(data))):
             await self._changed.wait()
         if self.connected_here():
-            self._carrier.add(data, False)
+            self.queue(data, False)
             self._carrier.wake()
         elif self._shared is not None:
             await self._shared.send(0, data)
@@ -216,20 +217,15 @@ class Connection(Calls):
         if self._session is not session:
             raise StoreError("the server has begun anew, after another one or with another store")
 
-    async def discard(self):
-        """Delete the lines that the client has not acknowledged. It will never get them. Returns their number.
-
-        Calls of `write` that wait for one of them raise StoreError. A connected client is disconnected, and resumes.
-        """
-        await self._loaded()
+    async def _discard(self):
         async with self._loading:
             self._task.cancel()
             self.disconnect()
             try:
                 state, count = await self._store.discard(self.client_id, self._state.owner)
-            except Exception as error:  # a store may raise any exception
+            except (Exception, asyncio.CancelledError) as error:  # a store may raise any; cancelled, it may be done
                 self._fail(error)
-                raise self.fault
+                raise error if isinstance(error, asyncio.CancelledError) else self.fault
             self._begin(self._store, state)
         self._registry.events.tell("discarded", self.client_id, lines=count)
         return count
@@ -313,7 +309,9 @@ class Connection(Calls):
                 await self._storing.wait()
                 while await self._store_some():
                     self._changed.pulse()
-        except Exception as error:  # a store may raise any exception
+        except (Exception, asyncio.CancelledError) as error:  # a store may raise any, also of what it waits for
+            if isinstance(error, asyncio.CancelledError) and cancellations() != 0:
+                raise
             self._fail(error)
 
     async def _directly(self, operation):
@@ -331,8 +329,9 @@ class Connection(Calls):
                 self._registry.events.tell("taken_over", self.client_id)
             self.fault = error
         else:
-            self.fault = StoreError("the store failed: %s" % error)
-            self._registry.events.tell("store_failed", self.client_id, error=str(error))
+            text = str(error) or type(error).__name__
+            self.fault = StoreError("the store failed: " + text)
+            self._registry.events.tell("store_failed", self.client_id, error=text)
         self.disconnect()
         self._unacknowledged.wake_all()
         self._changed.pulse()
@@ -374,9 +373,10 @@ class Connection(Calls):
             # Before another life of the client, which may come during the next step.
             state.was_received(epoch, cursors, expired)
             await self._store.receive(self.client_id, state.owner, epoch, cursors, messages, expired)
-        session.accept(len(lines), ticks_ms())
+        sooner = session.accept(len(lines), ticks_ms())
         self._channels.accept(received)
-        self._carrier.wake()
+        if sooner or received:  # else the sending task knows already when to acknowledge
+            self._carrier.wake()
         if lines:
             self._registry.events.tell("received", self.client_id, lines=lines)
         if messages:  # each connection of a client with a console brings something that is taken at once
@@ -398,7 +398,7 @@ class Connection(Calls):
     async def _store_written(self):
         await self._store.put(self.client_id, self._state.owner, Message(0, 0, 0, self._unstored))
         self._state.was_put(0)
-        self._carrier.add(self._unstored, True)
+        self.queue(self._unstored, True)
         self._carrier.wake()
         self._written += 1
         self._unstored = None

@@ -20,6 +20,7 @@ from protocol.framing import PREAMBLE
 from protocol.limits import HANDSHAKE_MS, KEY_BYTES, NONCE_BYTES, VERSION
 from protocol.responder import WELCOME_SENT, Responder, encode_refused
 from server.core.admission import Admission
+from server.core.cancellation import cancellations, take_back
 from server.core.events import CLOSED_HERE
 from server.core.keys import Keys
 from server.core.ownership import LateProof
@@ -81,6 +82,7 @@ class Listener:
         server = await start_server(self._accept, host, port, BACKLOG, _READER_BYTES)
         self._registry.events.tell("listening", host=host, port=port)
         end_of_reports = report_failed_accepts(self._registry.events.tell)
+        before = cancellations()
         watching = asyncio.create_task(self._watch_store(watch, asyncio.current_task()))
         try:
             while True:
@@ -89,7 +91,7 @@ class Listener:
                 self._registry.events.look()
                 unread.look()
         except asyncio.CancelledError:
-            if self._gone is None:
+            if self._gone is None or take_back() != before:  # somebody else has cancelled this too
                 raise
             raise self._gone
         finally:
@@ -97,8 +99,12 @@ class Listener:
             end_of_reports()
             server.close()
             self._ended = True  # for accepted connections whose task has not begun
-            await self._say_farewell()
-            self._registry.close_all()
+            try:
+                await self._say_farewell()
+            finally:  # also if it is cancelled once more
+                for transport in self._open:
+                    transport.close()
+                self._registry.close_all()
 
     async def _watch_store(self, watch, serving):
         try:
@@ -116,8 +122,6 @@ class Listener:
         limit = Timeout(FAREWELL_MS)
         while self._open and not limit.expired():
             await sleep_ms(10)
-        for transport in self._open:
-            transport.close()
 
     async def _accept(self, reader, writer):
         transport = self._transport(reader, writer, self._timeout_ms)

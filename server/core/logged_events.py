@@ -7,11 +7,15 @@ attributes `event`, `client` and `details`, for formatters and filters. Lines of
 
 import sys
 
-# Each line of a client makes one of these; their details contain the lines.
-QUIET = {"received", "acknowledged"}
+# Each line of a client makes one of the first two, whose details contain the lines; the third comes every few seconds.
+QUIET = {"received", "acknowledged", "bridge_report"}
 INFO = {
     "started", "stopped", "ended", "listening", "connected", "disconnected", "connected_more", "disconnected_more",
-    "keys_read", "new_key_used", "channel_used", "new_life", "taken_over",
+    "keys_read", "new_key_used", "channel_used", "new_life", "taken_over", "steady", "repl_opened", "repl_closed",
+    # Of gateways.
+    "mqtt_connected", "i2c_bus_usable", "smbus_listening", "smbus_session", "smbus_call", "web_i2c_listening",
+    "web_i2c_opened", "web_i2c_closed", "web_listening", "web_login", "web_line_sent", "web_key_changed", "web_devman",
+    "web_typed", "web_bus_used",
 }  # fmt: skip
 ERRORS = {
     "failed", "handler_failed", "store_failed", "store_gone", "subscriber_failed", "keys_unreadable", "keys_unwritable",

@@ -97,6 +97,11 @@ class Others:
         goes on with the store's `acknowledge`, without waiting in between."""
         raise NotImplementedError("expired")
 
+    def took(self, client_id):
+        """This process has claimed a client that may be connected to another one: let that one know, also if hints are
+        lost, until the client has come to some process. It does not wait."""
+        raise NotImplementedError("took")
+
     def present(self, client_id, owner, connected):
         """Let others know whether the client is connected to this process. It does not wait."""
         raise NotImplementedError("present")

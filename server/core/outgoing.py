@@ -74,10 +74,21 @@ class Calls(Sharing):
         return self._carrier.traffic
 
     @property
+    def waiting_lines(self):
+        """Returns how many messages the client has not acknowledged, as far as this process knows."""
+        return 0 if self._state is None else self._state.waiting()
+
+    @property
     def wire_bytes(self):
         """Returns (received, sent): the bytes on all TCP connections so far."""
         traffic, now = self._carrier.traffic, self._carrier.transport
         return traffic.bytes_received + (now.received if now else 0), traffic.bytes_sent + (now.sent if now else 0)
+
+    def queue(self, data, numbered):
+        """Give a line (bytes), which is in the store if it is numbered, to the session, and show it to who follows."""
+        self._carrier.add(data, numbered)
+        for follower in self._registry.line_followers:
+            follower(self.client_id, data)
 
     def channel(self, number, start=FIRST):
         """Returns the Channel (channels.py) of the client with this number, start..127. start: see

@@ -3,6 +3,8 @@
 import asyncio
 
 from primitives.broadcast import Broadcast
+from protocol.bridge_reports import BRIDGE_CHANNEL
+from server.core.bridge_reports import telling
 from server.core.connection import Connection
 from server.core.events import Events
 from server.core.readers import Readers
@@ -26,7 +28,11 @@ class Registry:
         self.readers = Readers()
         # channel -> function (client id, bytes) for what comes on it. It is not stored, and is gone with the process.
         # The function is called within the server's own work: it must return at once and raise nothing.
-        self.taken_at_once = {CONSOLE: _drop}
+        self.taken_at_once = {CONSOLE: _drop, BRIDGE_CHANNEL: telling(self.events)}
+        # Functions (client id, line as bytes without its newline) for each line that this process gives to a client's
+        # session, when it is stored. They are called within the server's own work: they must return at once and raise
+        # nothing.
+        self.line_followers = []
         self.attached = False  # this process has no listener, and only writes: Server.attach
         self._others = None  # of the store
         self._connections = {}

@@ -19,6 +19,7 @@ from protocol.channel_records import ANSWER, CALL, FAILURE, FIELD, REQUEST
 from protocol.errors import LinkDown, LocalProtocolError, RequestFailed, RequestTimeout, StoreError
 from protocol.request_reasons import RESTARTED, reason_of
 from protocol.requests import check_timeout, failure_of, ident, result_of
+from server.core.cancellation import cancellations
 from server.core.clock import utc_ms
 from server.core.message import BEGUN, Message
 from server.core.outgoing import Put, bytes_of
@@ -44,12 +45,6 @@ def refusal(message, why):
 
 def _answer(request, kind, data):
     return Message(request.channel, kind, 0, request.data[:FIELD] + data)
-
-
-def _is_cancelled():
-    """True if the running task is being cancelled, as far as the interpreter tells."""
-    task = asyncio.current_task()
-    return not hasattr(task, "cancelling") or task.cancelling() > 0
 
 
 class Requests:
@@ -85,7 +80,9 @@ class Requests:
 
         Several may be asked at once. Cancelling it does not stop the handler; the answer is thrown away.
         Raises: RequestFailed, whose `reason` is one of protocol/request_reasons.py; RequestTimeout; TypeError,
-        ValueError: nothing was asked; StoreError: the store has failed, and may or may not have the request.
+        ValueError: nothing was asked; LinkDown likewise, also if the client is connected to another server that shares
+        the store; StoreError: the store has failed, and may or may not have the request, or the client has gone to
+        another server, which may deliver it, and gets the answer.
         """
         data = bytes_of(data)
         check_timeout(timeout_ms)
@@ -93,6 +90,7 @@ class Requests:
             raise ValueError("channel %d answers requests here: ask on another one" % self._channel.number)
         self._client.admit_reader(reader, self._channel.number)
         self._client.check_size(len(data))
+        self._client.check_here()
         if not (wait or self._client.status() and self._client.of_session(self._channel.number).ready):
             raise LinkDown("the client is absent, or does not use channel %d" % self._channel.number)
         limit = Timeout(timeout_ms)
@@ -128,6 +126,8 @@ class Requests:
                                        % self._channel.number)  # fmt: skip
                 failed.reason = RESTARTED
                 raise failed
+            if self._client.is_elsewhere():
+                raise StoreError("the client has gone to another server, which has the request, and gets the answer")
             await self._use.changed.wait(limit)
         return self._waiting[name]
 
@@ -148,12 +148,12 @@ class Requests:
         use, turn = self._use, object()
         self._turns.append(turn)
         try:
-            await self._loaded(limit)
+            await self._available(limit, answers)
             while self._turns[0] is not turn or not self._channel.has_room(message):
                 if limit is not None and limit.expired():
                     raise asyncio.TimeoutError
                 await use.changed.wait(Timeout(LOOK_MS if limit is None else min(LOOK_MS, limit.left())))
-                await self._loaded(limit)
+                await self._available(limit, answers)
             if store is not None and use.store is not store:
                 raise StoreError("the request is in another store")
             put = Put(message, False, answers)
@@ -163,10 +163,10 @@ class Requests:
             self._turns.remove(turn)
             use.changed.pulse()
 
-    def _loaded(self, limit):
-        """Coroutine: return when the client's state is loaded, for which a server must run. limit: a Timeout or None.
-        Raises: asyncio.TimeoutError, StoreError."""
-        loaded = self._use.loaded()
+    def _available(self, limit, answers):
+        """Coroutine: return when the client's state is loaded, for which a server must run. Args: as of `_put`.
+        Raises: asyncio.TimeoutError, StoreError, LinkDown."""
+        loaded = self._client.available() if answers is None else self._use.loaded()
         return loaded if limit is None else wait_for_ms(loaded, limit.left())
 
     # Answering
@@ -284,7 +284,7 @@ class Requests:
             self._client.check_size(len(answer))
             return ANSWER, answer
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if cancellations() != 0:
                 raise  # the request stays BEGUN in the store
             text = failure_of(error)  # of something that the handler has waited for
         except Exception as error:  # whichever: it is the caller's

@@ -90,7 +90,8 @@ class Resuming:
         return self._answer(state, session, found) if ready else None
 
     async def _wake(self):
-        await sleep_ms(self.pace.left_ms())
+        while left_ms := self.pace.left_ms():  # asyncio's clock may be a ms ahead of ticks_ms
+            await sleep_ms(left_ms)
         self._storing.set()
 
     async def realign(self, state, session, on_base):

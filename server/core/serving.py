@@ -7,6 +7,7 @@ from primitives.task_flag import TaskFlag
 from primitives.timeout import Timeout
 from primitives.waiting import wait_for_ms
 from protocol.errors import LocalProtocolError
+from server.core.cancellation import cancellations, take_back
 from server.core.events import text_of
 from server.core.failures import traceback_text, where
 from server.core.store import TakenOver
@@ -129,7 +130,7 @@ class Serving:
             except _PASSED_ON:
                 raise
             except BaseException as error:  # the handler is foreign code. A CancelledError may come from its own tasks
-                if self._ended or isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                if self._ended or isinstance(error, asyncio.CancelledError) and cancellations():
                     raise
                 _uncancel()
                 if not self._is_mine(connection) or _is_taken_over(error):
@@ -165,17 +166,11 @@ class Serving:
 
 def _uncancel():
     """A TaskGroup that fails cancels the task that waits for it, and before Python 3.13 leaves it marked so."""
-    while _is_cancelled():
-        asyncio.current_task().uncancel()
+    while take_back():
+        pass
 
 
 def _is_taken_over(error):
     """True if the error is TakenOver, or a group of such alone, as a TaskGroup raises it."""
     parts = getattr(error, "exceptions", None)
     return isinstance(error, TakenOver) if parts is None else all([_is_taken_over(part) for part in parts])
-
-
-def _is_cancelled():
-    """True if the present task was cancelled. MicroPython cannot tell, and cancels no tasks when the program ends."""
-    cancelling = getattr(asyncio.current_task(), "cancelling", None)
-    return cancelling is not None and cancelling() > 0

@@ -3,7 +3,9 @@ enough; `Shared` (shared.py) decides, and is loaded only if there is such a stor
 """
 
 from server.core.message import UNNUMBERED
+from server.core.store import Fenced, TakenOver
 
+CLAIMS = 5  # of a client that comes to other servers in the middle of what needs it here: then StoreError
 MOVED_AT_ONCE = 64  # messages of a channel, from the mail into the outbox
 
 
@@ -39,6 +41,52 @@ class Sharing:
         """Raises: LocalProtocolError in a process to which no client comes: `attach`."""
         if self._shared is not None:
             self._shared.need_listener()
+
+    async def available(self):
+        """Return when the client's state is loaded, for a request. It is not taken from another server.
+
+        Raises: LinkDown: the client is connected to another server; LocalProtocolError; StoreError."""
+        shared = await self.shared()
+        if shared is not None and not self.here():
+            await shared.check_free()
+            if isinstance(self.fault, TakenOver):  # that server has it no longer
+                await self.load(self._registry.store)
+        await self._loaded()
+
+    def check_here(self):
+        """Raises: LinkDown: the client is connected to another server, as far as this one knows."""
+        if self.is_elsewhere():
+            self._shared.refuse()
+
+    def is_elsewhere(self):
+        """True if the client is connected to another process, as far as this one knows."""
+        return not self.here() and self._shared is not None and self._shared.connected()
+
+    async def discard(self):
+        """Delete the lines that the client has not acknowledged. It will never get them. Returns their number.
+
+        Calls of `write` that wait for one of them raise StoreError. A connected client is disconnected, and resumes:
+        also one that is connected to another server on this store. Raises: StoreError; LocalProtocolError in a process
+        without a listener.
+        """
+        for left in reversed(range(CLAIMS)):
+            await self._take()
+            try:
+                return await self._discard()
+            except Fenced:  # nothing is deleted: it has come to another server
+                if not left:
+                    raise
+
+    async def _take(self):
+        """Have the client's state, also if another process has it: its connection there ends."""
+        shared = await self.shared()
+        if shared is None:
+            await self._loaded()
+            return
+        shared.need_listener()
+        if not self.here():
+            await self.load(self._registry.store)
+            shared.others.took(self.client_id)
 
     def here(self):
         """True if this process has the client, as far as it knows."""
@@ -87,8 +135,8 @@ class Sharing:
         for message, _ in messages:
             if not message.kind & UNNUMBERED:
                 self._state.was_put(0)
-                self._carrier.add(message.data, True)
+                self.queue(message.data, True)
                 self._written += 1
             elif self._carrier.up and self._carrier.takes(len(message.data)):
-                self._carrier.add(message.data, False)
+                self.queue(message.data, False)
         self._carrier.wake()

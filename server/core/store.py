@@ -269,6 +269,11 @@ class Store:
         """Store for how long (int) the server has waited for this client with messages for it."""
         raise NotImplementedError("away")
 
+    def timeline(self):
+        """Returns the Timeline (stores/timeline.py) of this store: what is measured of clients, for charts. Until the
+        first call the store loads and writes nothing of it."""
+        raise NotImplementedError("timeline")
+
     async def backlogs(self):
         """Returns: list of a dict for each client with messages in its outbox, sorted by id: id, lines (how many they
         are, on all channels), bytes (without LINE_COST), away_s. The effect of a call that has not returned may be
@@ -345,6 +350,10 @@ class ClientState:
     @property
     def run(self):
         return self.runs[-1][0]
+
+    def waiting(self):
+        """Returns how many messages are in the outbox."""
+        return sum([len(serials) for serials in self._serials.values()])
 
     def named(self, run):
         self.runs = runs_around(self.runs, run)

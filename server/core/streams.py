@@ -36,17 +36,25 @@ if sys.implementation.name == "micropython":
     def leave_out(reader, data, function):
         """Do nothing: this reader returns all."""
 
+    def leave_out_idle(writer, data, function, failed):
+        """Returns None: nothing was done."""
+
+    def writing(writer):
+        return writer.write
+
     def _socket(writer):
         return writer.s
 
     def unsent(writer):
-        """Returns the number of bytes that have been written and that the kernel has not taken."""
-        return len(writer.out_buf)
+        """Returns a function (), which returns the number of bytes that have been written and that the kernel has not
+        taken."""
+        return lambda: len(writer.out_buf)
 
     def end_of(writer):
         """Tell the peer that nothing follows what has been written. Here the close that comes next does it."""
 
 else:
+    from server.core.idle import read_idle
 
     class _Reader(asyncio.StreamReader):
         """A reader that can leave out what wakes nobody: see `leave_out`."""
@@ -64,6 +72,16 @@ else:
         It is called for each, and no task runs for it. Other readers, such as those of MicroPython, return all."""
         if isinstance(reader, _Reader):
             reader.left_out, reader.leaves_out = data, function
+
+    def leave_out_idle(writer, data, function, failed):
+        """As leave_out, for a connection on which nothing else has come for a while, and at less cost: see idle.py.
+
+        Returns an IdleConnection, or None: nothing was done."""
+        return read_idle(writer.transport, data, function, failed)
+
+    def writing(writer):
+        """Returns the writer's `write`, without its checks."""
+        return writer.transport.write
 
     async def start_server(serve, host, port, backlog, limit):
         loop = asyncio.get_running_loop()
@@ -96,7 +114,7 @@ else:
         return writer.get_extra_info("socket")
 
     def unsent(writer):
-        return writer.transport.get_write_buffer_size()
+        return writer.transport.get_write_buffer_size
 
     def end_of(writer):
         if writer.can_write_eof():

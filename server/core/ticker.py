@@ -3,7 +3,7 @@
 A timer and a task for each would cost more than the keepalives themselves.
 """
 
-SLOTS = 8  # parts that the connections are in, so that they do not all send at once
+SLOTS = 4  # parts that the connections are in, so that they do not all send at once
 
 
 class Ticker:
@@ -13,17 +13,16 @@ class Ticker:
 
     def __init__(self, interval_ms):
         self._step_ms = max(1, interval_ms // SLOTS)
-        self._slots = [[] for _ in range(SLOTS)]
+        self._slots = [{} for _ in range(SLOTS)]  # member -> None
         self._at = 0
         self._next = 1
 
     def add(self, member):
-        min(self._slots, key=len).append(member)
+        min(self._slots, key=len)[member] = None
 
     def remove(self, member):
         for slot in self._slots:
-            if member in slot:
-                slot.remove(member)
+            slot.pop(member, None)
 
     @property
     def wait_ms(self):
@@ -35,5 +34,5 @@ class Ticker:
 
     def tick(self):
         self._at = (self._at + self._next) % SLOTS
-        for member in self._slots[self._at][:]:
+        for member in list(self._slots[self._at]):
             member.look()

@@ -11,6 +11,7 @@ class Traffic:
         self.round_trips = 0  # of lines: from sending one to its acknowledgement by the client's application
         self.round_trip_ms = 0  # all together
         self.longest_round_trip_ms = 0
+        self._least_ms = self._most_ms = None  # since `extremes` was called
         self._sent_to = None  # number of the first line that no connection has carried
         self._timed = None  # (number behind the line whose time is taken, when it was sent)
 
@@ -34,6 +35,18 @@ class Traffic:
         self.round_trips += 1
         self.round_trip_ms += took_ms
         self.longest_round_trip_ms = max(self.longest_round_trip_ms, took_ms)
+        if self._least_ms is None:
+            self._least_ms = self._most_ms = took_ms
+        elif took_ms < self._least_ms:
+            self._least_ms = took_ms
+        elif took_ms > self._most_ms:
+            self._most_ms = took_ms
+
+    def extremes(self):
+        """Returns (least, most) of the round trips since the last call, in ms, or (0, 0). One caller may use it."""
+        found = self._least_ms or 0, self._most_ms or 0
+        self._least_ms = self._most_ms = None
+        return found
 
     def resumed(self, session):
         """Note that the client has said which lines it has."""

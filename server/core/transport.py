@@ -11,13 +11,17 @@ from protocol.errors import RemoteProtocolError
 from protocol.frame_reader import FrameReader
 from protocol.framing import KEEPALIVE, MAX_FRAME, PREAMBLE
 from protocol.limits import STALL_MS
-from server.core.streams import bound, end_of, leave_out, prompt, unsent
+from server.core.streams import bound, end_of, leave_out, leave_out_idle, prompt, unsent, writing
 
 _CHUNK = 2048  # bytes read at a time
 # Of the handshake: HELLO and PROOF are some 150, keepalives of 10 s at most 500.
 UNPROVEN_BYTES = 2048
-# Calls of `look` in the timeout. Silence is noticed up to one such interval late. A keepalive is due after two.
-LOOKS = 8
+# Calls of `look` in the timeout. Silence is noticed up to one such interval late.
+LOOKS = 6
+KEEPALIVE_LOOKS = 3  # a keepalive is due after so many, half of the timeout: sending them is what idle clients cost
+# Keepalives that come with nothing between them: then the connection is idle, and they cost less.
+IDLE_KEEPALIVES = 4
+IDLE_LOOKS = 4  # two keepalives of an idle connection are read together: in looks after so many, also one alone
 # For the frame that is being written: it is copied before anybody else writes one.
 _BUFFER = bytearray(MAX_FRAME)
 
@@ -50,6 +54,11 @@ class Transport:
         self._timeout_ms = timeout_ms
         self._unheard = 0  # calls of `look` since the bridge was heard
         self._quiet = 1  # since something was sent
+        self._wrote = True  # something may wait to be taken by the system
+        self._write = writing(writer)
+        self._unsent = unsent(writer)
+        self._alone = 0  # keepalives since anything else came
+        self._idle = None  # IdleConnection: it is read as an idle one, or was
         self._taken = None  # bytes that the bridge's side had taken when some had to wait
         self._stuck = Timeout(STALL_MS)
         self.wake = TaskFlag()  # for the one task that sends
@@ -67,6 +76,9 @@ class Transport:
         if self._rest is not None or self._frames.prefix:
             return False
         self.heard(len(KEEPALIVE))
+        self._alone += 1
+        if self._alone % IDLE_KEEPALIVES == 0 and not self.closed:
+            self._idle = leave_out_idle(self.writer, KEEPALIVE, self.heard, self._fail)
         return True
 
     @property
@@ -114,12 +126,12 @@ class Transport:
         if not data:
             raise EOFError("closed by the bridge")
         self._acknowledge()
-        self._unheard = 0
+        self._unheard = self._alone = 0
         self.received += len(data)
         return self._frames.feed(memoryview(data))
 
     def heard(self, size):
-        """Note that bytes of another protocol were read: they count as a sign of life."""
+        """Note that bytes were read elsewhere: they count as a sign of life."""
         self._unheard = 0
         self.received += size
 
@@ -158,25 +170,49 @@ class Transport:
         if self.finished:
             return
         self._quiet = 0
+        self._wrote = True
         self.sent += len(data)
-        self.writer.write(data)
+        self._write(data)
 
     def look(self):
         """Send a keepalive if one is due. End the connection if the bridge is silent, or takes no data."""
-        if self.closed or self.finished:
-            return
         self._unheard += 1
         self._quiet += 1
-        waiting = unsent(self.writer)
+        if self._quiet < KEEPALIVE_LOOKS and self._unheard < IDLE_LOOKS and not self._wrote:
+            return  # as mostly
+        if self.closed or self.finished:
+            return
+        if self._unheard >= IDLE_LOOKS and self._idle is not None:
+            since_ms = self._idle.look()
+            if self.closed:
+                return
+            if since_ms is not None:
+                self._unheard = min(since_ms * LOOKS // self._timeout_ms, LOOKS)
         if self._unheard > LOOKS:
-            self._end("nothing heard for %d ms" % self._timeout_ms)
-        elif waiting:
-            self._look_at_waiting(self.sent - waiting)
-        elif self._quiet >= LOOKS // 4:
-            try:
-                self.put(self.keepalive)
-            except OSError as error:
-                self._end(str(error))
+            self._fail(OSError("nothing heard for %d ms" % self._timeout_ms))
+            return
+        if self._wrote:
+            waiting = self._unsent()
+            if waiting:
+                self._look_at_waiting(self.sent - waiting)
+                return
+            self._wrote = False
+        if self._quiet >= KEEPALIVE_LOOKS:
+            self._keep_alive()
+
+    def _keep_alive(self):
+        """Send a keepalive. Nothing waits to be taken."""
+        data, taken = self.keepalive, 0
+        try:
+            if self._idle is not None:
+                taken = self._idle.write(data)
+            if taken == len(data):
+                self._quiet = 0
+            else:
+                self.put(data[taken:])
+            self.sent += taken
+        except OSError as error:
+            self._fail(error)
 
     def _look_at_waiting(self, taken):
         """End the connection if waiting data makes no progress. The bridge's side may be slow, but it must not stop.
@@ -187,10 +223,10 @@ class Transport:
             self._taken = taken
             self._stuck.restart()
         elif self._stuck.expired():
-            self._end("the bridge has taken nothing for %d ms" % STALL_MS)
+            self._fail(OSError("the bridge has taken nothing for %d ms" % STALL_MS))
 
-    def _end(self, why):
-        self.fault = OSError(why)
+    def _fail(self, error):
+        self.fault = error
         self.close()
 
     def finish(self):
@@ -207,6 +243,8 @@ class Transport:
         if self.closed:
             return
         self.closed = True
+        if self._idle is not None:
+            self._idle.end()
         self._ended.set()
         transport = getattr(self.writer, "transport", None)
         if transport is None:  # MicroPython: the socket is closed in wait_closed

@@ -35,6 +35,10 @@ class Turns:
         self._tickets.append(asyncio.Event())
         return self._tickets[-1]
 
+    def is_first(self, ticket):
+        """True if this call is the first one."""
+        return self._tickets[0] is ticket
+
     def leave(self, ticket):
         """End a call. If it was the first, the next one is woken."""
         first = self._tickets[0] is ticket

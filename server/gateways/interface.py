@@ -36,6 +36,8 @@ class Description:
     on_request: True: commands may ask it also if the file has no section of it. It is made then, with the defaults of
         its settings, and does not run;
     contradiction: function (settings) that returns what is wrong with them together, in words, or None;
+    lacking: function (settings, gateways) that returns what the settings of other gateways lack for these, in words, or
+        None. gateways: {name: settings} of those that run;
     files_per_client: files that the gateway holds open for each client;
     add_commands: function (command) that adds the gateway's own commands to pb-link, or None. command: function (name,
         run, text) that returns an ArgumentParser; run: function (options, settings) that returns the exit status.
@@ -43,8 +45,8 @@ class Description:
 
     def __init__(
         self, title, settings, *, at_top=False, secrets=None, extra=None, reads=None, keyless=None,
-        contradiction=lambda settings: None, files_per_client=0, reads_channels=None, on_request=False,
-        add_commands=None,
+        contradiction=lambda settings: None, lacking=lambda settings, gateways: None, files_per_client=0,
+        reads_channels=None, on_request=False, add_commands=None,
     ):  # fmt: skip
         self.title = title
         self.settings = settings
@@ -56,6 +58,7 @@ class Description:
         self.keyless = keyless
         self.on_request = on_request
         self.contradiction = contradiction
+        self.lacking = lacking
         self.files_per_client = files_per_client
         self.add_commands = add_commands
 
@@ -78,6 +81,10 @@ class Host:
     change_key: function (what, id): "add", "rotate" or "revoke" the key of a client. It returns the new key (str) or
         None, reads and writes files, and raises ValueError, TypeError, OSError;
     follow_log: function (follower): as subscribe, for each line of the log, after all limits. It must raise nothing;
+    follow_lines: function (follower): from now on follower(client_id, line) is called for each line to a client
+        (bytes), when it is stored, whoever has sent it. It must return at once and raise nothing;
+    ask_gateway: coroutine function (name, request) that returns another gateway's answer, as Gateway.ask has it;
+    consoles: Consoles (server/service/consoles.py): `news(id)`, `refuses_input(id)` and `type(id, text)`;
     more_files: function (count): from now on the gateway may hold so many more files open than its files_per_client
         says; below 0: fewer.
     """
@@ -85,7 +92,8 @@ class Host:
     def __init__(
         self, *, registry, store, timeout_ms, secrets, served, has_key, log, subscribe, take_connections,
         more_files=lambda count: None, status=None, change_key=None,
-        follow_log=lambda follower: None,
+        follow_log=lambda follower: None, follow_lines=lambda follower: None,
+        consoles=None, ask_gateway=None,
     ):  # fmt: skip
         self.registry = registry
         self.store = store
@@ -100,6 +108,9 @@ class Host:
         self.status = status
         self.change_key = change_key
         self.follow_log = follow_log
+        self.follow_lines = follow_lines
+        self.consoles = consoles
+        self.ask_gateway = ask_gateway
 
 
 class Gateway:

@@ -3,6 +3,21 @@
 import os
 import tempfile
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
+
+
+def lock(file):
+    """Lock an open file for this process, until it is closed: it waits for others. Raises: OSError, in Windows after
+    10 s."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    else:
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+
 
 def write_private(path, text):
     """Replace the file as a whole, or not at all. Only its owner can read it. Raises: OSError."""

@@ -1,21 +1,21 @@
 """The socket on which `pb-link clients`, `tail`, `send` and others talk to the server.
 
-The socket is a file with permissions for its owner alone. A request is a line of JSON, such as {"do": "clients"}. Each
-answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for each line of the client,
-until the caller disconnects. So are `sensors`, `console` with `follow`, and `repl`, whose caller sends lines of JSON as
-well. `devman` is a request of server/core/devman.py, `gateway` one of a gateway (server/gateways/interface.py).
+The socket has a path, and is for its owner alone (local_socket.py). A request is a line of JSON, such as
+{"do": "clients"}. Each answer is a line of JSON, too: {"error": ..} or the result. `tail` is answered by a line for
+each line of the client, until the caller disconnects. So are `sensors`, `console` with `follow`, and `repl`, whose
+caller sends lines of JSON as well. `devman` is a request of server/core/devman.py, `gateway` one of a gateway
+(server/gateways/interface.py).
 """
 
 import asyncio
 import contextlib
 import json
 import os
-import socket
-import stat
 
 from protocol.errors import LinkError
 from server.core.devman import DevMan
 from server.gateways.setting import SettingsError
+from server.service import local_socket
 from server.service.sensors_followed import follow
 
 MAX_REQUEST = 1 << 16
@@ -43,22 +43,17 @@ class AdminServer:
     async def start(self):
         """Listen on the socket. Raises: SettingsError."""
         look_at(self.path)
-        mask = os.umask(0o177)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)  # of a server that was killed
-            self._server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_REQUEST)
+            self._server = await local_socket.listen(self._serve, self.path, MAX_REQUEST)
         except OSError as error:
             raise SettingsError(f"admin_socket {self.path} cannot be made: {error.strerror or error}")
-        finally:
-            os.umask(mask)
 
     def close(self):
         if self._server is None:
             return
         self._server.close()
         with contextlib.suppress(OSError):  # a file that remains does no harm: see start
-            os.unlink(self.path)
+            local_socket.remove(self.path)
 
     def note(self, event, client_id, details):
         """Pass on an event to the callers of `tail`. It is a subscriber of events."""
@@ -175,36 +170,21 @@ def look_at(path):
     if not os.path.isdir(folder):
         raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
     try:
-        mode = os.lstat(path).st_mode
+        good = local_socket.is_one(path)
     except OSError:
         return
-    if not stat.S_ISSOCK(mode):
+    if not good:
         raise SettingsError(f"admin_socket {path} is there already, and is no socket: give another path")
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(ANSWER_S)
-        try:
-            sock.connect(path)
-        except OSError:
-            return  # no server uses it
-    raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
-
-
-def connected(path):
-    """Returns a socket that is connected with the server. Raises: OSError if no server runs."""
-    sock = socket.socket(socket.AF_UNIX)
     try:
-        sock.connect(path)
-        return sock
-    except BaseException:
-        sock.close()
-        raise
+        local_socket.connected(path, ANSWER_S).close()
+    except OSError:
+        return  # no server uses it
+    raise SettingsError(f"another server has the admin_socket {path}: give this one its own")
 
 
 def ask(path, request, limit_s=None):
     """Yields the answers to a request. Raises: OSError if no server runs, or it is silent for limit_s."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(limit_s)
-        sock.connect(path)
+    with local_socket.connected(path, limit_s) as sock:
         sock.sendall(json.dumps(request).encode() + b"\n")
         with sock.makefile("rb") as lines:
             for line in lines:
@@ -216,7 +196,7 @@ async def answer_from(path, request, limit_s):
     """Returns the one answer to a request. Raises: OSError if no server runs, it ends before it has answered, or it is
     silent for limit_s (TimeoutError)."""
     async with asyncio.timeout(limit_s):
-        reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ANSWER)
+        reader, writer = await local_socket.open_connection(path, MAX_ANSWER)
         try:
             writer.write(json.dumps(request).encode() + b"\n")
             await writer.drain()

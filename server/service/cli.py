@@ -21,6 +21,7 @@ from server.gateways.interface import descriptions, gateway_class
 from server.gateways.setting import SettingsError
 from server.service import (
     clients_command,
+    completion,
     i2c_command,
     metrics,
     sensors_command,
@@ -31,6 +32,7 @@ from server.service import (
 from server.service import settings as settings_file
 from server.service.admin import ANSWER_S, MAX_REQUEST, ask, look_at
 from server.service.application import load_app
+from server.service.doctor import add_doctor
 from server.service.key_table import STORE
 from server.service.keys_command import add_keys, show_server
 from server.service.log import look_at_file
@@ -60,7 +62,9 @@ _EXAMPLES = """examples:
   pb-link web-i2c serve --bus 1=/dev/i2c-1 --addresses 0x48   this bus for web pages, by the Web I2C API
   pb-link backlog                              for whom lines wait; discard ID --yes forgets those of one client
   pb-link restore backup.db                    put a back-up in the place of the store; no server may be running
+  pb-link sim up --client client.py            the client on simulated boards: docs/simulator.md
   pb-link check --config /etc/pb_link.toml     is everything in order, before the server is started?
+  pb-link doctor                               why does it not work? Looks at all of this computer that a link needs
 """
 
 _LINES = 50  # of a console
@@ -68,15 +72,31 @@ ALL_LINES = 1 << 20  # more than are kept
 
 _NEXT = """next, with CHECKOUT for the folder of pb_link's source:
   pb-link serve --config pb_link.toml                                   the server, with application.py
-  PYTHONPATH=CHECKOUT python3 -m sim up --client client.py              the client on simulated boards
+  pb-link sim up --client client.py                                     the client on simulated boards
   python3 CHECKOUT/build/deploy.py --port /dev/ttyACM0 --app client.py  the client on its board
+  pb-link doctor                                                        what is wrong, when it does not work
 """
 
 
-def main(words=None, server=None):
-    """Run a command. server: the Server that `serve` runs, or None for a new one. Returns the exit status."""
+class Program:
+    """A command of `pb-link` that has a command line of its own. Args: text: what it does; run: function (words) that
+    returns the exit status; parser: function () that returns its ArgumentParser."""
+
+    def __init__(self, text, run, parser):
+        self.text = text
+        self.run = run
+        self.parser = parser
+
+
+def main(words=None, server=None, programs=None):
+    """Run a command. server: the Server that `serve` runs, or None for a new one; programs: dict of further commands,
+    name to Program. Returns the exit status."""
     closed = standard_files.fill()
-    options = _parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    programs = programs or {}
+    if words and words[0] in programs:
+        return programs[words[0]].run(words[1:])
+    options = _parser(programs).parse_args(words)
     if "stdout" in closed and options.run is not _serve:
         return _fail(options, "stdout is closed, so there is nothing to answer to: use >/dev/null instead of >&-")
     options.server = server
@@ -84,7 +104,7 @@ def main(words=None, server=None):
     if hasattr(sys.stdout, "reconfigure"):  # lines and ids have characters that not every terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = options.run(options, _settings(options))
+        status = options.run(options, _settings(options) if options.reads_settings else None)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `pb-link clients | head -1`
@@ -113,7 +133,7 @@ def _fail(options, text):
     return 1
 
 
-def _parser():
+def _parser(programs=None):
     parser = argparse.ArgumentParser("pb-link", description="The server of pb_link.", epilog=_EXAMPLES)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=f"pb-link {release_text(RELEASE)}")
@@ -123,7 +143,7 @@ def _parser():
         one = commands.add_parser(name, help=text, description=text)
         one.add_argument("--config", metavar="FILE.toml", help="the settings; without it the defaults")
         one.add_argument("--json", action="store_true", help="print JSON, for programs")
-        one.set_defaults(run=run)
+        one.set_defaults(run=run, reads_settings=True)
         return one
 
     one = command("serve", _serve, "Serve clients until SIGTERM.")
@@ -172,6 +192,12 @@ def _parser():
             description.add_commands(command)
     add_store(command)
     command("check", _check, "Look at settings, keys, application, store and port. Nothing may be running.")
+    add_doctor(command)
+    one = command("completion", _completion, "Print the script that completes commands and options in a shell.")
+    one.add_argument("shell", choices=completion.SHELLS)
+    one.set_defaults(programs=programs or {}, reads_settings=False)
+    for name, program in (programs or {}).items():
+        commands.add_parser(name, help=program.text, add_help=False)
     return parser
 
 
@@ -186,6 +212,12 @@ def _settings(options):
     if isinstance(changes["store"], list) and len(changes["store"]) == 1:
         changes["store"] = changes["store"][0]
     return settings_file.read(options.config or os.environ.get("PB_LINK_CONFIG") or None, changes)
+
+
+def _completion(options, settings):
+    others = {name: program.parser() for name, program in options.programs.items()}
+    print(completion.script(options.shell, _parser(options.programs), others), end="")
+    return 0
 
 
 def _serve(options, settings):

@@ -37,6 +37,8 @@ class ClientStatus:
             client.received_bytes += sum(map(len, details["lines"]))
         elif event == "acknowledged":
             client.acknowledged += details["count"]
+        elif event == "bridge_report":
+            client.bridge = {**details, "at": round(time.time(), 3)}
         elif event == "taken_over":
             self.taken_over += 1
         elif event == "discarded":
@@ -55,6 +57,11 @@ class ClientStatus:
     def clients(self):
         """Returns a dict for each client that has a key or has connected before."""
         return [self.of(name) for name in self.names()]
+
+    def passed(self, name):
+        """Returns (lines stored or acknowledged, bytes of TCP) of one client, both ways, since the server began."""
+        client = self._clients.get(name)
+        return client.received + client.acknowledged if client else 0, sum(self._registry.get(name).wire_bytes)
 
     def of(self, name):
         """Returns the dict of one client, as in `clients`. name: one of `names`."""
@@ -80,6 +87,7 @@ class ClientStatus:
             "round_trips": traffic.round_trips,
             "round_trip_s": traffic.round_trip_ms / 1000,
             "longest_round_trip_s": traffic.longest_round_trip_ms / 1000,
+            "bridge": client.bridge,
         }
 
 
@@ -95,6 +103,7 @@ class _Client:
         self.discarded = 0
         self.outages = 0
         self.outage_s = 0.0  # of outages that are over
+        self.bridge = None  # details of its newest `bridge_report`, and `at`, UTC in s
         self.left = None  # reading of the monotonic clock: the wall clock may be set while the client is away
         self.left_at = None  # the same moment by the wall clock, for people
 

@@ -11,13 +11,14 @@ import time
 from protocol.errors import StoreError
 from server.core.shown import harmless
 from server.gateways.setting import SettingsError
+from server.service.paint import Paint
 from server.stores.opened import is_postgres, need_postgres
 
 # What only the server to which a client is connected knows of it (client_status.py).
 _COUNTS = (
     "since", "peer", "lines_received", "bytes_received", "lines_acknowledged", "lines_discarded", "lines_sent_again",
     "wire_bytes_received", "wire_bytes_sent", "outages", "outage_s", "round_trips", "round_trip_s",
-    "longest_round_trip_s",
+    "longest_round_trip_s", "bridge",
 )  # fmt: skip
 _UNKNOWN = "?"
 _FORM = "{:<20} {:<21} {:<19} {:>6} {:>9} {:>9}"
@@ -110,13 +111,15 @@ def _print(options, clients, nodes=False):
     if options.json:
         print(json.dumps(clients))
         return
+    paint = Paint(sys.stdout)
     heads = ["client", "connected from", "since", "times", "received", "delivered"]
-    print(_FORM.format(*heads) + ("  server" if nodes else ""))
+    print(paint(_FORM.format(*heads) + ("  server" if nodes else ""), "bold"))
     for client in clients:
         counts = [client[name] for name in ("connections", "lines_received", "lines_acknowledged")]
         shown = [_UNKNOWN if count is None else count for count in counts]
         server = "  " + harmless(client["node"] or "-") if nodes else ""
-        print(_FORM.format(harmless(client["id"]), *_where(client), *shown) + server)
+        line = _FORM.format(harmless(client["id"]), *_where(client), *shown) + server
+        print(paint(line, "green" if client["connected"] else "dim"))
 
 
 def _where(client):

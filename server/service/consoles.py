@@ -9,7 +9,7 @@ import asyncio
 import codecs
 import json
 import time
-from collections import deque
+from collections import deque, namedtuple
 from struct import unpack_from
 
 from protocol.lines import NUMBERS, diff30
@@ -25,6 +25,11 @@ MAX_LINE = 1024  # characters: a longer one is cut into several
 MAX_BEHIND = 1000  # pieces that a caller may be behind; with more it is disconnected
 MAX_INPUT = 256  # bytes of one message of input
 INPUT_MS = 10000  # input that the client has not taken by then is dropped: it is not to be executed much later
+
+# lines: [(number, UTC in s, line)]; begun: the line that is not complete; number: of the newest line, 0: there was
+# none; missed: lines that came after the number that was asked for, and are not kept or were too many; used: the client
+# has a console.
+News = namedtuple("News", "lines begun number missed used")
 
 
 class Consoles:
@@ -50,6 +55,10 @@ class Consoles:
     def lines(self, client_id, count, since_s):
         """Returns [(UTC in s, line)] of the newest lines. count: at most; since_s: not older than this, or None."""
         return self._of(client_id).newest(count, since_s)
+
+    def news(self, client_id, number=0, most=KEPT):
+        """Returns the News: what has come after the line with this number, the newest lines, at most so many."""
+        return self._of(client_id).news(number, most)
 
     async def follow(self, client_id, reader):
         """An async generator of (UTC in s, line): those to come, until the caller of `reader` disconnects."""
@@ -78,36 +87,49 @@ class Consoles:
 
     async def _pass_on(self, client_id, reader, queue):
         """Send what is typed to the client, until the caller disconnects."""
-        connection = self._registry.get(client_id)
         while True:
             request = await reader.readline()
             if not request.endswith(b"\n"):
                 return
-            data = json.loads(request)["input"].encode()
-            self._refuse_input(client_id)
-            if not connection.connected_here():
+            if not await self.type(client_id, json.loads(request)["input"]):
                 queue.put({"note": f"{client_id} is not connected: this was not sent"})
-                continue
-            for at in range(0, len(data), MAX_INPUT):
-                piece = data[at : at + MAX_INPUT]
-                await connection.channel(CHANNEL, 1).send(piece, wait=False, ttl_ms=INPUT_MS)
 
-    def _refuse_input(self, client_id):
-        """Raises: ValueError, in words, if nothing may be typed for this client."""
+    async def type(self, client_id, text):
+        """Send what is typed to the client. Returns False, and sends nothing, if it is not connected.
+
+        Raises: ValueError: nothing may be typed for it."""
+        self._refuse_input(client_id)
+        connection = self._registry.get(client_id)
+        if not connection.connected_here():
+            return False
+        data = text.encode()
+        for at in range(0, len(data), MAX_INPUT):
+            piece = data[at : at + MAX_INPUT]
+            await connection.channel(CHANNEL, 1).send(piece, wait=False, ttl_ms=INPUT_MS)
+        return True
+
+    def refuses_input(self, client_id):
+        """Returns why nothing may be typed for this client, in words, or None."""
         name = quoted(client_id)
         if not self._may_use_repl(client_id):
-            raise ValueError(
+            return (
                 f"the key of {harmless(client_id)} does not allow the REPL: pb-link keys rotate {name} --repl"
                 " gives it a key that does"
             )
         takes_input = self._of(client_id).takes_input
         if takes_input is None:
-            raise ValueError(
+            return (
                 f"{harmless(client_id)} has sent nothing to its console since the server started: its program needs"
                 " AppBase(.., console=True, repl=True)"
             )
         if not takes_input:
-            raise ValueError(f"{harmless(client_id)} takes no input: its program needs AppBase(.., repl=True)")
+            return f"{harmless(client_id)} takes no input: its program needs AppBase(.., repl=True)"
+        return None
+
+    def _refuse_input(self, client_id):
+        reason = self.refuses_input(client_id)
+        if reason is not None:
+            raise ValueError(reason)
 
     def _of(self, client_id):
         return self._clients.setdefault(client_id, _Console())
@@ -123,6 +145,7 @@ class _Console:
         self._lines = deque()  # (UTC in s, line)
         self._came = deque()  # of each, by a clock that nobody sets
         self._size = 0
+        self._count = 0  # of all lines so far
         self._begun = ""  # the line that is not complete
         self._expected = None  # offset of the next byte
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -136,6 +159,14 @@ class _Console:
         if self._begun:
             found.append((time.time(), self._begun))
         return found[-count:] if count else []
+
+    def news(self, number, most):
+        """See Consoles.news."""
+        new = max(0, self._count - number)
+        shown = min(new, most, len(self._lines))
+        first = self._count - shown
+        lines = [(first + at + 1, *self._lines[at - shown]) for at in range(shown)]
+        return News(lines, self._begun, self._count, new - shown, self.takes_input is not None)
 
     def take(self, data):
         flags, offset = unpack_from(">BI", data, 0)
@@ -172,6 +203,7 @@ class _Console:
         entry = time.time(), line.rstrip("\r")
         self._lines.append(entry)
         self._came.append(time.monotonic())
+        self._count += 1
         self._size += len(line) + LINE_COST
         while self._size > KEPT:
             self._size -= len(self._lines.popleft()[1]) + LINE_COST

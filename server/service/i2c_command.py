@@ -109,7 +109,7 @@ def _over_grpc(url, token):
     try:
         from remote_i2c.smbus_client.bus import GrpcBus
     except ImportError:
-        raise ValueError(f"{url} needs the extra grpc: pip install 'pb-link[grpc]'") from None
+        raise ValueError(f"{url} needs the extra grpc: pip install '.[grpc]' in the checkout") from None
     return GrpcBus(url, token)
 
 

@@ -9,13 +9,9 @@ from hashlib import sha256
 from protocol.credentials import parse_id
 from server.core.keys import load_keys, load_repl
 from server.core.shown import quoted
+from server.gateways import private_file
 from server.gateways.private_file import write_private
 from server.service import key_changes
-
-try:
-    import fcntl
-except ImportError:  # Windows: only one process may change it at a time
-    fcntl = None
 
 _LOOK_S = 1.0  # how often a server looks whether the file has changed
 
@@ -98,9 +94,8 @@ class KeyFile:
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"keys {self.path} cannot be made: there is no folder {folder}")
-        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+            private_file.lock(file)
             entries = key_changes.entries(self.read(), self.repl())
             yield entries
             self._write(entries)

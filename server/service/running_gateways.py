@@ -25,7 +25,7 @@ class RunningGateways:
 
     def make(
         self, registry, store, listener, *, keys, served, rate_limited, subscribe, more_files, status=None,
-        change_key=None, follow_log=None,
+        change_key=None, follow_log=None, consoles=None,
     ):  # fmt: skip
         """Create all gateways. rate_limited: function () that returns a new log each time; the others: see Host.
 
@@ -40,6 +40,8 @@ class RunningGateways:
                 log=rate_limited(), subscribe=subscribe, more_files=more_files,
                 take_connections=lambda admit: self._give_connections(listener, name, admit),
                 status=status, change_key=change_key, follow_log=follow_log,
+                follow_lines=registry.line_followers.append, consoles=consoles,
+                ask_gateway=self.ask,
             )  # fmt: skip
             return gateway_class(name)(settings, host)
 

@@ -55,7 +55,7 @@ def show_bus(options):
     try:
         from sensor_bus.linux_i2c import LinuxI2C
     except ImportError:
-        raise ValueError("a bus of this computer needs the extra linux: pip install 'pb-link[linux]'") from None
+        raise ValueError("a local bus needs the extra linux: pip install '.[linux]' in the checkout") from None
     with contextlib.ExitStack() as stack:
         shown = outputs(options, stack)
         port = stack.enter_context(contextlib.closing(LinuxI2C(number)))

@@ -6,8 +6,7 @@ error, so that nobody waits for what cannot come. That they are only not there y
 
 import asyncio
 
-from protocol.errors import LinkDown, RequestFailed, RequestTimeout
-from server.core.sensors import CommandFailed
+from server.core.sensor_listing import devices_of
 from server.service.sensors_shown import as_dict
 
 # A client that is connected and lists no devices may be about to start its service, or have one that takes no
@@ -24,7 +23,7 @@ async def follow(connection, reader):
     gone = asyncio.create_task(reader.read(1))
     gone.add_done_callback(lambda task: readings.close())
     try:
-        devices = await _devices(connection)
+        devices = await devices_of(connection)
         for reading in newest:  # without those that were unplugged
             if devices is None or reading.device in devices:
                 yield as_dict(reading)
@@ -33,7 +32,7 @@ async def follow(connection, reader):
             if first is not None:
                 yield as_dict(first)
             elif not gone.done():
-                devices = await _devices(connection)
+                devices = await devices_of(connection)
                 if devices is None and connection.status():
                     raise ValueError(
                         f"{connection.client_id} has sent no sample in {FIRST_S:g} s, and does not list its devices: "
@@ -55,15 +54,6 @@ async def _first(readings):
         async with asyncio.timeout(FIRST_S):
             return await anext(readings, None)
     except TimeoutError:
-        return None
-
-
-async def _devices(connection):
-    """Returns {device id: type or None} of what is on the client's bus; None: the client does not say."""
-    try:
-        found = await connection.sensors().command("listdevs", wait=False)
-        return {f"{found['bus']}_{address:x}": name for address, name, _ in found["devs"]}
-    except (LinkDown, RequestFailed, RequestTimeout, CommandFailed, KeyError, TypeError, ValueError):
         return None
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import signal
 
 from remote_i2c.addresses import parse_addresses
 from remote_i2c.sharing import Sharing
 from server.service.asked_server import bus_maker
+from server.service.signals import on_signal
 
 BUS_HELP = (
     "a bus, and its name here: 1=/dev/i2c-1, 2=client:ID:BUS of the server that runs here, or test=sim:FILE for "
@@ -66,8 +66,8 @@ async def opened(buses):
 async def until_told(serving):
     """Run a coroutine until SIGINT or SIGTERM ends it, or it raises."""
     task, loop = asyncio.ensure_future(serving), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+    for name in ("SIGTERM", "SIGINT"):
+        on_signal(loop, name, task.cancel)
     try:
         await task
     except asyncio.CancelledError:

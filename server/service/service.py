@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import threading
 
 from protocol.errors import LinkError, StoreError
@@ -32,6 +31,7 @@ from server.service.open_files import OpenFiles
 from server.service.retention import Retention
 from server.service.running_gateways import RunningGateways
 from server.service.secret_settings import key_source
+from server.service.signals import on_signal
 from server.stores.opened import open_store, own_name, shown_address
 
 _FILES = MAX_SILENT + MAX_GREETED + 50  # open ones besides a connection for each client: 50 for the store and others
@@ -96,9 +96,9 @@ class Service:
         self.server.prepare(expected, self.keys, self.store, settings.timeout_ms, backoff)
         listener = self.server.listener
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self.log.reopen)
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            on_signal(loop, name, self._stop.set)
+        on_signal(loop, "SIGHUP", self.log.reopen)
         limit = open_file_limit()
         needed = len([*self.keys]) * (1 + self._gateways.files_per_client) + _FILES
         files = OpenFiles(limit, needed, lambda **found: self.log("few_files", **found))
@@ -109,7 +109,7 @@ class Service:
                 registry, self.store, listener, keys=self.keys, served=self._served,
                 rate_limited=lambda: self.events.rate_limited(self.log), subscribe=self.events.subscribe,
                 more_files=files.add, status=self.status, change_key=self._change_key,
-                follow_log=self.log.followers.append,
+                follow_log=self.log.followers.append, consoles=self._consoles,
             )  # fmt: skip
             # The metrics first: what is first ends last, and says until then that the server is not ready.
             work = [self._metrics(backoff).serve()] if settings.metrics else []

@@ -98,8 +98,10 @@ def _gateways(where, values, sections):
         elif description.at_top:
             own = SimpleNamespace(**{key: values.pop(key) for key in description.settings})
             if any(getattr(own, key) != setting.default for key, setting in description.settings.items()):
-                _refuse_contradiction(where, own, description)
+                _refuse(where, description.contradiction(own))
                 found[name] = own
+    for name, own in found.items():
+        _refuse(where, descriptions()[name].lacking(own, found))
     try:
         reserve_lines(Readers(), found)
     except LocalProtocolError as error:
@@ -112,8 +114,7 @@ def _keyless(gateways):
     return {one for name, own in gateways.items() if known[name].keyless for one in getattr(own, known[name].keyless)}
 
 
-def _refuse_contradiction(where, settings, description):
-    fault = description.contradiction(settings)
+def _refuse(where, fault):
     if fault:
         raise SettingsError(f"{where}: {fault}")
 
@@ -151,7 +152,7 @@ def _read_section(path, text, folder, name, found, description):
         raise SettingsError(f"{path}, line {_line_of(text, secret, name)}: no {secret} belongs here: {remedy}")
     found = _validated(path, text, folder, name, found, description.settings)
     settings = SimpleNamespace(**vars(defaults_of(description)) | found)
-    _refuse_contradiction(where, settings, description)
+    _refuse(where, description.contradiction(settings))
     return settings
 
 

@@ -34,7 +34,7 @@ def run(options, settings):
     try:
         import grpc  # noqa: F401
     except ImportError:
-        raise ValueError("smbus needs the extra grpc: pip install 'pb-link[grpc]'") from None
+        raise ValueError("smbus needs the extra grpc: pip install '.[grpc]' in the checkout") from None
     asyncio.run(_serve(options, settings, _log(sys.stderr)))
     return 0
 

@@ -59,8 +59,9 @@ def _move(options):
     need_postgres()
     from server.stores.moving import move
 
-    clients, messages = move(options.addresses, options.to)
-    _show(options, {"clients": clients, "messages": messages}, "moved: {clients} clients with {messages} messages")
+    clients, messages, keys = move(options.addresses, options.to)
+    found = {"clients": clients, "messages": messages, "keys": keys}
+    _show(options, found, "moved: {clients} clients with {messages} messages; {keys} keys")
 
 
 def _address(addresses):

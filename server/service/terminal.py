@@ -9,7 +9,7 @@ import select
 import sys
 
 from server.core.shown import harmless
-from server.service.admin import connected
+from server.service.local_socket import connected
 
 LEAVE = b"\x1d"  # Ctrl-]
 _CHUNK = 1 << 12
@@ -32,6 +32,10 @@ def run(path, client_id, in_file=0, out_file=1):
     """
     if not os.isatty(in_file):
         raise ValueError("--repl needs a terminal to type at")
+    try:
+        import termios  # noqa: F401
+    except ImportError:
+        raise ValueError("--repl needs a terminal of Unix: in Windows, run pb-link in WSL")
     try:
         sock = connected(path)
     except (ConnectionRefusedError, FileNotFoundError):

@@ -41,7 +41,7 @@ def run(options, settings):
     try:
         from remote_i2c.web.door import WebDoor
     except ImportError as error:
-        raise ValueError(f"Web I2C needs the extra web ({error}): pip install 'pb-link[web]'") from None
+        raise ValueError(f"Web I2C needs the extra web ({error}): pip install '.[web]' in the checkout") from None
 
     async def serve():
         door = WebDoor(

@@ -20,6 +20,7 @@ from asyncio import _get_running_loop  # None if there is none
 
 from protocol.errors import StoreError
 from server.core.store import LINE_COST, Fenced, Store, StoreGone
+from server.stores.begun import Begun
 from server.stores.histogram import Histogram
 from server.stores.memory import unclaimed
 
@@ -209,14 +210,11 @@ class BatchedStore(Store):
         if len(steps) == 1:
             return [await steps[0]()]
         self.hold()
-        loop = asyncio.get_running_loop()
-        running = [loop.create_task(step()) for step in steps]
-        loop.call_soon(self.release)  # it is called behind them
-        results = await asyncio.gather(*running, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results
+        try:
+            begun = Begun([step() for step in steps])
+        finally:
+            self.release()
+        return await begun
 
     @property
     def total(self):
@@ -334,7 +332,7 @@ class BatchedStore(Store):
             if batch.changes is None:
                 batch.safe = [(record, record.inbox_next) for record in batch.records]
                 batch.changes = self._sealed(batch.rows, batch.records)
-            self._disk.start(lambda: self._work(batch), lambda result, error: self._landed(batch))
+            self._disk.start(lambda: self._work(batch), lambda result, error: self._landed(batch, error))
 
     def _work(self, batch):
         """Commit a batch. It runs in the disk thread."""
@@ -345,9 +343,9 @@ class BatchedStore(Store):
         except Exception as error:  # after any error nothing of the batch is safe
             batch.error = error
 
-    def _landed(self, batch):
+    def _landed(self, batch, error=None):
         if self._flying is batch:
-            self._flying = None
+            self._flying, batch.error = None, batch.error or error
             self._finish(batch)
             self._fly()
 

@@ -2,14 +2,19 @@
 
 No server may use either of them. A file is locked meanwhile. Of PostgreSQL each client is claimed, which ends its
 connection to a server that still runs; but when the client comes again, that server stores for it again: end it first.
+
+What was measured of the clients and of the server (timeline.py) is copied after them.
 """
 
 import os
 
 from protocol.errors import StoreError
 from server.stores.opened import is_postgres, need_postgres, shown_address
-from server.stores.sqlite_file import Rows, SQLiteFile
+from server.stores.sqlite_file import SQLiteFile
 from server.stores.sqlite_record import SQLiteRecord
+from server.stores.sqlite_rows import Rows
+from server.stores.sqlite_timeline import SQLiteTaken, all_rows
+from server.stores.timeline import raised
 
 CLIENTS_AT_ONCE = 100  # in RAM, and in one transaction
 # What a record has of a client, whatever kind it is.
@@ -40,6 +45,8 @@ def copy(source, target):
                 copied.write(records)
                 clients += len(records)
                 messages += sum(count(record) for record in records)
+            for rows in origin.history():
+                copied.keep(rows)
         finally:
             copied.close()
     finally:
@@ -72,6 +79,11 @@ def insert_all(rows, record):
                 rows.insert(table, record.key, *box.row(at))
 
 
+def with_keys(rows, keys):
+    """Returns the rows of a history with the keys of their clients. keys: by id; of others, rows are left out."""
+    return [(*row[:2], keys[row[2]], *row[3:]) for row in rows if row[2] in keys]
+
+
 def count(record):
     """Returns how many messages it has."""
     return sum(len(box.numbers) for boxes in (record.inbox, record.outbox) for box in boxes.values())
@@ -84,6 +96,8 @@ class _File:
         if must_exist and not os.path.exists(path):
             raise StoreError(f"there is no store {path}")
         self._file = SQLiteFile(path)
+        self._path = path
+        self._keys = {None: 0}  # of the clients that are written; None: the server
 
     def ids(self):
         return self._file.ids()
@@ -96,9 +110,18 @@ class _File:
         for record in records:
             new = moved(record, SQLiteRecord(record.client_id, self._file.load(record.client_id)))
             insert_all(rows, new)
+            self._keys[new.client_id] = new.key
             clients.append(new.row())
             channels += new.changed_channels()
         self._file.commit((rows, clients, channels))
+
+    def history(self):
+        return all_rows(self._path)
+
+    def keep(self, rows):
+        changes = Rows()
+        changes.timeline = SQLiteTaken(with_keys(rows, self._keys), None, raised)
+        self._file.commit((changes, [], []))
 
     def close(self):
         self._file.close()

@@ -6,7 +6,7 @@ A disk thread has these methods:
   event loop that runs now, if it still runs then;
 - `orphaned()`: True if another loop runs than at the last start;
 - `join()`: return when every function has been called;
-- `close()`: as `join`, and then end the thread.
+- `close()`: as `join`, and then end the thread. What is started afterwards is not called: done(None, RuntimeError).
 """
 
 import queue
@@ -20,12 +20,16 @@ class DiskThread:
     def __init__(self):
         self._jobs = queue.SimpleQueue()
         self._loop = None
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="pb_link store", daemon=True)
         self._thread.start()
 
     def start(self, function, done):
         self._loop = _get_running_loop()
-        self._jobs.put((function, self._loop, done))
+        if not self._ended:
+            self._jobs.put((function, self._loop, done))
+        elif self._loop is not None:  # such as of calls that have waited for one that was under way at the end
+            _tell(self._loop, done, None, RuntimeError("the store is closed"))
 
     def orphaned(self):
         return self._loop is not _get_running_loop()
@@ -36,6 +40,7 @@ class DiskThread:
         reached.wait()
 
     def close(self):
+        self._ended = True
         self._jobs.put(None)
         self._thread.join()
 
@@ -45,8 +50,8 @@ class DiskThread:
             result = error = None
             try:
                 result = function()
-            except Exception as fault:  # for `done`
-                error = fault
+            except BaseException as fault:  # for `done`; a cancellation must not end the thread unseen either
+                error = fault if isinstance(fault, Exception) else RuntimeError(repr(fault))
             if loop is not None:
                 _tell(loop, done, result, error)
 

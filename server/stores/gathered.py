@@ -18,10 +18,11 @@ class Gathered:
         self._waiting = {}  # key -> Future, of the next work
         self._busy = {}  # likewise, of the one that is under way
 
-    async def call(self, key):
+    async def call(self, key, forsaken=None):
         """Returns (the result for this key, whether this call is the first that asked for it).
 
-        A call for a key that waits already waits with it. Cancelling a call does not end the work."""
+        A call for a key that waits already waits with it. Cancelling a call does not end the work: forsaken(result) is
+        called with the result that it has not got."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # the former one has ended, and nobody waits
             self._loop, self._waiting, self._busy = loop, {}, {}
@@ -30,7 +31,12 @@ class Gathered:
         if first:
             future = self._waiting[key] = loop.create_future()
             self._begin()
-        return await asyncio.shield(future), first
+        try:
+            return await asyncio.shield(future), first
+        except asyncio.CancelledError:
+            if forsaken is not None:
+                future.add_done_callback(lambda done: done.cancelled() or done.exception() or forsaken(done.result()))
+            raise
 
     def _begin(self):
         if self._waiting and not self._busy:

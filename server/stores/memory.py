@@ -36,6 +36,7 @@ class MemoryStore(Store):
         self._channel_bytes = channel_bytes
         self._clients = {}  # id -> Record; None once it is closed
         self._watching = []  # Events of calls of `watch`
+        self._timeline = None  # before the first call of `timeline`
 
     async def peek(self, client_id):
         record = self._record(client_id)
@@ -103,6 +104,14 @@ class MemoryStore(Store):
 
     async def away(self, client_id, owner, seconds):
         self._owned(client_id, owner).away_s = seconds
+
+    def timeline(self):
+        self._check_open()
+        if self._timeline is None:
+            from server.stores.timeline import MemoryTimeline
+
+            self._timeline = MemoryTimeline()
+        return self._timeline
 
     async def backlogs(self):
         self._check_open()

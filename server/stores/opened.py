@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import re
+import threading
 
 from protocol.errors import StoreError
 from server.stores.sqlite import SQLiteStore
@@ -24,10 +25,10 @@ def own_name(number=None):
 def open_store(address, *limits, tell=None, name=None, **more):
     """Returns the store: SQLiteStore of a path, PostgresStore of postgresql://.., ShardedStore of a list of these.
 
-    Args: limits, more: as those take them; tell, name: of all but SQLiteStore. Raises: StoreError: it cannot be used,
+    Args: limits, tell, more: as those take them; name: of all but SQLiteStore. Raises: StoreError: it cannot be used,
     or the extra `postgres` is missing."""
     if not is_postgres(address):
-        return SQLiteStore(address, *limits, **more)
+        return SQLiteStore(address, *limits, tell=tell, **more)
     need_postgres()
     if not isinstance(address, str):
         from server.stores.sharded import ShardedStore
@@ -43,7 +44,19 @@ async def open_shared(address):
     ValueError: a file is one process's alone."""
     if not is_postgres(address):
         raise ValueError("only a database of PostgreSQL can be attached to: postgresql://..")
-    return await asyncio.to_thread(open_store, address)
+    loop = asyncio.get_running_loop()
+    opening = loop.run_in_executor(None, open_store, address)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening):
+    """Close what was opened for a caller that is gone, in a thread of its own: the loop and its threads may end."""
+    if not opening.cancelled() and opening.exception() is None:
+        threading.Thread(target=opening.result().close).start()
 
 
 def shown_address(address):
@@ -64,4 +77,4 @@ def need_postgres():
     try:
         import asyncpg  # noqa: F401
     except ModuleNotFoundError:
-        raise StoreError("a store in PostgreSQL needs the extra postgres: pip install 'pb-link[postgres]'")
+        raise StoreError("a store in PostgreSQL needs the extra postgres: pip install '.[postgres]' in the checkout")

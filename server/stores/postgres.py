@@ -16,7 +16,7 @@ from contextlib import suppress
 from protocol.errors import StoreError
 from protocol.limits import EPOCH_BYTES
 from server.core.others import SILENT_S
-from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced, TakenOver
+from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Fenced, StoreGone, TakenOver
 from server.stores import postgres_nodes, postgres_shards
 from server.stores.batched import CLAIMED, BatchedStore
 from server.stores.disk_thread import DiskThread
@@ -24,27 +24,30 @@ from server.stores.gathered import Gathered
 from server.stores.limit import Limit
 from server.stores.opened import own_name
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
+from server.stores.postgres_joining import Joining
 from server.stores.postgres_keys import PostgresKeys
 from server.stores.postgres_mail import FORGOTTEN
 from server.stores.postgres_others import PostgresOthers
 from server.stores.postgres_reading_statements import READ, rows_of
 from server.stores.postgres_readings import Readings
-from server.stores.postgres_record import PostgresRecord, client_rows
-from server.stores.postgres_schema import SCHEMA
+from server.stores.postgres_record import claimer, client_rows
+from server.stores.postgres_schema import SCHEMA, quoted
 from server.stores.postgres_statements import Changes
 from server.stores.postgres_transactions import Transactions
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
 
 
-class PostgresStore(BatchedStore):
+class PostgresStore(Joining, BatchedStore):
     """Args: url: "postgresql://USER@HOST/DATABASE", as asyncpg takes it; schema: of its tables; name: of this process,
     for people, HOST:PID if it has none; the others as those of SQLiteStore. tell: function (event, **details) or None:
     told when the server is away and back.
 
-    limit: Limit in the place of total_bytes, of a store of several databases: then `shard` is for the caller to check.
+    limit: Limit in the place of total_bytes, of a store of several databases: then `shard` is for the caller to check,
+    and if the database cannot be reached, `unreached` is the StoreError: the caller closes this, or calls `join_later`.
 
-    node: the id of this process in table `node`; shard: Shard of the database (postgres_shards.py).
+    node: the id of this process in table `node`; shard: Shard of the database (postgres_shards.py). Both are None until
+    the database has been there.
 
     Raises: StoreError: the database cannot be reached, has no tables of this release (`pb-link store init`), or is one
     of several of a store."""
@@ -62,22 +65,21 @@ class PostgresStore(BatchedStore):
         )  # fmt: skip
         self._epochs = {}  # client id -> epoch that was told of a client that the database does not know
         self._counting = False  # `_recount` is under way
+        self._schema, self._timeline = schema, None  # before the first call of `timeline`
         self.name = name or own_name()
-        self.node = None
         self._peeks = Gathered(self._peek)
         self._claims = Gathered(self._claim)
         self._by_key = {}  # key of a client's row -> its record
         self.transactions = Transactions(url, schema, database.where)
         try:
-            self._total, self.node = self._wait(
-                lambda: (database.open(), database.total_cost(), database.perform(postgres_nodes.join, self.name))[1:]
-            )
-            self.shard = self._wait(lambda: database.perform(postgres_shards.read, database.where))
+            self.node, self._total, self.shard = self._wait(self._join)
             if limit is None:
                 postgres_shards.check([self.shard])
-        except BaseException:
-            self.close()
-            raise
+        except StoreError as error:
+            self.unreached = error
+            if limit is None or isinstance(error, StoreGone):
+                self.close()
+                raise
         own = Own(self)
         self.keys = PostgresKeys(own.perform)
         self.others = PostgresOthers(own, url, schema)
@@ -96,22 +98,22 @@ class PostgresStore(BatchedStore):
         found, _ = await self._peeks.call(client_id)
         return found
 
+    def timeline(self):
+        if self._timeline is None:
+            from server.stores.postgres_timeline import PostgresTimeline
+
+            known = self._clients
+            key_of = lambda client_id: known[client_id].key if client_id in known else None
+            self._timeline = PostgresTimeline(self.transactions, quoted(self._schema), key_of, self._database.say)
+        return self._timeline
+
     def note(self, client_id, owner, text, at_once=False):
         _storable(text)
         super().note(client_id, owner, text, at_once)
 
-    async def watch(self):
-        async with self.others.used():
-            self.readings.begin()
-            await super().watch()
-
-    def close(self):
-        if self._database is not None:
-            self._database.closing = True
-        super().close()
-
     async def claim(self, client_id, seen=None):
         _storable(client_id)
+        await self.joined()
         while True:
             self._check_usable()
             record = self._clients.get(client_id)
@@ -141,7 +143,7 @@ class PostgresStore(BatchedStore):
     def _claim(self, keys, done):
         calls = {client_id: seen for client_id, seen in reversed(keys)}  # the first one of each client
         wanted = [
-            (client_id, self._epoch_of(client_id), _claimer(client_id, seen, self.node))
+            (client_id, self._epoch_of(client_id), claimer(client_id, seen, self.node))
             for client_id, seen in calls.items()
         ]
 
@@ -236,6 +238,8 @@ class PostgresStore(BatchedStore):
 
     def _sealed(self, rows, records):
         batch = os.urandom(BATCH_BYTES)
+        if self._timeline and records and not self._database.closing:  # `_end` writes what waits then
+            rows.timeline = self._timeline.take()
         return rows, client_rows(records, batch), batch
 
     def _fence(self, batch):
@@ -243,6 +247,7 @@ class PostgresStore(BatchedStore):
             if record.key in batch.fenced:
                 self.others.fenced += 1
                 self._lose(record)
+                self.others.doubt(record.client_id)  # nobody may wait for what is refused
                 # It may have been done, and claimed with that, before it was sent again.
                 kind = TakenOver if batch.rows.repeated else Fenced
                 batch.tell(kind(CLAIMED % record.client_id), record)
@@ -270,6 +275,9 @@ class PostgresStore(BatchedStore):
         with suppress(StoreError):
             if self.node is not None and self._database.trouble is None:
                 self._wait(lambda: self._database.perform(postgres_nodes.leave, self.node))
+        if self._timeline:
+            write = lambda rows: self._wait(lambda: self._database.perform(rows.write))
+            self._timeline.close(write, self._database.trouble)
         with suppress(StoreError):
             self._wait(self._database.close)  # the connection belongs to the thread
         self._disk.close()
@@ -281,32 +289,21 @@ def _storable(text):
         raise StoreError("PostgreSQL stores no text with a NUL or a surrogate in it")
 
 
-def _claimer(client_id, seen, node):
-    """Returns the function that makes the record of a client that this process claims, for PostgresDatabase.claim, or
-    Fenced."""
-
-    def claim(loaded):
-        record = PostgresRecord(client_id, loaded)
-        record.node = node
-        try:
-            record.first = record.claim(seen)
-        except Fenced as error:
-            return error
-        return record
-
-    return claim
-
-
 class Own:
     """What PostgresOthers, Readings and their parts use of their store, a PostgresStore."""
 
     def __init__(self, store):
         self.store = self._store = store
-        self.node = store.node
+        self.joined = store.joined
         self.name = store.name
         self.outbox_room = store.outbox_room
         self.epoch_of = store._epoch_of
         self.check_id = _storable
+
+    @property
+    def node(self):
+        """The id of this process, None until it has joined: see `joined`."""
+        return self._store.node
 
     def record(self, client_id):
         """Returns the record of a client that this process has claimed and not lost, or None."""
@@ -357,6 +354,10 @@ class Own:
     def keys_stamp(self, stamp):
         """The heartbeat has read the stamp of the keys."""
         self._store.keys.seen(stamp)
+
+    def warn(self, text):
+        """Have this told, as what PostgreSQL says."""
+        self._store._database.say("store_warning", text=text)
 
     def gone(self, error):
         """This store will never work again. Args: error: StoreGone that says why."""

@@ -7,7 +7,7 @@ import asyncpg
 
 from protocol.errors import StoreError
 from server.core.store import LINE_COST
-from server.stores import postgres_keys, postgres_schema
+from server.stores import postgres_keys, postgres_schema, postgres_shards
 from server.stores.moving import check_places, move
 from server.stores.opened import shown_address
 from server.stores.postgres_database import CLOSE_S, CONNECT_S, STATEMENT_S, one_by_one, within
@@ -139,6 +139,20 @@ def check(address, schema=SCHEMA):
     found = [_run(url, lambda connection, url=url: _checked(connection, schema, shown_address(url))) for url in urls]
     check_places(urls, schema)
     return {name: sum(one[name] for one in found) for name in found[0]}
+
+
+def look(address, schema=SCHEMA):
+    """See whether servers could use the store, by reading a few rows. Returns its format. Raises: StoreError: a
+    database does not answer, its tables are not of this release, or these are not the databases of one store."""
+
+    async def read(connection, url):
+        await postgres_schema.check(connection, schema, shown_address(url))
+        return await postgres_shards.read(connection, quoted(schema), shown_address(url))
+
+    urls = _listed(address)
+    shards = [_run(url, lambda connection, url=url: read(connection, url), STATEMENT_S) for url in urls]
+    postgres_shards.check(shards)
+    return postgres_schema.VERSION
 
 
 def _listed(address):

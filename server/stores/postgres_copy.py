@@ -4,19 +4,22 @@ import os
 
 from protocol.errors import StoreError
 from server.stores import postgres_shards
-from server.stores.copying import insert_all, moved
+from server.stores.copying import insert_all, moved, with_keys
 from server.stores.postgres_database import BATCH_BYTES, PostgresDatabase
 from server.stores.postgres_reading_statements import FENCE, SERVE, SERVED, rows_of
 from server.stores.postgres_record import PostgresRecord, client_rows
 from server.stores.postgres_schema import SCHEMA
 from server.stores.postgres_statements import Changes
+from server.stores.postgres_timeline import PostgresTaken, rows_after
 from server.stores.rendezvous import Placement
+from server.stores.timeline import raised
 
 
 class Tables:
     """Args: url: of the database; schema: of its tables. shard: its Shard (postgres_shards.py). Raises: StoreError."""
 
     def __init__(self, url, schema=SCHEMA):
+        self._keys = {None: 0}  # of the clients that are written; None: the server
         self._database = PostgresDatabase(url, schema)
         try:
             self._database.open()
@@ -54,6 +57,7 @@ class Tables:
         by_id = {record.client_id: record for record in records}
         changes = Changes()
         made = self._made(by_id, lambda client_id, new: moved(by_id[client_id], PostgresRecord(client_id, new)))
+        self._keys |= {record.client_id: record.key for record in made}
         served = [record.key for record in made if getattr(by_id[record.client_id], "served", False)]
         self.perform(rows_of, SERVE, served)
         for record in made:
@@ -61,6 +65,18 @@ class Tables:
         batch = os.urandom(BATCH_BYTES)
         if self._database.commit((changes, client_rows(made, batch), batch)):
             raise StoreError(f"{self._database.where} is in use by a server: end that one")
+
+    def history(self, keys=None):
+        """Yields what was measured: [(level, begin, client id or None: the server, run, data)], some at a time. keys:
+        of clients, 0 for the server; None: of all."""
+        rows, place = self.perform(rows_after, None, keys)
+        while place:
+            yield rows
+            rows, place = self.perform(rows_after, place, keys)
+
+    def keep(self, rows):
+        """Add rows of the history, as `history` yields them, of clients that were written here."""
+        self.perform(PostgresTaken(with_keys(rows, self._keys), None, raised).write)
 
     def perform(self, function, *args):
         """See PostgresDatabase."""
@@ -116,6 +132,20 @@ class Databases:
         """See Tables."""
         for tables, some in self._parts(records, lambda record: record.client_id):
             tables.write(some)
+
+    def history(self):
+        """See Tables."""
+        for tables in self._tables.values():
+            yield from tables.history()
+
+    def keep(self, rows):
+        """See Tables. The server's own rows are in the first database: see ShardedTimeline."""
+        first = next(iter(self._tables.values()))
+        own = [row for row in rows if row[2] is None]
+        if own:
+            first.keep(own)
+        for tables, some in self._parts([row for row in rows if row[2] is not None], lambda row: row[2]):
+            tables.keep(some)
 
     def close(self):
         """See Tables."""

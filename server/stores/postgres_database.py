@@ -20,7 +20,6 @@ waits for the standby is done, and visible to all, without the standby having it
 """
 
 import asyncio
-import json
 import os
 import re
 import time
@@ -35,7 +34,7 @@ from server.stores import postgres_mail, postgres_nodes, postgres_schema
 from server.stores.box import box_of
 from server.stores.opened import shown_address
 from server.stores.postgres_reading_statements import move_statement
-from server.stores.postgres_record import client_rows
+from server.stores.postgres_record import attributes_of, client_rows
 from server.stores.postgres_schema import quoted
 from server.stores.postgres_statements import BOXES, CLIENT, MESSAGE, PROOF, columns_of, commit_statement
 
@@ -116,7 +115,7 @@ class PostgresDatabase:
             raise
         except (*PASSING, asyncpg.PostgresError, StoreError) as error:
             self._run(self._drop())
-            self._is_away(error)
+            self.is_away(error)
             return None
 
     def perform(self, function, *args):
@@ -165,17 +164,14 @@ class PostgresDatabase:
         Returns the keys of the clients of which nothing was done, because their version is another one. `moved` of
         the Changes has the readers that have moved on; `repeated`: the batch was sent again, so what it has of those
         clients may have been done before they were claimed elsewhere."""
-        rows, clients, batch = changes
-        tables, values = rows.columns()
-        if not clients:  # then there are no messages either
-            found = self._run(self._again(self._fetch, move_statement(self._schema), *rows.move_columns()))
-            rows.moved = {(row["client"], row["channel"]) for row in found}
-            return set()
-        statement = commit_statement(self._schema, tables, bool(rows.moves))
-        values += rows.move_columns()
-        found = self._run(self._committed(statement, batch, columns_of(clients), values))
-        done, rows.moved, rows.repeated = found
-        return {row[0] for row in clients} - done
+        rows, clients, _ = changes
+        if clients:
+            done, rows.moved, rows.repeated = self._run(self._committed(*changes))
+            return {row[0] for row in clients} - done
+        # Then there are no messages either.
+        found = self._run(self._again(self._fetch, move_statement(self._schema), *rows.move_columns()))
+        rows.moved = {(row["client"], row["channel"]) for row in found}
+        return set()
 
     def close(self):
         """End the connection."""
@@ -195,13 +191,11 @@ class PostgresDatabase:
             return self._connection
         await self._drop()
         try:
-            connection = await asyncio.wait_for(
-                asyncpg.connect(
+            async with asyncio.timeout(CONNECT_S):
+                connection = await asyncpg.connect(
                     self._urls[self._turn % len(self._urls)], target_session_attrs="read-write",
                     server_settings=SETTINGS,
-                ),
-                CONNECT_S,
-            )  # fmt: skip
+                )  # fmt: skip
         except PASSING:
             self._turn += 1  # the next host
             raise
@@ -241,9 +235,9 @@ class PostgresDatabase:
     def _heard(self, connection, message):
         if getattr(message, "severity_en", None) == _WARNING or getattr(message, "severity", None) == _WARNING:
             self._warned = True
-            self._say("store_warning", text=str(message))
+            self.say("store_warning", text=str(message))
 
-    def _say(self, event, **details):
+    def say(self, event, **details):
         with suppress(Exception):  # what is told must not fail a transaction
             self._tell(event, **details)
 
@@ -265,13 +259,13 @@ class PostgresDatabase:
                 result = await within(STATEMENT_S, connection, function(*args))
                 if self._warned:
                     raise TimeoutError("a commit that was not confirmed")
-                self._answers()
+                self.answers()
                 return result
             except PASSING as error:
                 if self._connection is not None:
                     self._turn += 1  # the next host: this one may have been replaced. If not, the turn comes back
                 await self._drop()
-                self._is_away(error)
+                self.is_away(error)
                 if self.closing or time.monotonic() > self._away_since + OUTAGE_S:
                     raise StoreError(f"{self.where} has been away for {OUTAGE_S:.0f} s: {_said(error)}")
                 await asyncio.sleep(PAUSE_S)
@@ -281,16 +275,18 @@ class PostgresDatabase:
                     raise StoreGone(f"{self.where}: {error}")
                 raise StoreError(f"{self.where}: {error}")
 
-    def _is_away(self, error):
+    def is_away(self, error):
+        """Note that the server does not answer, and tell that."""
         if self.trouble is None:
             self._away_since = time.monotonic()
-            self._say("store_away", reason=_said(error))
+            self.say("store_away", reason=_said(error))
         self.trouble = _said(error)
 
-    def _answers(self):
+    def answers(self):
+        """Note that it does."""
         if self.trouble is not None:
             self.trouble = None
-            self._say("store_back")
+            self.say("store_back")
 
     # In the connection's loop
 
@@ -300,7 +296,7 @@ class PostgresDatabase:
     async def _checked(self):
         connection = await self._connected()
         total = await within(STATEMENT_S, connection, self._looked(connection))
-        self._answers()
+        self.answers()
         return total
 
     async def _looked(self, connection):
@@ -314,15 +310,20 @@ class PostgresDatabase:
         )
         return await self._connection.fetchval(statement)
 
-    async def _committed(self, statement, batch, columns, values):
+    async def _committed(self, changes, clients, batch):
         """Returns (keys of the clients whose changes are safe, (key, channel) of the readers that have moved on,
         whether it was sent more than once)."""
-        attempts = 0
+        attempts, columns = 0, columns_of(clients)
+
+        async def send(timeline):
+            statement, values = changes.statement(self._schema, timeline)
+            return await self._fetch(statement, batch, *columns, *values)
 
         async def attempt():
             nonlocal attempts
             attempts += 1
-            rows = await self._fetch(statement, batch, *columns, *values)
+            with_rows = changes.timeline is not None and attempts == 1
+            rows = await (changes.timeline.first(self._connection, send) if with_rows else send(None))
             done = {row["key"] for row in rows if row["channel"] is None}
             moved = {(row["key"], row["channel"]) for row in rows if row["channel"] is not None}
             if attempts > 1 and len(done) < len(columns[0]):
@@ -356,7 +357,7 @@ class PostgresDatabase:
                 mail.setdefault(row["client"], []).append(row)
             for row in rows:
                 of_it = {table: boxes[table].get(row["key"], {}) for table in BOXES}
-                found[row["id"]] = _loaded(row, of_it, mail.get(row["key"], ()))
+                found[row["id"]] = attributes_of(row, of_it, mail.get(row["key"], ()))
             for client_id, _, function in wanted:
                 loaded = found[client_id]
                 results[client_id] = loaded if isinstance(loaded, StoreError) else function(loaded)
@@ -405,32 +406,9 @@ async def _end(connection):
     """End a connection with a word, if it can be had in time: a cancel that is on its way is sent. Raises nothing."""
     if not connection.is_closed():
         with suppress(Exception):
-            await asyncio.wait_for(connection.close(timeout=CLOSE_S), CLOSE_S + 1)
+            async with asyncio.timeout(CLOSE_S + 1):
+                await connection.close(timeout=CLOSE_S)
     connection.terminate()
-
-
-def _loaded(row, boxes, mail):
-    """Returns the attributes of a Record, or a StoreError."""
-    found = sum(len(box.numbers) for box in (*boxes["inbox"].values(), *boxes["outbox"].values()))
-    if found != row["messages"]:
-        text = f"the store is damaged: client {row['id']} has {found} messages, and {row['messages']} were written"
-        return StoreError(text)
-    channels = {int(number): tuple(state) for number, state in json.loads(row["channels"] or "{}").items()}
-    pasts = {number: state[2] for number, state in channels.items()}
-    pasts.setdefault(0, row["outbox_next"] - sum(len(box.numbers) for box in boxes["outbox"].values()))
-    return {
-        "key": row["key"], "version": row["version"], "batch": row["batch"], "owner": row["owner"],
-        "epoch": row["epoch"], "peer_epoch": row["peer_epoch"], "inbox_next": row["inbox_next"],
-        "serial": row["outbox_next"],
-        "inbox": boxes["inbox"], "outbox": boxes["outbox"],
-        "cursors": {**{number: state[0] for number, state in channels.items()}, 0: row["next_number"]},
-        "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,
-        "expired": {number: state[3] for number, state in channels.items() if state[3]},
-        "note": row["note"], "away_s": row["away_s"],
-        "runs": [(bytes.fromhex(name), int(start)) for name, start in re.findall("(.*?):(.*?)(?:,|$)", row["runs"])],
-        "connections": row["connections"],
-        "mail": mail,
-    }  # fmt: skip
 
 
 def one_by_one(url):

@@ -51,16 +51,20 @@ def decode_hint(payload):
 
 
 class Hints:
-    """Args: url, schema: as those of the store; node: of this process; beat: coroutine function (connection) that is
-    called after connecting and then each BEAT_S; heard: function (word, set of keys or None for all)."""
+    """Args: url, schema: as those of the store; joined: coroutine function that returns the id of this process, once it
+    has one; beat: coroutine function (connection) that is
+    called after connecting and then each BEAT_S; heard: function (word, set of keys or None for all);
+    warn: function (text), told what nobody has expected."""
 
-    def __init__(self, url, schema, node, beat, heard):
+    def __init__(self, url, schema, joined, beat, heard, warn):
         self._urls = one_by_one(url)
         self._turn = 0  # which of them is next
         self._schema = schema
-        self._node = node
+        self._joined = joined
+        self._node = None
         self._beat = beat
         self._heard = heard
+        self._warn = warn
         self._due = {}  # node -> {word: set of keys or None} that it is to be told
         self._told = {}  # node -> when it was told last, by the loop's clock
         self._wake = asyncio.Event()
@@ -89,18 +93,23 @@ class Hints:
         self._wake.set()
 
     async def run(self):
-        """Listen, tell and beat until cancelled. Raises: StoreGone that `beat` raises."""
+        """Listen, tell and beat until cancelled. Raises: StoreGone that `joined` or `beat` raises."""
+        self._node = await self._joined()
         self._wake, self._loop = asyncio.Event(), asyncio.get_running_loop()
         try:
             while True:
                 connection = None
                 try:
-                    connection = await asyncio.wait_for(self._connect(), CONNECT_S)
+                    async with asyncio.timeout(CONNECT_S):
+                        connection = await self._connect()
                     await self._serve(connection)
                 except StoreGone:
                     raise
                 except (*PASSING, asyncpg.PostgresError, ValueError, StoreError):
                     self._turn += 1
+                except Exception as error:  # without the heartbeat this process is dead to others: it begins anew
+                    self._turn += 1
+                    self._warn(f"the heartbeat has failed: {error!r}")
                 finally:
                     if connection is not None:
                         connection.terminate()
@@ -129,7 +138,8 @@ class Hints:
         while True:
             if loop.time() >= self._beat_at:
                 self._beat_at = loop.time() + BEAT_S
-                await asyncio.wait_for(self._beat(connection), STATEMENT_S + 1)
+                async with asyncio.timeout(STATEMENT_S + 1):
+                    await self._beat(connection)
             self._wake.clear()
             now = loop.time()
             ready = [node for node in self._due if now >= self._told.get(node, 0.0) + COALESCE_S]
@@ -148,7 +158,8 @@ class Hints:
         payloads = [encode_hint(self._due.pop(node)) for node in nodes]
         self._told = {node: at for node, at in self._told.items() if now < at + COALESCE_S}
         self._told.update(dict.fromkeys(nodes, now))
-        await asyncio.wait_for(connection.execute(_NOTIFY, channels, payloads), STATEMENT_S + 1)
+        async with asyncio.timeout(STATEMENT_S + 1):
+            await connection.execute(_NOTIFY, channels, payloads)
         self.sent += len(nodes)
 
     def _notified(self, connection, pid, channel, payload):

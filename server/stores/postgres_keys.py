@@ -21,6 +21,9 @@ _CHANGED = "UPDATE {schema}.key_change SET stamp = gen_random_uuid()"
 _INSERT = "INSERT INTO {schema}.client_key (id, key, next, repl) VALUES ($1, $2, $3, $4)"
 _SET_KEY = "UPDATE {schema}.client_key SET key = $2, next = $3 WHERE id = $1"
 _SET_REPL = "UPDATE {schema}.client_key SET repl = $2 WHERE id = $1"
+_DELETE_SAME = (
+    "DELETE FROM {schema}.client_key WHERE id = $1 AND key = $2 AND next IS NOT DISTINCT FROM $3 AND repl = $4"
+)
 _DELETE = "DELETE FROM {schema}.client_key WHERE id = $1"
 
 
@@ -70,6 +73,16 @@ async def add_all(connection, schema, function):
             await connection.executemany(_INSERT.format(schema=schema), rows)
             await connection.execute(_CHANGED.format(schema=schema))
     return len(added)
+
+
+async def remove(connection, schema, entries):
+    """Remove keys that are elsewhere, all or none, but not those that are other ones by now. Args: as `read`; entries:
+    {id: (key, repl)}."""
+    async with connection.transaction():
+        await connection.execute(_LOCK.format(schema=schema))
+        rows = [(client_id, *_columns(entry)) for client_id, entry in entries.items()]
+        await connection.executemany(_DELETE_SAME.format(schema=schema), rows)
+        await connection.execute(_CHANGED.format(schema=schema))
 
 
 async def tell(connection, schema_name):

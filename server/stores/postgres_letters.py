@@ -43,12 +43,13 @@ class _Line:
 
 class Letters:
     """Args: call: coroutine function (function of postgres_mail.py, *args) that has it performed by the store's thread;
-    node: of this process; limits: function () -> those of postgres_mail.put; epoch: function (client id) -> that of a
-    client that is new; tell: function (node, word, key) of Hints."""
+    joined: coroutine function that returns the id of this process, once it has one; limits: function () -> those of
+    postgres_mail.put; epoch: function (client id) -> that of a client that is new; tell: function (node, word, key) of
+    Hints."""
 
-    def __init__(self, call, node, limits, epoch, tell):
+    def __init__(self, call, joined, limits, epoch, tell):
         self._call = call
-        self._node = node
+        self._joined = joined
         self._limits = limits
         self._epoch = epoch
         self._tell = tell
@@ -57,6 +58,7 @@ class Letters:
         self._done = {}  # key -> None, of letters whose writers wait no longer
         self._putting = self._looking = None  # tasks
         self._again = False  # look again when `_looking` has ended
+        self._ended = False  # the store has
 
     async def put(self, client_id, message, watched):
         """Returns the Letter when it is safe. Raises: StoreError."""
@@ -74,7 +76,9 @@ class Letters:
         return letter
 
     async def accepted(self, letter):
-        """As in core/others.py."""
+        """As in core/others.py. Raises StoreError too."""
+        if self._ended:
+            raise StoreError("the store is closed")
         future = asyncio.get_running_loop().create_future()
         time = letter.message.time
         self._watched[letter.key] = future, time
@@ -101,6 +105,12 @@ class Letters:
         for line in self._lines.values():
             line.full = False
         self._go_on()
+
+    def end(self):
+        """The store has ended: calls that wait learn it, and those that begin to wait now."""
+        self._ended = True
+        self.retry()
+        self.look()
 
     def look(self):
         """Something may have become of what was put."""
@@ -149,11 +159,12 @@ class Letters:
         return batch
 
     async def _put(self, batch):
+        node = await self._joined()
         names = {id(line): name for name, line in self._lines.items()}
         new = [names[id(line)] for line, _ in batch if line.client is None]
         if new:
             clients = [(client_id, self._epoch(client_id), channel) for client_id, channel in new]
-            keys = await self._call(postgres_mail.enter, self._node, clients)
+            keys = await self._call(postgres_mail.enter, node, clients)
             for name in new:
                 self._lines[name].client = keys[name[0]]
         rows = []
@@ -163,7 +174,7 @@ class Letters:
                 letter.key = line.client, message.channel, letter.number
                 result = postgres_mail.WATCHED if letter.watched else postgres_mail.UNWATCHED
                 rows.append((*letter.key, message.kind, message.time, message.data, result))
-        found = await self._call(postgres_mail.put, self._node, rows, self._limits(), utc_ms())
+        found = await self._call(postgres_mail.put, node, rows, self._limits(), utc_ms())
         for line, letters in batch:
             channel = letters[0].message.channel
             if (line.client, channel) not in found:
@@ -198,14 +209,14 @@ class Letters:
     async def _look_once(self):
         if self._done:
             done = [*self._done]
-            await self._call(postgres_mail.unwatch, self._node, done)
+            await self._call(postgres_mail.unwatch, await self._joined(), done)
             for key in done:
                 self._done.pop(key, None)
         watched, now = {**self._watched}, utc_ms()
         if not watched:
             return
         late = [key for key, (_, time) in watched.items() if 0 < time <= now]
-        found = await self._call(postgres_mail.results, self._node, [*watched], late, now)
+        found = await self._call(postgres_mail.results, await self._joined(), [*watched], late, now)
         for key, (future, _) in watched.items():
             if not future.done():
                 self._settle(key, future, found)

@@ -21,6 +21,8 @@ from server.stores.postgres_letters import Letters
 from server.stores.postgres_nodes import GIVEN_UP, MAX_NODES, SILENT
 from server.stores.postgres_schema import quoted
 
+TELLS = 30  # beats, at most, at which others are told of a client that was taken from one of them
+
 # What it returns of a client is a Seen. Of a node, `node` is how many clients it has, and `connections` for how many ms
 # it has given no sign of life.
 _BEAT = f"""
@@ -51,21 +53,25 @@ class PostgresOthers(others.Others):
     """Args: own: Own (postgres.py); url, schema: of its store."""
 
     def __init__(self, own, url, schema):
-        self.node = own.node
         self.name = own.name
         self._own = own
         self._nodes = {}  # id of another server -> (its name, its clients, when it has signed last: time.monotonic)
         self._schema = quoted(schema)
-        self._hints = Hints(url, schema, own.node, self._beat, self._heard)
+        self._hints = Hints(url, schema, own.joined, self._beat, self._heard, own.warn)
         self._seen = {}  # client id -> Seen
         self._followed = {}  # client id -> its key, or None of one that is not known yet
-        self._asked = set()  # ids of clients of this process that have been seen elsewhere
+        self._asked = set()  # ids of clients of this process that may be another's: the next beat asks
+        self._taken = {}  # id of a client that was taken from another process -> beats at which that is told
         self.beaten = time.monotonic()  # when this process has signed last that it lives
         self._users = 0
         self._running = None  # task
         self._looks = set()  # tasks
         self.arrived = Arrived(own, self._hints.tell, self._arrived_for)
-        self._letters = Letters(own.perform, own.node, own.mail_limits, own.epoch_of, self._hints.tell)
+        self._letters = Letters(own.perform, own.joined, own.mail_limits, own.epoch_of, self._hints.tell)
+
+    @property
+    def node(self):
+        return self._own.node
 
     @asynccontextmanager
     async def used(self):
@@ -81,6 +87,17 @@ class PostgresOthers(others.Others):
             self._users -= 1
             if not self._users:
                 self._running.cancel()
+
+    def end(self):
+        """The store does not work any longer: end the heartbeat, and have the calls that wait learn it. The loop need
+        not run."""
+        if self._running is not None:
+            with suppress(RuntimeError):  # it has been closed, and nobody waits
+                self._running.get_loop().call_soon_threadsafe(self._end)
+
+    def _end(self):
+        self._running.cancel()
+        self._letters.end()
 
     def silent_s(self):
         """Returns for how many seconds this process has given no sign of life, 0 if it is to give none."""
@@ -99,8 +116,10 @@ class PostgresOthers(others.Others):
         args = self.node, self.address, ids, own.clients()
         try:
             rows = await connection.fetch(_BEAT.format(schema=self._schema), *args)
-        except TimeoutError:
-            self._doubt()
+        except BaseException as error:
+            self._asked |= asked
+            if isinstance(error, TimeoutError):
+                self._doubt()
             raise
         if not any(row["what"] == "beat" for row in rows):
             if await own.perform(postgres_nodes.is_joined, self.node):
@@ -120,6 +139,7 @@ class PostgresOthers(others.Others):
                     self._followed[row["id"]] = row["key"]
                 self._see(row["id"], Seen(row["node"], bool(row["connected"]), row["connections"], row["owner"]))
         self._fetch([row["key"] for row in rows if row["what"] == "mail"])
+        self._tell_taken()
         self._letters.retry()
         self._letters.look()
 
@@ -217,6 +237,25 @@ class PostgresOthers(others.Others):
         record = self._own.record(client_id)
         if record is not None:
             self.arrived.expired(record, serial)
+
+    def doubt(self, client_id):
+        """The database has refused a change of this client: look who has it now."""
+        self._asked.add(client_id)
+        self._hints.look()
+
+    def took(self, client_id):
+        self._taken[client_id] = TELLS
+        self._hints.look()
+
+    def _tell_taken(self):
+        """Until the client is connected somewhere, the server that had it may not know that it has it no longer."""
+        for client_id, left in [*self._taken.items()]:
+            record = self._own.record(client_id)
+            if not left or record is None or record.connected:
+                del self._taken[client_id]
+            else:
+                self._taken[client_id] = left - 1
+                self._hints.tell(ALL, "seen", record.key)
 
     def present(self, client_id, owner, connected):
         with suppress(StoreError):  # it was claimed elsewhere, and that one tells where it is

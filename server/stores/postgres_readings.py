@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from protocol.errors import StoreError
 from server.core.message import Message
+from server.core.store import StoreGone
 from server.stores import postgres_reading_statements as statements
 from server.stores.gathered import Gathered
 from server.stores.postgres_reading_statements import rows_of
@@ -34,7 +35,7 @@ class Readings:
         self._claims = Gathered(self._claim)
         self._fetches = Gathered(self._fetch)
         self._given_back = []  # (client's key, channel, fence), for the next statement that gives back
-        self._giving = False  # one is under way
+        self._giving = []  # those of the statement that is under way
         self._read = set()  # keys of clients of which others have read something
         self._hurry = asyncio.Event()  # to look at these
         self._keeper = None
@@ -62,12 +63,25 @@ class Readings:
             if self._loop is not loop:
                 for reading in self._by_place.values():
                     reading.stop()
-            self._loop, self._keeper = loop, loop.create_task(self._keep())
+                self._given_back, self._giving = self._giving + self._given_back, []  # its end came to no loop
+            self._loop, self._keeper = loop, loop.create_task(self._run())
 
     def stop(self):
         """End the keeper."""
         if self._keeper is not None:
             self._keeper.cancel()
+
+    def end(self):
+        """The store does not work any longer: end the keeper, and have the calls that wait learn it. The loop need not
+        run."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has been closed, and nobody waits
+                self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self):
+        self.stop()
+        for reading in self._by_place.values():
+            reading.stop()
 
     # For Reading
 
@@ -78,13 +92,21 @@ class Readings:
     async def claim(self, reading):
         """Returns (client's key, fence, next, node that has the client) if this process may read now, else None.
         Raises: StoreError."""
-        self.begin()
         self._own.usable()
+        self.begin()
         if not self.lives():
             return None  # until it is seen again
         self._own.others.follow(reading.client_id)
-        found, _ = await self._claims.call((reading.client_id, reading.channel))
+        place = reading.client_id, reading.channel
+        found, _ = await self._claims.call(place, lambda found: self._forsaken(reading, found))
         return found
+
+    def _forsaken(self, reading, found):
+        """The call was cancelled whose claim has got this. Give it back, unless another call is there, which claims."""
+        if found is not None and not reading.waits:
+            key, fence, _, _ = found
+            if reading.fence != fence:
+                self.give_back_place(reading.channel, key, fence)
 
     async def fetch(self, reading, number):
         """Returns [(number, Message)] of the first messages from this number on. Raises: StoreError."""
@@ -93,7 +115,8 @@ class Readings:
         return found
 
     def look(self, reading, limit=None):
-        """Awaitable: there may be something new for it. Raises: asyncio.TimeoutError."""
+        """Awaitable: there may be something new for it. Raises: asyncio.TimeoutError, StoreError."""
+        self._own.usable()
         self.begin()
         return reading.changed.wait(limit)
 
@@ -213,6 +236,12 @@ class Readings:
 
     # The keeper
 
+    async def _run(self):
+        try:
+            await self._keep()
+        except Exception as error:  # a fault of ours: readers would wait for ever
+            self._own.gone(StoreGone(f"what looks for readers has ended: {error!r}"))
+
     async def _keep(self):
         loop = asyncio.get_running_loop()
         self._hurry, at = asyncio.Event(), loop.time() + LOOK_S
@@ -304,13 +333,13 @@ class Readings:
         columns = columns_of(given)
 
         def released(rows, error):
-            self._giving = False
+            self._giving = []
             if error is not None:  # the keeper has it done again
                 self._given_back += given
             else:
                 with suppress(StoreError):  # it is closed, and leaves
                     self._release()
 
-        self._giving = True
+        self._giving = given
         self._own.start(released, rows_of, statements.RELEASE, *columns)
 

@@ -1,7 +1,10 @@
 """The record of a client in the store in PostgreSQL, and what of it is written into its row."""
 
 import json
+import re
 
+from protocol.errors import StoreError
+from server.core.store import Fenced
 from server.stores.memory import Record
 from server.stores.postgres_arrived import Mail
 
@@ -80,3 +83,45 @@ class PostgresRecord(Record):
     def _only_lines(self):
         """Whether channel 0's past is what follows from its outbox: no other channel has had a serial."""
         return self.pasts[0] == self.serial - sum(len(box.numbers) for box in self.outbox.values())
+
+
+def claimer(client_id, seen, node):
+    """Returns the function that makes the record of a client that this process claims, for PostgresDatabase.claim, or
+    Fenced."""
+
+    def claim(loaded):
+        record = PostgresRecord(client_id, loaded)
+        record.node = node
+        try:
+            record.first = record.claim(seen)
+        except Fenced as error:
+            return error
+        return record
+
+    return claim
+
+
+def attributes_of(row, boxes, mail):
+    """Returns the attributes of a PostgresRecord, or a StoreError: messages are missing.
+
+    Args: row: of the client; boxes: {"inbox" and "outbox": {channel: Box}}; mail: rows of the client's mail."""
+    found = sum(len(box.numbers) for box in (*boxes["inbox"].values(), *boxes["outbox"].values()))
+    if found != row["messages"]:
+        text = f"the store is damaged: client {row['id']} has {found} messages, and {row['messages']} were written"
+        return StoreError(text)
+    channels = {int(number): tuple(state) for number, state in json.loads(row["channels"] or "{}").items()}
+    pasts = {number: state[2] for number, state in channels.items()}
+    pasts.setdefault(0, row["outbox_next"] - sum(len(box.numbers) for box in boxes["outbox"].values()))
+    return {
+        "key": row["key"], "version": row["version"], "batch": row["batch"], "owner": row["owner"],
+        "epoch": row["epoch"], "peer_epoch": row["peer_epoch"], "inbox_next": row["inbox_next"],
+        "serial": row["outbox_next"],
+        "inbox": boxes["inbox"], "outbox": boxes["outbox"],
+        "cursors": {**{number: state[0] for number, state in channels.items()}, 0: row["next_number"]},
+        "bases": {**{number: state[1] for number, state in channels.items()}, 0: row["base"]}, "pasts": pasts,
+        "expired": {number: state[3] for number, state in channels.items() if state[3]},
+        "note": row["note"], "away_s": row["away_s"],
+        "runs": [(bytes.fromhex(name), int(start)) for name, start in re.findall("(.*?):(.*?)(?:,|$)", row["runs"])],
+        "connections": row["connections"],
+        "mail": mail,
+    }  # fmt: skip

@@ -19,6 +19,7 @@
     reading  who reads a channel of a client, and up to where it has been read (postgres_reading_statements.py)
     client_key, key_change   keys of clients, if the servers' settings say so (postgres_keys.py)
     serving  the processes that share the clients among their handlers (postgres_sharing.py)
+    timeline  what was measured of clients (its key; 0: the server itself): see timeline.py
     shard    one row: which of the databases of a store this one is (postgres_shards.py)
 
 They are in a schema of their own, so that an application can have its tables in the same database. There are no foreign
@@ -32,7 +33,7 @@ what has been read.
 from protocol.errors import StoreError
 from server.core.store import StoreGone
 
-VERSION = 4
+VERSION = 5
 SCHEMA = "pb_link"
 
 _MESSAGES = """
@@ -92,6 +93,11 @@ INSERT INTO {schema}.key_change VALUES (gen_random_uuid());
 CREATE TABLE {schema}.shard (installation text NOT NULL, id text NOT NULL, members text NOT NULL, moving text);
 INSERT INTO {schema}.shard SELECT gen_random_uuid(), id, json_build_object(id, '') FROM gen_random_uuid() AS id;
 """,
+    4: """
+CREATE TABLE {schema}.timeline (
+    level smallint NOT NULL, begin bigint NOT NULL, client bigint NOT NULL, run bigint NOT NULL, data bytea NOT NULL,
+    PRIMARY KEY (level, begin, client, run));
+""",
 }
 # What a server needs: no right to make or change tables, nor to give or take away a key. It completes rotations.
 _GRANT = """
@@ -101,7 +107,7 @@ GRANT SELECT, UPDATE (key, next) ON {schema}.client_key TO {role};
 GRANT SELECT, UPDATE ON {schema}.key_change TO {role};
 GRANT SELECT, INSERT, UPDATE ON {schema}.client TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.inbox, {schema}.outbox, {schema}.node, {schema}.mail, {schema}.writer,
-    {schema}.reading, {schema}.serving TO {role};
+    {schema}.reading, {schema}.serving, {schema}.timeline TO {role};
 """
 # The roles that have been given that, of this format or an older one.
 _ROLES = """

@@ -50,7 +50,7 @@ SELECT (SELECT count(*) FROM alive) AS processes, (SELECT count(*) FROM served W
     (SELECT count(*) FROM served WHERE process = $1) AS mine, (SELECT count(*) FROM free) AS free,
     ARRAY(SELECT id FROM free ORDER BY (node = $1) DESC, hashint8(hashtext(id) + $1) LIMIT $3) AS ids"""
 MINE = """
-SELECT c.id, r.reader FROM {schema}.reading r JOIN {schema}.client c ON c.key = r.client
+SELECT c.id, r.reader, r.client FROM {schema}.reading r JOIN {schema}.client c ON c.key = r.client
 WHERE r.channel = -1 AND r.process = $1"""
 
 
@@ -114,8 +114,13 @@ class Sharing:
             self._give(have - part)
 
     async def _learn(self):
-        """Others have taken some of this process's clients: it was given up for dead."""
-        known = {row["id"]: row["reader"] for row in await self._ask(MINE, self._own.node)}
+        """Others have taken some of this process's clients: it was given up for dead. Or it has some of which it does
+        not know, since the answer to a claim was lost: they are given back, and taken as those that nobody serves."""
+        rows = await self._ask(MINE, self._own.node)
+        for row in rows:
+            if row["id"] not in self._mine:
+                self._readings.give_back_place(SERVED, row["client"], row["reader"])
+        known = {row["id"]: row["reader"] for row in rows}
         lost = [one for one, (_, fence) in self._mine.items() if known.get(one) != fence and one not in self._leaving]
         for client_id in lost:
             del self._mine[client_id]

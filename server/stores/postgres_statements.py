@@ -1,6 +1,6 @@
 """The statements of the store in PostgreSQL, and the changes to messages that one of them has."""
 
-from server.stores.postgres_reading_statements import move_statement
+from server.stores.postgres_reading_statements import MOVED, move_statement
 
 # Columns of the tables (postgres_schema.py), as parameters: an array for each.
 CLIENT = {
@@ -27,11 +27,11 @@ def _arrays(first, types):
     return ", ".join(f"${first + at}::{type}[]" for at, type in enumerate(types))
 
 
-def commit_statement(schema, tables, moves=False):
+def commit_statement(schema, tables, moves=False, timeline=None):
     """Returns the statement of a batch. Its parameters: $1 its name, then columns of CLIENT, then of each of the tables
-    those of MESSAGE, or (client, number); of the mail those of MAIL and _OF_MAIL; then those of MOVE. tables: list of
-    ("put" or "delete", one of BOXES) or (one of _OF_MAIL, "mail") of which it has rows; moves: whether readers have
-    moved on.
+    those of MESSAGE, or (client, number); of the mail those of MAIL and _OF_MAIL; then those of MOVE, and of
+    postgres_timeline.py. tables: list of ("put" or "delete", one of BOXES) or (one of _OF_MAIL, "mail") of which it has
+    rows; moves: whether readers have moved on; timeline: PostgresTaken, which goes along, or None.
 
     It returns (key, None) of each client whose changes were done, and (key, channel) of each reader."""
     first = 2 + len(CLIENT)
@@ -68,10 +68,12 @@ delete_{table} AS (
     USING unnest({_arrays(first, ["bigint", "bigint"])}) AS d (client, number) JOIN ok ON ok.key = d.client
     WHERE b.client = d.client AND b.number = d.number)""")
             first += 2
-    if not moves:
-        return ",".join(parts) + "\nSELECT key, NULL::smallint AS channel FROM ok"
-    parts.append(f"\nmoved AS ({move_statement(schema, first)})")
-    return ",".join(parts) + "\nSELECT key, NULL AS channel FROM ok UNION ALL SELECT client, channel FROM moved"
+    last = "\nSELECT key, NULL::smallint AS channel FROM ok"
+    if moves:
+        parts.append(f"\nmoved AS ({move_statement(schema, first)})")
+        last = "\nSELECT key, NULL AS channel FROM ok UNION ALL SELECT client, channel FROM moved"
+        first += len(MOVED)
+    return ",".join(parts) + (timeline.parts(schema, first) if timeline else "") + last
 
 
 def _mail_part(schema, what, first):
@@ -103,7 +105,10 @@ def columns_of(rows):
 
 
 class Changes:
-    """The changes of one transaction to the messages. Of one message only the last change counts."""
+    """The changes of one transaction to the messages. Of one message only the last change counts. timeline: Taken
+    (timeline.py), which goes along, or None."""
+
+    timeline = None
 
     def __init__(self):
         self.puts = {name: {} for name in BOXES}  # (client, number) -> (channel, kind, time, data)
@@ -146,6 +151,12 @@ class Changes:
         self._mail["move"].pop(key, None)
         self._mail["settle"].pop(key, None)
         self._mail["drop"][key] = ()
+
+    def statement(self, schema, timeline=None):
+        """Returns the statement, with this PostgresTaken, and the values of its parameters behind those of CLIENT."""
+        tables, values = self.columns()
+        beside = timeline.columns() if timeline else []
+        return commit_statement(schema, tables, bool(self.moves), timeline), values + self.move_columns() + beside
 
     def columns(self):
         """Returns (tables, values) for `commit_statement`."""

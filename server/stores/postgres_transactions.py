@@ -46,16 +46,24 @@ _SETTINGS = {
 
 
 class Transactions:
-    """The transactions of one process. Args: url, schema: as those of PostgresStore; where: for errors."""
+    """The transactions of one process. Args: url, schema: as those of PostgresStore; where: for errors; most: of its
+    connections at a time (MOST)."""
 
-    def __init__(self, url, schema, where):
+    def __init__(self, url, schema, where, most=None):
         self.where = where
+        self._database = url, schema, where
+        self._most = most or MOST
         self._urls = one_by_one(url)
         self._turn = 0  # which of them is next
         self.move = MOVE_WITH_EFFECT.format(schema=quoted(schema))
         self._pool = None
         self._loop = None
         self._opening = None
+        self._closed = False
+
+    def beside(self, most):
+        """Returns Transactions in the same database, with at most so many connections of their own."""
+        return Transactions(*self._database, most)
 
     def begin(self, *how):
         """Returns the asynchronous context manager of one: see Transaction."""
@@ -93,6 +101,7 @@ class Transactions:
 
     def close(self):
         """End all connections. The loop need not run."""
+        self._closed = True  # a call that waits for a connection gets none
         pool, self._pool = self._pool, None
         if pool is not None and not self._loop.is_closed():
             pool.terminate()
@@ -102,9 +111,11 @@ class Transactions:
         if self._loop is not loop:  # the former one has ended, and its connections with it
             self._loop, self._pool, self._opening = loop, None, asyncio.Lock()
         async with self._opening:
+            if self._closed:
+                raise StoreError(f"the store {self.where} is closed")
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    connect=self._connect, min_size=0, max_size=MOST, timeout=CONNECT_S, command_timeout=OUTAGE_S,
+                    connect=self._connect, min_size=0, max_size=self._most, timeout=CONNECT_S, command_timeout=OUTAGE_S,
                     server_settings=_SETTINGS, target_session_attrs="read-write",
                 )  # fmt: skip
         return self._pool

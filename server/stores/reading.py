@@ -234,6 +234,7 @@ class Reading:
     async def _first(self, start, limit=None):
         """Returns (number, Message) of the first message that is not processed, from `start` on. Raises:
         asyncio.TimeoutError."""
+        asked = False  # the table, since a message was looked for last
         while True:
             while self.leaving:
                 self.parked = self.finished == self.next and not self._hands
@@ -248,12 +249,14 @@ class Reading:
             found = self._look(max(self.finished, start), 1)
             if found:
                 return found[0]
-            if not self._readings.has(self.client_id):
+            if not (asked or self._readings.has(self.client_id)):
                 fence = self.fence
                 rows = await self._readings.fetch(self, max(self.finished, start))
-                if rows and self.fence == fence:  # else `finished` may be another one
+                asked = self.fence == fence  # else `finished` may be another one
+                if asked and rows:
                     self._rows = deque(rows)
-                    continue
+                continue  # look again: the client may have come meanwhile, when nobody waited who could be told
+            asked = False
             self.wanted = max(self.finished, start)
             await self._readings.look(self, limit)
 

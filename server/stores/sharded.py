@@ -12,13 +12,14 @@ import functools
 from protocol.errors import StoreError
 from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES, Store
 from server.stores import postgres_shards
+from server.stores.begun import Begun
 from server.stores.histogram import Histogram
 from server.stores.limit import Limit
 from server.stores.opened import shown_address
 from server.stores.postgres import TOTAL_BYTES, PostgresStore
 from server.stores.postgres_schema import SCHEMA
 from server.stores.rendezvous import Placement
-from server.stores.sharded_use import ShardedOthers, ShardedReadings, of_all, run_all
+from server.stores.sharded_use import ShardedOthers, ShardedReadings, ShardedTimeline, of_all, run_all
 
 
 def _of_client(name):
@@ -35,7 +36,10 @@ class ShardedStore(Store):
     """Args: urls: of all databases of the store, in any order; the others as those of PostgresStore. tell's details
     have `shard`, the address for people.
 
-    Raises: StoreError: as PostgresStore, of whichever database; the list is not all databases of one store."""
+    One database of several may be away: its clients wait until it has come, and `trouble` of that part says why.
+
+    Raises: StoreError: as PostgresStore, of whichever database; two are away; the list is not all databases of one
+    store."""
 
     def __init__(
         self, urls, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
@@ -45,6 +49,7 @@ class ShardedStore(Store):
             raise StoreError("a store of several databases needs the address of one at least")
         limit = Limit(total_bytes)
         self.parts = []  # PostgresStores
+        self._timeline = None  # before the first call of `timeline`
         try:
             for url in urls:
                 self.parts.append(
@@ -53,15 +58,31 @@ class ShardedStore(Store):
                         name=name, tell=tell and _telling(tell, url),
                     )
                 )  # fmt: skip
-            postgres_shards.check([part.shard for part in self.parts])
+            self._by_id = self._checked()
         except BaseException:
             self.close()
             raise
-        self._by_id = {part.shard.id: part for part in self.parts}
         self._placement = Placement(self._by_id)
         self.others = ShardedOthers([part.others for part in self.parts], lambda client_id: self.of(client_id).others)
         self.readings = ShardedReadings(self)
         self.keys = self.parts[0].keys  # where settings say that the keys are in the store
+
+    def _checked(self):
+        """Returns {id of the database: PostgresStore}. Raises: StoreError."""
+        there = [one for one in self.parts if one.unreached is None]
+        away = [one for one in self.parts if one.unreached is not None]
+        by_id = {one.shard.id: one for one in there}
+        found = [one.shard for one in there]
+        if away:
+            missing = found[0].members.keys() - by_id.keys() if found else ()
+            if len(away) > 1 or len(missing) != 1:
+                raise away[0].unreached
+            (name,) = missing
+            by_id[name] = away[0]
+        postgres_shards.check([*found, *(found[0]._replace(where=one.path, id=name) for one in away)])
+        for one in away:
+            one.join_later(lambda shard: postgres_shards.check([*found, shard]))
+        return by_id
 
     def of(self, client_id):
         """Returns the shard of this client, a PostgresStore."""
@@ -117,17 +138,25 @@ class ShardedStore(Store):
         """Returns how many transactions there were."""
         return sum(part.commits for part in self.parts)
 
+    def timeline(self):
+        if self._timeline is None:
+            parts = [part.timeline() for part in self.parts]
+            self._timeline = ShardedTimeline(parts, lambda client_id: self.of(client_id).timeline())
+        return self._timeline
+
     async def backlogs(self):
         found = await asyncio.gather(*(part.backlogs() for part in self.parts))
         return sorted((one for some in found for one in some), key=lambda one: one["id"])
 
     async def together(self, steps):
-        if len(steps) > 1:
-            loop = asyncio.get_running_loop()
-            for part in self.parts:  # it is not known of which client they are
-                part.hold()
-                loop.call_soon(loop.call_soon, part.release)  # that is behind the steps, which are begun next
-        return await self.parts[0].together(steps)
+        for part in self.parts:  # it is not known of which client they are
+            part.hold()
+        try:
+            begun = Begun([step() for step in steps])
+        finally:
+            for part in self.parts:
+                part.release()
+        return await begun
 
     async def watch(self):
         await run_all([part.watch() for part in self.parts])

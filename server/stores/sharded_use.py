@@ -79,6 +79,7 @@ class ShardedOthers(others.Others):
     move = _of_client("move")
     watched = _of_client("watched")
     expired = _of_client("expired")
+    took = _of_client("took")
     present = _of_client("present")
 
     async def put(self, client_id, message, watched=False):
@@ -132,3 +133,40 @@ class ShardedSharing:
         """Give all back."""
         for part in self._parts:
             part.leave()
+
+
+class ShardedTimeline:
+    """Timeline (timeline.py) of all shards; the server's own rows are in the first of them. Args: parts: theirs; of:
+    function (client id) that returns that of the client's shard."""
+
+    def __init__(self, parts, of):
+        self._parts = parts
+        self._of = of
+
+    @property
+    def lost(self):
+        return sum(part.lost for part in self._parts)
+
+    @property
+    def fault(self):
+        return next((part.fault for part in self._parts if part.fault), None)
+
+    def keep(self, client_id, *row):
+        """See Timeline."""
+        self._part(client_id).keep(client_id, *row)
+
+    def drop(self, *cut):
+        """See Timeline."""
+        for part in self._parts:
+            part.drop(*cut)
+
+    async def read(self, client_id, level, begins):
+        """See Timeline."""
+        return await self._part(client_id).read(client_id, level, begins)
+
+    async def sizes(self):
+        """See Timeline."""
+        return [one for part in self._parts for one in await part.sizes()]
+
+    def _part(self, client_id):
+        return self._parts[0] if client_id is None else self._of(client_id)

@@ -13,8 +13,9 @@ from server.core.store import CHANNEL_BYTES, INBOX_BYTES, OUTBOX_BYTES
 from server.stores.batched import BatchedStore
 from server.stores.disk_thread import DiskThread
 from server.stores.limit import Limit
-from server.stores.sqlite_file import Rows, SQLiteFile
+from server.stores.sqlite_file import SQLiteFile
 from server.stores.sqlite_record import SQLiteRecord
+from server.stores.sqlite_rows import Rows
 
 TOTAL_BYTES = 1 << 30  # of all inboxes and outboxes together
 
@@ -27,6 +28,8 @@ class SQLiteStore(BatchedStore):
     together. A full box takes no more messages. The writers, also at the other
     end, wait until messages are read or acknowledged.
     disk_thread: runs the operations that wait for the disk: see disk_thread.py.
+    tell: function (event, **details), called in any thread, or None: told why no
+    rows for charts are written.
 
     Raises: StoreError if the file is damaged, cannot be written, is of a newer
     version of pb_link, or is in use by another server.
@@ -34,7 +37,7 @@ class SQLiteStore(BatchedStore):
 
     def __init__(
         self, path, inbox_bytes=INBOX_BYTES, outbox_bytes=OUTBOX_BYTES, *, channel_bytes=CHANNEL_BYTES,
-        total_bytes=TOTAL_BYTES, disk_thread=None,
+        total_bytes=TOTAL_BYTES, disk_thread=None, tell=None,
     ):  # fmt: skip
         path = str(path)
         file = SQLiteFile(path)
@@ -43,6 +46,8 @@ class SQLiteStore(BatchedStore):
             channel_bytes=channel_bytes, limit=Limit(total_bytes),
         )  # fmt: skip
         self._total = file.total_cost()
+        self._tell = tell
+        self._timeline = None  # before the first call of `timeline`
 
     async def peek(self, client_id):
         record = await self._loaded(client_id)
@@ -51,6 +56,15 @@ class SQLiteStore(BatchedStore):
     async def claim(self, client_id, seen=None):
         record = await self._loaded(client_id)
         return await self._commit(record, record.claim(seen))
+
+    def timeline(self):
+        if self._timeline is None:
+            from server.stores.sqlite_timeline import SQLiteTimeline
+
+            clients = self._clients
+            key_of = lambda client_id: clients[client_id].key if client_id in clients else None
+            self._timeline = SQLiteTimeline(self.path, key_of, self._tell)
+        return self._timeline
 
     def wal_bytes(self):
         """Returns the size of SQLite's -wal file."""
@@ -69,4 +83,16 @@ class SQLiteStore(BatchedStore):
 
     def _sealed(self, rows, records):
         channels = [row for record in records for row in record.changed_channels()]
+        rows.timeline = self._timeline and self._timeline.take()
         return rows, [record.row() for record in records], channels
+
+    def _end(self):
+        if self._timeline:
+            left = Rows()
+
+            def write(taken):
+                left.timeline = taken
+                self._database.commit((left, (), ()))
+
+            self._timeline.close(write)
+        super()._end()

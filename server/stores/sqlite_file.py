@@ -12,23 +12,20 @@ them. This module does not use loops, batches or owners.
     inbox    client (its key), number, channel, kind, time, line: the data
     outbox   likewise; the number is the serial, `base` is one of the protocol
 
-A transaction of lines is five statements, whatever it holds, and messages of
-other channels take three more. The rows are passed as JSON, the data as one
-blob that the rows point into. With a statement for each row, each one would
-switch between the disk thread and the loop's thread. Only up to FEW rows are
-passed one by one, which is quicker than JSON.
+sqlite_rows.py has the changes of a transaction, and the statements that write
+them.
 """
 
-import json
 import os
 import sqlite3
 
 from protocol.errors import StoreError
 from server.core.message import Message
 from server.core.store import LINE_COST
-from server.stores.box import box_of, only_lines
+from server.stores.box import box_of
 from server.stores.restore import finish, sync_folder
 from server.stores.sqlite_paths import StoreFiles
+from server.stores.sqlite_rows import CHANNEL_COLUMNS, CLIENT_COLUMNS, write
 
 APPLICATION_ID = 0x70626C6B  # "pblk"
 SCHEMA_VERSION = 4
@@ -95,102 +92,6 @@ PRAGMA user_version = 4;
 COMMIT;
 """,
 }
-CLIENT_COLUMNS = (
-    "key", "id", "owner", "epoch", "peer_epoch", "next_number", "inbox_next", "base", "outbox_next", "messages",
-    "note", "away_s", "runs",
-)  # fmt: skip
-CHANNEL_COLUMNS = ("client", "channel", "next_number", "base", "past", "expired")
-_FIELDS = [f"json_extract(value, '$[{at}]')" for at in range(len(CLIENT_COLUMNS))]
-_WRITE_CLIENTS = f"""
-INSERT INTO client ({", ".join(CLIENT_COLUMNS)})
-SELECT {", ".join(_FIELDS)} FROM json_each(?) WHERE true
-ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CLIENT_COLUMNS[2:])}
-"""
-_WRITE_CLIENT = f"""
-INSERT INTO client ({", ".join(CLIENT_COLUMNS)}) VALUES ({", ".join("?" * len(CLIENT_COLUMNS))})
-ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CLIENT_COLUMNS[2:])}
-"""
-_WRITE_CHANNELS = f"""
-INSERT OR REPLACE INTO channel ({", ".join(CHANNEL_COLUMNS)})
-SELECT {", ".join(_FIELDS[: len(CHANNEL_COLUMNS)])} FROM json_each(?)
-"""
-_INSERT_LINES = f"""
-INSERT OR REPLACE INTO {{}} (client, number, line)
-SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}) FROM json_each(?1)
-"""
-_INSERT = f"""
-INSERT OR REPLACE INTO {{}} (client, number, line, channel, kind, time)
-SELECT {_FIELDS[0]}, {_FIELDS[1]}, substr(?2, {_FIELDS[2]}, {_FIELDS[3]}), {_FIELDS[4]}, {_FIELDS[5]}, {_FIELDS[6]}
-FROM json_each(?1)
-"""
-_DELETE = """
-DELETE FROM {} WHERE (client, number) IN
-    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
-"""
-_DELETE_ROW = "DELETE FROM {} WHERE client = ? AND number = ?"
-_NUL = "\\u0000"  # in JSON: SQLite ends a text there
-FEW = 2  # rows: a strict reader removes so many lines at a time
-
-
-class Rows:
-    """The changes of one transaction to the messages."""
-
-    def __init__(self):
-        self.lines = {"inbox": [], "outbox": []}  # (client, number, where its data is, how long) of new lines
-        self.others = {"inbox": [], "outbox": []}  # the same with channel, kind and time: these rows replace those
-        self.deletes = {"inbox": {}, "outbox": {}}  # (client, number) of rows: not of those inserted after
-        self._data = [b"-"]  # substr of an empty blob returns NULL
-        self._at = 2  # SQL counts from 1
-
-    def append(self, table, key, number, messages):
-        """Insert messages that are new, with numbers from this one on."""
-        lines = self.lines[table]
-        if only_lines(messages):
-            self._append_lines(lines, key, number, messages)
-            return
-        for message in messages:
-            channel, kind, time, data = (0, 0, 0, message) if type(message) is bytes else message
-            if channel or kind or time:
-                self.others[table].append((key, number, self._at, len(data), channel, kind, time))
-            else:
-                lines.append((key, number, self._at, len(data)))
-            self._data.append(data)
-            self._at += len(data)
-            number += 1
-
-    def _append_lines(self, lines, key, number, data):
-        at = self._at
-        for one in data:
-            lines.append((key, number, at, len(one)))
-            at += len(one)
-            number += 1
-        self._data.extend(data)
-        self._at = at
-
-    def insert(self, table, key, number, message):
-        """Insert a message that was there before, or replace what is there."""
-        channel, kind, time, data = message
-        self.others[table].append((key, number, self._at, len(data), channel, kind, time))
-        self.deletes[table].pop((key, number), None)
-        self._data.append(data)
-        self._at += len(data)
-
-    def delete(self, table, key, numbers):
-        """Delete the messages with these numbers."""
-        deletes = self.deletes[table]
-        for number in numbers:
-            deletes[key, number] = None
-
-    @property
-    def blob(self):
-        return b"".join(self._data)
-
-    @property
-    def pages(self):
-        """Returns about how many pages are written. The measured number is a third to three times as many."""
-        rows = sum(len(found) for kind in (self.lines, self.others, self.deletes) for found in kind.values())
-        return 2 + self._at // 1000 + rows // 8
-
 
 class SQLiteFile:
     """The database file of a store. Args: path. Raises: StoreError that names the file and the remedy."""
@@ -334,7 +235,10 @@ class SQLiteFile:
         Raises: sqlite3.Error: nothing was done; StoreGone: what was done is not safe."""
         self._files.check()
         try:
-            self._transact(*changes)
+            if changes[0].timeline is None:
+                self._transact(changes)
+            else:
+                changes[0].timeline.guard(self._transact, changes)
         finally:
             self._files.check()
         self._pages += changes[0].pages
@@ -356,27 +260,11 @@ class SQLiteFile:
         """Check that the files are still the same: see sqlite_paths.py. Raises: StoreGone if not."""
         self._files.check()
 
-    def _transact(self, rows, clients, channels):
+    def _transact(self, changes):
         database = self._database
-        blob = rows.blob
         database.execute("BEGIN IMMEDIATE")
         try:
-            text = None if len(clients) <= FEW else json.dumps(clients)
-            if text is None or _NUL in text:
-                database.executemany(_WRITE_CLIENT, clients)
-            else:
-                database.execute(_WRITE_CLIENTS, (text,))
-            if channels:
-                database.execute(_WRITE_CHANNELS, (json.dumps(channels),))
-            for insert, tables in ((_INSERT_LINES, rows.lines), (_INSERT, rows.others)):
-                for table, found in tables.items():
-                    if found:
-                        database.execute(insert.format(table), (json.dumps(found), blob))
-            for table, found in rows.deletes.items():
-                if len(found) > FEW:
-                    database.execute(_DELETE.format(table), (json.dumps(list(found)),))
-                elif found:
-                    database.executemany(_DELETE_ROW.format(table), list(found))
+            write(database, *changes)
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 
+from sim.mpy import models
 from sim.mpy.board import Board
 from sim.mpy.i2c_drive import BusClock
 from sim.wires.nets import BoardPin, Net
@@ -10,12 +11,6 @@ from sim.wires.wire import Bus
 
 # About 1.5 ms at 400 kHz. The target's program runs in between. A controller that is killed leaves a partial transfer.
 CHUNK_BYTES = 64
-
-PIN_NAMES = {
-    "pyboard": [f"X{n}" for n in range(1, 23) if not 13 <= n <= 16] + [f"Y{n}" for n in range(1, 13)],
-    "rp2": [f"GP{n}" for n in range(30)],
-    "esp8266": [str(n) for n in (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16)],
-}
 
 
 class WiringError(ValueError):
@@ -33,19 +28,22 @@ class Bed:
         self._locks = defaultdict(asyncio.Lock)
         self._clocks = defaultdict(BusClock)
 
-    def add_board(self, name, kind, joined=()):
-        """Adds a board without power. Args: joined: lists of pins of this board that form one net."""
+    def add_board(self, name, board, joined=()):
+        """Adds a board without power. Args: board: a name of models.py; joined: lists of pins of this board that form
+        one net."""
+        model = models.find(board)
+        joined = [[model.other_names.get(pin, pin) for pin in pins] for pins in joined]
         nets = {}
         for pins in joined:
             for pin in pins:
-                if pin not in PIN_NAMES[kind]:
-                    raise WiringError(f"a {kind} has no pin {pin!r}")
+                if pin not in model.pins:
+                    raise WiringError(f"a {model.name} has no pin {pin!r}")
             old = [nets[pin] for pin in pins if pin in nets]
             net = old[0] if old else Net(f"{name}.{pins[0]}")
             nets = {pin: net if wired in old else wired for pin, wired in nets.items()}
             nets.update({pin: net for pin in pins})
-        pins = {pin: BoardPin((name, pin), nets.get(pin) or Net(f"{name}.{pin}")) for pin in PIN_NAMES[kind]}
-        board = Board(self, name, kind, pins)
+        pins = {pin: BoardPin((name, pin), nets.get(pin) or Net(f"{name}.{pin}")) for pin in model.pins}
+        board = Board(self, name, model, pins)
         self.boards[name] = board
         return board
 
@@ -71,9 +69,17 @@ class Bed:
         for on_death in self.on_death:
             on_death(board)
 
+    def _moved_by_hand(self):
+        """Returns the buses on which no controller is in a transfer: it asks the targets itself."""
+        return [bus for bus in self.buses.values() if not self._locks[bus].locked()]
+
+    def has_wants(self):
+        """Returns whether `serve_wants` would ask a target."""
+        return any(port.bits.wants for bus in self._moved_by_hand() for port in bus.ports)
+
     async def serve_wants(self):
         """Asks the targets whose bus is clocked by a program that moves the pins itself."""
-        for bus in self.buses.values():
+        for bus in self._moved_by_hand():
             for port in list(bus.ports):
                 while (wanted := port.bits.wanted(50000)) is not None:
                     port.bits.give(await port.owner.ask(wanted))

@@ -1,6 +1,7 @@
 """One board: a MicroPython process, its pins, and the requests from its stand-ins."""
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ from sim.wires.wire import Controller, Port
 MODES = (IN, OUT, OPEN_DRAIN, ALT)
 # Longest output that a program can have printed before it is ended.
 LINE_LIMIT = 1 << 20
+SHOWN_BYTES = 8  # of a transfer in a trace
 MEASURE_S = 1  # within which a board says how much of its heap is free
 
 EINVAL = 22
@@ -23,17 +25,21 @@ class Board:
     """A board: its pins by name, from the bed, and its process while that runs. `extras` maps further kinds of requests
     to functions (frame) -> None that reply themselves (a radio, a watchdog, resets)."""
 
-    def __init__(self, bed, name, kind, pins):
+    def __init__(self, bed, name, model, pins):
         self.bed = bed
         self.name = name
-        self.kind = kind
+        self.model = model
+        self.kind = model.kind
         self.pins = pins  # name -> BoardPin
         self.extras = {}
+        self.sleep = None  # Sleep, of a kind of board that can
         self.link = None
         self.process = None
+        self._killed = False
         self.alive = False
         self.life = 0
         self.on_line = None  # function(line), or None: its output goes to our own
+        self.on_transfer = None  # function(text) for each transfer of its I2C controllers, or None
         self._handles = []
         self._triggers = {}
         self._listened = set()
@@ -62,6 +68,7 @@ class Board:
     async def start(self, command_for_fd, cwd=None):
         """Starts the board's process. Args: command_for_fd(fd) -> list: its command line; fd is the link's file
         descriptor."""
+        self._killed = False
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         fd = theirs.fileno()
@@ -99,12 +106,15 @@ class Board:
 
     def kill(self):
         """Ends the process at once, at any point of its program: power off, or reset held."""
-        self._die()
-        if self.process is not None and self.process.returncode is None:
+        # Once, and before its link ends, at which it ends by itself: to kill what has just ended takes its status away
+        # from asyncio, which waits for it (subprocess.Popen.send_signal).
+        if self.process is not None and self.process.returncode is None and not self._killed:
+            self._killed = True
             try:
                 self.process.kill()
             except ProcessLookupError:
-                pass  # it has just ended by itself
+                pass
+        self._die()
 
     async def measure(self):
         """Returns the free heap in bytes after a collection, or None if the board does not answer."""
@@ -144,9 +154,7 @@ class Board:
         for controller in self._controllers:
             for net in (controller.bus.scl, controller.bus.sda):
                 net.drive((self.name, "i2c"), None)
-        for bus, port in self._targets.values():
-            port.owner.vanish()
-            bus.detach(port)
+        self.leave_buses()
         self.link.close()
         self.bed.board_died(self)
 
@@ -157,6 +165,10 @@ class Board:
         self._targets.clear()
 
     # Its requests.
+
+    def handle(self, number):
+        """Returns the pin of a handle that the board has got."""
+        return self._handles[number]
 
     def _request(self, frame):
         if not self.alive:
@@ -172,12 +184,19 @@ class Board:
         def begin(frame):
             task = asyncio.ensure_future(handler(frame))
             self._transfers.add(task)
-            task.add_done_callback(self._transfers.discard)
+            task.add_done_callback(self._transferred)
 
         return begin
 
+    def _transferred(self, task):
+        self._transfers.discard(task)
+        if not task.cancelled() and task.exception() is not None:  # of a device's model; the board waits for a reply
+            context = {"message": f"a request of the {self.name}", "exception": task.exception()}
+            asyncio.get_running_loop().call_exception_handler(context)
+
     def _pin_open(self, frame):
-        pin = self.pins.get(frame.payload.decode())
+        name = frame.payload.decode()
+        pin = self.pins.get(self.model.other_names.get(name, name))
         if pin is None:
             self.link.reply(frame, errno=EINVAL)
             return
@@ -200,7 +219,7 @@ class Board:
 
     def _pins_moved(self, frame):
         """A program that moves the pins of a bus itself may clock a target. Then the target is asked first."""
-        if any(port.bits.wants for bus in self.bed.buses.values() for port in bus.ports):
+        if self.bed.has_wants():
             self._later(self._after_wants)(frame)
         else:
             self.link.reply(frame)
@@ -224,7 +243,14 @@ class Board:
         trigger, handle = self._triggers.get(pin, (0, 0))
         edge = 1 if net.level else 2
         if self.alive and trigger & edge:
-            self.link.send(frames.encode(frames.EDGE, handle, edge))
+            self.interrupt(frames.encode(frames.EDGE, handle, edge), of_a_pin=True)
+
+    def interrupt(self, data, *, of_a_pin=False):
+        """Sends an interrupt to the program. Args: data: its frame."""
+        if self.sleep is None:
+            self.link.send(data)
+        else:
+            self.sleep.interrupt(data, of_a_pin)
 
     def _i2c_open(self, frame):
         clock_hz, timeout_us = struct.unpack("<II", frame.payload)
@@ -252,6 +278,8 @@ class Board:
             # As on the port, an address that is not fully acknowledged ends it without an error and without data.
             if not memory or result is not None and not result.errno and result.acks == len(frame.payload):
                 result = await self._run(controller, controller.read(frame.b, frame.d, stop))
+        if self.on_transfer is not None:
+            self.on_transfer(_transfer_text(frame, read, memory, result))
         self._reply_result(frame, result)
 
     async def _i2c_primitive(self, frame):
@@ -291,6 +319,17 @@ class Board:
             port.owner.vanish()
             bus.detach(port)
 
+    def leave_buses(self):
+        """Its targets answer no controller any more, not even one in the middle of a transfer."""
+        for bus, port in self._targets.values():
+            port.owner.vanish()
+            bus.detach(port)
+
+    def join_buses(self):
+        """The opposite."""
+        for bus, port in self._targets.values():
+            bus.attach(port)
+
     def _target_answer(self, frame):
         if frame.a in self._targets:
             self._targets[frame.a][1].owner.answered(frame)
@@ -298,3 +337,16 @@ class Board:
     def _take_measure(self, frame):
         if self._measured is not None and not self._measured.done():
             self._measured.set_result(frame.d)
+
+
+def _transfer_text(frame, read, memory, result):
+    """A transfer in words. Args: result: a Result, or None: the controller lost power during it."""
+    where = f" {frame.b:#04x}" + (f" at {frame.payload.hex()}" if memory else "")
+    size = frame.d if read else len(frame.payload)
+    text = f"{'read' if read else 'write'}{where} {size} bytes"
+    if result is None:
+        return text + ": cut"
+    if result.errno:
+        return text + f": {errno.errorcode.get(result.errno, result.errno)}"
+    data = result.data if read else frame.payload
+    return f"{text}: {data[:SHOWN_BYTES].hex(' ')}{' ..' if len(data) > SHOWN_BYTES else ''}" if data else text

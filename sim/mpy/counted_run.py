@@ -7,7 +7,6 @@ it.
 import asyncio
 import json
 import os
-import random
 import secrets
 import sys
 import tempfile
@@ -16,15 +15,14 @@ from pathlib import Path
 from sim import checker, faults
 from sim.apps.counted_lines import shortest
 from sim.mpy import interpreters, link_bed
+from sim.mpy.fault_actions import FaultActions
 from sim.mpy.link_bed import LinkBed
 from sim.mpy.server_process import ServerProcess, free_port
-from sim.root import ROOT
+from sim.root import SIM
 from sim.table import print_table
 from sim.wires import wifi
-from sim.wires.chip import RUNNING
 
-APPS = ROOT / "sim" / "apps"
-WIFI_OUTAGE_S = 2.0
+APPS = SIM / "apps"
 TICK_S = 0.02
 SHOW_EVERY_S = 1.0
 MEASURE_EVERY_S = 0.5
@@ -35,8 +33,6 @@ REPORT_S = 1
 LAST_REPORT_S = 10
 # Time limits of a run: to come up, for each line each way, and to recover from a fault.
 TIMEOUT_BASE_S, TIMEOUT_LINE_S, TIMEOUT_FAULT_S = 60, 0.1, 30
-# The flipped bit is in one of this many bytes that cross the bus next: a transfer of lines, or a few short ones.
-BITFLIP_WITHIN_BYTES = 500
 
 
 class CountedRun:
@@ -65,8 +61,6 @@ class CountedRun:
         self._server_listens = asyncio.Event()
         self._reported = asyncio.Event()
         self._fallbacks = [0, 0]  # in the present lives
-        self._injecting = set()
-        self._random = random.Random(f"where faults strike {options.seed}")
 
     async def run(self):
         with tempfile.TemporaryDirectory(prefix="pb_link_sim_") as folder:
@@ -95,6 +89,7 @@ class CountedRun:
             clock_hz=options.clock,
             arguments=arguments,
         )
+        self._faults = FaultActions(self.bed, self.server.restart_listener, self._event, options.seed)
         loop = asyncio.get_running_loop()
         self._begin = loop.time()
         try:
@@ -108,8 +103,7 @@ class CountedRun:
                 await self._last_report()
             self._conclude(seconds)
         finally:
-            for task in self._injecting:
-                task.cancel()
+            self._faults.close()
             await asyncio.shield(self._close())
 
     async def _close(self):
@@ -222,47 +216,7 @@ class CountedRun:
 
     def _inject(self, name):
         self._event("fault", name)
-        task = asyncio.ensure_future(self._faults[name](self))
-        self._injecting.add(task)
-        task.add_done_callback(self._injecting.discard)
-
-    async def _bridge_kill(self):
-        while self.bed.esp8266.state != RUNNING:
-            await asyncio.sleep(TICK_S)
-        self.bed.esp8266.crash()
-
-    async def _wifi_outage(self):
-        self.bed.esp8266.set_wifi(False)
-        await asyncio.sleep(WIFI_OUTAGE_S)
-        self.bed.esp8266.set_wifi(True)
-
-    async def _server_restart(self):
-        self.server.restart_listener()
-
-    async def _i2c_bitflip(self):
-        """Flips one bit in one of the next bytes on the bus. Until then the transfers go byte by byte."""
-        bus = self.bed.bus
-        while bus.tap is not None:
-            await asyncio.sleep(TICK_S)
-        left = self._random.randrange(BITFLIP_WITHIN_BYTES)
-        mask = 1 << self._random.randrange(8)
-
-        def tap(address, read, index, value):
-            nonlocal left
-            left -= 1
-            if left == -1:
-                bus.tap = None
-                self._event("wire", f"bit flipped in a {'read' if read else 'write'}")
-            return value ^ mask if left == -1 else value
-
-        bus.tap = tap
-
-    _faults = {
-        "bridge-kill": _bridge_kill,
-        "wifi-outage": _wifi_outage,
-        "server-restart": _server_restart,
-        "i2c-bitflip": _i2c_bitflip,
-    }
+        self._faults.begin(name)
 
     # The end.
 

@@ -18,6 +18,10 @@ class BusClock:
     def __init__(self):
         self._owed_s = 0.0
 
+    def now(self):
+        """Returns the time on the wires, in seconds of the loop's clock: what is owed has passed there already."""
+        return asyncio.get_running_loop().time() + self._owed_s
+
     async def pause(self, us):
         """Raises Cut, with the time that had passed, if the task is cancelled."""
         self._owed_s += us / 1e6

@@ -5,12 +5,12 @@ import asyncio
 
 from sim.mpy import frames, interpreters, sensors
 from sim.mpy.bed import Bed
+from sim.mpy.models import CAUSES
+from sim.mpy.peripherals import Peripherals
+from sim.mpy.sleep import Sleep
 from sim.mpy.watchdog import Watchdog
-from sim.root import ROOT
+from sim.root import ON_BOARDS
 from sim.wires.chip import WATCHDOG_TICK_S
-
-# machine.reset_cause() after power-on, the watchdog and machine.reset(): here for stm32 and rp2, and for the ESP8266.
-CAUSES = ((1, 3, 5), (0, 1, 4))
 
 
 def read_literals(path):
@@ -46,37 +46,46 @@ def normal_wires(wires, kind):
         raise ValueError('WIRES is a list of nets, e.g. [("X1", "X9"), ("X2", "X10")]')
 
 
-async def run_board(path, kind, wires, *, arguments=(), heap=None, interpreter=None, plan=None, log=None):
+async def run_board(path, model, wires, *, arguments=(), heap=None, interpreter=None, world=None, log=None):
     """Runs the program until it ends by itself; machine.reset() starts it again. Returns its exit status.
 
-    Args: plan: of sim/wires/sensors/plan.py, or None; log(text): what happens by it.
+    Args: model: of models.py; world: of sim/wires/world_file.py, or None; log(who, text): what happens by it.
     """
     interpreter = interpreter or interpreters.find()
     bed = Bed()
-    board = bed.add_board("board", kind, wires)
-    if plan is not None:
-        sensors.attach(bed, board, plan, taken=[pin for net in wires for pin in net], log=log)
-    power_on, after_watchdog, after_reset = CAUSES[kind == "esp8266"]
+    kind = model.kind
+    board = bed.add_board("board", model.name, wires)
+    if world is not None:
+        taken = [pin for net in wires for pin in net]
+        tell = lambda text: log("sensors", text)
+        sensors.attach(bed, board, world.plan, taken=taken, log=tell, types=world.types)
+    if kind != "esp8266":
+        Peripherals(board, world, lambda text: log("board", text))
+        Sleep(board, lambda seconds: reset(causes.deepsleep, seconds), lambda text: log("board", text))
+    causes = CAUSES[kind]
     resets = []
 
-    def reset(cause):
+    def reset(cause, off_s=0):
         watchdog.stop()
-        resets.append(cause)
+        resets.append((cause, off_s))
         board.kill()
 
-    board.extras[frames.RESET] = lambda frame: reset(after_reset)
+    board.extras[frames.RESET] = lambda frame: reset(causes.reset)
     board.extras[frames.RESET_CAUSE] = lambda frame: board.link.reply(frame, cause)
-    watchdog = Watchdog(board, lambda: reset(after_watchdog), WATCHDOG_TICK_S if kind == "esp8266" else None)
-    cause = power_on
+    watchdog = Watchdog(board, lambda: reset(causes.watchdog), WATCHDOG_TICK_S if kind == "esp8266" else None)
+    cause = causes.power_on
     try:
         while True:
             await board.start(
-                lambda fd: interpreters.board_command(interpreter, kind, fd, path, arguments, heap, [ROOT])
+                lambda fd: interpreters.board_command(interpreter, model.name, fd, path, arguments, heap, ON_BOARDS)
             )
             status = await board.wait()
             if not resets:
                 return status
-            cause = resets.pop()
+            cause, off_s = resets.pop()
+            if off_s is None:
+                await asyncio.get_running_loop().create_future()  # it sleeps until Ctrl-C
+            await asyncio.sleep(off_s)
     finally:
         bed.close()
         await asyncio.shield(bed.wait_closed())

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sim.mpy.bed import CHUNK_BYTES, PIN_NAMES, WiringError
+from sim.mpy.bed import CHUNK_BYTES, WiringError
 from sim.wires.nets import Net
 from sim.wires.sensors.bus import SensorBus
 from sim.wires.sensors.plan import FIRST_BUS, populate
@@ -16,11 +16,11 @@ PINS = {
 }
 
 
-def attach(bed, board, plan, *, taken=(), log=None):
+def attach(bed, board, plan, *, taken=(), log=None, types=None):
     """Wires the planned buses to a board that has no power yet. Time begins now; a loop must run.
 
-    Args: taken: pins that have other wires; log(text): what happens by plan. Returns {name of bus: SensorWorld}.
-    Raises: ValueError.
+    Args: taken: pins that have other wires; log(text): what happens by plan; types: of one's own,
+    {name: class}. Returns {name of bus: SensorWorld}. Raises: ValueError.
     """
     loop = asyncio.get_running_loop()
     began, used, worlds = loop.time(), set(taken), {}
@@ -33,7 +33,7 @@ def attach(bed, board, plan, *, taken=(), log=None):
         bus = SensorBus(nets["scl"], nets["sda"], CHUNK_BYTES)
         bed.buses[nets["scl"], nets["sda"]] = bus
         sensors = worlds[name] = SensorWorld(
-            bus, lambda: loop.time() - began, lambda when, callback: loop.call_at(began + when, callback)
+            bus, lambda: loop.time() - began, lambda when, callback: loop.call_at(began + when, callback), types
         )
         if "reset" in nets:
             nets["reset"].listen(lambda net, sensors=sensors: sensors.hold_reset(net.level == 0))
@@ -47,6 +47,6 @@ def _pins(board, name, given):
         if end not in pins:
             raise WiringError(f"bus {name} has no pin {end}")
     for pin in pins.values():
-        if pin not in PIN_NAMES[board.kind]:
-            raise WiringError(f"bus {name}: a {board.kind} has no pin {pin!r}")
+        if pin not in board.pins:
+            raise WiringError(f"bus {name}: a {board.model.name} has no pin {pin!r}")
     return pins

@@ -218,6 +218,9 @@ class SensorsDemo:
 
 
 async def demo(options):
+    """Returns the exit status. Raises: ValueError: an installation has no examples."""
+    if not CLIENT.exists():
+        raise ValueError("it shows examples/sensor_client.py: run it in the checkout of pb_link, make demo-sensors")
     result = await SensorsDemo(options).run()
     print("all that was plugged in was at the server by itself" if result["ok"] else "FAILED, see above")
     print(json.dumps(result), flush=True)

@@ -6,10 +6,12 @@ import random
 import signal
 import socket
 import sys
+from collections import deque
 
 from sim.root import ROOT
 
 LINE_LIMIT = 1 << 20
+LAST_LINES = 5
 PORTS = range(12000, 30000)  # below the ports that the kernel gives to outgoing connections: 32768 and up in Linux
 
 
@@ -34,6 +36,7 @@ class ServerProcess:
         self._on_line = on_line
         self._process = None
         self._reader = None
+        self.last_lines = deque(maxlen=LAST_LINES)  # of what it has printed
 
     async def start(self):
         self._process = await asyncio.create_subprocess_exec(
@@ -50,7 +53,14 @@ class ServerProcess:
 
     async def _read(self):
         while line := await self._process.stdout.readline():
-            self._on_line(line.decode(errors="replace").rstrip("\n"))
+            line = line.decode(errors="replace").rstrip("\n")
+            self.last_lines.append(line)
+            self._on_line(line)
+
+    async def wait(self):
+        """Waits until it has ended, and all that it printed was passed on."""
+        await self._process.wait()
+        await self._reader
 
     @property
     def status(self):

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 import struct
+import sys
 
 from sim.wires import dns
 from sim.wires.lwip import DNS_GIVES_UP_S, TCP_MSS
@@ -34,13 +35,17 @@ class Proxy:
     """The connections of one board.
 
     Args: connected() -> bool: whether the board is on the Wi-Fi; server: (host, port) in place of what the board asks
-    for, or None; life() -> int: a number that changes when the board dies.
+    for, or None; life() -> int: a number that changes when the board dies. `seen`: a LinesSeen that is shown all that
+    passes, or None.
     """
 
     def __init__(self, connected, life, server=None):
         self._connected = connected
         self._life = life
         self.server = server
+        self.seen = None
+        self.server_listens = True
+        self._with_server = set()  # the tasks of connections that the server has accepted
         self.opened = 0
         self.answers_names = True
         self.no_memory = False  # lwIP has no memory for the data to be sent
@@ -54,12 +59,26 @@ class Proxy:
             self._names.close()
             self._names = None
 
+    @property
+    def open_now(self):
+        """Returns how many connections to the server there are."""
+        return len(self._with_server)
+
+    def set_server(self, listens):
+        """Has the server refuse connections, and those that there are reset, or has it accept them again. The server
+        itself knows nothing of it but the end of its connections."""
+        self.server_listens = listens
+        if not listens:
+            for task in list(self._with_server):
+                task.cancel()
+
     def open(self, host, port):
         """Returns (errno, 0), or (0, the local port that the board must connect to)."""
         if not self._connected():
             return errno.EHOSTUNREACH, 0
         listener = _small_socket()
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, BOARD_SEGMENT_BYTES)
+        if sys.platform == "linux":  # whose way of sending it is for
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, BOARD_SEGMENT_BYTES)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         self._start(self._serve(listener, self.server or (host, port)))
@@ -81,6 +100,8 @@ class Proxy:
             await self._wifi()
             remote = _small_socket()
             try:
+                if not self.server_listens:
+                    raise ConnectionRefusedError
                 if not await self._opened(remote, address, local):
                     return
             except OSError:
@@ -89,8 +110,17 @@ class Proxy:
                 return
             await self._wifi()
             self.opened += 1
-            await loop.sock_sendall(local, OPEN)
-            await self._relay(local, remote)
+            self._with_server.add(asyncio.current_task())
+            try:
+                await loop.sock_sendall(local, OPEN)
+                await self._relay(local, remote)
+            except asyncio.CancelledError:
+                if self.server_listens:
+                    raise
+                await asyncio.sleep(0)  # what waits for the socket is cancelled first
+                _reset(local)
+            finally:
+                self._with_server.discard(asyncio.current_task())
         except (OSError, asyncio.TimeoutError):
             pass  # one end is gone, or the board never connected: both ends are closed below
         finally:
@@ -156,8 +186,9 @@ class Proxy:
 
     async def _relay(self, local, remote):
         life = self._life()
-        up = asyncio.ensure_future(self._pump(local, remote))
-        down = asyncio.ensure_future(self._pump(remote, local))
+        crossing = self.seen and self.seen.connection()
+        up = asyncio.ensure_future(self._pump(local, remote, crossing and crossing.to_server))
+        down = asyncio.ensure_future(self._pump(remote, local, crossing and crossing.to_client))
         try:
             done, _ = await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
             if up in done or self._life() != life:
@@ -169,12 +200,14 @@ class Proxy:
             up.cancel()
             down.cancel()
 
-    async def _pump(self, source, sink):
+    async def _pump(self, source, sink, show):
         """Moves bytes until the source ends. Only one segment is in flight, and none while there is no Wi-Fi."""
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(source, SEGMENT_BYTES):
             await self._wifi()
             _acknowledge(source)
+            if show is not None:
+                show(data)
             await loop.sock_sendall(sink, data)
 
     async def _wifi(self):
@@ -211,7 +244,8 @@ def _small_socket():
 
 def _acknowledge(end):
     """Acknowledges at once: the amount that a board may write depends on it."""
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    if hasattr(socket, "TCP_QUICKACK"):  # Linux
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 async def _connect(remote, address):

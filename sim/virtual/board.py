@@ -88,6 +88,7 @@ class Board:
         self.pins = {pin: BoardPin((name, pin), net) for pin, net in pins.items()}
         self.on_line = None  # function(board, line): what the program prints
         self.on_end = None  # function(board, exception or None): its program has ended
+        self.on_callback_failed = None  # function(text): a callback of its loop has raised an exception
         self.interrupts_lost = 0
         self.lose_interrupts = None  # function(source) -> MISSED, COALESCED, seconds later, or None: a fault
         self.foreign_callbacks = 0  # places of the scheduler's queue that others have taken: a fault
@@ -186,8 +187,10 @@ class Board:
 
     def _unhandled(self, loop, context):
         if self.loop is loop:
-            error = context.get("exception")
-            print(f"{context.get('message')}: {error!r}")
+            text = f"{context.get('message')}: {context.get('exception')!r}"
+            print(text)
+            if "handle" in context and self.on_callback_failed is not None:
+                self.on_callback_failed(text)
 
     # Time.
 

@@ -338,7 +338,9 @@ class WLAN:
             return "10.0.0.2", "255.255.255.0", self._name_server, self._name_server
         return ("0.0.0.0",) * 4
 
-    def status(self):
+    def status(self, what=None):
+        if what == "rssi":  # of a chip that has joined no network: 31
+            return wifi.RSSI_DBM if self.isconnected() else 31
         return self._station.status(self._life.world.now)
 
     def connect(self, ssid=None, password=None):

@@ -20,8 +20,8 @@ import sys
 from collections import Counter, namedtuple
 from functools import partial
 
+from sim import trace
 from sim.root import COMMAND
-from sim.virtual import trace
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.request_ledger import LONG_MS
 from sim.virtual.request_work import BYTES, RAISES

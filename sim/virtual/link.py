@@ -16,7 +16,7 @@ from sim.virtual import chips
 from sim.virtual.board import ASYNCIO, Board, Console
 from sim.virtual.costs import PLACEHOLDERS
 from sim.virtual.esp8266 import Esp8266
-from sim.virtual.network import Network
+from sim.virtual.network import Network, Networks
 from sim.virtual.world import ROUNDING_S, World
 from sim.wires import wifi
 from sim.wires.nets import Net
@@ -35,7 +35,8 @@ SIMULATOR = __name__.rpartition(".virtual.")[0]  # in a wheel it is below pb_lin
 
 class VirtualLink:
     """The link, without power. Args: client_main: coroutine function (hardware, settings, modules) that is the client's
-    program; server_main: coroutine function () that is the server's; settings: the client's, by name."""
+    program; server_main: coroutine function () that is the server's; settings: the client's, by name; beside: another
+    VirtualLink, whose world and server's process this one shares: a further client with its bridge."""
 
     def __init__(
         self,
@@ -48,11 +49,13 @@ class VirtualLink:
         chunk_bytes=CHUNK_BYTES,
         clock_hz=None,
         ticks_bits=TICKS_BITS,
+        beside=None,
     ):
         self.costs = costs
         self._ticks_bits = ticks_bits
         self.settings = settings
-        self.world = world = World((1 << ticks_bits) / 1000 - BEFORE_WRAP_S)
+        self._beside = beside
+        self.world = world = beside.world if beside else World((1 << ticks_bits) / 1000 - BEFORE_WRAP_S)
         self.nets = {name: Net(name, pull_up=pull_up) for name, (_, _, pull_up) in WIRING.items()}
         pins = {"client": {}, "bridge": {}}
         for name, (client_pin, gpio, _) in WIRING.items():
@@ -63,14 +66,18 @@ class VirtualLink:
         slow = {**us, "switch_us": costs.bridge_switch_us, "sha256_us": costs.bridge_sha256_us}
         self.client = Board(world, "client", pins["client"], seed=seed, **us)
         self.bridge = Board(world, "bridge", pins["bridge"], seed=seed, blocks=True, **slow)
-        self.server = Board(world, "server", {}, seed=seed)
+        self.server = beside.server if beside else Board(world, "server", {}, seed=seed)
         self.bus = Bus(self.nets["scl"], self.nets["sda"], chunk_bytes)
         self.network = wifi.Network()
         elsewhere = wifi.Network(*wifi.ELSEWHERE, server=False)
         self.air = wifi.Air(elsewhere, self.network, assoc_s=costs.assoc_s)
         self.esp8266 = Esp8266(self.bridge, self.nets["rst"], self.bus, self.air, costs, clock_hz or costs.clock_hz)
         self.tcp = self.esp8266.tcp = Network(world, costs, self.esp8266.connected)
-        self.client.on_end = self.server.on_end = self._ended
+        self.networks = beside.networks if beside else []  # in which the server's process listens
+        self.networks.append(self.tcp)
+        self.client.on_end = self._ended
+        if beside is None:
+            self.server.on_end = self._ended
         self.failure = None  # why the run cannot go on
         self.target = None  # the client's I2CTarget, while it is open
         self._client_main = client_main
@@ -80,7 +87,8 @@ class VirtualLink:
     # Power.
 
     def power_on(self):
-        self.start_server()
+        if self._beside is None:
+            self.start_server()
         self.esp8266.power_on()
         # The order of the two is random.
         self.world.after(self.costs.client_boot_s * self._random.uniform(0.3, 6), self.start_client)
@@ -104,10 +112,12 @@ class VirtualLink:
         ASYNCIO.run(self._client_main(config))
 
     def start_server(self):
+        if self._beside is not None:
+            return self._beside.start_server()
         self.server.power_on(self._server_program)
 
     def _server_program(self, board):
-        board.loop.network = self.tcp
+        board.loop.network = self.tcp if len(self.networks) == 1 else Networks(self.networks)
         server._server = server.Server()  # a process has one of its own
         ASYNCIO.run(self._server_main())
 
@@ -115,7 +125,8 @@ class VirtualLink:
         """Kills the server's process."""
         self.world.trace("server", "killed")
         if self.server.loop is not None:
-            self.tcp.process_killed(self.server.loop)  # first: what its `finally` clauses say is heard by nobody
+            for network in self.networks:  # first: what its `finally` clauses say is heard by nobody
+                network.process_killed(self.server.loop)
         self.server.kill()
 
     def _ended(self, board, fault):
@@ -130,6 +141,15 @@ class VirtualLink:
 
     @contextlib.contextmanager
     def boundary(self):
+        """As `entered`, and takes all power away at the end."""
+        with self.entered():
+            try:
+                yield self
+            finally:
+                self.close()
+
+    @contextlib.contextmanager
+    def entered(self):
         """Replaces os.urandom, sys.stdout, ticks_ms, the moment and SHA-256 by the boards' while it is entered."""
         world = self.world
         urandom, stdout, real_server = os.urandom, sys.stdout, server._server
@@ -166,10 +186,7 @@ class VirtualLink:
         os.urandom = board_urandom
         sys.stdout = Console(world, stdout)
         try:
-            try:
-                yield self
-            finally:
-                self.close()
+            yield self
         finally:
             os.urandom, sys.stdout = urandom, stdout
             for name, original, substitute in replaced:

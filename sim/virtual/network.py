@@ -44,6 +44,41 @@ class VirtualServer(asyncio.AbstractServer):
         self.transports.append(transport)
 
 
+class Networks:
+    """The networks of several links with one server, for the loop of its process."""
+
+    def __init__(self, networks):
+        self._networks = networks
+
+    def listen(self, loop, protocol_factory, port):
+        return Listeners([network.listen(loop, protocol_factory, port) for network in self._networks])
+
+
+class Listeners(asyncio.AbstractServer):
+    """A VirtualServer in each of several networks, which are closed together."""
+
+    sockets = ()
+
+    def __init__(self, listeners):
+        self._listeners = listeners
+
+    def is_serving(self):
+        return all(one.is_serving() for one in self._listeners)
+
+    def get_loop(self):
+        return self._listeners[0].loop
+
+    async def start_serving(self):
+        pass
+
+    async def wait_closed(self):
+        pass
+
+    def close(self):
+        for one in self._listeners:
+            one.close()
+
+
 class Network:
     """The network of one link. Args: world; costs; joined(): whether the bridge is on the Wi-Fi."""
 

@@ -7,10 +7,9 @@ import sys
 import time
 
 from server import MemoryStore
-from sim import checker, faults
+from sim import checker, faults, trace, vcd
 from sim.apps.counted_lines import shortest
 from sim.table import print_table
-from sim.virtual import trace, vcd
 from sim.virtual.apps import PACE, Job
 from sim.virtual.channel_ledger import ChannelLedger
 from sim.virtual.channel_work import ChannelWork
@@ -85,6 +84,7 @@ class VirtualRun:
             self._requests.memory_failed = lambda: self.faults.allocations_failed[CLIENT]
         for board in (self.link.client, self.link.bridge, self.link.server):
             board.on_line = self._printed
+        self.link.server.on_callback_failed = self._callback_failed
         self.tail = []
         self.verbose = verbose
         self.failure = None
@@ -132,6 +132,10 @@ class VirtualRun:
         self.failure = self.failure or self.link.failure
         if self.link.tcp.overfull:
             self.failure = self.failure or "the bridge wrote more than lwIP has a queue for, and the chip stood still"
+
+    def _callback_failed(self, text):
+        self.failure = self.failure or f"the server: {text}"
+        self.world.stop()
 
     def _ledger_changed(self):
         if self._first is None and self._delivered():
@@ -244,7 +248,7 @@ def run(options):
     begin = time.perf_counter()
     if options.vcd:
         with open(options.vcd, "w", encoding="ascii") as file:
-            dump = vcd.dump(one.link, file)
+            dump = vcd.dump(one.link.bus, one.link.nets, lambda: one.world.now, file)
             result = one.run()
             dump.end()
     else:

@@ -271,7 +271,7 @@ class SensorRun:
         kind = KINDS[kind_of(member)]
         since = max([at for at, place in member.history if at <= when + kind.poll_s and place is not None])
         age = kind.age_s + (when - max(before, since) if kind.measures_ahead else 0)
-        script = member.device.values[kind.values[0]]
+        script = member.device.values[kind.values[0]].__wrapped__  # Script of sensor_kinds.py
         return all(
             script.has_had(values[name], when - age, when + kind.poll_s, kind.resolution)
             or values[name] == kind.reset and since > when - max(age, POWER_S)  # its register right after power-on

@@ -4,6 +4,8 @@ import asyncio
 import socket
 from errno import ECONNRESET
 
+TCP_QUICKACK = 12  # of Linux, which is modelled: not each computer's Python has the name
+
 
 class Options:
     """The transport's socket: options can be set, as on Linux."""
@@ -16,7 +18,7 @@ class Options:
             return
         if option == socket.TCP_NODELAY:
             self._connection.down.no_delay = bool(value)
-        elif option == socket.TCP_QUICKACK and value:
+        elif option == TCP_QUICKACK and value:
             self._connection.up.acknowledge_now()
 
 

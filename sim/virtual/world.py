@@ -5,7 +5,8 @@ earliest time first. Nothing reads a real clock, and equal times go in a fixed o
 
 A board that makes a synchronous call which takes time, an I2C transfer, is *blocked*: `World.block` runs the other
 boards until that time has passed, and returns. So the others see a transfer during its course, and a board can lose
-power in the middle of it. Boards that block at the same time end in the reverse order: here only the bridge blocks.
+power in the middle of it. Boards that block at the same time end in the reverse order: the call of the first one lasts
+until that of the last one has ended. With one client only the bridge blocks.
 """
 
 import asyncio
@@ -244,7 +245,7 @@ class World:
                 elif due < others:
                     others = due
             if when > end:
-                self.now = end
+                self.now = max(self.now, end)  # a board that blocked meanwhile, and longer, has moved it
                 return
             if when == _NEVER:
                 raise Deadlock(self._who_waits())

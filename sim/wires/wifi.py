@@ -1,6 +1,7 @@
 """The Wi-Fi station of an ESP8266 and the networks that it finds. Pure: time is an argument, in seconds."""
 
 IDLE, CONNECTING, WRONG_PASSWORD, NO_AP_FOUND, CONNECT_FAIL, GOT_IP = range(6)
+RSSI_DBM = -60  # of a chip that has joined a network, as WLAN.status("rssi") has it
 
 # Sizes in the chip's `struct station_config`, in bytes. Longer text is cut off without an error.
 SSID_BYTES = 32

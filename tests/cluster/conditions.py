@@ -1,6 +1,7 @@
 """The statement of a batch with a part taken away: to see that a test finds it.
 
 `CONDITIONS` are those of the fence, by name. `mutants` are all: each condition, clause and column of each part.
+`weakened` is for any other statement: each of its comparisons in turn is always true.
 """
 
 import re
@@ -62,3 +63,21 @@ def without(statement, mutant):
     if mutant.again:
         at = statement.index(mutant.before, at + 1, place[1])
     return statement[:at] + mutant.after + statement[at + len(mutant.before) :]
+
+
+_OPERAND = r"(?!CASE\b)(?:[\w.]+\(\$\d+(?:::\w+)?(?:\[\])?\)|[\w.]+\(\)|\$\d+|[\w.]+|'[^']*')"
+_VALUE = _OPERAND + r"(?:::\w+)?(?: - interval '[^']*')?"
+_OPERATOR = "(?:IS NOT DISTINCT FROM|BETWEEN 1 AND|<>|<=|>=|=|<|>)"
+_COMPARISON = re.compile(rf"(?<![\w.])[\w.]+ (?:IS (?:NOT )?NULL|{_OPERATOR} {_VALUE})")
+_ASSIGNS = re.compile(r"\bSET .*?(?=\bFROM\b|\bWHERE\b|\Z)", re.DOTALL)
+
+
+def weakened(statement):
+    """Returns [(comparison, where it is, the statement in which it is always true)]. Parameters stay in use."""
+    assigned = [one.span() for one in _ASSIGNS.finditer(statement)]
+    found = []
+    for one in _COMPARISON.finditer(statement):
+        if not any(begin <= one.start() < end for begin, end in assigned):
+            begin, end = one.span()
+            found.append((one[0], begin, f"{statement[:begin]}({one[0]} OR true){statement[end:]}"))
+    return found

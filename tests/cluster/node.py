@@ -124,10 +124,11 @@ def leave_out(before, after):
     """Take a condition of the batch's statement away."""
     true = postgres_statements.commit_statement
 
-    def commit_statement(schema, tables, moves=False):
-        return re.sub(before, after, true(schema, tables, moves))
+    def commit_statement(*args):
+        return re.sub(before, after, true(*args))
 
-    postgres_database.commit_statement = commit_statement
+    for module in (postgres_statements, postgres_database):
+        module.commit_statement = commit_statement
 
 
 async def main(settings):

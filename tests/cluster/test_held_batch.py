@@ -56,6 +56,25 @@ def test_batch_of_a_server_that_has_lost_its_client_comes_too_late(point):
     run(main())
 
 
+def test_rows_that_fail_when_it_is_sent_again_do_not_hide_that_it_was_done():
+    """PostgreSQL has failed over, and what the batch has beside its messages is damaged there."""
+
+    async def main():
+        async with HeldBed() as bed:
+            trap = Trap(point=UNANSWERED)
+            one, _ = await bed.store(trap)
+            owner = (await one.claim("a")).owner
+            one.timeline().keep("a", 0, 1, 7, b"row")
+            late = await caught(trap, one.put("a", owner, a_line(b"once")))
+            await bed.do("ALTER TABLE {schema}.timeline RENAME TO other")
+            await bed.do("CREATE TABLE {schema}.timeline (level int)")
+            trap.link.reset()
+            assert await ended(late) == (None, None)
+            assert (await bed.do("SELECT count(*) FROM {schema}.outbox"))[0][0] == 1
+
+    run(main())
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_call_that_may_have_been_done_before_the_client_was_lost_is_not_told_as_not_done(point):
     """Its connection ends, and before the batch is sent again another server claims the client, with what was done.

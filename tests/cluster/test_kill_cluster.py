@@ -16,13 +16,3 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_fails(report_line):
     assert kill_cluster.violations(result) == 0 and not result["late"]
     assert len(result["by_kind"]) == result["faults"] >= 20
     assert result["messages"] > 500 and result["takeovers"] > 0 and result["lives"] > 6
-
-
-def test_statement_without_its_fence_is_found(monkeypatch):
-    """Clients that come back elsewhere as new lives show it at once."""
-    monkeypatch.setattr(kill_cluster, "QUIET_S", 2)  # what is lost does not come
-    postgres.needed()
-    result = kill_cluster.run(
-        seed=2, faults=12, clients=6, pause_s=0.4, without="the fence", only=["restart_clients", "move_clients"]
-    )
-    assert kill_cluster.violations(result) > 0

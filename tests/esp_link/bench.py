@@ -202,6 +202,7 @@ class Bench:
         self.attempts = []  # (time, host, port)
         self.sockets = []
         self.free = 25000
+        self.rssi = 31  # the chip has joined no network
         self.feeds = 0
         ack.init(ack.OUT, value=1)  # as esp_link/start.py and the link do
         self.client_syn.init(ack.OUT, value=1)
@@ -234,6 +235,7 @@ class Bench:
             random.randbytes,
             lambda: self.free,
             self._feed,
+            lambda: self.rssi,
         )
         self.task = asyncio.create_task(self.bridge.run())
         if self._with_client and self.client is None:

@@ -26,6 +26,20 @@ def test_reports_count_up_and_come_at_their_interval():
     run(main())
 
 
+def test_strength_of_the_signal_comes_in_front_of_each_report_while_there_is_one():
+    async def main():
+        async with Bench() as bench:
+            await bench.connected((8123, "server", 60000, 10, "", ""))
+            await bench.pause(15000)
+            bench.rssi = -67
+            await bench.pause(20000)
+            told = [bytes(record) for record in bench.client.controls if record[0] in (control.REPORT, 0x08)]
+            assert [record[0] for record in told] == [0x06, 0x08, 0x06, 0x08, 0x06]
+            assert told[1] == told[3] == b"\x08\xbd"
+
+    run(main())
+
+
 def test_no_reports_are_sent_unless_asked_for():
     async def main():
         async with Bench() as bench:

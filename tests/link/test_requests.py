@@ -158,6 +158,7 @@ def test_handler_runs_once_for_a_request_whatever_fails_on_the_way(seed):
     async def main(system, conn):
         rng = random.Random(seed)
         ran = {20: [], 21: []}
+        answered = []
 
         def counting(number):
             async def handler(data):
@@ -171,10 +172,16 @@ def test_handler_runs_once_for_a_request_whatever_fails_on_the_way(seed):
             for i in range(25):
                 data = b"%d" % i + rng.randbytes(rng.choice((0, 10, 2000)))
                 assert await end.request(number, data, LONG_MS) == number.to_bytes(1, "big") + data
+                answered.append(data)
 
         async def disturb():
+            """No fault before something has been answered since the last one: a slow machine needs longer for it."""
+            seen = 0
             while True:
                 await asyncio.sleep(0.15)
+                while len(answered) == seen:
+                    await asyncio.sleep(0.01)
+                seen = len(answered)
                 if rng.random() < 0.5:
                     system.chip.restart()
                 elif system.chip.socket and system.chip.on:

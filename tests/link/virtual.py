@@ -27,11 +27,19 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self):
         return self._jumping.now
 
+    def hold(self, seconds):
+        self._jumping.now += seconds
+
 
 def run(main):
     """The result of the coroutine main, in no time. Its tasks are cancelled at the end."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(main)
+
+
+def pass_ms(ms):
+    """Have so much time pass in which no task runs, as a program does that holds the loop."""
+    asyncio.get_running_loop().hold(ms / 1000)
 
 
 def now_ms():

@@ -95,7 +95,7 @@ def test_client_whose_run_has_returned_starts_again(board, tmp_path):
     write_settings(tmp_path)
     with board(APP % "self.close()", linked=True) as shown:
         shown.wait_for("client | pb_link: client.py has ended")
-        shown.wait_for("client * reset")
+        shown.wait_for("client * starts again")
         shown.wait_for("application starts", 2)
 
 
@@ -103,7 +103,7 @@ def test_client_whose_application_fails_is_reset_by_run_alone(board, tmp_path):
     """`run` has started it again in its session; nothing waits once more."""
     write_settings(tmp_path)
     with board(APP % "raise ValueError('of the application')", linked=True) as shown:
-        shown.wait_for("client * reset")
+        shown.wait_for("client * starts again")
         shown.wait_for("application starts", 6)
         assert sum("pb_link: the board is reset in 5 s" in line for line in shown.lines) == 1
         assert not any(RESET in line for line in shown.lines)

@@ -20,7 +20,7 @@ def test_public_names_are_there():
 def test_missing_extra_is_named():
     program = "import sys; sys.modules['grpc'] = None; import pb_link.smbus"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1 and "pip install 'pb-link[grpc]'" in done.stderr
+    assert done.returncode == 1 and "pip install '.[grpc]' in the checkout" in done.stderr
 
 
 def test_link_without_it_imports_nothing_of_it():

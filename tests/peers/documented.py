@@ -14,18 +14,28 @@ from pathlib import Path
 from tests.peers.processes import ROOT, Program
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+# What shows commands in its text alone: pages beside the code, and the heads of the examples.
+TEXTS = (
+    "examples/README.md", "firmware/README.md",
+    *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")),
+)  # fmt: skip
 COMMAND_S = 300  # bound on a command that ends by itself: a loaded machine, and a virtual environment that is made
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"\s+# .*$")
 INLINE = re.compile(r"`((?:python3|pb-link|make|mpremote|pip|micropython) [^`\n]+)`")
 # What keeps a shell's state from one command to the next.
 RUN = "cd -- {cwd} && {command}\nstatus=$?; pwd >{state}/cwd; env -0 >{state}/env; exit $status"
 
 
+def all_blocks(document):
+    """Returns (what stands behind the fence, text) of each fenced block in a document, in their order."""
+    return BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+
+
 def blocks(document, language):
-    """Returns the texts of the fenced blocks of a language in a document, in their order."""
-    return [text for name, text in BLOCK.findall((ROOT / document).read_text(encoding="utf-8")) if name == language]
+    """Returns the texts of the fenced blocks of a document behind whose fence the language stands alone."""
+    return [text for name, text in all_blocks(document) if name == language]
 
 
 def commands(block):
@@ -34,8 +44,9 @@ def commands(block):
 
 
 def inline(document):
-    """Returns the commands in backquotes within a document's text."""
+    """Returns the commands in backquotes within a document's text. A line may end within one, a paragraph may not."""
     text = BLOCK.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
     return sorted(set(INLINE.findall(text)))
 
 

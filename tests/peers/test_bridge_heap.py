@@ -7,7 +7,7 @@ import sys
 
 from tests.peers.processes import ROOT
 
-LEAST_FREE = 27500  # bytes, after a collection
+LEAST_FREE = 27000  # bytes, after a collection; the bar of `make bench` is higher: on a busy machine more is in flight
 LINES = 400
 
 

@@ -104,7 +104,7 @@ def test_board_is_reset_when_the_application_fails_again_and_again(client):
         said = "\n".join(board.lines)
         assert said.count("application starts") == said.count("ValueError: of the application") == 5
         assert "RuntimeError: the application has failed 5 times" in said
-        board.wait_for("client * reset")
+        board.wait_for("client * starts again")
         board.wait_for("application starts", 6)
 
 
@@ -112,6 +112,6 @@ def test_watchdog_resets_a_board_whose_application_hangs_and_no_other(client):
     with client(HANGS, "run(WDT(timeout=10000))") as board:
         board.wait_for("hangs")
         said = "\n".join(board.lines)
-        assert said.count("application starts") == 1 and "client * reset" not in said
-        board.wait_for("client * reset")
+        assert said.count("application starts") == 1 and "client * starts again" not in said
+        board.wait_for("client * starts again")
         board.wait_for("application starts", 2)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pb_link.s_app import counted
+from pb_link.s_app import counted, receiver
 from tests.peers.processes import ROOT, START_S, running, up, write_settings
 from tests.server.peer import open_stream
 
@@ -36,13 +36,19 @@ def test_demo_server_serves_the_demo_client(interpreter, tmp_path, micropython64
         server.wait_for("sent [4, 4]")
 
 
-@pytest.mark.parametrize("text", [None, '{"key": "' + "ab" * 32 + '", "pasword": "x"}'], ids=["absent", "misspelt"])
-def test_client_without_good_settings_ends_and_says_why(tmp_path, boards, text):
-    if text:
-        (tmp_path / "pb_settings.json").write_text(text)
+def test_client_without_good_settings_ends_and_says_why(tmp_path, boards):
+    (tmp_path / "pb_settings.json").write_text('{"key": "' + "ab" * 32 + '", "pasword": "x"}')
     with running(up(ROOT / "examples" / "client.py"), tmp_path, **boards) as client:
-        client.wait_for("there is no setting 'pasword'" if text else f"there is no pb_settings.json in {tmp_path}")
+        client.wait_for("there is no setting 'pasword'")
         client.wait_for("its program ended with status 1")
+
+
+def test_client_without_settings_gets_those_of_the_demo_server(tmp_path, boards):
+    with running(up(ROOT / "examples" / "client.py"), tmp_path, **boards) as client:
+        client.wait_for("made pb_settings.json with a fresh key")
+        client.wait_for("start the server in this folder")
+        with running([sys.executable, "-m", "pb_link.s_app"], tmp_path):
+            client.wait_for("ping")
 
 
 def test_demo_client_waits_for_a_server_that_is_started_later(tmp_path, boards):
@@ -159,3 +165,20 @@ def test_demo_server_ends_at_once_and_without_a_word_at_ctrl_c(tmp_path):
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(START_S) == 0
     assert "Traceback" not in "\n".join(server.lines) and "listener closed" not in "\n".join(server.lines)
+
+
+def test_line_that_was_read_is_printed_with_its_spaces(capsys):
+    """`pb-link sim up` compares what is printed with what has crossed."""
+
+    class Lines:
+        def __init__(self):
+            self._left = [" ok  \n", "\tx \r\n", "\n"]
+
+        async def readline(self):
+            if not self._left:
+                raise EOFError
+            return self._left.pop(0)
+
+    with pytest.raises(EOFError):
+        asyncio.run(receiver(Lines(), [], ""))
+    assert capsys.readouterr().out == "received  ok  \nreceived \tx \r\nreceived \n"

@@ -6,29 +6,24 @@ its target or subcommand, and its options exist.
 """
 
 import contextlib
-import fcntl
 import functools
 import json
 import re
 import shlex
-import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from pb_link.settings import DEFAULTS
 from protocol.version import RELEASE, release_text
 from sim.mpy.boot_loader import BootLoader, SerialPort
 from tests.build.install.made_firmware import micropython
 from tests.build.install.test_client_package import board
-from tests.peers.documented import DOCUMENTS, ROOT, Shell, blocks, commands, copy_checkout, inline
+from tests.peers.documented import DOCUMENTS, ROOT, TEXTS, Shell, blocks, commands, copy_checkout, inline
 
 MIB = 1024 * 1024
 BRIDGE_UP = f"esp_link: up, release {release_text(RELEASE)}\r\n"
-DEFAULT_PORT = DEFAULTS["port"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # Commands that .ci/run runs, and those that take hours, whose code other tests run for a shorter time.
 STEPS = set(re.findall(r"^step ([a-z-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
@@ -41,7 +36,7 @@ SERVES = {
     "python3 -m sim up --client examples/client.py": 'client | [1, "ping"]',
     "python3 -m sim board examples/blink.py": "X1 1 X2 1",
     "pb-link serve --config pb_link.toml": "started",
-    "PYTHONPATH=../pb_link python3 -m sim up --client client.py": "client | got line 1",
+    "pb-link sim up --client client.py": "client | got line 1",
 }
 # What is typed at a prompt.
 NETWORK = [("Wi-Fi network", "net\n"), ("password", "secret word\n")]
@@ -51,24 +46,15 @@ ANSWERS = {
 }
 
 
+TUTORIAL = "docs/tutorial.md"  # one sequence from its first block to its last: test_tutorial.py
+
+
 def sequences():
     for document in DOCUMENTS:
+        if document == TUTORIAL:
+            continue
         for index, block in enumerate(blocks(document, "sh")):
             yield pytest.param(document, commands(block), id=f"{document}-{index}")
-
-
-@pytest.fixture
-def default_port(missing_tool):
-    """The port that the commands use. One run of the tests at a time has it."""
-    with open(Path(tempfile.gettempdir()) / f"pb_link_port_{DEFAULT_PORT}", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("0.0.0.0", DEFAULT_PORT))
-            except OSError:
-                missing_tool(f"port {DEFAULT_PORT}, which the documented commands use, is taken by another program")
-        yield DEFAULT_PORT
 
 
 @pytest.fixture
@@ -117,7 +103,7 @@ def left_to_others(command):
 
 
 @pytest.mark.parametrize(("document", "sequence"), list(sequences()))
-def test_commands_work_in_the_order_in_which_they_are_shown(document, sequence, shell, boards, default_port):
+def test_commands_work_in_the_order_in_which_they_are_shown(document, sequence, default_port, shell, boards):
     if all(left_to_others(command) for command in sequence):
         return
     if not sequence[0].startswith("git clone "):
@@ -154,6 +140,8 @@ def fault_of(command):
     if words[0] == "python3":
         if not (ROOT / words[1]).exists():
             return f"no file {words[1]}"
+        if words[1].startswith("examples/"):
+            return None  # a program of the reader's
         return _fault_of_options([sys.executable, words[1]], words[2:])
     return None  # not a program of ours
 
@@ -166,7 +154,7 @@ def _help_of(*command):
 
 
 def _fault_of_options(program, words):
-    named = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
+    named = [word for word in words[:2] if re.fullmatch(r"[a-z][a-z0-9-]*", word)]
     helped = _help_of(*program, *named)
     while helped is None and len(named) > 1:
         named.pop()
@@ -177,7 +165,7 @@ def _fault_of_options(program, words):
     return f"no option {', '.join(absent)}" if absent else None
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *TEXTS])
 def test_commands_within_sentences_exist(document):
     faults = {command: fault for command in inline(document) if (fault := fault_of(command))}
     assert not faults

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +20,34 @@ from tests.server.peer import free_port
 
 # What a user may have beside the program: names of the checkout's folders.
 IN_THE_WAY = ("server.py", "protocol.py", "primitives.py", "sim.py", "esp_link.py")
+PROGRAM = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+OF_A_USER = """
+def test_of_mine(real_link):
+    found = []
+
+    async def handler(conn):
+        async for line in conn.lines(ahead=0):
+            found.append(float(line))
+
+    link = real_link("client.py", handler)
+    link.run_until(lambda: len(found) > 2)
+    link.inject("bridge-kill")
+    link.run_until(lambda: len(found) > 5)
+    assert found == [number + 0.5 for number in range(len(found))]
+"""
+CLIENT = """
+import asyncio
+from pb_link.app_base import AppBase
+from pb_link.config import config, conn_id, hardware
+from protocol.limits import MAX_LINE
+
+class App(AppBase):
+    async def start(self):
+        for number in range(MAX_LINE):
+            await self.write(str(number + 0.5))
+
+asyncio.run(App(conn_id, config, hardware).run())
+"""
 USER = """
 import asyncio
 from pb_link.server import Connection, MemoryStore, SQLiteStore, StoreError, client_conn, run, wait_all
@@ -29,9 +58,9 @@ print("imported", run.__module__, SQLiteStore.__name__)
 
 @pytest.fixture(scope="module")
 def with_extras(tmp_path_factory, missing_tool):
-    """A fresh environment as `pip install '.[mqtt,sim,grpc,web]'` in the checkout makes it."""
+    """A fresh environment as `pip install '.[mqtt,sim,grpc,web,test]'` in the checkout makes it."""
     folder = tmp_path_factory.mktemp("extras")
-    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc,web]")
+    from_index(missing_tool, *environment(folder), f"{ROOT}[mqtt,sim,grpc,web,test]")
     return folder / "bin"
 
 
@@ -142,22 +171,58 @@ def test_smbus_over_grpc_works_where_its_extra_is_installed(with_extras, tmp_pat
 
 def test_smbus_says_which_extra_it_needs(installed, tmp_path):
     done = subprocess.run([installed[0] / "python", "-c", "import pb_link.smbus"], cwd=tmp_path, capture_output=True)
-    assert b"pip install 'pb-link[grpc]'" in done.stderr
+    assert b"pip install '.[grpc]' in the checkout" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["run", "--lines", "1"], ["board", "blink.py"], ["demo"]])
-def test_simulator_of_the_wheel_says_what_needs_the_checkout(installed, micropython64, tmp_path, words):
-    (tmp_path / "blink.py").write_text((ROOT / "examples/blink.py").read_text())
-    done = subprocess.run(
-        [installed[0] / "python", "-m", "pb_link.sim", *words], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": "", **dict.fromkeys(("MICROPYTHON", "MICROPYTHON_BRIDGE"), micropython64)},
+def simulated(installed, tmp_path, path, *words):
+    """`pb-link sim` of the wheel, with what is in `path` in front of PATH."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MICROPYTHON")}
+    return subprocess.run(
+        [installed[0] / "pb-link", "sim", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**environment, "PYTHONPATH": "", "PATH": f"{path}:/usr/bin:/bin"},
     )  # fmt: skip
-    assert done.returncode == 2 and "needs the checkout" in done.stderr and "--bed virtual" in done.stderr
+
+
+def test_simulator_of_the_wheel_runs_boards_where_there_is_a_micropython(
+    installed, micropython64, default_port, tmp_path
+):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "micropython").symlink_to(micropython64)
+    (tmp_path / "client.py").write_text("import pb_link.pb_client\n")
+    done = simulated(
+        installed, tmp_path, tmp_path / "bin", "up", "--client", "client.py", "--demo-server", "--seconds", "12",
+        "--boot-ms", "100", "--assoc-ms", "100", "--faults", "bridge-kill=1", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["clients"]["demo"]["server_to_client"]["acknowledged"] > 3
+    assert result["read_by_the_server"]["in_order"]
+    (tmp_path / "uart.py").write_text((ROOT / "examples" / "i2c_uart.py").read_text())  # imports i2c_devices
+    done = simulated(installed, tmp_path, tmp_path / "bin", "board", "uart.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["board", "blink.py"], "no MicroPython 1.25 or newer"),
+        (["demo"], "no MicroPython 1.25 or newer"),
+        (["sensors-demo"], "run it in the checkout"),
+    ],
+)
+def test_simulator_of_the_wheel_says_what_it_needs(installed, tmp_path, words, said):
+    (tmp_path / "blink.py").write_text((ROOT / "examples/blink.py").read_text())
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "micropython").write_text("#!/bin/sh\necho micropython 1 24 True\n")
+    (tmp_path / "bin" / "micropython").chmod(0o755)
+    done = simulated(installed, tmp_path, tmp_path / "bin", *words)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_simulator_names_itself_as_it_was_called(installed, tmp_path):
     for python, module, cwd in ((installed[0] / "python", "pb_link.sim", tmp_path), (sys.executable, "sim", ROOT)):
         assert run(python, "-m", module, "--help", cwd=cwd).startswith(f"usage: python3 -m {module} ")
+    assert run(installed[0] / "pb-link", "sim", "up", "--help", cwd=tmp_path).startswith("usage: pb-link sim up ")
 
 
 def test_simulator_of_the_wheel_does_what_that_of_the_checkout_does(installed, tmp_path):
@@ -216,3 +281,18 @@ def test_build_leaves_nothing_in_the_checkout(installed):
     left = subprocess.run(["git", "status", "--porcelain", "--ignored", "build", "dist"], cwd=ROOT, capture_output=True)
     found = [line for line in left.stdout.decode().splitlines() if "__pycache__" not in line and line.startswith("!!")]
     assert not found
+
+
+def test_plugin_of_pytest_runs_the_tests_of_a_user_where_its_extra_is_installed(with_extras, tmp_path):
+    client, application, test = PROGRAM.findall((ROOT / "docs" / "testing.md").read_text())
+    for name, text in (("thermometer", client), ("application", application), ("test_thermometer", test)):
+        (tmp_path / f"{name}.py").write_text(text)
+    assert "1 passed" in run(with_extras / "python", "-m", "pytest", "-q", cwd=tmp_path)
+
+
+def test_real_link_runs_in_the_micropython_that_is_named(with_extras, tmp_path, monkeypatch, micropython64):
+    monkeypatch.setenv("MICROPYTHON", micropython64)
+    monkeypatch.delenv("MICROPYTHON_BRIDGE", raising=False)
+    (tmp_path / "client.py").write_text(CLIENT)
+    (tmp_path / "test_mine.py").write_text(OF_A_USER)
+    assert "1 passed" in run(with_extras / "python", "-m", "pytest", "-q", cwd=tmp_path)

@@ -143,14 +143,18 @@ def test_last_will_of_a_killed_server_makes_the_sensors_unavailable(broker, fold
 
 
 def test_command_of_an_application_is_answered(broker, folder):
+    async def answered(watcher):
+        while not watcher.messages:  # the gateway subscribes after it has connected
+            await in_thread(broker.publish, f"{SENSORS}/command", '{"cmd": "listdevs"}')
+            await asyncio.sleep(1)
+
     async def main(server, watcher):
         client = server.client(kind=Returning)
         await within(client.connect())
         client.measure(thermometer(0))
         await until(lambda: any(one.get("channel") == "sensors" for one in server.log("mqtt_connected")), "the session")
-        await in_thread(broker.publish, f"{SENSORS}/command", '{"cmd": "listdevs"}')
-        await comes(watcher, lambda seen: bool(seen), "the answer")
-        (_, text, _), = watcher.messages
+        await within(answered(watcher))
+        _, text, _ = watcher.messages[0]
         assert json.loads(text) == {"cmd": "listdevs", "bus": 1, "devs": [[0x18, "MCP9808", 1]]}
         client.cut()
 

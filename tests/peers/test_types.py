@@ -14,8 +14,8 @@ from server.service import starter
 from tests.peers.processes import ROOT
 
 STUBBED = (
-    "pb_link.app_base", "pb_link.i2c_service", "pb_link.requests", "pb_link.settings", "pb_link.selftest",
-    "pb_link.smbus", "server", "pb_link.server",
+    "pb_link.app_base", "pb_link.bridge_reports", "pb_link.i2c_service", "pb_link.requests", "pb_link.settings",
+    "pb_link.selftest", "pb_link.smbus", "pb_link.testing", "server", "pb_link.server",
     "i2c_devices.device_controller", "i2c_devices.memory_controller", "i2c_devices.packet_controller",
     "i2c_devices.smbus_i2c", "i2c_devices.stream_controller",
     "sensor_bus.bus", "sensor_bus.decode", "sensor_bus.linux_i2c", "sensor_bus.loader", "sensor_bus.port",
@@ -23,7 +23,8 @@ STUBBED = (
 )  # fmt: skip
 # The stubs of these name only what users call.
 PARTLY_STUBBED = (
-    "server.Connection.", "pb_link.requests.", "pb_link.settings.", "pb_link.selftest.", "i2c_devices.", "sensor_bus.",
+    "server.Connection.", "pb_link.requests.", "pb_link.settings.", "pb_link.selftest.", "pb_link.testing.",
+    "i2c_devices.", "sensor_bus.",
 )  # fmt: skip
 
 USER = """
@@ -45,6 +46,7 @@ from pb_link.sensor_bus.records import Records, standard_records
 from pb_link.sensor_bus.service import SensorService
 from pb_link.server import Connection, MemoryStore, Server, SQLiteStore, StoreError, client_conn, run, serve, wait_all
 from pb_link.smbus import AsyncSMBus, I2C, I2cFunc, SMBus, i2c_msg
+from pb_link.testing import LinkFailed, RealLinkFixture, VirtualLinkFixture
 
 
 class Dog:
@@ -137,6 +139,29 @@ async def remote(bus: SMBus) -> int:
         return await other.read_word_data(0x48, 0) + bus.read_i2c_block_data(0x48, 0, 2)[0]
 
 
+def test_of_a_user(virtual_link: VirtualLinkFixture) -> None:
+    link = virtual_link("client.py", len_of_lines, settings={"report_s": 5}, seed=1)
+    link.analog("X19", 1234)
+    link.inject("bridge-kill")
+    try:
+        link.run_until(lambda: link.lines(board="server"), timeout_s=60)
+        line: str = link.on_server(link.connection().readline())
+        print(line, link.wait_for("led", count=2), link.seconds + link.seed)
+    except LinkFailed:
+        print(link.story())
+
+
+def test_in_micropython(real_link: RealLinkFixture) -> None:
+    link = real_link({"pump": "client.py", "valve": "client.py"}, len_of_lines, sensors=[{"type": "TMP117"}])
+    link.wifi(False, "pump")
+    (link.flash("valve") / "first.txt").write_text("1")
+    link.run(5)
+
+
+async def len_of_lines(connection: Connection) -> None:
+    print(await lines_of(connection))
+
+
 async def program() -> None:
     print(Server().close_all, Server(MemoryStore))
     store = SQLiteStore("lines.db") if pb_link.__version__ else MemoryStore()
@@ -202,7 +227,7 @@ def check(installed, tmp_path_factory):
 
 EXAMPLES = (
     "client.py", "server_app.py", "exactly_once.py", "file_server.py", "commands.py", "commands_server.py",
-    "sensor_server.py", "sensor_linux.py", "consumer.py",
+    "sensor_server.py", "sensor_linux.py", "consumer.py", "thermostat.py",
 )  # fmt: skip
 
 
@@ -248,7 +273,8 @@ def differences(output):
         for line in output.splitlines()
         if not re.match(r"server\.[a-z]+\.|Success", line)
         and not re.match(r"\S+-redefinition is not present at runtime", line)
-        and not re.match(r"(server\.Connection|\S+\.DeviceController)\.__init__ ", line)  # users make none
+        # users make none:
+        and not re.match(r"(server\.Connection|\S+\.DeviceController|pb_link\.testing\.\w+)\.__init__ ", line)
         and not (line.endswith(" is not present in stub") and line.startswith(PARTLY_STUBBED))
     ]
 

@@ -73,8 +73,6 @@ class TestTimedFlag(unittest.TestCase):
 
 class TestSleepers(unittest.TestCase):
     def test_task_of_a_loop_that_was_left_does_not_go_on_in_the_next_one(self):
-        if sys.implementation.name != "micropython":
-            self.skipTest(_BOUND)
         sleepers = Sleepers()
         woken = []
 
@@ -84,16 +82,16 @@ class TestSleepers(unittest.TestCase):
 
         async def begin(name):
             task = asyncio.create_task(sleep(name))
-            await asyncio.sleep_ms(0)
+            await asyncio.sleep(0)
             return task
 
         async def second():
             sleepers.wake()
-            await asyncio.sleep_ms(10)
+            await asyncio.sleep(0.01)
             task = await begin("second")
             sleepers.wake()
             await task
-            await asyncio.sleep_ms(10)
+            await asyncio.sleep(0.01)
 
         asyncio.run(begin("first"))
         asyncio.new_event_loop()

@@ -13,8 +13,8 @@ from tests.sample import all_or
 MICROPYTHON = False
 MICROPYTHON_REASON = "needs hypothesis"
 
-SEEDS = all_or(30, 80)
-MANY = settings(deadline=None, max_examples=all_or(200, 600), suppress_health_check=[HealthCheck.too_slow])
+SEEDS = all_or(15, 80)
+MANY = settings(deadline=None, max_examples=all_or(100, 600), suppress_health_check=[HealthCheck.too_slow])
 SIZE = st.integers(0, 12).map(lambda n: n * n * n)
 MESSAGES = st.lists(st.tuples(st.sampled_from((0, 20, 21, 22)), SIZE, st.booleans()), max_size=20)
 HAPPENING = st.sampled_from(FAULTS + ("restart", "blocked 20", "blocked 0"))

@@ -60,6 +60,7 @@ def records():
         ("BAD_WIFI", bytes((control.BAD_WIFI, 3))),
         ("BAD_SERVER", bytes((control.BAD_SERVER, 1))),
         ("REPORT", report),
+        ("SIGNAL", bytes((0x08, -67 & 0xFF))),
     ]
 
 

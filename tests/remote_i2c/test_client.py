@@ -34,11 +34,15 @@ class FakeConnection:
         self.answers = list(answers)
         self.requests = []
         self.up = True
+        self.elsewhere = False
         self.lives = 1
         self.life = LIFE
 
     def status(self):
         return self.up
+
+    def is_elsewhere(self):
+        return self.elsewhere
 
     def channel(self, number, start):
         assert (number, start) == (1, 1)
@@ -134,6 +138,13 @@ def test_a_call_after_a_restart_is_carried_out():
 def test_a_service_with_a_new_life_for_each_request_is_given_up():
     other = [bytes((OTHER_LIFE,)) + bytes((number,)) * 4 for number in range(1, 10)]
     assert failing(FakeConnection(*other)).errno == EIO
+
+
+def test_client_of_another_server_is_not_said_to_lack_the_service():
+    connection = FakeConnection(bytes((OTHER_LIFE,)) + LIFE, LinkDown("connected to another server"))
+    connection.elsewhere = True
+    error = failing(connection)
+    assert (error.errno, error.place) == (EHOSTDOWN, LINK) and "is connected to another server" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -280,10 +280,15 @@ def test_a_closed_bus_is_told_and_the_file_is_closed_behind_a_call_that_hangs(ke
         return raised.value.errno
 
     assert run(scenario) == ENODEV
+    wait_for_threads()
+    assert kernel.closed == [kernel.file]
+
+
+def wait_for_threads():
+    """Until those of the bus have closed its files."""
     for thread in threading.enumerate():
         if thread.name.startswith("i2c-1"):
             thread.join(PATIENCE_S)
-    assert kernel.closed == [kernel.file]
 
 
 @pytest.mark.parametrize("pulled", [ENODEV, ESHUTDOWN])
@@ -314,4 +319,5 @@ def test_an_adapter_that_was_pulled_is_opened_again_when_it_is_back(kernel, pull
 
     gone, absent = (ENODEV, BUS), (ENODEV, CALLER)
     assert asyncio.run(scenario()) == [[b"\x05"], gone, absent, [b"\x05"], absent]
+    wait_for_threads()
     assert len(kernel.opened) == 3 and len(kernel.closed) == 2

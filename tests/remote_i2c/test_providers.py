@@ -16,7 +16,7 @@ def test_linux():
 
 def test_linux_without_its_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "remote_i2c.linux", None)
-    with pytest.raises(ValueError, match=r"pip install 'pb-link\[linux\]'"):
+    with pytest.raises(ValueError, match=r"pip install '\.\[linux\]' in the checkout"):
         make_bus("/dev/i2c-7", "desk")
 
 

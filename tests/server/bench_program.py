@@ -38,7 +38,7 @@ class Reader:
             while True:
                 await conn.readline()
                 self.count += 1
-        async for _ in conn.lines(ahead=63 if self._how == "ahead" else 0):
+        async for _ in conn.lines(**({"ahead": 63} if self._how == "ahead" else {})):
             self.count += 1
 
 

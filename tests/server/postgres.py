@@ -26,6 +26,8 @@ from tests.patience import until
 _MEMORY = "/dev/shm"  # what is written need not outlive the machine
 _USER = "postgres"  # PostgreSQL refuses to run as root
 _COUNT = itertools.count()
+_NEW = ("-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")  # options of initdb
+_FILES = []  # the folder of a server's files as initdb makes them, once there is one
 
 
 def memory_folder():
@@ -39,19 +41,28 @@ def program(name):
     return found[-1] if found else shutil.which(name)
 
 
+def _new_folder():
+    return tempfile.mkdtemp(prefix="pb_link_pg_", dir=memory_folder())
+
+
+def _account(folder):
+    """Returns as whom PostgreSQL's programs run, for `subprocess`; to them the folder then belongs."""
+    if os.getuid() != 0:
+        return {}
+    account = pwd.getpwnam(_USER)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
 class Postgres:
     """A server that runs. Args: copy_of: Postgres that it follows as a standby, or None; folder: an empty one, or None;
     settings: {name: value} for postgresql.conf."""
 
     def __init__(self, copy_of=None, folder=None, **settings):
-        self.folder = folder or tempfile.mkdtemp(prefix="pb_link_pg_", dir=memory_folder())
+        self.folder = folder or _new_folder()
         self._settings = settings
         self._data = self.folder + "/data"
-        self._as = {}
-        if os.getuid() == 0:
-            account = pwd.getpwnam(_USER)
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
-            self._as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        self._as = _account(self.folder)
         atexit.register(self.remove)
         self.make(copy_of)
 
@@ -72,11 +83,10 @@ class Postgres:
         """Make its files anew, and start it."""
         self.kill()
         shutil.rmtree(self._data, ignore_errors=True)
-        where = ("-D", self._data)
         if copy_of is None:
-            self._run("initdb", *where, "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
+            self._begin()
         else:
-            self._run("pg_basebackup", *where, "-d", copy_of.url, "-X", "stream", "-c", "fast", "-R", "--no-sync")
+            self._copy(copy_of.url)
         self.configure(listen_addresses="''", unix_socket_directories=f"'{self.folder}'")
         self.configure(**self._settings)
         self.start()
@@ -135,6 +145,20 @@ class Postgres:
         if f"-D\0{self._data}\0" not in _command(first):
             return []  # it was killed, and another program has the number
         return [first] + [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _parent(pid) == first]
+
+    def _begin(self):
+        """Make the files of a new server: a copy of what `initdb` has made once, which takes most of a second."""
+        if not _FILES:
+            folder = _new_folder()
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            _account(folder)
+            self._run("initdb", "-D", folder + "/data", "-U", _USER, *_NEW)
+            _FILES.append(folder + "/data")
+        self._run("cp", "-R", _FILES[0], self._data)
+
+    def _copy(self, source):
+        """Take the files of a server that runs. Args: source: its address."""
+        self._run("pg_basebackup", "-D", self._data, "-d", source, "-X", "stream", "-c", "fast", "-R", "--no-sync")
 
     def _run(self, name, *args):
         # pg_ctl's server keeps the pipes open: a file takes what is said.

@@ -65,7 +65,7 @@ class PostgresBed(MemoryBed):
     outlives = True
     has_total = True
     can_fail = True
-    seeds = 15
+    seeds = 6
 
     def __init__(self):
         self._others = []
@@ -114,6 +114,8 @@ class PostgresBed(MemoryBed):
 
 class ShardedBed(PostgresBed):
     """A store of two databases, with a schema in each."""
+
+    seeds = 15
 
     def __init__(self):
         self._others = []

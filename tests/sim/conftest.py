@@ -16,6 +16,7 @@ class Sim:
     """`python3 -m sim` as a user calls it."""
 
     def __init__(self, environment):
+        self.interpreters = environment  # the variables that name them
         self.environment = {**os.environ, **environment}
 
     def __call__(self, *arguments, timeout=4 * PATIENCE_S, cwd=ROOT):

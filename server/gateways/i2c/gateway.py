@@ -76,7 +76,15 @@ class Gateway(interface.Gateway):
             await asyncio.sleep(AGAIN_S)
 
     async def ask(self, request):
-        """As interface.Gateway.ask: see remote_i2c/asked.py."""
+        """As interface.Gateway.ask: see remote_i2c/asked.py. {"what": "buses"} asks for those that the settings name:
+        {"buses": {name: {"bus": its text, "addresses": list}}}."""
+        if request.get("what") == "buses":
+            specs = {name: table.bus for name, table in self.settings.buses.items()}
+            return {
+                "buses": {
+                    name: {"bus": specs[name], "addresses": sorted(bus.addresses)} for name, bus in self.buses.items()
+                }
+            }
         return await answer_to(self._bus, request)
 
     def _bus(self, name):

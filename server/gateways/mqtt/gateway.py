@@ -50,6 +50,7 @@ class Gateway(interface.Gateway):
         self._sessions = {}  # client id -> LineSession
         self._channels = {}  # client id -> {channel: its session}
         self._used = {}  # client id -> set of channels that it has used in this process, mapped or not
+        self._refused = {}  # client id -> set of channels that were one too many: each is told once
         self._tasks = set()
         self._failed = None
         self._advised = set()
@@ -91,6 +92,7 @@ class Gateway(interface.Gateway):
         ids = set(filter(self._takes, self.host.served()))
         for client_id in self._sessions.keys() - ids:
             self._sessions.pop(client_id).end(forget=True)
+            self._refused.pop(client_id, None)
             channels = self._channels.pop(client_id)
             for channel in channels.values():
                 channel.end(forget=True)
@@ -116,8 +118,7 @@ class Gateway(interface.Gateway):
             return
         if number not in found:
             if len(found) >= MAX_CHANNELS:
-                self.counts["refused_total"] += 1
-                self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
+                self._refuse(client_id, number)
                 return
             found[number] = self._mapped[number](number, self._sessions[client_id], self)
             self._start(found[number])
@@ -129,6 +130,13 @@ class Gateway(interface.Gateway):
                 notes.put(CHANNELS, " ".join(map(str, sorted({*numbers, number}))), at_once=True)
             except StoreError:
                 pass  # the failure is told; when the client is claimed again, "channel_used" comes again
+
+    def _refuse(self, client_id, number):
+        refused = self._refused.setdefault(client_id, set())
+        if number not in refused:
+            refused.add(number)
+            self.counts["refused_total"] += 1
+            self.log("mqtt_refused", client_id, what="channel", channel=number, reason=_TOO_MANY)
 
     def _maps(self, client_id, number):
         """True if a channel of this client has a session."""

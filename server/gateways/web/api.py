@@ -3,30 +3,42 @@
 import asyncio
 
 from protocol.errors import LinkError
+from server.gateways.web.console import ConsoleAPI, ConsoleView
+from server.gateways.web.devices import Devices
+from server.gateways.web.history import MAX_POINTS, MAX_SPAN_S, POINTS, SPAN_S
 from server.gateways.web.openapi import DOCUMENT, VIEWS
 from server.gateways.web.overview import MAX_PAGE, MAX_TEXT, SORTS, STATES, Query
-from server.gateways.web.recent import MAX_EVENTS, TO_CLIENT
+from server.gateways.web.places import Places
+from server.gateways.web.recent import MAX_EVENTS
 from server.gateways.web.routes import Failure, body_of
+from server.gateways.web.sensors import SensorsView
 from server.gateways.web.utc import utc_s
 from server.gateways.web.views import ClientsView, ClientView, LogView
 
 DELIVER_S = 10.0  # for which `wait` waits
 MAX_WAITING = 64  # such requests at a time
+MAX_SERIES = 4  # histories that are read at a time; others wait
 MAX_NUMBER = 1 << 53  # of JavaScript: beyond it numbers lose digits
 DEFAULT_SIZE = 50
 
 
 class API:
-    """Args: host: Host; overview: Overview; lines: RecentLines; events: RecentEvents; live: Live; access: Access."""
+    """Args: host: Host; overview: Overview; lines: RecentLines; events: RecentEvents; live: Live; access: Access;
+    buses: Buses; history: History, or None: nothing is measured."""
 
-    def __init__(self, host, overview, lines, events, live, access):
+    def __init__(self, host, overview, lines, events, live, access, buses, history=None):
         self._host = host
         self._overview = overview
         self._lines = lines
         self._events = events
         self._live = live
         self._access = access
-        self._waiting = 0
+        self._places = Places(MAX_WAITING, "lines")
+        self.devices = Devices(host, self._known_id)
+        self.console = ConsoleAPI(host, self._known_id)
+        self.buses = buses
+        self._history = history
+        self._series = asyncio.Semaphore(MAX_SERIES)
 
     async def clients(self, request, user):
         """GET /api/clients: a page of the clients."""
@@ -45,13 +57,8 @@ class API:
         client_id = self._known(request)
         body = await body_of(request, {"line": str, "wait": bool}, optional=("wait",))
         wait = body.get("wait", False)
-        if self._waiting >= MAX_WAITING:
-            raise Failure(503, f"{MAX_WAITING} lines wait already: try again", {"Retry-After": "10"})
-        self._waiting += 1
-        try:
+        with self._places.taken():
             return await self._send(client_id, body["line"], wait, user)
-        finally:
-            self._waiting -= 1
 
     async def _send(self, client_id, line, wait, user):
         connection = self._host.registry.get(client_id)
@@ -70,7 +77,6 @@ class API:
             raise Failure(422, str(error))
         except LinkError as error:
             raise Failure(503, str(error))
-        self._lines.add(client_id, TO_CLIENT, line.encode())
         self._host.log("web_line_sent", client_id, user=user.name)
         return {"stored": stored, "delivered": delivered}
 
@@ -78,6 +84,24 @@ class API:
         """GET /api/log: the last events."""
         after = _number(request, "after", 0, 0, MAX_NUMBER)
         return {"events": self._events.after(after, _number(request, "count", MAX_EVENTS, 1, MAX_EVENTS))}
+
+    async def history(self, request, user):
+        """GET /api/clients/ID/history: what was measured of a client, as points."""
+        client_id = self._known(request)
+        if self._history is None:
+            raise Failure(409, "nothing is measured: [web] has history = false")
+        now = int(utc_s())
+        to_s = _number(request, "to", now, 1, MAX_NUMBER)
+        from_s = _number(request, "from", max(0, to_s - SPAN_S), 0, MAX_NUMBER)
+        points = _number(request, "points", POINTS, 1, MAX_POINTS)
+        if not 0 < to_s - from_s <= MAX_SPAN_S:
+            raise Failure(422, f"from must be before to, by {MAX_SPAN_S} s at most")
+        try:
+            async with self._series:
+                series = await self._history.series(client_id, from_s, max(from_s + 1, min(to_s, now)), points)
+        except LinkError as error:
+            raise Failure(503, str(error))
+        return {**series, "now": round(utc_s(), 3)}
 
     async def change_key(self, request, user):
         """POST /api/clients/ID/key: {"do": "rotate" or "revoke"}. A new key is in this answer, and nowhere else."""
@@ -93,7 +117,7 @@ class API:
         return {"key": key}
 
     async def events(self, request, user):
-        """GET /api/events: a stream of the clients, of one client, or of the log."""
+        """GET /api/events: a stream of the clients, of one client, its sensors or console, or of the log."""
         if request.method == "HEAD":
             raise Failure(405, "a stream has no end, so there is no HEAD of it", {"Allow": "GET"})
         view = request.query_params.get("view", "clients")
@@ -101,6 +125,10 @@ class API:
             made = ClientsView(self._overview, _query(request))
         elif view == "client":
             made = ClientView(self._overview, self._lines, self._known_id(request.query_params.get("id", "")))
+        elif view == "sensors":
+            made = SensorsView(self.devices.follows, self._known_id(request.query_params.get("id", "")))
+        elif view == "console":
+            made = ConsoleView(self._host.consoles, self._known_id(request.query_params.get("id", "")))
         elif view == "log":
             made = LogView(self._events)
         else:

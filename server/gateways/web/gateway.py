@@ -16,6 +16,7 @@ from server.gateways import interface
 from server.gateways.setting import SettingsError
 from server.gateways.web.access import Access
 from server.gateways.web.api import API
+from server.gateways.web.buses import Buses
 from server.gateways.web.live import Live
 from server.gateways.web.login import Login
 from server.gateways.web.overview import Overview
@@ -23,12 +24,13 @@ from server.gateways.web.pages import page_routes
 from server.gateways.web.recent import RecentEvents, RecentLines
 from server.gateways.web.roles import ADMINISTER, SEND, VIEW
 from server.gateways.web.routes import Route, application
+from server.gateways.web.sampled import SAMPLE_S, Sampler
 from server.gateways.web.sessions import Sessions
 from server.gateways.web.users import UserFile, Users
+from server.gateways.web.utc import utc_s
 
 MAX_CONNECTIONS = 128
 REQUEST_S = 30.0  # of a connection, from its begin or the answer before to the next answer; a stream has its own limit
-BACKLOG_S = 5.0  # between looks at the lines that wait in the store, while somebody looks on
 END_S = 3.0  # from the cancellation of `run` to its end, at most
 _GRACE_S = 1
 _FILES = MAX_CONNECTIONS + 10
@@ -45,15 +47,31 @@ class Gateway(interface.Gateway):
         who = settings.hosts, settings.origins, settings.anonymous
         self.access = access = Access(split_listen(settings.listen)[0], *who, sessions, users)
         self.overview, lines, events = Overview(host.status), RecentLines(), RecentEvents()
+        self._sampler = Sampler(host.status, host.store, time.monotonic)
         host.subscribe(self.overview.note)
         host.subscribe(lines.note)
+        host.follow_lines(lines.note_sent)
         host.follow_log(events.note)
         self.live = Live()
-        api = API(host, self.overview, lines, events, self.live, access)
+        self.buses = Buses(settings.i2c, host)
+        self.recorder = self.history = None
+        if settings.history:
+            self._measure()
+        api = API(host, self.overview, lines, events, self.live, access, self.buses, self.history)
         login = Login(access, settings.prefix, host.log)
         self.routes = [*page_routes(), *routes(api, login)]
         refused = lambda text, peer: host.log("web_refused", reason=text, peer=peer)
         self._config = _config(settings, application(self.routes, access, settings.prefix, refused))
+
+    def _measure(self):
+        from server.gateways.web.history import History
+        from server.gateways.web.recorder import Recorder
+
+        host = self.host
+        told = lambda error: host.log("web_history_failed", error=str(error) or type(error).__name__)
+        self.recorder = Recorder(host.registry, host.store, self.settings.history_bytes, told)
+        self.history = History(self.recorder, utc_s)
+        host.subscribe(self.recorder.note)
 
     @classmethod
     async def validate(cls, settings, secrets):
@@ -62,37 +80,51 @@ class Gateway(interface.Gateway):
         _bound(settings.listen).close()
 
     async def run(self):
-        """Serve until cancelled. Raises: ListenError."""
+        """Serve until cancelled. Raises: ListenError; SettingsError: it names a bus that there is not."""
+        await self.buses.check()
         self.host.more_files(_FILES)
         with _bound(self.settings.listen) as listener:
             server = Server(self._config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            looking = asyncio.create_task(self._look_at_backlogs())
+            beside = [asyncio.create_task(self._sample())]
+            if self.recorder is not None:
+                beside.append(asyncio.create_task(self.recorder.run()))
             self.address = listener.getsockname()[:2]
             self.host.log("web_listening", address="%s:%d" % self.address)
             try:
                 await asyncio.shield(serving)
             finally:
-                looking.cancel()
+                for task in beside:
+                    task.cancel()
+                if self.recorder is not None:
+                    self.recorder.close()
                 self.live.close()
                 server.should_exit = True
                 if (await asyncio.wait((serving,), timeout=END_S))[1]:
                     serving.cancel()
 
-    async def _look_at_backlogs(self):
+    async def _sample(self):
+        """Look at what no event tells, while somebody looks on."""
         while True:
             if self.live.viewers:
+                self.overview.set_samples(self._sampler.look())
                 with contextlib.suppress(LinkError, OSError):  # the store's own events tell
                     self.overview.set_waiting(await self.host.store.backlogs())
-            await asyncio.sleep(BACKLOG_S)
+            else:
+                self.overview.set_samples(self._sampler.forget())
+            await asyncio.sleep(SAMPLE_S)
 
     def served_changed(self):
         """See interface.Gateway."""
         self.overview.all_changed()
 
     def metrics(self):
-        """Returns how many look on."""
-        return [("web_viewers", "gauge", "Pages that are open and live", self.live.viewers)]
+        """Returns how many look on, and how many rows of the history were lost."""
+        found = [("web_viewers", "gauge", "Pages that are open and live", self.live.viewers)]
+        if self.recorder is not None:
+            lost = self.recorder.timeline.lost
+            found.append(("web_history_lost", "counter", "Rows of the history that were not written", lost))
+        return found
 
 
 def routes(api, login):
@@ -102,9 +134,13 @@ def routes(api, login):
         Route("POST", "/api/logout", None, login.log_out),
         Route("GET", "/api/me", VIEW, login.me),
         Route("GET", "/api/clients", VIEW, api.clients),
-        Route("POST", "/api/clients/{id:path}/lines", SEND, api.send),
-        Route("POST", "/api/clients/{id:path}/key", ADMINISTER, api.change_key),
-        Route("GET", "/api/clients/{id:path}", VIEW, api.client),
+        Route("POST", "/api/clients/{id}/lines", SEND, api.send),
+        Route("POST", "/api/clients/{id}/key", ADMINISTER, api.change_key),
+        Route("GET", "/api/clients/{id}/history", VIEW, api.history),
+        Route("GET", "/api/clients/{id}", VIEW, api.client),
+        *api.devices.routes(),
+        *api.console.routes(),
+        *api.buses.routes(),
         Route("GET", "/api/log", VIEW, api.log),
         Route("GET", "/api/events", VIEW, api.events),
         Route("GET", "/api/openapi.json", None, api.openapi),

@@ -5,9 +5,8 @@ A viewer has no queue: while it takes nothing, nothing is made for it. One that 
 
 import asyncio
 import contextlib
-import json
 
-from server.gateways.web.routes import Failure
+from server.gateways.web.routes import Failure, as_json
 from server.gateways.web.utc import utc_s
 
 MAX_VIEWERS = 32
@@ -66,6 +65,7 @@ class _Stream:
             scope["state"]["abort"]()
         finally:
             self._live.viewers -= 1
+            self._view.close()
             sending.cancel()
             leaving.cancel()
 
@@ -97,5 +97,5 @@ async def _left(receive):
 
 
 def _event(name, data):
-    # JSON without line ends, so that it is one field of one event.
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), json.dumps(data, separators=(",", ":")).encode())
+    # There are no line ends in it, so it is one field of one event.
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(data))

@@ -1,86 +1,81 @@
 """The description of the API, as data: OpenAPI 3.1. A test compares it with the routes, and another asks by it."""
 
 from protocol.limits import MAX_LINE
+from server.gateways.web.history import BACKLOGS, COUNTS, MAX_POINTS, POINTS, ROUND_TRIP_S
+from server.gateways.web.measured import LEVELS
+from server.gateways.web.openapi_devices import DEVICE_PATHS, DEVICE_SCHEMAS
+from server.gateways.web.openapi_parts import (
+    COUNT,
+    ID,
+    MAYBE,
+    NOW,
+    SECONDS,
+    TEXT,
+    TIME,
+    answers,
+    body,
+    list_of,
+    object_of,
+    query,
+    ref,
+)  # fmt: skip
 from server.gateways.web.overview import MAX_PAGE, MAX_TEXT, SORTS, STATES
 from server.gateways.web.recent import FROM_CLIENT, MAX_EVENTS, TO_CLIENT
 from server.gateways.web.roles import ROLES
+from server.gateways.web.sampled import SAMPLE_S
 
-VIEWS = ("clients", "client", "log")  # of the stream
+VIEWS = ("clients", "client", "log", "sensors", "console")  # of the stream
 
-_TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-_SECONDS = {"type": "number", "minimum": 0}
-_TIME = {"type": ["number", "null"], "description": "UTC, seconds since 1970; null: never"}
-_NOW = {**_TIME, "type": "number", "description": "The server's clock, UTC, seconds since 1970"}
+_MADE_OF = "Seconds of the intervals that the points are made of: seconds are kept for an hour, minutes for a day"
 
-
-def _object(**properties):
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(items):
-    return {"type": "array", "items": items}
-
-
-def _ref(name):
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json(schema):
-    return {"application/json": {"schema": schema}}
-
-
-def _answers(schema, *failures):
-    """Returns the answers of an operation: 200, and these, and those that each may have."""
-    texts = {
-        400: "It is no JSON", 401: "Nobody is logged in", 403: "The role does not allow it, or it comes from elsewhere",
-        404: "There is no such client", 409: "The key file does not allow it", 413: "The body is too long",
-        415: "The body is not declared as JSON", 422: "A value is wrong; the error names it",
-        429: "There were too many attempts", 503: "The store, or a limit, does not allow it now",
-    }  # fmt: skip
-    found = {str(code): {"description": texts[code], "content": _json(_ref("Error"))} for code in failures}
-    return {"200": {"description": "Done", "content": _json(schema)}, **found}
-
-
-def _body(*required, **properties):
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    return {"required": True, "content": _json(schema)}
-
-
-def _query(name, text, **schema):
-    return {"name": name, "in": "query", "description": text, "required": False, "schema": schema}
-
-
-_ID = {"name": "id", "in": "path", "description": "Of a client", "required": True, "schema": {**_TEXT, "minLength": 1}}
+_SAMPLED = f"looked at each {SAMPLE_S:.0f} s while a page is open"
 _SORTS = [*SORTS, *(f"-{name}" for name in SORTS)]
 _OF_CLIENTS = [
-    _query("state", "Only those in this state", type="string", enum=["", *STATES]),
-    _query("text", "Only those whose id contains this, in capital letters or small", type="string", maxLength=MAX_TEXT),
-    _query("sort", "The order; with - before it from the highest on", type="string", enum=_SORTS, default="id"),
-    _query("page", "From 0 on", type="integer", minimum=0, maximum=1 << 53, default=0),
-    _query("size", "Clients of a page", type="integer", minimum=1, maximum=MAX_PAGE, default=50),
+    query("state", "Only those in this state", type="string", enum=["", *STATES]),
+    query("text", "Only those whose id contains this, in capital letters or small", type="string", maxLength=MAX_TEXT),
+    query("sort", "The order; with - before it from the highest on", type="string", enum=_SORTS, default="id"),
+    query("page", "From 0 on", type="integer", minimum=0, maximum=1 << 53, default=0),
+    query("size", "Clients of a page", type="integer", minimum=1, maximum=MAX_PAGE, default=50),
 ]
 _SCHEMAS = {
-    "Error": _object(error={**_TEXT, "description": "What is wrong, and what to do"}),
-    "User": _object(user=_TEXT, role={"type": "string", "enum": list(ROLES)}),
-    "Client": _object(
-        id=_TEXT, state={"type": "string", "enum": list(STATES)}, connected={"type": "boolean"},
-        changed={**_TIME, "description": "Since when it has this state, UTC, seconds since 1970; null: not known"},
-        since=_TIME, left=_TIME, last_line=_TIME, peer={"type": ["string", "null"], "description": "Address and port"},
-        connections=_COUNT, outages=_COUNT, outage_s=_SECONDS, lines_received=_COUNT, bytes_received=_COUNT,
-        lines_acknowledged=_COUNT, lines_discarded=_COUNT, lines_sent_again=_COUNT, wire_bytes_received=_COUNT,
-        wire_bytes_sent=_COUNT, round_trips=_COUNT, round_trip_s={**_SECONDS, "description": "The sum of all of them"},
+    "Error": object_of(error={**TEXT, "description": "What is wrong, and what to do"}),
+    "User": object_of(user=TEXT, role={"type": "string", "enum": list(ROLES)}),
+    "Client": object_of(
+        id=TEXT, state={"type": "string", "enum": list(STATES)}, connected={"type": "boolean"},
+        changed={**TIME, "description": "Since when it has this state, UTC, seconds since 1970; null: not known"},
+        since=TIME, left=TIME, last_line=TIME, peer={"type": ["string", "null"], "description": "Address and port"},
+        connections=COUNT, outages=COUNT, outage_s=SECONDS, lines_received=COUNT, bytes_received=COUNT,
+        lines_acknowledged=COUNT, lines_discarded=COUNT, lines_sent_again=COUNT, wire_bytes_received=COUNT,
+        wire_bytes_sent=COUNT, round_trips=COUNT, round_trip_s={**SECONDS, "description": "The sum of all of them"},
         reason={"type": ["string", "null"], "description": "Why it was disconnected last"},
-        longest_round_trip_s=_SECONDS, waiting_lines={**_COUNT, "description": "Not acknowledged; 5 s old at most"},
+        bridge={"oneOf": [{"type": "null"}, ref("Bridge")], "description": "null: its client passes no reports on"},
+        longest_round_trip_s=SECONDS, waiting_lines={**COUNT, "description": f"Not acknowledged; {_SAMPLED}"},
+        lines_per_s={**MAYBE, "description": f"Both ways; {_SAMPLED}"},
+        bytes_per_s={**MAYBE, "description": f"Of TCP, both ways; {_SAMPLED}"},
+        unread_lines={"type": ["integer", "null"], "minimum": 0, "description": f"By the application; {_SAMPLED}"},
     ),
-    "Line": _object(
-        number=_COUNT, at=_NOW, way={"type": "string", "enum": [FROM_CLIENT, TO_CLIENT]},
-        text={**_TEXT, "description": "Its begin"}, bytes={**_COUNT, "description": "Of the whole line"},
+    "Bridge": object_of(
+        at=NOW, number=COUNT, connections={**COUNT, "description": "Since it started"}, free_bytes=COUNT,
+        fallbacks=COUNT, release={"type": ["string", "null"]}, rssi_dbm={"type": ["integer", "null"]},
     ),
-    "Event": _object(
-        number=_COUNT, at=_NOW, event=_TEXT, client={"type": ["string", "null"]},
+    "Line": object_of(
+        number=COUNT, at=NOW, way={"type": "string", "enum": [FROM_CLIENT, TO_CLIENT]},
+        text={**TEXT, "description": "Its begin"}, bytes={**COUNT, "description": "Of the whole line"},
+    ),
+    "History": object_of(
+        **{"from": COUNT}, to=COUNT, now=NOW, step={**COUNT, "description": "Seconds of a point"},
+        resolution={"type": "integer", "enum": [level.interval_s for level in LEVELS], "description": _MADE_OF},
+        points=object_of(
+            at=list_of(COUNT), known_s=list_of(SECONDS), connected_s=list_of(MAYBE),
+            **dict.fromkeys((*COUNTS, *BACKLOGS), list_of({"type": ["integer", "null"], "minimum": 0})),
+            **dict.fromkeys(ROUND_TRIP_S, list_of(MAYBE)),
+        ),
+        reasons=list_of(object_of(at=NOW, reason=TEXT)),
+    ),
+    "Event": object_of(
+        number=COUNT, at=NOW, event=TEXT, client={"type": ["string", "null"]},
         level={"type": "string", "enum": ["info", "warning", "error"]},
-        details={"type": "object", "additionalProperties": _TEXT},
+        details={"type": "object", "additionalProperties": TEXT},
     ),
 }  # fmt: skip
 
@@ -89,8 +84,9 @@ DOCUMENT = {
     "info": {
         "title": "pb_link",
         "version": "1",
-        "description": "Clients, their lines, the log and keys of a running server. Scripts send a token of `pb-link "
-        "web user add NAME --role ROLE --token` as Authorization: Bearer. Pages have a session, a cookie.",
+        "description": "Clients of a running server: their lines, sensors, consoles and keys; I2C buses; the log. "
+        "Scripts send a token of `pb-link web user add NAME --role ROLE --token` as Authorization: Bearer. Pages have "
+        "a session, a cookie.",
     },
     "servers": [{"url": ".."}],
     "security": [{"token": []}, {"session": []}],
@@ -99,22 +95,22 @@ DOCUMENT = {
             "post": {
                 "summary": "Begin a session.",
                 "security": [],
-                "requestBody": _body("user", "password", user=_TEXT, password=_TEXT),
-                "responses": _answers(_ref("User"), 400, 401, 403, 413, 415, 422, 429),
+                "requestBody": body("user", "password", user=TEXT, password=TEXT),
+                "responses": answers(ref("User"), 400, 401, 403, 413, 415, 422, 429),
             }
         },
         "/api/logout": {
-            "post": {"summary": "End the session.", "security": [], "responses": _answers({"type": "object"}, 403)}
+            "post": {"summary": "End the session.", "security": [], "responses": answers({"type": "object"}, 403)}
         },
-        "/api/me": {"get": {"summary": "Who one is.", "responses": _answers(_ref("User"), 401, 403)}},
+        "/api/me": {"get": {"summary": "Who one is.", "responses": answers(ref("User"), 401, 403)}},
         "/api/clients": {
             "get": {
                 "summary": "A page of the clients.",
                 "parameters": _OF_CLIENTS,
-                "responses": _answers(
-                    _object(
-                        clients=_list(_ref("Client")), matching=_COUNT, total=_COUNT, page=_COUNT, size=_COUNT,
-                        now=_NOW, states=_object(**dict.fromkeys(STATES, _COUNT)),
+                "responses": answers(
+                    object_of(
+                        clients=list_of(ref("Client")), matching=COUNT, total=COUNT, page=COUNT, size=COUNT,
+                        now=NOW, states=object_of(**dict.fromkeys(STATES, COUNT)),
                     ), 401, 403, 422,
                 ),
             }
@@ -122,22 +118,22 @@ DOCUMENT = {
         "/api/clients/{id}": {
             "get": {
                 "summary": "A client, with its last lines.",
-                "parameters": [_ID],
-                "responses": _answers(
-                    _object(client=_ref("Client"), lines=_list(_ref("Line")), now=_NOW), 401, 403, 404
+                "parameters": [ID],
+                "responses": answers(
+                    object_of(client=ref("Client"), lines=list_of(ref("Line")), now=NOW), 401, 403, 404
                 ),
             }
         },
         "/api/clients/{id}/lines": {
             "post": {
                 "summary": "Send a line to a client. Needs the role send.",
-                "parameters": [_ID],
-                "requestBody": _body(
-                    "line", line={**_TEXT, "maxLength": MAX_LINE},
+                "parameters": [ID],
+                "requestBody": body(
+                    "line", line={**TEXT, "maxLength": MAX_LINE},
                     wait={"type": "boolean", "default": False, "description": "Until the client has it, 10 s at most"},
                 ),
-                "responses": _answers(
-                    _object(
+                "responses": answers(
+                    object_of(
                         stored={"type": ["boolean", "null"], "description": "null: it is not known"},
                         delivered={"type": "boolean", "description": "With wait: the client has it"},
                     ), 400, 401, 403, 404, 413, 415, 422, 503,
@@ -147,44 +143,57 @@ DOCUMENT = {
         "/api/clients/{id}/key": {
             "post": {
                 "summary": "Change the key of a client. Needs the role administer. A new key is shown only here.",
-                "parameters": [_ID],
-                "requestBody": _body("do", do={"type": "string", "enum": ["rotate", "revoke"]}),
-                "responses": _answers(
-                    _object(key={"type": ["string", "null"], "description": "64 hexadecimal digits; null: revoked"}),
+                "parameters": [ID],
+                "requestBody": body("do", do={"type": "string", "enum": ["rotate", "revoke"]}),
+                "responses": answers(
+                    object_of(key={"type": ["string", "null"], "description": "64 hexadecimal digits; null: revoked"}),
                     400, 401, 403, 404, 409, 413, 415, 422,
                 ),
+            }
+        },
+        "/api/clients/{id}/history": {
+            "get": {
+                "summary": "What was measured of a client, as points of equal length.",
+                "parameters": [
+                    ID,
+                    query("from", "UTC, s since 1970; else a day before", type="integer", minimum=0, maximum=1 << 53),
+                    query("to", "UTC, s since 1970; else now", type="integer", minimum=1, maximum=1 << 53),
+                    query("points", "At most so many", type="integer", minimum=1, maximum=MAX_POINTS, default=POINTS),
+                ],
+                "responses": answers(ref("History"), 401, 403, 404, 409, 422, 503),
             }
         },
         "/api/log": {
             "get": {
                 "summary": "The last events of the server.",
                 "parameters": [
-                    _query("after", "Only events with higher numbers", type="integer", minimum=0, maximum=1 << 53),
-                    _query("count", "Only so many, the newest", type="integer", minimum=1, maximum=MAX_EVENTS),
+                    query("after", "Only events with higher numbers", type="integer", minimum=0, maximum=1 << 53),
+                    query("count", "Only so many, the newest", type="integer", minimum=1, maximum=MAX_EVENTS),
                 ],
-                "responses": _answers(_object(events=_list(_ref("Event"))), 401, 403, 422),
+                "responses": answers(object_of(events=list_of(ref("Event"))), 401, 403, 422),
             }
         },
         "/api/events": {
             "get": {
                 "summary": "Server-sent events: `snapshot`, then `change` with what has changed since, and `end`.",
                 "parameters": [
-                    _query("view", "What to follow", type="string", enum=list(VIEWS), default=VIEWS[0]),
-                    _query("id", "Of the client, with view=client", type="string"),
+                    query("view", "What to follow", type="string", enum=list(VIEWS), default=VIEWS[0]),
+                    query("id", "Of the client, with view=client, sensors or console", type="string"),
                     *_OF_CLIENTS,
                 ],
                 "responses": {
-                    **_answers({}, 401, 403, 404, 422, 503),
-                    "200": {"description": "A stream", "content": {"text/event-stream": {"schema": _TEXT}}},
+                    **answers({}, 401, 403, 404, 422, 503),
+                    "200": {"description": "A stream", "content": {"text/event-stream": {"schema": TEXT}}},
                 },
             }
         },
+        **DEVICE_PATHS,
         "/api/openapi.json": {
-            "get": {"summary": "This document.", "security": [], "responses": _answers({"type": "object"}, 403)}
+            "get": {"summary": "This document.", "security": [], "responses": answers({"type": "object"}, 403)}
         },
     },
     "components": {
-        "schemas": _SCHEMAS,
+        "schemas": _SCHEMAS | DEVICE_SCHEMAS,
         "securitySchemes": {
             "token": {"type": "http", "scheme": "bearer"},
             "session": {"type": "apiKey", "in": "cookie", "name": "pb_link_session"},

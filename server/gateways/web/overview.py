@@ -6,6 +6,7 @@ nothing of HTTP.
 
 from collections import namedtuple
 
+from server.gateways.web.sampled import UNKNOWN
 from server.gateways.web.utc import utc_s
 
 CONNECTED, AWAY, NEVER = "connected", "away", "never"
@@ -13,6 +14,7 @@ STATES = (CONNECTED, AWAY, NEVER)
 MAX_PAGE = 200  # rows
 MAX_TEXT = 64  # characters of a filter
 _CACHED = 32  # pages of one moment: viewers of the same page share it
+_NO_SIGNAL = -128  # dBm: below each that there is
 
 # Names of columns, each with the part of a row that orders it.
 SORTS = {
@@ -22,9 +24,15 @@ SORTS = {
     "last_line": lambda row: row["last_line"] or 0,
     "lines_received": lambda row: row["lines_received"],
     "lines_acknowledged": lambda row: row["lines_acknowledged"],
+    "lines_per_s": lambda row: row["lines_per_s"] or 0,
+    "bytes_per_s": lambda row: row["bytes_per_s"] or 0,
     "waiting": lambda row: row["waiting_lines"],
+    "unread": lambda row: row["unread_lines"] or 0,
     "outages": lambda row: row["outages"],
     "round_trip": lambda row: row["round_trip_s"] / max(row["round_trips"], 1),
+    "wifi": lambda row: (row["bridge"] or {}).get("rssi_dbm") or _NO_SIGNAL,
+    "heap": lambda row: (row["bridge"] or {}).get("free_bytes") or 0,
+    "release": lambda row: (row["bridge"] or {}).get("release") or "",
 }
 
 # state: one of STATES, or ""; text: part of an id; sort: one of SORTS; descending: bool; page: from 0; size: of rows.
@@ -42,6 +50,7 @@ class Overview:
         self._last_line = {}  # id -> UTC
         self._reasons = {}  # id -> why it was disconnected last
         self._waiting = {}  # id -> lines in the store
+        self._samples = {}  # id -> Sample
         self._pages = {}  # Query -> page, of this moment
 
     def note(self, event, client_id, details):
@@ -66,6 +75,14 @@ class Overview:
         self._waiting = waiting
         if self._changed is not None:
             self._changed |= different
+
+    def set_samples(self, samples):
+        """Take what Sampler.look returned. The rows are not made anew: it may be of thousands at once."""
+        before, self._samples = self._samples, samples
+        for name, sample in samples.items():
+            if name in self._rows and sample != before.get(name, UNKNOWN):
+                self._rows[name] = {**self._rows[name], **sample._asdict()}
+                self._pages.clear()
 
     def row(self, client_id):
         """Returns the row of a client, a dict, or None."""
@@ -117,5 +134,5 @@ class Overview:
         return {
             **row, "state": state, "changed": row["since"] if row["connected"] else row["left"],
             "last_line": self._last_line.get(name), "waiting_lines": self._waiting.get(name, 0),
-            "reason": self._reasons.get(name),
+            "reason": self._reasons.get(name), **self._samples.get(name, UNKNOWN)._asdict(),
         }  # fmt: skip

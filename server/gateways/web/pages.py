@@ -1,4 +1,7 @@
-"""The files of the page: read once, and served as they are, to everybody: they hold nothing of the server's."""
+"""The files of the page: read once, and served as they are, to everybody: they hold nothing of the server's.
+
+In vendor/ are those of others, unchanged: uPlot (MIT, its licence beside it). docs/web.md says how to renew them.
+"""
 
 import hashlib
 from pathlib import Path
@@ -13,10 +16,14 @@ _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 def page_routes():
     """Returns the routes of the files in FOLDER, and of / as index.html."""
-    files = [path for path in sorted(FOLDER.iterdir()) if path.suffix in _KINDS]
-    return [
-        Route("GET", "/" if path.name == "index.html" else f"/page/{path.name}", None, _served(path)) for path in files
-    ]
+    return [Route("GET", where, None, _served(path)) for where, path in page_files()]
+
+
+def page_files():
+    """Returns [(path of a URL, Path)]."""
+    files = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in _KINDS]
+    names = [path.relative_to(FOLDER).as_posix() for path in files]
+    return [("/" if name == "index.html" else f"/page/{name}", path) for name, path in zip(names, files)]
 
 
 def _served(path):

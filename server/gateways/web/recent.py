@@ -14,11 +14,10 @@ MAX_SHOWN = 256  # bytes of a line; the rest is left out
 MAX_EVENTS = 500
 MAX_DETAIL = 200  # characters of each detail of an event
 FROM_CLIENT, TO_CLIENT = "from", "to"
-_NORMAL = ("web_listening", "web_login", "web_line_sent", "web_key_changed")  # events of this gateway
 
 
 class RecentLines:
-    """The newest lines of each client. Those to a client are known if they were sent by this page or its API."""
+    """The newest lines of each client, both ways."""
 
     def __init__(self, clock=utc_s):
         self._clock = clock
@@ -28,20 +27,26 @@ class RecentLines:
     def note(self, event, client_id, details):
         """Take an event. It is a subscriber of events, so it does little."""
         if event == "received":
-            for line in details["lines"][-MAX_LINES:]:
-                self.add(client_id, FROM_CLIENT, line)
+            self.add(client_id, FROM_CLIENT, details["lines"][-MAX_LINES:])
 
-    def add(self, client_id, way, line):
-        """Take a line. way: FROM_CLIENT or TO_CLIENT; line: bytes."""
-        lines = self._kept.get(client_id)
-        if lines is None:
-            lines = self._kept[client_id] = deque(maxlen=MAX_LINES)
+    def note_sent(self, client_id, line):
+        """Take a line to a client, when it is stored. It follows lines, so it does little."""
+        self.add(client_id, TO_CLIENT, (line,))
+
+    def add(self, client_id, way, lines):
+        """Take lines of one moment. way: FROM_CLIENT or TO_CLIENT; lines: bytes of each."""
+        kept = self._kept.get(client_id)
+        if kept is None:
+            kept = self._kept[client_id] = deque(maxlen=MAX_LINES)
             if len(self._kept) > MAX_CLIENTS:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(client_id)
-        self._number += 1
-        lines.append((self._number, self._clock(), way, bytes(line[:MAX_SHOWN]), len(line)))
+        at, number = self._clock(), self._number
+        for line in lines:
+            number += 1
+            kept.append((number, at, way, line[:MAX_SHOWN], len(line)))
+        self._number = number
 
     def after(self, client_id, number=0):
         """Returns the lines that are newer than this number, as dicts, the oldest first."""
@@ -64,7 +69,7 @@ class RecentEvents:
         self._kept.append(
             {
                 "number": self._number, "at": round(self._clock(), 3), "event": event, "client": client_id,
-                "level": "info" if event in _NORMAL else level_of(event).lower(), "details": shown,
+                "level": level_of(event).lower(), "details": shown,
             }
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What a user may do. Each role includes those before it. Pure."""
 
-VIEW = "view"  # see clients, lines and the log
-SEND = "send"  # also send lines to clients
-ADMINISTER = "administer"  # also change keys
+VIEW = "view"  # see clients, lines, sensors, what is printed, and the log
+SEND = "send"  # also send lines to clients and bytes to their devices (cmdraw), scan and use the I2C buses
+ADMINISTER = "administer"  # also change keys, configure sensor buses, type at the REPL
 ROLES = (VIEW, SEND, ADMINISTER)
 
 

@@ -5,12 +5,13 @@ A route of the API is a function (request, user) of its handler. Its answer is J
 
 import json
 from collections import namedtuple
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 
@@ -47,6 +48,19 @@ class Failure(Exception):
 async def body_of(request, fields, optional=()):
     """Returns the dict that a request carries, as JSON. fields: {name: type} that it must have; optional: those of
     them that it may lack. Raises: Failure."""
+    found = await json_of(request)
+    if found.keys() - fields.keys():
+        raise Failure(422, f"the body must be an object with {', '.join(fields)}")
+    for name, kind in fields.items():
+        if name not in found and name in optional:
+            continue
+        if not isinstance(found.get(name), kind):
+            raise Failure(422, f"{name} must be a {kind.__name__}")
+    return found
+
+
+async def json_of(request):
+    """Returns the dict that a request carries, as JSON. Raises: Failure."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Failure(415, "the body must be JSON, with Content-Type: application/json")
     data = bytearray()
@@ -58,13 +72,8 @@ async def body_of(request, fields, optional=()):
         found = json.loads(bytes(data))
     except (ValueError, RecursionError):
         raise Failure(400, "the body is no JSON")
-    if not isinstance(found, dict) or found.keys() - fields.keys():
-        raise Failure(422, f"the body must be an object with {', '.join(fields)}")
-    for name, kind in fields.items():
-        if name not in found and name in optional:
-            continue
-        if not isinstance(found.get(name), kind):
-            raise Failure(422, f"{name} must be a {kind.__name__}")
+    if not isinstance(found, dict):
+        raise Failure(422, "the body must be an object of JSON")
     return found
 
 
@@ -81,6 +90,7 @@ def application(routes, access, prefix="", refused=lambda text, peer: None):
 
 def _starlette_route(route, access):
     async def answer(request):
+        request.scope["path_params"] = {name: unquote(text) for name, text in request.path_params.items()}
         user = access.asker(request.headers, request.cookies)
         # A page may be reached from anywhere; what it asks for may not.
         of_api = route.path.startswith(API)
@@ -100,7 +110,18 @@ def _starlette_route(route, access):
 
 def json_answer(found, status=200, headers=None):
     """Returns the Response with a dict, which nothing on the way keeps."""
-    return JSONResponse(found, status, headers=_NO_STORE | dict(headers or {}))
+    return Response(as_json(found), status, _NO_STORE | dict(headers or {}), "application/json")
+
+
+def as_json(found):
+    """Returns JSON (bytes, ASCII, no line end) of what JSON was read into, perhaps a client's: Python reads more than
+    JSON has. Numbers that are not finite become null, and surrogates without the other half stay escapes."""
+    try:
+        text = json.dumps(found, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(found), parse_constant=lambda name: None)
+        text = json.dumps(finite, separators=(",", ":"))
+    return text.encode()
 
 
 def _error(status, text, headers=None):
@@ -132,6 +153,8 @@ class _Guard:
             app = _error(refusal.status, refusal.text)
         elif len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
             app = _error(414, f"the path has more than {MAX_TARGET} bytes")
+        # Routes are found by the path as it came: in an id, %2F is no slash.
+        scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
         await app(scope, receive, send_with_headers)
 
 

@@ -28,6 +28,18 @@ def _contradiction(settings):
         )
 
 
+def unknown_bus(names, known):
+    """Returns what is wrong with the setting `i2c`, or None. known: names of the buses of [i2c]."""
+    for name in names:
+        if name not in known:
+            return f"[web] i2c names the bus {name!r}, but the buses of [i2c.buses] are: {', '.join(known) or 'none'}"
+    return None
+
+
+def _lacking(settings, gateways):
+    return unknown_bus(settings.i2c, gateways["i2c"].buses if "i2c" in gateways else ())
+
+
 DESCRIPTION = Description(
     "the web page",
     {
@@ -41,11 +53,15 @@ DESCRIPTION = Description(
         ),
         "prefix": text("", 'the path at which a reverse proxy shows the page, such as "/pb_link"', _PREFIX.fullmatch),
         "proxy": text("", "the address of the reverse proxy, whose X-Forwarded-For is believed"),
+        "i2c": texts("a list of names of buses of [i2c.buses] that may be used here"),
         "certificate": path("", "the path of a file, PEM, with the chain behind it"),
         "key": path("", "the path of a file, PEM"),
         "plain": boolean(False),
+        "history": boolean(True),
+        "history_bytes": integer(256 << 20, 1 << 20, 1 << 40),
     },
     extra="web",
     contradiction=_contradiction,
+    lacking=_lacking,
     add_commands=lambda command: add_commands(command, USERS),
 )

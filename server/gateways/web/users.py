@@ -18,13 +18,9 @@ import secrets
 from collections import namedtuple
 
 from server.core.shown import quoted
+from server.gateways import private_file
 from server.gateways.private_file import write_private
 from server.gateways.web.roles import ROLES
-
-try:
-    import fcntl
-except ImportError:  # Windows: only one process may change it at a time
-    fcntl = None
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 1024  # characters
 MAX_USERS = 200
@@ -111,9 +107,8 @@ class UserFile:
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"users {self.path} cannot be made: there is no folder {folder}")
-        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+            private_file.lock(file)
             users = self.read()
             yield users
             write_private(self.path, json.dumps({name: _shown(users[name]) for name in sorted(users)}, indent=2) + "\n")

@@ -1,13 +1,20 @@
 """What a viewer of the live page has seen, and what has changed since: no queue, whatever the viewer's pace.
 
 Each view has `snapshot`, all of it as a dict, and `change`, what differs from what was taken last, or None. A viewer
-that was slow takes one change more, not those that it has missed.
+that was slow takes one change more, not those that it has missed. `close` is called once, at the end.
 """
 
 from server.gateways.web.recent import MAX_LINES
 
 
-class ClientsView:
+class View:
+    """What all views have."""
+
+    def close(self):
+        """The viewer has gone."""
+
+
+class ClientsView(View):
     """A page of the overview. Args: overview: Overview; query: Query."""
 
     def __init__(self, overview, query):
@@ -36,7 +43,7 @@ class ClientsView:
         return change if len(change) > 1 or change["clients"] else None
 
 
-class ClientView:
+class ClientView(View):
     """A client. Args: overview: Overview; lines: RecentLines; client_id."""
 
     def __init__(self, overview, lines, client_id):
@@ -65,7 +72,7 @@ class ClientView:
         return change or None
 
 
-class LogView:
+class LogView(View):
     """The log. Args: events: RecentEvents."""
 
     def __init__(self, events):

@@ -5,6 +5,7 @@ Pure. The bus calls `start` with the address, `receive` and `send` for bytes, `s
 transfer do not depend on how it is computed.
 """
 
+from sim.wires.own_code import OwnCodeFailed
 from sim.wires.sensors.script import script
 
 ROUNDING_S = 1e-9
@@ -88,7 +89,16 @@ class Device:
 
     def send_bytes(self, size):
         send = self.send
-        return bytes([send() for _ in range(size)])
+        values = [send() for _ in range(size)]
+        try:
+            return bytes(values)
+        except (TypeError, ValueError):
+            wrong = next(value for value in values if not isinstance(value, int) or not 0 <= value <= 0xFF)
+            raise self.failed("send", wrong, "a byte")
+
+    def failed(self, method, value, expected):
+        """Returns the exception for what a method has returned."""
+        return OwnCodeFailed(f"{type(self).__name__}.{method} has returned {value!r}, not {expected}")
 
     def stop(self, now):
         """A stop after a transfer with it."""
@@ -166,7 +176,10 @@ class Words(Device):
         self._count = 0
         if read:
             self.refresh(now)
-            self._answer = self.load(self.pointer).to_bytes(2, self.ORDER)
+            word = self.load(self.pointer)
+            if not isinstance(word, int) or not 0 <= word <= 0xFFFF:
+                raise self.failed("load", word, "a word of 16 bits")
+            self._answer = word.to_bytes(2, self.ORDER)
         return True
 
     def receive(self, value):
@@ -216,6 +229,8 @@ class Commands(Device):
         answer = self.answer(now)
         if answer is None:
             return False
+        if not isinstance(answer, (bytes, bytearray)):
+            raise self.failed("answer", answer, "bytes or None")
         self._answer, self._sent = answer, 0
         return True
 

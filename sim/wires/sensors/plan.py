@@ -65,6 +65,12 @@ def _planned(entry):
     _check(entry, _NUMBERS | _OTHERS | {"bus", "plug", "faults"}, "a device")
     if "type" not in entry:
         raise ValueError("it has no type")
+    for key, kind, what in (
+        ("type", str, "a name"), ("bus", str, "a name"), ("values", dict, "an object"), ("plug", list, "a list"),
+        ("faults", list, "a list"),
+    ):  # fmt: skip
+        if not isinstance(entry.get(key, kind()), kind):
+            raise ValueError(f"{key} is to be {what}, not {entry[key]!r}")
     options = {key: entry[key] for key in _OTHERS if key in entry}
     options |= {key: _number(key, entry[key]) for key in _NUMBERS if key in entry}
     events = [_plug(*_event("plug", event, 2, 3)) for event in entry.get("plug", [])]

@@ -1,16 +1,21 @@
 """A measured value as a function of time. Pure."""
 
+import math
 from bisect import bisect_right
+from numbers import Real
+
+from sim.wires.own_code import OwnCodeFailed, trace_from
 
 
 def script(what):
     """Returns a function (seconds) -> value.
 
-    Args: what: such a function, a number that stays, or points `[seconds, value]` in order of time, with straight lines
-    between them; two points at one time are a step. Raises: ValueError.
+    Args: what: such a function, or another object that can be called (the result has it as __wrapped__); a number that
+    stays; or points `[seconds, value]` in order of time, with straight lines between them; two points at one time are a
+    step. Raises: ValueError; what it returns raises OwnCodeFailed.
     """
     if callable(what):
-        return what
+        return _checked(what)
     if _is_number(what):
         return lambda now: what
     points = _points(what)
@@ -27,6 +32,36 @@ def script(what):
         return value + (last - value) * (now - begin) / (end - begin)
 
     return at
+
+
+def _checked(function):
+    """Returns the function, with OwnCodeFailed for what it may do wrong."""
+    name = _named(function)
+
+    def at(now):
+        try:
+            value = function(now)
+        except OwnCodeFailed:
+            raise
+        except Exception as error:  # of whatever kind: it is the user's program
+            trace = trace_from(error, error.__traceback__.tb_next)
+            raise OwnCodeFailed(f"{name} has raised {type(error).__name__} at {now:.3f} s: {error}", trace)
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise OwnCodeFailed(f"{name} has returned {value!r} at {now:.3f} s, not a number")
+        return value
+
+    at.__wrapped__ = function
+    return at
+
+
+def _named(function):
+    """Returns what is called, in words: with its file and line, if it is written in Python."""
+    if hasattr(function, "__name__"):
+        name, code = f"the function {function.__name__}", getattr(function, "__code__", None)
+    else:
+        kind = type(function)
+        name, code = f"the object of {kind.__name__}", getattr(kind.__call__, "__code__", None)
+    return f"{name} of {code.co_filename}, line {code.co_firstlineno}," if code else name
 
 
 def _is_number(what):

@@ -13,9 +13,11 @@ FIRST_MUX = 0x70
 
 
 class SensorWorld:
-    """Args: bus: a SensorBus; clock() -> seconds; at(seconds, callback): calls it at that time, or is None."""
+    """Args: bus: a SensorBus; clock() -> seconds; at(seconds, callback): calls it at that time, or is None; types:
+    {name: class of a Device} beside those in `catalog.TYPES`."""
 
-    def __init__(self, bus, clock, at=None):
+    def __init__(self, bus, clock, at=None, types=None):
+        self._types = {**TYPES, **(types or {})}
         self.bus = bus
         self.clock = clock
         self.at = at
@@ -34,9 +36,11 @@ class SensorWorld:
         `values`, `identity` and others of the type.
         Raises: ValueError.
         """
-        kind = TYPES.get(type)
+        kind = self._types.get(type)
         if kind is None:
-            raise ValueError(f"there is no model of {type!r}; there are {', '.join(sorted(TYPES))}")
+            raise ValueError(f"there is no model of {type!r}; there are {', '.join(sorted(self._types))}")
+        if not kind.ADDRESSES:
+            raise ValueError(f"{type} has no ADDRESSES: write those that its pins can select")
         address = kind.ADDRESSES[0] if address is None else address
         if address not in kind.ADDRESSES:
             raise ValueError(f"{type} cannot have address {address:#x}: {', '.join(map(hex, kind.ADDRESSES))}")

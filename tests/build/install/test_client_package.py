@@ -23,8 +23,8 @@ from tests.build.imports import imported
 from tests.peers.processes import running, up, write_settings
 
 STARTS = (
-    "pb_link/autostart.py", "pb_link/i2c_service.py", "pb_link/pb_client.py", "pb_link/selftest.py",
-    "protocol/errors.py",
+    "pb_link/autostart.py", "pb_link/bridge_reports.py", "pb_link/i2c_service.py", "pb_link/pb_client.py",
+    "pb_link/selftest.py", "protocol/errors.py",
 )  # fmt: skip
 REPL = Path(__file__).with_name("raw_repl.py")
 INSTALL_S = 60

@@ -1,5 +1,8 @@
 """build/tools/shell.py: a program that fails says what it printed and what helps."""
 
+import io
+import sys
+
 import pytest
 
 from build.tools import shell
@@ -25,3 +28,12 @@ def test_outer_make_does_not_leak_into_a_build(monkeypatch):
     monkeypatch.setenv("CFLAGS", "-O0")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert shell.output_of(["sh", "-c", "echo $MAKEFLAGS$CFLAGS$LC_ALL"]) == "C\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_a_terminal(monkeypatch, terminal):
+    seen = io.StringIO()
+    seen.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", seen)
+    shell.progress("copying main.py")
+    assert seen.getvalue() == ("copying main.py ..\n" if terminal else "")

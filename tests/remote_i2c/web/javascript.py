@@ -158,9 +158,10 @@ class Chromium:
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
-    async def page(self, url):
-        """Returns a Tab that shows this address."""
-        target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
+    async def page(self, url, of_another=False):
+        """Returns a Tab that shows this address. of_another: with cookies of its own, as in another's browser."""
+        context = await self.command("Target.createBrowserContext") if of_another else {}
+        target = (await self.command("Target.createTarget", url="about:blank", **context))["targetId"]
         session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         answer = await self.command("Page.navigate", session, url=url)
         assert "errorText" not in answer, answer

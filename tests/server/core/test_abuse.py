@@ -18,7 +18,6 @@ from protocol.handshake import Initiator
 from protocol.limits import SEND_LINES
 from server import client_conn
 from server.core.listener import HELLO_MS, MAX_SILENT
-from server.core.streams import unsent
 from server.core.transport import UNPROVEN_BYTES
 from tests.patience import PATIENCE_S
 from tests.server.bench_program import KEY, names
@@ -271,7 +270,7 @@ def test_proven_client_that_never_reads_harms_itself_alone(monkeypatch):
             for number in range(6000):
                 if transport.closed:
                     break
-                if not unsent(transport.writer):  # more than a session would ever have on its way
+                if not transport._unsent():  # more than a session would ever have on its way
                     transport.put(KEEPALIVE * 65536)
                 deaf._writer.write(KEEPALIVE)
                 await within(good.write(f"{number}"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,21 @@ KEY = bytes(range(32))
 def test_levels_say_what_needs_a_person():
     levels = {event: level_of(event) for event in ("connected", "refused", "store_failed")}
     assert levels == {"connected": "INFO", "refused": "WARNING", "store_failed": "ERROR"}
+
+
+def test_each_event_of_a_gateway_has_a_level():
+    """Those of the normal course are INFO, and what a person may have to look at is a warning: none is forgotten."""
+    warnings = {
+        "mqtt_lost", "mqtt_refused", "mqtt_parts", "mqtt_advice", "i2c_bus_unusable", "smbus_refused", "web_i2c_no_tls",
+        "web_i2c_refused", "web_i2c_cut", "web_login_failed", "web_refused", "web_users_unreadable",
+        "web_history_failed",
+    }  # fmt: skip
+    folders = ROOT / "server" / "gateways", ROOT / "remote_i2c"
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
+    told = re.findall(r'(?:\b|_)log\(\s*"([a-z0-9_]+)"|^[A-Z]+ = "(smbus_[a-z]+)"', "\n".join(sources), re.MULTILINE)
+    events = {one or other for one, other in told}
+    assert len(events) >= 20
+    assert {event for event in events if level_of(event) == "WARNING"} == warnings
 
 
 def test_record_has_the_event_its_client_and_its_details(caplog):

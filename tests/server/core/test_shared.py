@@ -6,14 +6,14 @@ import asyncpg
 import pytest
 
 from protocol.channel_records import ANSWER
-from protocol.errors import Expired, LocalProtocolError, StoreError
+from protocol.errors import Expired, LinkDown, LocalProtocolError, StoreError
 from server import MemoryStore, Server
 from server.core.clock import utc_ms
 from server.core.shared import Shared
 from server.stores import postgres_hints, postgres_mail
 from tests.server.channel_peer import ChannelClient
 from tests.server.peer import Client, until, within
-from tests.server.request_client import SERVE, RequestClient
+from tests.server.request_client import ASK, LONG_MS, SERVE, RequestClient
 from tests.server.shared_bed import Node, Tables, attached, run
 
 NEVER_S = 3600.0
@@ -50,11 +50,13 @@ async def _nothing(conn):
 async def _write_there(tables):
     """The client is at one server, and another one and a process without a listener write to it."""
     async with Node(tables.open()) as first, Node(tables.open()) as second, await attached(tables.open()) as third:
-        client = ChannelClient(first.port)
+        client, followed = ChannelClient(first.port), []
         await within(client.connect())
+        first.conn._registry.line_followers.append(lambda client_id, line: followed.append(line))
         await within(second.conn.write("from the second"))
         await within(third["a"].write("from the third"))
         assert await within(client.expect(2)) == ["from the second\n", "from the third\n"]
+        assert followed == [b"from the second", b"from the third"]
         await within(second.conn.channel(20).send("on a channel"))
         await within(third["a"].channel(20).send(b"another"))
         assert [bytes(data) for data in await client.messages(20, 2)] == [b"on a channel", b"another"]
@@ -176,6 +178,34 @@ def test_mail_that_comes_while_the_client_is_claimed_goes_before_what_is_written
     run(main())
 
 
+@pytest.mark.parametrize("channel", [0, 20])
+def test_client_that_comes_to_the_server_whose_call_waits_for_room_in_its_mail_gets_it_all(tables, channel):
+    """The call has its turn, and room comes when the mail is moved, which takes its turn too."""
+
+    async def main():
+        async with Node(tables.open(outbox_bytes=300, channel_bytes=300)) as first:
+            text, conn = 80 * "x", first.conn
+
+            async def write(number):
+                line = f"{number} {text}"
+                await (conn.channel(channel).send(line, wait=False) if channel else conn.write(line, wait=False))
+
+            writes = [asyncio.create_task(write(number)) for number in range(6)]
+            await until(lambda: any(line.full for line in first.store.others._letters._lines.values()), "full mail")
+            assert not all(one.done() for one in writes)
+            client = ChannelClient(first.port)
+            await within(client.connect())
+            wanted = [f"{number} {text}" for number in range(6)]
+            if channel:
+                assert [str(one, "utf-8") for one in await within(client.messages(channel, 6))] == wanted
+            else:
+                assert await within(client.expect(6)) == [line + "\n" for line in wanted]
+            await within(asyncio.gather(*writes))
+            client.cut()
+
+    run(main())
+
+
 def test_status_is_that_of_all_servers(tables, without_polls):
     async def main():
         async with Node(tables.open()) as first, await attached(tables.open()) as third:
@@ -261,10 +291,11 @@ def test_message_whose_time_is_over_is_told_to_the_process_that_has_sent_it(tabl
                 await within(client.connect())
                 await within(third["a"].channel(20).send("read later", wait=False))
             begin = utc_ms()
-            send = asyncio.create_task(third["a"].channel(20).send("soon", ttl_ms=500))
+            ttl_ms = 3000 if moved else 500  # it must be with the client before, on a busy machine too
+            send = asyncio.create_task(third["a"].channel(20).send("soon", ttl_ms=ttl_ms))
             if moved:
                 await until(lambda: len(client.open(20).received) == 2, "the message")
-                await until(lambda: utc_ms() > begin + 1000, "the end of its time")
+                await until(lambda: utc_ms() > begin + ttl_ms + 500, "the end of its time")
                 client.read_again()
             with pytest.raises(Expired, match="channel 20"):
                 await within(send)
@@ -387,6 +418,138 @@ def test_server_with_a_handler_of_requests_claims_no_client_for_it(tables, monke
             assert client.answered[1] == (ANSWER, b"answer to it")
             assert not asked
             client.cut()
+
+    run(main())
+
+
+def test_request_to_a_client_of_another_server_fails_at_once_and_works_again_when_nobody_has_it(tables):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            client = RequestClient(first.port)
+            await within(client.connect())
+            await until(second.conn.status, "the client, seen by the other server")
+            for wait in (True, False):
+                with pytest.raises(LinkDown, match="is connected to another server|absent"):
+                    await within(second.conn.request(ASK, b"abc", LONG_MS, wait=wait))
+            assert await within(first.conn.request(ASK, b"abc", LONG_MS)) == b"cba"
+            client.cut()
+            client.port = second.port
+            await within(client.connect())
+            await until(lambda: not first.conn.here(), "the first server's loss")
+            with pytest.raises(LinkDown, match="a is connected to another server"):
+                await within(first.conn.request(ASK, b"abc", LONG_MS))
+            client.cut()
+            await until(lambda: not first.conn.status(), "its end")
+            asked = asyncio.create_task(first.conn.request(ASK, b"abc", LONG_MS))
+            await until(first.conn.here, "a claim for the request")
+            client.port = first.port
+            await within(client.connect())
+            assert await within(asked) == b"cba"
+            client.cut()
+
+    run(main())
+
+
+def test_request_whose_client_goes_to_another_server_is_told_so_at_once(tables):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            client = RequestClient(first.port)
+            client.holding = True
+            await within(client.connect())
+            asked = asyncio.create_task(first.conn.request(ASK, b"abc", LONG_MS))
+            await until(lambda: client.held, "the request")
+            client.port = second.port
+            await within(client.connect())
+            with pytest.raises(StoreError, match="gone to another server|claimed"):
+                await within(asked)
+            client.cut()
+
+    run(main())
+
+
+def test_lines_are_discarded_from_any_server_and_the_client_comes_back(tables, without_hints):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            await within(first.conn.write("read"))
+            client.reading = False
+            for number in range(3):
+                await within(first.conn.write(f"{number}", wait=False))
+            assert await within(second.conn.discard()) == 3
+            assert second.conn.here() and ("discarded", {"lines": 3}) in second.told
+            client.reading = True
+            client.cut()
+            client.lines.clear()
+            await within(client.connect())
+            await within(second.conn.write("new"))
+            assert client.lines[-1] == "new\n" and "0\n" not in client.lines[3:]
+            client.cut()
+
+    run(main())
+
+
+def test_server_from_which_a_client_is_taken_ends_its_connection_also_if_a_hint_is_lost(tables, monkeypatch):
+    """The client says nothing: only a hint tells."""
+    lost, notify = [], postgres_hints.Hints._notify
+
+    async def lose_one(self, connection, nodes, now):
+        if not lost and any("seen" in words for words in self._due.values()):
+            lost.append(nodes)
+            for node in nodes:
+                del self._due[node]
+            return
+        await notify(self, connection, nodes, now)
+
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            client = Client(first.port)
+            await within(client.connect())
+            await until(second.conn.status, "the client, seen by the other server")
+            monkeypatch.setattr(postgres_hints.Hints, "_notify", lose_one)
+            assert await within(second.conn.discard()) == 0
+            await within(client.ended())
+            assert lost
+            client.port = second.port
+            await within(client.connect())
+            await within(second.conn.write("new"))
+            client.cut()
+
+    run(main())
+
+
+def test_server_whose_client_was_claimed_before_others_could_see_it_ends_its_connection(tables, without_hints):
+    """It finds that out when it writes that the client is connected, for which nobody waits."""
+
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            present, told = first.store.others.present, []
+            first.store.others.present = lambda *args: told.append(args)
+            client = Client(first.port)
+            await within(client.connect())
+            await within(second.conn.available())
+            assert second.conn.here() and first.conn.here()
+            present(*told[0])
+            await within(client.ended())
+            await until(lambda: not first.conn.here(), "the first server's loss")
+
+    run(main())
+
+
+def test_client_that_comes_elsewhere_in_the_middle_of_discarding_is_claimed_again(tables):
+    async def main():
+        async with Node(tables.open()) as first, Node(tables.open()) as second:
+            await within(second.conn.write("gone", wait=False))
+            discard, claims = first.store.discard, []
+
+            async def late(client_id, owner):
+                if not claims:
+                    claims.append(await second.store.claim("a"))
+                return await discard(client_id, owner)
+
+            first.store.discard = late
+            assert await within(first.conn.discard()) == 1
+            assert claims and await tables.fetch("SELECT count(*) FROM {schema}.mail") == [(0,)]
 
     run(main())
 

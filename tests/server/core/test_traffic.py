@@ -111,3 +111,15 @@ def test_lines_of_another_session_have_not_been_sent_before():
     flow.traffic.begin()
     flow.resume(0)
     assert flow.traffic.sent_again == 0
+
+
+def test_extremes_are_those_since_they_were_asked_for_last():
+    flow, found = Flow(), []
+    for took_ms in (40, 60, 50, 20, 30):
+        flow.send(1, 100)
+        flow.acknowledge(1, 100 + took_ms)
+        if took_ms in (50, 30):
+            found.append(flow.traffic.extremes())
+    assert found == [(40, 60), (20, 30)]
+    assert flow.traffic.extremes() == (0, 0)
+    assert flow.traffic.longest_round_trip_ms == 60

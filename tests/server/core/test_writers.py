@@ -192,3 +192,23 @@ def test_readline_with_a_limit_leaves_the_line_for_the_next_call(store):
                 await conn.readline(-1)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_each_line_to_a_client_is_shown_once_to_who_follows(kind):
+    async def main():
+        async with Service(store=kind()) as service:
+            followed = []
+            service.registry.line_followers.append(lambda client_id, line: followed.append((client_id, line)))
+            conn = service.connection()
+            await within(conn.write("while it is away", wait=False))
+            client, _ = await joined(service)
+            await within(conn.write("stored"))
+            await within(conn.write("quick", qos=False))
+            await within(client.expect(3))
+            client.cut()
+            await until(lambda: not conn.status(), "the end of the connection")
+            await within(conn.write("lost", qos=False))
+            assert followed == [("a", b"while it is away"), ("a", b"stored"), ("a", b"quick")]
+
+    asyncio.run(main())

@@ -211,3 +211,4 @@ def test_gateway_that_replaces_nothing_does_nothing():
 def test_description_needs_a_title_and_settings_alone():
     description = Description("the gateway", {})
     assert description.secrets == {} and description.contradiction(None) is None and description.reads is None
+    assert description.lacking(None, {}) is None

@@ -1,8 +1,12 @@
 """`pb-link clients` and `nodes`: what is known of each client. Real servers: tests/peers/test_clients_of_nodes.py."""
 
+import io
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from server.service.clients_command import merged
+from server.service.clients_command import merged, show_clients
 from tests.server.service.test_cli import words
 
 
@@ -59,3 +63,23 @@ def test_what_cannot_be_known_is_said(tmp_path, monkeypatch, capsys, text, error
     monkeypatch.chdir(tmp_path)
     status, _, said = words(text, capsys)
     assert status != 0 and error in said
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    "terminal, shown", [(True, ["\x1b[1mclient", "\x1b[32ma ", "\x1b[2mb "]), (False, ["client", "a ", "b "])]
+)
+def test_clients_that_are_there_are_green_in_a_terminal_and_nowhere_else(monkeypatch, terminal, shown):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", Terminal() if terminal else io.StringIO())
+    options, settings = SimpleNamespace(json=False, store=None), SimpleNamespace(store="pb_link.db")
+    clients = [{**counted(one, one == "a"), "lines_acknowledged": 0} for one in ("a", "b")]
+    assert show_clients(options, settings, lambda: {"clients": clients}) == 0
+    lines = sys.stdout.getvalue().splitlines()
+    assert len(lines) == 3 and all(line.startswith(begin) for line, begin in zip(lines, shown, strict=True))
+    assert all(line.endswith("\x1b[0m") is terminal for line in lines)

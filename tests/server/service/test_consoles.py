@@ -114,6 +114,28 @@ def test_bytes_that_are_no_text_are_shown_as_such():
     assert texts(found) == ["\ufffd\ufffd!"]
 
 
+def test_news_are_what_comes_after_a_number():
+    found, client = made()
+    assert found.news("a") == ([], "", 0, 0, False)
+    client.prints("one\ntwo\n>>> ")
+    lines, begun, number, missed, used = found.news("a")
+    assert [(at, line) for at, _, line in lines] == [(1, "one"), (2, "two")]
+    assert (begun, number, missed, used) == (">>> ", 2, 0, True)
+    assert found.news("a", 2).lines == [] and [line[2] for line in found.news("a", 1).lines] == ["two"]
+    client.prints("1\n" * 3)
+    newest = found.news("a", 2, 2)
+    assert [line[0] for line in newest.lines] == [4, 5] and newest.missed == 1
+
+
+def test_news_say_how_many_lines_are_not_kept_any_more():
+    found, client = made()
+    client.prints("\n")
+    for _ in range(100):
+        client.prints("z" * 1000 + "\n")
+    news = found.news("a", 1)
+    assert news.number == 101 and news.missed == 100 - len(news.lines) > 0
+
+
 def test_follower_gets_what_comes_and_is_told_if_it_does_not_take_it():
     async def main():
         found, client = made()
@@ -216,6 +238,19 @@ def test_long_input_goes_in_pieces_with_a_limit():
     play(main)
 
 
+def test_what_is_typed_without_a_terminal_comes_to_the_client_if_it_is_there():
+    async def main(service, found, client):
+        await arrives(found, client)
+        assert await found.type("a", "1\r")
+        (data, _, _), *_ = await client.messages(CHANNEL, 1)
+        assert data[LIMIT:] == b"1\r"
+        client.cut()
+        await until(lambda: not service.connection().connected_here(), "the end of the connection")
+        assert not await found.type("a", "2\r")
+
+    play(main)
+
+
 REFUSALS = [
     ((), 1, True, "the key of a does not allow the REPL: pb-link keys rotate a --repl"),
     (("a",), 0, True, "a takes no input: its program needs AppBase(.., repl=True)"),
@@ -230,7 +265,9 @@ def test_repl_is_refused_in_words(allowed, flags, comes, error):
             await arrives(found, client)
         with pytest.raises(ValueError) as caught:
             await within(Terminal(found).task)
-        assert error in str(caught.value)
+        assert error in str(caught.value) and found.refuses_input("a") == str(caught.value)
+        with pytest.raises(ValueError):
+            await found.type("a", "1")
 
     play(main, allowed, flags)
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
+from server.gateways import private_file
 from server.service.key_file import KeyFile, fingerprint
 from tests.server.peer import KEY, OTHER_KEY
 
@@ -88,3 +90,13 @@ def test_permission_for_the_repl_is_of_the_client_and_survives_other_changes(tmp
     file.revoke("valve")
     file.add("valve")
     assert file.repl() == set()
+
+
+def test_lock_without_fcntl_is_that_of_windows(tmp_path, monkeypatch):
+    calls = []
+    windows = SimpleNamespace(LK_LOCK=1, locking=lambda number, mode, size: calls.append((number, mode, size)))
+    monkeypatch.setattr(private_file, "fcntl", None)
+    monkeypatch.setattr(private_file, "msvcrt", windows, raising=False)
+    with open(tmp_path / "lock", "w") as file:
+        private_file.lock(file)
+        assert calls == [(file.fileno(), 1, 1)]

@@ -44,7 +44,7 @@ def test_connections_are_for_one_gateway_only():
 def running(text):
     """Returns RunningGateways that are made, of a server that knows the client pump."""
     made = RunningGateways(read(text), Secrets({}))
-    registry = SimpleNamespace(readers=Readers(), get=lambda client_id: FakeConnection())
+    registry = SimpleNamespace(readers=Readers(), line_followers=[], get=lambda client_id: FakeConnection())
     made.make(
         registry, None, None, keys={}, served=lambda: {"pump"}, rate_limited=lambda: lambda event, **details: None,
         subscribe=None, more_files=None,

@@ -48,7 +48,7 @@ def test_bus_is_named_as_linux_names_it():
 def test_missing_extra_is_told_with_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "smbus2", None)
     monkeypatch.delitem(sys.modules, "sensor_bus.linux_i2c", raising=False)
-    with pytest.raises(ValueError, match="pb-link\\[linux\\]"):
+    with pytest.raises(ValueError, match=r"\.\[linux\]"):
         show_bus(options(bus="/dev/i2c-99"))
 
 

@@ -101,14 +101,14 @@ def test_service_that_begins_late_is_waited_for(monkeypatch):
 
     async def main():
         one = Viewed()
-        asked = sensors_followed._devices
+        asked = sensors_followed.devices_of
 
         async def begins(connection):
             found = await asked(connection)
             one.client.commands.answer = listed()
             return found
 
-        monkeypatch.setattr(sensors_followed, "_devices", begins)
+        monkeypatch.setattr(sensors_followed, "devices_of", begins)
         assert (await anext(follow(one, one.reader)))["note"].startswith("mast has no device")
 
     run(main)

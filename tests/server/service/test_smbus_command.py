@@ -126,4 +126,4 @@ def test_port_that_is_taken_is_told(serve, tmp_path, capsys, monkeypatch):
 def test_missing_extra_is_told_with_how_to_install_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "grpc", None)
     assert cli.main(["smbus", "serve", "--bus", "1=sim:x"]) == 1
-    assert "pb-link[grpc]" in capsys.readouterr().err
+    assert "pip install '.[grpc]'" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from server.core.message import Message
 from server.stores import copying, postgres_admin, postgres_copy
 from server.stores.postgres import PostgresStore
 from server.stores.sqlite import SQLiteStore
+from server.stores.timeline import ROW_COST, ROWS_AT_ONCE
 from tests.server import postgres
 from tests.server.store_calls import EPOCH, a_line, a_lines, messages_of
 
@@ -42,6 +43,10 @@ async def fill(store):
         await store.acknowledge(client_id, owner, {0: 1})
         await store.take(client_id, owner)
         store.note(client_id, owner, "a note \u20ac")
+        for begin in (5, 6, 7):
+            for run in (1, 2**47):
+                store.timeline().keep(client_id, 0, begin, run, b"\0%d of " % run + client_id.encode() * begin)
+        store.timeline().keep(None, 2, 5, 1, b"\0 of the server")
         await store.away(client_id, owner, 60)
 
 
@@ -58,6 +63,12 @@ async def content(store):
     return found, await store.backlogs(), store.total
 
 
+async def history(store):
+    """What a store has of the history."""
+    read = store.timeline().read
+    return {(name, level): sorted(await read(name, level, [5, 6, 7])) for name in (None, "a", "b") for level in (0, 2)}
+
+
 def used(address, work):
     store = opened(address)
     try:
@@ -72,10 +83,11 @@ def test_nothing_is_lost(url, tmp_path, way):
     ways = {"into PostgreSQL": (file, url), "out of PostgreSQL": (url, file), "into a file": (file, other)}
     source, target = ways[way]
     used(source, fill)
-    before = used(source, content)
+    before, measured = used(source, content), used(source, history)
+    assert len(measured["a", 0]) == 6 and measured[None, 2] == [(5, 1, b"\0 of the server")]
     owner = used(source, lambda store: store.claim("a")).owner
     assert copying.copy(source, target) == (2, (2 + 2 + 3) + (2 + 3))
-    assert used(target, content) == before
+    assert used(target, content) == before and used(target, history) == measured
     assert used(target, lambda store: store.claim("a")).owner > owner
 
 
@@ -100,11 +112,38 @@ def test_many_clients_are_copied_in_parts(url, tmp_path, monkeypatch):
 
     async def main(store):
         for number in range(20):
+            for begin in range(ROWS_AT_ONCE // 10):
+                store.timeline().keep(f"c{number}", 0, begin, 7, b"\0 %d" % number)
             await store.put(f"c{number}", (await store.claim(f"c{number}")).owner, a_line(b"x"))
 
     used(file, main)
     assert copying.copy(file, url) == (20, 20)
     assert postgres_admin.check(url, PostgresStore.__init__.__kwdefaults__["schema"])["messages"] == 20
+    back = str(tmp_path / "back.db")
+    assert copying.copy(url, back) == (20, 20)
+    for address in (url, back):
+        rows = used(address, lambda store: store.timeline().read("c19", 0, list(range(ROWS_AT_ONCE // 10))))
+        assert len(rows) == ROWS_AT_ONCE // 10 and {data for _, _, data in rows} == {b"\0 19"}
+        assert len(used(address, lambda store: store.timeline().sizes())) == ROWS_AT_ONCE // 10
+
+
+def test_rows_of_a_client_that_came_meanwhile_are_left_out(tmp_path):
+    target = copying._File(str(tmp_path / "copy.db"), False)
+    try:
+        target.keep([(0, 5, None, 1, b"\0"), (0, 5, "late", 1, b"\0")])
+    finally:
+        target.close()
+    sizes = used(str(tmp_path / "copy.db"), lambda store: store.timeline().sizes())
+    assert sizes == [(0, 5, 1 + ROW_COST)]
+
+
+def test_history_that_cannot_be_written_ends_the_copy(tmp_path):
+    target = copying._File(str(tmp_path / "copy.db"), False)
+    try:
+        with pytest.raises(StoreError, match="the history cannot be written: NOT NULL"):
+            target.keep([(0, 5, None, 1, None)] * 2)
+    finally:
+        target.close()
 
 
 def test_store_with_clients_is_not_copied_into(url, tmp_path):

@@ -89,3 +89,23 @@ def test_loop_that_has_ended_is_not_told_and_another_one_is_an_orphans(disk):
 def test_thread_does_not_keep_the_process_alive():
     program = "from server.stores.disk_thread import *; import time; DiskThread().start(lambda: time.sleep(60), 0)"
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, check=True, timeout=PATIENCE_S)
+
+
+def test_cancellation_in_the_thread_is_an_error_and_ends_nothing(disk):
+    """A library that is called may raise it: it is no Exception."""
+
+    async def main():
+        told = asyncio.get_running_loop().create_future()
+
+        def cancelled():
+            raise asyncio.CancelledError("within")
+
+        disk.start(cancelled, lambda *outcome: told.set_result(outcome))
+        result, error = await told
+        assert result is None and isinstance(error, Exception) and "within" in str(error)
+
+    asyncio.run(main())
+    called = []
+    disk.start(lambda: called.append(1), None)
+    disk.join()
+    assert called == [1]

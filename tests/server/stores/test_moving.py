@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[3]
 CLIENTS = "abcdefgh"
 TWO = [["d", "b", "e", "g"], ["a", "c", "f", "h"]]  # which of them Placement puts where
 MOVED = ["b", "g"]  # which of them go to C when that is added
+HISTORY = [5, 6, 7]  # begins of rows of the timeline
+KEYS = {"a": (b"a" * 32, False), "b": ([b"b" * 32, b"c" * 32], False), "never here": (b"d" * 32, True)}
 
 
 @pytest.fixture
@@ -46,7 +48,11 @@ def used(shards, urls, work):
 
 
 async def fill(store):
-    """What a store may have of clients: what waits both ways, and in the mail, and what is read and not yet deleted."""
+    """What a store may have of clients: what waits both ways, and in the mail, what is read and not yet deleted, and
+    what was measured."""
+    for name in (None, *CLIENTS):
+        for begin in HISTORY:
+            store.timeline().keep(name, 1, begin, 7, b"\0%d of %s" % (begin, (name or "server").encode()))
     for number, client_id in enumerate(CLIENTS):
         owner = (await store.claim(client_id)).owner
         lines = [b"in %d" % one for one in range(4)]
@@ -79,7 +85,23 @@ async def content(store):
                 for _, message, _ in queue
             ),
             await messages_of(store, state.owner, 0, client_id), await messages_of(store, state.owner, 20, client_id),
+            sorted(await store.timeline().read(client_id, 1, HISTORY)),
         ]  # fmt: skip
+    found[None] = sorted(await store.timeline().read(None, 1, HISTORY))
+    return found
+
+
+def add_keys(shards, at, entries):
+    """Have these keys in a database."""
+    postgres_admin.add_keys(shards.urls[at], lambda there: entries, shards.schema)
+
+
+def keys(shards):
+    """Returns the keys in each database."""
+    found = []
+    for url in shards.urls:
+        _, by_id, repl = postgres_admin.keys(url, shards.schema)
+        found.append({client_id: (key, client_id in repl) for client_id, key in by_id.items()})
     return found
 
 
@@ -105,13 +127,14 @@ def test_only_the_clients_of_a_new_database_move_with_all_that_they_have(shards)
     used(shards, shards.urls[:2], fill)
     before = used(shards, shards.urls[:2], content)
     assert len(before["a"][6]) == 3  # one was taken
-    clients, messages = move(shards, (0, 1), (0, 1, 2))
+    assert len(before["a"][8]) == len(before[None]) == len(HISTORY)
+    clients, messages, _ = move(shards, (0, 1), (0, 1, 2))
     assert clients == len(MOVED) and messages == sum(
         len(before[one][5]) + len(before[one][6]) + len(before[one][7]) for one in MOVED
     )
     assert shards.clients() == [["d", "e"], sorted(TWO[1]), MOVED] == served(shards)
     assert_whole(shards, before, (0, 1, 2))
-    assert move(shards, (0, 1), (0, 1, 2)) == (0, 0)  # it is done
+    assert move(shards, (0, 1), (0, 1, 2)) == (0, 0, 0)  # it is done
 
 
 def test_database_is_taken_away_and_may_come_again(shards):
@@ -154,14 +177,15 @@ def is_store(shards, at):
         return False
 
 
-STEPS = 22  # of the move to A, B and C; the one to C alone has more, and what it does otherwise is in these
-KILLS = [((0, 1, 2), step) for step in [*range(0, STEPS, all_or(5, 1)), STEPS]]
+STEPS = 37  # of the move to C, A and B; the one to C alone has more, and what it does otherwise is in these
+KILLS = [((2, 0, 1), step) for step in [*range(0, STEPS, all_or(7, 1)), STEPS]]
 KILLS += [((2,), step) for step in range(0, 15, all_or(7, 1))]
 
 
 @pytest.mark.parametrize(("targets", "step"), KILLS)
 def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(shards, targets, step):
     used(shards, shards.urls[:2], fill)
+    add_keys(shards, 0, KEYS)
     before = used(shards, shards.urls[:2], content)
     was_killed = killed(shards, step, (0, 1), targets)
     assert was_killed == (step < STEPS)
@@ -169,10 +193,12 @@ def test_move_that_is_killed_behind_any_step_is_run_again_to_its_end(shards, tar
         assert {*sum(shards.clients(), [])} == {*CLIENTS}  # none is nowhere
         if is_store(shards, (0, 1)):  # nothing was begun
             assert_whole(shards, before, (0, 1))
+            assert keys(shards)[0] == KEYS
         elif is_store(shards, targets):  # all was done that a server sees
             assert_whole(shards, before, targets)
         move(shards, (0, 1), targets)
     assert_whole(shards, before, targets)
+    assert keys(shards) == [KEYS if at == targets[0] else {} for at in range(3)]
 
 
 def test_what_a_killed_move_has_left_is_replaced(shards):

@@ -15,9 +15,19 @@ def test_path_is_a_file(tmp_path):
     store.close()
 
 
+def test_store_in_a_file_tells_why_rows_are_not_written(tmp_path):
+    told = []
+    store = open_store(str(tmp_path / "store.db"), tell=lambda event, **details: told.append((event, details)))
+    timeline = store.timeline()
+    timeline.keep(None, 0, 1, 7, b"row")
+    timeline.take().failed(OSError(28, "No space left on device"))
+    assert told == [("history_not_written", {"reason": "[Errno 28] No space left on device", "lost": 1})]
+    store.close()
+
+
 def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    with pytest.raises(StoreError, match=r"pip install 'pb-link\[postgres\]'"):
+    with pytest.raises(StoreError, match=r"pip install '\.\[postgres\]' in the checkout"):
         open_store("postgresql://a/b")
 
 

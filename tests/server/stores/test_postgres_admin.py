@@ -65,6 +65,18 @@ def test_tables_are_made_once(place):
     assert postgres_admin.migrate(*place) == (postgres_schema.VERSION, postgres_schema.VERSION)
 
 
+def test_look_reads_the_format_and_joins_nothing(place):
+    with pytest.raises(StoreError, match="has no tables of pb_link"):
+        postgres_admin.look(*place)
+    postgres_admin.init(*place)
+    do(place, "INSERT INTO {schema}.node (name, version, seen) VALUES ('old', '1', now() - interval '9 years')")
+    before = found(place, "SELECT xmin, * FROM {schema}.node")
+    assert postgres_admin.look(*place) == postgres_schema.VERSION
+    assert found(place, "SELECT xmin, * FROM {schema}.node") == before and len(before) == 1
+    with pytest.raises(StoreError, match="are the same database"):
+        postgres_admin.look([place[0]] * 2, place[1])
+
+
 def test_two_that_make_the_tables_at_once_make_them_once(place):
     results = []
 

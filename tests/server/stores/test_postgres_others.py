@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from server.core.store import StoreGone
+from server.stores import postgres_readings
 from tests.server.reading_bed import Bed, run, until
 
 
@@ -31,5 +35,45 @@ def test_beat_tells_of_the_other_servers_and_of_how_many_clients_they_have():
             assert one.fenced == 0 and all(node.silent_s >= 0 for node in one.nodes())
             for task in watching:
                 task.cancel()
+
+    run(main())
+
+
+def test_fault_of_our_own_in_what_looks_for_readers_ends_the_use_of_the_store(monkeypatch):
+    """Else they would wait for ever."""
+    monkeypatch.setattr(postgres_readings, "LOOK_S", 0.05)
+
+    async def broken():
+        raise KeyError("a fault")
+
+    async def main():
+        async with Bed() as bed:
+            process = bed.process()
+            process.store.readings._look = broken
+            with pytest.raises(StoreGone, match="what looks for readers has ended: KeyError"):
+                await process.store.watch()
+
+    run(main())
+
+
+def test_heartbeat_that_fails_as_nobody_has_expected_goes_on_and_that_is_told():
+    async def main():
+        async with Bed() as bed:
+            process, said, failed = bed.process(), [], []
+            process.store._database.say = lambda event, **details: said.append((event, details["text"]))
+            hints = process.store.others._hints
+            beat = hints._beat
+
+            async def broken(connection):
+                if not failed:
+                    failed.append(connection)
+                    raise KeyError("a fault")
+                await beat(connection)
+
+            hints._beat = broken
+            async with process.store.others.used():
+                begun = process.store.others.beaten
+                await until(lambda: process.store.others.beaten > begun)
+            assert said == [("store_warning", "the heartbeat has failed: KeyError('a fault')")]
 
     run(main())

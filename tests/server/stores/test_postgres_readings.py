@@ -130,6 +130,33 @@ def test_client_that_is_not_known_yet_is_waited_for():
     run(main())
 
 
+def test_line_that_came_with_the_client_while_the_table_was_asked_is_read():
+    """Nothing tells of it again: the client says no more, and is connected where it is read."""
+
+    async def main():
+        async with Bed() as bed:
+            owner, reader = bed.process(), bed.process()
+            await bed.own(owner)
+            asked, answer = asyncio.Event(), asyncio.Event()
+            fetch = reader.store.readings.fetch
+
+            async def late(*args):
+                found = await fetch(*args)
+                asked.set()
+                await answer.wait()
+                return found
+
+            reader.store.readings.fetch = late
+            call = asyncio.create_task(reader.conn().readline())
+            await asked.wait()
+            await bed.own(reader)
+            await bed.say("one")
+            answer.set()
+            assert await call == "one\n"
+
+    run(main())
+
+
 def test_reader_goes_on_when_the_client_moves_to_another_server():
     async def main():
         async with Bed() as bed:

@@ -164,14 +164,8 @@ class Standby(postgres.Postgres):
         self._source = f"host={primary.folder} port={ports[0]} user=postgres"
         super().__init__(port=ports[1], listen_addresses="'127.0.0.1'")
 
-    def _run(self, name, *args):
-        if name == "initdb":
-            super()._run("pg_basebackup", "-d", self._source, "-D", self._data, "-R", "-X", "stream", "-c", "fast")
-        else:
-            super()._run(name, *args)
-
-    def promote(self):
-        self._run("pg_ctl", "-D", self._data, "-w", "-t", "120", "promote")
+    def _begin(self):
+        self._copy(self._source)
 
 
 def test_promoted_standby_that_had_not_all_commits_is_said_and_the_link_goes_on(monkeypatch):

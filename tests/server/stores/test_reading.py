@@ -25,6 +25,8 @@ class Table:
         self.dropped = []  # what the owner was told of
         self.given_back = 0
         self.told = 0
+        self.in_ram = False  # this process has claimed the client, with its messages
+        self.here = False  # and the client is connected to it
         self.reading = Reading(self, "a", 0)
 
     def commit(self, known=True):
@@ -52,16 +54,19 @@ class Table:
         return 1, self.reader, self.next, 0
 
     async def fetch(self, reading, number):
+        return self._from(number)
+
+    def _from(self, number):
         return [(at, line(data)) for at, data in self.inbox.items() if at >= number]
 
     def look(self, reading, limit=None):
         return reading.changed.wait(limit)
 
     def has(self, client_id):
-        return False
+        return self.here
 
     def at_hand(self, reading, number, most):
-        return []
+        return self._from(number)[:most] if self.in_ram else []
 
     def move(self, reading, number):
         self.moves.append((reading.fence, number))
@@ -111,6 +116,31 @@ def test_next_message_comes_when_the_one_before_is_committed():
         table.commit()
         assert (await second)[1:] == (1, line(b"two"))
         assert table.dropped[-1] == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["connected", "claimed"])
+def test_message_that_came_with_the_client_while_the_table_was_asked_is_found(connected):
+    """The answer of the table is older, and who tells of the message tells nobody: the call does not wait yet."""
+
+    async def main():
+        table = Table()
+        answer = asyncio.Event()
+
+        async def fetch(reading, number):
+            found = list(table.inbox.items())
+            await answer.wait()
+            return found
+
+        table.fetch = fetch
+        call = await begun(table.reading.next_after(None, 0))
+        table.in_ram, table.here, table.inbox[0] = True, connected, b"one"
+        table.reading.changed.pulse()
+        answer.set()
+        await turns()
+        table.here = True
+        assert (await call)[1:] == (0, line(b"one"))
 
     run(main())
 

@@ -270,9 +270,120 @@ def test_store_that_is_being_moved_is_refused_and_leaves_no_row(shards):
         assert shards.rows(at, "SELECT * FROM {schema}.node") == []
 
 
-def test_database_that_cannot_be_reached_is_named(shards):
-    with pytest.raises(StoreError, match="postgresql://@127.0.0.1:1/x cannot be reached"):
-        shards.open(urls=[shards.urls[0], "postgresql://:secret@127.0.0.1:1/x"])
+NOWHERE = "postgresql://:secret@127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize("at", [(0, 1), (), (0,)], ids=["it is none of the store", "all are away", "two are away"])
+def test_database_that_cannot_be_reached_is_named_where_it_is_not_the_only_one_that_is_missing(at):
+    shards = Shards(3, made=2 if at == (0, 1) else 3)
+    try:
+        with pytest.raises(StoreError, match="postgresql://@127.0.0.1:1/x cannot be reached|missing"):
+            shards.open(urls=[*(shards.urls[one] for one in at), *[NOWHERE] * (1 if at == (0, 1) else 2)])
+    finally:
+        shards.close()
+
+
+async def connected(client):
+    """Connect, as often as it takes: a server ends a handshake that its database keeps waiting for too long."""
+    while True:
+        try:
+            return await client.connect()
+        except AssertionError:
+            client.cut()
+
+
+def test_server_starts_while_one_database_is_away_and_its_clients_wait_until_it_is_there():
+    """Everything that a process does waits for it, and nothing of the others does."""
+    server = postgres.Postgres(fsync="off")
+    shards = Shards(urls=[*postgres.databases(1), server.url])
+    told = []
+    try:
+
+        async def main():
+            store = await asyncio.to_thread(shards.open, tell=lambda event, **details: told.append((event, details)))
+            program_store = await asyncio.to_thread(shards.open)
+            assert [event for event, _ in told] == ["store_away"]
+            assert told[0][1]["shard"] == shown_address(server.url)
+            async with Node(store) as node, await attached(program_store) as program:
+                above, below = Client(node.port, IN_A, OTHER_KEY), Client(node.port, IN_B)
+                await within(above.connect())
+                await within(above.write("at once"))
+                assert await within(program[IN_A].readline()) == "at once\n"
+                await within(program[IN_A].write("down"))
+                connecting = asyncio.create_task(connected(below))
+                waits = [
+                    asyncio.create_task(one) for one in (
+                        program[IN_B].write("waits"), node.registry.get(IN_B).write("waits too"),
+                        program[IN_B].readline(), node.registry.get(IN_B).discard(),
+                    )
+                ]  # fmt: skip
+                for number in range(20):
+                    await within(above.write(f"line {number}"))
+                    await within(above.acknowledged())
+                assert not any(one.done() for one in (*waits, connecting))
+                assert store.trouble is None and store.of(IN_B).trouble and store.of(IN_B).node is None
+                waits.pop().cancel()
+                await asyncio.to_thread(server.start)
+                await within(connecting)
+                await until(lambda: "store_back" in dict(told), "what the log says")
+                await within(below.write("up"))
+                assert sorted(await within(below.expect(2))) == ["waits\n", "waits too\n"]
+                await within(asyncio.gather(*waits))
+                assert waits[2].result() == "up\n"
+                for client in (above, below):
+                    client.cut()
+
+        server.stop("immediate")
+        run(main())
+    finally:
+        shards.close()
+        server.remove()
+
+
+def test_store_that_is_closed_while_it_waits_for_a_database_ends_at_once():
+    server = postgres.Postgres(fsync="off")
+    shards = Shards(urls=[*postgres.databases(1), server.url])
+    server.stop("immediate")
+    try:
+
+        async def main():
+            store = shards.open()
+            call = asyncio.create_task(store.claim(IN_B))
+            await store.claim(IN_A)
+            await asyncio.to_thread(store.close)
+            with pytest.raises(StoreError):
+                await within(call)
+
+        run(main())
+    finally:
+        server.start()
+        shards.close()
+        server.remove()
+
+
+def test_database_that_comes_and_is_not_of_the_store_ends_its_use():
+    server = postgres.Postgres(fsync="off")
+    shards = Shards(urls=[*postgres.databases(1), server.url])
+    shards.rows(1, "UPDATE {schema}.shard SET id = 'another'")
+    server.stop("immediate")
+    try:
+
+        async def main():
+            store = shards.open()
+            watching = asyncio.create_task(store.watch())
+            call = asyncio.create_task(store.claim(IN_B))
+            await asyncio.to_thread(server.start)
+            with pytest.raises(StoreGone, match="missing|not of the store"):
+                await within(call)
+            with pytest.raises(StoreGone):
+                await within(watching)
+            assert await shards.fetch(1, "SELECT count(*) FROM {schema}.client") == [(0,)]
+
+        run(main())
+        assert shards.rows(1, "SELECT * FROM {schema}.node") == []
+    finally:
+        shards.close()
+        server.remove()
 
 
 # What was given up

@@ -177,18 +177,24 @@ def _be_killed(after):
     asyncio.run(main(opened()))
 
 
-def test_store_that_is_closed_while_the_steps_begin_has_them_all_or_none():
+@pytest.mark.parametrize("begun", [False, True])
+def test_store_that_is_closed_about_the_steps_has_them_all_or_none(begun):
     async def main(store):
         _, steps = await prepared(store)
         together = asyncio.create_task(store.together(steps))
-        await asyncio.sleep(0)  # the tasks of the steps have been made
+        if begun:
+            await asyncio.sleep(0)
         store.close()
-        with pytest.raises(StoreError, match="closed"):
+        if begun:
             await together
+        else:
+            with pytest.raises(StoreError, match="closed"):
+                await together
 
     asyncio.run(main(opened()))
     store = opened()
-    assert asyncio.run(store.claim("a")).outbox == []
+    found = [message.data for _, message in asyncio.run(store.claim("a")).outbox]
+    assert found == ([b"0", b"1", b"2", b"answer"] if begun else [])
     store.close()
 
 

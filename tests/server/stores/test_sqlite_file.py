@@ -13,8 +13,7 @@ from protocol.errors import StoreError
 from server.core.message import Message
 from server.stores import sqlite_file
 from server.stores.sqlite import SQLiteStore
-from server.stores.sqlite_file import FEW, SCHEMA_VERSION, WAL_BYTES, Rows, SQLiteFile
-from server.stores.sqlite_record import SQLiteRecord
+from server.stores.sqlite_file import SCHEMA_VERSION, WAL_BYTES
 from tests.server.store_calls import a_line, a_lines, inbox_of
 from tests.server.stores.old_formats import write_store
 
@@ -203,18 +202,6 @@ def test_what_cannot_be_written_is_a_clear_error(what, tmp_path):
     assert "cannot be" in done.stdout and "store.db" in done.stdout, done.stdout + done.stderr
 
 
-def test_rows_of_one_transaction_are_what_was_done_last():
-    rows = Rows()
-    rows.delete("inbox", 1, [5, 6])
-    rows.insert("inbox", 1, 5, a_line(b"again"))
-    rows.append("outbox", 1, 5, [a_line(b"x"), Message(9, 2, 77, b"yz")])
-    rows.delete("outbox", 1, [5])
-    assert list(rows.deletes["inbox"]) == [(1, 6)] and list(rows.deletes["outbox"]) == [(1, 5)]
-    assert rows.others["inbox"] == [(1, 5, 2, 5, 0, 0, 0)]
-    assert rows.lines["outbox"] == [(1, 5, 7, 1)] and rows.others["outbox"] == [(1, 6, 8, 2, 9, 2, 77)]
-    assert rows.blob == b"-againxyz"
-
-
 def test_wal_that_grew_while_another_program_read_is_cut_again():
     async def rounds(store, owner, count, base):
         for number in range(base, base + count):
@@ -235,22 +222,3 @@ def test_wal_that_grew_while_another_program_read_is_cut_again():
     store = opened(outbox_bytes=1 << 20)
     asyncio.run(main())
     store.close()
-
-
-@pytest.mark.parametrize("count", [1, FEW, FEW + 1, 30])
-def test_transaction_is_the_same_whether_its_rows_are_passed_one_by_one_or_as_json(tmp_path, count):
-    file = SQLiteFile(str(tmp_path / "store.db"))
-    records = [SQLiteRecord(f"c{number}\u00e9\0", {"key": number + 1, "note": 'a "note"\n'}) for number in range(count)]
-    rows = Rows()
-    for record in records:
-        rows.append("inbox", record.key, 0, [b"kept", b"\0gone"])
-        record.receive(b"12345678", {0: 2}, [b"kept", b"\0gone"])
-    file.commit((rows, [record.row() for record in records], []))
-    rows = Rows()
-    for record in records:
-        rows.delete("inbox", record.key, record.remove([1]))
-    file.commit((rows, [record.row() for record in records], []))
-    for record in records:
-        loaded = SQLiteRecord(record.client_id, file.load(record.client_id))
-        assert loaded.row() == record.row() and loaded.unread(0) == (1, 0)
-    file.close()

@@ -2,8 +2,8 @@
 
 from server.core.message import Message, line
 from server.stores.box import Box
-from server.stores.sqlite_file import CHANNEL_COLUMNS, CLIENT_COLUMNS
 from server.stores.sqlite_record import SQLiteRecord
+from server.stores.sqlite_rows import CHANNEL_COLUMNS, CLIENT_COLUMNS
 
 EPOCH = b"client's"
 

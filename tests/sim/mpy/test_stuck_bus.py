@@ -5,29 +5,31 @@ import argparse
 import asyncio
 
 from sim.mpy import counted_run
+from sim.mpy.fault_actions import FaultActions
 
 
-class StuckRun(counted_run.CountedRun):
+class StuckKills(FaultActions):
     """Every bridge-kill comes in the middle of a 0 bit of a read."""
 
-    async def _stuck_kill(self):
-        (port,) = self.bed.bus.ports
+    async def _bridge_kill(self):
+        (port,) = self._bed.bus.ports
         port.bits.stick(0x00, 3)
-        assert self.bed.nets["sda"].level == 0
-        self.bed.esp8266.crash()
+        assert self._bed.nets["sda"].level == 0
+        self._bed.esp8266.crash()
 
-    _faults = {"bridge-kill": _stuck_kill}
+    _actions = {"bridge-kill": _bridge_kill}
 
 
 def test_the_client_frees_the_bus_and_resets_the_bridge(micropython64, monkeypatch):
     monkeypatch.setenv("MICROPYTHON", micropython64)
+    monkeypatch.setattr(counted_run, "FaultActions", StuckKills)
     options = argparse.Namespace(
         lines=60, line_bytes=50, faults="bridge-kill=1", seed=1, timeout=None, bridge_source=True, verbose=False,
         quiet=True, json=True, clock=None, boot_ms=200, assoc_ms=100,
     )  # fmt: skip
 
     async def main():
-        run = StuckRun(options)
+        run = counted_run.CountedRun(options)
         await run.run()
         return run
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from server.core.transport import Transport
 from sim import cli
 from sim.root import ROOT
 from sim.virtual.apps import Client, Pace
@@ -34,6 +35,17 @@ def test_undisturbed_run_delivers_everything():
     assert good(run)
     assert run.result["outages"] == 0 and run.result["resets"] == 0
     assert run.result["client_to_server"]["delivered"] == run.result["server_to_client"]["delivered"] == 300
+
+
+def test_callback_of_the_server_that_fails_ends_the_run_as_a_failure(monkeypatch):
+    class Failing(Transport):
+        def heard(self, size):
+            raise KeyError("told to")
+
+    monkeypatch.setattr("server.core.listener.Transport", Failing)
+    run = lines_of("", lines=20, pace=Pace(1, 1.0, 1.0))
+    run.run()
+    assert not run.good and "the server: Exception in callback" in run.failure and "told to" in run.failure
 
 
 @pytest.mark.parametrize("hold_us, server_s, client_s", [(30000, 0.028, 0.2), (20000, 0.018, 0.05)])

@@ -11,9 +11,10 @@ import pytest
 from sim import cli
 from sim.virtual import soak
 from sim.virtual.run import VirtualRun
+from tests.sample import all_or
 
 ROOT = Path(__file__).resolve().parents[3]
-SEEDS = 4  # `make soak` has hundreds
+SEEDS = all_or(2, 6)  # `make soak` has hundreds
 TIMEOUT_S = 300
 
 

@@ -1,5 +1,7 @@
 // Asks the server. Addresses are relative to the page, so they hold below any prefix.
 
+import { T } from "./texts.js";
+
 const BASE = new URL("api/", new URL(".", location.href));
 
 export class Failure extends Error {
@@ -24,33 +26,51 @@ export const post = async (path, body = {}) =>
     }),
   );
 
-// Follows a view of the server while the page is visible. take(event, data) gets "snapshot" and "change"; trouble(is)
-// is told whether the connection is lost; out() that the session is over. Returns a function that ends it.
+const AGAIN_MS = 3000;
+
+// Returns why there is no stream: the Failure that the server answers with, or null: it does not answer, or there is one.
+async function refusal(url) {
+  try {
+    const response = await fetch(url, { cache: "no-store" });
+    if (!response.ok) await answer(response);
+    await response.body.cancel();
+  } catch (error) {
+    if (error instanceof Failure) return error;
+  }
+  return null;
+}
+
+// Follows a view of the server while the page is visible. take(event, data) gets "snapshot" and "change"; trouble(text)
+// is told why there is no stream, "" once there is one; out() that the session is over. Returns a function that ends it.
 export function follow(query, take, trouble, out) {
+  const url = new URL("events?" + query, BASE);
   let source = null;
   let again = null;
+  let opened = 0; // how often: what is learnt of one before is no news
   const open = () => {
-    source = new EventSource(new URL("events?" + query, BASE));
+    const number = ++opened;
+    source = new EventSource(url);
     for (const name of ["snapshot", "change"]) {
       source.addEventListener(name, (event) => {
-        trouble(false);
+        trouble("");
         take(name, JSON.parse(event.data));
       });
     }
     source.addEventListener("end", () => { close(); out(); });
     source.onerror = async () => {
-      trouble(true);
-      if (source === null || source.readyState !== EventSource.CLOSED) return; // it tries again by itself
-      close();
-      try {
-        await get("me");
-      } catch (error) {
-        if (error.status === 401) { out(); return; }
+      if (source === null || source.readyState !== EventSource.CLOSED) { // it tries again by itself
+        trouble(T.trouble.lost);
+        return;
       }
-      again = setTimeout(open, 3000);
+      const why = await refusal(url);
+      if (number !== opened) return;
+      if (why?.status === 401) { close(); out(); return; }
+      trouble(why?.message ?? T.trouble.lost);
+      again = setTimeout(open, AGAIN_MS);
     };
   };
   const close = () => {
+    opened++;
     clearTimeout(again);
     source?.close();
     source = null;

@@ -1,10 +1,11 @@
 // The page as a whole: who is logged in, which part is shown.
 
 import { get, post } from "./api.js";
-import { clientPage } from "./client.js";
+import { clientParts } from "./client_parts.js";
 import { clientsPage } from "./clients.js";
 import { el, labelled, setText } from "./dom.js";
 import { helpPage } from "./help.js";
+import { i2cPage } from "./i2c.js";
 import { logPage } from "./log.js";
 import { tick } from "./parts.js";
 import { T } from "./texts.js";
@@ -18,7 +19,7 @@ let leave = () => {};
 
 const context = {
   may: (role) => ROLES.indexOf(me.role) >= ROLES.indexOf(role),
-  trouble: (is) => { trouble.hidden = !is; },
+  trouble: (text) => { trouble.hidden = !text; setText(trouble, text); },
   out: () => { me = null; show(); },
 };
 
@@ -29,13 +30,15 @@ function showHeader(page) {
   const logOut = async () => {
     try {
       await post("logout");
-    } finally {
-      context.out();
+    } catch (error) {
+      context.trouble(`${T.trouble.failed}: ${error.message}`); // the session goes on
+      return;
     }
+    context.out();
   };
   header.replaceChildren(
     el("strong", {}, T.title),
-    el("nav", { "aria-label": T.nav.label }, link("clients", "#/"), link("log", "#/log"), link("help", "#/help")),
+    el("nav", { "aria-label": T.nav.label }, link("clients", "#/"), link("i2c", "#/i2c"), link("log", "#/log"), link("help", "#/help")),
     el("span", { class: "me" }, me.user, " ", el("small", {}, T.role[me.role])),
     ...(me.user === "anonymous" ? [] : [el("button", { type: "button", click: logOut }, T.logOut)]));
 }
@@ -61,29 +64,39 @@ function loginPage() {
   return () => {};
 }
 
+// Returns the id in an address, which a user may have typed.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function show() {
   leave();
-  context.trouble(false);
+  context.trouble("");
   main.replaceChildren();
-  const [, page = "", rest = ""] = location.hash.split("/");
+  const [, page = "", rest = "", part = ""] = location.hash.split("/");
   document.title = T.title;
   if (me === null) {
     showHeader("");
     leave = loginPage();
     return;
   }
-  if (page === "client") leave = clientPage(main, context, decodeURIComponent(rest));
+  if (page === "client") leave = clientParts(main, context, decoded(rest), part);
+  else if (page === "i2c") leave = i2cPage(main, context, null);
   else if (page === "log") leave = logPage(main, context);
   else if (page === "help") leave = helpPage(main);
   else leave = clientsPage(main, context);
   showHeader(page === "client" || page === "" ? "clients" : page);
-  document.title = `${main.querySelector("h1").firstChild.textContent} – ${T.title}`;
+  const current = main.querySelector(".parts [aria-current]")?.textContent;
+  document.title = [main.querySelector("h1").firstChild.textContent, current, T.title].filter(Boolean).join(" – ");
   main.focus({ preventScroll: true });
 }
 
 setText(document.getElementById("skip"), T.skip);
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
-setText(trouble, T.trouble.lost);
 setInterval(tick, 1000);
 addEventListener("hashchange", show);
 me = await get("me").catch(() => null);

@@ -2,21 +2,26 @@
 
 import { follow, post } from "./api.js";
 import { el, labelled, setText } from "./dom.js";
+import { historyPart } from "./history.js";
+import { lineList } from "./line_list.js";
 import { ageOf, chip, setAge, setClock, setState } from "./parts.js";
-import { T, clock, duration, milliseconds, moment, number } from "./texts.js";
+import { T, dbm, duration, milliseconds, moment, number, perSecond, when } from "./texts.js";
 
-const MAX_SHOWN = 200; // lines
 const W = T.client;
+const WEAK_DBM = -80; // of the bridge's Wi-Fi: below it frames are lost
+const ON_THE_WAY_S = 5; // lines that take longer wait
 
 export function clientPage(main, context, id) {
   const state = chip();
   const since = ageOf();
   const map = linkMap();
   const facts = factList();
-  const lines = lineList();
+  const lines = lineList(W.lines, W.noLines, lineOf);
   const gone = el("p", { class: "empty", hidden: true }, W.gone);
   const path = "clients/" + encodeURIComponent(id);
-  main.append(el("h1", {}, id, " ", state, " ", el("small", {}, since)), gone, map.element, facts.element, lines.element);
+  const history = historyPart(path);
+  main.append(el("h1", {}, id, " ", state, " ", el("small", {}, since)), gone, map.element, facts.element, history.element,
+    lines.element);
   if (context.may("send")) main.append(sendForm(path));
   if (context.may("administer")) main.append(keyPart(path));
 
@@ -30,13 +35,33 @@ export function clientPage(main, context, id) {
         setAge(since, data.client.changed);
         map.show(data.client);
         facts.show(data.client);
+        history.live(data.client);
       }
     }
     lines.add(data.lines ?? [], data.missed);
   }
 
-  return follow(new URLSearchParams({ view: "client", id }), take, context.trouble, context.out);
+  const leave = follow(new URLSearchParams({ view: "client", id }), take, context.trouble, context.out);
+  return () => { leave(); history.end(); };
 }
+
+// What stands in each box of the map: [how it is, in one of the words W.is; what there is to say].
+const STANDS = {
+  board: (row) => [{ connected: "good", away: "bad", never: "unknown" }[row.state], W.board(row)],
+  bridge: (row) => [row.connected ? "good" : "unknown", W.bridges[row.state]],
+  wifi: (row) => {
+    const signal = row.connected ? row.bridge?.rssi_dbm ?? null : null; // of a client that is away it is an old one
+    const is = !row.connected ? "unknown" : signal !== null && signal < WEAK_DBM ? "weak" : "good";
+    return [is, W.wifi[row.state], ...(signal === null ? [] : [W.signal[is](dbm(signal))])];
+  },
+  server: (row) => ["good", W.server[row.state]],
+  application: (row) => {
+    const onTheWay = row.connected ? ON_THE_WAY_S * (row.lines_per_s ?? Infinity) : 0;
+    const said = [
+      row.unread_lines > onTheWay ? W.unread(row.unread_lines) : "", row.waiting_lines > onTheWay ? W.waits(row.waiting_lines) : ""];
+    return said.join("") ? ["quiet", ...said] : [row.connected ? "good" : "idle", W.nothingWaits];
+  },
+};
 
 // Five boxes from the board to the application. Of what is between a client that is away and the server, the server
 // knows nothing, and says so.
@@ -47,17 +72,12 @@ function linkMap() {
   });
   const element = el("section", { "aria-labelledby": "map" },
     el("h2", { id: "map" }, W.map), el("ol", { class: "map" }, ...boxes.map(([, box]) => box)));
-  const verdict = (name, row) => {
-    if (row.state === "connected" || name === "server") return "good";
-    if (name === "application") return "quiet";
-    return name === "board" && row.state === "away" ? "bad" : "unknown";
-  };
   const show = (row) => {
     for (const [name, box] of boxes) {
-      const is = name === "application" && row.state === "connected" && row.waiting_lines ? "quiet" : verdict(name, row);
+      const [is, ...said] = STANDS[name](row);
       box.dataset.is = is;
-      setText(box.children[1], W[is]);
-      setText(box.children[2], name === "application" ? W.application(row) : W.words[name][row.state]);
+      setText(box.children[1], W.is[is]);
+      setText(box.children[2], said.filter(Boolean).join(" "));
     }
   };
   return { element, show };
@@ -67,7 +87,7 @@ function factList() {
   const values = {};
   const element = el("dl", { class: "facts" }, ...Object.entries(W.facts).map(([name, text]) => {
     values[name] = el("dd");
-    return el("div", {}, el("dt", {}, text), values[name]);
+    return el("div", { "data-fact": name }, el("dt", {}, text), values[name]);
   }));
   const show = (row) => {
     const mean = row.round_trips ? milliseconds((row.round_trip_s / row.round_trips) * 1000) : T.none;
@@ -75,8 +95,11 @@ function factList() {
       since: row.since ? moment(row.since) : T.none, left: row.left ? moment(row.left) : T.none,
       reason: row.connected ? T.none : row.reason ?? T.none, peer: row.peer ?? T.none, connections: number(row.connections),
       outages: number(row.outages), outage_s: duration(row.outage_s), received: number(row.lines_received),
-      delivered: number(row.lines_acknowledged), waiting: number(row.waiting_lines), again: number(row.lines_sent_again),
+      delivered: number(row.lines_acknowledged), waiting: number(row.waiting_lines),
+      unread: row.unread_lines === null ? T.none : number(row.unread_lines),
+      now: `${perSecond(row.lines_per_s)} / ${perSecond(row.bytes_per_s)}`, again: number(row.lines_sent_again),
       round: mean, longest: row.round_trips ? milliseconds(row.longest_round_trip_s * 1000) : T.none,
+      bridge: row.bridge ? W.bridge(row.bridge) : W.noBridge,
       wire: `${number(row.wire_bytes_received)} / ${number(row.wire_bytes_sent)}`,
     };
     for (const [name, text] of Object.entries(found)) setText(values[name], text);
@@ -84,52 +107,12 @@ function factList() {
   return { element, show };
 }
 
-// The last lines both ways. While it is paused, new ones are kept and not shown.
-function lineList() {
-  let paused = false;
-  let held = [];
-  let text = "";
-  const list = el("ol", { class: "lines", tabindex: 0, "aria-label": W.lines });
-  const none = el("p", { class: "empty" }, W.noLines);
-  const pause = el("button", { type: "button", "aria-pressed": "false", click: () => {
-    paused = !paused;
-    pause.setAttribute("aria-pressed", String(paused));
-    setText(pause, paused ? W.go : W.pause);
-    if (!paused) { show(held); held = []; }
-  } }, W.pause);
-  const find = el("input", { type: "search", input: (event) => {
-    text = event.target.value.toLowerCase();
-    for (const item of list.children) sift(item);
-  } });
-  const element = el("section", { "aria-labelledby": "lines" }, el("h2", { id: "lines" }, W.lines),
-    el("div", { class: "tools" }, labelled(W.find, find), pause), none, list);
-  const lookEmpty = () => { list.hidden = list.children.length === 0; none.hidden = !list.hidden; };
-  const sift = (item) => { item.hidden = !item.textContent.toLowerCase().includes(text); };
-  const show = (lines) => {
-    const low = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    for (const line of lines) {
-      const item = line.missed ? el("li", { class: "missed" }, W.missed) : made(line);
-      sift(item);
-      list.append(item);
-    }
-    while (list.children.length > MAX_SHOWN) list.firstChild.remove();
-    lookEmpty();
-    if (low) list.scrollTop = list.scrollHeight;
-  };
-  const made = (line) => {
-    const cut = new TextEncoder().encode(line.text).length + 1 < line.bytes;
-    return el("li", { "data-way": line.way }, el("time", { title: moment(line.at) }, clock(line.at)),
-      el("span", { class: "way", title: W.way[line.way] }, line.way === "from" ? "←" : "→",
-        el("span", { class: "unseen" }, W.way[line.way])),
-      el("code", {}, line.text), cut ? el("small", {}, W.more(line.bytes)) : null);
-  };
-  const add = (lines, missed) => {
-    const all = missed ? [{ missed }, ...lines] : lines;
-    if (paused) held = [...held, ...all].slice(-MAX_SHOWN);
-    else show(all);
-  };
-  const clear = () => { if (!paused) list.replaceChildren(); held = []; lookEmpty(); };
-  return { element, add, clear };
+function lineOf(line) {
+  const cut = new TextEncoder().encode(line.text).length + 1 < line.bytes;
+  return el("li", { "data-way": line.way }, el("time", { title: moment(line.at) }, when(line.at)),
+    el("span", { class: "way", title: W.way[line.way] }, line.way === "from" ? "←" : "→",
+      el("span", { class: "unseen" }, W.way[line.way])),
+    el("code", {}, line.text), cut ? el("small", {}, W.more(line.bytes)) : null);
 }
 
 function sendForm(path) {

@@ -3,10 +3,24 @@
 import { follow } from "./api.js";
 import { el, labelled, setText } from "./dom.js";
 import { ageOf, chip, setAge, setClock, setState } from "./parts.js";
-import { T, milliseconds, number } from "./texts.js";
+import { T, dbm, kilobytes, milliseconds, number, perSecond } from "./texts.js";
 
 const SIZE = 50;
-const HIGHEST_FIRST = ["last_line", "lines_received", "lines_acknowledged", "waiting", "outages", "round_trip"];
+// Columns of numbers after the first four, each with what it shows of a row.
+const NUMBERS = {
+  lines_received: (row) => number(row.lines_received),
+  lines_acknowledged: (row) => number(row.lines_acknowledged),
+  lines_per_s: (row) => perSecond(row.lines_per_s),
+  bytes_per_s: (row) => perSecond(row.bytes_per_s),
+  waiting: (row) => number(row.waiting_lines),
+  unread: (row) => (row.unread_lines === null ? T.none : number(row.unread_lines)),
+  outages: (row) => number(row.outages),
+  round_trip: (row) => (row.round_trips ? milliseconds((row.round_trip_s / row.round_trips) * 1000) : T.none),
+  wifi: (row) => (row.bridge?.rssi_dbm ? dbm(row.bridge.rssi_dbm) : T.none),
+  heap: (row) => (row.bridge ? kilobytes(row.bridge.free_bytes) : T.none),
+  release: (row) => row.bridge?.release ?? T.none,
+};
+const HIGHEST_FIRST = ["last_line", ...Object.keys(NUMBERS)];
 
 export function clientsPage(main, context) {
   const wanted = { state: "", text: "", sort: "id", page: 0 };
@@ -36,7 +50,7 @@ export function clientsPage(main, context) {
     el("form", { class: "tools", submit: (event) => event.preventDefault() },
       labelled(T.clients.search, search), labelled(T.clients.state, state)),
     el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": T.clients.title },
-      el("table", {}, el("caption", { class: "unseen" }, T.clients.caption), el("thead", {}, el("tr", {}, ...heads)), body)),
+      el("table", { class: "clients" }, el("caption", { class: "unseen" }, T.clients.caption), el("thead", {}, el("tr", {}, ...heads)), body)),
     empty, el("p", { class: "pager" }, previous, range, next));
 
   const turn = (by) => ask({ page: wanted.page + by });
@@ -92,16 +106,14 @@ export function clientsPage(main, context) {
     setState(cells[1].firstChild, row.state);
     setAge(cells[2].firstChild, row.changed);
     setAge(cells[3].firstChild, row.last_line);
-    [row.lines_received, row.lines_acknowledged, row.waiting_lines, row.outages].forEach((value, at) =>
-      setText(cells[4 + at], number(value)));
-    setText(cells[8], row.round_trips ? milliseconds((row.round_trip_s / row.round_trips) * 1000) : T.none);
+    Object.values(NUMBERS).forEach((text, at) => setText(cells[4 + at], text(row)));
   }
 
   const made = (id) =>
     el("tr", {},
       el("th", { scope: "row" }, el("a", { href: "#/client/" + encodeURIComponent(id) }, id)),
       el("td", {}, chip()), el("td", {}, ageOf()), el("td", {}, ageOf()),
-      ...["lines_received", "lines_acknowledged", "waiting", "outages", "round_trip"].map((name) => el("td", { class: `number c-${name}` })));
+      ...Object.keys(NUMBERS).map((name) => el("td", { class: `number c-${name}` })));
 
   ask({});
   return () => { clearTimeout(waiting); stop(); };

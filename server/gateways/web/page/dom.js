@@ -20,3 +20,13 @@ export function setText(element, text) {
 export function labelled(text, control) {
   return el("label", {}, el("span", {}, text), control);
 }
+
+// Returns a colour of style.css as the browser has it now, for a canvas. alpha: 0 to 1.
+export function colorOf(name, alpha = 1) {
+  const probe = el("span", { hidden: true });
+  document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  const color = getComputedStyle(probe).color;
+  probe.remove();
+  return alpha === 1 ? color : color.replace("rgb(", "rgba(").replace(")", `, ${alpha})`);
+}

@@ -3,9 +3,11 @@
 import { follow } from "./api.js";
 import { el, labelled } from "./dom.js";
 import { setClock } from "./parts.js";
-import { T, clock, moment } from "./texts.js";
+import { T, moment, when } from "./texts.js";
 
 const MAX_SHOWN = 500;
+// On a phone a row is no table row to the browser (style.css), so its roles are said.
+const cell = (shown) => el("td", { role: "cell" }, shown);
 
 export function logPage(main, context) {
   let text = "";
@@ -15,7 +17,7 @@ export function logPage(main, context) {
   main.append(
     el("h1", {}, T.log.title), el("div", { class: "tools" }, labelled(T.log.find, find)),
     el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": T.log.title },
-      el("table", { class: "log" }, el("caption", { class: "unseen" }, T.log.caption),
+      el("table", { class: "log", role: "table" }, el("caption", { class: "unseen" }, T.log.caption),
         el("thead", {}, el("tr", {}, ...Object.values(T.log.columns).map((name) => el("th", { scope: "col" }, name)))), body)),
     empty);
 
@@ -29,11 +31,10 @@ export function logPage(main, context) {
   }
 
   const made = (entry) =>
-    el("tr", { "data-level": entry.level },
-      el("td", {}, el("time", { title: moment(entry.at) }, clock(entry.at))), el("td", {}, T.log.level[entry.level]),
-      el("td", {}, entry.event),
-      el("td", {}, entry.client === null ? T.none : el("a", { href: "#/client/" + encodeURIComponent(entry.client) }, entry.client)),
-      el("td", {}, Object.entries(entry.details).map(([name, value]) => `${name}=${value}`).join("  ")));
+    el("tr", { role: "row", "data-level": entry.level },
+      cell(el("time", { title: moment(entry.at) }, when(entry.at))), cell(T.log.level[entry.level]), cell(entry.event),
+      cell(entry.client === null ? T.none : el("a", { href: "#/client/" + encodeURIComponent(entry.client) }, entry.client)),
+      cell(Object.entries(entry.details).map(([name, value]) => `${name}=${value}`).join("  ")));
 
   function take(event, data) {
     setClock(data.now);

@@ -1,7 +1,8 @@
-"""`time` of a board: its sleeps let interrupts in."""
+"""`time` of a board: its sleeps let interrupts in, and its clock is the one that machine.RTC sets."""
 
 import simlink
-from utime import gmtime, localtime, mktime, ticks_add, ticks_cpu, ticks_diff, ticks_ms, ticks_us, time, time_ns
+from simrtc import gmtime, localtime, time, time_ns
+from utime import mktime, ticks_add, ticks_cpu, ticks_diff, ticks_ms, ticks_us
 from utime import sleep_us as _sleep_us
 
 

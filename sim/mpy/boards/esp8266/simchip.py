@@ -94,7 +94,11 @@ class WLAN:
         return self.status() == 5
 
     def status(self, *what):
-        return call(15, self._interface, 3) if not what else _more("rssi")(what)
+        if not what:
+            return call(15, self._interface, 3)
+        if what[0] != "rssi":
+            raise ValueError("unknown status param")
+        return -60
 
     def __getattr__(self, name):
         return _more(name, self)

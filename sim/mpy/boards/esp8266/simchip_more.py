@@ -94,12 +94,6 @@ def config(wlan, *what, **_):
         return str(found[: found.find(b"\0")], "utf-8")  # UnicodeError, as on the chip
 
 
-def rssi(what):
-    if what[0] != "rssi":
-        raise ValueError("unknown status param")
-    return -60
-
-
 # esp
 
 

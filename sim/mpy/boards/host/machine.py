@@ -3,6 +3,7 @@
 Pins, the watchdog and resets; the I2C classes are in sim_i2c.py.
 """
 
+import struct
 import sys
 
 import simlink
@@ -11,9 +12,15 @@ from simlink import call
 _STM32 = sys.platform == "pyboard"
 
 PWRON_RESET = 1
-HARD_RESET = 2
 WDT_RESET = 3
-SOFT_RESET = 5
+if _STM32:
+    HARD_RESET = 2
+    DEEPSLEEP_RESET = 4
+    SOFT_RESET = 5
+
+# Of the counter that wakes it: stm32's has 17 bits of seconds, rp2's 32 of microseconds.
+_MAX_SLEEP_MS = 131072999 if _STM32 else 4294966
+_WITHOUT_END = 0xFFFFFFFF
 
 _pins = {}  # name -> Pin
 _by_handle = {}
@@ -143,6 +150,27 @@ def reset_cause():
     return call(17)
 
 
+def lightsleep(*time_ms):
+    _sleep(0, *time_ms)
+
+
+def deepsleep(*time_ms):
+    if _STM32:
+        _sleep(1, *time_ms)
+    else:
+        lightsleep(*time_ms)
+        reset()
+
+
+def _sleep(deep, ms=None):
+    """Asks the wire process to wait for so long. It takes the board off its buses meanwhile (sim/mpy/sleep.py)."""
+    if ms is None:
+        ms = _WITHOUT_END
+    elif ms > _MAX_SLEEP_MS:
+        raise ValueError("wakeup value too large" if _STM32 else "sleep too long")
+    call(27, deep, data=struct.pack("<I", max(0, ms)))
+
+
 def unique_id():
     return b"simboard" if not _STM32 else b"sim-pyboard\0"
 
@@ -164,3 +192,12 @@ def enable_irq(state=True):
 
 
 from sim_i2c import I2C, I2CTarget, SoftI2C  # noqa: E402,F401  (needs Pin)
+
+
+def __getattr__(name):
+    """Loads what only some programs use."""
+    if name in ("ADC", "PWM", "RTC", "SPI", "SoftSPI", "Timer"):
+        import simmore
+
+        return getattr(simmore, name)
+    raise AttributeError(name)

@@ -112,6 +112,12 @@ def test_it_is_found_by_its_section():
     assert gateway_class("i2c") is Gateway
 
 
+def test_it_names_the_buses_of_its_settings():
+    spec = f"python:{__name__}:made"
+    found = asyncio.run(make().ask({"what": "buses"}))
+    assert found == {"buses": {"one": {"bus": spec, "addresses": [0x48]}}}
+
+
 def test_commands_use_its_buses_and_are_counted():
     async def main():
         one = make()

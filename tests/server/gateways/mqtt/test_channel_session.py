@@ -279,8 +279,10 @@ def test_client_that_uses_more_channels_than_the_gateway_connects_is_told_of(mqt
         async with ScriptedBroker() as broker, Service() as service, gateway(mqtt, broker, service) as found:
             client = await with_channels(service, *range(20, 20 + mqtt.MAX_CHANNELS + 2))
             await until(lambda: len(broker.names) == 1 + mqtt.MAX_CHANNELS, "the connections")
+            found.restore_channels("a", service.registry.get("a").notes)  # when the client is claimed again
             refused = found.log.of("mqtt_refused")
             assert [one["channel"] for one in refused] == [36, 37] and "16 others" in refused[0]["reason"]
+            assert found.counts["refused_total"] == 2
             client.cut()
 
     asyncio.run(main())

@@ -86,6 +86,7 @@ def test_status_waits_for_the_answer_to_a_line_and_does_not_pass_a_refused_one(m
         answers = {STATUS: 0, UP: None}
         async with ScriptedBroker(answer=answers.get) as broker, Service() as service:
             async with gateway(mqtt, broker, service):
+                await broker.has(STATUS, ["offline"])
                 client = await connected(service)
                 await broker.has(STATUS, ["offline", "online"])
                 await client.write("refused")

@@ -1,6 +1,7 @@
 """What the API answers, and what it refuses."""
 
 import asyncio
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -61,6 +62,33 @@ def test_client_with_its_lines_whatever_its_id(tmp_path):
         assert (await browser.get("/api/events?view=none")).status == 422
 
     with_ann(tmp_path, test, "a/b é")
+
+
+IDS = ["a/b", "pump/history", "pump/lines", "a b%2Fc", "100 %", "é/ü?#&", "..", "\\", "<b>", "\x7f", "lines"]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_id_is_the_one_that_is_meant(tmp_path, name):
+    """Of an id that a browser takes for a step up, `..`, only a program that sends its path as it is can ask."""
+
+    async def test(found, browser):
+        path = "/api/clients/" + quote(name, safe="")
+        found.fleet.connect(name)
+        assert (await browser.get(path)).json["client"]["id"] == name
+        assert (await browser.get(path + "/history")).json["points"]["at"]
+        assert (await browser.post(path + "/lines", {"line": "x"})).status == 200
+        assert (await browser.post(path + "/key", {"do": "rotate"})).status == 200
+        assert (await browser.get("/api/sensors/" + quote(name, safe=""))).status == 200
+        found.fleet.print(name, "printed\n")
+        printed = (await browser.get("/api/console/" + quote(name, safe=""))).json
+        assert [line["text"] for line in printed["lines"]] == ["printed"]
+        async with browser.stream("/api/events?" + urlencode({"view": "client", "id": name})) as event:
+            assert (await event())[1]["client"]["id"] == name
+        assert found.fleet.clients[name].lines == ["x"] and found.fleet.keys == [("rotate", name)]
+        others = [one for one in IDS if one != name]
+        assert not any(found.fleet.clients[one].lines for one in others)
+
+    with_ann(tmp_path, test, *IDS)
 
 
 def test_line_is_sent_shown_and_logged_without_its_text(tmp_path):

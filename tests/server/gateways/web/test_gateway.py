@@ -26,22 +26,39 @@ from tests.server.peer import until, within
 ROOT = Path(__file__).resolve().parents[4]
 BODIES = {
     "/api/login": {"user": "sam", "password": PASSWORD},
-    "/api/clients/{id:path}/lines": {"line": "open"},
-    "/api/clients/{id:path}/key": {"do": "rotate"},
+    "/api/clients/{id}/lines": {"line": "open"},
+    "/api/clients/{id}/key": {"do": "rotate"},
+    "/api/console/{id}": {"input": "1\r"},
+    "/api/i2c/{bus}/transfer": {"address": 0x18, "write": "05", "read": 2},
+    "/api/devman/cmdraw": {"deviceid": "1_18", "numToRd": 2},
+    "/api/devman/cmdjson": {"body": {"cmd": "rescan"}},
+    "/api/devman/devconfig": {"deviceid": "1_18", "numSamples": 4},
+    "/api/devman/bar": {"deviceid": "1_18", "ms": 10},
 }
 
 
 def requests(served):
     """Yields (route, method, path, body) of each route of the API."""
     for route in served.routes:
-        path = route.path.replace("{id:path}", "pump")
+        path = route.path.replace("{id}", "pump")
+        path = path.replace("{bus}", "desk")
+        if path.startswith("/api/devman/"):
+            path += "?client=pump"
         yield route, route.method, path, BODIES.get(route.path, {}) if route.method == "POST" else None
+
+
+def untouched(fleet):
+    """True if nothing of what the requests above say has reached the client."""
+    pump = fleet.clients["pump"]
+    asked = {command["cmd"] for command in pump.commands}
+    reached = [fleet.keys, fleet.fake_bus.log, pump.lines, pump.typed]
+    return not any(reached) and asked <= {"listdevs", "typeinfo"}
 
 
 def test_each_route_of_the_api_refuses_who_has_not_its_role(tmp_path):
     async def test(found):
         guarded = [request for request in requests(found.gateway) if request[0].role]
-        assert len(guarded) >= 7
+        assert len(guarded) >= 23
         for _, method, path, body in guarded:
             nobody = await found.browser().ask(method, path, body)
             assert nobody.status == 401 and nobody.headers["www-authenticate"] == "Bearer", path
@@ -56,7 +73,7 @@ def test_each_route_of_the_api_refuses_who_has_not_its_role(tmp_path):
                 assert (await browser.ask(method, path, body)).status == 403, (user, path)
                 token = {"authorization": f"Bearer {found.tokens[role]}", "sec_fetch_site": None}
                 assert (await found.browser().ask(method, path, body, **token)).status == 403, (user, path)
-        assert found.fleet.keys == [] and found.fleet.clients["pump"].lines == []
+        assert untouched(found.fleet)
 
     served_test(tmp_path, test, "pump")
 
@@ -65,6 +82,8 @@ def test_each_route_serves_who_has_its_role_by_cookie_and_by_token(tmp_path):
     async def test(found):
         browser = found.browser()
         await browser.log_in("ann")
+        found.fleet.connect("pump")
+        found.fleet.print("pump", ">>> ")
         for route, method, path, body in requests(found.gateway):
             if path == "/api/logout":
                 continue
@@ -97,10 +116,10 @@ def test_what_changes_something_comes_from_the_page_itself(tmp_path, headers):
         browser = found.browser()
         await browser.log_in("ann")
         posts = [request for request in requests(found.gateway) if request[1] == "POST"]
-        assert len(posts) == 4
+        assert len(posts) == 14
         for _, method, path, body in posts:
             assert (await browser.ask(method, path, body, **headers)).status == 403, path
-        assert found.fleet.keys == [] and found.fleet.clients["pump"].lines == []
+        assert untouched(found.fleet)
 
     served_test(tmp_path, test, "pump")
 
@@ -230,6 +249,14 @@ def test_it_refuses_to_start(tmp_path, given, error):
         asyncio.run(Gateway.validate(settings, {}))
 
 
+def test_bus_that_there_is_not_ends_the_start(tmp_path):
+    async def test(found):
+        raise AssertionError("it runs")
+
+    with pytest.raises(SettingsError, match=r"\[web\] i2c names the bus 'roof'"):
+        served_test(tmp_path, test, i2c=["roof"])
+
+
 def test_port_that_is_taken_is_said(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = "127.0.0.1:%d" % other.getsockname()[1]
@@ -237,7 +264,7 @@ def test_port_that_is_taken_is_said(tmp_path):
         with pytest.raises(ListenError, match=r"\[web\] listen = '127.0.0.1:\d+' is in use"):
             asyncio.run(Gateway.validate(settings, {}))
         with pytest.raises(ListenError, match="is in use"):
-            asyncio.run(Gateway(settings, make_host(status=Fleet())).run())
+            asyncio.run(Gateway(settings, make_host(status=Fleet(), store=Fleet())).run())
 
 
 def test_connection_that_asks_nothing_is_ended_and_a_stream_is_not(tmp_path, monkeypatch):
@@ -307,7 +334,7 @@ def test_it_ends_while_pages_are_live(tmp_path):
             await browser.log_in("vic")
             async with browser.stream("/api/events") as event:
                 await event()
-                assert found.gateway.metrics() == [("web_viewers", "gauge", "Pages that are open and live", 1)]
+                assert found.gateway.metrics()[0] == ("web_viewers", "gauge", "Pages that are open and live", 1)
                 ending = asyncio.create_task(until(lambda: found.gateway.live.viewers == 0, "the end of the stream"))
                 found.gateway.live.close()
                 await ending

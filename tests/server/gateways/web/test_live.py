@@ -1,12 +1,15 @@
 """Streams: what they begin with, who takes nothing, how many there may be."""
 
 import asyncio
+import itertools
+import math
 
 import pytest
 
-from server.gateways.web import live
+from server.gateways.web import gateway, live
 from server.gateways.web.live import Live
 from server.gateways.web.routes import Failure
+from server.gateways.web.views import View
 from tests.server.gateways.web.bed import served_test
 from tests.server.peer import until, within
 
@@ -27,6 +30,27 @@ def test_snapshot_and_then_changes(tmp_path):
     served_test(tmp_path, test, "pump", "valve")
 
 
+def test_what_no_event_tells_is_looked_at_while_somebody_looks_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateway, "SAMPLE_S", 0.02)
+    passed = itertools.count(0, 1_000_000)  # bytes, at each look
+
+    async def test(found):
+        browser = found.browser()
+        await browser.log_in("vic")
+        pump = found.fleet.clients["pump"]
+        pump.unread, pump.lines = 7, ["waits"]
+        found.fleet.passed = lambda name: (0, next(passed))
+        async with browser.stream("/api/events?view=clients&text=pump") as event:
+            row = (await event())[1]["clients"][0]
+            while not row["bytes_per_s"] or row["waiting_lines"] != 1:
+                row = (await event())[1]["clients"][0]
+            assert row["unread_lines"] == 7 and row["lines_per_s"] == 0
+        await until(lambda: found.gateway.live.viewers == 0, "the end of the stream")
+        await until(lambda: found.gateway.overview.row("pump")["bytes_per_s"] is None, "the end of the looks")
+
+    served_test(tmp_path, test, "pump")
+
+
 def test_line_of_a_client_is_one_field_of_one_event(tmp_path):
     async def test(found):
         browser = found.browser()
@@ -39,6 +63,10 @@ def test_line_of_a_client_is_one_field_of_one_event(tmp_path):
             assert name == "change" and data["lines"][0]["text"] == text
 
     served_test(tmp_path, test, "pump")
+
+
+def test_number_that_json_cannot_have_is_null():
+    assert live._event("change", {"at": math.nan}) == b'event: change\ndata: {"at":null}\n\n'
 
 
 class Viewer:
@@ -62,7 +90,7 @@ class Viewer:
         self.parts.append(message)
 
 
-class Counting:
+class Counting(View):
     """A view that always changes, and counts how often it was asked."""
 
     asked = 0

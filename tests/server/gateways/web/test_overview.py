@@ -1,6 +1,7 @@
 """The list of clients: its order, its parts, and how little is looked at again."""
 
 from server.gateways.web.overview import Overview, Query
+from server.gateways.web.sampled import UNKNOWN, Sample
 from tests.server.gateways.web.bed import Fleet
 
 ALL = Query("", "", "id", False, 0, 50)
@@ -85,6 +86,31 @@ def test_lines_that_wait_are_shown():
     assert overview.row("b")["waiting_lines"] == 3
     overview.set_waiting([])
     assert overview.row("b")["waiting_lines"] == 0
+
+
+def test_samples_are_shown_and_sorted_by_and_no_row_is_made_anew_for_them():
+    fleet, overview = overview_of("a", "b", "c")
+    page = overview.page(ALL)
+    assert page["clients"][0]["lines_per_s"] is page["clients"][0]["unread_lines"] is None
+    overview.set_samples({"a": Sample(0.0, 20, 0), "b": Sample(2.5, 90, 4), "c": UNKNOWN})
+    assert overview.page(ALL) is not page and fleet.looks == 3
+    for sort in ("lines_per_s", "bytes_per_s", "unread"):
+        assert ids(overview, sort=sort, descending=True) == ["b", "a", "c"]
+    page = overview.page(ALL)
+    overview.set_samples({"a": Sample(0.0, 20, 0), "b": Sample(2.5, 90, 4), "c": UNKNOWN})
+    assert overview.page(ALL) is page  # nothing has changed
+    fleet.receive("b", b"x\n")
+    assert overview.row("b")["unread_lines"] == 4 and fleet.looks == 4  # of the last look, until the next
+
+
+def test_what_a_bridge_reports_is_sorted_by():
+    fleet, overview = overview_of("a", "b", "c", "d")
+    reports = (("b", -70, 20_000, "0.2.0"), ("c", -40, 27_000, "0.1.0"), ("d", None, 26_000, None))
+    for name, rssi, heap, release in reports:
+        fleet.get(name).row["bridge"] = {"rssi_dbm": rssi, "free_bytes": heap, "release": release}
+    assert ids(overview, sort="wifi", descending=True) == ["c", "b", "a", "d"]
+    assert ids(overview, sort="heap", descending=True) == ["c", "d", "b", "a"]
+    assert ids(overview, sort="release", descending=True) == ["b", "c", "a", "d"]
 
 
 def test_pages_that_are_kept_are_bounded():

@@ -7,7 +7,7 @@ from server.gateways.web.recent import FROM_CLIENT, TO_CLIENT, RecentEvents, Rec
 def test_lines_both_ways_in_their_order():
     lines = RecentLines(lambda: 7.0)
     lines.note("received", "a", {"lines": [b"one\n", b"\xff\n"]})
-    lines.add("a", TO_CLIENT, b"two\n")
+    lines.add("a", TO_CLIENT, [b"two\n"])
     found = lines.after("a")
     assert [(line["way"], line["text"], line["bytes"]) for line in found] == [
         (FROM_CLIENT, "one", 4), (FROM_CLIENT, "\ufffd", 2), (TO_CLIENT, "two", 4),
@@ -29,8 +29,8 @@ def test_lines_are_bounded_in_size_in_number_and_in_clients():
     assert len(found) == recent.MAX_LINES
     assert (len(found[0]["text"]), found[0]["bytes"]) == (recent.MAX_SHOWN, 5001)
     for number in range(recent.MAX_CLIENTS):
-        lines.add("a", FROM_CLIENT, b"again\n")
-        lines.add(f"c{number}", FROM_CLIENT, b"x\n")
+        lines.add("a", FROM_CLIENT, [b"again\n"])
+        lines.add(f"c{number}", FROM_CLIENT, [b"x\n"])
     assert lines.after("c0") == [] and lines.after("a") and lines.after("c1")  # the one that was silent longest
 
 

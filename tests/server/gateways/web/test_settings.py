@@ -52,6 +52,14 @@ def test_these_are_good(tmp_path, text):
     assert read(tmp_path, text)
 
 
+def test_bus_that_the_section_of_buses_lacks_is_refused(tmp_path):
+    mast = '[i2c.buses.mast]\nbus = "client:pump:0"\naddresses = "0x48"\n'
+    for sections, there in (("", "none"), (mast, "mast")):
+        with pytest.raises(SettingsError, match=rf"x.toml: \[web\] i2c names the bus 'roof', but .* are: {there}$"):
+            read(tmp_path, 'i2c = ["roof"]\n' + sections)
+    assert read(tmp_path, 'i2c = ["mast"]\n' + mast).i2c == ["mast"]
+
+
 def test_document_has_the_settings():
     table = (ROOT / "docs" / "web.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table, re.MULTILINE))

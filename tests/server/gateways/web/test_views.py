@@ -70,7 +70,7 @@ def test_lines_that_a_viewer_has_missed_are_said():
     view = ClientView(overview, lines, "a")
     view.snapshot()
     for _ in range(MAX_LINES * 3):
-        lines.add("a", FROM_CLIENT, b"x\n")
+        lines.add("a", FROM_CLIENT, [b"x\n"])
     change = view.change()
     assert change["missed"] and len(change["lines"]) == MAX_LINES
 

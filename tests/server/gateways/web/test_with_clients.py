@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,11 @@ def test_client_comes_talks_gets_a_line_and_another_key_and_goes(tmp_path):
                 assert [(line["way"], line["text"]) for line in lines] == [("from", "hello")]
                 sent = await browser.post("/api/clients/pump/lines", {"line": "open", "wait": True}, **headers)
                 assert sent.json == {"stored": True, "delivered": True} and client.lines == ["open\n"]
+                command = [sys.executable, "-m", "server", "send", "pump", "by command", "--config", "x.toml"]
+                options = {"cwd": tmp_path, "env": dict(os.environ, PYTHONPATH=str(ROOT)), "check": True}
+                await asyncio.to_thread(subprocess.run, command, stdout=subprocess.DEVNULL, **options)
+                shown = (await browser.get("/api/clients/pump", **headers)).json["lines"]
+                assert [(one["way"], one["text"]) for one in shown[1:]] == [("to", "open"), ("to", "by command")]
                 key = (await browser.post("/api/clients/pump/key", {"do": "rotate"}, **headers)).json["key"]
                 assert KeyFile(tmp_path / "keys.json").read()["pump"][1].hex() == key
                 assert (await browser.post("/api/clients/pump/key", {"do": "revoke"}, **headers)).status == 200
@@ -74,5 +80,48 @@ def test_client_comes_talks_gets_a_line_and_another_key_and_goes(tmp_path):
             events = (await browser.get("/api/log", **headers)).json["events"]
             assert {"connected", "disconnected", "keys_read"} <= {entry["event"] for entry in events}
             assert key not in json.dumps(events)
+
+    asyncio.run(test())
+
+
+def test_what_a_client_did_is_measured_and_in_the_store_when_the_server_has_ended(tmp_path):
+    async def test():
+        async with whole_server(tmp_path) as (client, browser):
+            await within(client.connect())
+            await client.write("hello")
+            while True:
+                found = (await browser.get("/api/clients/pump/history?points=24", **browser.headers)).json
+                points = found["points"]
+                if sum(filter(None, points["lines_received"])) == 1:
+                    break
+                await asyncio.sleep(0.05)
+            assert 0 < sum(filter(None, points["connected_s"])) <= sum(points["known_s"]) + 1
+            client.cut()
+            while not found["reasons"]:
+                found = (await browser.get("/api/clients/pump/history", **browser.headers)).json
+            await browser.post("/api/clients/pump/lines", {"line": "waits"}, **browser.headers)
+
+    asyncio.run(test())
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as database:
+        rows = database.execute("SELECT level, min(client), max(client) FROM timeline GROUP BY level").fetchall()
+    assert rows == [(0, 0, 1), (1, 0, 1), (2, 0, 1)]
+
+
+def test_client_that_comes_anew_before_it_is_missed_has_no_outage(tmp_path):
+    """Its bridge was reset: nobody has ended the first connection when the second one is there."""
+
+    async def test():
+        async with whole_server(tmp_path) as (client, browser):
+            await within(client.connect())
+            await within(client.connect())
+            await client.write("again")
+            history = lambda: browser.get("/api/clients/pump/history?points=24", **browser.headers)
+            points = (await history()).json["points"]
+            while not sum(filter(None, points["lines_received"])):
+                await asyncio.sleep(0.05)
+                points = (await history()).json["points"]
+            assert sum(filter(None, points["reconnects"])) == 1 and not sum(filter(None, points["outages"]))
+            row = (await browser.get("/api/clients/pump", **browser.headers)).json["client"]
+            assert (row["connections"], row["outages"], row["state"]) == (2, 0, "connected")
 
     asyncio.run(test())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sim.wires.own_code import OwnCodeFailed
 from sim.wires.sensors.device import Commands, Device, Registers, Words, clamped, crc8, full_periods
 from sim.wires.sensors.thermometers import MCP9808
 
@@ -97,3 +98,38 @@ def test_command_ends_with_its_write():
     assert device.start(True, 4)  # a repeated start ends it too
     assert device.got == [(b"xy", 2), (b"q", 4)]
     assert device.send_bytes(3) == b"ab\xff"
+
+
+class Wrong(Commands):
+    def __init__(self, answer):
+        super().__init__()
+        self._wrong = answer
+
+    def answer(self, now):
+        return self._wrong
+
+
+class WrongWord(Words):
+    def load(self, register):
+        return 0x12345
+
+
+class WrongByte(Device):
+    VALUES = {"sent": 0}
+
+    def send(self):
+        return self.value("sent", 0)
+
+
+def test_what_a_method_returns_wrongly_is_told_with_its_name():
+    for device, said in (
+        (Wrong("text"), "Wrong.answer has returned 'text', not bytes or None"),
+        (Wrong(3), "Wrong.answer has returned 3, not bytes or None"),
+        (WrongWord(), "WrongWord.load has returned 74565, not a word of 16 bits"),
+        (WrongByte({"sent": 256}), "WrongByte.send has returned 256, not a byte"),
+        (WrongByte({"sent": 1.5}), "WrongByte.send has returned 1.5, not a byte"),
+    ):
+        device.power_on(0)
+        with pytest.raises(OwnCodeFailed, match=said):
+            device.start(True, 0)
+            device.send_bytes(2)

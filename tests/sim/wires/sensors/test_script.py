@@ -1,7 +1,10 @@
 """Values as functions of time."""
 
+from functools import partial
+
 import pytest
 
+from sim.wires.own_code import OwnCodeFailed
 from sim.wires.sensors.script import script
 
 
@@ -21,6 +24,35 @@ def test_two_points_at_one_time_are_a_step():
 
 def test_function_is_taken_as_it_is():
     assert script(lambda now: now * 2)(4) == 8
+
+
+class Tide:
+    """An object that is called."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def __call__(self, now):
+        return self.result
+
+
+def test_object_that_is_called_is_checked_as_a_function_is():
+    tide = Tide(2.5)
+    assert script(tide)(1) == 2.5 and script(tide).__wrapped__ is tide
+    with pytest.raises(OwnCodeFailed, match=r"the object of Tide of .*test_script.py, line \d+, has returned 'low' at"):
+        script(Tide("low"))(1)
+    with pytest.raises(OwnCodeFailed, match="the object of partial has raised TypeError at 0.000 s"):
+        script(partial(divmod, "a"))(0)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "1", 1j])
+def test_function_that_returns_no_number_is_named(value):
+    with pytest.raises(OwnCodeFailed, match=r"the function depth of .*, line \d+, has returned .* at 7.000 s, not"):
+
+        def depth(now):
+            return value
+
+        script(depth)(7)
 
 
 @pytest.mark.parametrize("wrong", [[], [[1, 2], [0, 3]], [[1]], "20", [["a", 1]], None, [[0, True]], True])

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from sim import cli
+from sim.vcd import WIRES, dump
 from sim.virtual.run import VirtualRun
-from sim.virtual.vcd import WIRES, dump
 from sim.wires import wire
 
 
@@ -26,7 +26,7 @@ class RecordingRun:
         monkeypatch.setattr(wire.Controller, "_transfer", recorded)
         self.run = VirtualRun(lines=3, size=40, **arguments)
         with open(path, "w", encoding="ascii") as file:
-            written = dump(self.run.link, file)
+            written = dump(self.run.link.bus, self.run.link.nets, lambda: self.run.world.now, file)
             self.run.run()
             written.end()
 

@@ -14,6 +14,7 @@ class Dump:
 
     def __init__(self, file, nets, now):
         self._file = file
+        self._nets = nets
         self._now = now
         self._begin_s = now()
         self._tick = 0
@@ -34,11 +35,13 @@ class Dump:
         return round((self._now() - self._begin_s) / TICK_S)
 
     def end(self):
-        """Ends the dump: the levels stay until now."""
+        """Ends the dump: the levels stay until now, and nothing more is written."""
+        for name in WIRES:
+            self._nets[name].unlisten(self._changed)
         self._file.write(f"#{max(self._tick + 1, self._ticks())}\n")
 
 
-def dump(link, file):
-    """Writes every transfer of a VirtualLink bit by bit over the nets into the file. Returns the Dump."""
-    link.bus.expand_bits = True
-    return Dump(file, link.nets, lambda: link.world.now)
+def dump(bus, nets, now, file):
+    """Writes every transfer on the bus bit by bit over the nets into the file. Returns the Dump. Args: see Dump."""
+    bus.expand_bits = True
+    return Dump(file, nets, now)
