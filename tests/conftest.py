@@ -1,12 +1,18 @@
-"""What tests of all levels share: the interpreters, skipping with a reason, and lines that report a measurement."""
+"""What tests of all levels share: interpreters, the default port, skipping with a reason, lines with a measurement."""
 
 import gc
 import signal
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
 from build.tools import debian, micropython
 from build.tools.shell import MissingTool
+from pb_link.settings import DEFAULTS
+from server.service.machine import Machine
+from tests.patience import PATIENCE_S
 
 pytest_plugins = ["sim.testing.plugin"]  # of an installed wheel it is an entry point
 
@@ -139,6 +145,22 @@ def micropython_source(missing_tool):
 def sigrok(missing_tool):
     """The path of sigrok-cli, which decodes what a logic analyser has seen."""
     return _found(lambda: debian.program("sigrok-cli", "sigrok-cli", "Decoding the wires"), missing_tool)
+
+
+@pytest.fixture
+def default_port(missing_tool):
+    """The port of a program whose settings name none: for each test in which one may listen, the simulator's too. One
+    test of this machine has it at a time, and waits for a program that ends."""
+    fcntl = pytest.importorskip("fcntl")
+    port = DEFAULTS["port"]
+    with open(Path(tempfile.gettempdir()) / f"pb_link_port_{port}", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deadline = time.monotonic() + PATIENCE_S
+        while Machine().bind_fault("0.0.0.0", port):
+            if time.monotonic() > deadline:
+                missing_tool(f"port {port}, the default one, is taken by {Machine().listener(port) or 'a program'}")
+            time.sleep(0.1)
+        yield port
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -157,7 +158,9 @@ def try_installed(wheel, folder):
     there = {"cwd": home, "env": {"PYTHONPATH": "", "HOME": str(home)}}
     if run(command, "--version", **there).strip() != f"pb-link {VERSION}":
         raise BuildError("the installed command is of another version")
-    run(command, "init", "demo", "--server", "192.0.2.7", **there)
+    with socket.create_server(("", 0)) as free:  # the default one may be that of a server that runs here
+        port = free.getsockname()[1]
+    run(command, "init", "demo", "--server", "192.0.2.7", "--port", port, **there)
     run(command, "check", "--config", "pb_link.toml", **there)
     words = ("sim", "run", "--bed", "virtual", "--lines", LINES, "--faults", FAULTS, "--json")
     result = json.loads(run(command, *words, **there).splitlines()[-1])

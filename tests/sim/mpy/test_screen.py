@@ -128,7 +128,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.fixture
-def terminal(sim_with_bridge, tmp_path):
+def terminal(sim_with_bridge, default_port, tmp_path):
     (tmp_path / "client.py").write_text("import pb_link.pb_client\n")
     opened = []
 
@@ -210,7 +210,7 @@ def test_signal_that_ends_it_gives_the_terminal_back_and_ends_the_server(termina
     assert termios.tcgetattr(one.theirs) == one.before and not server_listens(tmp_path)
 
 
-def test_nohup_goes_on_when_its_terminal_is_closed(sim_with_bridge, tmp_path):
+def test_nohup_goes_on_when_its_terminal_is_closed(sim_with_bridge, default_port, tmp_path):
     (tmp_path / "client.py").write_text("import pb_link.pb_client\n")
     command = ["nohup", sys.executable, "-m", "sim", "up", "--client", "client.py", "--demo-server", "--plain"]
     with running(command, tmp_path, **sim_with_bridge.interpreters) as one:

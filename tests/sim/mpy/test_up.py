@@ -14,7 +14,7 @@ QUICK = ("--boot-ms", "100", "--assoc-ms", "100")
 
 
 @pytest.fixture
-def playground(sim_with_bridge, tmp_path):
+def playground(sim_with_bridge, default_port, tmp_path):
     """Runs `sim up` in an empty folder. Returns (result, output of the programs, events)."""
 
     def run(*options, status=0):
@@ -83,7 +83,7 @@ def test_the_program_that_ends_ends_the_playground_with_its_status(playground, t
     assert any("python3 -m pb_link.s_app" in line for line in events)
 
 
-def test_trace_has_what_happens_at_both_ends_and_on_the_wires(sim_with_bridge, tmp_path):
+def test_trace_has_what_happens_at_both_ends_and_on_the_wires(sim_with_bridge, default_port, tmp_path):
     done = sim_with_bridge(
         "up", "--client", CLIENT, "--demo-server", "--seconds", 8, "--trace", "--faults", "bridge-kill=1", *QUICK,
         cwd=tmp_path,
