@@ -23,6 +23,8 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup: these tests go on
+        signal.signal(signal.SIGHUP, lambda *_: None)  # what they start does not inherit a function
 
 
 def pytest_collection_finish():

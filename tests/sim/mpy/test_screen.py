@@ -102,8 +102,12 @@ class Terminal:
         return begin
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()  # it ends its server, which has a session of its own and the default port
+        try:
+            self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
         if self.theirs is not None:
             os.close(self.theirs)
 
