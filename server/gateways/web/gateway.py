@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 
 import uvicorn
@@ -30,7 +31,7 @@ from server.gateways.web.users import UserFile, Users
 from server.gateways.web.utc import utc_s
 
 MAX_CONNECTIONS = 128
-REQUEST_S = 30.0  # of a connection, from its begin or the answer before to the next answer; a stream has its own limit
+REQUEST_S = 30.0  # until the head of a request has come, and again until it is answered; a stream has its own limit
 END_S = 3.0  # from the cancellation of `run` to its end, at most
 _GRACE_S = 1
 _FILES = MAX_CONNECTIONS + 10
@@ -83,7 +84,7 @@ class Gateway(interface.Gateway):
         """Serve until cancelled. Raises: ListenError; SettingsError: it names a bus that there is not."""
         await self.buses.check()
         self.host.more_files(_FILES)
-        with _bound(self.settings.listen) as listener:
+        with _Listener(_bound(self.settings.listen)) as listener:
             server = Server(self._config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             beside = [asyncio.create_task(self._sample())]
@@ -172,13 +173,42 @@ def _bound(listen):
 
 def _config(settings, app):
     config = uvicorn.Config(
-        app, http=_HTTP, ws="none", lifespan="off", log_config=None, log_level="error", access_log=False,
+        _timed(app), http=_HTTP, ws="none", lifespan="off", log_config=None, log_level="error", access_log=False,
         server_header=False, timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=int(REQUEST_S),
         proxy_headers=bool(settings.proxy), forwarded_allow_ips=settings.proxy or None,
         ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
     )  # fmt: skip
     config.load()
     return config
+
+
+def _timed(app):
+    """Returns the ASGI application, which tells its _HTTP when the head of a request has come."""
+
+    async def application(scope, receive, send):
+        if scope["type"] == "http":
+            scope["state"]["begins"]()
+        await app(scope, receive, send)
+
+    return application
+
+
+class _Listener(socket.socket):
+    """A listening socket that closes connections beyond MAX_CONNECTIONS at once: those of TLS that say nothing too, of
+    which uvicorn knows nothing before the handshake. Args: listener: a socket, which is closed."""
+
+    def __init__(self, listener):
+        super().__init__(listener.family, listener.type, listener.proto, listener.detach())
+        self._accepted = []
+
+    def accept(self):
+        connection, address = super().accept()
+        self._accepted = [one for one in self._accepted if one.fileno() >= 0]
+        if len(self._accepted) >= MAX_CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError  # of which asyncio waits for the next one
+        self._accepted.append(connection)
+        return connection, address
 
 
 class _HTTP(H11Protocol):
@@ -188,13 +218,17 @@ class _HTTP(H11Protocol):
         super().connection_made(transport)
         send_at_once(transport)
         self._timer = self.loop.call_later(REQUEST_S, transport.abort)
-        self.app_state = {**self.app_state, "lasts": lambda: self._timer.cancel(), "abort": transport.abort}
-        if sum(isinstance(one, _HTTP) for one in self.connections) > MAX_CONNECTIONS:
+        ours = {"begins": self._again, "lasts": lambda: self._timer.cancel(), "abort": transport.abort}
+        self.app_state = {**self.app_state, **ours}
+        if sum(isinstance(one, _HTTP) for one in self.connections) > MAX_CONNECTIONS:  # Windows has no accept
             transport.abort()
 
-    def on_response_complete(self):
+    def _again(self):
         self._timer.cancel()
         self._timer = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def on_response_complete(self):
+        self._again()
         super().on_response_complete()
 
     def connection_lost(self, error):

@@ -287,8 +287,31 @@ def test_connection_that_asks_nothing_is_ended_and_a_stream_is_not(tmp_path, mon
     served_test(tmp_path, test)
 
 
-def test_connections_are_bounded(tmp_path, monkeypatch):
+def test_time_of_a_request_begins_when_its_head_has_come(tmp_path, monkeypatch):
+    begun = []
+    again = gateway._HTTP._again
+    monkeypatch.setattr(gateway._HTTP, "_again", lambda http: (begun.append(http._timer), again(http)))
+
+    async def test(found):
+        pump = found.fleet.clients["pump"]
+        pump.holds = asyncio.Event()
+        browser = found.browser()
+        await browser.log_in("sam")
+        first = len(begun)
+        asking = asyncio.create_task(browser.post("/api/clients/pump/lines", {"line": "x", "wait": True}))
+        await until(lambda: len(begun) == first + 1, "the head")
+        assert begun[-1].cancelled()  # the time since the answer before, which a user has looked at
+        pump.holds.set()
+        assert (await asking).status == 200
+        await until(lambda: len(begun) == first + 2, "the answer")
+
+    served_test(tmp_path, test, "pump")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_connections_are_bounded(tmp_path, monkeypatch, missing_tool, tls):
     monkeypatch.setattr(gateway, "MAX_CONNECTIONS", 3)
+    key, certificate = make_certificate(tmp_path, missing_tool) if tls else ("", "")
 
     async def test(found):
         opened = [await asyncio.open_connection(*found.gateway.address) for _ in range(4)]
@@ -299,13 +322,15 @@ def test_connections_are_bounded(tmp_path, monkeypatch):
         for _, writer in opened:
             writer.close()
         await asyncio.gather(*ends, return_exceptions=True)
+        if tls:  # of which none has said a word
+            return
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):  # they may not be gone yet
                     assert (await found.browser().get("/api/openapi.json")).status == 200
                     return
 
-    served_test(tmp_path, test)
+    served_test(tmp_path, test, certificate=str(certificate), key=str(key))
 
 
 def test_https_by_certificate_files(tmp_path, missing_tool):
