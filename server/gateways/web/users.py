@@ -54,7 +54,7 @@ class UserFile:
             found = os.stat(self.path)
         except FileNotFoundError:
             return None
-        return found.st_mtime_ns, found.st_ino
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino  # ctime: of a chmod
 
     def read(self):
         """Returns a dict from name to User; empty if there is no file."""
@@ -122,7 +122,8 @@ class Users:
     def __init__(self, file, unreadable=lambda text: None):
         self._file = file
         self._unreadable = unreadable
-        self._stamp = None
+        self._stamp = None  # of the file when it was read
+        self._fault = None  # why it could not be read, told once
         self._users = {}
         self._tokens = {}  # SHA-256 -> User
         # What the password of a user who is not there is compared with, so that the answer takes as long.
@@ -133,13 +134,15 @@ class Users:
         try:
             stamp = self._file.stamp()
             if stamp != self._stamp:
-                self._stamp = stamp
                 self._users = self._file.read()
+                self._stamp, self._fault = stamp, None
                 self._tokens = {user.token: user for user in self._users.values() if user.token}
                 known = [user.scrypt for user in self._users.values() if user.scrypt]
                 self._nobody = (*known[0][:3], *self._nobody[3:]) if known else self._nobody
         except (OSError, ValueError) as error:
-            self._unreadable(str(error))
+            if str(error) != self._fault:
+                self._fault = str(error)
+                self._unreadable(self._fault)
         return self._users
 
     def of_password(self, name, password):

@@ -71,6 +71,25 @@ def test_file_that_cannot_be_read_leaves_the_users_and_is_told_once(tmp_path):
     assert len(told) == 1 and "is no file of users" in told[0]
 
 
+def test_file_that_could_not_be_read_is_read_when_it_can_be(tmp_path, monkeypatch):
+    def fails():
+        raise OSError(24, "Too many open files")
+
+    file, told = file_with(tmp_path, "ann", "bob"), []
+    users = Users(file, told.append)
+    assert [*users.all()] == ["ann", "bob"]
+    file.remove("bob")
+    os.chmod(file.path, 0o644)
+    assert [*users.all()] == ["ann", "bob"] and "chmod 600" in told[0]
+    os.chmod(file.path, 0o600)
+    assert [*users.all()] == ["ann"]
+    file.remove("ann")
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "read", fails)
+        assert [*users.all()] == [*users.all()] == ["ann"] and len(told) == 2
+    assert [*users.all()] == []
+
+
 @pytest.mark.parametrize(
     "entry",
     [
