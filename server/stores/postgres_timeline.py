@@ -9,7 +9,7 @@ import asyncpg
 
 from protocol.errors import StoreError
 from server.stores.postgres_database import PASSING, within
-from server.stores.timeline import DROPS_AT_ONCE, ROW_COST, ROWS_AT_ONCE, Taken, Timeline
+from server.stores.timeline import ROW_COST, ROWS_AT_ONCE, Taken, Timeline
 
 ASK_S = 15.0
 READERS = 2  # connections that read
@@ -88,7 +88,7 @@ class PostgresTaken(Taken):
         `columns`. Rows that another process deletes are left to it: no transaction waits for that."""
         names = ", ".join(_COLUMNS)
         arrays = ", ".join(f"${first + at}::{type}[]" for at, type in enumerate(_COLUMNS.values()))
-        level, before, utc_s, row_s = (f"${first + len(_COLUMNS) + at}::bigint" for at in range(4))
+        level, before, utc_s, row_s, most = (f"${first + len(_COLUMNS) + at}::bigint" for at in range(5))
         ahead = f"greatest(0, floor(({utc_s} - extract(epoch FROM now())) / {row_s}))::bigint"
         return f""",
 keep_timeline AS (
@@ -97,11 +97,11 @@ keep_timeline AS (
 drop_timeline AS (
     DELETE FROM {schema}.timeline WHERE (level, begin, client, run) IN (
         SELECT level, begin, client, run FROM {schema}.timeline WHERE level = {level}::smallint
-        AND begin < {before} - {ahead} ORDER BY level, begin LIMIT {DROPS_AT_ONCE} FOR UPDATE SKIP LOCKED))"""
+        AND begin < {before} - {ahead} ORDER BY level, begin LIMIT {most} FOR UPDATE SKIP LOCKED))"""
 
     def columns(self):
         """Returns the values of the parameters of `parts`."""
-        return [[row[at] for row in self.rows] for at in range(len(_COLUMNS))] + list(self.cut or (-1, 0, 0, 1))
+        return [[row[at] for row in self.rows] for at in range(len(_COLUMNS))] + list(self.cut or (-1, 0, 0, 1, 0))
 
     async def first(self, connection, send):
         """Returns what the coroutine function send(PostgresTaken or None) returns, which sends the statement of a batch

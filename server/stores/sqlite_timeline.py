@@ -16,7 +16,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 from protocol.errors import StoreError
-from server.stores.timeline import DROPS_AT_ONCE, ROW_COST, ROWS_AT_ONCE, Taken, Timeline
+from server.stores.timeline import ROW_COST, ROWS_AT_ONCE, Taken, Timeline
 
 _MAKE = """
 CREATE TABLE IF NOT EXISTS timeline (level INTEGER, begin INTEGER, client INTEGER, run INTEGER, data BLOB NOT NULL,
@@ -29,9 +29,9 @@ INSERT OR REPLACE INTO timeline (level, begin, client, run, data)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
     json_extract(value, '$[3]'), substr(?2, json_extract(value, '$[4]'), json_extract(value, '$[5]')) FROM json_each(?1)
 """
-_DROP = f"""
+_DROP = """
 DELETE FROM timeline WHERE (level, begin, client, run) IN
-    (SELECT level, begin, client, run FROM timeline WHERE level = ? AND begin < ? LIMIT {DROPS_AT_ONCE})
+    (SELECT level, begin, client, run FROM timeline WHERE level = ? AND begin < ? LIMIT ?)
 """
 _READ = """
 SELECT t.begin, t.run, t.data FROM json_each(?1) AS b CROSS JOIN timeline AS t
@@ -116,4 +116,5 @@ class SQLiteTaken(Taken):
         elif self.rows:
             database.executemany(_INSERT, self.rows)
         if self.cut:
-            database.execute(_DROP, self.cut[:2])
+            level, before, _, _, most = self.cut
+            database.execute(_DROP, (level, before, most))

@@ -19,7 +19,8 @@ from itertools import chain, islice
 from protocol.errors import StoreError
 
 ROWS_AT_ONCE = 500  # with one transaction: 2 to 4 ms in SQLite
-DROPS_AT_ONCE = 500  # rows that one transaction deletes
+DROPS_AT_ONCE = 500  # rows that one transaction deletes, and DROPS_OF_A_ROW for each that it writes
+DROPS_OF_A_ROW = 4  # the levels take turns, and most rows are of one level: more than that grows without end
 DROP_S = 0.25  # between two transactions that delete
 WAITING_BYTES = 8 << 20  # of rows that wait; beyond it a fiftieth goes, first of the finest level what waits longest
 PAUSE_S = 600.0  # after rows have made a transaction fail
@@ -119,7 +120,7 @@ class Timeline:
                 self.lost += 1
             else:
                 rows.append((level, begin, key, run, data))
-        cut = self._next_cut()
+        cut = self._next_cut(DROPS_AT_ONCE + DROPS_OF_A_ROW * len(rows))
         return self._made(rows, cut) if rows or cut else None
 
     def _take_back(self):
@@ -133,15 +134,15 @@ class Timeline:
                 self._add(place, data)
             self._make_room()
 
-    def _next_cut(self):
-        """Returns `cut` of Taken for the level whose turn it is, or None."""
+    def _next_cut(self, most):
+        """Returns `cut` of Taken, of so many rows at most, for the level whose turn it is, or None."""
         now = self._clock()
         if now < self._dropped_at + DROP_S or not self._cuts:
             return None
         self._dropped_at = now
         self._cut_next = self._cut_next or sorted(self._cuts)
         level = self._cut_next.pop(0)
-        return (level, *self._cuts[level])
+        return (level, *self._cuts[level], most)
 
     def _add(self, place, data):
         self._waiting.setdefault(place[0], {})[place] = data
@@ -181,7 +182,7 @@ class Timeline:
 
 class Taken:
     """What goes along with one transaction. rows: list of (level, begin, key, run, data); cut: (level, begin before
-    which rows go, utc_s, row_s), or None; failed: Timeline._failed."""
+    which rows go, utc_s, row_s, how many go at most), or None; failed: Timeline._failed."""
 
     def __init__(self, rows, cut, failed):
         self.rows = rows

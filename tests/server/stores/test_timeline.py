@@ -62,6 +62,28 @@ def used(bed, test, **limits):
         store.close()
 
 
+def test_rows_go_as_fast_as_they_come(durable, monkeypatch):
+    monkeypatch.setattr(timeline, "ROWS_AT_ONCE", 20)
+    monkeypatch.setattr(timeline, "DROPS_AT_ONCE", 10)
+    monkeypatch.setattr(timeline, "DROP_S", 0)
+
+    async def test(store, owners):
+        for number in range(60):
+            await receive(store, owners, f"c{number}")
+        kept = store.timeline()
+        for minute in range(20):
+            for level in range(3):
+                kept.drop(level, minute - 2)
+            for number in range(60):
+                kept.keep(f"c{number}", 0, minute, RUN, b"x")
+            for number in range(3):
+                await receive(store, owners, f"c{number}")
+        return sum(size for _, _, size in await kept.sizes())
+
+    size = used(durable, test) // (timeline.ROW_COST + 1)
+    assert 60 < size < 60 * 8
+
+
 def test_rows_are_read_while_they_wait_and_when_they_are_written(bed):
     async def test(store, owners):
         await receive(store, owners)
