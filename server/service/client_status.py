@@ -63,6 +63,11 @@ class ClientStatus:
         client = self._clients.get(name)
         return client.received + client.acknowledged if client else 0, sum(self._registry.get(name).wire_bytes)
 
+    def ended_outage_s(self, name):
+        """Returns for how long a client was away in outages that are over, seconds."""
+        client = self._clients.get(name)
+        return client.outage_s if client else 0.0
+
     def of(self, name):
         """Returns the dict of one client, as in `clients`. name: one of `names`."""
         client = self._clients.get(name) or _Client()

@@ -98,16 +98,18 @@ class History:
 
 
 class _Point:
-    __slots__ = ("connected_ms", "known_ms", "values")
+    __slots__ = ("connected_ms", "known_ms", "last", "values")
 
     def __init__(self):
         self.known_ms = self.connected_ms = 0
         self.values = None  # or what was in it
+        self.last = None  # of its intervals
 
     def add(self, values):
         if self.values is None:
             self.values = nothing()
         add(self.values, values)
+        self.last = values
 
 
 def _level(from_s, now_s):
@@ -152,7 +154,8 @@ def _columns(made, start, step):
         for name, ms in zip(ROUND_TRIP_S, found):
             columns[name].append(ms if ms is None else round(ms / 1000, 4))
         for name, at in BACKLOGS.items():
-            if point.values is not None:
-                backlog[name] = values[at]
-            columns[name].append(backlog[name] if known else None)
+            most = backlog[name] if point.values is None else values[at]
+            columns[name].append(most if known else None)
+            if point.last is not None:
+                backlog[name] = point.last[at]
     return columns

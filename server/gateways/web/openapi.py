@@ -29,6 +29,8 @@ VIEWS = ("clients", "client", "log", "sensors", "console")  # of the stream
 _MADE_OF = "Seconds of the intervals that the points are made of: seconds are kept for an hour, minutes for a day"
 
 _SAMPLED = f"looked at each {SAMPLE_S:.0f} s while a page is open"
+_OUTAGES = "Of the outages that are over; the present one began at `left`"
+_OF_TCP = {**COUNT, "description": "Of TCP, as of the client's last event"}
 _SORTS = [*SORTS, *(f"-{name}" for name in SORTS)]
 _OF_CLIENTS = [
     query("state", "Only those in this state", type="string", enum=["", *STATES]),
@@ -44,9 +46,10 @@ _SCHEMAS = {
         id=TEXT, state={"type": "string", "enum": list(STATES)}, connected={"type": "boolean"},
         changed={**TIME, "description": "Since when it has this state, UTC, seconds since 1970; null: not known"},
         since=TIME, left=TIME, last_line=TIME, peer={"type": ["string", "null"], "description": "Address and port"},
-        connections=COUNT, outages=COUNT, outage_s=SECONDS, lines_received=COUNT, bytes_received=COUNT,
-        lines_acknowledged=COUNT, lines_discarded=COUNT, lines_sent_again=COUNT, wire_bytes_received=COUNT,
-        wire_bytes_sent=COUNT, round_trips=COUNT, round_trip_s={**SECONDS, "description": "The sum of all of them"},
+        connections=COUNT, outages=COUNT, outage_s={**SECONDS, "description": _OUTAGES}, lines_received=COUNT,
+        bytes_received=COUNT, lines_acknowledged=COUNT, lines_discarded=COUNT, lines_sent_again=COUNT,
+        wire_bytes_received=_OF_TCP, wire_bytes_sent=_OF_TCP, round_trips=COUNT,
+        round_trip_s={**SECONDS, "description": "The sum of all of them"},
         reason={"type": ["string", "null"], "description": "Why it was disconnected last"},
         bridge={"oneOf": [{"type": "null"}, ref("Bridge")], "description": "null: its client passes no reports on"},
         longest_round_trip_s=SECONDS, waiting_lines={**COUNT, "description": f"Not acknowledged; {_SAMPLED}"},

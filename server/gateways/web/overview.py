@@ -134,5 +134,6 @@ class Overview:
         return {
             **row, "state": state, "changed": row["since"] if row["connected"] else row["left"],
             "last_line": self._last_line.get(name), "waiting_lines": self._waiting.get(name, 0),
-            "reason": self._reasons.get(name), **self._samples.get(name, UNKNOWN)._asdict(),
+            "reason": self._reasons.get(name), "outage_s": round(self._status.ended_outage_s(name), 3),
+            **self._samples.get(name, UNKNOWN)._asdict(),
         }  # fmt: skip

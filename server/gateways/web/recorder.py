@@ -10,6 +10,7 @@ nothing has to be read before they are written; who reads adds them up. A clock 
 """
 
 import asyncio
+import contextlib
 import random
 
 from protocol.errors import LinkError
@@ -71,6 +72,7 @@ class Recorder:
         self._server.up = self._now
         self._clients = {None: self._server}
         self._touched = set()
+        self._stored = {}  # id -> lines that wait for a client which has not come since this run began
         self._limits = {}  # number of a level -> begin before which its rows go, since they take too much
 
     def note(self, event, client_id, details):
@@ -94,11 +96,21 @@ class Recorder:
     async def run(self):
         """Measure until cancelled. A fault ends the measuring, and nothing else."""
         try:
+            await self._find_stored()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_sizes())
                 await self._keep_looking(group)
         except* Exception as faults:
             self._told(faults.exceptions[0])
+
+    async def _find_stored(self):
+        """Have a row of clients that stay away and have lines that wait since a former run."""
+        if self._store.others is not None:
+            return  # another server may have such a client, or get it
+        with contextlib.suppress(LinkError):  # the store's own events tell
+            self._stored = {one["id"]: one["lines"] for one in await self._store.backlogs()}
+        for client_id in self._stored:
+            self._of(client_id)
 
     async def _keep_looking(self, group):
         """Look each second. What takes longer has its own task: a late look is taken for a jump of the clock."""
@@ -112,8 +124,8 @@ class Recorder:
         """Take what the last second has brought. Returns a list of the clients whose minute is over."""
         before, self._now = self._now, self._ms()
         touched, self._touched = self._touched, set()
-        for client in touched:  # an event may have ended the minute of one already
-            self._end_second(client, max(before // 1000, client.minute * 60))
+        for client in touched:
+            self._end_second(client, self._second_of(client, before))
         if not 0 <= self._now - before <= JUMP_S * 1000:
             self._jump(before)
         minute = self._now // MINUTE_MS
@@ -124,6 +136,13 @@ class Recorder:
             old = max(kept, self._limits.get(level.number, kept))
             self.timeline.drop(level.number, old, self._now // 1000, level.row_s)
         return [client for client in self._clients.values() if client.minute < minute]
+
+    def _second_of(self, client, before):
+        """Returns the second that is over for a client, at the look `before`: an event may have put it into a later
+        minute already, and into an earlier one when the clock was set back."""
+        if self._now < before and client.minute <= self._now // MINUTE_MS:
+            return self._now // 1000
+        return max(before // 1000, client.minute * 60)
 
     def close(self):
         """Have all that is open written: the server ends."""
@@ -220,6 +239,8 @@ class Recorder:
         """The clock has jumped: what was since is not known."""
         minute = self._now // MINUTE_MS
         for client in self._clients.values():
+            if client.minute == minute and before // MINUTE_MS != minute:
+                continue  # an event has put it there since
             up = client.up is not None
             client.leave(before)
             if client.minute != minute:
@@ -231,7 +252,7 @@ class Recorder:
         if client.id is not None:
             self._sample_traffic(client)
             self._sample_backlog(client)
-            if client.now[WAITING] or client.now[UNREAD]:
+            if client.now[WAITING] or client.now[UNREAD] or client.backlog[0]:
                 client.end_second(59)
 
     def _sample_traffic(self, client):
@@ -246,8 +267,13 @@ class Recorder:
             add_trips(now, trips - before[2], took_ms - before[3], *traffic.extremes())
 
     def _sample_backlog(self, client):
-        now = client.now
-        now[WAITING] = max(now[WAITING], self._registry.get(client.id).waiting_lines)
+        now, connection = client.now, self._registry.get(client.id)
+        if connection.here():
+            self._stored.pop(client.id, None)
+            waiting = connection.waiting_lines
+        else:
+            waiting = self._stored.get(client.id, 0)  # what another server has is for that one to measure
+        now[WAITING] = max(now[WAITING], waiting)
         try:
             now[UNREAD] = max(now[UNREAD], self._store.unread(client.id)[0])
         except LinkError:
@@ -297,7 +323,7 @@ class _Measured:
 
     __slots__ = (
         "id", "minute", "phase", "up", "peer", "now", "sampled", "spans", "reasons", "rows", "minute_sum", "hour_sum",
-        "report",
+        "report", "backlog",
     )  # fmt: skip
 
     def __init__(self, client_id, minute):
@@ -314,6 +340,7 @@ class _Measured:
         self.minute_sum = nothing()
         self.hour_sum = nothing()
         self.report = -1  # number of its bridge's last report
+        self.backlog = [False] * len(LEVELS)  # of each level, the last entry has lines that wait or are unread
 
     def begin(self, level):
         return self.minute * 60 // level.row_s
@@ -332,8 +359,7 @@ class _Measured:
                 self.rows[level.number] += encode_reason(at_ms, text)
 
     def end_second(self, index):
-        if any(self.now):
-            self.rows[0] += encode(index, self.now)
+        if self._enter(0, index, self.now):
             add(self.minute_sum, self.now)
             self.now = nothing()
 
@@ -348,16 +374,22 @@ class _Measured:
         add(self.minute_sum, self.now)  # what no second has
         self.now = nothing()
         self.minute_sum[CONNECTED] = sum(end - begin for begin, end in self.spans)
-        if any(self.minute_sum):
-            self.rows[1] += encode(self.minute % 60, self.minute_sum)
+        if self._enter(1, self.minute % 60, self.minute_sum):
             add(self.hour_sum, self.minute_sum)
         self.minute_sum = nothing()
 
     def roll_hour(self):
         """Roll the hour up into the day. The row of its minutes is complete then."""
-        if any(self.hour_sum):
-            self.rows[2] += encode(self.minute // 60 % 24, self.hour_sum)
+        self._enter(2, self.minute // 60 % 24, self.hour_sum)
         self.hour_sum = nothing()
+
+    def _enter(self, number, index, values):
+        """Add an entry to the row of a level, unless it would say nothing. Returns whether it was added."""
+        if not any(values) and not self.backlog[number]:
+            return False
+        self.backlog[number] = bool(values[WAITING] or values[UNREAD])
+        self.rows[number] += encode(index, values)
+        return True
 
     def begin_minute(self, minute):
         """Begin this minute, and the rows that begin with it."""

@@ -88,7 +88,7 @@ export const T = {
     noBridge: "tells nothing of itself",
     facts: {
       since: "Connected since", left: "Away since", reason: "Why it left", peer: "From", connections: "Connections",
-      outages: "Outages", outage_s: "Away in all", received: "Lines from it", delivered: "Lines it has",
+      outages: "Outages", outage_s: "Away, outages that are over", received: "Lines from it", delivered: "Lines it has",
       waiting: "Lines that wait", unread: "Lines nobody has read", now: "Lines, bytes per second", again: "Sent again", round: "Round trip, mean", longest: "Round trip, longest", wire: "Bytes by TCP, in and out",
       bridge: "Bridge",
     },

@@ -40,6 +40,8 @@ class Fleet:
     """Clients by name. `looks`: how often a row was asked for; consoles: Consoles; repl: ids whose key allows it;
     fake_bus: the FakeBus that the I2C gateway has."""
 
+    others = None  # no other server has its store
+
     def __init__(self, *names):
         self.clients = {name: FakeClient(name, self) for name in names}
         self.subscribers = []
@@ -64,6 +66,9 @@ class Fleet:
         row = self.clients[name].row
         lines = row["lines_received"] + row["lines_acknowledged"]
         return lines, row["wire_bytes_received"] + row["wire_bytes_sent"]
+
+    def ended_outage_s(self, name):
+        return self.clients[name].row["outage_s"]
 
     def get(self, name):
         return self.clients[name]
@@ -136,6 +141,7 @@ class FakeClient:
         self.traffic = Traffic()
         self.wire_bytes = (0, 0)
         self.waiting_lines = self.unread = 0
+        self.is_here = True
         self.holds = None
         self.commands = []
         self.printed = 0  # bytes
@@ -147,6 +153,9 @@ class FakeClient:
         return self.row["connected"]
 
     connected_here = status
+
+    def here(self):
+        return self.is_here
 
     def channel(self, number, start):
         assert (number, start) == (CONSOLE, 1)

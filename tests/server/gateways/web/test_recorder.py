@@ -21,6 +21,7 @@ from server.gateways.web.measured import (
     ROUND_TRIPS,
     SECONDS,
     STARTS,
+    UNREAD,
     WAITING,
     WHOLE_MINUTE,
     Row,
@@ -308,6 +309,64 @@ def test_work_that_takes_long_holds_no_look_up_and_ends_with_the_measuring(monke
     asyncio.run(test())
     assert bed.faults == []
     assert [row.spans for row in bed.rows("pump", SECONDS, count=3)] == [[(999, 60_000)], [(0, 60_000)], [(0, 60_000)]]
+
+
+def test_backlog_that_is_read_without_an_event_is_seen_to_end():
+    bed = Bed("pump")
+    bed.fleet.clients["pump"].unread = 20
+    bed.fleet.receive("pump", b"x\n")
+    bed.pass_s(30)
+    bed.fleet.clients["pump"].unread = 0  # the application reads
+    bed.pass_s(300)
+    rows = bed.rows("pump", SECONDS, count=5)
+    assert [[values[UNREAD] for _, values in row.intervals] for row in rows] == [[20, 0]]
+    bed.recorder.close()
+    assert [values[UNREAD] for _, values in bed.rows("pump", MINUTES, count=1)[0].intervals] == [20, 0]
+
+
+def test_lines_that_wait_for_a_client_that_another_server_has_are_not_measured():
+    bed = Bed("pump")
+    pump = bed.fleet.clients["pump"]
+    bed.fleet.receive("pump", b"x\n")
+    pump.waiting_lines = 5
+    bed.pass_s(60)
+    pump.is_here = False
+    bed.pass_s(600)
+    rows = bed.rows("pump", SECONDS, count=11)
+    assert [[values[WAITING] for _, values in row.intervals] for row in rows] == [[5, 5], [0]]
+
+
+def test_lines_that_wait_since_a_former_run_are_measured_until_the_client_comes():
+    bed = Bed("pump", "valve")
+    pump = bed.fleet.clients["pump"]
+    pump.lines, pump.is_here = [b"1", b"2", b"3"], False
+    asyncio.run(bed.recorder._find_stored())
+    bed.pass_s(180)
+    assert [row.intervals[-1][1][WAITING] for row in bed.rows("pump", SECONDS, count=3)] == [3, 3, 3]
+    pump.is_here, pump.waiting_lines = True, 1
+    bed.pass_s(60)
+    pump.is_here, pump.waiting_lines = False, 0
+    bed.pass_s(120)
+    rows = bed.rows("pump", SECONDS, BEGAN_S + 180, count=3)
+    assert [row.intervals[-1][1][WAITING] for row in rows] == [1, 0]
+    assert bed.rows("valve", SECONDS, count=6) == []
+
+
+def test_client_that_comes_in_the_second_in_which_the_clock_is_set_back_keeps_its_hour():
+    bed = Bed("pump", at_s=BEGAN_S + HOUR_S)
+    bed.fleet.connect("pump")
+    for _ in range(30):
+        bed.fleet.receive("pump", b"x\n")
+        bed.pass_s(60)
+    bed.pass_s(20)
+    bed.now -= HOUR_S / 2 + 60 + 20
+    bed.fleet.tell("connected", "pump", peer="10.0.0.7:4712")  # before the former connection has ended
+    bed.fleet.receive("pump", b"x\n")
+    bed.pass_s(1)
+    bed.recorder.close()
+    before, row = bed.rows("pump", MINUTES), bed.rows("pump", MINUTES, BEGAN_S + HOUR_S)
+    assert [sum(values[LINES_IN] for _, values in one.intervals) for one in row] == [30]
+    assert [(index, values[LINES_IN]) for index, values in before[0].intervals] == [(59, 1)]
 
 
 def test_store_that_cannot_be_read_is_looked_at_again():
