@@ -221,11 +221,13 @@ class PostgresStore(Joining, BatchedStore):
     def _finish(self, batch):
         following, known = self._next.rows.moves, [(record, record.safe) for record, _ in batch.safe]
         super()._finish(batch)
-        for place, (reading, fence, number) in batch.rows.moves.items():
-            reading.moved(fence, number, None if batch.error else place in batch.rows.moved)
+        # One that was sent more than once may be done again, later than what follows it: only a claim ends that.
+        unknown = batch.error or batch.rows.repeated
+        for place, (reading, *move) in batch.rows.moves.items():
+            reading.moved(*move, None if unknown else place in batch.rows.moved)
         if batch.error:
-            for reading, fence, number in following.values():
-                reading.moved(fence, number, None)
+            for reading, *move in following.values():
+                reading.moved(*move, None)
             return
         for record, before in known:
             if record.safe > before and not record.broken:
@@ -419,7 +421,8 @@ class Own:
     def move_reader(self, reading, number):
         """Have a reader move on, with the next transaction. `reading.moved` is called when it has ended."""
         self.usable()
-        self._store._next.rows.moves[reading.key, reading.channel] = reading, reading.fence, number
+        move = reading.fence, number, reading.gone_before(number)
+        self._store._next.rows.moves[reading.key, reading.channel] = reading, *move
         self._store._fly()
 
     def drop_read(self, record, channel, number):

@@ -169,8 +169,14 @@ class PostgresDatabase:
             done, rows.moved, rows.repeated = self._run(self._committed(*changes))
             return {row[0] for row in clients} - done
         # Then there are no messages either.
-        found = self._run(self._again(self._fetch, move_statement(self._schema), *rows.move_columns()))
-        rows.moved = {(row["client"], row["channel"]) for row in found}
+        statement, columns, times = move_statement(self._schema), rows.move_columns(), []
+
+        async def move():
+            times.append(None)
+            return await self._fetch(statement, *columns)
+
+        found = self._run(self._again(move))
+        rows.moved, rows.repeated = {(row["client"], row["channel"]) for row in found}, len(times) > 1
         return set()
 
     def close(self):

@@ -163,6 +163,6 @@ class Hints:
         self.sent += len(nodes)
 
     def _notified(self, connection, pid, channel, payload):
-        if pid != connection.get_server_pid():
+        if not connection.is_closed() and pid != connection.get_server_pid():
             for word, keys in decode_hint(payload).items():
                 self._heard(word, keys)

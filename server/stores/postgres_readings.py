@@ -90,8 +90,8 @@ class Readings:
         return time.monotonic() - self._own.others.beaten < LEASE_S
 
     async def claim(self, reading):
-        """Returns (client's key, fence, next, node that has the client) if this process may read now, else None.
-        Raises: StoreError."""
+        """Returns (client's key, fence, next, whether it was this process's before, node that has the client) if this
+        process may read now, else None. Raises: StoreError."""
         self._own.usable()
         self.begin()
         if not self.lives():
@@ -103,10 +103,12 @@ class Readings:
 
     def _forsaken(self, reading, found):
         """The call was cancelled whose claim has got this. Give it back, unless another call is there, which claims."""
-        if found is not None and not reading.waits:
-            key, fence, _, _ = found
+        if found is not None:
+            key, fence, _, own, _ = found
             if reading.fence != fence:
-                self.give_back_place(reading.channel, key, fence)
+                reading.forsook(fence, own)
+                if not reading.waits and not reading.keeps():
+                    self.give_back_place(reading.channel, key, fence)
 
     async def fetch(self, reading, number):
         """Returns [(number, Message)] of the first messages from this number on. Raises: StoreError."""
@@ -142,7 +144,7 @@ class Readings:
         self._own.move_reader(reading, number)
 
     def moved(self, reading):
-        """The messages before `next` are processed: their owner may delete them."""
+        """More messages are processed: their owner may delete those before `gone`."""
         record = self._own.record(reading.client_id)
         if record is not None:
             self._own.drop_read(record, reading.channel, reading.gone)
@@ -265,7 +267,10 @@ class Readings:
         which are woken only if there are some."""
         lives, wanting = self.lives(), []
         for reading in list(self._by_place.values()):
-            if reading.fence and reading.unused():
+            if reading.untold():
+                with suppress(StoreError):
+                    self.move(reading, reading.next)
+            elif reading.fence and reading.unused():
                 self.give_back(reading)
             elif reading.waits and not (reading.fence and lives):
                 reading.changed.pulse()
@@ -292,7 +297,7 @@ class Readings:
         record.readers[channel] = process
         reading = self._by_place.get((record.client_id, row["channel"]))
         here = reading is not None and reading.fence
-        self._own.drop_read(record, row["channel"], min(row["next"], reading.gone) if here else row["next"])
+        self._own.drop_read(record, row["channel"], min(row["gone"], reading.gone) if here else row["gone"])
 
     def _all_here(self, record):
         """Whether this process alone reads what waits of a client."""
@@ -306,8 +311,8 @@ class Readings:
 
         def claimed(rows, error):
             found = {
-                (client_id, channel): (key, fence, number, node)
-                for client_id, key, channel, fence, number, node in rows or ()
+                (client_id, channel): (key, fence, number, own, node)
+                for client_id, key, channel, fence, number, own, node in rows or ()
             }
             done({place: found.get(place) for place in places}, error)
 

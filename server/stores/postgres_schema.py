@@ -33,7 +33,7 @@ what has been read.
 from protocol.errors import StoreError
 from server.core.store import StoreGone
 
-VERSION = 5
+VERSION = 6
 SCHEMA = "pb_link"
 
 _MESSAGES = """
@@ -97,6 +97,10 @@ INSERT INTO {schema}.shard SELECT gen_random_uuid(), id, json_build_object(id, '
 CREATE TABLE {schema}.timeline (
     level smallint NOT NULL, begin bigint NOT NULL, client bigint NOT NULL, run bigint NOT NULL, data bytea NOT NULL,
     PRIMARY KEY (level, begin, client, run));
+""",
+    5: """
+ALTER TABLE {schema}.reading ADD COLUMN gone bigint NOT NULL DEFAULT 0;
+UPDATE {schema}.reading SET gone = next;
 """,
 }
 # What a server needs: no right to make or change tables, nor to give or take away a key. It completes rotations.

@@ -114,7 +114,7 @@ class Changes:
         self.puts = {name: {} for name in BOXES}  # (client, number) -> (channel, kind, time, data)
         self.deletes = {name: {} for name in BOXES}  # (client, number) -> None
         self._mail = {what: {} for what in _OF_MAIL}  # key in the mail -> what is written there, a tuple
-        self.moves = {}  # (client, channel) -> (Reading, its fence, next)
+        self.moves = {}  # (client, channel) -> (Reading, its fence, next, gone)
         self.moved = None  # those of them that were done, once the transaction has ended
         self.repeated = False  # it was sent more than once: the outcome of an earlier time is not known
 
@@ -175,7 +175,7 @@ class Changes:
 
     def move_columns(self):
         """Returns the columns of the readers that have moved on."""
-        return columns_of([(*place, fence, number) for place, (_, fence, number) in self.moves.items()])
+        return columns_of([(*place, *move) for place, (_, *move) in self.moves.items()])
 
     def forget(self, key):
         """Drop all changes to this client."""

@@ -166,7 +166,8 @@ class Transaction:
         return messages, self._db
 
     async def __aexit__(self, kind, error, traceback):
-        after = self._found[-1][0] + 1
+        numbers = [number for number, _ in self._found]
+        after = max(numbers[-1] + 1, self._next)  # one that waited in RAM is before `next`
         outcome, fault = UNKNOWN, None
         try:
             outcome = await (self._roll_back() if error is not None else self._commit(after))
@@ -181,7 +182,9 @@ class Transaction:
             finally:  # the call may be cancelled in here too
                 if outcome in (UNKNOWN, FENCED):
                     self._reading.lose("fenced" if outcome == FENCED else "unknown")
-                self._reading.end(after if outcome == COMMITTED else None)
+                # Of one that waited in RAM the cursor does not tell what became of it: it does not come again.
+                done = outcome == COMMITTED or outcome == UNKNOWN and numbers[0] < self._next
+                self._reading.end(self._fence, numbers if done else (), after if outcome == COMMITTED else None)
         if error is not None or outcome == COMMITTED:
             return False
         if outcome == FENCED:
@@ -200,7 +203,8 @@ class Transaction:
     async def _commit(self, after):
         reading = self._reading
         self._outcome = ROLLED_BACK
-        args = reading.key, reading.channel, self._fence, after, self._next
+        gone = reading.gone_before(after, [number for number, _ in self._found])
+        args = reading.key, reading.channel, self._fence, after, self._next, gone
         moved = await within(STATEMENT_S, self._db, self._db.fetchval(self._transactions.move, *args))
         if moved is None:
             self._outcome = FENCED
@@ -226,6 +230,8 @@ class Transaction:
         except asyncio.TimeoutError:
             alone = False
         if not alone:
+            raise self._lost("it is not known whether the transaction was done")
+        if self._found[0][0] < self._next:
             raise self._lost("it is not known whether the transaction was done")
         if self._reading.next < after:
             raise StoreError(f"{self._transactions.where}: nothing of the transaction was done: {fault}")

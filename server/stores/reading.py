@@ -6,17 +6,22 @@
                known: it waits again, and learns from the table where it stands. What was handed out and was not
                processed is handed out again, here or elsewhere
 
+`gone` is the other cursor: the owner deletes the messages before it. It stays before a message that a call of `take`
+has not returned yet. So one whose call is cancelled is still in the table when `next` is moved back to it. If a later
+message has been returned by then, `next` stays, and the message waits in RAM for the next call in this process.
+
 It is kept for as long as a call waits, a message is in a reader's hands, or somebody has read in the last IDLE_S; then
 it is given back, and another process may have it at once. postgres_reading_statements.py has the fence,
 postgres_readings.py what all readings of a process do together.
 """
 
-import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import takewhile
 
 from primitives.broadcast import Broadcast
+from protocol.errors import StoreError
 from server.core.store import ReadingLost
 
 IDLE_S = 10.0  # between two calls of `readline`, another process is not let in
@@ -41,8 +46,12 @@ class Reading:
         self._rows = deque()  # (number, Message) that were fetched, the oldest first
         self._given = []  # numbers of those that were handed out and are not committed, ascending
         self._hands = set()  # numbers of those that a reader has and has not finished
-        self._taking = []  # numbers of those that calls of `take` wait to have committed
-        self._back = {}  # number -> Message of calls that were cancelled when the message had left the store
+        self._taking = {}  # number -> Message that calls of `take` wait to have committed
+        self._back = {}  # number -> Message of calls that were cancelled, until it is to be had from the table again
+        self._returned = -1  # number of the last message that has been processed: `next` stays behind it
+        self._limbo = {}  # `_back` of a claim that was given up
+        self._alone_since = 0  # the first claim since which no other process has read
+        self._gone_told = 0  # `gone` as the table has it
         self._calls = 0
         self._used = 0.0
         self._claiming = False
@@ -59,20 +68,20 @@ class Reading:
                 number, message = await self._first(0, limit)
                 result = convert(number, message)
                 fence = self.fence
-                self._taking.append(number)
-                self._finish(number)
+                self._taking[number] = message
                 try:
+                    self._finish(number)
                     while self.fence == fence and self.next <= number:
                         await self.changed.wait()
-                except asyncio.CancelledError:
-                    if self.fence == fence:
-                        self._undo(number, message)
+                    if self.fence != fence:
+                        await self._turn()  # it tells what has become of it
+                except BaseException:  # cancelled, or the store is away
+                    del self._taking[number]
+                    self._undo(number, message, fence)
                     raise
-                finally:
-                    self._taking.remove(number)
-                if self.fence != fence:
-                    await self._turn()  # it tells what has become of it
-                if self.next > number and self.fence <= fence + 1:
+                del self._taking[number]
+                if self.next > number and fence >= self._alone_since:
+                    self._returned = max(self._returned, number)
                     self._readings.moved(self)
                     return result
         finally:
@@ -124,6 +133,10 @@ class Reading:
                     await self.changed.wait()  # another reader of this process
                 elif not wanted(message):
                     self._finish(number)
+                    self._returned = max(self._returned, number)
+                elif number < self.finished:  # it has left the table
+                    self.busy = True
+                    return [(number, message)]
                 else:
                     self.busy = True
                     return list(takewhile(lambda one: wanted(one[1]), self._look(self.finished, most)))
@@ -136,11 +149,17 @@ class Reading:
         of it; wanted: see `several`; convert: function (number, Message) that returns what the application gets."""
         return self._readings.store.transactions.begin(self, most, wanted, convert)
 
-    def end(self, number=None):
-        """The transaction has ended. number: of the first message that is not processed, if it has been committed."""
+    def end(self, fence=None, processed=(), after=None):
+        """The transaction of the reader with this fence has ended. processed: numbers of its messages if it was
+        committed, or may have been; after: what `next` is then, if it was committed."""
         self.busy = False
-        if number is not None:
-            self.next = self.finished = number
+        for number in processed:
+            self._back.pop(number, None)
+            self._limbo.pop(number, None)
+        if after is not None and fence == self.fence:
+            self._returned = max(self._returned, *processed)
+            self.next = self.finished = after
+            self._gone_told = self.gone_before(after)
             self._readings.moved(self)
         self._leave()
         self.changed.pulse()
@@ -151,7 +170,7 @@ class Reading:
         self._calls += 1
         try:
             await self._turn(limit)
-            return self.fence == fence + 1
+            return fence >= self._alone_since
         finally:
             self._leave()
 
@@ -160,31 +179,50 @@ class Reading:
     @property
     def gone(self):
         """The messages before this number may be deleted: nobody gets them again."""
-        return min([self.next, *self._taking, *self._back])
+        return min(self.next, self.gone_before(self.finished))
+
+    def gone_before(self, number, processed=()):
+        """Returns what `gone` is once the messages before this number are processed, and these (numbers)."""
+        return min([number, *self._taking, *self._back.keys() - set(processed)])
 
     def idle(self):
-        """Whether nobody uses it now, and nothing is to be committed."""
-        return not (self._calls or self._hands or self.busy) and self.finished == self.next
+        """Whether nobody uses it now, and nothing is to be committed, nor kept in RAM for the next call."""
+        return not (self._calls or self._hands or self.busy or self._back) and self.finished == self.next
+
+    def untold(self):
+        """Whether the table does not have `gone`, and no statement is under way that will tell."""
+        return bool(self.fence) and self.finished == self.next and self.gone > self._gone_told
 
     @property
     def waits(self):
         """Whether a call waits for a message, or for its turn."""
         return self._calls > 0
 
+    def forsook(self, fence, own):
+        """A claim was made that no call has got. own: the one before was this process's."""
+        if not own:
+            self._limbo, self._alone_since = {}, fence
+
+    def keeps(self):
+        """Whether messages wait in RAM for the next call."""
+        return bool(self._limbo or self._back)
+
     def unused(self):
         """Whether nobody has used it for some time."""
         return self.idle() and time.monotonic() - self._used >= IDLE_S
 
-    def moved(self, fence, number, done):
-        """A statement has ended that was to move `next` to this number. done: whether it has done so; None: nobody
-        knows."""
+    def moved(self, fence, number, gone, done):
+        """A statement has ended that was to move `next` and `gone` to these numbers. done: whether it has done so;
+        None: nobody knows."""
         if fence != self.fence:
             return
         if not done:
             self.lose("fenced" if done is False else "unknown")
             return
-        self.next = number
+        self.next, self._gone_told = number, gone
         self._given = [one for one in self._given if one >= number]
+        in_table = max(number, self.finished)
+        self._back = {one: message for one, message in self._back.items() if one < in_table}
         self._readings.moved(self)
         self.changed.pulse()
 
@@ -197,9 +235,11 @@ class Reading:
 
     def stop(self):
         """Wait again, if anybody does."""
+        if self.fence:
+            self._limbo = self._back
         self.fence = 0
         self._rows.clear()
-        self._back.clear()
+        self._back = {}
         self._given = []
         self.changed.pulse()
 
@@ -225,8 +265,9 @@ class Reading:
                 self._claiming = False
                 self.changed.pulse()
             if found is not None:
-                self.key, self.fence, self.next, self.node = found
+                self.key, self.fence, self.next, own, self.node = found
                 self.finished = self.next
+                self._find_back(own)
                 self._readings.moved(self)  # its owner is told who reads, and up to where
             else:
                 await self._readings.look(self, limit)
@@ -243,7 +284,10 @@ class Reading:
                 finally:
                     self.parked = False
             await self._turn(limit)
-            back = [one for one in self._back if one >= start]
+            if self.next > self.finished:  # it is being moved back
+                await self.changed.wait(limit)
+                continue
+            back = [one for one in self._back if start <= one < self.finished]
             if back:
                 return min(back), self._back[min(back)]
             found = self._look(max(self.finished, start), 1)
@@ -290,14 +334,35 @@ class Reading:
             return True
         fence = self.fence
         self._finish(number)
+        self._returned = max(self._returned, number)
         while self.fence == fence and sum(1 for one in self._given if one < self.finished) > ahead:
             await self.changed.wait()
         return self.fence == fence
 
-    def _undo(self, number, message):
-        """The message has left the store, or is about to, and was not delivered."""
-        self._back[number] = message
-        if self.finished == number + 1:  # a later one has left the store already: this one has no other copy then
-            self.finished = number
-            self._given = [one for one in self._given if one < number]
-            self._readings.move(self, number)
+    def _undo(self, number, message, fence):
+        """The message, taken by the reader with this fence, has left the table, or is about to, and is not returned."""
+        if not self.fence:
+            self._limbo[number] = message
+        elif self.fence == fence or number < self.next and fence >= self._alone_since:
+            self._back[number] = message
+            self._move_back()
+
+    def _find_back(self, own):
+        """A claim was made: have the messages again that wait in RAM, if the one before was this process's own."""
+        limbo, self._limbo = self._limbo, {}
+        if own:
+            self._back = {one: message for one, message in limbo.items() if one < self.next}
+            self._gone_told = 0  # it has not changed, but that may not be known
+            self._move_back()
+        else:
+            self._alone_since, self._gone_told = self.fence, self.next
+
+    def _move_back(self):
+        """Have `next` moved back to those in `_back` behind which nothing was processed, or will be."""
+        last = max([self._returned, *self._taking, *self._hands])
+        back = [one for one in self._back if last < one < self.finished]
+        if back:
+            self.finished = min(back)
+            self._given = [one for one in self._given if one < self.finished]
+            with suppress(StoreError):  # it is closed, or gone: nothing is written any more
+                self._readings.move(self, self.finished)

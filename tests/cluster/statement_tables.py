@@ -65,7 +65,7 @@ async def fill(connection, schema):
     for process in (1, 99):  # which has no row
         await connection.execute("INSERT INTO serving VALUES ($1)", process)
     for client, channel in itertools.product(CLIENTS, (0, -1)):
-        await connection.execute("INSERT INTO reading VALUES ($1, $2, 3, $1, 4)", client, channel)
+        await connection.execute("INSERT INTO reading VALUES ($1, $2, 3, $1, 4, 4)", client, channel)
     for name, following, repl in (("a", None, False), ("b", NEXT, False), ("c", NEXT, True)):
         await connection.execute("INSERT INTO client_key VALUES ($1, $2, $3, $4)", name, KEY, following, repl)
 

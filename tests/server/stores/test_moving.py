@@ -306,7 +306,7 @@ def test_reader_moves_on_in_neither_database_once_its_client_is_read(shards, mon
 
     async def clear(connection, schema, owners):
         for client, reader, following in readers:
-            moved_on.extend(await shards.fetch(0, MOVE_WITH_EFFECT, client, 0, reader, following + 1, following))
+            moved_on.extend(await shards.fetch(0, MOVE_WITH_EFFECT, client, 0, reader, following + 1, following, 0))
         return await true(connection, schema, owners)
 
     of_moved = "SELECT client, reader, next FROM {schema}.reading JOIN {schema}.client ON key = client "

@@ -52,23 +52,29 @@ class Bed:
             statement = statement.replace(before, after)
         return await self.do(statement, *args, on=on)
 
-    async def reading(self, client, channel, reader, process, number=0):
-        row = client, channel, reader, process, number
-        await self.do("INSERT INTO {schema}.reading VALUES ($1, $2, $3, $4, $5)", *row)
+    async def reading(self, client, channel, reader, process, number=0, gone=None):
+        row = client, channel, reader, process, number, number if gone is None else gone
+        await self.do("INSERT INTO {schema}.reading VALUES ($1, $2, $3, $4, $5, $6)", *row)
 
     async def readings(self):
         """{(client, channel): (reader, process, next)}"""
         rows = await self.do("SELECT client, channel, reader, process, next FROM {schema}.reading")
         return {row[:2]: row[2:] for row in rows}
 
+    async def gone(self):
+        """{(client, channel): gone}"""
+        rows = await self.do("SELECT client, channel, gone FROM {schema}.reading")
+        return {row[:2]: row[2] for row in rows}
+
     async def claim(self, *places, process=MINE, on=None):
         ids, channels = [place[0] for place in places], [place[1] for place in places]
         rows = await self.run(statements.CLAIM, process, LEASE, ids, channels, on=on)
-        assert all(row[5] == 9 for row in rows)  # the node of each client
+        assert all(row[6] == 9 for row in rows)  # the node of each client
+        self.own = {row[1:3]: row[5] for row in rows}
         return sorted(row[:5] for row in rows)
 
     async def moved(self, *rows):
-        """Returns the places that have been moved. rows: (client, channel, reader, next)."""
+        """Returns the places that have been moved. rows: (client, channel, reader, next, gone)."""
         columns = [list(column) for column in zip(*rows)]
         statement = move_statement("{schema}")
         if self.changed is statements.MOVE:
@@ -132,7 +138,7 @@ async def claim_while_its_reader_commits(bed):
     other = await bed.connect()
     transaction = other.transaction()
     await transaction.start()
-    await bed.do(statements.MOVE_WITH_EFFECT, 1, 0, 7, 3, 0, on=other)
+    await bed.do(statements.MOVE_WITH_EFFECT, 1, 0, 7, 3, 0, 3, on=other)
     limited = "SET statement_timeout = 2000"
     await bed.do(limited)
     found = await bed.claim(("a", 0))
@@ -159,30 +165,30 @@ async def move(bed):
     await bed.reading(1, 0, 7, MINE, 4)
     await bed.reading(1, 5, 7, MINE, 4)
     await bed.reading(2, 0, 7, MINE, 4)
-    return await bed.moved((1, 0, 7, 6)), await bed.readings()
+    return await bed.moved((1, 0, 7, 6, 6)), await bed.readings()
 
 
 async def move_of_a_fenced_reader(bed):
     await bed.reading(1, 0, 8, MINE, 4)
     await bed.reading(2, 0, 7, MINE, 4)
-    return await bed.moved((1, 0, 7, 6), (2, 0, 7, 9)), await bed.readings()
+    return await bed.moved((1, 0, 7, 6, 6), (2, 0, 7, 9, 9)), await bed.readings()
 
 
 async def effect(bed):
     await bed.reading(1, 0, 7, MINE, 4)
     await bed.reading(1, 5, 7, MINE, 4)
     await bed.reading(2, 0, 7, MINE, 4)
-    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4)), await bed.readings()
+    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4, 6)), await bed.readings()
 
 
 async def effect_of_a_fenced_reader(bed):
     await bed.reading(1, 0, 8, MINE, 4)
-    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4)), await bed.readings()
+    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4, 6)), await bed.readings()
 
 
 async def effect_of_what_was_processed(bed):
     await bed.reading(1, 0, 7, MINE, 5)
-    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4)), await bed.readings()
+    return len(await bed.run(statements.MOVE_WITH_EFFECT, 1, 0, 7, 6, 4, 6)), await bed.readings()
 
 
 async def release(bed):
@@ -195,6 +201,18 @@ async def release(bed):
 async def release_of_a_fenced_reader(bed):
     await bed.reading(1, 0, 8, OTHER, 4)
     return await bed.run(statements.RELEASE, [1], [0], [7]), await bed.readings()
+
+
+async def gone(bed):
+    """The reader may move back to what is not gone; another one begins at `next`, and nobody moves back behind that."""
+    for channel, process in enumerate((MINE, DEAD, None, MINE, MINE, MINE)):
+        await bed.reading(1, channel, 7, process, 6, 4)
+    await bed.claim(("a", 0), ("a", 1), ("a", 2), ("a", 9))
+    assert bed.own == {(1, 0): True, (1, 1): False, (1, 2): False, (1, 9): False}
+    await bed.moved((1, 3, 7, 8, 7))
+    await bed.run(statements.MOVE_WITH_EFFECT, 1, 4, 7, 9, 6, 5)
+    await bed.run(statements.RELEASE, [1], [5], [7])
+    return await bed.gone(), sorted(row[1:3] for row in await bed.run(statements.READ, [1]))
 
 
 async def messages(bed):
@@ -242,6 +260,10 @@ RIGHT = {
     effect: (1, {(1, 0): (7, MINE, 6), (1, 5): (7, MINE, 4), (2, 0): (7, MINE, 4)}),
     effect_of_a_fenced_reader: (0, {(1, 0): (8, MINE, 4)}),
     effect_of_what_was_processed: (0, {(1, 0): (7, MINE, 5)}),
+    gone: (
+        {(1, 0): 4, (1, 1): 6, (1, 2): 6, (1, 3): 7, (1, 4): 5, (1, 5): 6, (1, 9): 0},
+        [(0, 4), (1, 6), (2, 6), (3, 7), (4, 5), (5, 6), (9, 0)],
+    ),
     release: ([(1,)], {(1, 0): (7, None, 4), (1, 5): (7, MINE, 4), (2, 0): (7, MINE, 4)}),
     release_of_a_fenced_reader: ([], {(1, 0): (8, OTHER, 4)}),
     messages: [(1, 4, 0, 0, b"x"), (1, 6, 0, 0, b"y"), (2, 5, 1, 9, b"of 7")],
@@ -271,6 +293,12 @@ CONDITIONS = [
     (statements.CLAIM, "w.client AND r.channel = w.channel)\n    ON", "w.client)\n    ON", claim_of_another_channel),
     (statements.CLAIM, "ON CONFLICT DO NOTHING", "", claims_of_two_at_once),
     (statements.CLAIM, "c.key = m.client", "c.key = m.client OR true", first_claim),
+    (statements.CLAIM, "CASE WHEN r.process = $1 THEN r.gone ELSE r.next END", "r.gone", gone),
+    (statements.CLAIM, "CASE WHEN r.process = $1 THEN r.gone ELSE r.next END", "r.next", gone),
+    (statements.MOVE, ", gone = w.gone", "", gone),
+    (statements.MOVE_WITH_EFFECT, ", gone = $6", ", gone = gone + 0 * $6", gone),
+    (statements.RELEASE, ", gone = r.next", "", gone),
+    (statements.READ, "gone, process", "next AS gone, process", gone),
     (statements.MOVE, "r.client = w.client AND ", "", move),
     (statements.MOVE, "r.channel = w.channel AND ", "", move),
     (statements.MOVE, " AND r.reader = w.reader", "", move_of_a_fenced_reader),

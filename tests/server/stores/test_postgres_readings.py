@@ -1,6 +1,7 @@
 """Reading by processes that do not own the client, and beside the one that does: whose turn it is, and what is safe."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -43,6 +44,65 @@ def test_line_that_is_not_committed_comes_again_to_the_next_reader():
             assert await read(one.conn(), 2) == [(0, "one"), (1, "two")]
             assert await read(other.conn(), 2) == [(1, "two"), (2, "three")]
             assert await other.conn().readline() == "three\n"
+
+    run(main())
+
+
+def test_line_whose_readline_is_cancelled_comes_once_to_whoever_reads_next(monkeypatch):
+    """At whatever moment that is: the owner may have seen that it was taken, and the reader is given back soon."""
+    monkeypatch.setattr(reading, "IDLE_S", 0.1)
+
+    async def cancelled(bed, one, client_id):
+        place = one.store.readings.of(client_id, 0)
+        call = asyncio.create_task(one.conn(client_id).readline())
+        while not (place._taking or call.done()):
+            await asyncio.sleep(0)
+        await asyncio.sleep(random.random() * 0.004)
+        call.cancel()
+        found = (await asyncio.gather(call, return_exceptions=True))[0]
+        return [found] if isinstance(found, str) else []
+
+    async def main():
+        async with Bed() as bed:
+            owner, one, other = bed.process(), bed.process(), bed.process()
+            names = [f"c{number}" for number in range(60)]
+            for name in names:
+                await bed.own(owner, name)
+                await bed.say("one", "two", client_id=name)
+            found = await asyncio.gather(*(cancelled(bed, one, name) for name in names))
+            for name, lines in zip(names, found):
+                while len(lines) < 2:
+                    lines.append(await other.conn(name).readline())
+            assert found == [["one\n", "two\n"]] * len(names)
+
+    run(main())
+
+
+def test_owner_does_not_delete_a_line_that_is_being_given_back(monkeypatch):
+    async def main():
+        async with Bed() as bed:
+            owner, one, other = bed.process(), bed.process(), bed.process()
+            await bed.own(owner)
+            await bed.say("one", "two")
+            moves, move = [], one.own.move_reader
+            monkeypatch.setattr(one.own, "move_reader", lambda *args: moves.append(args) if moves else move(*args))
+            call = asyncio.create_task(one.conn().readline())
+            place = one.store.readings.of("a", 0)
+            while not place._taking:
+                await asyncio.sleep(0)
+            moves.append(None)  # it is moved on, and from here on nothing is moved
+            call.cancel()
+            await asyncio.wait([call])
+            await until(lambda: place.next == 1)
+            for _ in range(5):
+                owner.store.readings.heard("read", None)
+                await asyncio.sleep(0.05)
+            owner.own.flush()
+            monkeypatch.undo()
+            one.own.move_reader(*moves[-1])
+            await until(lambda: place.next == 0)
+            one.store.readings.give_back(place)
+            assert await other.conn().readline() == "one\n"
 
     run(main())
 
@@ -196,6 +256,8 @@ def test_claim_knows_what_was_read_elsewhere_and_not_deleted_yet():
             await bed.say("one", "two")
             one.store.readings.stop()  # it does not look any more
             assert await read(reader.conn(), 2) == [(0, "one"), (1, "two")]
+            place = reader.store.readings.of("a", 0)
+            await until(lambda: place.next == 1)  # it is committed
             await bed.own(other)
             assert other.store.unread("a") == (1, 1)
 

@@ -19,9 +19,11 @@ class Table:
         self.store = object()
         self.inbox = dict(enumerate(data))
         self.reader = self.next = 0
+        self.own = False  # the last claim was this process's
         self.free = True
         self.alive = True
-        self.moves = []  # (fence, next) that are under way
+        self.gone = 0
+        self.moves = []  # (fence, next, gone) that are under way
         self.dropped = []  # what the owner was told of
         self.given_back = 0
         self.told = 0
@@ -32,13 +34,14 @@ class Table:
     def commit(self, known=True):
         """The statements that are under way have been done. known: the process learns that."""
         moves, self.moves = self.moves, []
-        for fence, number in moves:
+        for fence, number, gone in moves:
             done = fence == self.reader
             if done:
-                self.next = number
-            self.reading.moved(fence, number, done if known else None)
+                self.next, self.gone = number, gone
+            self.reading.moved(fence, number, gone, done if known else None)
 
     def claimed_elsewhere(self):
+        self.own = False
         self.reader += 1
         self.free = False
 
@@ -51,7 +54,8 @@ class Table:
         if not self.free:
             return None
         self.reader += 1
-        return 1, self.reader, self.next, 0
+        own, self.own = self.own, True
+        return 1, self.reader, self.next, own, 0
 
     async def fetch(self, reading, number):
         return self._from(number)
@@ -69,7 +73,7 @@ class Table:
         return self._from(number)[:most] if self.in_ram else []
 
     def move(self, reading, number):
-        self.moves.append((reading.fence, number))
+        self.moves.append((reading.fence, number, reading.gone_before(number)))
 
     def moved(self, reading):
         self.dropped.append(reading.gone)
@@ -112,7 +116,7 @@ def test_next_message_comes_when_the_one_before_is_committed():
         first = await table.reading.next_after(None, 0)
         assert first == (table.store, 0, line(b"one"))
         second = await begun(table.reading.next_after(first[:2], 0))
-        assert table.moves == [(1, 1)] and not second.done()
+        assert table.moves == [(1, 1, 1)] and not second.done()
         table.commit()
         assert (await second)[1:] == (1, line(b"two"))
         assert table.dropped[-1] == 1
@@ -205,6 +209,109 @@ def test_cancelled_take_behind_which_another_one_has_taken_keeps_its_message_her
         third = await begun(table.reading.take(None, data_of))
         table.commit()
         assert await third == b"one"
+
+    run(main())
+
+
+def test_message_that_waits_in_ram_is_not_given_up():
+    """Its place is behind what another call has got: nobody but the next call here can have it."""
+
+    async def main():
+        table = Table(b"one", b"two", b"three")
+        first = await begun(table.reading.take(None, data_of))
+        second = await begun(table.reading.take(None, data_of))
+        first.cancel()
+        await turns()
+        table.commit()
+        assert await second == b"two"
+        assert not table.reading.idle() and table.gone == 0 and table.reading.gone == 0
+        found = await table.reading.several(10, lambda message: True)
+        assert found == [(0, line(b"one"))]  # a transaction has it alone
+        table.reading.end()
+        assert await table.reading.several(10, lambda message: True) == found  # it was rolled back
+        table.reading.end(table.reading.fence, [0], 2)
+        assert table.reading.idle() and table.reading.gone == 2
+        assert await table.reading.several(10, lambda message: True) == [(2, line(b"three"))]
+        table.reading.end()
+
+    run(main())
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_calls_that_are_all_cancelled_leave_their_messages_to_whoever_reads(order):
+    async def main():
+        table = Table(b"one", b"two", b"three")
+        calls = [await begun(table.reading.take(None, data_of)) for _ in range(2)]
+        for at in order:
+            calls[at].cancel()
+            await turns()
+        while table.moves:
+            table.commit()
+            await turns()
+        assert (table.next, table.gone) == (0, 0) and table.reading.idle()
+
+    run(main())
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+@pytest.mark.parametrize("cancelled", ["before", "while it is claimed anew", "behind"])
+def test_cancelled_take_whose_outcome_is_unknown_loses_nothing(was_done, cancelled):
+    async def main():
+        table = Table(b"one", b"two")
+        call = await begun(table.reading.take(None, data_of))
+        if cancelled == "before":
+            call.cancel()
+            await turns()
+            assert len(table.moves) == 2  # it is to be moved back
+            table.moves.pop()
+        table.free = cancelled == "before"
+        if was_done:
+            table.commit(known=False)
+        else:
+            (move,), table.moves = table.moves, []
+            table.reading.moved(*move, None)
+        await turns()
+        if cancelled == "while it is claimed anew":
+            call.cancel()
+            await turns()
+        table.free = True
+        table.reading.changed.pulse()
+        if cancelled == "behind":
+            call.cancel()
+        again = await begun(table.reading.take(None, data_of))
+        while table.moves:
+            table.commit()
+            await turns()
+        assert await again == b"one"
+
+    run(main())
+
+
+def test_late_end_of_a_transaction_changes_nothing_of_a_newer_claim():
+    async def main():
+        table = Table(b"one", b"two", b"three")
+        found, fence = await table.reading.several(1, lambda message: True), table.reading.fence
+        table.next = 1  # it is committed, and the answer comes late
+        table.reading.lose("unknown")
+        call = await begun(table.reading.take(None, data_of))
+        table.commit()
+        assert await call == b"two"
+        table.reading.end(fence, [number for number, _ in found], 1)
+        assert (table.reading.next, table.reading.finished) == (2, 2)
+
+    run(main())
+
+
+def test_table_is_told_when_nothing_can_come_back():
+    async def main():
+        table = Table(b"one")
+        call = await begun(table.reading.take(None, data_of))
+        table.commit()
+        await call
+        assert table.gone == 0 and table.reading.untold()
+        table.move(table.reading, table.reading.next)
+        table.commit()
+        assert table.gone == 1 and not table.reading.untold()
 
     run(main())
 
