@@ -28,6 +28,7 @@ MAIL_RESULTS = (UNWATCHED, WATCHED, EXPIRED, FORGOTTEN)
 
 _OWN = ("$2::bigint[], $3::smallint[], $4::bigint[]", "a (client, channel, number)")  # keys of one writer's messages
 _IS = "m.client = a.client AND m.channel = a.channel AND m.writer = $1 AND m.number = a.number"
+_IS_FOUND = "(m.client, m.channel, m.writer, m.number) = (f.client, f.channel, f.writer, f.number)"
 _LATE = "m.time BETWEEN 1 AND {now}"
 
 _NEW_CLIENTS = """
@@ -86,10 +87,13 @@ LEFT JOIN {{schema}}.mail m ON {_IS}
 LEFT JOIN {{schema}}.writer w ON w.client = a.client AND w.channel = a.channel AND w.writer = $1
 """
 _UNWATCH = f"""
-WITH live AS (
-    UPDATE {{schema}}.mail m SET result = {UNWATCHED} FROM unnest({_OWN[0]}) AS {_OWN[1]}
-    WHERE {_IS} AND m.result = {WATCHED})
-DELETE FROM {{schema}}.mail m USING unnest({_OWN[0]}) AS {_OWN[1]} WHERE {_IS} AND m.result > {WATCHED}
+WITH found AS (
+    SELECT m.client, m.channel, m.writer, m.number, m.result
+    FROM {{schema}}.mail m CROSS JOIN unnest({_OWN[0]}) AS {_OWN[1]}
+    WHERE {_IS} FOR UPDATE OF m),
+live AS (
+    UPDATE {{schema}}.mail m SET result = {UNWATCHED} FROM found f WHERE {_IS_FOUND} AND f.result = {WATCHED})
+DELETE FROM {{schema}}.mail m USING found f WHERE {_IS_FOUND} AND f.result > {WATCHED}
 """
 _OF_CLIENTS = f"""
 SELECT client, channel, writer, number, kind, time, data, serial, result FROM {{schema}}.mail

@@ -91,12 +91,16 @@ drop_mail AS (
     DELETE FROM {schema}.mail b USING {given}
     WHERE {is_it})"""
     return f"""
+ended_mail AS (
+    SELECT {", ".join(f"b.{name}" for name in MAIL)}, b.result, d.result AS found
+    FROM {schema}.mail b CROSS JOIN {given}
+    WHERE {is_it} FOR UPDATE OF b),
 settle_mail AS (
-    UPDATE {schema}.mail b SET result = d.result, data = '' FROM {given}
-    WHERE {is_it} AND b.result = 1),
+    UPDATE {schema}.mail b SET result = d.found, data = '' FROM ended_mail d
+    WHERE {is_it} AND d.result = 1),
 unwatched_mail AS (
-    DELETE FROM {schema}.mail b USING {given}
-    WHERE {is_it} AND b.result = 0)"""
+    DELETE FROM {schema}.mail b USING ended_mail d
+    WHERE {is_it} AND d.result = 0)"""
 
 
 def columns_of(rows):

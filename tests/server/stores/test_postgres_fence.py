@@ -252,6 +252,27 @@ def test_mail_is_written_by_its_owner_alone(what, watched, then):
         assert mail_after(what, watched, scenario, without) != untouched
 
 
+async def while_its_writer_stops(races):
+    """Its writer does not wait to know any more: that is committed while the batch waits for the row."""
+    writer, owner = await races.connect(), await races.connect()
+    stops = writer.transaction()
+    await stops.start()
+    await writer.execute(f"UPDATE {races.schema}.mail SET result = 0")
+    batch = asyncio.create_task(races.late(owner))
+    pid = owner.get_server_pid()
+    while not (batch.done() or await writer.fetchval("SELECT true FROM pg_locks WHERE pid = $1 AND NOT granted", pid)):
+        await asyncio.sleep(0.01)
+    await stops.commit()
+    await batch
+    for connection in (writer, owner):
+        await connection.close()
+
+
+def test_mail_that_has_ended_goes_when_its_writer_has_stopped_to_wait():
+    assert mail_after("settle", 1, while_its_writer_stops) == []
+    assert mail_after("settle", 1, while_its_writer_stops, (" FOR UPDATE OF b", "")) != []
+
+
 @pytest.mark.parametrize(
     ("what", "key", "condition"),
     [

@@ -395,6 +395,32 @@ def test_writer_waits_for_room_in_its_order_and_a_cancelled_call_withdraws_its_m
     run(main())
 
 
+@pytest.mark.parametrize("lock", [" FOR UPDATE OF m", ""])
+def test_mail_that_ends_while_its_writer_stops_to_wait_is_removed(tables, monkeypatch, lock):
+    assert postgres_mail._UNWATCH.count(" FOR UPDATE OF m") == 1
+    monkeypatch.setattr(postgres_mail, "_UNWATCH", postgres_mail._UNWATCH.replace(" FOR UPDATE OF m", lock))
+
+    async def main():
+        writer = Writer(tables, tables.open().node)
+        await writer.enter()
+        one, owner = await connect(tables), await connect(tables)
+        await writer.put(one, a_row(1, result=1))
+        ends = owner.transaction()
+        await ends.start()
+        await owner.execute(f"UPDATE {tables.schema}.mail SET result = {postgres_mail.FORGOTTEN}")
+        stops = asyncio.create_task(postgres_mail.unwatch(one, tables.schema, writer.node, [(1, 0, 1)]))
+        waits = "SELECT true FROM pg_locks WHERE pid = $1 AND NOT granted"
+        while not (stops.done() or await owner.fetchval(waits, one.get_server_pid())):
+            await asyncio.sleep(0.01)
+        await ends.commit()
+        await stops
+        for connection in (one, owner):
+            await connection.close()
+        return len(await tables.fetch("SELECT FROM {schema}.mail"))
+
+    assert run(main()) == (0 if lock else 1)
+
+
 def test_what_an_older_copy_of_the_database_does_not_have_is_not_taken_for_accepted(tables):
     async def main():
         pair = Pair(tables)
