@@ -67,6 +67,8 @@ def moved(record, other):
     """Give `other`, a new record of another kind, all that `record` has. Returns it."""
     for name in _HAS:
         setattr(other, name, getattr(record, name))
+    if hasattr(record, "connections") and hasattr(other, "connections"):  # only databases have them
+        other.connections = record.connections
     other.cost = sum(box.cost for boxes in (other.inbox, other.outbox) for box in boxes.values())
     return other
 

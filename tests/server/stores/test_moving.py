@@ -125,6 +125,8 @@ def assert_whole(shards, before, at):
 
 def test_only_the_clients_of_a_new_database_move_with_all_that_they_have(shards):
     used(shards, shards.urls[:2], fill)
+    for at in range(2):
+        shards.rows(at, "UPDATE {schema}.client SET connections = 7 RETURNING key")
     before = used(shards, shards.urls[:2], content)
     assert len(before["a"][6]) == 3  # one was taken
     assert len(before["a"][8]) == len(before[None]) == len(HISTORY)
@@ -135,6 +137,8 @@ def test_only_the_clients_of_a_new_database_move_with_all_that_they_have(shards)
     assert shards.clients() == [["d", "e"], sorted(TWO[1]), MOVED] == served(shards)
     assert_whole(shards, before, (0, 1, 2))
     assert move(shards, (0, 1), (0, 1, 2)) == (0, 0, 0)  # it is done
+    counts = "SELECT connections FROM {schema}.client"
+    assert {row[0] for at in range(3) for row in shards.rows(at, counts)} == {7}
 
 
 def test_database_is_taken_away_and_may_come_again(shards):
