@@ -157,7 +157,8 @@ class PostgresDatabase:
         node: of the process that claims them (postgres_nodes.hold).
 
         Returns: {id: record, or StoreError}, all safe. The records have everything that was committed before."""
-        return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0]), node))
+        batch = os.urandom(BATCH_BYTES)
+        return self._run(self._again(self._claim, sorted(wanted, key=lambda one: one[0]), node, batch, {}))
 
     def commit(self, changes):
         """Commit one transaction. changes: (Changes, list of `PostgresRecord.row`, name of the transaction, bytes).
@@ -341,7 +342,9 @@ class PostgresDatabase:
 
         return await self._again(attempt)
 
-    async def _claim(self, wanted, node):
+    async def _claim(self, wanted, node, batch, made):
+        """See `claim`. batch: name of the transaction; made: results of an attempt before, whose outcome is unknown: a
+        client whose row has the name was claimed by it."""
         connection, schema = self._connection, self._schema
         ids = [one[0] for one in wanted]
         async with connection.transaction(isolation="read_committed"):
@@ -364,12 +367,14 @@ class PostgresDatabase:
             for row in rows:
                 of_it = {table: boxes[table].get(row["key"], {}) for table in BOXES}
                 found[row["id"]] = attributes_of(row, of_it, mail.get(row["key"], ()))
+            done = {row["id"] for row in rows if row["batch"] == batch}
             for client_id, _, function in wanted:
-                loaded = found[client_id]
-                results[client_id] = loaded if isinstance(loaded, StoreError) else function(loaded)
-            records = [one for one in results.values() if not isinstance(one, StoreError)]
+                loaded = made[client_id] if client_id in done else found[client_id]
+                is_it = client_id in done or isinstance(loaded, StoreError)
+                results[client_id] = loaded if is_it else function(loaded)
+            made.update(results)
+            records = [one for name, one in results.items() if name not in done and not isinstance(one, StoreError)]
             if records:
-                batch = os.urandom(BATCH_BYTES)
                 columns = columns_of(client_rows(records, batch))
                 rows = await connection.fetch(commit_statement(schema, []), batch, *columns)
                 if len(rows) != len(records):

@@ -306,6 +306,28 @@ def test_statement_whose_outcome_is_unknown_is_done_once(bed, monkeypatch, commi
     assert [row["n"] for row in bed.do("SELECT count(*) AS n FROM {schema}.inbox")] == [2]
 
 
+def test_claim_whose_outcome_is_unknown_is_known_by_its_name(bed, monkeypatch):
+    monkeypatch.setattr(postgres_database, "PAUSE_S", 0.01)
+
+    async def main():
+        store = bed.open()
+        seen = await store.peek("a")
+        true, times = store._database._claim, []
+
+        async def claim(*args):
+            times.append(await true(*args))
+            if len(times) == 1:
+                raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+            return times[-1]
+
+        store._database._claim = claim
+        state = await store.claim("a", seen)  # nobody else has claimed
+        await store.receive("a", state.owner, EPOCH, {0: 1}, a_lines([b"once"]))
+        return len(times), state.owner
+
+    assert run(main()) == (2, 1)
+
+
 def test_commit_that_was_not_confirmed_by_the_standby_is_not_taken_for_safe(bed, monkeypatch):
     """PostgreSQL tells a commit that is cancelled while it waits for its standby as done, with a warning."""
     monkeypatch.setattr(postgres_database, "PAUSE_S", 0.01)
