@@ -20,6 +20,27 @@ def send_at_once(transport):
     transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class Limited(socket.socket):
+    """A listening socket that closes connections beyond so many at once: those of TLS that say nothing too, of which
+    uvicorn knows nothing before the handshake. Where asyncio does not call `accept` (Windows) it limits nothing.
+
+    Args: listener: a socket, in whose place it is; most: connections that are open."""
+
+    def __init__(self, listener, most):
+        super().__init__(listener.family, listener.type, listener.proto, listener.detach())
+        self._most = most
+        self._accepted = []
+
+    def accept(self):
+        connection, address = super().accept()
+        self._accepted = [one for one in self._accepted if one.fileno() >= 0]
+        if len(self._accepted) >= self._most:
+            connection.close()
+            raise ConnectionAbortedError  # of which asyncio waits for the next one
+        self._accepted.append(connection)
+        return connection, address
+
+
 class Server(uvicorn.Server):
     """A server that leaves signals to the program in whose loop it runs."""
 

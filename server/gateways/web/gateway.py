@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 
 import uvicorn
@@ -11,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from protocol.errors import LinkError
 from remote_i2c.listen import split_listen
 from remote_i2c.tls import read_tls
-from remote_i2c.web.serving import Server, bound, send_at_once
+from remote_i2c.web.serving import Limited, Server, bound, send_at_once
 from server.core.listening import listen_error
 from server.gateways import interface
 from server.gateways.setting import SettingsError
@@ -84,7 +83,7 @@ class Gateway(interface.Gateway):
         """Serve until cancelled. Raises: ListenError; SettingsError: it names a bus that there is not."""
         await self.buses.check()
         self.host.more_files(_FILES)
-        with _Listener(_bound(self.settings.listen)) as listener:
+        with Limited(_bound(self.settings.listen), MAX_CONNECTIONS) as listener:
             server = Server(self._config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             beside = [asyncio.create_task(self._sample())]
@@ -191,24 +190,6 @@ def _timed(app):
         await app(scope, receive, send)
 
     return application
-
-
-class _Listener(socket.socket):
-    """A listening socket that closes connections beyond MAX_CONNECTIONS at once: those of TLS that say nothing too, of
-    which uvicorn knows nothing before the handshake. Args: listener: a socket, which is closed."""
-
-    def __init__(self, listener):
-        super().__init__(listener.family, listener.type, listener.proto, listener.detach())
-        self._accepted = []
-
-    def accept(self):
-        connection, address = super().accept()
-        self._accepted = [one for one in self._accepted if one.fileno() >= 0]
-        if len(self._accepted) >= MAX_CONNECTIONS:
-            connection.close()
-            raise ConnectionAbortedError  # of which asyncio waits for the next one
-        self._accepted.append(connection)
-        return connection, address
 
 
 class _HTTP(H11Protocol):
