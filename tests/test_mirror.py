@@ -20,6 +20,8 @@ TESTED_IN = {
     "server/stores/postgres_record.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_statements.py": "tests/server/stores/test_postgres.py",
     "server/stores/postgres_schema.py": "tests/server/stores/test_postgres_admin.py",
+    "server/service/store_checkup.py": "tests/server/service/test_checkup.py",
+    "server/service/finding.py": "tests/server/service/test_doctor.py",
     "server/service/keys_command.py": "tests/server/service/test_key_table.py",
     "server/stores/postgres_joining.py": "tests/server/stores/test_sharded.py",
     "server/stores/postgres_nodes.py": "tests/server/stores/test_postgres_admin.py",

@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+from server.file_owner import keep_owner, make_private
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -19,12 +21,19 @@ def lock(file):
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
 
 
+def open_lock(path):
+    """Returns the open lock file of a file, which is made if there is none. Raises: OSError."""
+    make_private(path + ".lock", like=path)
+    return open(os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600))
+
+
 def write_private(path, text):
-    """Replace the file as a whole, or not at all. Only its owner can read it. Raises: OSError."""
+    """Replace the file as a whole, or not at all. Only its owner can read it, who stays the same. Raises: OSError."""
     folder = os.path.dirname(os.path.abspath(path))
     handle, name = tempfile.mkstemp(dir=folder, prefix=".pb_link-")  # readable by its owner alone
     try:
         with open(handle, "w", encoding="utf-8") as file:
+            keep_owner(handle, path)
             file.write(text)
             file.flush()
             os.fsync(handle)

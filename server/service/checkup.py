@@ -3,45 +3,24 @@ Machine (machine.py), so they can be tried on any. Nothing is changed, and a ser
 
 import contextlib
 import os
-import sqlite3
-from collections import namedtuple
 
-from protocol.errors import LinkError
 from protocol.version import RELEASE, release_text
 from server.core.shown import quoted
 from server.gateways.interface import descriptions
-from server.gateways.setting import SettingsError
 from server.service import client_settings
 from server.service.admin import ANSWER_S, ask
+from server.service.finding import FAULTS, good, note, wrong
 from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import key_source
-from server.stores.opened import is_postgres, need_postgres
-from server.stores.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
-
-GOOD, NOTE, WRONG = "good", "note", "wrong"
-# what: the thing that was looked at; text: what is so; remedy: what to do, or "".
-Finding = namedtuple("Finding", "what level text remedy", defaults=("",))
+from server.service.store_checkup import owners, store
+from server.stores.opened import is_postgres
 
 OLDEST_PYTHON = (3, 11)
 RELEASED_S = 1_764_460_800  # 2025-11-30: a clock before it is wrong
-LITTLE_BYTES, SCARCE_BYTES = 500 << 20, 50 << 20  # of disk for the store
 SOCKET_PATH_BYTES = 103  # sun_path has 104 bytes on macOS, 108 on Linux
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EVERYWHERE = ("", "0.0.0.0", "::")
-FAULTS = (OSError, LinkError, SettingsError, TypeError, ValueError)
-
-
-def good(what, text):
-    return Finding(what, GOOD, text)
-
-
-def note(what, text, remedy):
-    return Finding(what, NOTE, text, remedy)
-
-
-def wrong(what, text, remedy=""):
-    return Finding(what, WRONG, text, remedy)
 
 
 class Subject:
@@ -309,69 +288,6 @@ def serial_ports(subject):
             yield wrong("boards", f"{name} may not be opened by you", remedy)
 
 
-def store(subject):
-    address = subject.settings.store
-    if is_postgres(address):
-        try:
-            need_postgres()
-            from server.stores import postgres_admin
-
-            version = postgres_admin.look(address)
-            yield good("store", f"the database answers, format {version}; more: pb-link store check")
-        except FAULTS as error:
-            yield wrong("store", str(error))
-        return
-    yield from _disk(subject.machine, os.path.dirname(os.path.abspath(address)))
-    if os.path.exists(address):
-        yield from _file(subject.machine, address)
-    else:
-        yield note("store", f"there is no {address} yet", "the server makes it")
-
-
-def _disk(machine, folder):
-    if not os.path.isdir(folder):
-        yield wrong("store", f"there is no folder {folder}", f"mkdir -p {quoted(folder)}")
-        return
-    if not os.access(folder, os.W_OK):
-        yield wrong("store", f"you may not write in {folder}", "run as the server's user, or let it write there")
-    free = machine.free_bytes(folder)
-    if free < LITTLE_BYTES:
-        say = wrong if free < SCARCE_BYTES else note
-        text = f"{free >> 20} MiB are free on the disk of the store"
-        yield say("store", text, "make room: a full disk stops all clients")
-
-
-def _file(machine, path):
-    if not machine.is_mine(path) and not machine.is_root():
-        yield wrong("store", f"{path} belongs to another user", "run as the server's user")
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{quoted_uri(path)}?mode=ro", uri=True)) as database:
-            application, version, damage = (
-                database.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("application_id", "user_version", "quick_check(1)")
-            )
-    except sqlite3.Error as error:
-        yield wrong("store", f"{path}: {error}", "restore a back-up: pb-link restore FILE")
-        return
-    if application != APPLICATION_ID:
-        yield wrong("store", f"{path} is no store of pb_link", "name another file")
-    elif damage != "ok":
-        yield wrong("store", f"{path} is damaged: {damage}", "restore a back-up: pb-link restore FILE")
-    elif version > SCHEMA_VERSION:
-        text = f"{path} is of a newer pb_link: format {version}, and this one has {SCHEMA_VERSION}"
-        yield wrong("store", text, "upgrade pb_link")
-    else:
-        older = f", which the server brings to {SCHEMA_VERSION}" if version < SCHEMA_VERSION else ""
-        yield good("store", f"{path} is whole, format {version}{older}")
-
-
-def quoted_uri(path):
-    """Returns a path as SQLite takes it in a URI."""
-    from urllib.parse import quote
-
-    return quote(os.path.abspath(path).replace(os.sep, "/"))
-
-
 # In the order of the report. Those that need the server's settings are left out if these are faulty.
 WITHOUT_SETTINGS = (versions, clock, serial_ports)
-WITH_SETTINGS = (versions, keys, clients, files, port, firewall, store, clock, serial_ports)
+WITH_SETTINGS = (versions, keys, clients, files, port, firewall, store, owners, clock, serial_ports)

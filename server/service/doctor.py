@@ -9,8 +9,9 @@ from server.core.shown import harmless
 from server.gateways.setting import SettingsError
 from server.service import checkup
 from server.service import settings as settings_file
-from server.service.checkup import GOOD, NOTE, WRONG, Finding, Subject
+from server.service.checkup import Subject
 from server.service.client_settings import SETTINGS
+from server.service.finding import GOOD, NOTE, WRONG, Finding
 from server.service.machine import Machine
 from server.service.paint import Paint
 

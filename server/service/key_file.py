@@ -94,7 +94,7 @@ class KeyFile:
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"keys {self.path} cannot be made: there is no folder {folder}")
-        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+        with private_file.open_lock(self.path) as file:
             private_file.lock(file)
             entries = key_changes.entries(self.read(), self.repl())
             yield entries

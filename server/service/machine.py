@@ -134,6 +134,15 @@ class Machine:
         """Returns True if a file belongs to the user who runs this, or owners are not known here."""
         return not hasattr(os, "geteuid") or os.stat(path).st_uid == os.geteuid()
 
+    def owner_of(self, path):
+        """Returns the name of the user to whom a file belongs, or the number of one without a name."""
+        number = os.stat(path).st_uid
+        with contextlib.suppress(ImportError, KeyError):
+            import pwd
+
+            return pwd.getpwuid(number).pw_name
+        return str(number)
+
     def open_to_others(self, path):
         """Returns True if others than its owner may read a file."""
         return os.name == "posix" and bool(os.stat(path).st_mode & 0o077)

@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 from protocol.credentials import parse_id
+from server.file_owner import keep_owner
 from server.service import client_settings
 from server.service.key_file import KeyFile
 
@@ -88,6 +89,7 @@ def init(client_id, port, server=None):
             made.append(name)
             text = text.replace("PORT", str(port)).replace("TIMEOUT_MS", str(TIMEOUT_MS))
             with open(name, "x", encoding="utf-8") as file:
+                keep_owner(file.fileno(), os.curdir)
                 file.write(text)
         made += [SETTINGS, KEYS, KEYS + ".lock"]
         options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS)

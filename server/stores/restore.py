@@ -15,6 +15,7 @@ import sqlite3
 import urllib.parse
 
 from protocol.errors import StoreError
+from server.file_owner import make_private
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -38,7 +39,7 @@ def restore(backup, path):
         new = path + "-restore"
         _remove(new, new + "-journal")
         try:
-            _copy(backup, new)
+            _copy(backup, new, path)
         except (sqlite3.Error, OSError) as error:
             _remove(new, new + "-journal")
             raise StoreError(f"{backup} cannot be restored: {error}")
@@ -68,11 +69,9 @@ def finish(path):
     sync_folder(path)
 
 
-def _copy(backup, new):
-    """Make a consistent copy, including the contents of its `-wal`. The store may be in use."""
-    from server.stores.sqlite_file import make_private
-
-    make_private(new)
+def _copy(backup, new, path):
+    """Make a consistent copy, including the contents of its `-wal`, for the store `path`. The back-up may be in use."""
+    make_private(new, like=path)
     with contextlib.closing(_open_to_read(backup)) as source, contextlib.closing(sqlite3.connect(new)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")

@@ -22,6 +22,7 @@ import sqlite3
 from protocol.errors import StoreError
 from server.core.message import Message
 from server.core.store import LINE_COST
+from server.file_owner import make_private
 from server.stores.box import box_of
 from server.stores.restore import finish, sync_folder
 from server.stores.sqlite_paths import StoreFiles
@@ -156,7 +157,7 @@ class SQLiteFile:
         """Take the lock file, before any other file is created, on every system. StoreFiles locks the database."""
         name = self._files.real + "-lock"
         try:
-            make_private(name)
+            make_private(name, like=self._files.real)
             self._lock = _connect(name, timeout=0)
             self._lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
@@ -306,15 +307,6 @@ def _run(text):
 
 def _connect(path, timeout=5.0):
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-
-
-def make_private(path):
-    """Create the file if there is none, readable by its owner alone. Returns True if there was none."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return False
-    return True
 
 
 def _damaged(path, what):

@@ -107,7 +107,7 @@ class UserFile:
         folder = os.path.dirname(os.path.abspath(self.path))
         if not os.path.isdir(folder):
             raise ValueError(f"users {self.path} cannot be made: there is no folder {folder}")
-        with open(os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+        with private_file.open_lock(self.path) as file:
             private_file.lock(file)
             users = self.read()
             yield users

@@ -12,8 +12,9 @@ import pytest
 
 from server import SQLiteStore
 from server.service import checkup, local_socket, settings
-from server.service.checkup import GOOD, NOTE, WRONG, Subject
+from server.service.checkup import Subject
 from server.service.cli import main
+from server.service.finding import GOOD, NOTE, WRONG
 from server.service.machine import Machine, SerialPort
 from server.service.secret_settings import Secrets
 from server.stores import postgres_schema
@@ -39,6 +40,7 @@ class Computer(Machine):
         self.unbound = None
         self.free = 10 << 30
         self.root = self.owner = True
+        self.owners = {}  # path -> user
         self.ports = [SerialPort("/dev/ttyACM0", "Pyboard", "dialout", True)]
         self.network = ADDRESS
 
@@ -85,6 +87,9 @@ class Computer(Machine):
 
     def is_mine(self, path):
         return self.owner
+
+    def owner_of(self, path):
+        return self.owners.get(path, "root")
 
     def serial_ports(self):
         return self.ports
@@ -355,6 +360,20 @@ def test_store_of_another_user_and_a_full_disk_are_told(computer, found):
     for free, level in ((100 << 20, NOTE), (10 << 20, WRONG)):
         computer.free = free
         assert found(checkup.store)[0][0] == level and "MiB are free" in found(checkup.store)[0][1]
+
+
+def test_files_of_root_in_the_folder_of_another_user_are_told_with_the_command_that_mends_it(computer, found):
+    SQLiteStore("pb_link.db").close()
+    here = os.getcwd()
+    assert found(checkup.owners) == []
+    computer.owners = {here: "link", f"{here}/keys.json": "link", f"{here}/pb_link.db": "link"}
+    files = [os.path.join(here, name) for name in ("keys.json.lock", "pb_link.db-lock")]
+    assert found(checkup.owners) == [
+        (WRONG, f"{file} belongs to root, and its folder to link: a server of link cannot use it -> chown link {file}")
+        for file in files
+    ]
+    computer.owners = dict.fromkeys(files, "link")  # in a folder of root
+    assert found(checkup.owners) == []
 
 
 def test_folder_of_the_store_that_is_absent_or_closed_is_told(computer, found, monkeypatch):

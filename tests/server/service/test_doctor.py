@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.service import doctor
-from server.service.checkup import GOOD, NOTE, WRONG, Finding
 from server.service.cli import main
+from server.service.finding import GOOD, NOTE, WRONG, Finding
 from tests.server.service.test_checkup import Computer
 
 
