@@ -13,6 +13,7 @@ from server.service.finding import FAULTS, good, note, wrong
 from server.service.key_file import fingerprint
 from server.service.log import look_at_file
 from server.service.secret_settings import key_source
+from server.service.settings import in_full
 from server.service.store_checkup import owners, store
 from server.stores.opened import is_postgres
 
@@ -80,7 +81,7 @@ def keys(subject):
         yield wrong("keys", str(error))
         return
     if not found:
-        yield wrong("keys", "nobody has a key", "pb-link keys add ID --settings FILE")
+        yield wrong("keys", "nobody has a key", in_full("pb-link keys add ID --settings FILE", subject.settings))
     else:
         clients = "client has a key" if len(found) == 1 else "clients have keys"
         yield good("keys", f"{len(found)} {clients}")
@@ -115,14 +116,16 @@ def _key_of(subject, what, path, items):
         yield note(what, "its key was not compared with the server's, which cannot be read", "see keys above")
         return
     if client_id not in known:
-        yield wrong(what, f"the server has no key of {client_id}", f"pb-link keys add {words}")
+        command = in_full(f"pb-link keys add {words}", subject.settings)
+        yield wrong(what, f"the server has no key of {client_id}", command)
         return
     theirs = known[client_id]
     theirs = theirs if isinstance(theirs, list) else [theirs]
     own = bytes.fromhex(items["key"])
     if own not in theirs:
         text = f"its key ({fingerprint(own)}) is not the server's key of {client_id} ({fingerprint(theirs[-1])})"
-        yield wrong(what, text, f"pb-link keys rotate {words}, and put the file on the board again")
+        command = in_full(f"pb-link keys rotate {words}", subject.settings)
+        yield wrong(what, text, f"{command}, and put the file on the board again")
 
 
 def _server_of(subject, what, items):
@@ -176,7 +179,7 @@ def port(subject):
             text = f"port {settings.port} of {settings.host} cannot be had: {fault}"
             yield wrong("port", text, "give another port or host")
             return
-        yield note("port", f"port {settings.port} is free: no server runs", "pb-link serve --config pb_link.toml")
+        yield note("port", f"port {settings.port} is free: no server runs", in_full("pb-link serve", settings))
         return
     yield from _reachable(settings, machine)
 
@@ -192,7 +195,7 @@ def _own_server_runs(settings):
 def _reachable(settings, machine):
     if settings.host.strip("[]") in LOOPBACK:
         text = f"the server listens on {settings.host} only: no board reaches it"
-        yield wrong("network", text, 'in pb_link.toml: host = "0.0.0.0"')
+        yield wrong("network", text, f'in {settings.path or "pb_link.toml"}: host = "0.0.0.0"')
         return
     try:
         address = machine.own_address()

@@ -374,14 +374,15 @@ def _checked_keys(settings, secrets):
 def _check_keys(settings, ids):
     refuse_both_ways(settings, ids())
     where = "the store" if settings.keys == STORE else settings.keys
-    return None if ids() else f"nobody has a key in {where}: pb-link keys add ID"
+    return None if ids() else f"nobody has a key in {where}: {settings_file.in_full('pb-link keys add ID', settings)}"
 
 
 def _check_gateway(settings, ids, name, secrets):
     gateway, own, reads = gateway_class(name), settings.gateways[name], descriptions()[name].reads
     unknown = set(getattr(own, reads)) - ids() - settings.keyless if reads else ()
     if unknown:
-        return f"{reads} of [{name}] has {', '.join(sorted(unknown))}, which has no key: pb-link keys add ID"
+        hint = settings_file.in_full("pb-link keys add ID", settings)
+        return f"{reads} of [{name}] has {', '.join(sorted(unknown))}, which has no key: {hint}"
     return asyncio.run(gateway.validate(own, secrets.of_gateway(name, own)))
 
 

@@ -14,6 +14,7 @@ from protocol.credentials import parse_id
 from protocol.limits import KEY_BYTES
 from server.core.shown import quoted
 from server.gateways.private_file import write_private
+from server.service.settings import in_full
 
 SETTINGS = FILE  # the usual name, which boards have
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # of `host`
@@ -31,7 +32,8 @@ def add(keys, client_id, path, server, changes=(), repl=None):
     client_id = parse_id(client_id)
     if client_id in keys.read():
         words = f"{quoted(client_id)} --settings {quoted(str(path))}"
-        raise ValueError(f"{client_id} has a key: pb-link keys rotate {words} gives it another one, in both files")
+        hint = in_full(f"pb-link keys rotate {words}", server)
+        raise ValueError(f"{client_id} has a key: {hint} gives it another one, in both files")
     items, made = _for(client_id, path, server)
     items.update(changes)
     validate({**items, "key": items.get("key", bytes(KEY_BYTES))})

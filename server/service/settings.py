@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from protocol.errors import LocalProtocolError
 from server.core.readers import Readers
+from server.core.shown import quoted
 from server.gateways import setting as word
 from server.gateways.interface import descriptions
 from server.gateways.setting import SettingsError
@@ -53,7 +54,7 @@ def read(path=None, changes=None):
     """Returns the settings as attributes.
 
     `gateways` is a dict from the name of each enabled gateway to its settings. `keyless` is the set of the ids of
-    clients without a key.
+    clients without a key. `path` is the argument.
 
     Args: path: of a TOML file, or None for the defaults. changes: dict from the command line, with None for options
     that are not given. Raises: SettingsError, OSError.
@@ -69,7 +70,13 @@ def read(path=None, changes=None):
             _validate(f"--{name.replace('_', '-')}", name, value, settings)
             values[name] = value
     gateways = _gateways(path or "the settings", values, sections)
-    return SimpleNamespace(**values, gateways=gateways, keyless=_keyless(gateways))
+    return SimpleNamespace(**values, gateways=gateways, keyless=_keyless(gateways), path=path)
+
+
+def in_full(command, settings):
+    """Returns a command that is printed for a user to copy, with the file of these settings: it then acts on the same
+    files."""
+    return f"{command} --config {quoted(settings.path)}" if settings.path else command
 
 
 def defaults_of(description):

@@ -8,8 +8,9 @@ from protocol.credentials import parse_id
 from server.file_owner import keep_owner
 from server.service import client_settings
 from server.service.key_file import KeyFile
+from server.service.settings import in_full
 
-KEYS, SETTINGS = "keys.json", client_settings.SETTINGS
+KEYS, SETTINGS, TOML = "keys.json", client_settings.SETTINGS, "pb_link.toml"
 TIMEOUT_MS = 1500
 
 _TOML = """\
@@ -64,7 +65,7 @@ class App(AppBase):
 asyncio.run(App(conn_id, config, hardware).run())  # docs/client.md: what it does, and how to add a watchdog
 '''
 
-FILES = {"pb_link.toml": _TOML, "application.py": _APPLICATION, "client.py": _CLIENT}
+FILES = {TOML: _TOML, "application.py": _APPLICATION, "client.py": _CLIENT}
 ALL = (SETTINGS, KEYS, *FILES)
 
 
@@ -79,9 +80,10 @@ def init(client_id, port, server=None):
         raise ValueError(f"{client_id!r} is no good name of a client: write visible characters, no blank at its ends")
     there = [name for name in ALL if os.path.lexists(name)]
     if there:
+        hint = in_full("pb-link keys add ID --settings FILE", SimpleNamespace(path=TOML if TOML in there else None))
         raise ValueError(
             f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} here already, and nothing was written. For one "
-            "more client:  pb-link keys add ID --settings FILE . Otherwise begin in another folder"
+            f"more client:  {hint} . Otherwise begin in another folder"
         )
     made = []
     try:
@@ -92,7 +94,7 @@ def init(client_id, port, server=None):
                 keep_owner(file.fileno(), os.curdir)
                 file.write(text)
         made += [SETTINGS, KEYS, KEYS + ".lock"]
-        options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS)
+        options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS, path=TOML)
         client_settings.add(KeyFile(KEYS), client_id, SETTINGS, options)
     except BaseException:
         for name in made:

@@ -7,6 +7,7 @@ import sqlite3
 from server.core.shown import quoted
 from server.service.finding import FAULTS, good, note, wrong
 from server.service.key_table import STORE
+from server.service.settings import in_full
 from server.stores.opened import is_postgres, need_postgres
 from server.stores.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
 
@@ -20,14 +21,14 @@ def store(subject):
             need_postgres()
             from server.stores import postgres_admin
 
-            version = postgres_admin.look(address)
-            yield good("store", f"the database answers, format {version}; more: pb-link store check")
+            version, more = postgres_admin.look(address), in_full("pb-link store check", subject.settings)
+            yield good("store", f"the database answers, format {version}; more: {more}")
         except FAULTS as error:
             yield wrong("store", str(error))
         return
     yield from _disk(subject.machine, os.path.dirname(os.path.abspath(address)))
     if os.path.exists(address):
-        yield from _file(subject.machine, address)
+        yield from _file(subject, address)
     else:
         yield note("store", f"there is no {address} yet", "the server makes it")
 
@@ -45,7 +46,8 @@ def _disk(machine, folder):
         yield say("store", text, "make room: a full disk stops all clients")
 
 
-def _file(machine, path):
+def _file(subject, path):
+    machine, restored = subject.machine, f"restore a back-up: {in_full('pb-link restore FILE', subject.settings)}"
     if not machine.is_mine(path) and not machine.is_root():
         yield wrong("store", f"{path} belongs to another user", "run as the server's user")
     try:
@@ -55,12 +57,12 @@ def _file(machine, path):
                 for name in ("application_id", "user_version", "quick_check(1)")
             )
     except sqlite3.Error as error:
-        yield wrong("store", f"{path}: {error}", "restore a back-up: pb-link restore FILE")
+        yield wrong("store", f"{path}: {error}", restored)
         return
     if application != APPLICATION_ID:
         yield wrong("store", f"{path} is no store of pb_link", "name another file")
     elif damage != "ok":
-        yield wrong("store", f"{path} is damaged: {damage}", "restore a back-up: pb-link restore FILE")
+        yield wrong("store", f"{path} is damaged: {damage}", restored)
     elif version > SCHEMA_VERSION:
         text = f"{path} is of a newer pb_link: format {version}, and this one has {SCHEMA_VERSION}"
         yield wrong("store", text, "upgrade pb_link")

@@ -2,10 +2,13 @@
 
 import io
 import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
 
+from server import SQLiteStore
 from server.service import doctor
 from server.service.cli import main
 from server.service.finding import GOOD, NOTE, WRONG, Finding
@@ -50,6 +53,56 @@ def test_named_settings_of_clients_are_looked_at(capsys):
     main(["doctor", "--json", "--settings", "valve.json", "gone.json"])
     found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
     assert found["gone.json"]["level"] == WRONG and "valve.json" in found and "pb_settings.json" not in found
+
+
+@pytest.fixture
+def elsewhere(capsys):
+    """The settings of a server in another folder, whose name is two words, with names of its own for keys and store."""
+    home = Path.cwd()
+    Path("my server").mkdir()
+    os.chdir("my server")
+    assert main(["init", "pump", "--server", "192.0.2.7"]) == 0
+    with open("pb_link.toml", "a") as file:
+        file.write('keys = "own keys.json"\nstore = "data.db"\n')
+    os.rename("keys.json", "own keys.json")
+    os.chdir(home)
+    capsys.readouterr()
+    return "my server/pb_link.toml"
+
+
+def remedies(config, capsys):
+    main(["doctor", "--json", "--config", config, "--settings", "my server/pb_settings.json"])
+    return [one["remedy"].partition(", and")[0] for one in json.loads(capsys.readouterr().out) if one["level"] == WRONG]
+
+
+@pytest.mark.parametrize("there", [{}, {"other": "00" * 32}, {"pump": "00" * 32}])
+def test_command_that_mends_the_keys_changes_those_of_the_settings_that_were_read(elsewhere, there, capsys):
+    Path("my server/own keys.json").write_text(json.dumps(there))
+    for remedy in remedies(elsewhere, capsys):
+        words = shlex.split(remedy.replace(" ID ", " valve ").replace("FILE", "valve.json"))
+        assert words[-2:] == ["--config", elsewhere] and main(words[1:]) == 0
+    capsys.readouterr()
+    assert remedies(elsewhere, capsys) == [] and not os.path.exists("keys.json")
+
+
+def test_command_that_mends_the_store_restores_the_one_of_the_settings_that_were_read(elsewhere, capsys):
+    SQLiteStore("copy.db").close()
+    Path("my server/data.db").write_bytes(b"no database, but longer than its header" * 30)
+    (remedy,) = remedies(elsewhere, capsys)
+    words = shlex.split(remedy.partition(": ")[2].replace("FILE", "copy.db"))
+    assert main(words[1:]) == 0 and not os.path.exists("pb_link.db")
+    capsys.readouterr()
+    assert remedies(elsewhere, capsys) == []
+
+
+def test_hints_of_check_and_of_a_key_that_is_there_name_the_settings_too(elsewhere, capsys):
+    words = ["keys", "add", "pump", "--settings", "my server/pb_settings.json", "--config", elsewhere]
+    assert main(words) == 1
+    hint = "keys rotate pump --settings 'my server/pb_settings.json' --config 'my server/pb_link.toml' gives"
+    assert hint in capsys.readouterr().err
+    Path("my server/own keys.json").write_text("{}")
+    main(["check", "--config", elsewhere])
+    assert "pb-link keys add ID --config 'my server/pb_link.toml'\n" in capsys.readouterr().out
 
 
 class Terminal(io.StringIO):

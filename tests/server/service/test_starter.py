@@ -41,6 +41,7 @@ def test_second_time_names_what_is_there_and_changes_nothing(capsys):
         assert main(["init", name]) == 1
         err = capsys.readouterr().err
         assert f"{', '.join(starter.ALL)} are here already, and nothing was written" in err and err.count("\n") == 1
+        assert "pb-link keys add ID --settings FILE --config pb_link.toml . Otherwise" in err
         assert contents() == before
 
 
