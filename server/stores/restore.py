@@ -3,13 +3,18 @@
 SQLite's files beside a store, `-wal` and `-shm`, belong to that store alone. If the store is replaced and its `-wal`
 stays, SQLite applies the `-wal` to the new file and corrupts it. So:
 
-1. The back-up is copied to `-restore`, examined there, and synced to the disk.
+1. The back-up is copied to `-restore`, examined there, and synced to the disk. So is the name that the old store gets,
+   in `-restoring-kept`: `.replaced`, or `.replaced-2` and so on if there is one of an earlier restore.
 2. `-restore` becomes `-restoring`. From here on the restore is done. The next process that opens the store finishes it
    first: this process or, if it dies, a later one.
-3. The old store becomes `.replaced`, with its `-wal`; `-shm` goes; `-restoring` becomes the store.
+3. The old store gets that name, with its `-wal`; `-shm` goes; `-restoring` becomes the store; `-restoring-kept` goes.
+
+Step 3 can be repeated, wherever it was cut off: it is the note that says where the `-wal` of a store goes that has its
+new name already.
 """
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import urllib.parse
@@ -18,6 +23,8 @@ from protocol.errors import StoreError
 from server.file_owner import make_private
 
 _MAGIC = b"SQLite format 3\0"
+_BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files of a database
+_NOTE = "-restoring-kept"
 
 
 def restore(backup, path):
@@ -40,17 +47,19 @@ def restore(backup, path):
         _remove(new, new + "-journal")
         try:
             _copy(backup, new, path)
+            _settle(path)
+            kept = _note_name(path)
         except (sqlite3.Error, OSError) as error:
-            _remove(new, new + "-journal")
+            _remove(new, new + "-journal", path + _NOTE)
             raise StoreError(f"{backup} cannot be restored: {error}")
         except StoreError:
             _remove(new)
             raise
-        before = _settle(path)
+        there = os.path.exists(path)
         os.replace(new, path + "-restoring")
         sync_folder(path)
         finish(path)
-        return before
+        return kept if there else None
     finally:
         lock.close()
 
@@ -59,14 +68,35 @@ def finish(path):
     """Complete a restore that has been committed, if there is one. The caller holds the store's lock."""
     if not os.path.exists(path + "-restoring"):
         return
+    kept = _noted_name(path)
     if os.path.exists(path):
-        _remove(path + ".replaced-wal")
-        os.replace(path, path + ".replaced")
+        os.replace(path, kept)
     with contextlib.suppress(FileNotFoundError):
-        os.replace(path + "-wal", path + ".replaced-wal")
+        os.replace(path + "-wal", kept + "-wal")
     _remove(path + "-shm", path + "-journal")
     os.replace(path + "-restoring", path)
     sync_folder(path)
+    _remove(path + _NOTE)  # one that stays is of no use, and the next restore writes it anew
+
+
+def _note_name(path):
+    """Choose the name that the old store gets, which no file has, and write it down. Returns it."""
+    ends = itertools.chain([".replaced"], (f".replaced-{number}" for number in itertools.count(2)))
+    end = next(end for end in ends if not any(os.path.lexists(path + end + more) for more in ("", *_BESIDE)))
+    make_private(path + _NOTE, like=path)
+    with open(path + _NOTE, "w", encoding="ascii") as file:
+        file.write(end)
+        file.flush()
+        os.fsync(file.fileno())
+    return path + end
+
+
+def _noted_name(path):
+    try:
+        with open(path + _NOTE, encoding="ascii") as file:
+            return path + file.read()
+    except FileNotFoundError:  # begun by an earlier version, which had one name and wrote none down
+        return _note_name(path) if os.path.exists(path) else path + ".replaced"
 
 
 def _copy(backup, new, path):
@@ -102,13 +132,12 @@ def _examine(backup, database):
 def _settle(path):
     """Have SQLite merge the old store's `-wal` into it, if possible. The old store may be damaged."""
     if not os.path.exists(path):
-        return None
+        return
     with open(path, "rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:  # no database: SQLite would remove the `-wal`
-            return path + ".replaced"
+            return
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path + ".replaced"
 
 
 def _remove(*names):

@@ -11,7 +11,7 @@ import pytest
 from protocol.errors import StoreError
 from server.service.cli import main
 from server.stores import restore as module
-from server.stores.restore import restore
+from server.stores.restore import finish, restore
 from server.stores.sqlite import SQLiteStore
 from server.stores.sqlite_file import SCHEMA_VERSION
 from tests.server.store_calls import a_line
@@ -212,6 +212,76 @@ def test_process_that_dies_in_a_restore_leaves_the_old_store_or_the_new_one(monk
         if not died:
             break
     assert not died and len(seen) == 2
+
+
+def test_second_restore_keeps_what_the_first_one_kept(capsys):
+    store_with("copy.db", b"kept")
+    for line in (b"first", b"second", b"third"):
+        if os.path.exists("pb_link.db"):
+            os.unlink("pb_link.db")
+        store_with("pb_link.db", line)
+        assert main(["restore", "copy.db"]) == 0
+    assert capsys.readouterr().out.count("pb_link.db.replaced-2\n") == 1
+    ends = ("", "-2", "-3")
+    assert [lines_in(f"pb_link.db.replaced{end}") for end in ends] == [[b"first"], [b"second"], [b"third"]]
+
+
+def test_name_beside_which_a_wal_was_left_is_not_used():
+    """SQLite would take it for that of the store."""
+    store_with("pb_link.db", b"old")
+    store_with("copy.db", b"kept")
+    Path("pb_link.db.replaced-wal").write_bytes(b"of another one")
+    assert restore("copy.db", "pb_link.db").endswith(".replaced-2")
+    assert lines_in("pb_link.db.replaced-2") == [b"old"]
+
+
+def damaged_store_and_one_of_before():
+    for name in os.listdir():
+        os.unlink(name)
+    store_with("copy.db", b"kept")
+    with_stale_wal("pb_link.db", b"old")
+    restore("copy.db", "pb_link.db")
+    with_stale_wal("pb_link.db", b"newer")
+    Path("pb_link.db").write_bytes(b"damaged" * 1000)
+    return Path("pb_link.db-wal").read_bytes()
+
+
+@pytest.mark.parametrize("again", range(1, 8))
+def test_store_stays_with_its_wal_when_the_restore_is_cut_off_twice(again, monkeypatch):
+    """The process dies at each step of the restore, and the one that finishes it dies at its step `again`."""
+    replaced = 0
+    for stop_before in range(1, 40):
+        wal = damaged_store_and_one_of_before()
+        died = []
+        calls = (stop_before, lambda: restore("copy.db", "pb_link.db")), (again, lambda: finish("pb_link.db"))
+        for stop, call in calls:
+            with monkeypatch.context() as patch:
+                steps(patch, stop)
+                try:
+                    call()
+                except Died:
+                    died.append(stop)
+        finish("pb_link.db")
+        assert lines_in("pb_link.db.replaced") == [b"old"]
+        if Path("pb_link.db").read_bytes()[:7] != b"damaged":
+            replaced += 1
+            assert lines_in("pb_link.db") == [b"kept"]
+            assert Path("pb_link.db.replaced-2").read_bytes() == b"damaged" * 1000
+            assert Path("pb_link.db.replaced-2-wal").read_bytes() == wal
+        else:
+            assert Path("pb_link.db-wal").read_bytes() == wal and not os.path.exists("pb_link.db.replaced-2")
+        assert not os.path.exists("pb_link.db.replaced-3")
+        if stop_before not in died:
+            break
+    assert replaced > 3 and stop_before not in died
+
+
+def test_restore_that_an_earlier_version_began_is_finished_without_a_note():
+    with_stale_wal("pb_link.db.replaced", b"old")
+    for end in ("-wal", "-shm"):
+        os.rename("pb_link.db.replaced" + end, "pb_link.db" + end)
+    store_with("pb_link.db-restoring", b"kept")
+    assert lines_in("pb_link.db") == [b"kept"] and lines_in("pb_link.db.replaced") == [b"old"]
 
 
 def test_command_says_what_is_where_and_what_is_wrong(capsys):
