@@ -78,6 +78,30 @@ def init(client_id, port, server=None):
     client_id = parse_id(client_id)
     if not client_id.isprintable() or client_id != client_id.strip():
         raise ValueError(f"{client_id!r} is no good name of a client: write visible characters, no blank at its ends")
+    _refuse_what_is_there()
+    made = []  # by this call: another one may be made at the same time, and the first file decides whose they are
+    try:
+        for name, text in FILES.items():
+            text = text.replace("PORT", str(port)).replace("TIMEOUT_MS", str(TIMEOUT_MS))
+            with open(name, "x", encoding="utf-8") as file:
+                made.append(name)
+                keep_owner(file.fileno(), os.curdir)
+                file.write(text)
+        options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS, path=TOML)
+        client_settings.add(KeyFile(KEYS), client_id, SETTINGS, options)
+    except BaseException as error:
+        if len(made) == len(FILES) and not _somebody_has_a_key():
+            made += [KEYS, KEYS + ".lock"]
+        for name in made:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        if isinstance(error, FileExistsError):
+            _refuse_what_is_there()
+        raise
+    return client_settings.raw(SETTINGS)
+
+
+def _refuse_what_is_there():
     there = [name for name in ALL if os.path.lexists(name)]
     if there:
         hint = in_full("pb-link keys add ID --settings FILE", SimpleNamespace(path=TOML if TOML in there else None))
@@ -85,20 +109,11 @@ def init(client_id, port, server=None):
             f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} here already, and nothing was written. For one "
             f"more client:  {hint} . Otherwise begin in another folder"
         )
-    made = []
+
+
+def _somebody_has_a_key():
+    """Returns True if the key file has keys that `keys add` has made meanwhile, or is another file."""
     try:
-        for name, text in FILES.items():
-            made.append(name)
-            text = text.replace("PORT", str(port)).replace("TIMEOUT_MS", str(TIMEOUT_MS))
-            with open(name, "x", encoding="utf-8") as file:
-                keep_owner(file.fileno(), os.curdir)
-                file.write(text)
-        made += [SETTINGS, KEYS, KEYS + ".lock"]
-        options = SimpleNamespace(host=server or "", port=port, timeout_ms=TIMEOUT_MS, path=TOML)
-        client_settings.add(KeyFile(KEYS), client_id, SETTINGS, options)
-    except BaseException:
-        for name in made:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-        raise
-    return client_settings.raw(SETTINGS)
+        return bool(KeyFile(KEYS).read())
+    except (OSError, TypeError, ValueError):
+        return True

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +79,47 @@ def test_bad_option_is_an_error_that_writes_nothing(words, capsys):
     assert main(["init", "pump", *words]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert list(Path().iterdir()) == []
+
+
+class LooksTooEarly:
+    """os.path, of a process that looks for files when none is there yet."""
+
+    def __init__(self):
+        self.looks = len(starter.ALL)
+
+    def __getattr__(self, name):
+        return getattr(os.path, name)
+
+    def lexists(self, path):
+        self.looks -= 1
+        return self.looks < 0 and os.path.lexists(path)
+
+
+@pytest.fixture
+def too_early(monkeypatch):
+    def begin():
+        monkeypatch.setattr(starter, "os", SimpleNamespace(**{**vars(os), "path": LooksTooEarly()}))
+
+    return begin
+
+
+def test_one_that_comes_at_the_same_time_takes_nothing_of_the_other_one(too_early, capsys):
+    assert main(["init", "pump"]) == 0
+    before = contents()
+    too_early()
+    assert main(["init", "pump"]) == 1
+    assert f"{', '.join(starter.ALL)} are here already, and nothing was written" in capsys.readouterr().err
+    assert contents() == before
+
+
+@pytest.mark.parametrize("name", ["application.py", "client.py", "pb_settings.json"])
+def test_one_that_fails_takes_away_what_it_has_made_alone(name, too_early):
+    assert main(["keys", "add", "valve"]) == 0
+    Path(name).write_text('{"id": "valve"}')
+    before = contents()
+    too_early()
+    assert main(["init", "pump"]) == 1
+    assert contents() == before
 
 
 def test_failure_on_the_way_leaves_nothing(monkeypatch):
