@@ -20,9 +20,12 @@ def sections(text):
 
 
 def kinds(body):
-    """Returns {kind: its list} of a section. Raises: BuildError for one that Keep a Changelog does not know."""
+    """Returns {kind: its list} of a section; lists of one kind are joined. Raises: BuildError for a kind that Keep a
+    Changelog does not know."""
     parts = _KIND.split(body)
-    found = {kind: entries.strip("\n") for kind, entries in zip(parts[1::2], parts[2::2], strict=True)}
+    found = {}
+    for kind, entries in zip(parts[1::2], parts[2::2], strict=True):
+        found[kind] = (found.get(kind, "") + "\n" + entries.strip("\n")).strip("\n")
     unknown = [kind for kind in found if kind not in KINDS]
     if unknown or parts[0].strip():
         raise BuildError(f"CHANGELOG.md: {unknown[0] if unknown else parts[0].strip()!r} is none of {', '.join(KINDS)}")

@@ -51,6 +51,16 @@ def test_unreleased_goes_below_the_heading_that_is_there_with_the_new_date():
     assert text.startswith("# Changelog\n\nAll changes.\n")
 
 
+def test_lists_of_one_kind_are_joined_in_their_order():
+    more = "### Added\n\n- later one.\n\n### Fixed\n\n- mended too.\n"
+    text = TEXT.replace("- mended one.\n", f"- mended one.\n\n{more}", 1)
+    assert kinds(sections(text)[1][0][2]) == {
+        "Added": "- new one\n  in two lines.\n- later one.", "Fixed": "- mended one.\n- mended too.",
+    }  # fmt: skip
+    made = folded(text, "0.2.0", "2026-11-30")
+    assert "- new one\n  in two lines.\n- later one.\n- old one.\n\n### Fixed\n\n- mended one.\n- mended too.\n" in made
+
+
 def test_heading_is_made_where_there_is_none_and_folding_again_changes_nothing():
     text = folded(TEXT, "0.3.0", "2026-11-30")
     names = [name for name, _, _ in sections(text)[1]]
