@@ -28,15 +28,16 @@ class AdminServer:
     """The server's end of the socket.
 
     Args: path; status: ClientStatus; registry: Registry; store: Store; consoles: Consoles; ask_gateway: coroutine
-    function (name, request) that returns a gateway's answer."""
+    function (name, request) that returns a gateway's answer; port: that the server listens on for clients."""
 
-    def __init__(self, path, status, registry, store, consoles=None, ask_gateway=None):
+    def __init__(self, path, status, registry, store, consoles=None, ask_gateway=None, port=None):
         self.path = path
         self._status = status
         self._registry = registry
         self._store = store
         self._consoles = consoles
         self._ask_gateway = ask_gateway
+        self._port = port
         self._tails = {}  # id -> set of queues
         self._server = None
 
@@ -86,7 +87,7 @@ class AdminServer:
         what = request["do"]
         if what == "clients":
             others = getattr(self._store, "others", None)
-            yield {"clients": self._status.clients(), "node": others and others.name}
+            yield {"clients": self._status.clients(), "node": others and others.name, "port": self._port}
         elif what == "send":
             await self._send(request, reader)
             yield {"delivered" if request.get("wait") else "stored": True}

@@ -130,13 +130,16 @@ def _key_of(subject, what, path, items):
 
 def _server_of(subject, what, items):
     settings, machine = subject.settings, subject.machine
+    addresses = items.get("server", client_settings.DEFAULTS["server"])
+    places = [one.strip() for one in (addresses.split(",") if isinstance(addresses, str) else addresses)]
     for name in ("port", "timeout_ms"):
         own, theirs = items.get(name, client_settings.DEFAULTS[name]), getattr(settings, name)
-        if own != theirs and not (name == "port" and ":" in str(items.get("server", ""))):
+        if own != theirs and not (name == "port" and any(":" in one for one in places)):
             yield wrong(what, f"its {name} is {own}, and the server's is {theirs}", "make them the same")
-    addresses = items.get("server", client_settings.DEFAULTS["server"])
-    for address in addresses.split(",") if isinstance(addresses, str) else addresses:
-        host = address.strip().partition(":")[0]
+        elif name == "port":
+            yield from _ports_of(what, places, own, theirs)
+    for place in places:
+        host = place.partition(":")[0]
         if host in LOOPBACK:
             yield note(
                 what,
@@ -157,39 +160,57 @@ def _server_of(subject, what, items):
                     )
 
 
+def _ports_of(what, places, default, theirs):
+    """Of addresses, of which one has a port at least."""
+    for place in places:
+        host, _, own = place.partition(":")
+        if int(own or default) != theirs:
+            text = f"its server is port {own or default} of {host}, and this server's port is {theirs}"
+            yield note(what, text, "right if another server or a balancer has that port; else make them the same")
+
+
 def port(subject):
     settings, machine = subject.settings, subject.machine
     here = "127.0.0.1" if settings.host in EVERYWHERE else settings.host.strip("[]")
-    if machine.answers(here, settings.port):
-        try:
-            own = _own_server_runs(settings)
-        except OSError as error:
+    answers = machine.answers(here, settings.port)
+    try:
+        running = _port_of_own_server(settings)
+    except OSError as error:
+        running = None
+        if answers:
             text = f"the admin socket cannot be asked: {error}"
             yield note("port", f"port {settings.port} is in use; {text}", "run as the server's user")
             return
-        if not own:
-            who = machine.listener(settings.port) or "another program"
-            text = f"{who} listens on port {settings.port}, and it is not the server of this folder"
-            yield wrong("port", text, "end it, or give the server another port, and the clients the same")
-            return
+    if running not in (None, settings.port):
+        has_it = f", which {machine.listener(settings.port) or 'another program'} has" if answers else ""
+        text = f"the server of this folder listens on port {running}, and the settings have {settings.port}{has_it}"
+        yield wrong("port", text, "restart the server, or set the port back")
+    elif answers and running is None:
+        who = machine.listener(settings.port) or "another program"
+        text = f"{who} listens on port {settings.port}, and it is not the server of this folder"
+        yield wrong("port", text, "end it, or give the server another port, and the clients the same")
+    elif answers:
         yield good("port", f"the server listens on port {settings.port}")
+        yield from _reachable(settings, machine)
+    elif running is not None:
+        text = f"the server runs, and does not answer at {here}, port {settings.port}"
+        yield wrong("port", text, "restart the server, if `host` was changed; or see the firewall below")
+    elif fault := machine.bind_fault(settings.host.strip("[]") or "0.0.0.0", settings.port):
+        text = f"port {settings.port} of {settings.host} cannot be had: {fault}"
+        yield wrong("port", text, "give another port or host")
     else:
-        fault = machine.bind_fault(settings.host.strip("[]") or "0.0.0.0", settings.port)
-        if fault:
-            text = f"port {settings.port} of {settings.host} cannot be had: {fault}"
-            yield wrong("port", text, "give another port or host")
-            return
         yield note("port", f"port {settings.port} is free: no server runs", in_full("pb-link serve", settings))
-        return
-    yield from _reachable(settings, machine)
 
 
-def _own_server_runs(settings):
-    """Raises: OSError if that cannot be known: somebody has the socket, and does not answer, or not this user."""
+def _port_of_own_server(settings):
+    """Returns the port of the server that has the admin socket, or None. Raises: OSError if that cannot be known:
+    somebody has the socket, and does not answer, or not this user."""
     try:
-        return any(True for _ in ask(settings.admin_socket, {"do": "clients"}, ANSWER_S))
+        for answer in ask(settings.admin_socket, {"do": "clients"}, ANSWER_S):
+            return answer.get("port") or settings.port
     except (FileNotFoundError, ConnectionRefusedError, ValueError):
-        return False
+        pass  # nobody has it, or another program
+    return None
 
 
 def _reachable(settings, machine):

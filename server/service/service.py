@@ -77,8 +77,9 @@ class Service:
         self._consoles = Consoles(self.registry, lambda client_id: client_id in self._repl)
         self._gateways = RunningGateways(settings, secrets)
         self._admin = AdminServer(
-            settings.admin_socket, self.status, self.registry, self.store, self._consoles, self._gateways.ask
-        )
+            settings.admin_socket, self.status, self.registry, self.store, self._consoles, self._gateways.ask,
+            settings.port,
+        )  # fmt: skip
         self._stop = asyncio.Event()
         self._listens = False
         self.exit_status = 0

@@ -13,7 +13,7 @@ from sensor_bus.batch import encode_batch
 from sensor_bus.publish import encode_devbin
 from sensor_bus.records import standard_records
 from server.gateways.setting import SettingsError
-from server.service.admin import MAX_BEHIND, AdminServer
+from server.service.admin import MAX_BEHIND, AdminServer, answer_from
 from server.service.key_file import KeyFile
 from tests.patience import PATIENCE_S
 from tests.server.all_stores import TemporaryStore
@@ -97,6 +97,17 @@ def test_sensors_are_followed_and_asked_through_the_socket(tmp_path):
             writer.close()
             admin.close()
             client.cut()
+
+    asyncio.run(play())
+
+
+def test_answer_tells_on_which_port_the_server_listens(tmp_path):
+    async def play():
+        path = str(tmp_path / "admin.sock")
+        admin = AdminServer(path, SimpleNamespace(clients=lambda: []), None, None, port=8124)
+        await admin.start()
+        assert await answer_from(path, {"do": "clients"}, PATIENCE_S) == {"clients": [], "node": None, "port": 8124}
+        admin.close()
 
     asyncio.run(play())
 

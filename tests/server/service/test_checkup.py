@@ -183,6 +183,8 @@ def test_files_that_others_can_read_are_told(found):
         ({"timeout_ms": 3000}, WRONG, "its timeout_ms is 3000, and the server's is 1500"),
         ({"server": "nowhere.example"}, WRONG, "nowhere.example, has no address here"),
         ({"server": "127.0.0.1"}, NOTE, "which only a client in the simulator reaches"),
+        ({"server": f"{ADDRESS}:9000"}, NOTE, "its server is port 9000 of 192.0.2.7, and this server's port is 8123"),
+        ({"server": f"192.0.2.7, {ADDRESS}:8123", "port": 9000}, NOTE, "its server is port 9000 of 192.0.2.7"),
         ({"server": "192.0.2.9"}, NOTE, "its server is 192.0.2.9, and this computer is 192.0.2.7"),
         ({"password": "short"}, WRONG, "password has 5 bytes"),
         ({"color": "red"}, WRONG, "there is no setting 'color'"),
@@ -213,6 +215,26 @@ def test_port_of_another_program_is_told_by_its_name(computer, found):
     computer.listens.add(("127.0.0.1", 8123))
     ((level, text),) = found(checkup.port)
     assert level == WRONG and text.startswith("nginx (process 7) listens on port 8123, and it is not the server")
+
+
+def test_client_whose_address_has_the_right_port_is_well(found):
+    change(server=f"{ADDRESS}:8123", port=9000)
+    assert levels(found(checkup.clients)) == [GOOD]
+
+
+def test_running_server_that_has_another_port_than_the_settings_is_told(computer, found, monkeypatch):
+    monkeypatch.setattr(checkup, "ask", lambda path, request, limit_s: iter([{"clients": [], "port": 8124}]))
+    text = "the server of this folder listens on port 8124, and the settings have 8123"
+    remedy = "restart the server, or set the port back"
+    assert found(checkup.port) == [(WRONG, f"{text} -> {remedy}")]
+    computer.listens.add(("127.0.0.1", 8123))
+    assert found(checkup.port) == [(WRONG, f"{text}, which nginx (process 7) has -> {remedy}")]
+
+
+def test_running_server_that_does_not_answer_at_its_port_is_told(found, monkeypatch):
+    monkeypatch.setattr(checkup, "ask", lambda path, request, limit_s: iter([{"clients": [], "port": 8123}]))
+    ((level, text),) = found(checkup.port)
+    assert level == WRONG and text.startswith("the server runs, and does not answer at 127.0.0.1, port 8123 -> restart")
 
 
 def test_port_that_cannot_be_had_and_one_that_is_free_are_told(computer, found):
