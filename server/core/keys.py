@@ -141,6 +141,6 @@ def _read(path):
         with open(path, "rb") as file:
             data = file.read()
         return json.loads(decode_text(data[3:] if data[:3] == _BYTE_ORDER_MARK else data))
-    except ValueError:
+    except (ValueError, RuntimeError):  # RecursionError is one: brackets within brackets
         pass  # this error contains the whole file, and would be the context of one raised here
     raise ValueError(path + " is not valid JSON in UTF-8: it must map ids to keys")

@@ -71,7 +71,12 @@ def _for(client_id, path, server):
 
 def raw(path):
     """Returns what is in a settings file, without defaults. Raises: ValueError, OSError that name what is wrong."""
-    read(str(path))
+    if Path(path).exists() and not Path(path).is_file():  # to open a FIFO would wait for its writer
+        raise ValueError(f"{path} is no file")
+    try:
+        read(str(path))
+    except RecursionError:
+        raise ValueError(f"{path} is not valid JSON in UTF-8: brackets within brackets, too many of them") from None
     return json.loads(Path(path).read_text(encoding="utf-8-sig"))
 
 

@@ -51,7 +51,11 @@ def examined(options, machine):
         options.settings = glob.glob(SETTINGS)
     subject = Subject(settings, options.secrets, options.settings, machine)
     for check in checkup.WITHOUT_SETTINGS if settings is None else checkup.WITH_SETTINGS:
-        findings += check(subject)
+        try:
+            findings.extend(check(subject))  # those before a fault stay
+        except Exception as error:  # whatever it is, the rest of the report is of use
+            text = f"this could not be looked at: {type(error).__name__}: {error}"
+            findings.append(Finding(check.__name__.replace("_", " "), WRONG, text))
     return findings
 
 

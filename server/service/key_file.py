@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import stat
 from hashlib import sha256
 
 from protocol.credentials import parse_id
@@ -39,6 +40,8 @@ class KeyFile:
             mode = os.stat(self.path).st_mode
         except FileNotFoundError:
             return {}
+        if not stat.S_ISREG(mode):  # to open a FIFO would wait for its writer
+            raise ValueError(f"keys {self.path} is no file")
         if os.name == "posix" and mode & 0o077:
             raise ValueError(f"others can read the keys in {self.path}: chmod 600 {quoted(self.path)}")
         return self.path

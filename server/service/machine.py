@@ -93,7 +93,7 @@ class Machine:
         """Returns True if somebody accepts connections there."""
         try:
             socket.create_connection((host, port), CONNECT_S).close()
-        except OSError:
+        except (OSError, UnicodeError):  # the latter of a name that cannot be one, such as a..b
             return False
         return True
 
@@ -107,6 +107,8 @@ class Machine:
                 sock.bind((host, port))
             except OSError as error:
                 return error.strerror or str(error)
+            except (TypeError, UnicodeError) as error:
+                return f"{host!r} is no name of a computer ({error})"
         return None
 
     def listener(self, port):

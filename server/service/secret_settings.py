@@ -90,7 +90,7 @@ def _keys(text, load=load_keys):
         return None
     try:
         keys = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         keys = None  # this error contains the whole text, and would be the context of one raised here
     if not isinstance(keys, dict):
         raise SettingsError(f"{KEYS} must be JSON that maps ids to keys, as the key file is; or take it away")

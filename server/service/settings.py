@@ -137,6 +137,10 @@ def _read_file(path, settings):
         raise SettingsError(f"{path}, line {line}: it is not UTF-8: {error.reason}")
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}")
+    except ValueError as error:  # a number of more digits than Python takes
+        raise SettingsError(f"{path}: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: brackets within brackets, too many of them") from None
     folder = os.path.dirname(os.path.abspath(path))
     known = {name: description for name, description in descriptions().items() if not description.at_top}
     tables = {name: found.pop(name) for name in known if name in found}

@@ -48,6 +48,9 @@ def _disk(machine, folder):
 
 def _file(subject, path):
     machine, restored = subject.machine, f"restore a back-up: {in_full('pb-link restore FILE', subject.settings)}"
+    if not os.path.isfile(path):  # to open a FIFO would wait for its writer
+        yield wrong("store", f"{path} is no file", "name another one")
+        return
     if not machine.is_mine(path) and not machine.is_root():
         yield wrong("store", f"{path} belongs to another user", "run as the server's user")
     try:

@@ -13,6 +13,7 @@ again.
 """
 
 import os
+import stat
 import sys
 
 from protocol.errors import StoreError
@@ -59,6 +60,8 @@ class StoreFiles:
     def lock(self):
         """Lock the database, which must exist. Raises: StoreError; OSError."""
         found = os.stat(self.real)
+        if not stat.S_ISREG(found.st_mode):  # to open a FIFO would wait for its writer
+            raise StoreError(f"the store {self.path} is no file: give the server another store")
         if found.st_nlink > 1:
             raise StoreError(
                 f"the store {self.path} has {found.st_nlink} names (hard links), and would be another store "

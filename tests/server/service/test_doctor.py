@@ -105,6 +105,55 @@ def test_hints_of_check_and_of_a_key_that_is_there_name_the_settings_too(elsewhe
     assert "pb-link keys add ID --config 'my server/pb_link.toml'\n" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs are of POSIX")
+@pytest.mark.parametrize("name", ["pb_link.db", "keys.json", "pb_settings.json"])
+def test_fifo_in_the_place_of_a_file_is_told_and_not_waited_for(name, capsys):
+    assert main(["init", "pump", "--server", "192.0.2.7"]) == 0
+    Path(name).unlink(missing_ok=True)
+    os.mkfifo(name, 0o600)
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert any(one["level"] == WRONG and one["text"].endswith(f"{name} is no file") for one in found)
+    assert "boards" in {one["what"] for one in found}
+    if name != "pb_settings.json":
+        assert main(["check", "--config", "pb_link.toml"]) == 1
+        assert f"{name} is no file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("pb_link.toml", "clients = " + "[" * 3000),
+        ("pb_link.toml", "port = " + "9" * 6000),
+        ("keys.json", "[" * 200_000),
+        ("keys.json", "9" * 6000),
+        ("pb_settings.json", '{"a":' * 200_000),
+        ("pb_settings.json", '{"port": ' + "9" * 6000 + "}"),
+    ],
+)
+def test_file_that_no_parser_takes_is_named_and_the_rest_is_told(name, text, capsys):
+    assert main(["init", "pump", "--server", "192.0.2.7"]) == 0
+    Path(name).write_text(text)
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert any(one["level"] == WRONG and name in one["text"] and len(one["text"]) < 300 for one in found)
+    assert "boards" in {one["what"] for one in found} and not any("looked at" in one["text"] for one in found)
+
+
+def test_check_that_fails_does_not_end_the_report(monkeypatch, capsys):
+    def failing(subject):
+        yield Finding("first", GOOD, "fine")
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(doctor.checkup, "WITH_SETTINGS", (failing, *doctor.checkup.WITH_SETTINGS))
+    main(["doctor", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [one["what"] for one in found][1:3] == ["first", "failing"] and found[-1]["what"] == "boards"
+    assert found[2]["text"] == "this could not be looked at: RuntimeError: a fault of ours"
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

@@ -83,3 +83,10 @@ def test_serial_ports_are_found_by_their_names_without_pyserial(tmp_path, monkey
     monkeypatch.setattr("server.service.machine.SERIAL_PORTS", (str(tmp_path / "ttyACM*"),))
     (found,) = Machine().serial_ports()
     assert isinstance(found, SerialPort) and found.path.endswith("ttyACM0") and found.usable
+
+
+@pytest.mark.parametrize("name", ["a..b", "\u00e4..b", "a" * 70])
+def test_name_that_no_computer_can_have_neither_answers_nor_can_be_listened_on(name):
+    machine = Machine()
+    assert not machine.answers(name, 8124) and machine.addresses_of(name) == set()
+    assert machine.bind_fault(name, 8124)
