@@ -28,9 +28,10 @@ def open_lock(path):
 
 
 def write_private(path, text):
-    """Replace the file as a whole, or not at all. Only its owner can read it, who stays the same. Raises: OSError."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".pb_link-")  # readable by its owner alone
+    """Replace the file as a whole, or not at all. Only its owner can read it, who stays the same. If the path is
+    a symbolic link, that stays, and the file that it names is replaced. Raises: OSError."""
+    path = os.path.realpath(path)
+    handle, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".pb_link-")  # readable by its owner alone
     try:
         with open(handle, "w", encoding="utf-8") as file:
             keep_owner(handle, path)

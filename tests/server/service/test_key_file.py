@@ -92,6 +92,18 @@ def test_permission_for_the_repl_is_of_the_client_and_survives_other_changes(tmp
     assert file.repl() == set()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links are not for everybody elsewhere")
+def test_symbolic_link_stays_and_the_file_that_it_names_is_replaced(tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    KeyFile(secrets / "keys.json").add("pump")
+    link = tmp_path / "keys.json"
+    link.symlink_to("secrets/keys.json")
+    KeyFile(link).add("valve")
+    assert link.is_symlink() and set(KeyFile(secrets / "keys.json").read()) == {"pump", "valve"}
+    assert sorted(path.name for path in secrets.iterdir()) == ["keys.json", "keys.json.lock"]
+
+
 def test_lock_without_fcntl_is_that_of_windows(tmp_path, monkeypatch):
     calls = []
     windows = SimpleNamespace(LK_LOCK=1, locking=lambda number, mode, size: calls.append((number, mode, size)))
