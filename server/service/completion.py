@@ -1,8 +1,9 @@
 """`pb-link completion SHELL`: a script that completes commands and options in bash, zsh or fish.
 
 It is made of the argparse parsers themselves, so it knows what they know. A script finds the command that is being
-typed as a path of names, such as " keys add", and offers what the parser of that path takes. Where a value is a file,
-or anything else, the shell completes file names as usual.
+typed as a path of names, such as " keys add", and offers what the parser of that path takes. A positional argument
+with choices, such as `add`, is a part of the path, so its choices are offered at its place alone. Where a value is a
+file, or anything else, the shell completes file names as usual.
 """
 
 import argparse
@@ -16,13 +17,13 @@ Option = namedtuple("Option", "flags text takes choices")
 
 
 class Command:
-    """What a parser takes. path: " keys add"; text; options: list of Option; commands: list of Command; choices: of its
-    positional arguments."""
+    """What a parser takes. path: " keys add"; text; options: list of Option; commands: list of Command, which are names
+    of parsers, or the choices of its first positional argument."""
 
     def __init__(self, parser, path="", text="", others=None):
         self.path = path
         self.text = _short(text)
-        self.options, self.commands, self.choices = [], [], []
+        self.options, self.commands, places = [], [], []
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
                 texts = {one.dest: one.help or "" for one in action._choices_actions}
@@ -34,7 +35,17 @@ class Command:
                     flags, choices = list(action.option_strings), list(map(str, action.choices or ()))
                     self.options.append(Option(flags, _short(action.help or ""), action.nargs != 0, choices))
             else:
-                self.choices += map(str, action.choices or ())
+                places.append([*map(str, action.choices or ())])
+        self._choose(places)
+
+    def _choose(self, places):
+        """Make a Command, with the same options, of each choice of the first positional argument. places: choices of
+        each."""
+        for name in places[0] if places else ():
+            inner = Command.__new__(Command)
+            inner.path, inner.text, inner.options, inner.commands = f"{self.path} {name}", "", self.options, []
+            inner._choose(places[1:])
+            self.commands.append(inner)
 
     @property
     def name(self):
@@ -86,7 +97,7 @@ def _bash(top):
     ]
     for one in top.all():
         flags = [flag for option in one.options for flag in option.flags]
-        words = [command.name for command in one.commands] + one.choices + flags
+        words = [command.name for command in one.commands] + flags
         lines += [f'        "{one.path}")', f"            words={_quoted(' '.join(words))}"]
         values = _with_values(one)
         if values:
@@ -118,7 +129,7 @@ def _zsh(top):
         '    case "$at" in',
     ]
     for one in top.all():
-        names = [f"{command.name}:{command.text}" for command in one.commands] + one.choices
+        names = [f"{command.name}:{command.text}".rstrip(":") for command in one.commands]
         options = [f"{flag}:{option.text}" for option in one.options for flag in option.flags]
         lines += [
             f'        "{one.path}")',
@@ -162,10 +173,9 @@ def _fish(top):
     ]
     for one in top.all():
         here = f"complete -c pb-link -n {_quoted(f'__pb_link_at {_quoted(one.path)}')}"
-        if one.commands or one.choices:
+        if one.commands:
             lines.append(f"{here} -f")
         lines += [f"{here} -a {command.name} -d {_quoted(command.text)}" for command in one.commands]
-        lines += [f"{here} -a {choice}" for choice in one.choices]
         for option in one.options:
             words = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags]
             if option.choices:
