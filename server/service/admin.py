@@ -170,6 +170,10 @@ def look_at(path):
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise SettingsError(f"admin_socket {path} cannot be made: there is no folder {folder}")
+    size = len(os.fsencode(path))
+    if local_socket.HAS_UNIX and size > local_socket.PATH_BYTES:
+        text = f"its path has {size} bytes, which is too long: at most {local_socket.PATH_BYTES} can be"
+        raise SettingsError(f"admin_socket {path} cannot be made: {text}")
     try:
         good = local_socket.is_one(path)
     except OSError:
@@ -184,9 +188,13 @@ def look_at(path):
 
 
 def ask(path, request, limit_s=None):
-    """Yields the answers to a request. Raises: OSError if no server runs, or it is silent for limit_s."""
+    """Yields the answers to a request. Raises: OSError if no server runs, or it is silent for limit_s; ValueError if
+    the request is too long."""
+    data = json.dumps(request).encode()
+    if len(data) > MAX_REQUEST:
+        raise ValueError(f"that is too long: {len(data)} bytes as JSON, and a server takes {MAX_REQUEST}")
     with local_socket.connected(path, limit_s) as sock:
-        sock.sendall(json.dumps(request).encode() + b"\n")
+        sock.sendall(data + b"\n")
         with sock.makefile("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):  # else the server was killed meanwhile

@@ -11,6 +11,7 @@ from server.service import client_settings
 from server.service.admin import ANSWER_S, ask
 from server.service.finding import FAULTS, good, note, wrong
 from server.service.key_file import fingerprint
+from server.service.local_socket import HAS_UNIX, PATH_BYTES
 from server.service.log import look_at_file
 from server.service.secret_settings import key_source
 from server.service.settings import in_full
@@ -19,7 +20,6 @@ from server.stores.opened import is_postgres
 
 OLDEST_PYTHON = (3, 11)
 RELEASED_S = 1_764_460_800  # 2025-11-30: a clock before it is wrong
-SOCKET_PATH_BYTES = 103  # sun_path has 104 bytes on macOS, 108 on Linux
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EVERYWHERE = ("", "0.0.0.0", "::")
 
@@ -232,8 +232,8 @@ def _reachable(settings, machine):
 
 def files(subject):
     settings = subject.settings
-    if len(os.fsencode(settings.admin_socket)) > SOCKET_PATH_BYTES:
-        text = f"the path of admin_socket is longer than {SOCKET_PATH_BYTES} bytes, which systems do not take"
+    if HAS_UNIX and len(os.fsencode(settings.admin_socket)) > PATH_BYTES:
+        text = f"the path of admin_socket is longer than {PATH_BYTES} bytes, which this system does not take"
         yield wrong("admin_socket", text, 'a short one: admin_socket = "/run/user/1000/pb_link.sock"')
     try:
         look_at_file(settings.log_file)

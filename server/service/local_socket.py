@@ -12,11 +12,13 @@ import os
 import secrets
 import socket
 import stat
+import sys
 
 from server.gateways.private_file import write_private
 
 HAS_UNIX = hasattr(socket, "AF_UNIX") and hasattr(asyncio, "start_unix_server")
 MARK = "pb_link 127.0.0.1:"  # how the file begins
+PATH_BYTES = 107 if sys.platform == "linux" else 103  # sun_path has 108 bytes, elsewhere 104, with a NUL
 _HOST = "127.0.0.1"
 _SECRET_S = 5.0  # for a caller to say it
 

@@ -13,7 +13,8 @@ from sensor_bus.batch import encode_batch
 from sensor_bus.publish import encode_devbin
 from sensor_bus.records import standard_records
 from server.gateways.setting import SettingsError
-from server.service.admin import MAX_BEHIND, AdminServer, answer_from
+from server.service import local_socket
+from server.service.admin import MAX_BEHIND, MAX_REQUEST, AdminServer, answer_from
 from server.service.key_file import KeyFile
 from tests.patience import PATIENCE_S
 from tests.server.all_stores import TemporaryStore
@@ -33,6 +34,28 @@ def test_admin_socket_that_cannot_be_had_is_told_and_nothing_is_deleted(path, er
     status, _, err = words("serve --config x.toml", capsys)
     assert status == 1 and f"admin_socket {os.path.abspath(path)}" in err and error in err
     assert Path("precious.txt").read_text() == "precious"
+    status, out, _ = words("check --config x.toml", capsys)
+    assert status == 1 and f"admin_socket {os.path.abspath(path)}" in out and error in out
+
+
+def test_longest_path_that_is_not_refused_can_be_had(tmp_path):
+    async def play(path):
+        admin = AdminServer(path, None, None, None)
+        await admin.start()
+        admin.close()
+
+    longest = local_socket.PATH_BYTES - len(os.fsencode(tmp_path)) - 1
+    if longest < 1:
+        pytest.skip("the folder for temporary files has a long name")
+    asyncio.run(play(str(tmp_path / ("x" * longest))))
+    with pytest.raises(SettingsError, match="bytes, which is too long"):
+        asyncio.run(play(str(tmp_path / ("x" * (longest + 1)))))
+
+
+def test_line_that_no_request_can_have_is_refused_with_its_size(capsys):
+    with Server():
+        status, _, err = words(f"send pump {'x' * 70_000}", capsys)
+        assert status == 1 and "that is too long: 70" in err and f"a server takes {MAX_REQUEST}" in err
 
 
 def test_second_server_does_not_take_the_admin_socket_of_the_first(capsys):
