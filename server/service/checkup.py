@@ -5,6 +5,7 @@ import contextlib
 import os
 
 from protocol.version import RELEASE, release_text
+from server.core.listening import plain_host
 from server.core.shown import quoted
 from server.gateways.interface import descriptions
 from server.service import client_settings
@@ -94,6 +95,10 @@ def clients(subject):
 
 def _client(subject, path):
     what = os.path.basename(path)
+    if not os.path.lexists(path):
+        command = in_full(f"pb-link keys add ID --settings {quoted(path)}", subject.settings)
+        yield wrong(what, f"there is no {path}", f"{command} makes it")
+        return
     try:
         items = client_settings.raw(path)
         client_settings.validate(items)
@@ -152,7 +157,7 @@ def _server_of(subject, what, items):
         else:
             with contextlib.suppress(OSError):
                 own = machine.own_address()
-                if own not in found and settings.host in EVERYWHERE:
+                if own not in found and plain_host(settings.host) in EVERYWHERE:
                     yield note(
                         what,
                         f"its server is {host}, and this computer is {own} in its network",
@@ -171,7 +176,7 @@ def _ports_of(what, places, default, theirs):
 
 def port(subject):
     settings, machine = subject.settings, subject.machine
-    here = "127.0.0.1" if settings.host in EVERYWHERE else settings.host.strip("[]")
+    here = "127.0.0.1" if plain_host(settings.host) in EVERYWHERE else plain_host(settings.host)
     answers = machine.answers(here, settings.port)
     try:
         running = _port_of_own_server(settings)
@@ -195,7 +200,7 @@ def port(subject):
     elif running is not None:
         text = f"the server runs, and does not answer at {here}, port {settings.port}"
         yield wrong("port", text, "restart the server, if `host` was changed; or see the firewall below")
-    elif fault := machine.bind_fault(settings.host.strip("[]") or "0.0.0.0", settings.port):
+    elif fault := machine.bind_fault(plain_host(settings.host) or "0.0.0.0", settings.port):
         text = f"port {settings.port} of {settings.host} cannot be had: {fault}"
         yield wrong("port", text, "give another port or host")
     else:
@@ -214,7 +219,7 @@ def _port_of_own_server(settings):
 
 
 def _reachable(settings, machine):
-    if settings.host.strip("[]") in LOOPBACK:
+    if plain_host(settings.host) in LOOPBACK:
         text = f"the server listens on {settings.host} only: no board reaches it"
         yield wrong("network", text, f'in {settings.path or "pb_link.toml"}: host = "0.0.0.0"')
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 from pb_link.settings import DEFAULTS, FILE, Settings, read
 from protocol.credentials import parse_id
 from protocol.limits import KEY_BYTES
+from server.core.listening import plain_host
 from server.core.shown import quoted
 from server.gateways.private_file import write_private
 from server.service.settings import in_full
@@ -95,6 +96,7 @@ def write(path, items):
 def address_of(host):
     """Returns the address for the clients of a server that listens on `host`. Of a computer that is in no network it is
     127.0.0.1, which only a client in the simulator reaches."""
+    host = plain_host(host)
     if host not in _ALL_ADDRESSES:
         return host
     try:

@@ -9,6 +9,7 @@ from server.service.finding import FAULTS, good, note, wrong
 from server.service.key_table import STORE
 from server.service.settings import in_full
 from server.stores.opened import is_postgres, need_postgres
+from server.stores.restore import open_to_read
 from server.stores.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
 
 LITTLE_BYTES, SCARCE_BYTES = 500 << 20, 50 << 20  # of disk for the store
@@ -54,7 +55,8 @@ def _file(subject, path):
     if not machine.is_mine(path) and not machine.is_root():
         yield wrong("store", f"{path} belongs to another user", "run as the server's user")
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quoted_uri(path)}?mode=ro", uri=True)) as database:
+        with contextlib.closing(open_to_read(os.path.realpath(path))) as database:
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             application, version, damage = (
                 database.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "quick_check(1)")
@@ -62,7 +64,9 @@ def _file(subject, path):
     except sqlite3.Error as error:
         yield wrong("store", f"{path}: {error}", restored)
         return
-    if application != APPLICATION_ID:
+    if not tables:
+        yield note("store", f"{path} is empty", "the server makes its tables in it")
+    elif application != APPLICATION_ID:
         yield wrong("store", f"{path} is no store of pb_link", "name another file")
     elif damage != "ok":
         yield wrong("store", f"{path} is damaged: {damage}", restored)
@@ -72,13 +76,6 @@ def _file(subject, path):
     else:
         older = f", which the server brings to {SCHEMA_VERSION}" if version < SCHEMA_VERSION else ""
         yield good("store", f"{path} is whole, format {version}{older}")
-
-
-def quoted_uri(path):
-    """Returns a path as SQLite takes it in a URI."""
-    from urllib.parse import quote
-
-    return quote(os.path.abspath(path).replace(os.sep, "/"))
 
 
 def owners(subject):

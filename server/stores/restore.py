@@ -102,7 +102,7 @@ def _noted_name(path):
 def _copy(backup, new, path):
     """Make a consistent copy, including the contents of its `-wal`, for the store `path`. The back-up may be in use."""
     make_private(new, like=path)
-    with contextlib.closing(_open_to_read(backup)) as source, contextlib.closing(sqlite3.connect(new)) as copy:
+    with contextlib.closing(open_to_read(backup)) as source, contextlib.closing(sqlite3.connect(new)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         _examine(backup, copy)
@@ -110,10 +110,11 @@ def _copy(backup, new, path):
         os.fsync(file.fileno())
 
 
-def _open_to_read(backup):
-    """Open the back-up read-only. Without a `-wal` it has no writer, and no file may be created beside it."""
-    how = "mode=ro" if os.path.exists(backup + "-wal") else "immutable=1"
-    return sqlite3.connect(f"file:{urllib.parse.quote(os.path.abspath(backup))}?{how}", uri=True)
+def open_to_read(path):
+    """Open a store read-only. Without a `-wal` it has no writer, and no file may be created beside it."""
+    how = "mode=ro" if os.path.exists(path + "-wal") else "immutable=1"
+    name = urllib.parse.quote(os.path.abspath(path).replace(os.sep, "/"))
+    return sqlite3.connect(f"file:{name}?{how}", uri=True)
 
 
 def _examine(backup, database):

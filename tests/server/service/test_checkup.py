@@ -196,6 +196,12 @@ def test_settings_of_a_client_that_do_not_go_with_the_servers_are_told(found, it
     assert finding[0] == level and text in finding[1] and "00000000" not in finding[1]
 
 
+def test_settings_of_a_client_that_are_absent_are_told_with_the_command_that_makes_them(found):
+    os.unlink("pb_settings.json")
+    command = "pb-link keys add ID --settings pb_settings.json --config pb_link.toml"
+    assert found(checkup.clients) == [(WRONG, f"there is no pb_settings.json -> {command} makes it")]
+
+
 def test_client_whose_key_is_being_rotated_is_well(found):
     with open("pb_settings.json", encoding="utf-8") as file:
         old = json.load(file)["key"]
@@ -251,6 +257,7 @@ def test_port_that_cannot_be_had_and_one_that_is_free_are_told(computer, found):
         ("0.0.0.0", None, False, WRONG, "this computer is in no network"),
         ("0.0.0.0", ADDRESS, False, WRONG, "the server does not answer at 192.0.2.7:8123 -> see the firewall"),
         ("0.0.0.0", ADDRESS, True, GOOD, "the server answers at 192.0.2.7:8123"),
+        ("[::]", ADDRESS, True, GOOD, "the server answers at 192.0.2.7:8123"),
     ],
 )
 def test_running_server_that_boards_do_not_reach_is_told(
@@ -338,6 +345,22 @@ def test_store_that_is_absent_or_whole_is_told(found):
     assert levels(found(checkup.store)) == [GOOD]  # while the server has it
     store.close()
     assert "is whole, format" in found(checkup.store)[0][1]
+
+
+def test_store_that_is_looked_at_gets_no_files_beside_it(found):
+    SQLiteStore("pb_link.db").close()
+    for end in ("-wal", "-shm"):
+        Path("pb_link.db" + end).unlink(missing_ok=True)
+    before = sorted(os.listdir())
+    assert levels(found(checkup.store)) == [GOOD] and sorted(os.listdir()) == before
+
+
+def test_empty_file_in_the_place_of_the_store_is_what_a_server_takes(found):
+    Path("pb_link.db").touch()
+    ((level, text),) = found(checkup.store)
+    assert level == NOTE and text.endswith("pb_link.db is empty -> the server makes its tables in it")
+    SQLiteStore("pb_link.db").close()
+    assert levels(found(checkup.store)) == [GOOD]
 
 
 def pragma(text):

@@ -129,3 +129,9 @@ def test_address_of_a_computer_in_no_network_is_said_to_be_for_the_simulator(cap
     status, out, _ = words(capsys, "keys", "add", "pump", "--settings", "s.json")
     assert status == 0 and read("s.json")["server"] == "127.0.0.1"
     assert "Only a client in the simulator can reach that" in out
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "[::]"])
+def test_client_of_a_server_on_all_addresses_gets_this_computers(host, monkeypatch):
+    monkeypatch.setattr(client_settings, "own_address", lambda: "192.0.2.7")
+    assert client_settings.address_of(host) == "192.0.2.7"
