@@ -6,7 +6,9 @@ import json
 import os
 import re
 import select
+import signal
 import sys
+import threading
 
 from server.core.shown import harmless
 from server.service.local_socket import connected
@@ -153,9 +155,18 @@ def _raw(file):
     import tty
 
     before = termios.tcgetattr(file)
+    is_main = threading.current_thread() is threading.main_thread()  # the only one that may set a handler
+    handler = signal.signal(signal.SIGTERM, _end) if is_main else None
     try:
         tty.setraw(file)
         yield
     finally:
         termios.tcsetattr(file, termios.TCSAFLUSH, before)  # what is typed, and not read, is not for a shell
         sys.stdout.flush()
+        if is_main:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _end(number, frame):
+    """End the program, but not at once: the terminal is set back first."""
+    raise SystemExit(128 + number)

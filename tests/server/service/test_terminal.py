@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -229,6 +230,26 @@ def test_key_without_the_permission_is_refused_and_the_terminal_is_as_before():
         with Operator() as operator:
             await operator.sees("does not allow the REPL: pb-link keys rotate pump --repl")
             assert await asyncio.to_thread(operator.process.wait, PATIENCE_S) == 1
+            assert termios.tcgetattr(operator.side)[:4] == operator.before[:4]
+
+    with Server() as server:
+        asyncio.run(main(server))
+
+
+def test_terminal_is_as_before_when_the_command_is_told_to_end():
+    async def main(server):
+        KeyFile("keys.json").rotate("pump", repl=True)
+        client = Printing(server)
+        await within(client.connect())
+        await client.prints("running\n")
+        await asyncio.to_thread(until_now, lambda: "keys_read" in open("log.txt").read(), "the key file")
+        with Operator() as operator:
+            await operator.sees("Ctrl-] leaves")
+            await client.prints(">>> ")
+            await operator.sees(">>> ")
+            assert termios.tcgetattr(operator.side)[:4] != operator.before[:4]
+            operator.process.terminate()
+            assert await asyncio.to_thread(operator.process.wait, PATIENCE_S) == 128 + signal.SIGTERM
             assert termios.tcgetattr(operator.side)[:4] == operator.before[:4]
 
     with Server() as server:
