@@ -6,7 +6,7 @@ from collections import deque
 from pb_link.settings import DEFAULTS, NAMES, Settings
 from protocol.limits import KEY_BYTES
 
-# The first line of what pb_link/runner.py prints when the application has raised something.
+# The end of the first line of what pb_link/runner.py prints when the application has raised something.
 APPLICATION_FAILED = "pb_link: the application has failed"
 SHOWN = 60  # lines of the story
 KEPT = 100_000  # lines of a board: a test that runs for days does not fill the memory
@@ -99,7 +99,8 @@ class ObservedLink:
             self._printed.setdefault(key, deque(maxlen=KEPT)).append(line)
         of_several = f"{client_id} " if len(self.ids) > 1 and board != "server" else ""
         self.tell(of_several + board, f"| {line}")
-        if board == "client" and line == APPLICATION_FAILED and not self._client_may_fail:
+        # Before it in the line there may be what the program has printed without an end.
+        if board == "client" and line.endswith(APPLICATION_FAILED) and not self._client_may_fail:
             self.failed(f"the application of {client_id} has failed: its traceback is in the output")
 
     def watched(self, handler):

@@ -55,12 +55,16 @@ def test_failure_comes_before_the_condition():
         link.run_until(lambda: link.seconds >= 3)
 
 
-def test_application_that_has_failed_is_told_by_its_line():
+@pytest.mark.parametrize("before", ["", "measuring .. "])
+def test_application_that_has_failed_is_told_by_the_end_of_its_line(before):
     for may in (False, True):
         link = Link(client_may_fail=may)
-        link.printed("demo", "client", APPLICATION_FAILED)
+        link.printed("demo", "client", before + APPLICATION_FAILED)
         assert bool(link._failures) is not may
-    Link("a", "b").printed("a", "bridge", APPLICATION_FAILED)
+    for board, line in (("bridge", APPLICATION_FAILED), ("client", f"{APPLICATION_FAILED!r} is what it would say")):
+        link = Link()
+        link.printed("demo", board, before + line)
+        link.raise_unseen()
 
 
 def test_handler_is_cancelled_without_a_failure():

@@ -116,6 +116,15 @@ def test_failure_of_the_client_fails_the_test_unless_it_may(virtual_link, client
         assert link.wait_for("ValueError: it was told to")
 
 
+def test_failure_of_the_client_behind_a_print_without_an_end_fails_the_test(virtual_link, tmp_path):
+    text = CLIENT.replace("raise ValueError", "print('measuring ..', end=' '); raise ValueError")
+    path = write_client(tmp_path, text)
+    link = virtual_link(path)
+    link.on_server(link.connection().write("fail", wait=False))
+    with pytest.raises(LinkFailed, match="the application of demo has failed"):
+        link.run(10)
+
+
 def test_failure_of_the_handler_is_raised_unless_it_may_fail(virtual_link, client):
     async def handler(conn):
         raise KeyError(await conn.readline())
