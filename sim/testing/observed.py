@@ -1,13 +1,21 @@
 """What both kinds of link have: the lines that its boards have printed, waiting, and the failures of applications."""
 
+import asyncio
 import threading
 from collections import deque
 
+import pytest
+
 from pb_link.settings import DEFAULTS, NAMES, Settings
 from protocol.limits import KEY_BYTES
+from sim.virtual.world import BoardDied
 
 # The end of the first line of what pb_link/runner.py prints when the application has raised something.
 APPLICATION_FAILED = "pb_link: the application has failed"
+# What ends a task, a loop or the process on purpose.
+ENDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit, BoardDied)
+# What pytest.fail, skip, xfail and exit raise, and the time limit of pytest-timeout. That of exit is an Exception.
+OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception, pytest.exit.Exception)
 SHOWN = 60  # lines of the story
 KEPT = 100_000  # lines of a board: a test that runs for days does not fill the memory
 
@@ -37,6 +45,7 @@ class ObservedLink:
         self._story = deque(maxlen=SHOWN)
         self._failures = deque()  # texts, or exceptions, that no call has raised yet
         self._raised = False
+        self._ended_by = []  # errors that are no Exception: of a task, and of those that await it
         self._lock = threading.Lock()  # lines may come in another thread than the test's
 
     # What a test calls.
@@ -109,14 +118,30 @@ class ObservedLink:
         async def call(connection):
             try:
                 await handler(connection)
-            except Exception as error:
+            except ENDS:
+                raise
+            except BaseException as error:  # what pytest raises for a test that fails is no Exception
                 self.tell("server", f"! the handler has raised {error!r}")
                 self.handler_errors.append(error)
-                if not self._handler_may_fail:
-                    self.failed(error)
+                self.ended_by(error, may=self._handler_may_fail)
                 raise
 
         return call
+
+    def ended_by(self, error, *, may):
+        """An application has raised this. Args: may: that is no failure, unless the test itself is to end by it."""
+        outcome = outcome_of(error)
+        error = outcome or error
+        if (outcome is None and may) or any(error is one for one in self._ended_by):
+            return
+        if not isinstance(error, Exception):
+            self._ended_by.append(error)
+        self.failed(error)
+
+    def task_ended(self, error, *, may):
+        """A task, or a callback of its loop, has ended by this, which is no Exception."""
+        if not isinstance(error, ENDS):
+            self.ended_by(error, may=may)
 
     def the_client(self, client):
         """Returns the id of a client that a test names, or of the only one."""
@@ -140,6 +165,13 @@ class ObservedLink:
         self.raise_unseen()
         if not condition():
             raise LinkFailed(f"{what} did not come within {limit_s:g} s, from {begin:.3f} s on")
+
+
+def outcome_of(error):
+    """Returns what pytest is to take as the test's outcome: the error, or one in the group of a TaskGroup; or None."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(outcome_of, error.exceptions)), None)
+    return error if isinstance(error, OUTCOMES) else None
 
 
 def checked_settings(settings, made, usual):

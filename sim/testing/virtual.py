@@ -67,11 +67,13 @@ class VirtualTestLink(ObservedLink):
             )  # fmt: skip
             for name, board in (("client", part.client), ("bridge", part.bridge)):
                 board.on_line = lambda board, line, client_id=client_id, name=name: self.printed(client_id, name, line)
+                board.on_base_exception = lambda error: self.task_ended(error, may=client_may_fail)
             part.on_failure = self.failed
             self._parts[client_id] = part
             self._first = self._first or part
         self.world = self._first.world
         self._first.server.on_line = lambda board, line: self.printed(self.ids[0], "server", line)
+        self._first.server.on_base_exception = lambda error: self.task_ended(error, may=handler_may_fail)
         self._first.server.on_callback_failed = lambda text: self.failed(f"the server: {text}")
         self._disk = Disk(self._first.server, seed)
         self._store = None

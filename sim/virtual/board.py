@@ -89,6 +89,7 @@ class Board:
         self.on_line = None  # function(board, line): what the program prints
         self.on_end = None  # function(board, exception or None): its program has ended
         self.on_callback_failed = None  # function(text): a callback of its loop has raised an exception
+        self.on_base_exception = None  # function(error): a task or callback has ended by what is no Exception
         self.interrupts_lost = 0
         self.lose_interrupts = None  # function(source) -> MISSED, COALESCED, seconds later, or None: a fault
         self.foreign_callbacks = 0  # places of the scheduler's queue that others have taken: a fault
@@ -119,6 +120,8 @@ class Board:
         self.booted_at = self.world.now
         self.loop = loop = BoardLoop(self.world)
         loop.set_exception_handler(self._unhandled)
+        if self.on_base_exception is not None:
+            loop.on_step = self._look_at_task
         self.busy_until = self.world.now
         self.debt_us = 0
         self.world.enter(self)
@@ -189,8 +192,18 @@ class Board:
         if self.loop is loop:
             text = f"{context.get('message')}: {context.get('exception')!r}"
             print(text)
+            self._look_at(context.get("exception"))
             if "handle" in context and self.on_callback_failed is not None:
                 self.on_callback_failed(text)
+
+    def _look_at_task(self, handle):
+        task = getattr(handle._callback, "__self__", None)
+        if isinstance(task, asyncio.Task) and task.done():
+            self._look_at(task._exception)  # exception() would count as somebody's having taken it
+
+    def _look_at(self, error):
+        if error is not None and not isinstance(error, Exception) and self.on_base_exception is not None:
+            self.on_base_exception(error)
 
     # Time.
 

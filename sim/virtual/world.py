@@ -40,6 +40,7 @@ class BoardLoop(asyncio.BaseEventLoop):
 
         self.signals = {}  # number -> (callback, args), of a board that is a process
         self.network = None  # object with create_server(..), of a board that has one
+        self.on_step = None  # function(handle), after a callback or a step of a task
 
     def time(self):
         return self._world.now + ROUNDING_S
@@ -75,6 +76,8 @@ class BoardLoop(asyncio.BaseEventLoop):
             handle._run()
             if board.loop is not self:
                 break  # it lost power during this call
+            if self.on_step is not None:
+                self.on_step(handle)
         return ran
 
     # Like the base's, without its checks: this is most of the cost of a quiet link.

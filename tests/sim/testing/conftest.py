@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.sim.conftest import ROOT
 from tests.sim.testing.programs import write_client
 
@@ -22,7 +23,7 @@ def users_pytest(tmp_path):
         own = {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *PLUGIN, *words], cwd=tmp_path, capture_output=True, text=True,
-            env={**os.environ, **own},
+            env={**os.environ, **own}, timeout=4 * PATIENCE_S,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 

@@ -33,6 +33,16 @@ def test_of_mine(virtual_link):
     link.printed("demo", "server", "the last thing that the test looks at")
     link._pass(None, 30)
 """
+SPINS = """
+from pathlib import Path
+
+async def handler(conn):
+    while True:
+        pass
+
+def test_of_mine(virtual_link):
+    virtual_link(Path(__file__).with_name("client.py"), handler, handler_may_fail=True).run(60)
+"""
 
 
 def test_failure_shows_what_the_boards_did_and_how_to_repeat_it(users_pytest):
@@ -57,6 +67,12 @@ def test_good_test_says_nothing_and_each_run_has_a_seed_of_its_own(users_pytest)
 def test_failure_that_nobody_has_looked_for_is_an_error_at_the_end(users_pytest):
     status, output = users_pytest(LATE)
     assert status == 1 and "1 passed, 1 error" in output and "KeyError: 'seen by nobody'" in output
+
+
+def test_time_limit_ends_a_test_whose_handler_spins(users_pytest):
+    # The limit is on a real clock: a shorter one may strike before the handler is called, and ends the test as well.
+    status, output = users_pytest(SPINS, "-p", "pytest_timeout", "--timeout=3", "--timeout-method=signal")
+    assert status == 1 and "Failed: Timeout" in output and "1 failed" in output
 
 
 def test_seed_that_is_none_is_refused(users_pytest):

@@ -87,6 +87,16 @@ def test_failures_of_both_applications_fail_the_test(real_link, client):
         link.run(60)
 
 
+def test_outcome_of_the_test_in_a_handler_is_the_tests(real_link, client):
+    async def handler(conn):
+        pytest.fail(f"unexpected {await conn.readline()}")
+
+    link = real_link(client, handler, handler_may_fail=True)
+    (link.flash() / "first.txt").write_text("1")
+    with pytest.raises(pytest.fail.Exception, match="unexpected 1"):
+        link.run(60)
+
+
 def test_link_that_cannot_be_made_leaves_nothing_behind(real_link, client):
     import server
 

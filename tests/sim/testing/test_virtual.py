@@ -136,6 +136,50 @@ def test_failure_of_the_handler_is_raised_unless_it_may_fail(virtual_link, clien
     assert len(link.handler_errors) > 1
 
 
+@pytest.mark.parametrize("outcome", [pytest.fail, pytest.skip, pytest.xfail])
+def test_outcome_of_the_test_in_a_handler_is_the_tests_although_the_handler_may_fail(virtual_link, client, outcome):
+    async def check(conn):
+        outcome(f"unexpected {await conn.readline()}")
+
+    async def handler(conn):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(check(conn))
+
+    for one in (check, handler):
+        link = virtual_link(client, one, handler_may_fail=True)
+        with pytest.raises(outcome.Exception, match="unexpected 1 0"):
+            link.run(30)
+        assert len(link.handler_errors) <= 1
+
+
+def test_outcome_of_the_test_in_the_clients_program_is_the_tests_once(virtual_link, client):
+    link = virtual_link(client, client_may_fail=True)
+    link.analog("X19", lambda: pytest.fail("asked too early"))
+    with pytest.raises(pytest.fail.Exception, match="asked too early"):
+        link.run(30)
+    link.run(1)
+
+
+def test_task_that_ends_by_what_is_no_exception_fails_the_test_and_its_cancellation_does_not(virtual_link, client):
+    class Stopped(BaseException):
+        pass
+
+    def stop():
+        raise Stopped("by the sensor")
+
+    async def handler(conn):
+        task = asyncio.create_task(conn.readline())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    link = virtual_link(client, handler, machine={"ADC": lambda pin: stop()})
+    with pytest.raises(Stopped, match="by the sensor"):
+        link.run(30)
+    link = virtual_link(client, handler, machine={"ADC": lambda pin: stop()}, client_may_fail=True)
+    link.run(30)
+    assert link.wait_for("Server is up")
+
+
 def test_callback_of_the_server_that_fails_is_no_output_alone(virtual_link, client):
     async def handler(conn):
         asyncio.get_running_loop().call_soon(lambda: {}["gone"])
