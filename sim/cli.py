@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from protocol.channel_records import LAST
+from sim import output
 from sim.mpy import (
     counted_run,
     demo,
@@ -46,6 +47,7 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 def main(arguments, command=COMMAND):
     """Returns the exit status; 2 for a mistake on the command line. Args: command: its name in help."""
     options = parser(command).parse_args(arguments)
+    output.escape()
     world = getattr(options, "world", None)
     try:
         started = options.start(options)
@@ -74,8 +76,8 @@ def parser(command=COMMAND):
 
 def _run(main_coroutine, world=None):
     """Runs the coroutine to its end. The first signal of STOPS cancels it, so that every child process is ended, and so
-    does what the user's own file of the world has done wrong, or NotModelled, in whichever task or callback; then that
-    is raised."""
+    do an output that takes nothing any more, and what the user's own file of the world has done wrong, or NotModelled,
+    in whichever task or callback; then that is raised."""
 
     async def guarded():
         task = asyncio.ensure_future(main_coroutine)
@@ -88,7 +90,11 @@ def _run(main_coroutine, world=None):
                 error = error and failure_in(world, error)
             if error is None:
                 loop.default_exception_handler(context)
-            elif not failures:
+            else:
+                end(error)
+
+        def end(error):
+            if not failures:
                 task.cancel()
                 failures.append(error)
 
@@ -104,12 +110,16 @@ def _run(main_coroutine, world=None):
             with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt cancels the task
                 loop.add_signal_handler(number, stop, number)
         try:
-            return await task
-        except (asyncio.CancelledError, OSError) as error:
+            with output.watched(end):
+                result = await task
             if failures:
-                raise failures[0] from None
-            if isinstance(error, OSError) and not stopped:  # else: something was written to a terminal that was closed
-                raise
+                raise failures[0]
+            return result
+        except (asyncio.CancelledError, OSError) as error:
+            failure = failures[0] if failures else error
+            # An OSError after a signal: something was written to a terminal that was closed.
+            if not isinstance(failure, (asyncio.CancelledError, *((OSError,) if stopped else ()))):
+                raise failure from None
             return 128 + (stopped[0] if stopped else signal.SIGTERM)
 
     try:
@@ -131,9 +141,7 @@ def _leave_lost_terminal():
         try:
             os.write(number, b"")
         except OSError:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, number)
-            os.close(null)
+            output.leave(number)
 
 
 def _file(text):

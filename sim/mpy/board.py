@@ -9,12 +9,11 @@ import sys
 
 from sim.mpy import frames, i2c_drive
 from sim.mpy.board_target import BoardTarget
+from sim.mpy.program_output import LINE_LIMIT, pass_on
 from sim.wires.nets import ALT, IN, OPEN_DRAIN, OUT
 from sim.wires.wire import Controller, Port
 
 MODES = (IN, OUT, OPEN_DRAIN, ALT)
-# Longest output that a program can have printed before it is ended.
-LINE_LIMIT = 1 << 20
 SHOWN_BYTES = 8  # of a transfer in a trace
 MEASURE_S = 1  # within which a board says how much of its heap is free
 
@@ -93,7 +92,7 @@ class Board:
         _, self.link = await loop.create_connection(lambda: frames.FrameLink(self._request, self._lost), sock=ours)
         self.alive = True
         if self.on_line:
-            self._reader = asyncio.ensure_future(self._read_output(self.process.stdout))
+            self._reader = asyncio.ensure_future(pass_on(self.process.stdout, self.on_line))
 
     async def wait(self):
         """Returns the exit status, after the last line of output was passed on."""
@@ -127,16 +126,6 @@ class Board:
                 return await self._measured
         except TimeoutError:
             return None
-
-    async def _read_output(self, stream):
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:
-                continue  # a line longer than the limit
-            if not line:
-                return
-            self.on_line(line.decode(errors="replace").rstrip("\r\n"))
 
     def _lost(self):
         self._die()

@@ -8,9 +8,9 @@ import socket
 import sys
 from collections import deque
 
+from sim.mpy.program_output import LINE_LIMIT, pass_on
 from sim.root import ROOT
 
-LINE_LIMIT = 1 << 20
 LAST_LINES = 5
 PORTS = range(12000, 30000)  # below the ports that the kernel gives to outgoing connections: 32768 and up in Linux
 
@@ -49,13 +49,11 @@ class ServerProcess:
             limit=LINE_LIMIT,
             start_new_session=True,
         )
-        self._reader = asyncio.ensure_future(self._read())
+        self._reader = asyncio.ensure_future(pass_on(self._process.stdout, self._line))
 
-    async def _read(self):
-        while line := await self._process.stdout.readline():
-            line = line.decode(errors="replace").rstrip("\n")
-            self.last_lines.append(line)
-            self._on_line(line)
+    def _line(self, line):
+        self.last_lines.append(line)
+        self._on_line(line)
 
     async def wait(self):
         """Waits until it has ended, and all that it printed was passed on."""

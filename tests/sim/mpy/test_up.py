@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from sim.vcd import TICK_S
+from tests.patience import PATIENCE_S
 from tests.peers.processes import ROOT
 from tests.sim.test_vcd import changes, decode
 
@@ -81,6 +84,43 @@ def test_the_program_that_ends_ends_the_playground_with_its_status(playground, t
     assert result["clients"]["demo"]["client_to_server"]["lines"] == 0
     assert any("its program ended with status 7" in line for line in events)
     assert any("python3 -m pb_link.s_app" in line for line in events)
+
+
+COUNTS = """
+import time
+print("21 \u00b0C")
+for count in range(%d):
+    print("count", count)
+    time.sleep_ms(20)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--trace",)])
+def test_the_run_ends_when_nobody_reads_its_output_any_more(sim_with_bridge, default_port, tmp_path, options):
+    program = tmp_path / "client.py"
+    program.write_text(COUNTS % 1_000_000)
+    command = [sys.executable, "-m", "sim", "up", "--client", str(program), *options, *QUICK]
+    environment = {**sim_with_bridge.environment, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        read = run.stderr if options else run.stdout
+        try:
+            for _ in range(3):
+                assert read.readline()
+            read.close()
+            assert run.wait(2 * PATIENCE_S) == 2
+            assert options or run.stderr.read().endswith("sim up: [Errno 32] Broken pipe\n")
+        finally:
+            run.kill()
+
+
+def test_characters_that_the_output_cannot_have_are_escaped(sim_with_bridge, default_port, tmp_path):
+    program = tmp_path / "client.py"
+    program.write_text(COUNTS % 2)
+    sim_with_bridge.environment["PYTHONIOENCODING"] = "ascii"
+    done = sim_with_bridge("up", "--client", program, *QUICK, cwd=tmp_path)
+    assert done.returncode == 0 and "client | 21 \\xb0C\n" in done.stdout and "client | count 1\n" in done.stdout
 
 
 def test_trace_has_what_happens_at_both_ends_and_on_the_wires(sim_with_bridge, default_port, tmp_path):
