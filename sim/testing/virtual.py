@@ -111,9 +111,10 @@ class VirtualTestLink(ObservedLink):
         self._parts[self.the_client(client)].esp8266.set_wifi(up)
 
     def connection(self, client=None):
-        """Returns the server's Connection of a client, of the present life of the server's process."""
+        """Returns the server's Connection of a client, of the present life of the server's process. After a kill, this
+        waits for its next life."""
         client = self.the_client(client)
-        self._run(lambda: self._server is not None, None, "the server")
+        self._run(lambda: self._first.server.loop is not None, None, "the server")
         return self._server.registry.get(client)
 
     def on_server(self, coroutine, *, timeout_s=None):

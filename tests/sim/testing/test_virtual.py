@@ -103,6 +103,16 @@ def test_store_outlives_the_servers_process(virtual_link, client):
     assert link.wait_for("led") == "led 1"
 
 
+def test_connection_after_a_kill_is_that_of_the_next_life(virtual_link, client):
+    link = virtual_link(client)
+    link.wait_for("Server is up")
+    before = link.connection()
+    link.inject("server-kill")
+    assert link.connection() is not before
+    link.on_server(link.connection().write("on"))
+    assert link.wait_for("led") == "led 1"
+
+
 def test_failure_of_the_client_fails_the_test_unless_it_may(virtual_link, client):
     for may in (False, True):
         link = virtual_link(client, client_may_fail=may)
