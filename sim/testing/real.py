@@ -57,6 +57,7 @@ class RealTestLink(ObservedLink):
         self._begin = time.monotonic()
         self._default_server, server._server = server._server, self._server  # of the functions that handlers import
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._unhandled)
         self._thread = threading.Thread(target=self._loop.run_forever, name="real_link", daemon=True)
         self._thread.start()
         try:
@@ -173,6 +174,16 @@ class RealTestLink(ObservedLink):
         port, timeout_ms = self._settings["port"], self._settings["timeout_ms"]
         keys = self._keys
         await self._server.run(set(keys), False, port, timeout_ms, keys=keys, store=self._store, host="127.0.0.1")
+
+    def _unhandled(self, loop, context):
+        loop.default_exception_handler(context)
+        error = context.get("exception")
+        if error is not None and not isinstance(error, Exception):
+            self.task_ended(error, may=self._handler_may_fail)
+        elif "handle" in context:  # a callback: of a task it is not known whether its exception matters
+            text = f"{context['message']}: {error!r}"
+            self.tell("server", f"! {text}")
+            self.failed(f"the server: {text}")
 
     def _restart_listener(self):
         self._listening.cancel()

@@ -97,6 +97,19 @@ def test_outcome_of_the_test_in_a_handler_is_the_tests(real_link, client):
         link.run(60)
 
 
+def test_callback_of_the_server_that_fails_fails_the_test(real_link, client):
+    async def handler(conn):
+        asyncio.get_running_loop().call_soon(lambda: {}["gone"])
+        async for _ in conn.lines():
+            pass
+
+    link = real_link(client, handler)
+    (link.flash() / "first.txt").write_text("1")
+    with pytest.raises(LinkFailed, match="the server: Exception in callback .*KeyError"):
+        link.run(60)
+    assert "! Exception in callback" in link.story()
+
+
 def test_link_that_cannot_be_made_leaves_nothing_behind(real_link, client):
     import server
 
