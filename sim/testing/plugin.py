@@ -6,6 +6,7 @@ a fixture is used. docs/testing.md describes it.
 
 import argparse
 import contextlib
+import os
 import random
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 OPTION = "--pb-link-seed"
 MAX_SEED = (1 << 31) - 1
 
-_links = pytest.StashKey()  # of a test: the links that it has made
+_made = pytest.StashKey()  # of a test: its _Links
 
 
 def pytest_addoption(parser):
@@ -52,32 +53,77 @@ def real_link(request, tmp_path_factory):
         yield RealLinkFixture(make)
 
 
+class _Links:
+    """The links of one run of a test. Args: seed: the test's. The first link has it, and the others' follow from it."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.links = []
+        self._given = 0
+
+    @property
+    def follows(self):
+        """Whether a link has a seed that follows from the test's."""
+        return self._given > 0
+
+    def next_seed(self):
+        self._given += 1
+        return self.seed if self._given == 1 else random.Random(f"{self.seed} link {self._given}").randrange(MAX_SEED)
+
+
+def _links_of(item):
+    if item.stash.get(_made, None) is None:
+        chosen = item.config.getoption("pb_link_seed")
+        item.stash[_made] = _Links(random.SystemRandom().randrange(MAX_SEED) if chosen is None else chosen)
+    return item.stash[_made]
+
+
 @contextlib.contextmanager
 def _link_maker(request, folders):
-    links = request.node.stash.setdefault(_links, [])
-    chosen = request.config.getoption("pb_link_seed")
+    made = _links_of(request.node)
 
     def make(kind, client, handler, seed, options):
         if seed is None:
-            seed = random.SystemRandom().randrange(MAX_SEED) if chosen is None else chosen
+            seed = made.next_seed()
         link = kind(client, handler, seed=seed, folder=folders.mktemp("pb_link"), **options)
-        links.append(link)
+        made.links.append(link)
         return link
 
     try:
         yield make
     finally:
-        for link in reversed(links):
+        for link in reversed(made.links):
             link.close()
-    for link in links:
+    for link in made.links:
         link.raise_unlooked_for()
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Forget the links of its last run: a plugin may run a test again."""
+    item.stash[_made] = None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item, call):
     """Add what the link has done to the report of a test that failed, and how to repeat it."""
-    if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
-        for link in item.stash.get(_links, ()):
-            again = f"again: pytest '{item.nodeid}' {OPTION}={link.seed}"
-            item.add_report_section(call.when, "pb_link", f"{again}\n{link.story()}")
-    return (yield)
+    report = yield  # in a class of unittest, nobody but the maker of the report knows of a failure
+    made = item.stash.get(_made, None)
+    if report.failed and made is not None and made.links:
+        told = "\n".join([_again(item, made), *_stories(made.links)])
+        report.sections.append((f"Captured pb_link {call.when}", told))
+    return report
+
+
+def _again(item, made):
+    file, *names = item.nodeid.split("::")  # the file from the root folder, not from the current one
+    file = os.path.relpath(item.config.rootpath / file, item.config.invocation_params.dir)
+    node = "::".join([file, *names]).replace("'", "'\"'\"'")
+    return f"again: pytest '{node}'" + (f" {OPTION}={made.seed}" if made.follows else "")
+
+
+def _stories(links):
+    for number, link in enumerate(links, 1):
+        if len(links) > 1:
+            yield f"link {number} of this test, seed {link.seed}:"
+        yield link.story()

@@ -17,12 +17,14 @@ PLUGIN = ("-p", "sim.testing.plugin", "-p", "no:cacheprovider", "--rootdir", "."
 def users_pytest(tmp_path):
     """Runs pytest on the text of a test, in a folder with a client. Returns its status and output."""
 
-    def run(text, *words, **environment):
-        write_client(tmp_path)
-        (tmp_path / "test_mine.py").write_text(text)
+    def run(text, *words, folder=".", **environment):
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        write_client(place)
+        (place / "test_mine.py").write_text(text)
         own = {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *PLUGIN, *words], cwd=tmp_path, capture_output=True, text=True,
+            [sys.executable, "-m", "pytest", *PLUGIN, *words], cwd=place, capture_output=True, text=True,
             env={**os.environ, **own}, timeout=4 * PATIENCE_S,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr

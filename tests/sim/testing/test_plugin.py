@@ -1,6 +1,7 @@
 """The plugin in a run of pytest of its own, as users have it."""
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -33,6 +34,41 @@ def test_of_mine(virtual_link):
     link.printed("demo", "server", "the last thing that the test looks at")
     link._pass(None, 30)
 """
+TWO_LINKS = """
+from pathlib import Path
+
+def test_of_mine(virtual_link):
+    client = Path(__file__).with_name("client.py")
+    print("seeds", virtual_link(client).seed, virtual_link(client, seed=5).seed, virtual_link(client).seed)
+    assert False
+"""
+GIVEN = """
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("name", ["it's"])
+def test_of_mine(virtual_link, name):
+    virtual_link(Path(__file__).with_name("client.py"), seed=5)
+    assert False
+"""
+UNITTEST = """
+from pathlib import Path
+import unittest
+import pytest
+
+class TestOfMine(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _link(self, virtual_link):
+        self.link = virtual_link(Path(__file__).with_name("client.py"))
+
+    def test_it(self):
+        self.link.wait_for("Server is up")
+        self.fail("it is down")
+
+    @unittest.skip("not now")
+    def test_later(self):
+        pass
+"""
 SPINS = """
 from pathlib import Path
 
@@ -53,6 +89,33 @@ def test_failure_shows_what_the_boards_did_and_how_to_repeat_it(users_pytest):
     status, again = users_pytest(TEST % "False", f"{OPTION}={seed}")
     assert f"seed {seed}\n" in again and re.findall(r"^ +([0-9.]+ s .*\|.*)$", again, re.MULTILINE) == times
     assert len(times) >= 2
+
+
+def test_links_of_a_test_have_seeds_that_follow_from_one(users_pytest):
+    status, output = users_pytest(TWO_LINKS)
+    (seed,) = re.findall(rf"^again: .* {OPTION}=(\d+)$", output, re.MULTILINE)
+    first, given, last = re.search(r"^seeds (\d+) (\d+) (\d+)$", output, re.MULTILINE).groups()
+    assert (first, given) == (seed, "5") and last != seed
+    told = re.findall(r"^link (\d) of this test, seed (\d+):$", output, re.MULTILINE)
+    assert told == [("1", first), ("2", given), ("3", last)]
+    assert f"seeds {first} {given} {last}\n" in users_pytest(TWO_LINKS, f"{OPTION}={seed}")[1]
+
+
+def test_line_that_repeats_a_test_names_it_from_the_current_folder(users_pytest):
+    _, output = users_pytest(TEST % "False", "--rootdir", "..", folder="below")
+    assert re.search(r"^again: pytest 'test_mine\.py::test_of_mine' ", output, re.MULTILINE)
+
+
+def test_line_that_repeats_a_test_has_no_seed_where_the_test_gives_it(users_pytest):
+    _, output = users_pytest(GIVEN)
+    line = re.search("^again: pytest (.*)$", output, re.MULTILINE)[1]
+    assert shlex.split(line) == ["test_mine.py::test_of_mine[it's]"]
+
+
+def test_failure_in_a_class_of_unittest_shows_it_as_well(users_pytest):
+    status, output = users_pytest(UNITTEST)
+    assert status == 1 and "1 failed, 1 skipped" in output and "| Server is up" in output
+    assert len(re.findall(rf"again: pytest 'test_mine.py::TestOfMine::test_it' {OPTION}=\d+\n", output)) == 1
 
 
 def test_good_test_says_nothing_and_each_run_has_a_seed_of_its_own(users_pytest):
