@@ -163,7 +163,7 @@ class Peripherals:
             self._board.link.reply(frame, errno=ENOMEM)
             return
         if frame.b:
-            period_s = struct.unpack("<I", frame.payload)[0] / 1e6
+            period_s = struct.unpack("<Q", frame.payload)[0] / 1e6
             self._timers[frame.a] = Timer(self._loop, period_s, frame.b == PERIODIC, lambda: self._tick(frame.a))
         self._board.link.reply(frame)
 

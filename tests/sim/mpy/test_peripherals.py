@@ -86,6 +86,21 @@ print(len(seen) == count)
     assert board(text, "--board", "pico").split() == ["True", "1", "True", "True"]
 
 
+def test_a_timer_of_hours_does_not_tick_early(board):
+    text = """
+import time
+from machine import Timer
+seen = []
+for ms in (4294968, 100000000000):  # more microseconds than 32 bits have
+    Timer(period=ms, callback=lambda t: seen.append("slow"))
+Timer(period=20, callback=lambda t: seen.append("fast"))
+while seen.count("fast") < 5:
+    time.sleep_ms(1)
+print(seen.count("slow"))
+"""
+    assert board(text) == "0\n"
+
+
 def test_a_timer_that_is_not_served_is_one_interrupt_and_comes_in_asyncio(board):
     text = """
 import asyncio, time

@@ -113,7 +113,7 @@ class Timer:
             if number not in Timer._timers:
                 self._id = number
                 Timer._timers[number] = self
-                call(_TIMER, number, mode, data=struct.pack("<I", us))
+                call(_TIMER, number, mode, data=struct.pack("<Q", us))
                 return
         raise OSError(12)
 
