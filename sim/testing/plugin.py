@@ -92,8 +92,9 @@ def _link_maker(request, folders):
     try:
         yield make
     finally:
-        for link in reversed(made.links):
-            link.close()
+        with contextlib.ExitStack() as stack:  # all are closed, whatever one of them raises
+            for link in made.links:
+                stack.callback(link.close)
     for link in made.links:
         link.raise_unlooked_for()
 

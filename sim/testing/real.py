@@ -5,6 +5,7 @@ test does meanwhile. The server has its port and its store; the handler runs in 
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -18,13 +19,14 @@ from sim.mpy.fault_actions import NAMES as FAULT_NAMES
 from sim.mpy.fault_actions import FaultActions
 from sim.mpy.link_bed import LinkBed
 from sim.mpy.server_process import free_port
-from sim.testing.observed import ObservedLink, checked_settings, clients_of
+from sim.testing.observed import LinkFailed, ObservedLink, checked_settings, clients_of
 from sim.wires.sensors.plan import plan_of
 
 MADE = ("id", "key", "pins", "server", "port")  # settings
 LOOK_S = 0.02  # between two looks at a condition
 PAUSE_S = 1.0  # for which the listener is closed when it is restarted
 CALL_S = 60.0  # for the loop's thread to do what it is asked to
+ANSWER_S = 10.0  # for it to turn to what it is asked: a handler that does not await keeps it from that
 
 
 class RealTestLink(ObservedLink):
@@ -105,17 +107,40 @@ class RealTestLink(ObservedLink):
         return self._folder / self.the_client(client)
 
     def close(self):
-        """Takes all power away, and ends the server. Does nothing the second time."""
+        """Takes all power away, and ends the server. Does nothing the second time. Raises: LinkFailed."""
         if self._thread is None:
             return
+        thread, self._thread = self._thread, None
+        server._server = self._default_server
+        ended = False
         try:
-            self._call(self._end())
+            if self._answers():
+                self._call(self._end())
+                ended = True
+        except TimeoutError:
+            pass  # the handler blocks at its end
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(CALL_S)
-            self._thread = None
-            self._loop.close()
-            server._server = self._default_server
+            thread.join(ANSWER_S)
+            if not ended:
+                self._kill_boards()
+            if not thread.is_alive():
+                self._loop.close()
+        if not ended:
+            raise LinkFailed("the handler blocks the server's loop: it computes, or calls what waits, without an await")
+
+    def _answers(self):
+        """Returns whether the loop's thread does what it is asked."""
+        answered = threading.Event()
+        self._loop.call_soon_threadsafe(answered.set)
+        return answered.wait(ANSWER_S)
+
+    def _kill_boards(self):
+        """Ends the boards' processes while their loop does not run."""
+        for board in (board for bed in self._beds.values() for board in bed.bed.boards.values()):
+            if board.process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    board.process.kill()
 
     def _pass(self, condition, seconds):
         end = time.monotonic() + seconds

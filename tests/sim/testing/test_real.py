@@ -1,10 +1,13 @@
 """`real_link` as tests of users have it: their program in MicroPython, their handler in the test's process."""
 
 import asyncio
+import threading
 
 import pytest
 
+from sim.testing import real
 from sim.testing.observed import LinkFailed
+from tests.patience import until
 from tests.sim.testing.programs import write_client
 
 CLIENT = """
@@ -119,6 +122,32 @@ def test_link_that_cannot_be_made_leaves_nothing_behind(real_link, client):
     assert server.default_server() is before
     with pytest.raises(ValueError, match="there is no fault 'tcp-reset'"):
         real_link(client, client_may_fail=True).inject("tcp-reset")
+
+
+def test_handler_that_blocks_is_told_and_leaves_neither_boards_nor_its_server(real_link, client, monkeypatch):
+    import server
+
+    entered, goes_on = threading.Event(), threading.Event()
+
+    async def handler(conn):
+        entered.set()
+        goes_on.wait()
+
+    monkeypatch.setattr(real, "ANSWER_S", 0.5)  # for which a real thread is waited for
+    before = server.default_server()
+    link = real_link(client, handler)
+    (link.flash() / "first.txt").write_text("1")
+    link.run_until(entered.is_set)
+    boards = [board.process._transport._proc for board in link._beds["demo"].bed.boards.values()]
+    thread = link._thread
+    try:
+        with pytest.raises(LinkFailed, match="the handler blocks the server's loop"):
+            link.close()
+        assert server.default_server() is before
+        until(lambda: all(popen.poll() is not None for popen in boards), "the end of both boards")
+    finally:
+        goes_on.set()
+        thread.join()
 
 
 def test_coroutine_that_takes_too_long_is_cancelled(real_link, client):
