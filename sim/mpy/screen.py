@@ -203,7 +203,7 @@ class Screen:
                 self._say("keys", f"{text}: it is still under way")
             else:
                 self._playground.fault(client, name)
-        elif key.isdigit() and 0 < int(key) <= len(self._playground.clients):
+        elif key.isascii() and key.isdigit() and 0 < int(key) <= len(self._playground.clients):
             self._selected = int(key) - 1
             self._draw()
 

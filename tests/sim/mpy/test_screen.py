@@ -13,6 +13,7 @@ import sys
 import termios
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_one_of_several_clients_is_a_row_that_fits():
 
 def test_keys_are_faults_that_there_are():
     assert {name for name, _ in screen.KEYS.values()} == set(fault_actions.NAMES)
+
+
+@pytest.mark.parametrize("key", ["²", "٢", "3", "0", "\x1b", ""])
+def test_key_that_is_none_does_nothing(key):
+    one = screen.Screen(None, None, False)
+    one._playground = SimpleNamespace(clients=["first", "second"])
+    one._key(key)
+    assert one._selected == 0
 
 
 class Terminal:
