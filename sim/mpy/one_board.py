@@ -14,9 +14,13 @@ from sim.wires.chip import WATCHDOG_TICK_S
 
 
 def read_literals(path):
-    """Returns the file's module-level literals WIRES and BOARD. Raises: ValueError."""
+    """Returns the file's module-level literals WIRES and BOARD: none if it is no Python, which the board will say.
+    Raises: ValueError."""
     with open(path, encoding="utf-8") as source:
-        tree = ast.parse(source.read(), str(path))
+        try:
+            tree = ast.parse(source.read(), str(path))
+        except SyntaxError:
+            return {}
     found = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

@@ -45,6 +45,13 @@ def test_the_exit_status_is_the_programs(board):
     board("1 / 0", status=1)
 
 
+def test_mistake_in_the_syntax_is_the_boards_to_say(sim, tmp_path):
+    (tmp_path / "program.py").write_text("print('begins')\ndef f(:\n    pass\n")
+    done = sim("board", tmp_path / "program.py")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and 'program.py", line 2\nSyntaxError' in said and "one_board.py" not in said
+
+
 def test_arguments_and_name(board):
     assert board("import sys; print(__name__, sys.argv[1:])", "--", "-x", "y").strip() == "__main__ ['-x', 'y']"
 
