@@ -113,6 +113,7 @@ class LinkBed:
         self._client_cause = self._causes.power_on
         self._client_has_power = asyncio.Event()
         self._resets_at_start = 0
+        self._client_ended = False  # its program, by itself: nothing starts it again
         self.client_resets = 0  # its watchdog, button, power, machine.reset() and machine.deepsleep()
         frozen = bridge_interpreter is not None
 
@@ -139,7 +140,8 @@ class LinkBed:
         self._client_watchdog.stop()
         self._wake_client()
         self._client_cause = cause
-        self.client_resets += 1
+        if not self._client_ended:
+            self.client_resets += 1
         self.client.kill()
 
     def _put_to_sleep(self, seconds):
@@ -201,6 +203,7 @@ class LinkBed:
         while True:
             status = await self.client.wait()
             if self.client_resets == self._resets_at_start:
+                self._client_ended = True
                 return status
             while not (self._client_awake.is_set() and self._client_has_power.is_set()):
                 await self._client_awake.wait()

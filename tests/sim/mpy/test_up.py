@@ -86,6 +86,16 @@ def test_the_program_that_ends_ends_the_playground_with_its_status(playground, t
     assert any("python3 -m pb_link.s_app" in line for line in events)
 
 
+def test_resets_of_a_client_whose_program_has_ended_are_none(playground, tmp_path):
+    program = tmp_path / "client.py"
+    program.write_text("print('ends')\n")
+    result, _, _ = playground(
+        "--client", program, "--client", CLIENT, "--demo-server", "--seconds", 14, "--faults",
+        "client-reset=1,client-kill=1",
+    )  # fmt: skip
+    assert [result["clients"][name]["client_resets"] for name in ("demo", "demo-2")] == [0, 2]
+
+
 COUNTS = """
 import time
 print("21 \u00b0C")
