@@ -3,6 +3,7 @@
 import asyncio
 
 LINE_LIMIT = 1 << 20  # of a StreamReader: a longer line comes in pieces
+END_BYTES = 256  # of such a line, at least, come together: what it ends with is looked for
 
 
 async def pass_on(stream, on_line):
@@ -22,4 +23,4 @@ async def _piece(stream):
     except asyncio.IncompleteReadError as end:
         return end.partial
     except asyncio.LimitOverrunError as over:
-        return await stream.readexactly(over.consumed)
+        return await stream.readexactly(over.consumed - END_BYTES)
