@@ -419,10 +419,13 @@ class Own:
         return [one for one in records if not one.broken and any(box.numbers for box in one.inbox.values())]
 
     def move_reader(self, reading, number):
-        """Have a reader move on, with the next transaction. `reading.moved` is called when it has ended."""
+        """Have a reader move on, with the next transaction. number: of `next`; None: it is told what `gone` is, and
+        stays. `reading.moved` is called when it has ended."""
         self.usable()
-        move = reading.fence, number, reading.gone_before(number)
-        self._store._next.rows.moves[reading.key, reading.channel] = reading, *move
+        gone = reading.gone if number is None else reading.gone_before(number)
+        moves, place = self._store._next.rows.moves, (reading.key, reading.channel)
+        if number is not None or place not in moves:
+            moves[place] = reading, reading.fence, number, gone
         self._store._fly()
 
     def drop_read(self, record, channel, number):

@@ -51,9 +51,10 @@ WITH want AS (
     + "SELECT c.id, m.*, c.node FROM mine m JOIN {schema}.client c ON c.key = m.client"
 )
 
-# $1 .. $5: arrays of client, channel, reader, next, gone. Returns (client, channel) of those that have been moved.
+# $1 .. $5: arrays of client, channel, reader, next (NULL: as it is), gone. Returns (client, channel) of those that have
+# been moved.
 MOVE = """
-    UPDATE {schema}.reading r SET next = w.next, gone = w.gone
+    UPDATE {schema}.reading r SET next = coalesce(w.next, r.next), gone = w.gone
     FROM unnest({arrays}) AS w (client, channel, reader, next, gone)
     WHERE r.client = w.client AND r.channel = w.channel AND r.reader = w.reader RETURNING r.client, r.channel"""
 MOVED = ("bigint", "smallint", "bigint", "bigint", "bigint")  # the types of these arrays

@@ -38,6 +38,7 @@ class Readings:
         self._giving = []  # those of the statement that is under way
         self._read = set()  # keys of clients of which others have read something
         self._hurry = asyncio.Event()  # to look at these
+        self._settling = set()  # tasks
         self._keeper = None
         self._loop = None
 
@@ -70,6 +71,8 @@ class Readings:
         """End the keeper."""
         if self._keeper is not None:
             self._keeper.cancel()
+        for task in self._settling:
+            task.cancel()
 
     def end(self):
         """The store does not work any longer: end the keeper, and have the calls that wait learn it. The loop need not
@@ -161,6 +164,7 @@ class Readings:
         if reading.fence:
             place = reading.key, reading.fence
             reading.stop()
+            reading.unsettled = False
             self.give_back_place(reading.channel, *place)
 
     def lost(self, reading):
@@ -269,7 +273,9 @@ class Readings:
         for reading in list(self._by_place.values()):
             if reading.untold():
                 with suppress(StoreError):
-                    self.move(reading, reading.next)
+                    self._own.move_reader(reading, None)
+            elif reading.unsettled and not reading.waits and lives:
+                self._settle(reading)
             elif reading.fence and reading.unused():
                 self.give_back(reading)
             elif reading.waits and not (reading.fence and lives):
@@ -281,6 +287,17 @@ class Readings:
             columns = columns_of([(reading.key, reading.channel, reading.wanted) for reading in wanting])
             for (at,) in await self._own.perform(rows_of, statements.NEWS, *columns):
                 wanting[at - 1].changed.pulse()
+
+    def _settle(self, reading):
+        reading.unsettled = False
+        task = asyncio.get_running_loop().create_task(reading.settle())
+        self._settling.add(task)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task):
+        self._settling.discard(task)
+        if not task.cancelled() and not isinstance(task.exception(), (StoreError, type(None))):
+            self._own.gone(StoreGone(f"a reader has not found where it stands: {task.exception()!r}"))
 
     async def _drop_read(self, keys):
         """Delete what has been read of these clients of this process."""
@@ -309,11 +326,16 @@ class Readings:
     def _claim(self, places, done):
         ids, channels = [place[0] for place in places], [place[1] for place in places]
 
+
         def claimed(rows, error):
-            found = {
-                (client_id, channel): (key, fence, number, own, node)
-                for client_id, key, channel, fence, number, own, node in rows or ()
-            }
+            found = {}
+            for client_id, key, channel, fence, number, own, node in rows or ():
+                reading = self.of(client_id, channel)
+                # One between, of which this process knows nothing, was its own, with an outcome that is unknown. Of two
+                # the first may have been another's.
+                own = own and fence - reading.last_fence <= 2
+                reading.last_fence = fence
+                found[client_id, channel] = key, fence, number, own, node
             done({place: found.get(place) for place in places}, error)
 
         self._own.start(claimed, rows_of, statements.CLAIM, self._own.node, LEASE, ids, channels)

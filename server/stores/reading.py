@@ -15,15 +15,18 @@ it is given back, and another process may have it at once. postgres_reading_stat
 postgres_readings.py what all readings of a process do together.
 """
 
+import asyncio
 import time
 from collections import deque
 from contextlib import suppress
 from itertools import takewhile
 
 from primitives.broadcast import Broadcast
+from primitives.timeout import Timeout
 from protocol.errors import StoreError
 from server.core.store import ReadingLost
 
+SETTLE_S = 60.0  # longer than PostgreSQL keeps the row of a transaction that has lost its process
 IDLE_S = 10.0  # between two calls of `readline`, another process is not let in
 
 
@@ -44,9 +47,10 @@ class Reading:
         self.changed = Broadcast()
         self._readings = readings
         self._rows = deque()  # (number, Message) that were fetched, the oldest first
+        self._rows_from = 0  # the messages from this number on are in them
         self._given = []  # numbers of those that were handed out and are not committed, ascending
         self._hands = set()  # numbers of those that a reader has and has not finished
-        self._taking = {}  # number -> Message that calls of `take` wait to have committed
+        self._taking = []  # numbers of those that calls of `take` wait to have committed
         self._back = {}  # number -> Message of calls that were cancelled, until it is to be had from the table again
         self._returned = -1  # number of the last message that has been processed: `next` stays behind it
         self._limbo = {}  # `_back` of a claim that was given up
@@ -55,7 +59,9 @@ class Reading:
         self._calls = 0
         self._used = 0.0
         self._claiming = False
-        self.busy = False  # a transaction of the application is open
+        self.last_fence = 0  # of the newest claim of this process
+        self.unsettled = False  # a claim was given up, and is to be made again to learn where it stands
+        self.busy = None  # the task in which a transaction of the application is open
 
     # What Inbox (server/core/inbox.py) promises
 
@@ -66,9 +72,12 @@ class Reading:
         try:
             while True:
                 number, message = await self._first(0, limit)
+                if self.busy:
+                    await self._other_reader(limit)
+                    continue
                 result = convert(number, message)
                 fence = self.fence
-                self._taking[number] = message
+                self._taking.append(number)
                 try:
                     self._finish(number)
                     while self.fence == fence and self.next <= number:
@@ -76,10 +85,10 @@ class Reading:
                     if self.fence != fence:
                         await self._turn()  # it tells what has become of it
                 except BaseException:  # cancelled, or the store is away
-                    del self._taking[number]
+                    self._taking.remove(number)
                     self._undo(number, message, fence)
                     raise
-                del self._taking[number]
+                self._taking.remove(number)
                 if self.next > number and fence >= self._alone_since:
                     self._returned = max(self._returned, number)
                     self._readings.moved(self)
@@ -101,6 +110,9 @@ class Reading:
                     continue
                 done = None
                 number, message = await self._first(start)
+                if self.busy:
+                    await self._other_reader()
+                    continue
                 self._give(number)
                 self._hands.add(number)
                 return self._readings.store, number, message
@@ -130,15 +142,15 @@ class Reading:
             while True:
                 number, message = await self._first(0)
                 if self.busy or self.next != self.finished:
-                    await self.changed.wait()  # another reader of this process
+                    await self._other_reader()
                 elif not wanted(message):
                     self._finish(number)
                     self._returned = max(self._returned, number)
                 elif number < self.finished:  # it has left the table
-                    self.busy = True
+                    self.busy = asyncio.current_task()
                     return [(number, message)]
                 else:
-                    self.busy = True
+                    self.busy = asyncio.current_task()
                     return list(takewhile(lambda one: wanted(one[1]), self._look(self.finished, most)))
         except BaseException:
             self._leave()
@@ -152,7 +164,7 @@ class Reading:
     def end(self, fence=None, processed=(), after=None):
         """The transaction of the reader with this fence has ended. processed: numbers of its messages if it was
         committed, or may have been; after: what `next` is then, if it was committed."""
-        self.busy = False
+        self.busy = None
         for number in processed:
             self._back.pop(number, None)
             self._limbo.pop(number, None)
@@ -161,6 +173,8 @@ class Reading:
             self.next = self.finished = after
             self._gone_told = self.gone_before(after)
             self._readings.moved(self)
+        if self.fence:
+            self._move_back()
         self._leave()
         self.changed.pulse()
 
@@ -191,7 +205,18 @@ class Reading:
 
     def untold(self):
         """Whether the table does not have `gone`, and no statement is under way that will tell."""
-        return bool(self.fence) and self.finished == self.next and self.gone > self._gone_told
+        return bool(self.fence) and not self.busy and self.finished == self.next and self.gone > self._gone_told
+
+    async def settle(self):
+        """Claim it anew, since no call does: the row may be this process's yet, and what was not returned is moved
+        back. Others get it then. If another one has it for SETTLE_S, all is well."""
+        self._calls += 1
+        try:
+            await self._turn(Timeout(round(SETTLE_S * 1000)))
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            self._leave()
 
     @property
     def waits(self):
@@ -212,9 +237,12 @@ class Reading:
         return self.idle() and time.monotonic() - self._used >= IDLE_S
 
     def moved(self, fence, number, gone, done):
-        """A statement has ended that was to move `next` and `gone` to these numbers. done: whether it has done so;
-        None: nobody knows."""
+        """A statement has ended that was to move `next` and `gone` to these numbers. number: None: `next` was to stay;
+        done: whether it has done so; None: nobody knows."""
         if fence != self.fence:
+            return
+        if number is None and done is not False:
+            self._gone_told = gone if done else self._gone_told  # else it is told again
             return
         if not done:
             self.lose("fenced" if done is False else "unknown")
@@ -232,11 +260,12 @@ class Reading:
             if why == "fenced":
                 self._readings.lost(self)
             self.stop()
+            self.unsettled = why != "fenced"
 
     def stop(self):
         """Wait again, if anybody does."""
         if self.fence:
-            self._limbo = self._back
+            self._limbo, self.unsettled = self._back, True
         self.fence = 0
         self._rows.clear()
         self._back = {}
@@ -257,16 +286,18 @@ class Reading:
             if self._claiming:
                 await self.changed.wait(limit)
                 continue
-            self.stop()
-            self._claiming = True
+            if self.fence:
+                self.stop()
+            self._claiming, found = True, self
             try:
                 found = await self._readings.claim(self)
             finally:
                 self._claiming = False
-                self.changed.pulse()
+                if found is not None:  # else the others wait as this one does, until the keeper says so
+                    self.changed.pulse()
             if found is not None:
                 self.key, self.fence, self.next, own, self.node = found
-                self.finished = self.next
+                self.finished, self.unsettled = self.next, False
                 self._find_back(own)
                 self._readings.moved(self)  # its owner is told who reads, and up to where
             else:
@@ -294,20 +325,27 @@ class Reading:
             if found:
                 return found[0]
             if not (asked or self._readings.has(self.client_id)):
-                fence = self.fence
-                rows = await self._readings.fetch(self, max(self.finished, start))
-                asked = self.fence == fence  # else `finished` may be another one
+                fence, number = self.fence, max(self.finished, start)
+                rows = await self._readings.fetch(self, number)
+                asked = self.fence == fence and max(self.finished, start) >= number  # `finished` may be another one
                 if asked and rows:
-                    self._rows = deque(rows)
+                    self._rows, self._rows_from = deque(rows), number
                 continue  # look again: the client may have come meanwhile, when nobody waited who could be told
             asked = False
             self.wanted = max(self.finished, start)
             await self._readings.look(self, limit)
 
+    async def _other_reader(self, limit=None):
+        """Wait for another reader of this process. Raises: RuntimeError: it is the caller, inside its transaction."""
+        if self.busy is asyncio.current_task():
+            raise RuntimeError(f"channel {self.channel} of {self.client_id} is read inside a transaction of it")
+        await self.changed.wait(limit)
+
     def _look(self, number, most):
         """Returns [(number, Message)] of what is at hand, from this number on."""
         found = self._readings.at_hand(self, number, most)
-        if not found:
+        if not found and number >= self._rows_from:
+            self._rows_from = number
             while self._rows and self._rows[0][0] < number:
                 self._rows.popleft()
             found = [self._rows[at] for at in range(min(most, len(self._rows)))]
@@ -332,6 +370,8 @@ class Reading:
         store, number = done
         if store is not self._readings.store:
             return True
+        while self.busy:
+            await self._other_reader()
         fence = self.fence
         self._finish(number)
         self._returned = max(self._returned, number)
@@ -342,7 +382,8 @@ class Reading:
     def _undo(self, number, message, fence):
         """The message, taken by the reader with this fence, has left the table, or is about to, and is not returned."""
         if not self.fence:
-            self._limbo[number] = message
+            if fence >= self._alone_since:
+                self._limbo[number] = message
         elif self.fence == fence or number < self.next and fence >= self._alone_since:
             self._back[number] = message
             self._move_back()
@@ -359,6 +400,8 @@ class Reading:
 
     def _move_back(self):
         """Have `next` moved back to those in `_back` behind which nothing was processed, or will be."""
+        if self.busy:
+            return  # until it ends
         last = max([self._returned, *self._taking, *self._hands])
         back = [one for one in self._back if last < one < self.finished]
         if back:

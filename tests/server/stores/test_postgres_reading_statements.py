@@ -205,11 +205,12 @@ async def release_of_a_fenced_reader(bed):
 
 async def gone(bed):
     """The reader may move back to what is not gone; another one begins at `next`, and nobody moves back behind that."""
-    for channel, process in enumerate((MINE, DEAD, None, MINE, MINE, MINE)):
+    for channel, process in enumerate((MINE, DEAD, None, MINE, MINE, MINE, MINE)):
         await bed.reading(1, channel, 7, process, 6, 4)
     await bed.claim(("a", 0), ("a", 1), ("a", 2), ("a", 9))
     assert bed.own == {(1, 0): True, (1, 1): False, (1, 2): False, (1, 9): False}
-    await bed.moved((1, 3, 7, 8, 7))
+    await bed.moved((1, 3, 7, 8, 7), (1, 6, 7, None, 5))
+    assert (await bed.readings())[1, 6] == (7, MINE, 6)
     await bed.run(statements.MOVE_WITH_EFFECT, 1, 4, 7, 9, 6, 5)
     await bed.run(statements.RELEASE, [1], [5], [7])
     return await bed.gone(), sorted(row[1:3] for row in await bed.run(statements.READ, [1]))
@@ -261,8 +262,8 @@ RIGHT = {
     effect_of_a_fenced_reader: (0, {(1, 0): (8, MINE, 4)}),
     effect_of_what_was_processed: (0, {(1, 0): (7, MINE, 5)}),
     gone: (
-        {(1, 0): 4, (1, 1): 6, (1, 2): 6, (1, 3): 7, (1, 4): 5, (1, 5): 6, (1, 9): 0},
-        [(0, 4), (1, 6), (2, 6), (3, 7), (4, 5), (5, 6), (9, 0)],
+        {(1, 0): 4, (1, 1): 6, (1, 2): 6, (1, 3): 7, (1, 4): 5, (1, 5): 6, (1, 6): 5, (1, 9): 0},
+        [(0, 4), (1, 6), (2, 6), (3, 7), (4, 5), (5, 6), (6, 5), (9, 0)],
     ),
     release: ([(1,)], {(1, 0): (7, None, 4), (1, 5): (7, MINE, 4), (2, 0): (7, MINE, 4)}),
     release_of_a_fenced_reader: ([], {(1, 0): (8, OTHER, 4)}),

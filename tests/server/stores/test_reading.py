@@ -37,7 +37,7 @@ class Table:
         for fence, number, gone in moves:
             done = fence == self.reader
             if done:
-                self.next, self.gone = number, gone
+                self.next, self.gone = self.next if number is None else number, gone
             self.reading.moved(fence, number, gone, done if known else None)
 
     def claimed_elsewhere(self):
@@ -294,10 +294,114 @@ def test_late_end_of_a_transaction_changes_nothing_of_a_newer_claim():
         table.next = 1  # it is committed, and the answer comes late
         table.reading.lose("unknown")
         call = await begun(table.reading.take(None, data_of))
+        assert not call.done() and table.moves == []  # another reader waits for the end
+        table.reading.end(fence, [number for number, _ in found], 1)
+        await turns()
         table.commit()
         assert await call == b"two"
-        table.reading.end(fence, [number for number, _ in found], 1)
         assert (table.reading.next, table.reading.finished) == (2, 2)
+
+    run(main())
+
+
+def test_messages_that_were_looked_past_are_found_again_when_their_calls_are_cancelled():
+    async def main():
+        table = Table(b"one", b"two", b"three")
+        calls = [await begun(table.reading.take(None, data_of)) for _ in range(2)]
+        for call in calls:
+            call.cancel()
+        await turns()
+        while table.moves:
+            table.commit()
+            await turns()
+        again = await begun(table.reading.take(None, data_of))
+        table.commit()
+        assert await again == b"one"
+
+    run(main())
+
+
+def test_two_calls_that_take_the_same_message_both_return_and_neither_gets_what_the_other_has():
+    """The outcome of the first one's statement is unknown: the second claims, and is handed its message."""
+
+    async def main():
+        table = Table(b"one", b"two")
+        first = await begun(table.reading.take(None, data_of))
+        table.free = False
+        (move,), table.moves = table.moves, []
+        second = await begun(table.reading.take(None, data_of))
+        table.reading.moved(*move, None)
+        await turns()
+        table.free = True
+        table.reading.changed.pulse()
+        for _ in range(4):
+            await turns()
+            table.commit()
+        assert sorted([await first, await second]) == [b"one", b"two"]
+
+    run(main())
+
+
+def test_other_readers_wait_for_the_end_of_a_transaction():
+    async def main():
+        table = Table(b"one", b"two", b"three")
+        found = await table.reading.several(2, lambda message: True)
+        take = await begun(table.reading.take(None, data_of))
+        lines = await begun(table.reading.next_after(None, 0))
+        assert table.moves == [] and not take.done() and not lines.done() and not table.reading.untold()
+        table.next = 2
+        table.reading.end(table.reading.fence, [number for number, _ in found], 2)
+        await turns()
+        table.commit()
+        assert await take == b"three"
+        lines.cancel()
+
+    run(main())
+
+
+def test_reader_inside_its_own_transaction_is_refused():
+    async def main():
+        table = Table(b"one", b"two")
+        await table.reading.several(1, lambda message: True)
+        with pytest.raises(RuntimeError, match="channel 0 of a is read inside a transaction of it"):
+            await table.reading.take(None, data_of)
+        table.reading.end()
+
+    run(main())
+
+
+def test_calls_that_wait_for_their_turn_do_not_wake_each_other():
+    async def main():
+        table, claims = Table(b"one"), []
+        table.free = False
+        true = table.claim
+
+        async def claim(reading):
+            claims.append(reading)
+            await asyncio.sleep(0)
+            return await true(reading)
+
+        table.claim = claim
+        calls = [await begun(table.reading.take(None, data_of)) for _ in range(3)]
+        await turns()
+        await turns()
+        assert len(claims) <= 3
+        for call in calls:
+            call.cancel()
+
+    run(main())
+
+
+def test_claim_that_was_given_up_is_made_again_to_let_others_read():
+    async def main():
+        table = Table(b"one", b"two")
+        call = await begun(table.reading.take(None, data_of))
+        table.commit()
+        await call
+        table.reading.lose("unknown")
+        assert table.reading.unsettled and not table.reading.waits
+        await table.reading.settle()
+        assert table.reading.fence == 2 and table.reading.idle() and not table.reading.unsettled
 
     run(main())
 
@@ -309,7 +413,7 @@ def test_table_is_told_when_nothing_can_come_back():
         table.commit()
         await call
         assert table.gone == 0 and table.reading.untold()
-        table.move(table.reading, table.reading.next)
+        table.moves.append((table.reading.fence, None, table.reading.gone))
         table.commit()
         assert table.gone == 1 and not table.reading.untold()
 
