@@ -49,9 +49,9 @@ class ServerProcess:
             limit=LINE_LIMIT,
             start_new_session=True,
         )
-        self._reader = asyncio.ensure_future(pass_on(self._process.stdout, self._line))
+        self._reader = asyncio.ensure_future(pass_on(self._process.stdout, self._printed))
 
-    def _line(self, line):
+    def _printed(self, line):
         self.last_lines.append(line)
         self._on_line(line)
 
