@@ -134,6 +134,7 @@ class Service:
                     await registry.settle()
             self._admin.close()
             self.store.close()
+            self.events.unsubscribe(self._log_event)  # a task that goes on finds the store closed, which is no fault
             self.log("stopped")
         return self.exit_status
 

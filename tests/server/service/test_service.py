@@ -231,6 +231,33 @@ def test_application_that_does_not_end_is_left_behind():
     assert status == 1 and "has not ended 0.2 s after" in log and log.rstrip().endswith("stopped"), log
 
 
+FINDS_IT_CLOSED = """
+import asyncio
+import server
+from server.stores.sqlite import SQLiteStore
+
+close = SQLiteStore.close
+
+def close_beside_a_task(store):
+    tell = server._server.events.tell
+    tell("store_failed", "pump", error="a fault")
+    close(store)
+    asyncio.get_running_loop().call_soon(lambda: tell("store_failed", "pump", error="it is closed"))
+
+SQLiteStore.close = close_beside_a_task
+
+async def handle(connection):
+    pass
+"""
+
+
+def test_task_that_finds_the_store_closed_at_the_end_is_no_fault():
+    Path("application.py").write_text(FINDS_IT_CLOSED)
+    with Server("--app", "application:handle") as server:
+        status, log = server.end()
+    assert status == 0 and "a fault" in log and "it is closed" not in log, log
+
+
 def test_clients_without_a_key_do_not_fill_the_log():
     async def connect(port, count):
         for _ in range(count):
