@@ -40,7 +40,7 @@ def test_tables_are_made_examined_and_used(url, capsys):
     status, _, error = words(f"store init {url}", capsys)
     assert status != 0 and "already" in error
     assert words(f"store init {url} --if-missing", capsys) == (0, "there already: nothing to do\n", "")
-    assert words(f"store migrate {url}", capsys) == (0, "format 5: nothing to do\n", "")
+    assert words(f"store migrate {url}", capsys) == (0, "format 6: nothing to do\n", "")
     assert words(f"store check {url} --json", capsys)[1] == '{"clients": 0, "messages": 0, "bytes": 0}\n'
 
     Path("application.py").write_text(APPLICATION)
@@ -70,7 +70,7 @@ def test_store_of_several_databases_is_made_used_and_moved(server, capsys):
         server.create(name)
     one, two, three = urls
     assert words(f"store init {one} {two}", capsys) == (0, "made: servers can use it now\n", "")
-    assert words(f"store migrate {one} {two}", capsys)[1] == "format 5: nothing to do\n"
+    assert words(f"store migrate {one} {two}", capsys)[1] == "format 6: nothing to do\n"
     status, _, error = words(f"store check {one}", capsys)
     assert status != 0 and "missing: postgresql://postgres@/two (id " in error
 
