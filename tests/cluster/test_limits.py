@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import pytest
@@ -50,60 +51,77 @@ class Role(HeldBed):
         while name not in self.told:
             await asyncio.sleep(0.01)
 
+    async def away(self, store, reason):
+        """Return when the store says that PostgreSQL does not answer, for this reason."""
+        while reason not in str(store.trouble):
+            await asyncio.sleep(0.01)
+
+    @property
+    def end(self):
+        """A statement that ends the connections of the stores, and waits until their places are free."""
+        return (
+            f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '{self.role}' "
+            "AND application_name = 'pb_link'"
+        )
+
 
 def write(store, owner, client_id="a"):
     return asyncio.ensure_future(store.receive(client_id, owner, EPOCH, {0: 1}, a_lines([b"line"])))
 
 
-@pytest.mark.parametrize("limit", ["role", "server"])
-def test_store_waits_for_a_connection_when_all_are_taken(limit):
+def test_store_waits_for_a_connection_when_its_role_may_have_none():
     async def main():
         async with Role() as bed:
             store = await bed.open()
             owner = (await store.claim("a")).owner
-            if limit == "role":
-                await bed.set("CONNECTION LIMIT 0")
-                others = []
-            else:
-                others = [await asyncpg.connect(bed.server.url)]  # one that may look
-                await _take_all(bed, others)
-            await _end(bed, others)
+            await bed.set("CONNECTION LIMIT 0")
+            await bed.do(bed.end)
             task = write(store, owner)
-            await bed.event("store_away")
-            while not ("too many" in store.trouble or "slots" in store.trouble):
-                await asyncio.sleep(0.01)
-            for connection in others[1:]:
-                await connection.close()
-            if limit == "role":
-                await bed.set("CONNECTION LIMIT 1")
+            await bed.away(store, "for role")
+            assert not task.done()
+            await bed.set("CONNECTION LIMIT 1")
             await task
-            for connection in others[:1]:
-                await connection.close()
             return await inbox_of(store, owner)
 
     assert run(main()) == LINE
 
 
+def test_store_waits_for_a_connection_when_the_server_has_none_left():
+    async def main():
+        async with Role() as bed, Role() as other:
+            store = await bed.open()
+            owner = (await store.claim("a")).owner
+            await bed.set("CONNECTION LIMIT 0")  # else the store might have one before all are taken
+            await bed.do(bed.end)
+            task = write(store, owner)
+            await bed.away(store, "for role")
+            async with _connected(bed.server.url) as superuser, AsyncExitStack() as others:
+                await _take_all(other, others)
+                await superuser.execute(f"ALTER ROLE {bed.role} CONNECTION LIMIT -1")
+                await bed.away(store, "connection slots")
+                assert not task.done()
+            await task
+            return await inbox_of(store, owner)
+
+    assert run(main()) == LINE
+
+
+@asynccontextmanager
+async def _connected(url):
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def _take_all(bed, others):
-    """Take all connections that the server has for the store's role."""
+    """Take all connections that the server has for roles that are not a superuser's."""
     while True:
         try:
-            others.append(await asyncpg.connect(bed.url))
+            await others.enter_async_context(_connected(bed.url))
         except asyncpg.TooManyConnectionsError:
             return
-
-
-async def _end(bed, others):
-    """End the store's connection, and have its place taken."""
-    statement = (
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{bed.role}' "
-        "AND application_name = 'pb_link'"
-    )
-    if others:
-        await others[0].execute(statement)
-        await _take_all(bed, others)
-    else:
-        await bed.do(statement)
 
 
 @pytest.mark.parametrize("setting", ["lock_timeout", "statement_timeout"])
