@@ -326,9 +326,11 @@ class Readings:
     def _claim(self, places, done):
         ids, channels = [place[0] for place in places], [place[1] for place in places]
 
-
         def claimed(rows, error):
             found = {}
+            if error is not None:  # it may have been done: then others wait for this process, which need not ask again
+                for place in places:
+                    self.of(*place).unsettled = True
             for client_id, key, channel, fence, number, own, node in rows or ():
                 reading = self.of(client_id, channel)
                 # One between, of which this process knows nothing, was its own, with an outcome that is unknown. Of two

@@ -216,7 +216,7 @@ class Reading:
         except asyncio.TimeoutError:
             pass
         finally:
-            self._leave()
+            self._leave(used=False)
 
     @property
     def waits(self):
@@ -274,9 +274,10 @@ class Reading:
 
     # Parts
 
-    def _leave(self):
+    def _leave(self, used=True):
         self._calls -= 1
-        self._used = time.monotonic()
+        if used:
+            self._used = time.monotonic()
         if self.leaving:
             self.changed.pulse()
 
