@@ -129,9 +129,7 @@ kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two Post
 	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
 bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, the page beside none, and bench-smbus; fail on a missed bar.
-	@$(VENV_PYTHON) -m tests.server.bench
-	@$(VENV_PYTHON) -m tests.server.bench_postgres
-	@$(VENV_PYTHON) -m tests.server.bench_web
+	@missed=0; for part in bench bench_postgres bench_web; do $(VENV_PYTHON) -m tests.server.$$part || missed=1; done; exit $$missed
 
 bench-smbus: $(INSTALLED) ## Measure SMBus over gRPC beside a bare echo of gRPC; fails on a missed bar.
 	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus
