@@ -125,7 +125,7 @@ kill-server: $(INSTALLED) ## Kill the server 100 times under the traffic of 50 c
 kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 times each, under traffic: some minutes.
 	@$(VENV_PYTHON) -m tests.peers.kill_mqtt
 
-kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: an hour (CLUSTER_ARGS).
+kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: 16 minutes to an hour (CLUSTER_ARGS).
 	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
 bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, the page beside none, and bench-smbus; fail on a missed bar.
