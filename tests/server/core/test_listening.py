@@ -7,13 +7,14 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import server
 from server.core import listening
-from server.core.listening import AcceptFailures, ListenError, hosts
+from server.core.listening import ACCEPT_PERIOD_MS, AcceptFailures, ListenError, hosts
 from server.service.metrics import listen
 from tests.patience import PATIENCE_S
 from tests.server.peer import HOST, KEYS, Client, Service, free_port, open_stream, within
@@ -166,11 +167,13 @@ def test_limit_of_open_files_does_not_fill_the_log_and_serves_those_who_are_ther
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
+        begun = time.monotonic()
         asyncio.run(flood(process, port))
+        periods = 1 + int((time.monotonic() - begun) * 1000 / ACCEPT_PERIOD_MS)  # one, on a machine that is not busy
         process.terminate()
         text = process.communicate(timeout=PATIENCE_S)[0]
     finally:
         process.kill()
         process.wait()
-    assert text.count("no connection can be accepted: Too many open files") == 1, text
-    assert "Traceback" not in text and len(text) < 3000, text
+    assert 1 <= text.count("no connection can be accepted: Too many open files") <= periods, text
+    assert "Traceback" not in text and len(text) < 3000 * periods, text
