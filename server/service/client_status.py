@@ -54,6 +54,10 @@ class ClientStatus:
         """Returns the sorted ids of the clients that have a key or have connected before."""
         return sorted({*self._keys, *self._keyless, *self._clients})
 
+    def knows(self, name):
+        """Whether this is one of `names`."""
+        return name in self._keys or name in self._keyless or name in self._clients
+
     def clients(self):
         """Returns a dict for each client that has a key or has connected before."""
         return [self.of(name) for name in self.names()]

@@ -24,7 +24,7 @@ from server.gateways.web.pages import page_routes
 from server.gateways.web.recent import RecentEvents, RecentLines
 from server.gateways.web.roles import ADMINISTER, SEND, VIEW
 from server.gateways.web.routes import Route, application
-from server.gateways.web.sampled import SAMPLE_S, Sampler
+from server.gateways.web.sampled import PAUSE_S, SAMPLE_S, Sampler
 from server.gateways.web.sessions import Sessions
 from server.gateways.web.users import UserFile, Users
 from server.gateways.web.utc import utc_s
@@ -107,7 +107,9 @@ class Gateway(interface.Gateway):
         """Look at what no event tells, while somebody looks on."""
         while True:
             if self.live.viewers:
-                self.overview.set_samples(self._sampler.look())
+                for samples in self._sampler.look():
+                    self.overview.set_samples(samples)
+                    await asyncio.sleep(PAUSE_S)
                 with contextlib.suppress(LinkError, OSError):  # the store's own events tell
                     self.overview.set_waiting(await self.host.store.backlogs())
             else:

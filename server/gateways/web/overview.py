@@ -77,12 +77,12 @@ class Overview:
             self._changed |= different
 
     def set_samples(self, samples):
-        """Take what Sampler.look returned. The rows are not made anew: it may be of thousands at once."""
-        before, self._samples = self._samples, samples
+        """Take {id: Sample} of some clients. Their rows are not made anew."""
         for name, sample in samples.items():
-            if name in self._rows and sample != before.get(name, UNKNOWN):
+            if name in self._rows and sample != self._samples.get(name, UNKNOWN):
                 self._rows[name] = {**self._rows[name], **sample._asdict()}
                 self._pages.clear()
+        self._samples.update(samples)
 
     def row(self, client_id):
         """Returns the row of a client, a dict, or None."""
@@ -120,6 +120,7 @@ class Overview:
         self._changed = set()
         if changed is None:
             self._rows = {name: self._row(name) for name in self._status.names()}
+            self._samples = {name: sample for name, sample in self._samples.items() if name in self._rows}
         elif changed:
             known = set(self._status.names()) if changed - self._rows.keys() else self._rows.keys()
             for name in changed & known:

@@ -1,6 +1,6 @@
 """What no event tells of a client: how fast its lines and bytes pass, and how many of its lines nobody has read.
 
-All clients are looked at each SAMPLE_S, while somebody looks on.
+All clients are looked at each SAMPLE_S, while somebody looks on: some at a time, since thousands would hold the loop.
 """
 
 from collections import namedtuple
@@ -8,6 +8,8 @@ from collections import namedtuple
 from protocol.errors import LinkError
 
 SAMPLE_S = 5.0
+SLICE = 200  # clients that are looked at at once: 1 to 2 ms
+PAUSE_S = 0.01  # between two slices
 
 # lines_per_s: both ways; bytes_per_s: of TCP, both ways, keepalives too. None: not known yet, or not by this server.
 Sample = namedtuple("Sample", "lines_per_s bytes_per_s unread_lines")
@@ -21,24 +23,28 @@ class Sampler:
         self._status = status
         self._store = store
         self._clock = clock
-        self._before = {}  # id -> what ClientStatus.passed returned at the last look
-        self._at = None  # when that was
+        self._before = {}  # id -> (s of the clock, what ClientStatus.passed returned) at the last look
 
     def forget(self):
         """Nobody looks on: the next look begins anew. Returns {id: UNKNOWN} of those that were looked at last."""
-        before, self._before, self._at = self._before, {}, None
+        before, self._before = self._before, {}
         return dict.fromkeys(before, UNKNOWN)
 
     def look(self):
-        """Returns {id: Sample} of all clients."""
-        now, before = self._clock(), self._before
-        took = now - self._at if self._at is not None and now > self._at else None
-        self._before, self._at = {name: self._status.passed(name) for name in self._status.names()}, now
-        return {name: self._sample(name, before.get(name), passed, took) for name, passed in self._before.items()}
+        """Yields {id: Sample} of SLICE clients at a time, until all have been looked at."""
+        names = self._status.names()
+        self._before = {name: self._before[name] for name in names if name in self._before}
+        for first in range(0, len(names), SLICE):
+            now = self._clock()
+            here = [name for name in names[first : first + SLICE] if self._status.knows(name)]
+            yield {name: self._sample(name, now) for name in here}
 
-    def _sample(self, name, before, passed, took):
-        unread = self._unread(name)
-        if took is None or before is None:
+    def _sample(self, name, now):
+        unread, passed = self._unread(name), self._status.passed(name)
+        before_at, before = self._before.get(name, (now, None))
+        self._before[name] = now, passed
+        took = now - before_at
+        if took <= 0:
             return Sample(None, None, unread)
         # Rounded, so that a row that hardly differs is not sent again.
         return Sample(round((passed[0] - before[0]) / took, 1), round((passed[1] - before[1]) / took), unread)

@@ -62,6 +62,9 @@ class Fleet:
         self.looks += 1
         return dict(self.clients[name].row)
 
+    def knows(self, name):
+        return name in self.clients
+
     def passed(self, name):
         row = self.clients[name].row
         lines = row["lines_received"] + row["lines_acknowledged"]
