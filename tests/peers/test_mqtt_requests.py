@@ -113,9 +113,9 @@ def test_requests_of_a_client_are_answered_by_an_application(broker, folder, app
                 )
                 client.ask(2, b"\0\xff")
                 client.ask(3, b"bad")
-                client.ask(4, b"none", 700)
                 assert await client.has_answer(2) == (ANSWER, b"\0\xff\0\xff")
                 assert await client.has_answer(3) == (FAILURE, b"ApplicationFailed: no such pump")
+                client.ask(4, b"none", 700)
                 await until(lambda: len(server.log("request_failed")) == 3, "the end of the last")
                 assert "no MQTT application has answered in time" in server.log("request_failed")[-1]["error"]
                 await answering.publish("pb_link/pump/ch/31/down", b"stray", CorrelationData=b"x")
