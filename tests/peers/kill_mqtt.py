@@ -58,8 +58,8 @@ async def torment(folder, actions, rng, show=lambda number: None):
         async with Recorder(broker.port) as recorder:
             with broker.watch("pb_link/+/up", "watcher") as watcher:
                 with GatewayServer(folder, recorder.port, *IDS) as server:
-                    await asyncio.to_thread(server.wait_for_log, "mqtt_connected", len(IDS))
                     clients = [server.client(client_id, Endless) for client_id in IDS]
+                    await until(lambda: broker.subscribed(*map(_down, clients)), "the subscriptions", PATIENCE_S)
                     living = [asyncio.create_task(client.live()) for client in clients]
                     publisher = Publisher(broker)
                     publishing = asyncio.create_task(publisher.run())

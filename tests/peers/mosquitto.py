@@ -23,6 +23,11 @@ autosave_interval 1
 max_inflight_messages 0
 max_queued_messages 0
 log_dest file {folder}/mosquitto.log
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_type subscribe
 user root
 {more}
 """
@@ -85,6 +90,11 @@ class Mosquitto:
                 return attempt
             time.sleep(0.1)
         raise AssertionError(done.stderr.decode())
+
+    def subscribed(self, *topics):
+        """Whether each topic has been subscribed to since the first start. A client that has connected may not yet."""
+        log = (self.folder / "mosquitto.log").read_text(errors="replace")
+        return all(f" {topic}\n" in log for topic in topics)
 
     def watch(self, topic, name=None):
         """A Watcher; with a name, one whose session outlives the broker and the connection."""

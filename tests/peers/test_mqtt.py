@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import until as until_now
 from tests.peers import mosquitto
 from tests.peers.gateway import GatewayServer
 from tests.peers.mosquitto import Mosquitto
 from tests.server.peer import until, within
 
-STATUS = "pb_link/pump/status"
+DOWN, STATUS = "pb_link/pump/down", "pb_link/pump/status"
 
 
 @pytest.fixture
@@ -26,6 +27,11 @@ def folder(tmp_path, missing_tool):
 def broker(folder):
     with Mosquitto(folder / "broker") as broker:
         yield broker
+
+
+def subscribed(broker, *topics):
+    """Return when the gateway gets what is published there: it subscribes after it has connected."""
+    until_now(lambda: broker.subscribed(*topics), f"the subscription of {topics}")
 
 
 async def in_thread(function, *words):
@@ -98,7 +104,7 @@ def test_messages_that_are_no_lines_are_refused_and_told(broker, folder):
         client.cut()
 
     with GatewayServer(folder, broker.port, "pump") as server:
-        server.wait_for_log("mqtt_connected")
+        subscribed(broker, DOWN)
         asyncio.run(talk(server))
         told = server.log("mqtt_refused")
     reasons = [one["reason"] for one in told[:3]]
@@ -116,7 +122,7 @@ def test_retained_message_is_no_line_for_every_restart(broker, folder):
 
     broker.publish("pb_link/pump/down", "old", "-r")
     with GatewayServer(folder, broker.port, "pump") as server:
-        server.wait_for_log("mqtt_connected")
+        subscribed(broker, DOWN)
         asyncio.run(look(server))
 
 
@@ -135,7 +141,7 @@ def test_ids_with_characters_of_topics_have_topics_of_their_own(broker, folder):
         await in_thread(watcher.wait_for, lambda seen: len(seen) == len(ids), "the lines")
 
     with broker.watch("pb_link/+/up") as watcher, GatewayServer(folder, broker.port, *ids) as server:
-        server.wait_for_log("mqtt_connected", len(ids))
+        subscribed(broker, *(f"pb_link/{level}/down" for level in levels))
         asyncio.run(talk(server, watcher))
         expected = [(f"pb_link/{level}/up", one.encode().hex()) for one, level in zip(ids, levels, strict=True)]
         assert [one[:2] for one in watcher.messages] == expected
@@ -301,7 +307,7 @@ def test_tls_verifies_the_broker_and_shows_our_certificate(folder, missing_tool)
     options = ["--cafile", certificate, "--cert", certificate, "--key", key]
     with Mosquitto(folder / "broker", more, options) as broker:
         with GatewayServer(folder, broker.port, "pump", more=ours) as server:
-            server.wait_for_log("mqtt_connected")
+            subscribed(broker, DOWN)
             asyncio.run(talk(server, broker))
             assert server.end() == 0
         text = Path(folder / "pb_link.toml").read_text()
@@ -328,6 +334,5 @@ def test_two_gateways_on_one_broker_have_prefixes_of_their_own(broker, folder):
         (folder / name).mkdir()
     with GatewayServer(folder / "1", broker.port, "pump") as first:
         with GatewayServer(folder / "2", broker.port, "pump", more='prefix = "site/two"') as second:
-            first.wait_for_log("mqtt_connected")
-            second.wait_for_log("mqtt_connected")
+            subscribed(broker, DOWN, "site/two/pump/down")
             asyncio.run(talk(first, second))

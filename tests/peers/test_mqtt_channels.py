@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.patience import PATIENCE_S
+from tests.patience import until as until_now
 from tests.peers import mosquitto
 from tests.peers.gateway import GatewayServer
 from tests.peers.mosquitto import Mosquitto
@@ -52,21 +53,17 @@ class Returning(ChannelClient):
             self._flush()
 
 
-async def mapped(server, *channels):
-    """The client has used these channels, and the gateway has their connections."""
-
-    def are():
-        told = {one.get("channel") for one in server.log("mqtt_connected")}
-        return told >= set(channels)
-
-    await until(are, "the connections of the channels")
+async def mapped(broker, *channels):
+    """The client has used these channels, and the gateway has subscribed to their topics."""
+    topics = [f"pb_link/pump/ch/{channel}/down" for channel in channels]
+    await until(lambda: broker.subscribed(*topics), "the subscriptions of the channels")
 
 
 def test_bytes_pass_unchanged_both_ways(broker, folder):
     async def traffic(server):
         client = server.client(kind=Returning)
         await within(client.connect())
-        await mapped(server, 20)
+        await mapped(broker, 20)
         for data in ODD:
             await in_thread(broker.publish, DOWN, data)
             client.send(20, data)
@@ -81,6 +78,7 @@ def test_bytes_pass_unchanged_both_ways(broker, folder):
     with GatewayServer(folder, broker.port, "pump") as server:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as seen:
             try:
+                until_now(lambda: broker.subscribed(UP), "the subscription of the witness")
                 asyncio.run(traffic(server))
                 assert [bytes.fromhex(line) for line in seen.communicate(timeout=PATIENCE_S)[0].split()] == ODD
             finally:
@@ -100,7 +98,7 @@ def test_server_that_is_killed_again_and_again_loses_nothing_of_a_channel(broker
     async def main(server, watcher):
         client = server.client(kind=Returning)
         living = asyncio.create_task(client.live())
-        await mapped(server, 20)
+        await mapped(broker, 20)
         publishing = asyncio.create_task(publish())
         for begin in range(KILLS):
             for text in up[begin::KILLS]:
@@ -140,7 +138,7 @@ def test_channel_that_is_not_read_keeps_its_messages_at_the_broker_and_stops_not
         client = server.client(kind=Returning)
         client.mute = {20}
         await within(client.connect())
-        await mapped(server, 20, 21)
+        await mapped(broker, 20, 21)
         full = [f"{number} {BIG}" for number in range(30)]
         for text in full:
             await in_thread(broker.publish, DOWN, text)

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.patience import until
 from tests.peers import kill_mqtt, mosquitto
 from tests.peers.gateway import GatewayServer, living
 from tests.peers.mosquitto import Mosquitto
@@ -98,7 +99,7 @@ def test_messages_wait_at_the_broker_for_a_server_that_is_away(folder):
     with Mosquitto(folder / "broker") as broker:
         server = GatewayServer(folder, broker.port, "pump")
         with server:
-            server.wait_for_log("mqtt_connected")
+            until(lambda: broker.subscribed("pb_link/pump/down"), "the subscription")
             assert server.end() == 0
         for number in range(10):
             broker.publish("pb_link/pump/down", str(number))

@@ -48,11 +48,11 @@ def broker(folder):
 
 
 @contextlib.asynccontextmanager
-async def living(app, server):
+async def living(app, broker, server):
     client = RequestClient(server.port, "pump", key=server.keys["pump"])
     task = asyncio.create_task(client.live())
     try:
-        await mapped(server, ASK, SERVE)
+        await mapped(broker, ASK, SERVE)
         yield client
     finally:
         task.cancel()
@@ -61,7 +61,7 @@ async def living(app, server):
 
 def test_requests_of_applications_are_answered_with_their_correlation_data(broker, folder, app):
     async def main(server):
-        async with living(app, server) as client, app.Application(broker.port, app.ANSWERS) as asking:
+        async with living(app, broker, server) as client, app.Application(broker.port, app.ANSWERS) as asking:
             client.fails = {b"fails"}
             for name, data in ((b"\0\xff", b"one"), (b"n", b""), (b"f", b"fails")):
                 await asking.ask(name, data)
@@ -93,7 +93,7 @@ def test_documented_command_asks(broker, folder, app):
     command[:1] = [mosquitto.tool(command[0]), "-h", HOST, "-p", str(broker.port)]
 
     async def main(server):
-        async with living(app, server):
+        async with living(app, broker, server):
             done = await in_thread(lambda: subprocess.run(command, capture_output=True, timeout=PATIENCE_S))
             assert done.returncode == 0 and done.stdout == b"?erutarepmet\n", done
 
@@ -103,7 +103,7 @@ def test_documented_command_asks(broker, folder, app):
 
 def test_requests_of_a_client_are_answered_by_an_application(broker, folder, app):
     async def main(server):
-        async with living(app, server) as client:
+        async with living(app, broker, server) as client:
             client.ask(1, b"nobody")
             kind, text = await client.has_answer(1)
             assert kind == FAILURE and text == b"NoAnswer: no MQTT application has subscribed to " + app.UP.encode()
@@ -130,7 +130,7 @@ def test_requests_of_a_client_are_answered_by_an_application(broker, folder, app
 
 def test_unanswered_requests_of_applications_are_bounded(broker, folder, app):
     async def main(server):
-        async with living(app, server) as client, app.Application(broker.port, app.ANSWERS) as asking:
+        async with living(app, broker, server) as client, app.Application(broker.port, app.ANSWERS) as asking:
             client.holding = True
             for number in range(COUNT):
                 await asking.ask(b"%d" % number, b"%d" % number)
@@ -149,7 +149,7 @@ def test_unanswered_requests_of_applications_are_bounded(broker, folder, app):
 def test_server_that_is_killed_while_handlers_run_answers_failures_and_runs_none_again(broker, folder, app):
     async def main(server):
         async with (
-            living(app, server) as client,
+            living(app, broker, server) as client,
             app.Application(broker.port, app.ANSWERS, name="asking") as asking,
             app.Application(broker.port, app.UP, name="answering") as answering,
         ):
@@ -179,7 +179,7 @@ def test_server_that_is_killed_while_handlers_run_answers_failures_and_runs_none
 def test_broker_that_ends_while_handlers_run_costs_no_answer(broker, folder, app, number):
     async def main(server):
         async with (
-            living(app, server) as client,
+            living(app, broker, server) as client,
             app.Application(broker.port, app.ANSWERS, name="asking") as asking,
             app.Application(broker.port, app.UP, name="answering") as answering,
         ):
@@ -222,7 +222,7 @@ def test_each_request_runs_at_most_once_and_is_answered_whatever_ends(broker, fo
 
     async def main(server):
         async with (
-            living(app, server) as client,
+            living(app, broker, server) as client,
             app.Application(broker.port, app.ANSWERS, name="asking") as asking,
             app.Application(broker.port, app.UP, name="answering") as answering,
         ):
