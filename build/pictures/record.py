@@ -24,8 +24,9 @@ def record(command=COMMAND, shown_as=SHOWN_AS):
     begin = None
     with process.stdout:
         for line in process.stdout:
-            begin = time.monotonic() if begin is None else begin
-            lines.append([round(time.monotonic() - begin, 2), line.rstrip("\n")])
+            now = time.monotonic()
+            begin = now if begin is None else begin
+            lines.append([round(now - begin, 2), line.rstrip("\n")])
     if process.wait():
         raise BuildError(f"{shown_as} has failed with status {process.returncode}: nothing is recorded")
     return {"command": shown_as, "lines": lines}
