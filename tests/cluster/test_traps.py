@@ -122,11 +122,11 @@ def test_commit_that_is_cancelled_while_it_waits_for_the_standby_is_not_told_to_
 
 def test_store_that_waits_no_longer_for_a_commit_does_not_have_it_shown(stores, monkeypatch):
     """And it leaves one statement waiting at the server, not one more with each attempt."""
-    monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.4)
 
     async def main():
         store = await stores.open()
         owner = await claimed(store)
+        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.4)
         stores.pair.standby.signal(signal.SIGSTOP)
         task = write(store, owner)
         await stores.event("store_away")
@@ -147,14 +147,13 @@ def test_store_that_waits_no_longer_for_a_commit_does_not_have_it_shown(stores, 
 
 
 def test_frozen_server_keeps_no_call_and_no_close_waiting(stores, monkeypatch):
-    monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.4)
-    monkeypatch.setattr(postgres_database, "CONNECT_S", 0.4)
-    monkeypatch.setattr(postgres_database, "CLOSE_S", 0.2)
-    monkeypatch.setattr(postgres_database, "OUTAGE_S", 0.5)
-
     async def main():
         store, idle = await stores.open(), await stores.open()
         owner = await claimed(store)
+        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.4)
+        monkeypatch.setattr(postgres_database, "CONNECT_S", 0.4)
+        monkeypatch.setattr(postgres_database, "CLOSE_S", 0.2)
+        monkeypatch.setattr(postgres_database, "OUTAGE_S", 0.5)
         stores.pair.primary.signal(signal.SIGSTOP)
         with pytest.raises(StoreError, match="has been away for"):
             await write(store, owner)
