@@ -82,10 +82,12 @@ def run(coroutine):
 
 
 async def caught(trap, awaitable):
-    """Arm the trap, begin this, and return its task when the trap has caught its statement, at the point."""
+    """Arm the trap, begin this, and return its task when the trap has caught its statement, at the point, or when the
+    store has given the statement up before it was done."""
     trap.arm()
     task = asyncio.ensure_future(awaitable)
     await trap.caught.wait()
-    while trap.point == UNANSWERED and not trap.link[TO_CLIENT].waiting:
+    answers = trap.link[TO_CLIENT]
+    while trap.point == UNANSWERED and not (answers.waiting or answers.source.is_closing()):
         await asyncio.sleep(0.005)
     return task

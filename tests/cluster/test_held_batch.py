@@ -177,13 +177,12 @@ CALLS = {
 @pytest.mark.parametrize("limit", [False, True], ids=["cut", "given up"])
 @pytest.mark.parametrize("point", POINTS)
 def test_call_whose_connection_ends_in_its_batch_is_done_once(monkeypatch, point, limit):
-    if limit:
-        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
-
     async def main():
         async with HeldBed() as bed:
             trap = Trap(point=point)
             (one, _), (other, _) = await bed.store(trap), await bed.store()
+            if limit:
+                monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
             for name, call in CALLS.items():
                 expected = await call(other, "whole " + name, await _new(other, "whole " + name))
                 task = await caught(trap, call(one, name, await _new(one, name)))
@@ -202,13 +201,12 @@ def test_call_whose_connection_ends_in_its_batch_is_done_once(monkeypatch, point
 
 @pytest.mark.parametrize("limit", [False, True], ids=["cut", "given up"])
 def test_call_whose_connection_ends_while_it_waits_for_the_row_is_done_once(monkeypatch, limit):
-    if limit:
-        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
-
     async def main():
         async with HeldBed() as bed:
             (one, proxy), (other, _) = await bed.store(), await bed.store()
             owner = await _new(one, "a")
+            if limit:
+                monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
             lock = await bed.row_lock()
             task = asyncio.ensure_future(CALLS["receive"](one, "a", owner))
             await bed.waiting()
@@ -229,15 +227,14 @@ def test_call_whose_connection_ends_while_it_waits_for_the_row_is_done_once(monk
 @pytest.mark.parametrize("point", POINTS)
 def test_claim_whose_connection_ends_is_made_all_the_same(monkeypatch, point, fits, limit):
     """The server that gets the client has it, and no other: whether the first claim was committed or not."""
-    if limit:
-        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.5)
-
     async def main():
         async with HeldBed() as bed:
             trap = Trap(fits, point)
             (one, _), (other, _) = await bed.store(trap), await bed.store()
             before = await other.claim("a")
             await a_receive(other, before.owner)
+            if limit:
+                monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.5)
             task = await caught(trap, one.claim("a"))
             if not limit:
                 trap.link.reset()
