@@ -272,6 +272,8 @@ def test_copy_has_what_was_not_processed():
             await bed.say("one", "two", "three")
             owner.store.readings.stop()  # it deletes nothing
             assert await read(reader.conn(), 3) == [(0, "one"), (1, "two"), (2, "three")]
+            place = reader.store.readings.of("a", 0)
+            await until(lambda: place.next == 2)  # it is committed
             return await asyncio.to_thread(copied, bed)
 
     def copied(bed):
