@@ -249,21 +249,28 @@ def test_server_that_is_killed_again_and_again_loses_and_doubles_nothing(own_bed
         store = own_bed.open()
         ids = [f"c{number}" for number in range(10)]
         owners = {client_id: (await store.claim(client_id)).owner for client_id in ids}
-        stop = asyncio.Event()
+        stop, safe = asyncio.Event(), []
 
         async def device(client_id):
             sent = 0
             while not stop.is_set():
                 await store.receive(client_id, owners[client_id], EPOCH, {0: sent + 1}, a_lines([b"%d" % sent]))
                 sent += 1
+                safe.append(client_id)
             return sent
+
+        async def serves():
+            wanted = len(safe) + 10
+            await asyncio.sleep(0.2)
+            while len(safe) < wanted:
+                await asyncio.sleep(0.01)
 
         devices = begin(*[device(client_id) for client_id in ids])
         for _ in range(4):
-            await asyncio.sleep(0.2)
+            await serves()
             await asyncio.to_thread(own_bed.server.stop, "immediate")
             await asyncio.to_thread(own_bed.server.start)
-        await asyncio.sleep(0.2)
+        await serves()
         stop.set()
         sent = await asyncio.gather(*devices)
         for client_id, count in zip(ids, sent):
@@ -456,11 +463,11 @@ def test_server_that_stays_away_is_told_after_a_time(own_bed, monkeypatch):
 
 def test_frozen_server_holds_no_call_for_ever(own_bed, monkeypatch):
     """A statement whose time is over ends its connection, and goes on with the next one."""
-    monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
 
     async def main():
         store = own_bed.open()
         owner = (await store.claim("a")).owner
+        monkeypatch.setattr(postgres_database, "STATEMENT_S", 0.3)
         lock = await asyncpg.connect(own_bed.server.url)
         transaction = lock.transaction()
         await transaction.start()
@@ -522,8 +529,9 @@ def test_watch_finds_that_the_server_is_away_and_that_it_is_back(own_bed):
         while store.trouble is None:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(own_bed.server.start)
-        while store.trouble is not None:
+        while own_bed.told[-1][0] != "store_back":  # which is told when there is no trouble any more
             await asyncio.sleep(0.01)
+        assert store.trouble is None
         watching.cancel()
 
     run(main())
