@@ -200,9 +200,6 @@ def test_process_that_has_ended_without_a_word_is_forgotten_with_what_nobody_rea
 @pytest.mark.parametrize("look", [postgres_admin.clients, postgres_admin.nodes, postgres_admin.keys])
 def test_database_that_is_silent_is_given_up(monkeypatch, look):
     """Also by a server that starts, in whose loop it is asked."""
-    monkeypatch.setattr(postgres_admin, "STATEMENT_S", 1.0)
-    monkeypatch.setattr(postgres_database, "CLOSE_S", 0.1)
-    monkeypatch.setattr(postgres_admin, "CLOSE_S", 0.1)
     own = postgres.Postgres(fsync="off")
     try:
         postgres_admin.init(own.url)
@@ -211,6 +208,9 @@ def test_database_that_is_silent_is_given_up(monkeypatch, look):
             return look(own.url)
 
         asyncio.run(start())
+        monkeypatch.setattr(postgres_admin, "STATEMENT_S", 1.0)
+        monkeypatch.setattr(postgres_database, "CLOSE_S", 0.1)
+        monkeypatch.setattr(postgres_admin, "CLOSE_S", 0.1)
         held = asyncio.run(_held(own.url, lambda: asyncio.to_thread(look, own.url)))
         assert "no answer for 1 s" in str(held)
     finally:
