@@ -18,8 +18,6 @@ HEAD = """
 import asyncio, os, signal, sys, threading, time
 import server.service.service
 
-server.service.service.END_S = 0.3
-
 async def fail():
     raise ValueError("my fault")
 
@@ -31,6 +29,7 @@ class A:
     async def run(self):
 """
 WAIT = "        await asyncio.Event().wait()\n"
+SHORT = "        server.service.service.END_S = 0.3\n"
 
 
 def run_app(body, after="", head=HEAD, end=False, app="application:A"):
@@ -172,7 +171,7 @@ STUBBORN = """
     ],
 )
 def test_application_that_swallows_its_end_is_left_behind_with_status_1(body, error):
-    status, log = run_app(body, end=True)  # long before the thread's end
+    status, log = run_app(SHORT + body, end=True)  # long before the thread's end
     assert status == 1 and f'failed error="{error}"' in log and " stopped" in log, log
 
 
