@@ -284,10 +284,10 @@ class PostgresDatabase:
 
     def is_away(self, error):
         """Note that the server does not answer, and tell that."""
-        if self.trouble is None:
+        was_away, self.trouble = self.trouble is not None, _said(error)
+        if not was_away:
             self._away_since = time.monotonic()
-            self.say("store_away", reason=_said(error))
-        self.trouble = _said(error)
+            self.say("store_away", reason=self.trouble)
 
     def answers(self):
         """Note that it does."""
