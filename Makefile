@@ -128,8 +128,8 @@ kill-mqtt: $(INSTALLED) ## Kill the MQTT gateway's server and Mosquitto, 50 time
 kill-cluster: $(INSTALLED) ## Inject 1,000 faults into three servers on two PostgreSQL under 100 clients: 16 minutes to an hour (CLUSTER_ARGS).
 	@$(VENV_PYTHON) -m tests.cluster.kill_cluster $(CLUSTER_ARGS)
 
-bench-server: $(INSTALLED) bench-smbus ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, the page beside none, and bench-smbus; fail on a missed bar.
-	@missed=0; for part in bench bench_postgres bench_web; do $(VENV_PYTHON) -m tests.server.$$part || missed=1; done; exit $$missed
+bench-server: $(INSTALLED) ## Measure the server beside Mosquitto, PostgreSQL beside SQLite, the page beside none, and bench-smbus; fail on a missed bar.
+	@missed=0; for part in remote_i2c.bench_smbus server.bench server.bench_postgres server.bench_web; do $(VENV_PYTHON) -m tests.$$part || missed=1; done; exit $$missed
 
 bench-smbus: $(INSTALLED) ## Measure SMBus over gRPC beside a bare echo of gRPC; fails on a missed bar.
 	@$(VENV_PYTHON) -m tests.remote_i2c.bench_smbus
