@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
@@ -91,7 +91,7 @@ def test_store_waits_for_a_connection_when_the_server_has_none_left():
             await bed.do(bed.end)
             task = write(store, owner)
             await bed.away(store, "for role")
-            async with _connected(bed.server.url) as superuser, AsyncExitStack() as others:
+            async with postgres.connect(bed.server.url) as superuser, AsyncExitStack() as others:
                 await _take_all(other, others)
                 await superuser.execute(f"ALTER ROLE {bed.role} CONNECTION LIMIT -1")
                 await bed.away(store, "connection slots")
@@ -102,20 +102,11 @@ def test_store_waits_for_a_connection_when_the_server_has_none_left():
     assert run(main()) == LINE
 
 
-@asynccontextmanager
-async def _connected(url):
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def _take_all(bed, others):
     """Take all connections that the server has for roles that are not a superuser's."""
     while True:
         try:
-            await others.enter_async_context(_connected(bed.url))
+            await others.enter_async_context(postgres.connect(bed.url))
         except asyncpg.TooManyConnectionsError:
             return
 
