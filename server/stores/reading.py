@@ -60,7 +60,7 @@ class Reading:
         self._used = 0.0
         self._claiming = False
         self.last_fence = 0  # of the newest claim of this process
-        self.unsettled = False  # a claim was given up, and is to be made again to learn where it stands
+        self.unsettled = False  # a claim was given up or got no answer: it is made again, to learn where it stands
         self.busy = None  # the task in which a transaction of the application is open
 
     # What Inbox (server/core/inbox.py) promises

@@ -11,12 +11,9 @@ import random
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
-import pytest
-
 from protocol.errors import StoreError
 from server.core.message import line
 from server.stores import postgres_reading_statements as statements
-from server.stores import postgres_readings, reading
 from server.stores.postgres_readings import Readings
 from server.stores.postgres_transactions import Transaction
 
@@ -223,10 +220,10 @@ class Process:
         following = self._moves if error else {}  # they are given up with it
         if error:
             self._moves = {}
-        for reading_of, *move in moves.values():
-            reading_of.moved(*move, None if error or batch.repeated else done)
-        for reading_of, *move in following.values():
-            reading_of.moved(*move, None)
+        for reading, *move in moves.values():
+            reading.moved(*move, None if error or batch.repeated else done)
+        for reading, *move in following.values():
+            reading.moved(*move, None)
         self.flush()
 
     def start(self, done, function, *args):
@@ -407,11 +404,3 @@ class Connection:
         if self._move is not None:
             self._move = None
             self._world.lock.release()
-
-
-@pytest.fixture
-def virtual_time(monkeypatch):
-    """Have the readings ask the clock that jumps."""
-    clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
-    monkeypatch.setattr(postgres_readings, "time", clock)
-    monkeypatch.setattr(reading, "time", clock)

@@ -5,23 +5,33 @@ Each seed is another order of events on a clock that jumps (readers_world.py).
 
 import asyncio
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from protocol.errors import StoreError
 from server.core.store import ReadingLost
 from server.stores import postgres_reading_statements as statements
+from server.stores import postgres_readings, reading
 from server.stores.postgres_readings import Readings
 from server.stores.postgres_sharing import LEASE_S, LOOK_S
 from server.stores.reading import IDLE_S, SETTLE_S, Reading
 from tests.link import virtual
-from tests.server.stores.readers_world import OWNER, Chances, World, virtual_time  # noqa: F401 (a fixture)
+from tests.server.stores.readers_world import OWNER, Chances, World
 
 SEEDS = 100
 EVENTS = (5, 40)  # of one seed, from .. to
 PAUSES = ((0.3, 0.0), (0.3, 0.05), (0.3, 0.3), (0.05, 3.0), (0.05, 25.0))  # (how likely, s at most) between two
 QUIET_S = 3.0
 LONELY_S = LEASE_S + IDLE_S  # a reader with nothing to read gives the place to others in less
+
+
+@pytest.fixture(autouse=True)
+def virtual_time(monkeypatch):
+    """Have the readers ask the clock that jumps."""
+    clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    monkeypatch.setattr(postgres_readings, "time", clock)
+    monkeypatch.setattr(reading, "time", clock)
 
 
 def number_of(number, message):
@@ -130,7 +140,7 @@ def first_fault(seeds, *args):
 
 @pytest.mark.parametrize("users", [(take,), (transact,), (take, transact)], ids=["take", "transact", "both"])
 @pytest.mark.parametrize(("processes", "lapses"), [(1, False), (2, False), (3, True)])
-def test_each_message_is_read_once(virtual_time, users, processes, lapses):  # noqa: F811
+def test_each_message_is_read_once(users, processes, lapses):
     fault = first_fault(range(SEEDS), users, processes, lapses)
     assert fault is None, fault
 
@@ -162,13 +172,13 @@ def keeps_nothing(self):
         (Readings, "_forsaken", does_nothing),
     ],
 )
-def test_fault_of_ours_would_be_seen(virtual_time, monkeypatch, owner, name, fault):  # noqa: F811
+def test_fault_of_ours_would_be_seen(monkeypatch, owner, name, fault):
     monkeypatch.setattr(owner, name, fault)
     assert first_fault(range(10 * SEEDS), (take, transact), 3, True) is not None
 
 
 @pytest.mark.parametrize(("rival", "own"), [(False, True), (True, False)])
-def test_claim_after_one_without_an_answer_is_the_own_ones_unless_another_was_between(virtual_time, rival, own):  # noqa: F811
+def test_claim_after_one_without_an_answer_is_the_own_ones_unless_another_was_between(rival, own):
     """The row has the node of the claim without an answer, and does not tell who was there before that one."""
 
     async def main():
@@ -187,7 +197,7 @@ def test_claim_after_one_without_an_answer_is_the_own_ones_unless_another_was_be
     assert virtual.run(main()) == own
 
 
-def test_process_that_does_not_ask_again_gives_back_what_it_may_have_claimed(virtual_time):  # noqa: F811
+def test_process_that_does_not_ask_again_gives_back_what_it_may_have_claimed():
     """The answers to claims are lost for a while, and the application has stopped to read."""
 
     async def main():
