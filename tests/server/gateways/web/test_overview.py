@@ -103,6 +103,18 @@ def test_samples_are_shown_and_sorted_by_and_no_row_is_made_anew_for_them():
     assert overview.row("b")["unread_lines"] == 4 and fleet.looks == 4  # of the last look, until the next
 
 
+def test_client_that_has_gone_and_comes_again_has_no_old_sample():
+    fleet, overview = overview_of("a", "b")
+    overview.page(ALL)
+    overview.set_samples({"a": Sample(2.5, 90, 4), "b": UNKNOWN})
+    gone = fleet.clients.pop("a")
+    overview.all_changed()
+    assert overview.row("a") is None
+    fleet.clients["a"] = gone
+    overview.all_changed()
+    assert overview.row("a")["lines_per_s"] is None
+
+
 def test_what_a_bridge_reports_is_sorted_by():
     fleet, overview = overview_of("a", "b", "c", "d")
     reports = (("b", -70, 20_000, "0.2.0"), ("c", -40, 27_000, "0.1.0"), ("d", None, 26_000, None))
