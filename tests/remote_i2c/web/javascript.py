@@ -210,7 +210,10 @@ def served(folder):
         def log_message(self, *args):
             pass
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True  # a browser keeps a connection in reserve for a minute or two: nobody waits for its end
+
+    with Server(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
