@@ -184,6 +184,7 @@ function figure(name, chart, zoom) {
   let plot = null;
   let data = null;
   let made = null; // the series, and uPlot
+  let newest = null; // time of the newest row of the table
   const canvas = el("div", { class: "chart", role: "img" });
   const table = el("div", { class: "wide values", hidden: true, tabindex: 0 });
   const toggle = el("button", { type: "button", "aria-pressed": "false", click: () => {
@@ -210,11 +211,14 @@ function figure(name, chart, zoom) {
     canvas.setAttribute("aria-label", H.described(words.title, moment(series.from), moment(series.to), most));
   }
 
+  const rowsOf = () => data[0].map((at, index) => [at, ...data.slice(1).map((column) => column[index])])
+    .filter(([, ...values]) => values.some((value) => value !== null)).reverse();
+
   function fill() {
     if (table.hidden || data === null) return;
     const heads = [H.time, ...chart.series.map((one) => words.series[one.name])];
-    const rows = data[0].map((at, index) => [at, ...data.slice(1).map((column) => column[index])])
-      .filter(([, ...values]) => values.some((value) => value !== null)).reverse();
+    const rows = rowsOf();
+    newest = rows[0]?.[0];
     table.replaceChildren(el("table", {}, el("caption", { class: "unseen" }, words.title),
       el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, ...rows.map(([at, ...values]) => el("tr", {}, el("th", { scope: "row" }, moment(at)),
@@ -232,7 +236,11 @@ function figure(name, chart, zoom) {
       describe(series);
       fill();
     },
-    grow(series) { data = columns(series); plot?.setData(data); },
+    grow(series) {
+      data = columns(series);
+      plot?.setData(data);
+      if (!table.hidden && rowsOf()[0]?.[0] !== newest) fill(); // only then: who reads in it is not to lose the place
+    },
     recolor() { if (plot !== null) draw(); },
     end() { sizes.disconnect(); plot?.destroy(); },
   };
