@@ -17,11 +17,13 @@ FROM_CLIENT, TO_CLIENT = "from", "to"
 
 
 class RecentLines:
-    """The newest lines of each client, both ways."""
+    """The newest lines of each client, both ways. A line is bytes without a newline in them.
+
+    What comes at once is kept as one piece, so that a busy client costs little: the objects of its lines can go."""
 
     def __init__(self, clock=utc_s):
         self._clock = clock
-        self._kept = OrderedDict()  # id -> deque of (number, UTC, way, bytes, their count)
+        self._kept = OrderedDict()  # id -> _Kept
         self._number = 0
 
     def note(self, event, client_id, details):
@@ -34,24 +36,51 @@ class RecentLines:
         self.add(client_id, TO_CLIENT, (line,))
 
     def add(self, client_id, way, lines):
-        """Take lines of one moment. way: FROM_CLIENT or TO_CLIENT; lines: bytes of each."""
+        """Take lines of one moment. way: FROM_CLIENT or TO_CLIENT; lines: bytes of each, at most MAX_LINES."""
         kept = self._kept.get(client_id)
         if kept is None:
-            kept = self._kept[client_id] = deque(maxlen=MAX_LINES)
+            kept = self._kept[client_id] = _Kept()
             if len(self._kept) > MAX_CLIENTS:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(client_id)
-        at, number = self._clock(), self._number
-        for line in lines:
-            number += 1
-            kept.append((number, at, way, line[:MAX_SHOWN], len(line)))
-        self._number = number
+        kept.add(self._number + 1, self._clock(), way, lines)
+        self._number += len(lines)
 
     def after(self, client_id, number=0):
         """Returns the lines that are newer than this number, as dicts, the oldest first."""
-        kept = self._kept.get(client_id, ())
-        return [_shown_line(*entry) for entry in kept if entry[0] > number]
+        kept = self._kept.get(client_id)
+        return kept.after(number) if kept else []
+
+
+class _Kept:
+    """The last MAX_LINES lines of one client, and what came at the same moment as the first of them."""
+
+    __slots__ = ("count", "pieces")
+
+    def __init__(self):
+        self.count = 0
+        self.pieces = deque()  # of (number of the first, lines, UTC, way, the lines joined, their sizes or None)
+
+    def add(self, number, at, way, lines):
+        count, joined, sizes = len(lines), b"\n".join(lines), None
+        if len(joined) > count * MAX_SHOWN:
+            joined, sizes = b"\n".join([line[:MAX_SHOWN] for line in lines]), [len(line) for line in lines]
+        self.pieces.append((number, count, at, way, joined, sizes))
+        self.count += count
+        while self.count - self.pieces[0][1] >= MAX_LINES:
+            self.count -= self.pieces.popleft()[1]
+
+    def after(self, number):
+        found = []
+        for first, count, at, way, joined, sizes in self.pieces:
+            if first + count - 1 <= number:
+                continue
+            lines = joined.split(b"\n")
+            for index in range(max(0, number + 1 - first), count):
+                size = sizes[index] if sizes else len(lines[index])
+                found.append(_shown_line(first + index, at, way, lines[index], size))
+        return found[-MAX_LINES:]
 
 
 class RecentEvents:
@@ -79,5 +108,5 @@ class RecentEvents:
 
 
 def _shown_line(number, at, way, data, size):
-    text = data.decode(errors="replace").removesuffix("\n")
+    text = data[:MAX_SHOWN].decode(errors="replace")
     return {"number": number, "at": round(at, 3), "way": way, "text": text, "bytes": size}

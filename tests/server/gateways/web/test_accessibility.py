@@ -30,7 +30,7 @@ def lively_fleet(found):
     """Have something to see on each page."""
     begin(found.fleet)
     pump = found.fleet.clients["garden-pump"]
-    found.fleet.receive("garden-pump", b"hello\n")
+    found.fleet.receive("garden-pump", b"hello")
     found.fleet.print("garden-pump", "Traceback (most recent call last):\n" + HOSTILE + "\n>>> ")
     pump.sensor_peer.send_samples([(1, b"\x01\x50")], time.time())
 

@@ -101,12 +101,12 @@ def test_last_points_grow_with_the_stream(chromium_program, tmp_path):
         found.fleet.connect("garden-pump")
         await page.run(TABLES + "await go('#/client/garden-pump', 'What it did'); await drawn(); await open('lines');")
         found.fleet.clients["garden-pump"].row["lines_received"] += 500
-        found.fleet.receive("garden-pump", b"x\n")
+        found.fleet.receive("garden-pump", b"x")
         drawn = "const plot = () => chart('lines').querySelector('canvas').toDataURL(); "
         before = await page.run(TABLES + drawn + "return plot();")
         for _ in range(3):
             found.fleet.clients["garden-pump"].row["lines_received"] += 500
-            found.fleet.receive("garden-pump", b"x\n")
+            found.fleet.receive("garden-pump", b"x")
             await asyncio.sleep(0.5)
         wait = f"const before = {before!r}; await until(() => plot() !== before, 'growth');"
         await page.run(TABLES + drawn + wait)

@@ -152,7 +152,7 @@ def test_client_with_lines_sent_and_received_paused_and_found(chromium_program, 
         begin(found.fleet)
         await page.run("await logIn('sam'); await go('#/client/garden-pump', 'Where the line stands');")
         for number in range(12):
-            found.fleet.receive("garden-pump", b"temperature %d.5\n" % (20 + number))
+            found.fleet.receive("garden-pump", b"temperature %d.5" % (20 + number))
         found.fleet.receive("garden-pump", HOSTILE.encode())
         await page.run("await shows('temperature 31.5'); await shows('onerror');")
         await page.run("fill(one('[name=line]'), 'valve open'); press('Send'); await shows('It is stored');")
@@ -163,7 +163,7 @@ def test_client_with_lines_sent_and_received_paused_and_found(chromium_program, 
         await page.picture("client-phone", width=390, height=800)
         assert await page.run("return all('h2').map((head) => head.textContent).includes('Key');") is False
         await page.run("press('Pause');")
-        found.fleet.receive("garden-pump", b"while paused\n")
+        found.fleet.receive("garden-pump", b"while paused")
         found.fleet.leave("garden-pump")
         await page.run("await until(() => one('[data-box=board]').dataset.is === 'bad', 'the outage');")
         await page.picture("client-away")
@@ -265,10 +265,10 @@ def test_lines_are_shown_once_if_the_stream_begins_anew_while_they_are_paused(ch
 
     async def test(found, page):
         begin(found.fleet)
-        found.fleet.receive("garden-pump", b"one\n", b"two\n")
+        found.fleet.receive("garden-pump", b"one", b"two")
         await page.run("await go('#/client/garden-pump', 'Where the line stands'); await shows('two'); press('Pause');")
         await page.run(hide_and_show)
-        found.fleet.receive("garden-pump", b"three\n")
+        found.fleet.receive("garden-pump", b"three")
         found.fleet.leave("garden-pump")
         await page.run("await until(() => one('[data-box=board]').dataset.is === 'bad', 'the outage');")
         assert await page.run(f"return {shown};") == ["one", "two"]
@@ -394,7 +394,7 @@ def test_texts_have_enough_contrast(chromium_program, tmp_path, scheme):
 
     async def test(found, page):
         begin(found.fleet)
-        found.fleet.receive("garden-pump", b"hello\n")
+        found.fleet.receive("garden-pump", b"hello")
         tab = page._tab
         await tab._browser.command(
             "Emulation.setEmulatedMedia", tab._session, features=[{"name": "prefers-color-scheme", "value": scheme}]

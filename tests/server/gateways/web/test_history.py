@@ -20,7 +20,7 @@ def test_points_have_what_was_measured_up_to_now():
     bed = Bed("pump")
     bed.pass_s(2)
     bed.fleet.connect("pump")
-    bed.fleet.receive("pump", b"a\n", b"b\n")
+    bed.fleet.receive("pump", b"a", b"b")
     trip(bed.fleet.clients["pump"], 40, 60)
     bed.pass_s(3)
     bed.fleet.clients["pump"].waiting_lines = 7
@@ -56,7 +56,7 @@ def test_finest_level_that_goes_back_so_far_is_used(ago_s, span_s, points, step,
 
 def test_second_that_is_not_over_is_in_each_level():
     bed = Bed("pump")
-    bed.fleet.receive("pump", b"x\n")
+    bed.fleet.receive("pump", b"x")
     bed.now += 0.001
     for ago_s in (60, 7200, 30 * 24 * HOUR_S):
         points = series(bed, BEGAN_S - ago_s, BEGAN_S + 1, 10)["points"]
@@ -67,7 +67,7 @@ def test_levels_tell_the_same_of_a_day():
     bed = Bed("pump")
     bed.fleet.connect("pump")
     for number in range(20):
-        bed.fleet.receive("pump", b"x\n")
+        bed.fleet.receive("pump", b"x")
         bed.pass_s(HOUR_S)
         if number == 5:
             bed.fleet.leave("pump")
@@ -121,7 +121,7 @@ def test_requests_are_answered_or_refused_with_the_reason(tmp_path):
         browser = found.browser()
         await browser.log_in("vic")
         found.fleet.connect("pump")
-        found.fleet.receive("pump", b"hello\n")
+        found.fleet.receive("pump", b"hello")
         received = 0
         while not received:  # until its second is over
             answer = (await browser.get("/api/clients/pump/history?points=100")).json

@@ -55,7 +55,7 @@ def test_line_of_a_client_is_one_field_of_one_event(tmp_path):
     async def test(found):
         browser = found.browser()
         await browser.log_in("vic")
-        text = "\r\ndata: forged\r\revent: end\u2028"
+        text = "\rdata: forged\r\revent: end\u2028"  # no line has a newline in it
         async with browser.stream("/api/events?view=client&id=pump") as event:
             await event()
             found.fleet.receive("pump", text.encode())
@@ -63,6 +63,11 @@ def test_line_of_a_client_is_one_field_of_one_event(tmp_path):
             assert name == "change" and data["lines"][0]["text"] == text
 
     served_test(tmp_path, test, "pump")
+
+
+def test_text_is_one_field_of_one_event():
+    event = live._event("change", {"text": "\r\ndata: forged\n\nevent: end\u2028"})
+    assert event.isascii() and event.count(b"\n") == 3 and b"\r" not in event
 
 
 def test_number_that_json_cannot_have_is_null():

@@ -114,7 +114,7 @@ def test_stream_is_not_held_back_by_nginx(tmp_path, nginx, missing_tool):
             await browser.log_in("vic")
             async with browser.stream("/api/events?view=client&id=pump") as event:
                 assert (await event())[0] == "snapshot"
-                fleet.receive("pump", b"hello\n")
+                fleet.receive("pump", b"hello")
                 assert (await event())[1]["lines"][0]["text"] == "hello"
             # The proxy tells that the viewer has gone.
             await until(lambda: not found.gateway.live.viewers, "the end of the stream")
@@ -135,7 +135,7 @@ def test_without_its_header_nginx_would_hold_the_stream_back(tmp_path, nginx, mi
             waiting = asyncio.create_task(reader.read(1))
             await until(lambda: found.gateway.live.viewers, "the stream")
             for _ in range(20):  # in which two ticks' events would have come
-                found.fleet.receive("pump", b"hello\n")
+                found.fleet.receive("pump", b"hello")
                 await asyncio.sleep(0.05)
             assert not waiting.done()
             waiting.cancel()

@@ -1,16 +1,20 @@
 """The last lines and events: their order and their bounds."""
 
+import random
+
+import pytest
+
 from server.gateways.web import recent
 from server.gateways.web.recent import FROM_CLIENT, TO_CLIENT, RecentEvents, RecentLines
 
 
 def test_lines_both_ways_in_their_order():
     lines = RecentLines(lambda: 7.0)
-    lines.note("received", "a", {"lines": [b"one\n", b"\xff\n"]})
-    lines.add("a", TO_CLIENT, [b"two\n"])
+    lines.note("received", "a", {"lines": [b"one", b"\xff"]})
+    lines.add("a", TO_CLIENT, [b"two"])
     found = lines.after("a")
     assert [(line["way"], line["text"], line["bytes"]) for line in found] == [
-        (FROM_CLIENT, "one", 4), (FROM_CLIENT, "\ufffd", 2), (TO_CLIENT, "two", 4),
+        (FROM_CLIENT, "one", 3), (FROM_CLIENT, "\ufffd", 1), (TO_CLIENT, "two", 3),
     ]  # fmt: skip
     assert lines.after("a", found[1]["number"]) == found[2:]
     assert lines.after("b") == []
@@ -24,14 +28,33 @@ def test_other_events_are_no_lines():
 
 def test_lines_are_bounded_in_size_in_number_and_in_clients():
     lines = RecentLines()
-    lines.note("received", "a", {"lines": [b"x" * 5000 + b"\n"] * 300})
+    lines.note("received", "a", {"lines": [b"x" * 5001] * 300})
     found = lines.after("a")
     assert len(found) == recent.MAX_LINES
     assert (len(found[0]["text"]), found[0]["bytes"]) == (recent.MAX_SHOWN, 5001)
     for number in range(recent.MAX_CLIENTS):
-        lines.add("a", FROM_CLIENT, [b"again\n"])
-        lines.add(f"c{number}", FROM_CLIENT, [b"x\n"])
+        lines.add("a", FROM_CLIENT, [b"again"])
+        lines.add(f"c{number}", FROM_CLIENT, [b"x"])
     assert lines.after("c0") == [] and lines.after("a") and lines.after("c1")  # the one that was silent longest
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_in_pieces_are_as_lines_one_by_one(seed):
+    """Whatever comes at once, and whatever was seen before."""
+    chosen, lines, every = random.Random(seed), RecentLines(lambda: 7.0), []
+    for _ in range(60):
+        way = chosen.choice((FROM_CLIENT, TO_CLIENT))
+        some = [b"x" * chosen.choice((0, 1, 42, 255, 256, 257, 4000)) for _ in range(chosen.choice((1, 1, 2, 64, 100)))]
+        lines.add("a", way, some)
+        every += [(way, "x" * min(len(line), recent.MAX_SHOWN), len(line)) for line in some]
+        found = lines.after("a")
+        assert [line["number"] for line in found] == list(range(1, len(every) + 1))[-recent.MAX_LINES :]
+        assert [(line["way"], line["text"], line["bytes"]) for line in found] == every[-recent.MAX_LINES :]
+        seen = chosen.randrange(len(every) + 2)
+        assert lines.after("a", seen) == [line for line in found if line["number"] > seen]
+    kept = lines._kept["a"]
+    assert kept.count < 2 * recent.MAX_LINES
+    assert sum(len(piece[4]) for piece in kept.pieces) <= 2 * recent.MAX_LINES * (recent.MAX_SHOWN + 1)
 
 
 def test_events_with_their_details_as_texts():

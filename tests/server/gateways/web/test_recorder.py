@@ -74,7 +74,7 @@ def test_seconds_have_what_was_in_them():
     bed.pass_s(5)
     bed.now += 0.25
     bed.fleet.connect("pump")
-    bed.fleet.receive("pump", b"one\n", b"two\n")
+    bed.fleet.receive("pump", b"one", b"two")
     bed.fleet.clients["pump"].wire_bytes = (100, 20)
     trip(bed.fleet.clients["pump"], 40, 60, 50)
     bed.pass_s(2)
@@ -138,7 +138,7 @@ def test_levels_agree_over_a_day():
     bed = Bed("pump")
     bed.fleet.connect("pump")
     for number in range(24 * 6):
-        bed.fleet.receive("pump", *[b"x\n"] * (number % 7))
+        bed.fleet.receive("pump", *[b"x"] * (number % 7))
         if number % 50 == 20:
             bed.fleet.tell("new_life", "pump", lives=number)
         bed.pass_s(600)
@@ -175,7 +175,7 @@ def test_server_that_is_killed_loses_no_more_than_it_says():
     bed = Bed("pump")
     bed.fleet.connect("pump")
     for _ in range(59):
-        bed.fleet.receive("pump", b"x\n")
+        bed.fleet.receive("pump", b"x")
         bed.pass_s(60)
     (row,) = bed.rows("pump", MINUTES)
     assert sum(values[LINES_IN] for _, values in row.intervals) >= 59 - recorder.REWRITE_MINUTES
@@ -184,7 +184,7 @@ def test_server_that_is_killed_loses_no_more_than_it_says():
 def test_all_is_written_when_it_is_closed_and_another_run_adds_to_it():
     bed = Bed("pump")
     bed.fleet.connect("pump")
-    bed.fleet.receive("pump", b"one\n")
+    bed.fleet.receive("pump", b"one")
     bed.pass_s(30)
     bed.now += 0.5
     bed.recorder.close()
@@ -193,7 +193,7 @@ def test_all_is_written_when_it_is_closed_and_another_run_adds_to_it():
         assert sum(values[LINES_IN] for _, values in row.intervals) == 1
     bed.recorder = bed.made()
     bed.fleet.connect("pump")
-    bed.fleet.receive("pump", b"two\n", b"three\n")
+    bed.fleet.receive("pump", b"two", b"three")
     bed.pass_s(30)
     both = bed.rows("pump", SECONDS)
     assert sorted(span for row in both for span in row.spans) == [(0, 30_500), (30_500, 60_000)]
@@ -221,9 +221,9 @@ def test_clock_that_jumps_leaves_the_minute_before_as_it_was(jump_s):
     bed = Bed("pump", at_s=BEGAN_S + 600)
     bed.fleet.connect("pump")
     for _ in range(10):
-        bed.fleet.receive("pump", b"x\n")
+        bed.fleet.receive("pump", b"x")
         bed.pass_s(1)
-    bed.fleet.receive("pump", b"x\n")
+    bed.fleet.receive("pump", b"x")
     bed.now += jump_s
     bed.pass_s(1)
     (row,) = bed.rows("pump", SECONDS, BEGAN_S + 600)
@@ -235,7 +235,7 @@ def test_event_between_the_end_of_a_minute_and_the_look_ends_it_once():
     bed = Bed("pump")
     bed.fleet.connect("pump")
     for _ in range(59):
-        bed.fleet.receive("pump", b"x\n")
+        bed.fleet.receive("pump", b"x")
         bed.pass_s(1)
     bed.now += 1.001
     bed.fleet.leave("pump")
@@ -314,7 +314,7 @@ def test_work_that_takes_long_holds_no_look_up_and_ends_with_the_measuring(monke
 def test_backlog_that_is_read_without_an_event_is_seen_to_end():
     bed = Bed("pump")
     bed.fleet.clients["pump"].unread = 20
-    bed.fleet.receive("pump", b"x\n")
+    bed.fleet.receive("pump", b"x")
     bed.pass_s(30)
     bed.fleet.clients["pump"].unread = 0  # the application reads
     bed.pass_s(300)
@@ -327,7 +327,7 @@ def test_backlog_that_is_read_without_an_event_is_seen_to_end():
 def test_lines_that_wait_for_a_client_that_another_server_has_are_not_measured():
     bed = Bed("pump")
     pump = bed.fleet.clients["pump"]
-    bed.fleet.receive("pump", b"x\n")
+    bed.fleet.receive("pump", b"x")
     pump.waiting_lines = 5
     bed.pass_s(60)
     pump.is_here = False
@@ -356,12 +356,12 @@ def test_client_that_comes_in_the_second_in_which_the_clock_is_set_back_keeps_it
     bed = Bed("pump", at_s=BEGAN_S + HOUR_S)
     bed.fleet.connect("pump")
     for _ in range(30):
-        bed.fleet.receive("pump", b"x\n")
+        bed.fleet.receive("pump", b"x")
         bed.pass_s(60)
     bed.pass_s(20)
     bed.now -= HOUR_S / 2 + 60 + 20
     bed.fleet.tell("connected", "pump", peer="10.0.0.7:4712")  # before the former connection has ended
-    bed.fleet.receive("pump", b"x\n")
+    bed.fleet.receive("pump", b"x")
     bed.pass_s(1)
     bed.recorder.close()
     before, row = bed.rows("pump", MINUTES), bed.rows("pump", MINUTES, BEGAN_S + HOUR_S)

@@ -60,7 +60,7 @@ def test_viewer_that_sleeps_is_cut_holds_up_nobody_and_wakes_to_the_present(chro
                 await asyncio.sleep(0.01)
         found.fleet.connect("pump")
         await page.run("await shows('1 client is connected');")
-        found.fleet.receive("pump", b"the newest\n")
+        found.fleet.receive("pump", b"the newest")
         await tab._browser.command("Debugger.resume", tab._session)
         await tab._browser.command("Debugger.disable", tab._session)
         await sleeper.run("await shows('the newest');")
