@@ -52,7 +52,7 @@ class Gateway(interface.Gateway):
         host.subscribe(lines.note)
         host.follow_lines(lines.note_sent)
         host.follow_log(events.note)
-        self.live = Live()
+        self.live = Live(self.overview.refresh)
         self.buses = Buses(settings.i2c, host)
         self.recorder = self.history = None
         if settings.history:

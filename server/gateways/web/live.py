@@ -1,10 +1,11 @@
 """Server-sent events (HTML Living Standard, section 9.2): a view as a snapshot, and its changes at TICK_S.
 
-A viewer has no queue: while it takes nothing, nothing is made for it. One that takes nothing for SEND_S is cut.
+A viewer has no queue: while it takes nothing, nothing is made for it. One that takes nothing for SEND_S is cut. All
+have the same ticks, so what is new is found once for all of them, and viewers of the same page get the same bytes.
+What a tick needs is done in many passes of the loop, so that thousands of clients do not hold up the link.
 """
 
 import asyncio
-import contextlib
 
 from server.gateways.web.routes import Failure, as_json
 from server.gateways.web.utc import utc_s
@@ -21,11 +22,19 @@ _HEADERS = (
 
 
 class Live:
-    """All streams. `viewers`: how many there are; `close` ends them."""
+    """All streams. `viewers`: how many there are; `close` ends them.
 
-    def __init__(self):
+    Args: refresh: generator function that brings what the views show up to date, a little at each step. It is run
+    before each tick."""
+
+    def __init__(self, refresh=lambda: ()):
         self.viewers = 0
-        self._closing = asyncio.Event()
+        self._refresh = refresh
+        self._closed = False
+        self._tick = asyncio.Event()  # the next one
+        self._ticking = None  # the task that begins it, while somebody waits
+        self._turn = asyncio.Lock()  # of one stream after the other
+        self._encoded = {}  # id of a change -> (change, its event as bytes), of the last tick
 
     def stream(self, view, admits):
         """Returns the ASGI response that streams this view. admits: function () that is False once the viewer may
@@ -36,14 +45,39 @@ class Live:
 
     def close(self):
         """End all streams."""
-        self._closing.set()
+        self._closed = True
+        self._tick.set()
+        if self._ticking is not None:
+            self._ticking.cancel()
 
     async def pause(self):
         """Wait for the next tick. Returns False if the streams are to end."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TICK_S):
-                await self._closing.wait()
-        return not self._closing.is_set()
+        if self._ticking is None and not self._closed:
+            self._ticking = asyncio.create_task(self._begin_tick())
+        await self._tick.wait()
+        async with self._turn:
+            await asyncio.sleep(0)
+        return not self._closed
+
+    async def _begin_tick(self):
+        try:
+            await asyncio.sleep(TICK_S)
+            async with self._turn:  # after the streams of the tick before
+                for _ in self._refresh():
+                    await asyncio.sleep(0)
+        finally:
+            self._ticking = None
+            self._encoded = {}
+            self._tick.set()
+            if not self._closed:
+                self._tick = asyncio.Event()
+
+    def event_of(self, change):
+        """Returns the event (bytes) of a change. It is made once for those whose views return the same object."""
+        found = self._encoded.get(id(change))
+        if found is None:
+            found = self._encoded[id(change)] = change, _event("change", change)
+        return found[1]
 
 
 class _Stream:
@@ -84,7 +118,7 @@ class _Stream:
             change = self._view.change()
             quiet_s = quiet_s + TICK_S if change is None else 0.0
             if change is not None:
-                await write(_event("change", change))
+                await write(self._live.event_of(change))
             elif quiet_s >= QUIET_S:
                 quiet_s = 0.0
                 await write(b":\n\n")

@@ -1,7 +1,8 @@
 """The clients as the page lists them: a row of each, kept up to date by events, and the part that a viewer asks for.
 
-Of thousands of clients only those that have changed are looked at again, and only a page of them is sent. It knows
-nothing of HTTP.
+Of thousands of clients only those that have changed are looked at again, and only a page of them is sent. What a
+viewer sees for the first time is up to date (`page`, `row`); what is sent afterwards is as of the last `refresh`, which
+is done once for all viewers. It knows nothing of HTTP.
 """
 
 from collections import namedtuple
@@ -13,6 +14,7 @@ CONNECTED, AWAY, NEVER = "connected", "away", "never"
 STATES = (CONNECTED, AWAY, NEVER)
 MAX_PAGE = 200  # rows
 MAX_TEXT = 64  # characters of a filter
+SLICE = 500  # rows that are made anew at once: 1 to 2 ms
 _CACHED = 32  # pages of one moment: viewers of the same page share it
 _NO_SIGNAL = -128  # dBm: below each that there is
 
@@ -39,6 +41,20 @@ SORTS = {
 Query = namedtuple("Query", "state text sort descending page size")
 
 
+def difference(before, now):
+    """Returns a dict of what differs between two pages, or None: `clients`, the rows that have changed; `order`, the
+    ids of all rows, if it has; `matching`, `total` and `states` likewise."""
+    known = {row["id"]: row for row in before["clients"]}
+    change = {"clients": [row for row in now["clients"] if known.get(row["id"]) != row]}
+    order = [row["id"] for row in now["clients"]]
+    if order != list(known):
+        change["order"] = order
+    for part in ("matching", "total", "states"):
+        if now[part] != before[part]:
+            change[part] = now[part]
+    return change if len(change) > 1 or change["clients"] else None
+
+
 class Overview:
     """Args: status: ClientStatus; clock: function () that returns UTC in s."""
 
@@ -46,12 +62,14 @@ class Overview:
         self._status = status
         self._clock = clock
         self._rows = {}
+        self._names = []  # ids of all clients, sorted
         self._changed = None  # ids whose rows are old; None: all of them
         self._last_line = {}  # id -> UTC
         self._reasons = {}  # id -> why it was disconnected last
         self._waiting = {}  # id -> lines in the store
         self._samples = {}  # id -> Sample
         self._pages = {}  # Query -> page, of this moment
+        self._changes = {}  # Query -> (page before, page, what differs) that were asked for last
 
     def note(self, event, client_id, details):
         """Take an event. It is a subscriber of events, so it does little."""
@@ -86,48 +104,81 @@ class Overview:
 
     def row(self, client_id):
         """Returns the row of a client, a dict, or None."""
-        return self._fresh().get(client_id)
+        self._refresh_all()
+        return self._rows.get(client_id)
 
     def page(self, query):
         """Returns a dict: `clients`, the rows of this page in their order; `matching`: rows of all its pages;
         `total`; `states`: {state: count} of all clients. It is the same object until something changes."""
-        rows = self._fresh()
+        self._refresh_all()
+        return self._page_of(query)
+
+    def refreshed_row(self, client_id):
+        """As `row`, of the last `refresh`."""
+        return self._rows.get(client_id)
+
+    def refreshed_page(self, query, before):
+        """Returns (page, what differs from the page `before`: see `difference`), of the last `refresh`. They are the
+        same objects for all who have seen the same page."""
+        now = self._page_of(query)
+        known = self._changes.get(query)
+        if known is None or known[0] is not before or known[1] is not now:
+            if len(self._changes) == _CACHED:
+                self._changes.clear()
+            known = self._changes[query] = before, now, difference(before, now)
+        return known[1:]
+
+    def refresh(self):
+        """Make the rows anew that have changed. Yields after SLICE of them. Rows that change meanwhile may have to
+        wait for the next time."""
+        self._find_clients()
+        left = len(self._changed)
+        while left > 0 and self._changed:
+            count = min(SLICE, len(self._changed))
+            for _ in range(count):
+                name = self._changed.pop()
+                self._rows[name] = self._row(name)
+            self._pages.clear()
+            left -= count
+            yield
+
+    def _refresh_all(self):
+        for _ in self.refresh():
+            pass
+
+    def _find_clients(self):
+        """Find out which clients there are, if there may be others than before."""
+        every = self._changed is None
+        if not every and self._changed <= self._rows.keys():
+            return
+        self._names = self._status.names()
+        known = set(self._names)
+        if every:
+            self._rows = {name: row for name, row in self._rows.items() if name in known}
+            self._samples = {name: sample for name, sample in self._samples.items() if name in known}
+            self._pages.clear()
+        self._changed = known if every else self._changed & known
+
+    def _page_of(self, query):
         if query not in self._pages:
             if len(self._pages) == _CACHED:
                 self._pages.clear()
-            self._pages[query] = self._page(rows, query)
+            self._pages[query] = self._made_page(query)
         return self._pages[query]
 
-    def _page(self, rows, query):
+    def _made_page(self, query):
         text = query.text.lower()
-        found = [
-            row for row in rows.values()
-            if (not query.state or row["state"] == query.state) and text in row["id"].lower()
-        ]  # fmt: skip
-        found.sort(key=SORTS["id"])
-        found.sort(key=SORTS[query.sort], reverse=query.descending)
+        rows = [self._rows[name] for name in self._names if name in self._rows]
+        found = [row for row in rows if (not query.state or row["state"] == query.state) and text in row["id"].lower()]
+        if query.sort != "id" or query.descending:
+            found.sort(key=SORTS[query.sort], reverse=query.descending)
         begin = query.page * query.size
         states = dict.fromkeys(STATES, 0)
-        for row in rows.values():
+        for row in rows:
             states[row["state"]] += 1
         return {
             "clients": found[begin : begin + query.size], "matching": len(found), "total": len(rows), "states": states,
         }  # fmt: skip
-
-    def _fresh(self):
-        """Returns {id: row}, up to date."""
-        changed = self._changed
-        self._changed = set()
-        if changed is None:
-            self._rows = {name: self._row(name) for name in self._status.names()}
-            self._samples = {name: sample for name, sample in self._samples.items() if name in self._rows}
-        elif changed:
-            known = set(self._status.names()) if changed - self._rows.keys() else self._rows.keys()
-            for name in changed & known:
-                self._rows[name] = self._row(name)
-        if changed is None or changed:
-            self._pages.clear()
-        return self._rows
 
     def _row(self, name):
         row = self._status.of(name)

@@ -28,19 +28,8 @@ class ClientsView(View):
 
     def change(self):
         """Returns the rows that have changed, and the order and the counts if they have."""
-        before, now = self._seen, self._overview.page(self._query)
-        if now is before:
-            return None
-        self._seen = now
-        known = {row["id"]: row for row in before["clients"]}
-        change = {"clients": [row for row in now["clients"] if known.get(row["id"]) != row]}
-        order = [row["id"] for row in now["clients"]]
-        if order != list(known):
-            change["order"] = order
-        for part in ("matching", "total", "states"):
-            if now[part] != before[part]:
-                change[part] = now[part]
-        return change if len(change) > 1 or change["clients"] else None
+        self._seen, change = self._overview.refreshed_page(self._query, self._seen)
+        return change
 
 
 class ClientView(View):
@@ -61,7 +50,7 @@ class ClientView(View):
 
     def change(self):
         """Returns the row if it has changed, and the new lines; `missed`: lines are missing between."""
-        row, lines, change = self._overview.row(self._id), self._lines.after(self._id, self._number), {}
+        row, lines, change = self._overview.refreshed_row(self._id), self._lines.after(self._id, self._number), {}
         if row != self._row:
             self._row = change["client"] = row
         if lines:

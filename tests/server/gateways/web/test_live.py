@@ -1,6 +1,7 @@
 """Streams: what they begin with, who takes nothing, how many there may be."""
 
 import asyncio
+import gc
 import itertools
 import math
 
@@ -135,6 +136,90 @@ def test_quiet_stream_shows_that_it_lives(monkeypatch):
         await task
         assert {part["body"] for part in viewer.parts[2:-1]} == {b":\n\n"}
         assert viewer.parts[-1]["more_body"] is False
+
+    asyncio.run(within(test()))
+
+
+def test_streams_have_the_same_ticks_and_share_the_bytes_of_what_is_the_same(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 0.001)
+    happened, change = [], {}
+
+    class Shared(View):
+        def snapshot(self):
+            return {}
+
+        def change(self):
+            happened.append("view")
+            return change
+
+    def refresh():
+        change.clear()
+        change["tick"] = happened.count("begin") + 1
+        happened.append("begin")
+        yield
+        happened.append("end")
+        yield
+
+    async def test():
+        streams, viewers = Live(refresh), [Viewer(takes=8) for _ in range(3)]
+        tasks = [
+            asyncio.create_task(streams.stream(Shared(), lambda: True)(viewer.scope, viewer.receive, viewer.send))
+            for viewer in viewers
+        ]
+        await until(lambda: all(len(viewer.parts) == 8 for viewer in viewers), "changes")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        bodies = [[part["body"] for part in viewer.parts[2:]] for viewer in viewers]
+        assert len(set(map(tuple, bodies))) == 1 and len(set(bodies[0])) == len(bodies[0])
+        assert all(len({id(body) for body in some}) == 1 for some in zip(*bodies))
+        assert happened[: 5 * len(bodies[0])] == ["begin", "end", "view", "view", "view"] * len(bodies[0])
+
+    asyncio.run(within(test()))
+
+
+def test_each_stream_has_a_pass_of_the_loop_for_itself(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 0.001)
+    passes, made = [0], []
+
+    async def count():
+        while True:
+            await asyncio.sleep(0)
+            passes[0] += 1
+
+    async def test():
+        streams, counting, tasks = Live(), asyncio.create_task(count()), []
+        for _ in range(5):
+            view, viewer = Counting(), Viewer(takes=3)
+            view.change = lambda: made.append(passes[0]) or {}
+            stream = streams.stream(view, lambda: True)
+            tasks.append(asyncio.create_task(stream(viewer.scope, viewer.receive, viewer.send)))
+        await until(lambda: len(made) >= 5, "a tick")
+        for task in [counting, *tasks]:
+            task.cancel()
+        await asyncio.gather(counting, *tasks, return_exceptions=True)
+        assert len(set(made[:5])) == 5
+
+    asyncio.run(within(test()))
+
+
+def test_fault_of_the_refresh_ends_no_stream(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 0.001)
+
+    def refresh():
+        yield
+        raise RuntimeError("a fault")
+
+    async def test():
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+        streams, viewer = Live(refresh), Viewer(takes=10)
+        task = asyncio.create_task(streams.stream(Counting(), lambda: True)(viewer.scope, viewer.receive, viewer.send))
+        await until(lambda: len(viewer.parts) > 4, "changes")
+        streams.close()
+        await task
+        gc.collect()
+        assert told and all(str(error) == "a fault" for error in told)
 
     asyncio.run(within(test()))
 

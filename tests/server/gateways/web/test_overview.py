@@ -1,5 +1,6 @@
 """The list of clients: its order, its parts, and how little is looked at again."""
 
+from server.gateways.web import overview as overview_module
 from server.gateways.web.overview import Overview, Query
 from server.gateways.web.sampled import UNKNOWN, Sample
 from tests.server.gateways.web.bed import Fleet
@@ -36,8 +37,8 @@ def test_states_and_their_counts():
 
 def test_filter_sort_and_pages():
     fleet, overview = overview_of("pump-1", "pump-2", "valve", "PUMP-3")
-    fleet.receive("pump-2", b"1\n", b"2\n")
-    fleet.receive("valve", b"1\n")
+    fleet.receive("pump-2", b"1", b"2")
+    fleet.receive("valve", b"1")
     assert ids(overview, text="pUmP") == ["PUMP-3", "pump-1", "pump-2"]
     assert ids(overview, sort="lines_received", descending=True) == ["pump-2", "valve", "PUMP-3", "pump-1"]
     assert ids(overview, size=2, page=1) == ["pump-2", "valve"]
@@ -59,10 +60,40 @@ def test_only_clients_that_changed_are_looked_at_again():
     page = overview.page(ALL)
     assert fleet.looks == 1000
     assert overview.page(ALL) is page
-    fleet.receive("c7", b"x\n")
-    fleet.receive("c7", b"y\n")
+    fleet.receive("c7", b"x")
+    fleet.receive("c7", b"y")
     assert overview.row("c7")["last_line"] == 5000.0
     assert fleet.looks == 1001
+
+
+def test_many_rows_are_refreshed_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(overview_module, "SLICE", 10)
+    fleet, overview = overview_of(*(f"c{number:02}" for number in range(35)))
+    looks = []
+    for _ in overview.refresh():
+        looks.append(fleet.looks)
+    assert looks == [10, 20, 30, 35]
+    for name in fleet.clients:
+        fleet.receive(name, b"x")
+    steps = overview.refresh()
+    next(steps)
+    fleet.receive("c01", b"y")
+    page = overview.page(ALL)  # it is up to date at once
+    found = {row["id"]: row["lines_received"] for row in page["clients"]}
+    assert found == {name: 1 for name in fleet.clients} | {"c01": 2}
+    assert list(steps) == [] and overview.page(ALL) is page
+
+
+def test_clients_that_always_change_end_no_refresh_late(monkeypatch):
+    monkeypatch.setattr(overview_module, "SLICE", 2)
+    fleet, overview = overview_of("a", "b", "c", "d")
+    steps = 0
+    for _ in overview.refresh():
+        steps += 1
+        for name in fleet.clients:
+            fleet.receive(name, b"x")
+    assert steps == 2
+    assert overview.page(ALL)["clients"][0]["lines_received"] == 2
 
 
 def test_new_and_removed_clients_appear_and_go():
@@ -99,7 +130,7 @@ def test_samples_are_shown_and_sorted_by_and_no_row_is_made_anew_for_them():
     page = overview.page(ALL)
     overview.set_samples({"a": Sample(0.0, 20, 0), "b": Sample(2.5, 90, 4), "c": UNKNOWN})
     assert overview.page(ALL) is page  # nothing has changed
-    fleet.receive("b", b"x\n")
+    fleet.receive("b", b"x")
     assert overview.row("b")["unread_lines"] == 4 and fleet.looks == 4  # of the last look, until the next
 
 

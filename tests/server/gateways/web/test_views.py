@@ -15,25 +15,36 @@ def made(*names):
     return fleet, overview, lines
 
 
+def refreshed(overview):
+    for _ in overview.refresh():
+        pass
+
+
+def change_of(view, overview):
+    """What the view tells at a tick."""
+    refreshed(overview)
+    return view.change()
+
+
 def test_only_the_rows_that_changed():
     fleet, overview, _ = made("a", "b", "c")
     view = ClientsView(overview, ALL)
     assert len(view.snapshot()["clients"]) == 3
-    assert view.change() is None
-    fleet.receive("b", b"x\n")
-    change = view.change()
+    assert change_of(view, overview) is None
+    fleet.receive("b", b"x")
+    change = change_of(view, overview)
     assert [row["id"] for row in change["clients"]] == ["b"] and "order" not in change
-    assert view.change() is None
+    assert change_of(view, overview) is None
 
 
 def test_order_and_counts_if_they_changed():
     fleet, overview, _ = made("a", "b")
     view = ClientsView(overview, ALL._replace(sort="lines_received", descending=True))
     view.snapshot()
-    fleet.receive("b", b"x\n")
-    assert view.change()["order"] == ["b", "a"]
+    fleet.receive("b", b"x")
+    assert change_of(view, overview)["order"] == ["b", "a"]
     fleet.connect("a")
-    change = view.change()
+    change = change_of(view, overview)
     assert change["states"] == {"connected": 1, "away": 0, "never": 1} and "order" not in change
 
 
@@ -44,23 +55,23 @@ def test_late_viewer_takes_one_change_that_leads_to_the_present():
     for _ in range(500):
         fleet.connect("a")
         fleet.leave("a")
-        fleet.receive("b", b"x\n")
-    change = view.change()
+        fleet.receive("b", b"x")
+    change = change_of(view, overview)
     rows |= {row["id"]: row for row in change["clients"]}
     assert [rows[name] for name in "abc"] == overview.page(ALL)["clients"]
-    assert view.change() is None
+    assert change_of(view, overview) is None
 
 
 def test_client_with_its_lines():
     fleet, overview, lines = made("a", "b")
-    fleet.receive("a", b"one\n")
+    fleet.receive("a", b"one")
     view = ClientView(overview, lines, "a")
     assert [line["text"] for line in view.snapshot()["lines"]] == ["one"]
-    assert view.change() is None
-    fleet.receive("b", b"x\n")
-    assert view.change() is None
-    fleet.receive("a", b"two\n")
-    change = view.change()
+    assert change_of(view, overview) is None
+    fleet.receive("b", b"x")
+    assert change_of(view, overview) is None
+    fleet.receive("a", b"two")
+    change = change_of(view, overview)
     assert [line["text"] for line in change["lines"]] == ["two"] and "missed" not in change
     assert change["client"]["lines_received"] == 2
 
@@ -70,8 +81,8 @@ def test_lines_that_a_viewer_has_missed_are_said():
     view = ClientView(overview, lines, "a")
     view.snapshot()
     for _ in range(MAX_LINES * 3):
-        lines.add("a", FROM_CLIENT, [b"x\n"])
-    change = view.change()
+        lines.add("a", FROM_CLIENT, [b"x"])
+    change = change_of(view, overview)
     assert change["missed"] and len(change["lines"]) == MAX_LINES
 
 
@@ -81,7 +92,42 @@ def test_client_that_goes():
     view.snapshot()
     del fleet.clients["a"]
     overview.all_changed()
-    assert view.change() == {"client": None}
+    assert change_of(view, overview) == {"client": None}
+
+
+def test_viewers_of_the_same_page_get_the_same_object():
+    fleet, overview, _ = made("a", "b")
+    views = [ClientsView(overview, ALL) for _ in range(3)] + [ClientsView(overview, ALL._replace(descending=True))]
+    for view in views:
+        view.snapshot()
+    for _ in range(2):
+        fleet.receive("b", b"x")
+        refreshed(overview)
+        first, second, third, other = [view.change() for view in views]
+        assert first is second is third and other is not first
+        assert [row["id"] for row in first["clients"]] == ["b"] == [row["id"] for row in other["clients"]]
+
+
+def test_viewers_who_have_seen_different_things_are_told_different_things():
+    fleet, overview, _ = made("a", "b")
+    early, late = ClientsView(overview, ALL), ClientsView(overview, ALL)
+    early.snapshot()
+    fleet.receive("a", b"x")
+    late.snapshot()
+    fleet.receive("b", b"x")
+    refreshed(overview)
+    assert [[row["id"] for row in view.change()["clients"]] for view in (early, late)] == [["a", "b"], ["b"]]
+    assert early.change() is None and late.change() is None
+
+
+def test_what_changes_after_the_refresh_is_told_at_the_next():
+    fleet, overview, lines = made("a", "b")
+    views = ClientsView(overview, ALL), ClientView(overview, lines, "a")
+    for view in views:
+        view.snapshot()
+    fleet.connect("a")
+    assert [view.change() for view in views] == [None, None]
+    assert [bool(change_of(view, overview)) for view in views] == [True, True]
 
 
 def test_log():
