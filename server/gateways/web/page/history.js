@@ -214,6 +214,8 @@ function figure(name, chart, zoom) {
   const rowsOf = () => data[0].map((at, index) => [at, ...data.slice(1).map((column) => column[index])])
     .filter(([, ...values]) => values.some((value) => value !== null)).reverse();
 
+  const texts = ([at, ...values]) => [moment(at), ...values.map((value) => (value === null ? T.none : chart.show(value)))];
+
   function fill() {
     if (table.hidden || data === null) return;
     const heads = [H.time, ...chart.series.map((one) => words.series[one.name])];
@@ -221,8 +223,16 @@ function figure(name, chart, zoom) {
     newest = rows[0]?.[0];
     table.replaceChildren(el("table", {}, el("caption", { class: "unseen" }, words.title),
       el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)))),
-      el("tbody", {}, ...rows.map(([at, ...values]) => el("tr", {}, el("th", { scope: "row" }, moment(at)),
-        ...values.map((value) => el("td", { class: "number" }, value === null ? T.none : chart.show(value))))))));
+      el("tbody", {}, ...rows.map(texts).map(([time, ...values]) => el("tr", {}, el("th", { scope: "row" }, time),
+        ...values.map((value) => el("td", { class: "number" }, value)))))));
+  }
+
+  // The newest row grows; the others stay where they are, since somebody may be reading.
+  function growTable() {
+    if (table.hidden || data === null) return;
+    const row = rowsOf()[0];
+    if (row?.[0] !== newest) fill();
+    else if (row) texts(row).forEach((text, index) => setText(table.querySelector("tbody tr").cells[index], text));
   }
 
   return {
@@ -239,7 +249,7 @@ function figure(name, chart, zoom) {
     grow(series) {
       data = columns(series);
       plot?.setData(data);
-      if (!table.hidden && rowsOf()[0]?.[0] !== newest) fill(); // only then: who reads in it is not to lose the place
+      growTable();
     },
     recolor() { if (plot !== null) draw(); },
     end() { sizes.disconnect(); plot?.destroy(); },

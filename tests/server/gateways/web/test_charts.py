@@ -102,14 +102,36 @@ def test_last_points_grow_with_the_stream(chromium_program, tmp_path):
         await page.run(TABLES + "await go('#/client/garden-pump', 'What it did'); await drawn(); await open('lines');")
         found.fleet.clients["garden-pump"].row["lines_received"] += 500
         found.fleet.receive("garden-pump", b"x")
-        drawn = "const plot = () => chart('lines').querySelector('canvas').toDataURL(); "
+        drawn = "const plot = () => [chart('lines').querySelector('canvas').toDataURL(), rows('lines')[0].join()]; "
         before = await page.run(TABLES + drawn + "return plot();")
         for _ in range(3):
             found.fleet.clients["garden-pump"].row["lines_received"] += 500
             found.fleet.receive("garden-pump", b"x")
             await asyncio.sleep(0.5)
-        wait = f"const before = {before!r}; await until(() => plot() !== before, 'growth');"
+        wait = f"const before = {before!r}; await until(() => plot().every((one, at) => one !== before[at]), 'growth');"
         await page.run(TABLES + drawn + wait)
+
+    in_chromium(chromium_program, tmp_path, Fleet("garden-pump"), test, users=(), anonymous="view")
+
+
+def test_table_that_is_opened_before_a_rate_is_known_gets_its_row(chromium_program, tmp_path):
+    """Of the first question there is nothing to show yet, and there is no second one."""
+    stubbed = """
+    const real = window.fetch;
+    let asked = 0;
+    window.fetch = async (...given) => {
+      if (!String(given[0]).includes("/history?")) return real(...given);
+      if (asked++) return new Promise(() => {});
+      const found = await (await real(...given)).json();
+      found.points.known_s[found.points.known_s.length - 1] = 0;
+      return new Response(JSON.stringify(found), { headers: { "Content-Type": "application/json" } });
+    };
+    await go("#/client/garden-pump", "What it did"); await drawn(); await open("lines");
+    """
+
+    async def test(found, page):
+        found.fleet.connect("garden-pump")
+        await page.run(TABLES + stubbed)
 
     in_chromium(chromium_program, tmp_path, Fleet("garden-pump"), test, users=(), anonymous="view")
 
