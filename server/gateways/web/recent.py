@@ -29,14 +29,17 @@ class RecentLines:
     def note(self, event, client_id, details):
         """Take an event. It is a subscriber of events, so it does little."""
         if event == "received":
-            self.add(client_id, FROM_CLIENT, details["lines"][-MAX_LINES:])
+            self.add(client_id, FROM_CLIENT, details["lines"])
 
     def note_sent(self, client_id, line):
         """Take a line to a client, when it is stored. It follows lines, so it does little."""
         self.add(client_id, TO_CLIENT, (line,))
 
     def add(self, client_id, way, lines):
-        """Take lines of one moment. way: FROM_CLIENT or TO_CLIENT; lines: bytes of each, at most MAX_LINES."""
+        """Take lines of one moment. way: FROM_CLIENT or TO_CLIENT; lines: sequence of bytes."""
+        if not lines:
+            return
+        lines = lines[-MAX_LINES:]
         kept = self._kept.get(client_id)
         if kept is None:
             kept = self._kept[client_id] = _Kept()
@@ -54,7 +57,7 @@ class RecentLines:
 
 
 class _Kept:
-    """The last MAX_LINES lines of one client, and what came at the same moment as the first of them."""
+    """The last MAX_LINES lines of one client, and what came together with the first of them: fewer than 200."""
 
     __slots__ = ("count", "pieces")
 

@@ -23,14 +23,15 @@ def test_lines_both_ways_in_their_order():
 def test_other_events_are_no_lines():
     lines = RecentLines()
     lines.note("connected", "a", {"peer": "x"})
-    assert lines.after("a") == []
+    lines.note("received", "a", {"lines": []})
+    assert lines.after("a") == [] and not lines._kept
 
 
 def test_lines_are_bounded_in_size_in_number_and_in_clients():
     lines = RecentLines()
     lines.note("received", "a", {"lines": [b"x" * 5001] * 300})
     found = lines.after("a")
-    assert len(found) == recent.MAX_LINES
+    assert len(found) == recent.MAX_LINES == lines._kept["a"].count
     assert (len(found[0]["text"]), found[0]["bytes"]) == (recent.MAX_SHOWN, 5001)
     for number in range(recent.MAX_CLIENTS):
         lines.add("a", FROM_CLIENT, [b"again"])
