@@ -6,6 +6,7 @@ is done once for all viewers. It knows nothing of HTTP.
 """
 
 from collections import namedtuple
+from itertools import islice
 
 from server.gateways.web.sampled import UNKNOWN
 from server.gateways.web.utc import utc_s
@@ -69,7 +70,7 @@ class Overview:
         self._waiting = {}  # id -> lines in the store
         self._samples = {}  # id -> Sample
         self._pages = {}  # Query -> page, of this moment
-        self._changes = {}  # Query -> (page before, page, what differs) that were asked for last
+        self._changes = {}  # Query of one of _pages -> (page before, page, what differs) that were asked for last
 
     def note(self, event, client_id, details):
         """Take an event. It is a subscriber of events, so it does little."""
@@ -99,7 +100,7 @@ class Overview:
         for name, sample in samples.items():
             if name in self._rows and sample != self._samples.get(name, UNKNOWN):
                 self._rows[name] = {**self._rows[name], **sample._asdict()}
-                self._pages.clear()
+                self._forget_pages()
         self._samples.update(samples)
 
     def row(self, client_id):
@@ -123,8 +124,6 @@ class Overview:
         now = self._page_of(query)
         known = self._changes.get(query)
         if known is None or known[0] is not before or known[1] is not now:
-            if len(self._changes) == _CACHED:
-                self._changes.clear()
             known = self._changes[query] = before, now, difference(before, now)
         return known[1:]
 
@@ -134,13 +133,14 @@ class Overview:
         self._find_clients()
         left = len(self._changed)
         while left > 0 and self._changed:
-            count = min(SLICE, len(self._changed))
-            for _ in range(count):
-                name = self._changed.pop()
+            some = list(islice(self._changed, SLICE))
+            for name in some:
                 self._rows[name] = self._row(name)
-            self._pages.clear()
-            left -= count
+            self._changed.difference_update(some)
+            self._forget_pages()
+            left -= len(some)
             yield
+            self._find_clients()  # others may have come
 
     def _refresh_all(self):
         for _ in self.refresh():
@@ -156,15 +156,19 @@ class Overview:
         if every:
             self._rows = {name: row for name, row in self._rows.items() if name in known}
             self._samples = {name: sample for name, sample in self._samples.items() if name in known}
-            self._pages.clear()
+            self._forget_pages()
         self._changed = known if every else self._changed & known
 
     def _page_of(self, query):
         if query not in self._pages:
             if len(self._pages) == _CACHED:
-                self._pages.clear()
+                self._forget_pages()
             self._pages[query] = self._made_page(query)
         return self._pages[query]
+
+    def _forget_pages(self):
+        self._pages.clear()
+        self._changes.clear()
 
     def _made_page(self, query):
         text = query.text.lower()

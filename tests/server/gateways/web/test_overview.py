@@ -1,5 +1,7 @@
 """The list of clients: its order, its parts, and how little is looked at again."""
 
+import pytest
+
 from server.gateways.web import overview as overview_module
 from server.gateways.web.overview import Overview, Query
 from server.gateways.web.sampled import UNKNOWN, Sample
@@ -41,6 +43,7 @@ def test_filter_sort_and_pages():
     fleet.receive("valve", b"1")
     assert ids(overview, text="pUmP") == ["PUMP-3", "pump-1", "pump-2"]
     assert ids(overview, sort="lines_received", descending=True) == ["pump-2", "valve", "PUMP-3", "pump-1"]
+    assert ids(overview, descending=True) == ["valve", "pump-2", "pump-1", "PUMP-3"]
     assert ids(overview, size=2, page=1) == ["pump-2", "valve"]
     assert ids(overview, page=9) == []
     assert ids(overview, state="", text="nothing") == []
@@ -96,6 +99,28 @@ def test_clients_that_always_change_end_no_refresh_late(monkeypatch):
     assert overview.page(ALL)["clients"][0]["lines_received"] == 2
 
 
+def test_client_that_comes_in_the_middle_of_a_refresh_is_listed(monkeypatch):
+    monkeypatch.setattr(overview_module, "SLICE", 1)
+    fleet, overview = overview_of("a", "b", "c")
+    steps = overview.refresh()
+    next(steps)
+    fleet.clients["d"] = Fleet("d").get("d")
+    fleet.connect("d")
+    for _ in steps:
+        pass
+    assert overview.refreshed_page(ALL, overview._page_of(ALL))[0]["total"] == 3  # of four, as many as were to be made
+    assert ids(overview) == ["a", "b", "c", "d"]
+
+
+def test_rows_that_cannot_be_made_are_made_the_next_time(monkeypatch):
+    fleet, overview = overview_of("a", "b")
+    fleet.of, of = lambda name: 1 / 0, fleet.of
+    with pytest.raises(ZeroDivisionError):
+        overview.page(ALL)
+    fleet.of = of
+    assert ids(overview) == ["a", "b"]
+
+
 def test_new_and_removed_clients_appear_and_go():
     fleet, overview = overview_of("a")
     assert ids(overview) == ["a"]
@@ -107,6 +132,9 @@ def test_new_and_removed_clients_appear_and_go():
     assert ids(overview) == ["b"] and overview.row("a") is None
     fleet.tell("no_key", "stranger")  # events name clients that are none
     assert ids(overview) == ["b"]
+    del fleet.clients["b"]
+    overview.all_changed()
+    assert ids(overview) == []
 
 
 def test_lines_that_wait_are_shown():
@@ -159,5 +187,6 @@ def test_what_a_bridge_reports_is_sorted_by():
 def test_pages_that_are_kept_are_bounded():
     _, overview = overview_of("a")
     for number in range(1000):
-        overview.page(ALL._replace(text=str(number)))
-    assert len(overview._pages) <= 32
+        query = ALL._replace(text=str(number))
+        overview.refreshed_page(query, overview.page(query))
+    assert 0 < len(overview._changes) <= len(overview._pages) <= 32

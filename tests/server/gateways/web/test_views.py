@@ -48,6 +48,17 @@ def test_order_and_counts_if_they_changed():
     assert change["states"] == {"connected": 1, "away": 0, "never": 1} and "order" not in change
 
 
+def test_counts_that_a_filter_finds():
+    fleet, overview, _ = made("pump", "valve")
+    view = ClientsView(overview, ALL._replace(text="pump"))
+    view.snapshot()
+    fleet.clients["pump-2"] = Fleet("pump-2").get("pump-2")
+    fleet.clients["valve-2"] = Fleet("valve-2").get("valve-2")
+    overview.all_changed()
+    change = change_of(view, overview)
+    assert (change["matching"], change["total"]) == (2, 4)
+
+
 def test_late_viewer_takes_one_change_that_leads_to_the_present():
     fleet, overview, _ = made("a", "b", "c")
     view = ClientsView(overview, ALL)
