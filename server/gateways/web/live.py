@@ -2,7 +2,8 @@
 
 A viewer has no queue: while it takes nothing, nothing is made for it. One that takes nothing for SEND_S is cut. All
 have the same ticks, so what is new is found once for all of them, and viewers of the same page get the same bytes.
-What a tick needs is done in many passes of the loop, so that thousands of clients do not hold up the link.
+What a tick needs is done in many passes of the loop, so that thousands of clients do not hold up the link. A snapshot
+is made at once.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ class Live:
         self._refresh = refresh
         self._closed = False
         self._tick = asyncio.Event()  # the next one
-        self._ticking = None  # the task that begins it, while somebody waits
+        self._ticking = None  # the task that ends with it, while somebody waits
+        self._fault = None  # of the last refresh
         self._turn = asyncio.Lock()  # of one stream after the other
         self._encoded = {}  # id of a change -> (change, its event as bytes), of the last tick
 
@@ -51,26 +53,30 @@ class Live:
             self._ticking.cancel()
 
     async def pause(self):
-        """Wait for the next tick. Returns False if the streams are to end."""
+        """Wait for the next tick. Returns False if the streams are to end. Raises: what the refresh has raised."""
         if self._ticking is None and not self._closed:
-            self._ticking = asyncio.create_task(self._begin_tick())
+            self._ticking = asyncio.create_task(self._until_tick())
+            self._ticking.add_done_callback(self._begin_tick)
         await self._tick.wait()
         async with self._turn:
             await asyncio.sleep(0)
+        if self._fault is not None:
+            raise self._fault
         return not self._closed
 
-    async def _begin_tick(self):
-        try:
-            await asyncio.sleep(TICK_S)
-            async with self._turn:  # after the streams of the tick before
-                for _ in self._refresh():
-                    await asyncio.sleep(0)
-        finally:
-            self._ticking = None
-            self._encoded = {}
-            self._tick.set()
-            if not self._closed:
-                self._tick = asyncio.Event()
+    async def _until_tick(self):
+        await asyncio.sleep(TICK_S)
+        async with self._turn:  # after the streams of the tick before
+            for _ in self._refresh():
+                await asyncio.sleep(0)
+
+    def _begin_tick(self, task):
+        self._ticking = None
+        self._fault = None if task.cancelled() else task.exception()
+        self._encoded = {}
+        self._tick.set()
+        if not self._closed:
+            self._tick = asyncio.Event()
 
     def event_of(self, change):
         """Returns the event (bytes) of a change. It is made once for those whose views return the same object."""
@@ -110,18 +116,19 @@ class _Stream:
 
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
         await write(_event("snapshot", {**self._view.snapshot(), "now": round(utc_s(), 3)}))
-        quiet_s = 0.0
+        clock = asyncio.get_running_loop().time
+        sent = clock()
         while await self._live.pause():
             if not self._admits():
                 await write(_event("end", {}))
                 break
             change = self._view.change()
-            quiet_s = quiet_s + TICK_S if change is None else 0.0
             if change is not None:
                 await write(self._live.event_of(change))
-            elif quiet_s >= QUIET_S:
-                quiet_s = 0.0
+                sent = clock()
+            elif clock() - sent >= QUIET_S:
                 await write(b":\n\n")
+                sent = clock()
         await write(b"", False)
 
 

@@ -1,7 +1,6 @@
 """Streams: what they begin with, who takes nothing, how many there may be."""
 
 import asyncio
-import gc
 import itertools
 import math
 
@@ -141,7 +140,7 @@ def test_quiet_stream_shows_that_it_lives(monkeypatch):
 
 
 def test_streams_have_the_same_ticks_and_share_the_bytes_of_what_is_the_same(monkeypatch):
-    monkeypatch.setattr(live, "TICK_S", 0.001)
+    monkeypatch.setattr(live, "TICK_S", 0)  # a tick is due before all streams have had the one before
     happened, change = [], {}
 
     class Shared(View):
@@ -178,7 +177,13 @@ def test_streams_have_the_same_ticks_and_share_the_bytes_of_what_is_the_same(mon
     asyncio.run(within(test()))
 
 
-def test_each_stream_has_a_pass_of_the_loop_for_itself(monkeypatch):
+def test_changes_that_nobody_keeps_are_not_taken_for_each_other():
+    streams = Live()
+    for number in range(10):  # of objects that have gone, the next one may have the id
+        assert streams.event_of({"number": number}) == live._event("change", {"number": number})
+
+
+def test_each_stream_and_each_step_of_the_refresh_has_a_pass_of_the_loop_for_itself(monkeypatch):
     monkeypatch.setattr(live, "TICK_S", 0.001)
     passes, made = [0], []
 
@@ -187,39 +192,80 @@ def test_each_stream_has_a_pass_of_the_loop_for_itself(monkeypatch):
             await asyncio.sleep(0)
             passes[0] += 1
 
+    def refresh():
+        for _ in range(3):
+            made.append(passes[0])
+            yield
+
     async def test():
-        streams, counting, tasks = Live(), asyncio.create_task(count()), []
+        streams, counting, tasks = Live(refresh), asyncio.create_task(count()), []
         for _ in range(5):
             view, viewer = Counting(), Viewer(takes=3)
             view.change = lambda: made.append(passes[0]) or {}
             stream = streams.stream(view, lambda: True)
             tasks.append(asyncio.create_task(stream(viewer.scope, viewer.receive, viewer.send)))
-        await until(lambda: len(made) >= 5, "a tick")
+        await until(lambda: len(made) >= 8, "a tick")
         for task in [counting, *tasks]:
             task.cancel()
         await asyncio.gather(counting, *tasks, return_exceptions=True)
-        assert len(set(made[:5])) == 5
+        assert len(set(made[:8])) == 8
 
     asyncio.run(within(test()))
 
 
-def test_fault_of_the_refresh_ends_no_stream(monkeypatch):
+def test_fault_of_the_refresh_ends_the_streams_and_no_later_one(monkeypatch):
     monkeypatch.setattr(live, "TICK_S", 0.001)
+    faults = [RuntimeError("a fault")]
 
     def refresh():
         yield
-        raise RuntimeError("a fault")
+        if faults:
+            raise faults.pop()
 
     async def test():
-        told = []
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
-        streams, viewer = Live(refresh), Viewer(takes=10)
-        task = asyncio.create_task(streams.stream(Counting(), lambda: True)(viewer.scope, viewer.receive, viewer.send))
+        streams = Live(refresh)
+
+        def stream(viewer):
+            return streams.stream(Counting(), lambda: True)(viewer.scope, viewer.receive, viewer.send)
+
+        ended = await asyncio.gather(*(stream(Viewer(takes=10)) for _ in range(3)), return_exceptions=True)
+        assert [str(error) for error in ended] == ["a fault"] * 3 and streams.viewers == 0
+        viewer = Viewer(takes=10)
+        task = asyncio.create_task(stream(viewer))
         await until(lambda: len(viewer.parts) > 4, "changes")
         streams.close()
         await task
-        gc.collect()
-        assert told and all(str(error) == "a fault" for error in told)
+
+    asyncio.run(within(test()))
+
+
+def test_closed_streams_wait_for_no_tick(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 600)
+
+    async def test():
+        streams = Live()
+        waiting = [asyncio.create_task(streams.pause()) for _ in range(3)]
+        await asyncio.sleep(0)
+        streams.close()
+        assert await asyncio.gather(*waiting) == [False] * 3
+        assert await streams.pause() is False
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(test())
+
+
+def test_tick_that_is_cancelled_is_as_one_that_came(monkeypatch):
+    monkeypatch.setattr(live, "TICK_S", 600)
+
+    async def test():
+        streams = Live()
+        for passes in range(3):
+            waiting = asyncio.create_task(streams.pause())
+            for _ in range(passes + 1):
+                await asyncio.sleep(0)
+            streams._ticking.cancel()
+            assert await waiting is True
 
     asyncio.run(within(test()))
 
