@@ -1,6 +1,7 @@
 """What tests of all levels share: interpreters, the default port, skipping with a reason, lines with a measurement."""
 
 import gc
+import os
 import signal
 import tempfile
 import time
@@ -15,6 +16,11 @@ from server.service.machine import Machine
 from tests.patience import PATIENCE_S
 
 pytest_plugins = ["sim.testing.plugin"]  # of an installed wheel it is an entry point
+
+
+# gRPC's handlers of a fork begin threads in the child, which now and then end it before it becomes another program: 7
+# of 1,719 times. Tests only fork to start a program.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 def pytest_configure():
